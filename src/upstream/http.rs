@@ -1,0 +1,352 @@
+//! [`Upstream`] over HTTP: headers, bodies, token, pace and retries of each request.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
+use url::Url;
+
+pub use super::settings::{BuildError, ClientSettings};
+
+use super::exchange::{Line, SMALL_BODY};
+use super::failure::{Failure, Subject};
+use super::grant::{Grant, USUAL_LIFETIME, parse_grant};
+use super::pace::Pace;
+use super::retry::{self, Budget, Outcome, Retry};
+use super::token::{Need, Token, TokenCache};
+use super::wire::{Unreadable, parse_page};
+use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
+
+/// Path of the list of calls, from the vendor's documentation.
+const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
+/// A page of the largest `page_size` takes some 8 MiB.
+const LONGEST_PAGE: usize = 64 << 20;
+
+/// A client of one deployment, for any number of tasks at once.
+pub struct HttpClient {
+    settings: ClientSettings,
+    report: Reporter,
+    client: reqwest::Client,
+    details_url: Url,
+    details_headers: HeaderMap,
+    token_headers: HeaderMap,
+    tokens: TokenCache,
+    /// One permit for each request that may be under way.
+    slots: Semaphore,
+    pace: Mutex<Pace>,
+    budget: Mutex<Budget>,
+    /// The vendor's wish to be left alone: until when, and the failure that came with it.
+    hold: Mutex<Option<(Instant, Error)>>,
+}
+
+impl HttpClient {
+    /// Makes a client, which does not talk to anybody yet. Reads certificates, so it blocks.
+    ///
+    /// # Errors
+    ///
+    /// If a setting cannot be used: it cannot be sent in a header, is no address that can be
+    /// asked, is a limit of nothing, or is a `ca_file` without certificates.
+    pub fn new(settings: ClientSettings, report: Reporter) -> Result<Self, BuildError> {
+        check_address("endpoint", &settings.endpoint)?;
+        check_address("token_endpoint", &settings.token_endpoint)?;
+        if settings.max_concurrent_requests == 0 {
+            return Err(BuildError::setting(
+                "max_concurrent_requests",
+                "expected at least 1",
+            ));
+        }
+        if settings.max_requests_per_second.is_nan() || settings.max_requests_per_second <= 0.0 {
+            return Err(BuildError::setting(
+                "max_requests_per_second",
+                "expected more than 0",
+            ));
+        }
+        let mut details_url = settings.endpoint.clone();
+        details_url.set_query(None);
+        details_url.set_path(&format!(
+            "{}{DETAILS_PATH}",
+            details_url.path().trim_end_matches('/')
+        ));
+        let permits = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            client: connection::client(&settings)?,
+            details_url,
+            details_headers: details_headers(&settings)?,
+            token_headers: token_headers(),
+            tokens: TokenCache::default(),
+            slots: Semaphore::new(permits),
+            pace: Mutex::new(Pace::new(settings.max_requests_per_second)),
+            budget: Mutex::new(Budget::new()),
+            hold: Mutex::new(None),
+            settings,
+            report,
+        })
+    }
+
+    /// One attempt at a page, with a token that has been accepted so far.
+    async fn details(&self, wanted: &PageRequest, token: &Token) -> Result<Page, Failure> {
+        let status = match wanted.filter {
+            Filter::All => &self.settings.status_codes,
+            Filter::Pending => &self.settings.pending_codes,
+        };
+        let body = json!({
+            "upload_from": wanted.window.from,
+            "upload_to": wanted.window.to,
+            "call_types": self.settings.call_types,
+            "status": status,
+            "limit": wanted.limit,
+            "page": wanted.page,
+        });
+        let mut request = Request::new(Method::POST, self.details_url.clone());
+        *request.headers_mut() = self.details_headers.clone();
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, token.header.clone());
+        *request.body_mut() = Some(body.to_string().into());
+        let subject = Subject {
+            api: Api::Details,
+            url: &self.details_url,
+            page: Some(wanted.page),
+            secrets: &[
+                &self.settings.app_secret,
+                &self.settings.app_key,
+                token.bare(),
+            ],
+        };
+        self.request(request, subject, LONGEST_PAGE, parse_page)
+            .await
+    }
+
+    async fn token(&self) -> Result<Token, Error> {
+        self.tokens.get(|need| self.fetch_token(need)).await
+    }
+
+    async fn fetch_token(&self, need: Need) -> Result<Grant, Error> {
+        let url = &self.settings.token_endpoint;
+        let (app_key, app_secret) = (&self.settings.app_key, &self.settings.app_secret);
+        let body = json!({ "app_key": app_key, "app_secret": app_secret }).to_string();
+        let secrets = [app_secret.as_str(), app_key.as_str()];
+        let subject = Subject {
+            api: Api::Token,
+            url,
+            page: None,
+            secrets: &secrets,
+        };
+        let mut made = match need {
+            Need::Now => 0,
+            Need::Ahead => retry::MAX_RETRIES,
+        };
+        self.budget().earn();
+        loop {
+            let mut request = Request::new(Method::POST, url.clone());
+            *request.headers_mut() = self.token_headers.clone();
+            *request.body_mut() = Some(body.clone().into());
+            match self
+                .request(request, subject, SMALL_BODY, parse_grant)
+                .await
+            {
+                Ok(grant) => {
+                    self.report_expiry(grant.lifetime);
+                    return Ok(grant);
+                }
+                Err(failure) => sleep(self.wait_before_retry(failure, made)?).await,
+            }
+            made += 1;
+        }
+    }
+
+    /// Sends a request when its turn has come, reads the answer and reports how it ended.
+    async fn request<T>(
+        &self,
+        request: Request,
+        subject: Subject<'_>,
+        longest_body: usize,
+        parse: fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<T, Failure> {
+        let turn = lock(&self.pace).next(Instant::now().into_std());
+        sleep_until(turn.into()).await;
+        let line = Line {
+            client: &self.client,
+            timeout: self.settings.request_timeout,
+            proxied: self.settings.proxy_url.is_some(),
+        };
+        let sent = Instant::now();
+        let answer = line.exchange(request, subject, longest_body).await;
+        let took = sent.elapsed();
+        let result = match answer {
+            Ok((status, body)) => match parse(&body) {
+                Ok(value) => Ok((Outcome::Status(status), value)),
+                Err(unreadable) => Err(subject.unreadable(&body, &unreadable)),
+            },
+            Err(failure) => Err(failure),
+        };
+        let outcome = match &result {
+            Ok((outcome, _)) => *outcome,
+            Err(failure) => failure.outcome,
+        };
+        (self.report)(Report::Request {
+            api: subject.api,
+            code: outcome.to_string(),
+            took,
+        });
+        result.map(|(_, value)| value)
+    }
+
+    /// How long to wait before the request is tried again, or the error if it is not.
+    fn wait_before_retry(&self, failure: Failure, made: u32) -> Result<Duration, Error> {
+        let mut budget = self.budget();
+        let retry_after = failure.error.retry_after;
+        let jitter = fastrand::f64();
+        match retry::decide(failure.outcome, made, retry_after, jitter, budget.is_left()) {
+            Retry::No => Err(failure.error),
+            Retry::After(wait) => {
+                budget.spend();
+                debug!(error = %failure.error, ?wait, "trying again");
+                Ok(wait)
+            }
+        }
+    }
+
+    /// Remembers for how long the list must not be asked for, by any task.
+    fn remember_hold(&self, error: &Error) {
+        let Some(wait) = error.retry_after.filter(|wait| !wait.is_zero()) else {
+            return;
+        };
+        let until = Instant::now() + wait;
+        let mut hold = lock(&self.hold);
+        if hold.as_ref().is_none_or(|(held, _)| *held < until) {
+            *hold = Some((until, error.clone()));
+        }
+    }
+
+    /// Waits until the vendor wants to be asked again, if that is soon.
+    async fn wait_out_hold(&self) -> Result<(), Error> {
+        let Some((until, error)) = lock(&self.hold).clone() else {
+            return Ok(());
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left > retry::LONGEST_WAIT {
+            return Err(Error {
+                retry_after: Some(left),
+                ..error
+            });
+        }
+        sleep(left).await;
+        Ok(())
+    }
+
+    fn report_expiry(&self, lifetime: Duration) {
+        // A clock before 1970 is wrong; the metric then shows it.
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        (self.report)(Report::TokenExpiry((now + lifetime).as_secs_f64()));
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        lock(&self.budget)
+    }
+}
+
+impl Upstream for HttpClient {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        let mut renewed = false;
+        let mut made = 0;
+        self.budget().earn();
+        loop {
+            let failure = {
+                // The semaphore is never closed, so there is always a permit. The token comes
+                // after it: one taken before the wait might be old when it is used.
+                let _permit = self.slots.acquire().await;
+                self.wait_out_hold().await?;
+                let token = self.token().await?;
+                match self.details(&request, &token).await {
+                    Ok(page) => return Ok(page),
+                    Err(failure) if failure.outcome == Outcome::Status(401) && !renewed => {
+                        renewed = true;
+                        self.tokens.refuse(&token);
+                        continue;
+                    }
+                    Err(failure) => failure,
+                }
+            };
+            self.remember_hold(&failure.error);
+            // Without a permit: others need not wait for this one's pause.
+            sleep(self.wait_before_retry(failure, made)?).await;
+            made += 1;
+        }
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is done under these locks cannot leave anything half changed, so a panic does no harm.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn check_address(key: &'static str, url: &Url) -> Result<(), BuildError> {
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(BuildError::setting(
+            key,
+            "expected http:// or https:// and a host",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // They would be sent instead of the token.
+        return Err(BuildError::setting(
+            key,
+            "a user name or password in it is not supported",
+        ));
+    }
+    Ok(())
+}
+
+fn token_headers() -> HeaderMap {
+    let lifetime = HeaderValue::from(USUAL_LIFETIME.as_secs());
+    [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        // Always sent: some deployments answer nothing without it.
+        (HeaderName::from_static("x-token-expire"), lifetime),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn details_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=UTF-8"),
+    );
+    let mut add = |key: &'static str, name, text: &str, secret| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| {
+            BuildError::setting(key, "it holds characters that a header cannot carry")
+        })?;
+        value.set_sensitive(secret);
+        headers.insert(HeaderName::from_static(name), value);
+        Ok(())
+    };
+    add("app_key", "x-app-key", &settings.app_key, true)?;
+    add("user_id", "x-userid", &settings.user_id, false)?;
+    if let Some(id) = settings
+        .tenant_space_id
+        .as_deref()
+        .filter(|id| !id.is_empty())
+    {
+        add("tenant_space_id", "x-tenantspaceid", id, false)?;
+    }
+    Ok(headers)
+}

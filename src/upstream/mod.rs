@@ -1,0 +1,182 @@
+//! The vendor's API: the only layer that talks to it.
+//!
+//! [`Upstream`] is what the puller asks for; [`http`] answers it from the real service. Bytes
+//! become records in [`wire`], apart from any socket; pages become whole windows in [`paging`];
+//! whether and when to try again is decided by [`retry`], how soon by [`pace`], both pure.
+
+pub mod grant;
+pub mod http;
+pub mod pace;
+pub mod paging;
+pub mod retry;
+pub mod token;
+pub mod wire;
+
+mod connection;
+mod exchange;
+mod failure;
+mod settings;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::model::{Record, Rejection, Window};
+
+/// Which calls of a window to ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filter {
+    /// Every status that is asked for at all.
+    All,
+    /// Only those in which a call does not rest. Rows leave such a list while it is read, so it is
+    /// a hint and never a proof.
+    Pending,
+}
+
+/// One page of the list of calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageRequest {
+    /// Upload time of the calls asked for.
+    pub window: Window,
+    /// Their statuses.
+    pub filter: Filter,
+    /// Page number, from 1.
+    pub page: u32,
+    /// Rows a page; the vendor may give fewer, or more where it counts groups.
+    pub limit: u32,
+}
+
+/// The vendor's answer to a [`PageRequest`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Page {
+    /// How many calls the vendor says the whole window holds; `None` where it does not say.
+    pub total: Option<u64>,
+    /// Those of this page that can be used.
+    pub records: Vec<Record>,
+    /// How many rows of this page cannot, or have a value that cannot, by [`Rejection::ALL`].
+    pub rejected: [u64; Rejection::ALL.len()],
+}
+
+impl Page {
+    /// Rows that could not be used at all.
+    pub fn unusable(&self) -> u64 {
+        Rejection::ALL
+            .iter()
+            .zip(self.rejected)
+            .filter(|(reason, _)| **reason != Rejection::Measure)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// Whether the vendor sent no row: the list ends before this page.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.unusable() == 0
+    }
+}
+
+/// What a vendor can do for the puller.
+pub trait Upstream: Send + Sync + 'static {
+    /// Reads one page, with whatever tokens and retries that takes.
+    fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, Error>> + Send;
+}
+
+/// What went wrong, by what can be done about it. `Display` gives the label `reason`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ErrorKind {
+    /// 401 or 403: credentials, allow list.
+    Auth,
+    /// 429: asked too often.
+    RateLimit,
+    /// No answer in time.
+    Timeout,
+    /// No connection, or one that broke before a status came.
+    Connect,
+    /// Any other HTTP status that is not success.
+    Server,
+    /// An answer that broke off, is too large or cannot be read.
+    Body,
+    /// 200 with an error inside.
+    Envelope,
+    /// 400: the vendor did not like the request, which may be its `limit`. Reported as `server`.
+    BadRequest,
+    /// The list would not come to its own total. Reported as `paging`.
+    Paging,
+}
+
+impl ErrorKind {
+    /// The label `reason` of `cec_exporter_pull_failures_total`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::RateLimit => "rate_limit",
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Server | Self::BadRequest => "server",
+            Self::Body => "body",
+            Self::Envelope => "envelope",
+            Self::Paging => "paging",
+        }
+    }
+}
+
+/// A failure of the vendor's, told so that the reader knows what to do. Never holds a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error {
+    /// What can be done about it.
+    pub kind: ErrorKind,
+    /// One line for a person: the request, what came, the likely cause.
+    pub message: String,
+    /// How long the vendor asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One of the vendor's two interfaces. `Display` gives the label `api`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Api {
+    /// Where tokens come from.
+    Token,
+    /// The list of calls.
+    Details,
+}
+
+impl Api {
+    /// Both, in the order of the exposition.
+    pub const ALL: [Self; 2] = [Self::Details, Self::Token];
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token => "token",
+            Self::Details => "details",
+        })
+    }
+}
+
+/// What the client tells about itself while it works; the metrics are made of it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Report {
+    /// One request has ended. `code` is the HTTP status, or `timeout`, `connect`, `body`,
+    /// `envelope`.
+    Request {
+        /// Which interface.
+        api: Api,
+        /// How it ended.
+        code: String,
+        /// From sending it to the last byte of its answer.
+        took: Duration,
+    },
+    /// A token was received that is good until this moment of the local clock (Unix seconds).
+    TokenExpiry(f64),
+}
+
+/// Takes the client's reports; called on its tasks, so it must be quick.
+pub type Reporter = std::sync::Arc<dyn Fn(Report) + Send + Sync>;

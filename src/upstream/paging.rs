@@ -1,0 +1,500 @@
+//! From pages to a whole window: when there is another page to ask for, and when all is read.
+//!
+//! The vendor does not say whether `limit` counts groups or calls, nor whether it is clamped, so
+//! no number of pages can be computed. What counts is the number of distinct calls seen against
+//! the vendor's own total.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
+use crate::model::{CallId, Window};
+
+/// Rows to ask for a page; shrinks when the vendor refuses it, and stays so.
+#[derive(Debug)]
+pub struct PageSize(AtomicU32);
+
+/// A smaller limit than this is no longer worth a try.
+const SMALLEST_LIMIT: u32 = 10;
+/// Pages in a row without a new call after which a list is taken to go round in circles.
+const STALE_PAGES: u32 = 3;
+/// More pages than any window has: the vendor's answers alone must not keep a read going for ever.
+const MOST_PAGES: u32 = 1_000_000;
+
+impl PageSize {
+    /// Starts from the configured size.
+    pub fn new(rows: u32) -> Self {
+        Self(AtomicU32::new(rows))
+    }
+
+    /// The size that is in use.
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn keep(&self, rows: u32) {
+        self.0.store(rows, Ordering::Relaxed);
+    }
+}
+
+/// Whether a page was the last one that is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Read on to the end of the list.
+    More,
+    /// What was wanted is there.
+    Enough,
+}
+
+/// What a list showed.
+#[derive(Debug)]
+pub struct Listing {
+    /// The calls.
+    pub seen: HashSet<CallId>,
+    /// The vendor's number of calls in the window, where it gave one.
+    pub total: Option<u64>,
+    /// Whether the list was read to its end, so that a call it did not show is not there.
+    pub whole: bool,
+}
+
+/// Reads a window to its end, up to `parallel` pages at a time.
+///
+/// `take` is handed each page as it comes, with the total so far, and may end the reading.
+///
+/// # Errors
+///
+/// Those of the upstream; and [`ErrorKind::Paging`] where two full passes did not come to the
+/// list's own total. Pages taken before an error are good all the same.
+pub async fn read_window<U: Upstream>(
+    upstream: &U,
+    window: Window,
+    filter: Filter,
+    size: &PageSize,
+    parallel: usize,
+    mut take: impl FnMut(Page, Option<u64>) -> Need,
+) -> Result<Listing, Error> {
+    let mut last = read_pass(upstream, window, filter, size, parallel, &mut take).await?;
+    if filter == Filter::All && !last.enough && !last.is_whole() {
+        last = read_pass(upstream, window, filter, size, parallel, &mut take).await?;
+        if !last.enough && !last.is_whole() {
+            return Err(Error {
+                kind: ErrorKind::Paging,
+                message: format!(
+                    "the list of calls from {} to {} says it holds {}, but two readings to its \
+                     end found {} (and {} unusable rows): calls are changing faster than they \
+                     can be read, or the vendor's total is wrong",
+                    window.from,
+                    window.to,
+                    last.total.unwrap_or_default(),
+                    last.seen.len(),
+                    last.unusable,
+                ),
+                retry_after: None,
+            });
+        }
+    }
+    let whole = filter == Filter::All && !last.enough;
+    Ok(Listing {
+        seen: last.seen,
+        total: last.total,
+        whole,
+    })
+}
+
+async fn read_pass<U: Upstream>(
+    upstream: &U,
+    window: Window,
+    filter: Filter,
+    size: &PageSize,
+    parallel: usize,
+    take: &mut impl FnMut(Page, Option<u64>) -> Need,
+) -> Result<Pass, Error> {
+    let (first, limit) = first_page(upstream, window, filter, size).await?;
+    let mut pass = Pass::default();
+    let mut accept = |pass: &mut Pass, page: Page| {
+        pass.answered(&page);
+        pass.enough = take(page, pass.total) == Need::Enough;
+        pass.enough
+    };
+    pass.next_page();
+    if accept(&mut pass, first) {
+        return Ok(pass);
+    }
+    let mut in_flight = FuturesUnordered::new();
+    loop {
+        while in_flight.len() < parallel.max(1) && pass.wants_another() {
+            let page = pass.next_page();
+            in_flight.push(upstream.page(PageRequest {
+                window,
+                filter,
+                page,
+                limit,
+            }));
+        }
+        match in_flight.next().await {
+            Some(page) => {
+                if accept(&mut pass, page?) {
+                    return Ok(pass);
+                }
+            }
+            None => return Ok(pass),
+        }
+    }
+}
+
+/// The first page, with the limit halved as long as the vendor refuses it.
+async fn first_page<U: Upstream>(
+    upstream: &U,
+    window: Window,
+    filter: Filter,
+    size: &PageSize,
+) -> Result<(Page, u32), Error> {
+    let mut limit = size.get();
+    loop {
+        match upstream
+            .page(PageRequest {
+                window,
+                filter,
+                page: 1,
+                limit,
+            })
+            .await
+        {
+            Ok(page) => {
+                size.keep(limit);
+                return Ok((page, limit));
+            }
+            Err(error) if error.kind == ErrorKind::BadRequest && limit > SMALLEST_LIMIT => {
+                limit = (limit / 2).max(SMALLEST_LIMIT);
+                tracing::warn!(limit, %error, "request refused; trying a smaller page_size");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// One reading of a list from its first page on. Pure: pages in, decisions out.
+#[derive(Default, Debug)]
+struct Pass {
+    seen: HashSet<CallId>,
+    unusable: u64,
+    /// The largest total that any page named: a row that left while others were read makes the
+    /// total smaller and pushes a row to a page that was read already.
+    total: Option<u64>,
+    /// Calls on the first page: what a further page is expected to bring.
+    per_page: u64,
+    asked: u32,
+    answered: u32,
+    stale: u32,
+    /// An empty page was seen.
+    ended: bool,
+    /// The reader has what it wanted.
+    enough: bool,
+}
+
+impl Pass {
+    fn next_page(&mut self) -> u32 {
+        self.asked += 1;
+        self.asked
+    }
+
+    fn answered(&mut self, page: &Page) {
+        let before = self.seen.len();
+        self.seen
+            .extend(page.records.iter().map(|record| record.id));
+        self.unusable += page.unusable();
+        self.total = self.total.max(page.total);
+        self.answered += 1;
+        self.ended |= page.is_empty();
+        self.stale = if self.seen.len() > before {
+            0
+        } else {
+            self.stale + 1
+        };
+        if self.answered == 1 {
+            self.per_page = (page.records.len() as u64).max(1);
+        }
+    }
+
+    /// Whether the distinct calls have come to the total.
+    fn reached_total(&self) -> bool {
+        self.total
+            .is_some_and(|total| self.seen.len() as u64 >= total)
+    }
+
+    /// Whether a further page should be asked for while the others are under way: only as many as
+    /// the total makes likely, for a request too many on each pull is a request too many.
+    fn wants_another(&self) -> bool {
+        if self.ended
+            || self.reached_total()
+            || self.stale >= STALE_PAGES
+            || self.asked >= MOST_PAGES
+        {
+            return false;
+        }
+        let under_way = u64::from(self.asked - self.answered);
+        let expected = self.seen.len() as u64 + under_way.saturating_mul(self.per_page);
+        under_way == 0 || self.total.is_some_and(|total| expected < total)
+    }
+
+    /// Whether all that the list holds was seen.
+    fn is_whole(&self) -> bool {
+        match self.total {
+            Some(total) => self.seen.len() as u64 + self.unusable >= total,
+            None => self.ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::model::{CallType, Manual, Measures, Record, Rejection, Status};
+
+    fn record(id: u32) -> Record {
+        Record {
+            id: CallId(id.into()),
+            uploaded: 1000 + id,
+            call_type: CallType::VOICE,
+            status: Status::SUCCEEDED,
+            manual: Manual::default(),
+            measures: Measures::default(),
+        }
+    }
+
+    /// A vendor whose list is given by a function of the number of requests so far.
+    struct Vendor<F> {
+        answer: F,
+        asked: Mutex<Vec<(u32, u32)>>,
+    }
+
+    impl<F> Upstream for Vendor<F>
+    where
+        F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+    {
+        async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+            let count = {
+                let mut asked = self.asked.lock().unwrap();
+                asked.push((request.page, request.limit));
+                asked.len() - 1
+            };
+            tokio::task::yield_now().await;
+            (self.answer)(count, request)
+        }
+    }
+
+    /// Calls `ids` cut into pages of `limit` rows.
+    fn cut(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
+        let from = ((page - 1) * limit) as usize;
+        let rows = ids.iter().skip(from).take(limit as usize);
+        Page {
+            total,
+            records: rows.map(|id| record(*id)).collect(),
+            rejected: [0; 4],
+        }
+    }
+
+    fn refused() -> Error {
+        Error {
+            kind: ErrorKind::BadRequest,
+            message: "no".into(),
+            retry_after: None,
+        }
+    }
+
+    const WINDOW: Window = Window { from: 0, to: 9999 };
+
+    async fn read<F>(limit: u32, answer: F) -> (Result<usize, ErrorKind>, Vec<(u32, u32)>, usize)
+    where
+        F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+    {
+        let vendor = Vendor {
+            answer,
+            asked: Mutex::default(),
+        };
+        let size = PageSize::new(limit);
+        let mut taken = 0;
+        let listing = read_window(&vendor, WINDOW, Filter::All, &size, 3, |page, _| {
+            taken += page.records.len();
+            Need::More
+        })
+        .await;
+        let seen = listing
+            .map(|listing| listing.seen.len())
+            .map_err(|error| error.kind);
+        (seen, vendor.asked.into_inner().unwrap(), taken)
+    }
+
+    fn pages(asked: &[(u32, u32)]) -> Vec<u32> {
+        asked.iter().map(|(page, _)| *page).collect()
+    }
+
+    #[tokio::test]
+    async fn no_page_is_asked_for_beyond_the_total() {
+        for (count, limit, expected) in [
+            (0, 10, 1),
+            (1, 10, 1),
+            (10, 10, 1),
+            (11, 10, 2),
+            (20, 10, 2),
+            (95, 10, 10),
+        ] {
+            let ids: Vec<u32> = (0..count).collect();
+            let (seen, asked, taken) = read(limit, move |_, request| {
+                Ok(cut(&ids, Some(count.into()), request.limit, request.page))
+            })
+            .await;
+            assert_eq!((seen, taken), (Ok(count as usize), count as usize));
+            assert_eq!(
+                pages(&asked),
+                (1..=expected).collect::<Vec<_>>(),
+                "{count} calls"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clamped_limit_and_groups_of_calls_are_read_to_the_end() {
+        for rows in [3, 17, 250] {
+            let ids: Vec<u32> = (0..100).collect();
+            let (seen, ..) = read(50, move |_, request| {
+                Ok(cut(&ids, Some(100), rows, request.page))
+            })
+            .await;
+            assert_eq!(seen, Ok(100), "{rows} rows a page");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_total_an_empty_page_is_the_end() {
+        let ids: Vec<u32> = (0..25).collect();
+        let (seen, asked, _) = read(10, move |_, request| {
+            Ok(cut(&ids, None, request.limit, request.page))
+        })
+        .await;
+        assert_eq!(seen, Ok(25));
+        assert_eq!(pages(&asked), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn unusable_rows_count_towards_the_end_but_do_not_bring_it_early() {
+        // 25 rows, of which the first two of each page have no identity.
+        let (seen, asked, _) = read(10, |_, request| {
+            let ids: Vec<u32> = (0..25).collect();
+            let mut page = cut(&ids, Some(25), 10, request.page);
+            let bad = page.records.len().min(2);
+            page.records.drain(..bad);
+            page.rejected[Rejection::Identity as usize] = bad as u64;
+            Ok(page)
+        })
+        .await;
+        assert_eq!(seen, Ok(19));
+        assert_eq!(*pages(&asked).iter().max().unwrap(), 4);
+        assert!(asked.len() <= 5, "no second pass: {asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_slipped_between_pages_is_found_by_a_second_pass() {
+        // Row 5 leaves after the first page was read, so that row 10 moves onto that page.
+        let (seen, asked, _) = read(10, |count, request| {
+            let ids: Vec<u32> = (0..20).filter(|id| count == 0 || *id != 5).collect();
+            Ok(cut(&ids, Some(ids.len() as u64), 10, request.page))
+        })
+        .await;
+        assert_eq!(seen, Ok(19));
+        assert_eq!(pages(&asked), [1, 2, 3, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_total_that_is_never_reached_is_reported_after_two_passes() {
+        let (seen, asked, taken) = read(10, |_, request| {
+            let ids: Vec<u32> = (0..15).collect();
+            Ok(cut(&ids, Some(16), 10, request.page))
+        })
+        .await;
+        assert_eq!((seen, taken), (Err(ErrorKind::Paging), 30));
+        assert_eq!(pages(&asked), [1, 2, 3, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_vendor_that_ignores_the_page_number_is_left() {
+        let (seen, asked, _) = read(10, |_, _| {
+            let ids: Vec<u32> = (0..10).collect();
+            Ok(cut(&ids, Some(1_000_000), 10, 1))
+        })
+        .await;
+        assert_eq!(seen, Err(ErrorKind::Paging));
+        assert!(asked.len() < 20, "{}", asked.len());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_enough_is_no_proof_of_the_rest() {
+        let vendor = Vendor {
+            answer: |_, request: PageRequest| {
+                let ids: Vec<u32> = (0..100).collect();
+                Ok(cut(&ids, Some(100), request.limit, request.page))
+            },
+            asked: Mutex::default(),
+        };
+        let size = PageSize::new(10);
+        let listing = read_window(&vendor, WINDOW, Filter::All, &size, 1, |page, total| {
+            assert_eq!(total, Some(100));
+            match page.records.iter().any(|record| record.id == CallId(15)) {
+                true => Need::Enough,
+                false => Need::More,
+            }
+        });
+        let listing = listing.await.unwrap();
+        assert_eq!((listing.seen.len(), listing.whole), (20, false));
+        assert_eq!(vendor.asked.into_inner().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_refused_limit_is_halved_and_the_size_that_worked_is_kept() {
+        let vendor = Vendor {
+            answer: |_, request: PageRequest| {
+                let ids: Vec<u32> = (0..100).collect();
+                match request.limit {
+                    0..=30 => Ok(cut(&ids, Some(100), request.limit, request.page)),
+                    _ => Err(refused()),
+                }
+            },
+            asked: Mutex::default(),
+        };
+        let size = PageSize::new(100);
+        let seen = read_window(&vendor, WINDOW, Filter::All, &size, 4, |_, _| Need::More)
+            .await
+            .unwrap();
+        assert_eq!((seen.seen.len(), size.get()), (100, 25));
+        let asked = vendor.asked.into_inner().unwrap();
+        assert_eq!(
+            asked,
+            [(1, 100), (1, 50), (1, 25), (2, 25), (3, 25), (4, 25)]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_request_refused_at_every_size_is_an_error_and_keeps_the_size() {
+        let vendor = Vendor {
+            answer: |_, _| Err(refused()),
+            asked: Mutex::default(),
+        };
+        let size = PageSize::new(100);
+        let error = read_window(&vendor, WINDOW, Filter::All, &size, 4, |_, _| Need::More)
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind, size.get()), (ErrorKind::BadRequest, 100));
+        let limits: Vec<u32> = vendor
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, rows)| *rows)
+            .collect();
+        assert_eq!(limits, [100, 50, 25, 12, 10]);
+    }
+}

@@ -1,0 +1,318 @@
+//! Each call exactly once: what is remembered of the calls in the lookback, and what a record
+//! tells that was not known. Pure: no I/O, and the time is an argument.
+
+mod entry;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use entry::{Entry, Slot};
+use table::Table;
+
+use crate::model::{
+    CallId, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds, Window,
+};
+
+/// What became of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Observed {
+    /// The call was not known, and is now.
+    New,
+    /// The call is remembered; what had changed was told.
+    Known,
+    /// The call is not known, but was uploaded at a time that is closed: it is shown from now on,
+    /// and counted no second time.
+    Returned,
+    /// The call is older than the lookback.
+    Old,
+    /// The call claims a time that has not come yet. It will be read when it has.
+    Future,
+    /// There is no room left.
+    Full,
+}
+
+/// Undocumented codes of statuses and types that become labels of their own. The vendor has
+/// fifteen and two; one that sent a new number with each call would make a series of each.
+const MOST_STRANGE_CODES: usize = 32;
+
+/// The calls of the lookback, by what has been counted of them.
+///
+/// Seeing a record twice tells nothing the second time. So overlap, retries, duplicate pages and
+/// readings repeated cost requests, never correctness.
+#[derive(Default)]
+pub struct Ledger {
+    table: Table,
+    /// Calls that will not rest where they are, oldest first.
+    pending: BTreeMap<(CallType, Status), BTreeSet<(UnixSeconds, Slot)>>,
+    /// Whatever was uploaded before is closed: its calls may have been counted and forgotten.
+    closed_before: UnixSeconds,
+    strange_types: BTreeSet<CallType>,
+    strange_statuses: BTreeSet<Status>,
+}
+
+impl Ledger {
+    /// How many calls are remembered.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no call is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many remembered calls that are not missing were uploaded in a window: what the vendor's
+    /// list of it holds, if nothing has happened there.
+    pub fn count_present(&self, window: Window) -> u64 {
+        self.table.count_present(window)
+    }
+
+    /// Calls that will not rest where they are, uploaded at or before `until`, oldest first.
+    pub fn pending(&self, until: UnixSeconds) -> Vec<(UnixSeconds, CallId)> {
+        let old = self
+            .pending
+            .values()
+            .flat_map(|calls| calls.range(..=(until, Slot::MAX)));
+        let mut found: Vec<_> = old
+            .map(|(at, slot)| (*at, self.table[*slot].id()))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Upload time of the oldest call in each status that is not final.
+    pub fn oldest_pending(&self) -> impl Iterator<Item = (CallType, Status, UnixSeconds)> {
+        self.pending
+            .iter()
+            .filter_map(|((call_type, status), calls)| {
+                calls
+                    .first()
+                    .map(|(uploaded, _)| (*call_type, *status, *uploaded))
+            })
+    }
+
+    /// Whatever was uploaded before and is not known yet will not be counted.
+    pub fn close_before(&mut self, time: UnixSeconds) {
+        self.closed_before = self.closed_before.max(time);
+    }
+
+    /// Takes up what a record tells, seen at `now`, and emits what was not known.
+    ///
+    /// A call that is not remembered is taken up only if it was uploaded in `lookback`.
+    pub fn observe(
+        &mut self,
+        record: &Record,
+        now: UnixSeconds,
+        lookback: Window,
+        emit: &mut impl FnMut(Event),
+    ) -> Observed {
+        let status = admit(&mut self.strange_statuses, record.status, |status| {
+            status.is_documented() || status == Status::UNKNOWN
+        })
+        .unwrap_or(Status::UNKNOWN);
+        match self.table.find(record.id) {
+            Some(slot) => {
+                self.update(slot, status, record, now, emit);
+                Observed::Known
+            }
+            None if record.uploaded < lookback.from => Observed::Old,
+            None if record.uploaded > lookback.to => Observed::Future,
+            None => self.insert(status, record, emit),
+        }
+    }
+
+    fn insert(
+        &mut self,
+        status: Status,
+        record: &Record,
+        emit: &mut impl FnMut(Event),
+    ) -> Observed {
+        let call_type = admit(&mut self.strange_types, record.call_type, |call_type| {
+            call_type.is_documented() || call_type == CallType::UNKNOWN
+        })
+        .unwrap_or(CallType::UNKNOWN);
+        let mut entry = Entry::new(record);
+        entry.call_type = call_type;
+        entry.status = status;
+        let Some(slot) = self.table.insert(entry) else {
+            return Observed::Full;
+        };
+        let closed = record.uploaded < self.closed_before;
+        if closed {
+            self.table[slot].count_final();
+            self.table[slot].count_success();
+            emit(Event::Returned { call_type, status });
+        } else {
+            emit(Event::Appeared { call_type, status });
+            count_once(&mut self.table[slot], record, None, emit);
+        }
+        emit_manual(Manual::default(), record.manual, emit);
+        self.note_pending(slot);
+        if closed {
+            Observed::Returned
+        } else {
+            Observed::New
+        }
+    }
+
+    fn update(
+        &mut self,
+        slot: Slot,
+        status: Status,
+        record: &Record,
+        now: UnixSeconds,
+        emit: &mut impl FnMut(Event),
+    ) {
+        let entry = &self.table[slot];
+        let (call_type, from, to) = (entry.call_type, entry.place(), Place::In(status));
+        let known = if entry.is_missing() {
+            Manual::default()
+        } else {
+            entry.manual()
+        };
+        if from != to {
+            emit(Event::Moved {
+                call_type,
+                from,
+                to,
+            });
+            self.drop_pending(slot);
+        }
+        emit_manual(known, record.manual, emit);
+        let entry = &mut self.table[slot];
+        entry.status = status;
+        entry.set_manual(record.manual);
+        let after = now.saturating_sub(entry.uploaded);
+        count_once(entry, record, Some(after), emit);
+        self.table.set_missing(slot, false);
+        if from != to {
+            self.note_pending(slot);
+        }
+    }
+
+    /// Marks the calls of a window that a complete reading of it did not show.
+    pub fn mark_missing(
+        &mut self,
+        window: Window,
+        seen: &HashSet<CallId>,
+        emit: &mut impl FnMut(Event),
+    ) {
+        let gone: Vec<Slot> = self
+            .table
+            .slots(window)
+            .filter(|slot| {
+                let entry = &self.table[*slot];
+                !entry.is_missing() && !seen.contains(&entry.id())
+            })
+            .collect();
+        for slot in gone {
+            self.drop_pending(slot);
+            let entry = &self.table[slot];
+            let (call_type, from) = (entry.call_type, entry.place());
+            emit(Event::Moved {
+                call_type,
+                from,
+                to: Place::Missing,
+            });
+            emit_manual(entry.manual(), Manual::default(), emit);
+            self.table.set_missing(slot, true);
+        }
+    }
+
+    /// Forgets the calls uploaded before `cutoff`, for good: what was forgotten is closed.
+    ///
+    /// The mark follows the calls, not the cutoff: a clock that was a year ahead for a moment must
+    /// not close the year to come.
+    pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
+        let Self {
+            table,
+            pending,
+            closed_before,
+            ..
+        } = self;
+        table.take_before(cutoff, |slot, entry| {
+            remove_pending(pending, slot, entry);
+            if !entry.is_missing() {
+                emit_manual(entry.manual(), Manual::default(), emit);
+            }
+            emit(Event::Left {
+                call_type: entry.call_type,
+                place: entry.place(),
+                never_final: (!entry.was_final()).then_some(entry.status),
+            });
+            *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
+        });
+    }
+
+    fn note_pending(&mut self, slot: Slot) {
+        let entry = &self.table[slot];
+        if entry.is_pending() {
+            let class = (entry.call_type, entry.status);
+            self.pending
+                .entry(class)
+                .or_default()
+                .insert((entry.uploaded, slot));
+        }
+    }
+
+    fn drop_pending(&mut self, slot: Slot) {
+        remove_pending(&mut self.pending, slot, &self.table[slot]);
+    }
+}
+
+fn remove_pending(
+    pending: &mut BTreeMap<(CallType, Status), BTreeSet<(UnixSeconds, Slot)>>,
+    slot: Slot,
+    entry: &Entry,
+) {
+    if entry.is_pending()
+        && let Some(calls) = pending.get_mut(&(entry.call_type, entry.status))
+    {
+        calls.remove(&(entry.uploaded, slot));
+    }
+}
+
+/// Counts the first final status and the first success, if this is either.
+fn count_once(
+    entry: &mut Entry,
+    record: &Record,
+    after: Option<UnixSeconds>,
+    emit: &mut impl FnMut(Event),
+) {
+    let (call_type, status) = (entry.call_type, entry.status);
+    if status.is_final() && entry.count_final() {
+        emit(Event::Processed {
+            call_type,
+            status,
+            after,
+        });
+    }
+    if status == Status::SUCCEEDED && entry.count_success() {
+        emit(Event::Succeeded {
+            call_type,
+            measures: record.measures,
+        });
+    }
+}
+
+fn emit_manual(from: Manual, to: Manual, emit: &mut impl FnMut(Event)) {
+    for (kind, (from, to)) in ManualKind::ALL
+        .into_iter()
+        .zip(from.0.into_iter().zip(to.0))
+    {
+        if from != to {
+            emit(Event::Manual { kind, from, to });
+        }
+    }
+}
+
+/// The code itself where it is documented or among the strange ones there is room for.
+fn admit<C: Copy + Ord>(strange: &mut BTreeSet<C>, code: C, plain: fn(C) -> bool) -> Option<C> {
+    if plain(code) || strange.contains(&code) {
+        return Some(code);
+    }
+    (strange.len() < MOST_STRANGE_CODES && strange.insert(code)).then_some(code)
+}
+
+#[cfg(test)]
+mod tests;

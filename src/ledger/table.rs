@@ -1,0 +1,253 @@
+//! The calls in memory: found by identity, and by the minute of their upload.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::{Index, IndexMut};
+
+use hashbrown::HashTable;
+
+use super::entry::{Entry, NO_SLOT, Slot};
+use crate::model::{CallId, UnixSeconds, Window};
+
+const MINUTE: UnixSeconds = 60;
+
+/// Entries in one growing array, with two ways to find them: a table of slots by identity (five
+/// bytes each) and a list of slots for each minute. A map from identity to entry would be simpler,
+/// but half of its room stands empty after it has grown.
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    by_id: HashTable<Slot>,
+    hasher: RandomState,
+    minutes: BTreeMap<UnixSeconds, Minute>,
+    /// Head of the list of slots that are free.
+    free: Slot,
+}
+
+struct Minute {
+    head: Slot,
+    /// Calls that are in the list, as far as is known.
+    present: u32,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            by_id: HashTable::new(),
+            hasher: RandomState::new(),
+            minutes: BTreeMap::new(),
+            free: NO_SLOT,
+        }
+    }
+}
+
+impl Index<Slot> for Table {
+    type Output = Entry;
+
+    fn index(&self, slot: Slot) -> &Entry {
+        &self.entries[slot as usize]
+    }
+}
+
+impl IndexMut<Slot> for Table {
+    fn index_mut(&mut self, slot: Slot) -> &mut Entry {
+        &mut self.entries[slot as usize]
+    }
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn find(&self, id: CallId) -> Option<Slot> {
+        let hash = self.hasher.hash_one(id);
+        self.by_id
+            .find(hash, |slot| self[*slot].has_id(id))
+            .copied()
+    }
+
+    /// Adds an entry whose identity is not there yet; `None` when every slot is taken.
+    pub(super) fn insert(&mut self, mut entry: Entry) -> Option<Slot> {
+        let slot = match self.free {
+            NO_SLOT => Slot::try_from(self.entries.len())
+                .ok()
+                .filter(|slot| *slot != NO_SLOT)?,
+            slot => slot,
+        };
+        let minute = self
+            .minutes
+            .entry(entry.uploaded / MINUTE)
+            .or_insert(Minute {
+                head: NO_SLOT,
+                present: 0,
+            });
+        entry.next = std::mem::replace(&mut minute.head, slot);
+        minute.present += u32::from(!entry.is_missing());
+        let hash = self.hasher.hash_one(entry.id());
+        match self.entries.get_mut(slot as usize) {
+            Some(place) => self.free = std::mem::replace(place, entry).next,
+            None => self.entries.push(entry),
+        }
+        let Self {
+            by_id,
+            entries,
+            hasher,
+            ..
+        } = self;
+        by_id.insert_unique(hash, slot, |slot| {
+            hasher.hash_one(entries[*slot as usize].id())
+        });
+        Some(slot)
+    }
+
+    /// The slots of the calls uploaded in a window; by minute, in no order within one.
+    pub(super) fn slots(&self, window: Window) -> impl Iterator<Item = Slot> {
+        self.minutes
+            .range(window.from / MINUTE..=window.to / MINUTE)
+            .flat_map(|(_, minute)| self.list(minute.head))
+            .filter(move |slot| window.contains(self[*slot].uploaded))
+    }
+
+    /// How many calls that are not missing were uploaded in a window. Only the minutes at its ends
+    /// are walked through.
+    pub(super) fn count_present(&self, window: Window) -> u64 {
+        self.minutes
+            .range(window.from / MINUTE..=window.to / MINUTE)
+            .map(|(minute, content)| {
+                let start = minute * MINUTE;
+                if start >= window.from && start.saturating_add(MINUTE - 1) <= window.to {
+                    return u64::from(content.present);
+                }
+                let inside = |slot: &Slot| {
+                    window.contains(self[*slot].uploaded) && !self[*slot].is_missing()
+                };
+                self.list(content.head).filter(inside).count() as u64
+            })
+            .sum()
+    }
+
+    fn list(&self, head: Slot) -> impl Iterator<Item = Slot> {
+        let some = |slot: Slot| (slot != NO_SLOT).then_some(slot);
+        std::iter::successors(some(head), move |slot| some(self[*slot].next))
+    }
+
+    /// Takes out all calls uploaded before `cutoff`; `taken` sees each a last time.
+    pub(super) fn take_before(&mut self, cutoff: UnixSeconds, mut taken: impl FnMut(Slot, &Entry)) {
+        while let Some(minute) = self.minutes.first_entry() {
+            let start = minute.key() * MINUTE;
+            if start >= cutoff {
+                return;
+            }
+            let mut head = minute.remove().head;
+            let mut kept = Minute {
+                head: NO_SLOT,
+                present: 0,
+            };
+            while head != NO_SLOT {
+                let slot = head;
+                head = self[slot].next;
+                if self[slot].uploaded >= cutoff {
+                    self[slot].next = std::mem::replace(&mut kept.head, slot);
+                    kept.present += u32::from(!self[slot].is_missing());
+                } else {
+                    taken(slot, &self[slot]);
+                    self.remove(slot);
+                }
+            }
+            if kept.head != NO_SLOT {
+                self.minutes.insert(start / MINUTE, kept);
+                return;
+            }
+        }
+    }
+
+    /// Notes whether a call is in the list.
+    pub(super) fn set_missing(&mut self, slot: Slot, missing: bool) {
+        let entry = &mut self.entries[slot as usize];
+        if entry.is_missing() == missing {
+            return;
+        }
+        entry.set_missing(missing);
+        if let Some(minute) = self.minutes.get_mut(&(entry.uploaded / MINUTE)) {
+            minute.present = if missing {
+                minute.present - 1
+            } else {
+                minute.present + 1
+            };
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let hash = self.hasher.hash_one(self[slot].id());
+        if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
+            found.remove();
+        }
+        self[slot].next = std::mem::replace(&mut self.free, slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CallType, Manual, Measures, Record, Status};
+
+    fn entry(id: u32, uploaded: UnixSeconds) -> Entry {
+        Entry::new(&Record {
+            id: CallId(id.into()),
+            uploaded,
+            call_type: CallType::VOICE,
+            status: Status::SUCCEEDED,
+            manual: Manual::default(),
+            measures: Measures::default(),
+        })
+    }
+
+    #[test]
+    fn windows_are_counted_to_the_second_and_slots_are_used_again() {
+        let mut table = Table::default();
+        for id in 0..1000 {
+            table.insert(entry(id, 100 + id)).unwrap();
+        }
+        for (from, to, count) in [
+            (0, 99, 0),
+            (0, 100, 1),
+            (100, 1099, 1000),
+            (160, 399, 240),
+            (171, 171, 1),
+            (1099, 5000, 1),
+        ] {
+            let window = Window { from, to };
+            assert_eq!(table.count_present(window), count, "{window:?}");
+            assert_eq!(table.slots(window).count() as u64, count, "{window:?}");
+        }
+        let missing = table.find(CallId(75)).unwrap();
+        for (missing_now, count) in [(true, 239), (true, 239), (false, 240)] {
+            table.set_missing(missing, missing_now);
+            assert_eq!(table.count_present(Window { from: 160, to: 399 }), count);
+            assert_eq!(
+                table.count_present(Window { from: 175, to: 175 }),
+                u64::from(!missing_now)
+            );
+        }
+        let mut taken = Vec::new();
+        table.take_before(471, |_, entry| taken.push(entry.uploaded));
+        taken.sort_unstable();
+        assert_eq!(taken, (100..471).collect::<Vec<_>>());
+        assert_eq!(table.len(), 629);
+        assert_eq!(
+            table.count_present(Window {
+                from: 0,
+                to: u32::MAX
+            }),
+            629
+        );
+        assert_eq!(table.find(CallId(370)), None);
+        assert!(table.find(CallId(371)).is_some());
+        for id in 2000..2371 {
+            table.insert(entry(id, 3000)).unwrap();
+        }
+        assert_eq!((table.len(), table.entries.len()), (1000, 1000));
+        assert!((2000u32..2371).all(|id| table.find(CallId(id.into())).is_some()));
+    }
+}

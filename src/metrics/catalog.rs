@@ -1,0 +1,170 @@
+//! Every metric there is, once: name, type, labels and help. The exposition, the documentation and
+//! the checks of dashboards and rules are all held against this list.
+
+/// What kind of time series a metric is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Only goes up, or back to 0 when what holds it starts over.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by bucket, with a sum.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the `# TYPE` line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Metric {
+    /// Its name, with its unit and for counters `_total`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its labels, in the order of the exposition.
+    pub labels: &'static [&'static str],
+    /// What it says, in one line.
+    pub help: &'static str,
+    /// Upper bounds of its buckets, if it is a histogram.
+    pub bounds: &'static [f64],
+}
+
+macro_rules! catalog {
+    ($($constant:ident $name:literal $kind:ident $labels:expr, $bounds:expr, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &$labels,
+                help: $help,
+                bounds: $bounds,
+            };
+        )*
+        /// All of them, in the order of the documentation, but those of the process, which follow
+        /// the standard of Prometheus's client libraries.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+/// A call lasts from seconds to hours; agents' targets lie between one and ten minutes.
+const DURATIONS: &[f64] = &[
+    5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1800.0, 3600.0,
+];
+/// Silence is a part of the call, so it has the same scale, but for the hours.
+const SILENCES: &[f64] = &[
+    1.0, 5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 600.0, 1200.0,
+];
+/// The pipeline takes minutes, sometimes hours, and at most the lookback.
+const PROCESSING: &[f64] = &[
+    15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0,
+    86400.0,
+];
+/// Below 120 is slow and over 300 fast; most people speak between 180 and 260.
+const SPEEDS: &[f64] = &[
+    60.0, 90.0, 120.0, 150.0, 180.0, 200.0, 220.0, 240.0, 260.0, 280.0, 300.0, 330.0, 360.0, 420.0,
+];
+const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// A request takes milliseconds to the timeout.
+const REQUESTS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// A pull takes a request to, at a cold start, minutes.
+const PULLS: &[f64] = &[
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+];
+
+catalog! {
+    UP "cec_up" Gauge ["target"], &[],
+        "Whether the last pull from the vendor that ended succeeded (1) or not (0).";
+    WINDOW "cec_window_seconds" Gauge ["target"], &[],
+        "Length of the lookback: the window of upload time that the gauges speak of.";
+    WINDOW_CALLS "cec_window_calls" Gauge ["target", "call_type", "status"], &[],
+        "Calls uploaded within the lookback, by the status last seen.";
+    OLDEST_PENDING "cec_oldest_pending_call_timestamp_seconds" Gauge
+        ["target", "call_type", "status"], &[],
+        "Upload time of the oldest call in the lookback in each status that is not final.";
+    CALLS "cec_calls_total" Counter ["target", "call_type"], &[],
+        "Distinct calls seen.";
+    PROCESSED "cec_calls_processed_total" Counter ["target", "call_type", "status"], &[],
+        "Calls that reached a final status, once per call, by the first final status seen.";
+    EXPIRED "cec_calls_expired_total" Counter ["target", "call_type", "status"], &[],
+        "Calls that left the lookback without ever having been final, by the status last seen.";
+    DURATION "cec_call_duration_seconds" Histogram ["target", "call_type"], DURATIONS,
+        "Duration of calls, once per call, when it was first seen as succeeded.";
+    PROCESSING_TIME "cec_call_processing_seconds" Histogram ["target", "call_type", "status"],
+        PROCESSING,
+        "Time from the upload of a call to when it was first seen in a final status.";
+    SILENCE "cec_call_silence_seconds" Histogram ["target", "role"], SILENCES,
+        "Time in which a speaker is silent, once per voice call, when it first succeeded.";
+    SPEED "cec_call_speech_characters_per_minute" Histogram ["target", "role"], SPEEDS,
+        "Mean speaking speed of a speaker, once per voice call, when it first succeeded.";
+    RATIO "cec_call_speech_ratio" Histogram ["target", "role"], RATIOS,
+        "Share of the call in which a speaker speaks, once per voice call, when it first succeeded.";
+    MANUAL "cec_window_calls_manual" Gauge ["target", "kind", "state"], &[],
+        "Calls in the lookback by manual state: sampling, review and appeal.";
+
+    BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
+        "What the exporter was built from; always 1.";
+    FRONTIER "cec_exporter_frontier_timestamp_seconds" Gauge ["target"], &[],
+        "The list of calls was read completely up to this upload time.";
+    LAST_SUCCESS "cec_exporter_last_success_timestamp_seconds" Gauge ["target"], &[],
+        "When the last pull that succeeded ended.";
+    PULL_DURATION "cec_exporter_pull_duration_seconds" Histogram ["target"], PULLS,
+        "Time that pulls from the vendor took, whether they succeeded or not.";
+    PULLS_TOTAL "cec_exporter_pulls_total" Counter ["target"], &[],
+        "Pulls from the vendor that ended.";
+    PULL_FAILURES "cec_exporter_pull_failures_total" Counter ["target", "reason"], &[],
+        "Pulls from the vendor that failed, by reason.";
+    RELOAD_OK "cec_exporter_config_last_reload_successful" Gauge [], &[],
+        "Whether the last attempt to load the configuration succeeded.";
+    RELOAD_TIME "cec_exporter_config_last_reload_success_timestamp_seconds" Gauge [], &[],
+        "When the configuration was last loaded with success.";
+    API_REQUESTS "cec_exporter_api_requests_total" Counter ["target", "api", "code"], &[],
+        "Requests to the vendor, by HTTP status, or by what went wrong where that tells more.";
+    API_REQUEST_DURATION "cec_exporter_api_request_duration_seconds" Histogram ["target", "api"],
+        REQUESTS,
+        "Time from sending a request to the vendor to the last byte of its answer.";
+    REJECTED "cec_exporter_records_rejected_total" Counter ["target", "reason"], &[],
+        "Records of the vendor's that could not be used, or (measure) values of those that could.";
+    TOKEN_EXPIRY "cec_exporter_token_expiry_timestamp_seconds" Gauge ["target"], &[],
+        "When the access token in use expires, by the local clock.";
+    LEDGER_CALLS "cec_exporter_ledger_calls" Gauge ["target"], &[],
+        "Calls remembered.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalog_keeps_the_rules_of_the_field() {
+        let mut names: Vec<&str> = ALL.iter().map(|metric| metric.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len(), "a name is there twice");
+        for metric in ALL {
+            let counter = metric.kind == Kind::Counter;
+            assert_eq!(metric.name.ends_with("_total"), counter, "{}", metric.name);
+            assert_eq!(
+                !metric.bounds.is_empty(),
+                metric.kind == Kind::Histogram,
+                "{}",
+                metric.name
+            );
+            assert!(metric.bounds.is_sorted(), "{}", metric.name);
+            assert!(
+                metric.help.ends_with('.') && metric.help.len() > 15,
+                "{}",
+                metric.name
+            );
+        }
+    }
+}

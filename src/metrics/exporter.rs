@@ -1,0 +1,210 @@
+//! What the exporter tells about itself: the metrics `cec_exporter_*` and those of its process.
+
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, Opts, Registry,
+};
+
+use super::catalog::{self, Metric};
+
+/// The exporter's own metrics, for all targets.
+pub struct ExporterMetrics {
+    registry: Registry,
+    up: GaugeVec,
+    window: GaugeVec,
+    frontier: GaugeVec,
+    last_success: GaugeVec,
+    pull_duration: HistogramVec,
+    pulls: CounterVec,
+    pull_failures: CounterVec,
+    api_requests: CounterVec,
+    api_request_duration: HistogramVec,
+    rejected: CounterVec,
+    token_expiry: GaugeVec,
+    ledger_calls: GaugeVec,
+    /// Whether the last attempt to load the configuration succeeded.
+    pub reload_ok: Gauge,
+    /// When it last did, Unix seconds.
+    pub reload_time: Gauge,
+}
+
+/// What the exporter was built from, for `cec_exporter_build_info`.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// Of the package.
+    pub version: &'static str,
+    /// Of the source.
+    pub revision: &'static str,
+    /// Of the compiler.
+    pub rustc: &'static str,
+}
+
+impl ExporterMetrics {
+    /// With the process's metrics, and none of any target.
+    ///
+    /// # Errors
+    ///
+    /// Only if the catalog breaks the rules of Prometheus, which a test would have shown.
+    pub fn new(build: Build) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let build_info: GaugeVec = add(&registry, gauges(catalog::BUILD_INFO))?;
+        build_info
+            .with_label_values(&[build.version, build.revision, build.rustc])
+            .set(1.0);
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        registry.register(Box::new(process))?;
+        Ok(Self {
+            up: add(&registry, gauges(catalog::UP))?,
+            window: add(&registry, gauges(catalog::WINDOW))?,
+            frontier: add(&registry, gauges(catalog::FRONTIER))?,
+            last_success: add(&registry, gauges(catalog::LAST_SUCCESS))?,
+            pull_duration: add(&registry, histograms(catalog::PULL_DURATION))?,
+            pulls: add(&registry, counters(catalog::PULLS_TOTAL))?,
+            pull_failures: add(&registry, counters(catalog::PULL_FAILURES))?,
+            api_requests: add(&registry, counters(catalog::API_REQUESTS))?,
+            api_request_duration: add(&registry, histograms(catalog::API_REQUEST_DURATION))?,
+            rejected: add(&registry, counters(catalog::REJECTED))?,
+            token_expiry: add(&registry, gauges(catalog::TOKEN_EXPIRY))?,
+            ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
+            reload_ok: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_OK)))?,
+            reload_time: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_TIME)))?,
+            registry,
+        })
+    }
+
+    /// The metrics of one target; those that are known are there at 0 from now on.
+    pub fn target(&self, name: &str, labels: &KnownLabels) -> TargetMetrics {
+        for api in &labels.apis {
+            self.api_request_duration.with_label_values(&[name, api]);
+        }
+        for reason in &labels.failures {
+            self.pull_failures.with_label_values(&[name, reason]);
+        }
+        for reason in &labels.rejections {
+            self.rejected.with_label_values(&[name, reason]);
+        }
+        TargetMetrics {
+            name: name.to_owned(),
+            up: self.up.with_label_values(&[name]),
+            window: self.window.with_label_values(&[name]),
+            pull_duration: self.pull_duration.with_label_values(&[name]),
+            pulls: self.pulls.with_label_values(&[name]),
+            ledger_calls: self.ledger_calls.with_label_values(&[name]),
+            frontier: self.frontier.clone(),
+            last_success: self.last_success.clone(),
+            token_expiry: self.token_expiry.clone(),
+            pull_failures: self.pull_failures.clone(),
+            api_requests: self.api_requests.clone(),
+            api_request_duration: self.api_request_duration.clone(),
+            rejected: self.rejected.clone(),
+        }
+    }
+
+    /// All series as they are now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+/// The values of labels that are known before anything happened.
+#[derive(Clone, Default, Debug)]
+pub struct KnownLabels {
+    /// `api` of the requests.
+    pub apis: Vec<String>,
+    /// `reason` of the pulls that fail.
+    pub failures: Vec<String>,
+    /// `reason` of the records rejected.
+    pub rejections: Vec<String>,
+}
+
+/// The exporter's metrics of one target.
+#[derive(Clone)]
+pub struct TargetMetrics {
+    name: String,
+    /// Whether the last pull succeeded.
+    pub up: Gauge,
+    /// Seconds of the lookback.
+    pub window: Gauge,
+    /// Seconds that pulls took.
+    pub pull_duration: Histogram,
+    /// Pulls that ended.
+    pub pulls: Counter,
+    /// Calls remembered.
+    pub ledger_calls: Gauge,
+    frontier: GaugeVec,
+    last_success: GaugeVec,
+    token_expiry: GaugeVec,
+    pull_failures: CounterVec,
+    api_requests: CounterVec,
+    api_request_duration: HistogramVec,
+    rejected: CounterVec,
+}
+
+impl TargetMetrics {
+    /// Unix seconds up to which the list is known. There is no series before the first time: a
+    /// frontier of 1970 would page someone.
+    pub fn set_frontier(&self, time: f64) {
+        self.frontier.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// Unix seconds at which a pull succeeded.
+    pub fn set_last_success(&self, time: f64) {
+        self.last_success.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// Unix seconds at which the token in use expires.
+    pub fn set_token_expiry(&self, time: f64) {
+        self.token_expiry.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// A pull failed.
+    pub fn pull_failed(&self, reason: &str) {
+        self.pull_failures
+            .with_label_values(&[&self.name, reason])
+            .inc();
+    }
+
+    /// A request ended after so many seconds.
+    pub fn request(&self, api: &str, code: &str, seconds: f64) {
+        self.api_requests
+            .with_label_values(&[&self.name, api, code])
+            .inc();
+        self.api_request_duration
+            .with_label_values(&[&self.name, api])
+            .observe(seconds);
+    }
+
+    /// So many records were rejected.
+    pub fn reject(&self, reason: &str, count: u64) {
+        self.rejected
+            .with_label_values(&[&self.name, reason])
+            .inc_by(count as f64);
+    }
+}
+
+fn opts(metric: Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+fn gauges(metric: Metric) -> prometheus::Result<GaugeVec> {
+    GaugeVec::new(opts(metric), metric.labels)
+}
+
+fn counters(metric: Metric) -> prometheus::Result<CounterVec> {
+    CounterVec::new(opts(metric), metric.labels)
+}
+
+fn histograms(metric: Metric) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::from(opts(metric)).buckets(metric.bounds.to_vec());
+    HistogramVec::new(opts, metric.labels)
+}
+
+fn add<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: prometheus::Result<C>,
+) -> prometheus::Result<C> {
+    let collector = collector?;
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

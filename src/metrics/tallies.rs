@@ -1,0 +1,184 @@
+//! The call metrics of one target: a fold over the ledger's events.
+
+use std::collections::BTreeMap;
+
+use super::catalog;
+use super::histogram::Histogram;
+use crate::model::{
+    CallType, Event, ManualKind, Measure, Measures, Place, Role, Status, UnixSeconds,
+};
+
+/// Counters, histograms and window gauges of one target.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tallies {
+    pub(super) calls: BTreeMap<CallType, u64>,
+    pub(super) processed: BTreeMap<(CallType, Status), u64>,
+    pub(super) expired: BTreeMap<(CallType, Status), u64>,
+    pub(super) window: BTreeMap<(CallType, Place), u64>,
+    pub(super) manual: BTreeMap<(ManualKind, u8), u64>,
+    pub(super) duration: BTreeMap<CallType, Histogram>,
+    pub(super) processing: BTreeMap<(CallType, Status), Histogram>,
+    pub(super) silence: BTreeMap<Role, Histogram>,
+    pub(super) speed: BTreeMap<Role, Histogram>,
+    pub(super) ratio: BTreeMap<Role, Histogram>,
+}
+
+impl Default for Tallies {
+    /// Nothing counted; the series that do not depend on the configuration are there.
+    fn default() -> Self {
+        let by_role = |metric: catalog::Metric| {
+            Role::ALL
+                .map(|role| (role, Histogram::new(metric.bounds)))
+                .into()
+        };
+        Self {
+            calls: BTreeMap::new(),
+            processed: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            window: BTreeMap::new(),
+            manual: BTreeMap::new(),
+            duration: BTreeMap::new(),
+            processing: BTreeMap::new(),
+            silence: by_role(catalog::SILENCE),
+            speed: by_role(catalog::SPEED),
+            ratio: by_role(catalog::RATIO),
+        }
+    }
+}
+
+impl Tallies {
+    /// Makes the series of these types and statuses be there from the start, at 0: a rate over a
+    /// series that begins with its first call would not see that call.
+    pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        for call_type in call_types.iter().copied() {
+            self.calls.entry(call_type).or_default();
+            self.window.entry((call_type, Place::Missing)).or_default();
+            histogram(&mut self.duration, call_type, catalog::DURATION);
+            for status in statuses.iter().copied() {
+                let class = (call_type, status);
+                self.window
+                    .entry((call_type, Place::In(status)))
+                    .or_default();
+                if status.is_final() {
+                    self.processed.entry(class).or_default();
+                    histogram(&mut self.processing, class, catalog::PROCESSING_TIME);
+                } else {
+                    self.expired.entry(class).or_default();
+                }
+            }
+        }
+        for kind in ManualKind::ALL {
+            self.manual.entry((kind, 0)).or_default();
+        }
+    }
+
+    /// Counts what happened.
+    pub fn apply(&mut self, event: &Event) {
+        match *event {
+            Event::Appeared { call_type, status } => {
+                *self.calls.entry(call_type).or_default() += 1;
+                *self
+                    .window
+                    .entry((call_type, Place::In(status)))
+                    .or_default() += 1;
+            }
+            Event::Returned { call_type, status } => {
+                *self
+                    .window
+                    .entry((call_type, Place::In(status)))
+                    .or_default() += 1;
+            }
+            Event::Moved {
+                call_type,
+                from,
+                to,
+            } => {
+                decrease(&mut self.window, (call_type, from));
+                *self.window.entry((call_type, to)).or_default() += 1;
+            }
+            Event::Processed {
+                call_type,
+                status,
+                after,
+            } => {
+                let class = (call_type, status);
+                *self.processed.entry(class).or_default() += 1;
+                if let Some(seconds) = after {
+                    histogram(&mut self.processing, class, catalog::PROCESSING_TIME)
+                        .observe(Measure::whole(seconds));
+                }
+            }
+            Event::Succeeded {
+                call_type,
+                measures,
+            } => self.measure(call_type, &measures),
+            Event::Manual { kind, from, to } => {
+                if let Some(state) = from {
+                    decrease(&mut self.manual, (kind, state));
+                }
+                if let Some(state) = to {
+                    *self.manual.entry((kind, state)).or_default() += 1;
+                }
+            }
+            Event::Left {
+                call_type,
+                place,
+                never_final,
+            } => {
+                decrease(&mut self.window, (call_type, place));
+                if let Some(status) = never_final {
+                    *self.expired.entry((call_type, status)).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn measure(&mut self, call_type: CallType, measures: &Measures) {
+        if let Some(duration) = measures.duration {
+            histogram(&mut self.duration, call_type, catalog::DURATION).observe(duration);
+        }
+        if call_type != CallType::VOICE {
+            return;
+        }
+        for side in measures.channels {
+            for (histograms, value) in [
+                (&mut self.silence, side.silence),
+                (&mut self.speed, side.speed),
+                (&mut self.ratio, side.ratio),
+            ] {
+                if let (Some(histogram), Some(value)) = (histograms.get_mut(&side.role), value) {
+                    histogram.observe(value);
+                }
+            }
+        }
+    }
+
+    /// Calls by type and place, for the status page.
+    pub fn window(&self) -> impl Iterator<Item = (CallType, Place, u64)> {
+        self.window
+            .iter()
+            .map(|((call_type, place), count)| (*call_type, *place, *count))
+    }
+}
+
+/// Upload time of the oldest call of each type and status that is not final.
+pub type OldestPending = Vec<(CallType, Status, UnixSeconds)>;
+
+fn histogram<K: Ord>(
+    histograms: &mut BTreeMap<K, Histogram>,
+    key: K,
+    metric: catalog::Metric,
+) -> &mut Histogram {
+    histograms
+        .entry(key)
+        .or_insert_with(|| Histogram::new(metric.bounds))
+}
+
+/// The ledger never takes a call out of a place where it did not put it; if it did, a gauge that
+/// is off by one is better than one that has wrapped.
+fn decrease<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    match counts.get_mut(&key) {
+        Some(count) if *count > 0 => *count -= 1,
+        _ => debug_assert!(false, "a gauge went below zero"),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a call costs from its bytes to its tallies, beside the typed parse alone of the same bytes.
+//!
+//! `cargo bench --bench ingest`. Both are measured in turns in one run, because a machine that is
+//! shared is faster in one minute than in the next: compare the ratio, not the nanoseconds.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::time::Instant;
+
+use cec_exporter::model::Window;
+use cec_exporter::puller::book::Book;
+use cec_exporter::upstream::wire::parse_page;
+
+const CALLS_A_PAGE: u32 = 100;
+const PAGES: u32 = 1000;
+const ROUNDS: usize = 9;
+const FIRST: u32 = 1_622_500_000;
+
+/// The vendor's answer as serde would read it, were it always as documented.
+mod typed {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    pub(super) struct Answer {
+        pub(super) data: Vec<Group>,
+        pub(super) paging: Paging,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct Paging {
+        pub(super) total: u64,
+    }
+    #[derive(Deserialize)]
+    pub(super) struct Group {
+        pub(super) calls: Vec<Call>,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "what is parsed is what is measured")]
+    pub(super) struct Call {
+        pub(super) call_uuid: Option<String>,
+        pub(super) call_id: Option<String>,
+        pub(super) upload_time: Option<u32>,
+        pub(super) call_type: Option<i16>,
+        pub(super) status: Option<i16>,
+        pub(super) duration: Option<f64>,
+        pub(super) left_channel: Option<String>,
+        pub(super) left_speed: Option<f64>,
+        pub(super) left_silence_time: Option<f64>,
+        pub(super) left_speech_ratio: Option<f64>,
+        pub(super) right_channel: Option<String>,
+        pub(super) right_speed: Option<f64>,
+        pub(super) right_silence_time: Option<f64>,
+        pub(super) right_speech_ratio: Option<f64>,
+        pub(super) inspect_status: Option<i16>,
+        pub(super) review_status: Option<i16>,
+        pub(super) complain_status: Option<i16>,
+    }
+}
+
+/// Pages of the shape of the vendor's sample: each call with all of its fields, newest first.
+fn pages() -> Vec<Vec<u8>> {
+    let total = PAGES * CALLS_A_PAGE;
+    (0..PAGES)
+        .map(|page| {
+            let mut body = String::from("{\n  \"data\": [");
+            for row in 0..CALLS_A_PAGE {
+                let number = page * CALLS_A_PAGE + row;
+                let id = format!("{:08x}-d38c-4aa0-a35d-{:012x}", number.wrapping_mul(0x9e37_79b9), number);
+                let at = FIRST + total - number;
+                let comma = if row == 0 { "" } else { "," };
+                let _ = write!(
+                    body,
+                    "{comma}\n    {{\"calls\": [{{\"staff_name\": \"*****\", \"create_time\": {at}, \
+                     \"left_speed\": 241.552, \"left_speech_ratio\": 0.4613, \"file_name\": \"Consultant\", \
+                     \"left_channel\": \"customer\", \"right_speech_ratio\": 0.3252, \"call_time\": {at}, \
+                     \"inspect_status\": 0, \"right_channel\": \"staff\", \"complain_status\": -1, \
+                     \"call_id\": \"{id}\", \"left_silence_time\": 88.46, \"duration\": 164.22, \
+                     \"upload_time\": {at}, \"right_silence_time\": 110.82, \"right_speed\": 165.169, \
+                     \"staff_id\": \"1600226440112042215\", \"call_uuid\": \"{id}\", \
+                     \"review_status\": -1, \"call_type\": 0, \"status\": 2}}], \"call_group_id\": \"{id}\"}}"
+                );
+            }
+            let _ = write!(body, "\n  ],\n  \"paging\": {{\"total\": {total}}}\n}}");
+            body.into_bytes()
+        })
+        .collect()
+}
+
+fn main() {
+    let pages = pages();
+    let calls = f64::from(PAGES * CALLS_A_PAGE);
+    let bytes: usize = pages.iter().map(Vec::len).sum();
+    let open = Window {
+        from: FIRST,
+        to: FIRST + 10 * PAGES * CALLS_A_PAGE,
+    };
+    let typed = || {
+        for page in &pages {
+            let answer: typed::Answer = serde_json::from_slice(page).expect("the pages are right");
+            assert_eq!(u64::from(PAGES * CALLS_A_PAGE), answer.paging.total);
+            black_box(
+                answer
+                    .data
+                    .iter()
+                    .map(|group| group.calls.len())
+                    .sum::<usize>(),
+            );
+        }
+    };
+    let parse = || {
+        for page in &pages {
+            black_box(parse_page(page).expect("the pages are right"));
+        }
+    };
+    let whole = || {
+        let mut book = Book::default();
+        for page in &pages {
+            let page = parse_page(page).expect("the pages are right");
+            book.take(&page, open.to, open);
+        }
+        assert_eq!(book.len() as f64, calls);
+        black_box(&book);
+    };
+    let timed = |work: &dyn Fn()| {
+        let began = Instant::now();
+        work();
+        began.elapsed().as_nanos() as f64 / calls
+    };
+    let mut rounds: Vec<[f64; 3]> = (0..ROUNDS)
+        .map(|_| [timed(&typed), timed(&parse), timed(&whole)])
+        .collect();
+    rounds.sort_by(|a, b| (a[2] / a[0]).total_cmp(&(b[2] / b[0])));
+    let [base, parse, whole] = rounds[ROUNDS / 2];
+    println!(
+        "{calls} calls, {} bytes each, median of {ROUNDS} rounds by ratio",
+        bytes as f64 / calls
+    );
+    println!("{:<36} {:>9} {:>7}", "", "ns a call", "ratio");
+    for (name, time) in [
+        ("typed serde_json parse alone", base),
+        ("parse that survives anything", parse),
+        ("that, with ledger and tallies", whole),
+    ] {
+        println!("{name:<36} {time:>9.0} {:>7.2}", time / base);
+    }
+}

@@ -1,0 +1,68 @@
+//! When a target may be pulled again. Pure: the time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The first wait after a failure.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The longest wait that failures alone lead to.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Holds pulls apart: by the configured interval, by a backoff after failures, by what the vendor
+/// asked for.
+#[derive(Debug, Default)]
+pub struct Gate {
+    not_before: Option<Instant>,
+    failures: u32,
+}
+
+impl Gate {
+    /// Whether a pull may start.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|time| now >= time)
+    }
+
+    /// A pull has succeeded; the next one waits for `interval`.
+    pub fn succeeded(&mut self, now: Instant, interval: Duration) {
+        self.failures = 0;
+        self.not_before = Some(now + interval);
+    }
+
+    /// A pull has failed. The next one, a single probe, waits longer each time: an outage is met
+    /// with fewer requests, not more.
+    pub fn failed(&mut self, now: Instant, interval: Duration, retry_after: Option<Duration>) {
+        let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(5));
+        let backoff = retry_after.unwrap_or(doubled.min(LONGEST_BACKOFF));
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(now + backoff.max(interval));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_hold_the_next_pull_off_longer_each_time() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        assert!(gate.is_open(now));
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            gate.failed(now, Duration::ZERO, None);
+            assert!(!gate.is_open(now + Duration::from_millis(seconds * 1000 - 1)));
+            assert!(gate.is_open(now + Duration::from_secs(seconds)));
+        }
+        gate.failed(now, Duration::ZERO, Some(Duration::from_secs(300)));
+        assert!(!gate.is_open(now + Duration::from_secs(299)));
+        assert!(gate.is_open(now + Duration::from_secs(300)));
+        gate.succeeded(now, Duration::from_secs(15));
+        assert!(!gate.is_open(now + Duration::from_secs(14)));
+        assert!(gate.is_open(now + Duration::from_secs(15)));
+        gate.failed(now, Duration::from_secs(15), None);
+        assert!(
+            !gate.is_open(now + Duration::from_secs(14)),
+            "the interval holds as well"
+        );
+    }
+}

@@ -1,0 +1,375 @@
+//! The loop of one target: a scrape starts a pull, or waits for the one under way, and answers
+//! with what is published at its deadline at the latest. The pull goes on by itself.
+
+pub mod book;
+pub mod gate;
+pub mod plan;
+mod pull;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use book::Book;
+use gate::Gate;
+use plan::{Progress, Spans};
+use pull::{Habits, Pull};
+
+use crate::metrics::exporter::TargetMetrics;
+use crate::metrics::exposition::CallMetrics;
+use crate::model::UnixSeconds;
+use crate::upstream::paging::PageSize;
+use crate::upstream::{Error, Upstream};
+
+/// The local time. An argument, so that a test can hold it, step it and let it run.
+pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
+
+/// What the configuration says of pulling one target.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The label `target`.
+    pub name: String,
+    /// Lookback, overlap, interval of reconciling.
+    pub spans: Spans,
+    /// Rows to ask for a page.
+    pub page_size: u32,
+    /// Scrapes closer together than this share one pull.
+    pub min_pull_interval: Duration,
+    /// Pages to read at a time.
+    pub parallel: usize,
+}
+
+/// Why a pull failed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Failure {
+    /// The vendor, or the way to it.
+    Upstream(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Upstream(error)
+    }
+}
+
+impl Failure {
+    /// Every label `reason` there is.
+    pub const LABELS: [&str; 9] = [
+        "auth",
+        "rate_limit",
+        "timeout",
+        "connect",
+        "server",
+        "body",
+        "envelope",
+        "storage",
+        "paging",
+    ];
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Upstream(error) => error.kind.label(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upstream(error) => error.retry_after,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upstream(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What is known of a target at one moment; all that was published by then.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Whether the last pull that ended succeeded; none has before the first.
+    pub up: Option<bool>,
+    /// Once the first whole lookback is in.
+    pub calls: Option<Arc<CallMetrics>>,
+    /// How far the list is read.
+    pub progress: Progress,
+    /// Calls remembered.
+    pub remembered: usize,
+    /// When a pull last succeeded.
+    pub last_success: Option<UnixSeconds>,
+    /// When and why a pull last failed; it stays after a success.
+    pub last_error: Option<(UnixSeconds, Failure)>,
+}
+
+/// Pulls one target. Clones are handles of the same.
+pub struct Puller<U> {
+    inner: Arc<Inner<U>>,
+}
+
+impl<U> Clone for Puller<U> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+struct Inner<U> {
+    settings: Settings,
+    upstream: U,
+    clock: Clock,
+    size: PageSize,
+    metrics: TargetMetrics,
+    book: Mutex<Book>,
+    /// Taken by the pull under way.
+    habits: Mutex<Habits>,
+    view: Mutex<View>,
+    flight: Mutex<Flight>,
+    /// How many pulls have ended, so far as scrapes wait for them.
+    ended: watch::Sender<u64>,
+    /// Ends what a pull does after it has ended for the scrapes.
+    wanted: Notify,
+}
+
+/// Who is pulling: never two at once.
+#[derive(Default)]
+struct Flight {
+    gate: Gate,
+    phase: Phase,
+    task: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// Nobody.
+    #[default]
+    Idle,
+    /// A pull that scrapes wait for.
+    Fresh,
+    /// A pull that has ended for them, and compares what is left.
+    Reconciling,
+    /// The same, and it is asked to end and start anew.
+    Wanted,
+    /// Nobody, and nobody will: another has taken over.
+    Closed,
+}
+
+impl<U: Upstream> Puller<U> {
+    /// A puller that goes on from a book.
+    pub fn new(
+        settings: Settings,
+        upstream: U,
+        clock: Clock,
+        metrics: TargetMetrics,
+        book: Book,
+    ) -> Self {
+        metrics.window.set(settings.spans.lookback.into());
+        let inner = Inner {
+            size: PageSize::new(settings.page_size),
+            settings,
+            upstream,
+            clock,
+            metrics,
+            book: Mutex::new(book),
+            habits: Mutex::default(),
+            view: Mutex::default(),
+            flight: Mutex::default(),
+            ended: watch::Sender::new(0),
+            wanted: Notify::new(),
+        };
+        inner.publish();
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The configuration that this puller follows.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// What is published now.
+    pub fn view(&self) -> View {
+        lock(&self.inner.view).clone()
+    }
+
+    /// Starts a pull if one is due, waits for it or for one that is under way, but not beyond the
+    /// deadline, and answers with what is published then.
+    pub async fn scrape(&self, deadline: Instant) -> View {
+        if let Some(number) = self.join() {
+            let mut ended = self.inner.ended.subscribe();
+            // At the deadline the answer is what there is; the pull goes on.
+            let _ =
+                tokio::time::timeout_at(deadline, ended.wait_for(|count| *count >= number)).await;
+        }
+        self.view()
+    }
+
+    /// The number of the pull to wait for; none if none is due.
+    fn join(&self) -> Option<u64> {
+        let mut flight = lock(&self.inner.flight);
+        let next = *self.inner.ended.borrow() + 1;
+        match flight.phase {
+            Phase::Fresh | Phase::Wanted => Some(next),
+            Phase::Closed => None,
+            _ if !flight.gate.is_open(Instant::now()) => None,
+            Phase::Reconciling => {
+                flight.phase = Phase::Wanted;
+                self.inner.wanted.notify_one();
+                Some(next)
+            }
+            Phase::Idle => {
+                flight.phase = Phase::Fresh;
+                flight.task = Some(tokio::spawn(Arc::clone(&self.inner).run()));
+                Some(next)
+            }
+        }
+    }
+
+    /// Ends the pull under way, if any, at its next wait, and lets none start again.
+    pub async fn stop(&self) {
+        let task = {
+            let mut flight = lock(&self.inner.flight);
+            flight.phase = Phase::Closed;
+            flight.task.take()
+        };
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// Ends for good, and hands over what is known.
+    pub async fn close(&self) -> Book {
+        self.stop().await;
+        std::mem::take(&mut *lock(&self.inner.book))
+    }
+}
+
+impl<U: Upstream> Inner<U> {
+    /// Pulls until nobody wants another.
+    async fn run(self: Arc<Self>) {
+        // However this ends, a later scrape must find the way free.
+        let landing = Landing(&self);
+        let mut habits = std::mem::take(&mut *lock(&self.habits));
+        loop {
+            let began = Instant::now();
+            let mut pull = Pull::new(&self, &mut habits);
+            let result = pull.fresh().await;
+            self.fresh_ended(began, &result);
+            if result.is_ok() {
+                let reconciled = tokio::select! {
+                    result = pull.reconcile() => result,
+                    () = self.wanted.notified() => Ok(()),
+                };
+                if let Err(failure) = reconciled {
+                    self.reconcile_failed(&failure);
+                }
+            }
+            let mut flight = lock(&self.flight);
+            if flight.phase != Phase::Wanted {
+                // With the flight locked, so that nobody waits for a pull that is not to come.
+                if flight.phase != Phase::Closed {
+                    flight.phase = Phase::Idle;
+                }
+                *lock(&self.habits) = habits;
+                std::mem::forget(landing);
+                return;
+            }
+            flight.phase = Phase::Fresh;
+        }
+    }
+
+    /// Makes what was read known to the world.
+    fn commit(&self) -> Result<(), Failure> {
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let (calls, progress, remembered) = {
+            let book = lock(&self.book);
+            (book.published(), book.progress, book.ledger.len())
+        };
+        if let Some(frontier) = progress.frontier() {
+            self.metrics.set_frontier(frontier.into());
+        }
+        self.metrics.ledger_calls.set(remembered as f64);
+        let mut view = lock(&self.view);
+        view.calls = calls.map(Arc::new);
+        view.progress = progress;
+        view.remembered = remembered;
+    }
+
+    /// Notes how a pull went, and lets those go who waited for it.
+    fn fresh_ended(&self, began: Instant, result: &Result<(), Failure>) {
+        let now = (self.clock)();
+        let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
+        self.metrics.pulls.inc();
+        self.metrics.pull_duration.observe(took.as_secs_f64());
+        self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
+        let mut flight = lock(&self.flight);
+        let mut view = lock(&self.view);
+        let was_up = view.up.replace(result.is_ok());
+        match result {
+            Ok(()) => {
+                flight.gate.succeeded(Instant::now(), interval);
+                self.metrics.set_last_success(now.into());
+                view.last_success = Some(now);
+                if was_up == Some(false) {
+                    info!(target = %self.settings.name, "pulls succeed again");
+                }
+            }
+            Err(failure) => {
+                flight
+                    .gate
+                    .failed(Instant::now(), interval, failure.retry_after());
+                self.metrics.pull_failed(failure.label());
+                warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
+                view.last_error = Some((now, failure.clone()));
+            }
+        }
+        if flight.phase == Phase::Fresh {
+            flight.phase = Phase::Reconciling;
+        }
+        self.ended.send_modify(|count| *count += 1);
+    }
+
+    /// The comparison is tried again after the next pull, which is held off as after a failure.
+    fn reconcile_failed(&self, failure: &Failure) {
+        warn!(target = %self.settings.name, reason = failure.label(), %failure,
+            "comparing the lookback failed");
+        self.metrics.pull_failed(failure.label());
+        let interval = self.settings.min_pull_interval;
+        lock(&self.flight)
+            .gate
+            .failed(Instant::now(), interval, failure.retry_after());
+    }
+}
+
+/// Leaves the way free for the next pull, even after a panic or an abort of this one.
+struct Landing<'a, U>(&'a Inner<U>);
+
+impl<U> Drop for Landing<'_, U> {
+    fn drop(&mut self) {
+        let mut flight = lock(&self.0.flight);
+        if flight.phase != Phase::Closed {
+            flight.phase = Phase::Idle;
+        }
+        // Whoever still waits is answered with what there is.
+        self.0.ended.send_modify(|count| *count += 1);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves every value here whole: each is changed in one step.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

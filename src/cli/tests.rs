@@ -1,0 +1,200 @@
+//! What the command line takes, and what it refuses.
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    let words = std::iter::once("cec_exporter").chain(line.split_whitespace());
+    Cli::from_arguments(words)
+}
+
+fn mistake(line: &str) -> String {
+    let error = parse(line).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{line}");
+    error.to_string()
+}
+
+#[test]
+fn verify_cli() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn nothing_means_to_serve_with_the_defaults() {
+    let expected = Cli {
+        command: None,
+        serve: ServeArgs {
+            config_file: None,
+            listen_addresses: vec![":10042".parse().unwrap()],
+            telemetry_path: "/metrics".parse().unwrap(),
+            web_config_file: None,
+            enable_lifecycle: false,
+            timeout_offset: Duration::from_millis(500),
+            storage_path: "data".into(),
+            in_memory: false,
+        },
+        log: LogArgs {
+            level: LogLevel::Info,
+            format: LogFormat::Logfmt,
+        },
+    };
+    assert_eq!(parse("").unwrap(), expected);
+}
+
+#[test]
+fn every_flag_is_taken() {
+    let cli = parse(
+        "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
+         --web.telemetry-path /m --web.config.file web.yml --web.enable-lifecycle \
+         --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
+         --log.level debug --log.format json",
+    );
+    let expected = Cli {
+        command: None,
+        serve: ServeArgs {
+            config_file: Some("a.yml".into()),
+            listen_addresses: vec![":1".parse().unwrap(), "[::1]:2".parse().unwrap()],
+            telemetry_path: "/m".parse().unwrap(),
+            web_config_file: Some("web.yml".into()),
+            enable_lifecycle: true,
+            timeout_offset: Duration::from_millis(1500),
+            storage_path: "/d".into(),
+            in_memory: true,
+        },
+        log: LogArgs {
+            level: LogLevel::Debug,
+            format: LogFormat::Json,
+        },
+    };
+    assert_eq!(cli.unwrap(), expected);
+}
+
+#[test]
+fn commands_have_flags_of_their_own() {
+    let cli = parse("check --config.file a.yml").unwrap();
+    assert_eq!(
+        cli.command,
+        Some(Command::Check(CheckArgs {
+            config_file: Some("a.yml".into())
+        }))
+    );
+    let cli = parse("demo --seed 7 --web.listen-address localhost:1").unwrap();
+    let listen_addresses = vec!["localhost:1".parse().unwrap()];
+    assert_eq!(
+        cli.command,
+        Some(Command::Demo(DemoArgs {
+            listen_addresses,
+            seed: 7
+        }))
+    );
+    let cli = parse("simulate").unwrap();
+    let Some(Command::Simulate(arguments)) = cli.command else {
+        panic!("{:?}", cli.command);
+    };
+    assert_eq!(arguments.listen_address, "127.0.0.1:10043".parse().unwrap());
+}
+
+#[test]
+fn the_log_flags_go_anywhere() {
+    for line in [
+        "--log.level warn demo",
+        "demo --log.level warn",
+        "check --log.level=warn",
+    ] {
+        assert_eq!(parse(line).unwrap().log.level, LogLevel::Warn, "{line}");
+    }
+}
+
+#[test]
+fn a_flag_before_the_wrong_command_is_not_ignored() {
+    for (line, expected) in [
+        (
+            "--config.file a.yml check",
+            "--config.file is a flag of serving; put those of check after",
+        ),
+        (
+            "--web.enable-lifecycle demo",
+            "--web.enable-lifecycle is a flag of serving",
+        ),
+        (
+            "--web.listen-address :1 simulate",
+            "--web.listen-address is a flag of serving",
+        ),
+    ] {
+        let error = mistake(line);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn bad_usage_exits_with_2() {
+    for (line, expected) in [
+        (
+            "--web.listen-address 10042",
+            "expected host:port, [IPv6]:port or :port",
+        ),
+        (
+            "--web.listen-address :99999",
+            "expected a port from 0 to 65535",
+        ),
+        (
+            "--web.telemetry-path metrics",
+            "expected a path that begins with /",
+        ),
+        ("--web.telemetry-path /probe", "expected a path other than"),
+        (
+            "--web.timeout-offset 1",
+            "expected a duration such as 90s, 1h30m or 1d",
+        ),
+        (
+            "--log.level trace",
+            "[possible values: debug, info, warn, error]",
+        ),
+        ("--log.format text", "[possible values: logfmt, json]"),
+        (
+            "--config.fil a",
+            "a similar argument exists: '--config.file'",
+        ),
+        ("serve", "'serve'"),
+        ("demo --config.file a.yml", "--config.file"),
+        ("demo --seed x", "invalid digit"),
+    ] {
+        let error = mistake(line);
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_version_is_written_as_other_exporters_write_it() {
+    let error = parse("--version").unwrap_err();
+    assert_eq!(error.exit_code(), 0);
+    let expected =
+        format!("cec_exporter, version {VERSION} (revision: {REVISION})\n  rustc: {RUSTC}\n");
+    assert_eq!(error.to_string(), expected);
+    assert!(
+        !REVISION.is_empty() && RUSTC.starts_with("1."),
+        "{expected}"
+    );
+}
+
+#[test]
+fn every_flag_is_explained() {
+    let mut command = Cli::command();
+    command.build();
+    for command in std::iter::once(&command).chain(command.get_subcommands()) {
+        for argument in command.get_arguments() {
+            assert!(
+                argument.get_help().is_some(),
+                "{} {argument}",
+                command.get_name()
+            );
+        }
+    }
+    let help = parse("--help").unwrap_err().to_string();
+    for part in [
+        "Usage: cec_exporter [OPTIONS] [COMMAND]",
+        "cec_exporter demo",
+        "[default: 500ms]",
+    ] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+}

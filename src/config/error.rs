@@ -1,0 +1,107 @@
+//! What is wrong with a configuration, in one line.
+
+use std::fmt::{self, Write as _};
+
+/// A place in the configuration file, counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
+
+/// Why a configuration cannot be used. `Display` is exactly one line and never holds a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    file: Option<String>,
+    position: Option<Position>,
+    key: String,
+    message: String,
+}
+
+impl ConfigError {
+    /// About a key, wherever that was given.
+    pub(super) fn key(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            file: None,
+            position: None,
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+
+    /// About no key in particular.
+    pub(super) fn plain(message: impl Into<String>) -> Self {
+        Self::key("", message)
+    }
+
+    /// The same, at a place in the file.
+    pub(super) fn at(self, position: Option<Position>) -> Self {
+        Self { position, ..self }
+    }
+
+    /// The same, in this file.
+    pub(super) fn in_file(self, file: &std::path::Path) -> Self {
+        Self {
+            file: Some(file.display().to_string()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+            if let Some(Position { line, column }) = self.position {
+                write!(f, "{line}:{column}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Escapes control characters: file names, keys and messages of other crates may hold line breaks.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match character {
+                // Unicode's own line breaks are no control characters.
+                '\u{2028}' | '\u{2029}' => write!(self.0, "{}", character.escape_default())?,
+                _ if character.is_control() => write!(self.0, "{}", character.escape_default())?,
+                _ => self.0.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn is_one_line_whatever_it_is_about() {
+        let position = Position { line: 7, column: 5 };
+        let error = ConfigError::key("a\r\nb", "c\u{2028}\td").at(Some(position));
+        assert_eq!(error.to_string(), r"a\r\nb: c\u{2028}\td");
+        assert_eq!(
+            error.in_file(Path::new("x\n.yml")).to_string(),
+            r"x\n.yml:7:5: a\r\nb: c\u{2028}\td"
+        );
+        let error = ConfigError::plain("it is gone").in_file(Path::new("配置.yml"));
+        assert_eq!(error.to_string(), "配置.yml: it is gone");
+    }
+}

@@ -1,0 +1,124 @@
+//! `${NAME}` in a string, taken from the environment.
+//!
+//! This works on strings that YAML has already been read into, never on the file's text: whatever
+//! a variable holds, it stays one value and cannot add a key.
+
+use std::borrow::Cow;
+
+/// Where variables come from. Tests give a table; the process's environment is only read by
+/// `main`'s side of [`super::load`].
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Replaces every `${NAME}` by its value and every `$${` by `${`.
+///
+/// Values are not looked into again, so a `${` inside one stays as it is. `Cow::Borrowed` means
+/// that nothing was there to replace. The error never holds a value.
+pub(super) fn interpolate<'a>(
+    text: &'a str,
+    environment: Environment<'_>,
+) -> Result<Cow<'a, str>, String> {
+    let mut done = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, found) = rest.split_at(at);
+        if let Some(literal) = before.strip_suffix('$') {
+            done.push_str(literal);
+            done.push_str("${");
+            rest = &found[2..];
+            continue;
+        }
+        let Some((name, after)) = found[2..].split_once('}') else {
+            return Err("expected a } after ${; write $${ for a literal ${".to_owned());
+        };
+        if !is_name(name) {
+            return Err("expected ${NAME}, the name made of letters, digits and _; \
+                write $${ for a literal ${"
+                .to_owned());
+        }
+        let Some(value) = environment(name) else {
+            return Err(format!(
+                "expected the environment variable {name} to be set"
+            ));
+        };
+        done.push_str(before);
+        done.push_str(&value);
+        rest = after;
+    }
+    if done.is_empty() && rest.len() == text.len() {
+        return Ok(Cow::Borrowed(text));
+    }
+    done.push_str(rest);
+    Ok(Cow::Owned(done))
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &str) -> Option<String> {
+        match name {
+            "A" => Some("1".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "_nested9" => Some("${A} }".to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn replaces_names() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain $A {A} $", "plain $A {A} $"),
+            ("${A}", "1"),
+            ("${EMPTY}", ""),
+            ("<${A}${A}>}", "<11>}"),
+            ("${_nested9}", "${A} }"),
+            ("$${A}", "${A}"),
+            ("$$${A}", "$${A}"),
+            ("$${", "${"),
+            ("a$${b${A}", "a${b1"),
+            ("$ {A}", "$ {A}"),
+            ("价${A}格", "价1格"),
+        ] {
+            assert_eq!(interpolate(text, &environment).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn says_whether_something_was_replaced() {
+        assert!(matches!(
+            interpolate("a$b", &environment),
+            Ok(Cow::Borrowed(_))
+        ));
+        assert!(matches!(
+            interpolate("${EMPTY}", &environment),
+            Ok(Cow::Owned(_))
+        ));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_set_name() {
+        for (text, expected) in [
+            ("x${A", "expected a } after ${"),
+            ("${", "expected a } after ${"),
+            ("${}", "expected ${NAME}"),
+            ("${1A}", "expected ${NAME}"),
+            ("${A:-b}", "expected ${NAME}"),
+            ("${ A}", "expected ${NAME}"),
+            (
+                "${A}${B_C}",
+                "expected the environment variable B_C to be set",
+            ),
+        ] {
+            let error = interpolate(text, &environment).unwrap_err();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The configuration: a YAML file, or a few environment variables.
+//!
+//! [`load`] gives targets in which every value has been checked, or one line that says what is
+//! wrong and where. It is read anew on a reload; targets can be compared to see what changed.
+
+pub mod duration;
+
+mod address;
+mod document;
+mod entry;
+mod environment;
+mod error;
+mod files;
+mod interpolate;
+mod secret;
+mod target;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+pub use error::{ConfigError, Position};
+pub use interpolate::Environment;
+pub use secret::{ProxyUrl, Secret};
+pub use target::Target;
+
+use files::FileError;
+
+/// The file that is read where no other is given.
+pub const DEFAULT_FILE: &str = "cec_exporter.yml";
+
+/// Everything that is configured.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// At least one, in the file's order; names are unique.
+    pub targets: Vec<Target>,
+}
+
+/// Reads the configuration: from the file that was `given`; else from [`DEFAULT_FILE`]; else,
+/// where there is no such file, from the variables `CEC_ENDPOINT` and so on.
+///
+/// Variables are asked of `environment`, also those that the file refers to. Files with secrets
+/// are read now and not later.
+pub fn load(given: Option<&Path>, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    load_or(given, Path::new(DEFAULT_FILE), environment)
+}
+
+/// Reads a configuration from a text that refers to no files and no variables.
+pub fn from_text(text: &str) -> Result<Config, ConfigError> {
+    let targets = document::targets(text, Path::new(""), &|_| None)?;
+    Ok(Config { targets })
+}
+
+fn load_or(
+    given: Option<&Path>,
+    default: &Path,
+    environment: Environment<'_>,
+) -> Result<Config, ConfigError> {
+    let path = given.unwrap_or(default);
+    let targets = match files::config(path) {
+        Err(FileError::Io(error)) if given.is_none() && error.kind() == io::ErrorKind::NotFound => {
+            return from_environment(environment);
+        }
+        Err(error) => Err(ConfigError::plain(error.to_string())),
+        Ok(bytes) => from_bytes(&bytes, path.parent().unwrap_or(Path::new("")), environment),
+    };
+    Ok(Config {
+        targets: targets.map_err(|error| error.in_file(path))?,
+    })
+}
+
+fn from_bytes(
+    bytes: &[u8],
+    directory: &Path,
+    environment: Environment<'_>,
+) -> Result<Vec<Target>, ConfigError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = before.matches('\n').count() as u64 + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count() as u64
+            + 1;
+        ConfigError::plain("expected UTF-8, got other bytes").at(Some(Position { line, column }))
+    })?;
+    document::targets(text, directory, environment)
+}
+
+fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError> {
+    match environment::target(environment)? {
+        Some(target) => Ok(Config {
+            targets: vec![target],
+        }),
+        None => Err(ConfigError::plain(format!(
+            "no configuration: expected a file {DEFAULT_FILE} here, or another one with \
+             --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, \
+             CEC_APP_SECRET and CEC_USER_ID; to look around without an account, run \
+             `cec_exporter demo`"
+        ))),
+    }
+}

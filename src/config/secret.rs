@@ -1,0 +1,88 @@
+//! Values that must never be shown.
+
+use std::fmt;
+
+use url::Url;
+
+/// A credential. It can be debug-printed, and prints as `<secret>`; it has no `Display`, so that
+/// it does not slip into a message by way of `{}`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a value from being shown.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// The address of a proxy, which may carry a user name and a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(Url);
+
+impl ProxyUrl {
+    /// Keeps the credentials of a URL from being shown.
+    pub fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The whole URL, credentials included, for the one place that connects to it.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = if self.0.username().is_empty() && self.0.password().is_none() {
+            ""
+        } else {
+            "<secret>@"
+        };
+        let host = self.0.host_str().unwrap_or_default();
+        write!(f, "{}://{secret}{host}", self.0.scheme())?;
+        match self.0.port() {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?} {secret:#?}"), "<secret> <secret>");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_proxy_is_printed_without_its_credentials() {
+        for (url, shown) in [
+            (
+                "http://user:hunter2@proxy:3128/",
+                "http://<secret>@proxy:3128",
+            ),
+            ("https://hunter2@proxy/", "https://<secret>@proxy"),
+            ("http://proxy:3128/", "http://proxy:3128"),
+        ] {
+            let proxy = ProxyUrl::new(Url::parse(url).unwrap());
+            assert_eq!(format!("{proxy:?}"), shown);
+            assert_eq!(proxy.expose().as_str(), url);
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Every mistake is answered with one line that says where it is and what was expected.
+
+use std::fmt::Write as _;
+
+use super::{REST, config};
+
+/// One target over several lines; `page_size` or whatever is given stands in line 3.
+fn lines(entry: &str) -> String {
+    format!(
+        "targets:\n  - name: a\n    {entry}\n{}",
+        REST.split(", ").fold(String::new(), |mut all, entry| {
+            writeln!(all, "    {entry}").unwrap();
+            all
+        })
+    )
+}
+
+#[test]
+fn a_mistake_in_a_value_is_one_line_that_says_all() {
+    const URL: &str =
+        "expected a URL with http:// or https:// and a host, such as https://service.besclouds.com";
+    for (entry, expected) in [
+        (
+            "page_size: 0",
+            "16: targets[0].page_size: expected a whole number from 1 to 10000, got 0",
+        ),
+        (
+            "page_size: 10001",
+            "16: targets[0].page_size: expected a whole number from 1 to 10000, got 10001",
+        ),
+        (
+            "page_size: 1.5",
+            "16: targets[0].page_size: expected a whole number from 1 to 10000, got 1.5",
+        ),
+        (
+            "page_size: ''",
+            "16: targets[0].page_size: expected a whole number from 1 to 10000, got \"\"",
+        ),
+        (
+            "page_size: [1]",
+            "16: targets[0].page_size: expected a single value, got a list",
+        ),
+        (
+            "page_size: {a: 1}",
+            "16: targets[0].page_size: expected a single value, got a mapping",
+        ),
+        (
+            "page_size: !!int '7'",
+            "22: targets[0].page_size: expected a single value, got a tag that changes its type",
+        ),
+        (
+            "page_size: ${ZERO}",
+            "16: targets[0].page_size: expected a whole number from 1 to 10000, got the value of \"${ZERO}\"",
+        ),
+        (
+            "page_size: ${NOT_SET}",
+            "16: targets[0].page_size: expected the environment variable NOT_SET to be set",
+        ),
+        (
+            "page_size: ${SECRET",
+            "16: targets[0].page_size: expected a } after ${; write $${ for a literal ${",
+        ),
+        (
+            "page_size: '${A B}'",
+            "16: targets[0].page_size: expected ${NAME}, the name made of letters, digits and _; write $${ for a literal ${",
+        ),
+        (
+            "lookback: 59s",
+            "15: targets[0].lookback: expected a duration from 1m to 10y, got 59s",
+        ),
+        (
+            "lookback: 3651d",
+            "15: targets[0].lookback: expected a duration from 1m to 10y, got 3651d",
+        ),
+        (
+            "lookback: 24",
+            "15: targets[0].lookback: expected a duration such as 90s, 1h30m or 1d, got 24",
+        ),
+        (
+            "lookback: 0",
+            "15: targets[0].lookback: expected a duration from 1m to 10y, got 0",
+        ),
+        (
+            "overlap: 25h",
+            "14: targets[0].overlap: expected at most lookback (1d), got 1d1h",
+        ),
+        (
+            "reconcile_interval: 30s",
+            "25: targets[0].reconcile_interval: expected a duration from 1m to 10y, got 30s",
+        ),
+        (
+            "min_pull_interval: 61m",
+            "24: targets[0].min_pull_interval: expected a duration from 0s to 1h, got 61m",
+        ),
+        (
+            "request_timeout: 99ms",
+            "22: targets[0].request_timeout: expected a duration from 100ms to 10m, got 99ms",
+        ),
+        (
+            "max_concurrent_requests: 65",
+            "30: targets[0].max_concurrent_requests: expected a whole number from 1 to 64, got 65",
+        ),
+        (
+            "max_requests_per_second: 0",
+            "30: targets[0].max_requests_per_second: expected a number from 0.001 to 1000, got 0",
+        ),
+        (
+            "max_requests_per_second: .nan",
+            "30: targets[0].max_requests_per_second: expected a number from 0.001 to 1000, got .nan",
+        ),
+        (
+            "max_requests_per_second: NaN",
+            "30: targets[0].max_requests_per_second: expected a number from 0.001 to 1000, got NaN",
+        ),
+        (
+            "call_types: []",
+            "17: targets[0].call_types: expected at least one of voice and text",
+        ),
+        (
+            "call_types: voice",
+            "17: targets[0].call_types: expected a list in [ ], got a single value",
+        ),
+        (
+            "call_types: [voice, video]",
+            "25: targets[0].call_types[1]: expected voice, text or a number from 0 to 32767, got video",
+        ),
+        (
+            "call_types: [-1]",
+            "18: targets[0].call_types[0]: expected voice, text or a number from 0 to 32767, got -1",
+        ),
+        (
+            "call_types: [~]",
+            "18: targets[0].call_types[0]: expected a single value, got nothing",
+        ),
+        (
+            "extra_status_codes: [32768]",
+            "26: targets[0].extra_status_codes[0]: expected a whole number from 0 to 32767, got 32768",
+        ),
+        (
+            "token_endpoint: ftp://h",
+            "21: targets[0].token_endpoint: {URL}, got \"ftp://h\"",
+        ),
+        (
+            "token_endpoint: service.besclouds.com",
+            "21: targets[0].token_endpoint: {URL}, got service.besclouds.com",
+        ),
+        (
+            "token_endpoint: https://u:hunter2@h",
+            "21: targets[0].token_endpoint: expected a URL without a user name or password",
+        ),
+        (
+            "token_endpoint: https://h?hunter2",
+            "21: targets[0].token_endpoint: expected a URL without ? or #",
+        ),
+        (
+            "proxy_url: socks5://h",
+            "16: targets[0].proxy_url: {URL}, got \"socks5://h\"",
+        ),
+        (
+            "tenant_space_id: 空间",
+            "22: targets[0].tenant_space_id: expected printable ASCII characters only, without spaces around them",
+        ),
+        (
+            "tenant_space_id: ${YAML}",
+            "22: targets[0].tenant_space_id: expected printable ASCII characters only, without spaces around them",
+        ),
+        (
+            "ca_file: absent",
+            "14: targets[0].ca_file: expected a readable file, but absent cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "ca_file: .",
+            "14: targets[0].ca_file: expected a readable file, but . cannot be read: Is a directory (os error 21)",
+        ),
+        (
+            "app_secret_file: secret",
+            "5: targets[0].app_secret: expected either app_secret or app_secret_file, got both",
+        ),
+        (
+            "page_sise: 7",
+            "5: targets[0].page_sise: unknown key; the keys of a target are {KEYS}",
+        ),
+        (
+            "page_sise:",
+            "5: targets[0].page_sise: unknown key; the keys of a target are {KEYS}",
+        ),
+        (
+            "\"app_secret:hunter2\": x",
+            "5: targets[0]: unknown key; the keys of a target are {KEYS}",
+        ),
+        (
+            "name: b",
+            "5: targets[0].name: expected only once, but it is already on line 2",
+        ),
+        (
+            "user_id: ''",
+            "5: targets[0].user_id: expected only once, but it is already on line 3",
+        ),
+    ] {
+        let line = match entry {
+            "app_secret_file: secret" => 6,
+            "user_id: ''" => 7,
+            _ => 3,
+        };
+        let keys = "name, endpoint, token_endpoint, app_key, app_secret, app_secret_file, \
+            user_id, tenant_space_id, call_types, extra_status_codes, lookback, overlap, \
+            reconcile_interval, page_size, min_pull_interval, request_timeout, \
+            max_concurrent_requests, max_requests_per_second, ca_file, proxy_url";
+        let expected = expected.replace("{URL}", URL).replace("{KEYS}", keys);
+        let expected = format!("cec_exporter.yml:{line}:{expected}");
+        assert_eq!(config(&lines(entry)).unwrap_err(), expected, "{entry}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_whole_is_one_line_too() {
+    let secret = |entry: &str| {
+        format!("targets: [{{name: a, endpoint: https://h, app_key: k, user_id: u, {entry}}}]")
+    };
+    let two = |second: &str| format!("targets:\n- {{name: a, {REST}}}\n- {{{second}, {REST}}}");
+    for (text, expected) in [
+        (
+            String::new(),
+            ":1:1: expected a mapping with the key targets, got nothing",
+        ),
+        (
+            "# nothing yet\n".to_owned(),
+            ":2:1: expected a mapping with the key targets, got nothing",
+        ),
+        (
+            "- a\n".to_owned(),
+            ":1:1: expected a mapping with the key targets, got a list",
+        ),
+        (
+            "hunter2".to_owned(),
+            ":1:1: expected a mapping with the key targets, got a single value",
+        ),
+        (
+            "defaults: {}".to_owned(),
+            ": targets: expected a list of at least one target, but the key is missing",
+        ),
+        (
+            "targets:".to_owned(),
+            ":1:8: targets: expected a list of at least one target, got nothing",
+        ),
+        (
+            "targets: []".to_owned(),
+            ":1:10: targets: expected a list of at least one target, got an empty one",
+        ),
+        (
+            "targets: {a: b}".to_owned(),
+            ":1:10: targets: expected a list of at least one target, got a mapping",
+        ),
+        (
+            "targets:\n- app_secret:hunter2".to_owned(),
+            ":2:3: targets[0]: expected a mapping, got a single value",
+        ),
+        (
+            "targets:\n-".to_owned(),
+            ":2:2: targets[0]: expected a mapping, got nothing",
+        ),
+        (
+            "target: []".to_owned(),
+            ":1:1: target: unknown key; the keys here are defaults and targets",
+        ),
+        (
+            "targets: []\ntargets: []".to_owned(),
+            ":2:1: targets: expected only once, but it is already on line 1",
+        ),
+        (
+            "targets: []\n---\n".to_owned(),
+            ":2:4: not valid YAML: only single YAML document expected but multiple found",
+        ),
+        (
+            "targets: [\n".to_owned(),
+            ":1:10: not valid YAML: unclosed bracket '['",
+        ),
+        (
+            "defaults:\n  name: a".to_owned(),
+            ":2:3: defaults.name: expected only in a target: names are unique",
+        ),
+        (
+            "defaults:\n  page_size: 0".to_owned(),
+            ":2:14: defaults.page_size: expected a whole number from 1 to 10000, got 0",
+        ),
+        (
+            "defaults: []".to_owned(),
+            ":1:11: defaults: expected a mapping, got a list",
+        ),
+        (
+            "targets: [{name: ''}]".to_owned(),
+            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"\"",
+        ),
+        (
+            "targets: [{name: \"a\\nb\"}]".to_owned(),
+            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"a\\nb\"",
+        ),
+        (
+            "targets: [{name: a}]".to_owned(),
+            ":1:11: targets[0].endpoint: expected a value, but the key is missing",
+        ),
+        (
+            format!("targets: [{{{REST}}}]"),
+            ":1:11: targets[0].name: expected a value, but the key is missing",
+        ),
+        (
+            secret("page_size: 1"),
+            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing",
+        ),
+        (
+            secret("app_secret: "),
+            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing",
+        ),
+        (
+            secret("app_secret: ''"),
+            ":1:78: targets[0].app_secret: expected a value, got an empty one",
+        ),
+        (
+            secret("app_secret: '${EMPTY}'"),
+            ":1:78: targets[0].app_secret: expected a value, got an empty one",
+        ),
+        (
+            secret("app_secret: ' hunter2'"),
+            ":1:78: targets[0].app_secret: expected printable ASCII characters only, without spaces around them",
+        ),
+        (
+            secret("app_secret: [hunter2]"),
+            ":1:78: targets[0].app_secret: expected a single value, got a list",
+        ),
+        (
+            secret("app_secret_file: ''"),
+            ":1:83: targets[0].app_secret_file: expected the path of a file",
+        ),
+        (
+            secret("app_secret_file: absent"),
+            ":1:83: targets[0].app_secret_file: expected a file with a secret, but absent cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            secret("app_secret_file: '${SECRET}'"),
+            ":1:83: targets[0].app_secret_file: expected a file with a secret, but ${SECRET} cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            secret("app_secret_file: empty"),
+            ":1:83: targets[0].app_secret_file: expected a file with a secret, but empty is empty",
+        ),
+        (
+            secret("app_secret_file: large"),
+            ":1:83: targets[0].app_secret_file: expected a file with a secret, but large is larger than 64 KiB",
+        ),
+        (
+            secret("app_secret_file: lines"),
+            ":1:83: targets[0].app_secret_file: expected a file with a secret, but lines is not one line of printable ASCII without spaces around it",
+        ),
+        (
+            two("name: a"),
+            ":3:10: targets[1].name: expected a name of its own, but targets[0] has it too",
+        ),
+        (
+            two("name: b, lookback: 5m, overlap: 6m"),
+            ":3:36: targets[1].overlap: expected at most lookback (5m), got 6m",
+        ),
+        (
+            format!(
+                "defaults: {{overlap: 2h}}\n{}",
+                two("name: b, lookback: 1h")
+            ),
+            ":4:23: targets[1].lookback: expected at least overlap (2h), got 1h",
+        ),
+        (
+            format!(
+                "defaults: {{overlap: 2h, lookback: 1h}}\n{}",
+                two("name: b")
+            ),
+            ":1:21: defaults.overlap: expected at most lookback (1h), got 2h",
+        ),
+        (
+            two("name: b, endpoint: x"),
+            ":3:26: targets[1].endpoint: expected only once, but it is already on line 3",
+        ),
+        (
+            "targets:\n- endpoint: https://h/apiaccess/x".to_owned(),
+            ":2:13: targets[0].endpoint: expected only scheme, host and port; the paths of the interfaces are added to it, got \"https://h/apiaccess/x\"",
+        ),
+    ] {
+        assert_eq!(
+            config(&text).unwrap_err(),
+            format!("cec_exporter.yml{expected}"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn codes_are_bounded() {
+    let codes = |count: u32| {
+        let codes: Vec<_> = (100..100 + count).map(|code| code.to_string()).collect();
+        config(&lines(&format!(
+            "extra_status_codes: [{}]",
+            codes.join(",")
+        )))
+    };
+    assert_eq!(codes(32).unwrap().targets[0].extra_status_codes.len(), 32);
+    let expected = "cec_exporter.yml:3:25: targets[0].extra_status_codes: \
+        expected at most 32 entries, got 33";
+    assert_eq!(codes(33).unwrap_err(), expected);
+}

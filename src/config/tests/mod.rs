@@ -1,0 +1,256 @@
+//! The configuration as a whole: what is taken, and what each mistake is answered with.
+
+mod mistakes;
+mod variables;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+use crate::model::{CallType, Status};
+
+/// The end of a target that has all it needs.
+const REST: &str = "endpoint: https://h, app_key: k, app_secret: hunter2, user_id: u";
+
+fn environment(name: &str) -> Option<String> {
+    let value = match name {
+        "PAGE_SIZE" => "250",
+        "ZERO" => "0",
+        "LONG" => "1h30m",
+        "SECRET" => "hunter2",
+        "EMPTY" => "",
+        "YAML" => "x\ntargets: []",
+        "QUOTE" => "\", page_size: \"7",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn config(text: &str) -> Result<Config, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cec_exporter.yml");
+    fs::write(&path, text).unwrap();
+    fs::write(directory.path().join("secret"), "hunter2\r\n").unwrap();
+    fs::write(directory.path().join("empty"), "\n").unwrap();
+    fs::write(directory.path().join("large"), "x".repeat((64 << 10) + 1)).unwrap();
+    fs::write(directory.path().join("lines"), "hunter2\nhunter3\n").unwrap();
+    load(Some(&path), &environment).map_err(|error| {
+        let line = error.to_string();
+        assert!(!line.contains('\n') && !line.contains("hunter"), "{line}");
+        line.replace(&format!("{}/", directory.path().display()), "")
+    })
+}
+
+/// One target with these entries before what every target needs.
+fn target(entries: &str) -> Target {
+    let comma = if entries.is_empty() { "" } else { ", " };
+    config(&format!("targets: [{{name: a, {entries}{comma}{REST}}}]"))
+        .unwrap()
+        .targets
+        .remove(0)
+}
+
+#[test]
+fn a_short_file_gives_the_defaults() {
+    let expected = Target {
+        name: "a".to_owned(),
+        endpoint: "https://h/".parse().unwrap(),
+        token_endpoint: "https://h/apigovernance/api/oauth/tokenByAkSk"
+            .parse()
+            .unwrap(),
+        app_key: Secret::new("k"),
+        app_secret: Secret::new("hunter2"),
+        user_id: "u".to_owned(),
+        tenant_space_id: None,
+        call_types: vec![CallType::VOICE, CallType::TEXT],
+        extra_status_codes: vec![],
+        lookback: Duration::from_secs(86_400),
+        overlap: Duration::from_secs(600),
+        reconcile_interval: Duration::from_secs(3600),
+        page_size: 100,
+        min_pull_interval: Duration::from_secs(15),
+        request_timeout: Duration::from_secs(10),
+        max_concurrent_requests: 4,
+        max_requests_per_second: 10.0,
+        ca_file: None,
+        proxy_url: None,
+    };
+    assert_eq!(target(""), expected);
+    // Said outright, and left empty, they are the same.
+    let said = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
+        extra_status_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
+        page_size: 100, min_pull_interval: 15s, request_timeout: 10s, \
+        max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: ''";
+    assert_eq!(target(said), expected);
+    assert_eq!(
+        target("token_endpoint: , lookback: ~, page_size: null"),
+        expected
+    );
+}
+
+#[test]
+fn every_key_is_taken() {
+    let config = config(
+        r#"
+targets:
+  - name: 客服
+    endpoint: https://service.besclouds.com/cec/
+    token_endpoint: http://[::1]:28070/token
+    app_key: "0a1b"
+    app_secret_file: secret
+    user_id: 1611917095665261978
+    tenant_space_id: 007
+    call_types: [text, 7, "0", voice, 2]
+    extra_status_codes: [50, 2, 50, "51"]
+    lookback: 10y
+    overlap: 1w
+    reconcile_interval: ${LONG}
+    page_size: "${PAGE_SIZE}"
+    min_pull_interval: 0s
+    request_timeout: 100ms
+    max_concurrent_requests: 64
+    max_requests_per_second: 0.5
+    ca_file: secret
+    proxy_url: http://user:hunter2@proxy:3128
+"#,
+    )
+    .unwrap();
+    let [target] = &config.targets[..] else {
+        panic!("{config:?}")
+    };
+    assert_eq!(target.name, "客服");
+    assert_eq!(
+        target.endpoint.as_str(),
+        "https://service.besclouds.com/cec"
+    );
+    assert_eq!(target.token_endpoint.as_str(), "http://[::1]:28070/token");
+    assert_eq!(target.app_key.expose(), "0a1b");
+    assert_eq!(target.app_secret.expose(), "hunter2");
+    assert_eq!(target.user_id, "1611917095665261978");
+    assert_eq!(target.tenant_space_id.as_deref(), Some("007"));
+    assert_eq!(
+        target.call_types,
+        [CallType::TEXT, CallType::from_number(7), CallType::VOICE]
+    );
+    assert_eq!(target.extra_status_codes, [50, 51].map(Status::from_number));
+    assert_eq!(target.lookback, Duration::from_secs(315_360_000));
+    assert_eq!(target.overlap, Duration::from_secs(604_800));
+    assert_eq!(target.reconcile_interval, Duration::from_secs(5400));
+    assert_eq!(target.page_size, 250);
+    assert_eq!(target.min_pull_interval, Duration::ZERO);
+    assert_eq!(target.request_timeout, Duration::from_millis(100));
+    assert_eq!(target.max_concurrent_requests, 64);
+    assert_eq!(target.max_requests_per_second, 0.5);
+    assert!(target.ca_file.as_ref().unwrap().ends_with("secret"));
+    assert_eq!(
+        target.proxy_url.as_ref().unwrap().expose().as_str(),
+        "http://user:hunter2@proxy:3128/"
+    );
+    for shown in [format!("{config:?}"), format!("{config:#?}")] {
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("0a1b"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_target_wins_over_the_defaults() {
+    let config = config(&format!(
+        "defaults: {{page_size: 7, lookback: 1h, proxy_url: 'http://p', tenant_space_id: t, \
+           endpoint: https://g, app_key: k, app_secret_file: secret, user_id: u}}\n\
+         targets: [{{name: a}}, {{name: b, page_size: 8, proxy_url: '', tenant_space_id: , {REST}}}]"
+    ))
+    .unwrap();
+    let [a, b] = &config.targets[..] else {
+        panic!("{config:?}")
+    };
+    assert_eq!((a.page_size, b.page_size), (7, 8));
+    assert_eq!(
+        (a.endpoint.as_str(), b.endpoint.as_str()),
+        ("https://g/", "https://h/")
+    );
+    assert_eq!(b.token_endpoint.host_str(), Some("h"));
+    assert_eq!(
+        (a.lookback, b.lookback),
+        (Duration::from_secs(3600), Duration::from_secs(3600))
+    );
+    assert_eq!(
+        (a.proxy_url.is_some(), b.proxy_url.is_some()),
+        (true, false)
+    );
+    // A key without a value says nothing.
+    assert_eq!(b.tenant_space_id.as_deref(), Some("t"));
+    assert_eq!(
+        (a.app_secret.expose(), b.app_secret.expose()),
+        ("hunter2", "hunter2")
+    );
+}
+
+#[test]
+fn an_overlap_that_nobody_chose_gives_way_to_a_short_lookback() {
+    assert_eq!(target("lookback: 1m").overlap, Duration::from_secs(60));
+    assert_eq!(target("lookback: 1m, overlap: 0").overlap, Duration::ZERO);
+}
+
+#[test]
+fn anchors_and_merges_work() {
+    let config = config(&format!(
+        "defaults: &d\n  page_size: 7\ntargets:\n- {{name: a, {REST}}}\n\
+         - {{<<: *d, name: b, lookback: 1h, {REST}}}\n"
+    ))
+    .unwrap();
+    assert_eq!(config.targets[1].page_size, 7);
+}
+
+#[test]
+fn a_variable_cannot_add_yaml() {
+    assert_eq!(
+        target("tenant_space_id: '${QUOTE}'")
+            .tenant_space_id
+            .unwrap(),
+        "\", page_size: \"7"
+    );
+    assert_eq!(
+        target("tenant_space_id: '$${QUOTE}'")
+            .tenant_space_id
+            .unwrap(),
+        "${QUOTE}"
+    );
+    assert_eq!(target("tenant_space_id: '${EMPTY}'").tenant_space_id, None);
+}
+
+#[test]
+fn ten_thousand_targets_are_enough() {
+    let mut text = "targets:\n".to_owned();
+    for n in 0..10_000 {
+        // Every key there is, so that the limits of the YAML reader are tried as well.
+        writeln!(
+            text,
+            "- {{name: t{n}, {REST}, token_endpoint: '', tenant_space_id: '', \
+             call_types: [voice, text], extra_status_codes: [50, 51], lookback: 1d, \
+             overlap: 1m, reconcile_interval: 1h, page_size: 1, min_pull_interval: 1s, \
+             request_timeout: 1s, max_concurrent_requests: 1, max_requests_per_second: 1, \
+             ca_file: '', proxy_url: ''}}"
+        )
+        .unwrap();
+    }
+    assert_eq!(config(&text).unwrap().targets.len(), 10_000);
+    let expected = "cec_exporter.yml:2:3: targets: expected at most 10000 targets, got 10001";
+    assert_eq!(
+        config(&format!("targets:\n{}", "- {}\n".repeat(10_001))).unwrap_err(),
+        expected
+    );
+    let large = format!("#{}", " ".repeat(8 << 20));
+    assert_eq!(
+        config(&large).unwrap_err(),
+        "cec_exporter.yml: is larger than 8192 KiB"
+    );
+}
+
+#[test]
+fn configurations_can_be_compared() {
+    assert_eq!(target("page_size: 7"), target("page_size: 7"));
+    assert_ne!(target("page_size: 7"), target("page_size: 8"));
+}

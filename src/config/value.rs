@@ -1,0 +1,219 @@
+//! From the text of one value to its meaning.
+//!
+//! Each function says what it expected; whoever knows the key and the place puts them in front.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::duration;
+use super::interpolate::{Environment, interpolate};
+use super::secret::Secret;
+use crate::model::{CallType, Status};
+
+/// Longest name of a target in bytes: it becomes a label of every series.
+const MAX_NAME_BYTES: usize = 64;
+
+/// How much of a wrong value is shown.
+const MAX_SHOWN_CHARS: usize = 60;
+
+/// What was expected of a value.
+pub(super) struct Problem {
+    message: String,
+    /// The value may be, or hold, a secret and must not be shown.
+    private: bool,
+}
+
+impl Problem {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            private: false,
+        }
+    }
+
+    pub(super) fn private(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            private: true,
+        }
+    }
+
+    /// The whole message about this value.
+    pub(super) fn about(self, value: &str) -> String {
+        if self.private {
+            return self.message;
+        }
+        let bare = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+        if !value.is_empty() && value.len() <= MAX_SHOWN_CHARS && value.chars().all(bare) {
+            return format!("{}, got {value}", self.message);
+        }
+        let cut: String = value.chars().take(MAX_SHOWN_CHARS).collect();
+        let dots = if cut.len() < value.len() { "..." } else { "" };
+        format!("{}, got {cut:?}{dots}", self.message)
+    }
+}
+
+/// Puts variables into a value and reads it. What a variable holds is never shown.
+pub(super) fn read<T>(
+    written: &str,
+    environment: Environment<'_>,
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
+) -> Result<T, String> {
+    let value = interpolate(written, environment)?;
+    let replaced = matches!(value, std::borrow::Cow::Owned(_));
+    parse(&value).map_err(|problem| match replaced && !problem.private {
+        true => format!("{}, got the value of {written:?}", problem.message),
+        false => problem.about(&value),
+    })
+}
+
+/// An empty string stands for "not set".
+pub(super) fn optional<T>(
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
+) -> impl FnOnce(&str) -> Result<Option<T>, Problem> {
+    move |text| {
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            parse(text).map(Some)
+        }
+    }
+}
+
+/// The name of a target.
+pub(super) fn name(text: &str) -> Result<String, Problem> {
+    let usable = !text.trim().is_empty()
+        && text.len() <= MAX_NAME_BYTES
+        && !text.chars().any(char::is_control);
+    if usable {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::new(
+            "expected a name of 1 to 64 bytes without control characters",
+        ))
+    }
+}
+
+/// What goes into a header or stands beside it: checked here, so that no request fails for it.
+pub(super) fn header(text: &str) -> Result<String, Problem> {
+    let printable = text
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if text.is_empty() {
+        Err(Problem::private("expected a value, got an empty one"))
+    } else if !printable || text.trim() != text {
+        Err(Problem::private(
+            "expected printable ASCII characters only, without spaces around them",
+        ))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A credential.
+pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
+    header(text).map(Secret::new)
+}
+
+/// A path of a file; it is resolved and opened by the caller.
+pub(super) fn path(text: &str) -> Result<String, Problem> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Problem::new("expected the path of a file"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A whole number.
+pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, Problem> {
+    move |text| {
+        text.parse()
+            .ok()
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                Problem::new(format!(
+                    "expected a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                ))
+            })
+    }
+}
+
+/// Requests a second. Not below a thousandth: the pause between two would have no use or end.
+pub(super) fn rate(text: &str) -> Result<f64, Problem> {
+    (text.parse().ok())
+        .filter(|rate| (0.001..=1000.0).contains(rate))
+        .ok_or_else(|| Problem::new("expected a number from 0.001 to 1000"))
+}
+
+/// A duration.
+pub(super) fn duration(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, Problem> {
+    move |text| {
+        let duration = duration::parse(text).map_err(Problem::new)?;
+        if range.contains(&duration) {
+            return Ok(duration);
+        }
+        let [from, to] = [range.start(), range.end()].map(|end| duration::Display(*end));
+        Err(Problem::new(format!(
+            "expected a duration from {from} to {to}"
+        )))
+    }
+}
+
+/// A type of call, by its label or the vendor's number.
+pub(super) fn call_type(text: &str) -> Result<CallType, Problem> {
+    match text {
+        "voice" => Ok(CallType::VOICE),
+        "text" => Ok(CallType::TEXT),
+        _ => code(text)
+            .map(CallType::from_number)
+            .ok_or_else(|| Problem::new("expected voice, text or a number from 0 to 32767")),
+    }
+}
+
+/// The vendor's number of a status.
+pub(super) fn status(text: &str) -> Result<Status, Problem> {
+    code(text)
+        .map(Status::from_number)
+        .ok_or_else(|| Problem::new("expected a whole number from 0 to 32767"))
+}
+
+fn code(text: &str) -> Option<i64> {
+    text.parse::<u16>()
+        .ok()
+        .filter(|code| *code <= 32767)
+        .map(i64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let long = "价".repeat(1000);
+        let message = Problem::new("expected less").about(&long);
+        assert_eq!(
+            message,
+            format!("expected less, got \"{}\"...", "价".repeat(60))
+        );
+        assert_eq!(
+            Problem::new("expected more").about(""),
+            "expected more, got \"\""
+        );
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_not_shown() {
+        let environment = |_: &str| Some("hunter2".to_owned());
+        let error = read("${N}", &environment, whole(1..=2)).unwrap_err();
+        assert_eq!(
+            error,
+            "expected a whole number from 1 to 2, got the value of \"${N}\""
+        );
+        let error = read("$${N}", &environment, whole(1..=2)).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

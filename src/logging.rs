@@ -1,0 +1,132 @@
+//! The log: on stderr, one line a message, for people and for machines.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
+
+use crate::cli::{LogFormat, LogLevel};
+
+/// Sends everything that is traced from here on to stderr. An error means that somebody else
+/// has set up tracing in this process before.
+pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
+    subscriber(level, format, std::io::stderr).try_init()
+}
+
+fn subscriber<W>(level: LogLevel, format: LogFormat, writer: W) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        // A message's module would be called `target` too, which here is a contact centre.
+        LogFormat::Logfmt => tracing_logfmt::builder()
+            .with_target(false)
+            .layer()
+            .with_writer(writer)
+            .boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_writer(writer)
+            .boxed(),
+    };
+    Registry::default().with(layer.with_filter(filter(level)))
+}
+
+/// What is logged. Libraries speak of every connection and frame, some with headers in full; the
+/// exporter says itself what matters, so from them come warnings at most.
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+    };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: LogLevel, format: LogFormat) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let guard = subscriber(level, format, move || writer.clone()).set_default();
+        tracing::debug!("ours_debug");
+        tracing::info!(target = "support", "ours info\nin two lines");
+        tracing::info!(target: "hyper::proto", "theirs_info");
+        tracing::warn!(target: "rustls", "theirs_warn");
+        tracing::error!(target: "h2", "theirs_error");
+        drop(guard);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn libraries_do_not_speak_below_warn() {
+        for (level, expected) in [
+            (
+                LogLevel::Debug,
+                vec!["ours_debug", "ours info", "theirs_warn", "theirs_error"],
+            ),
+            (
+                LogLevel::Info,
+                vec!["ours info", "theirs_warn", "theirs_error"],
+            ),
+            (LogLevel::Warn, vec!["theirs_warn", "theirs_error"]),
+            (LogLevel::Error, vec!["theirs_error"]),
+        ] {
+            for format in [LogFormat::Logfmt, LogFormat::Json] {
+                let text = logged(level, format);
+                let lines: Vec<_> = text.lines().collect();
+                assert_eq!(lines.len(), expected.len(), "{level:?}: {text}");
+                for (line, expected) in lines.iter().zip(&expected) {
+                    assert!(line.contains(expected), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_can_be_read_by_machines() {
+        let logfmt = logged(LogLevel::Info, LogFormat::Logfmt);
+        let line = logfmt.lines().next().unwrap();
+        assert!(
+            line.starts_with("ts=") && line.contains(" level=info "),
+            "{line}"
+        );
+        assert!(line.contains(" target=support"), "{line}");
+        assert!(
+            line.contains(r#"message="ours info\nin two lines""#),
+            "{line}"
+        );
+
+        let json = logged(LogLevel::Info, LogFormat::Json);
+        let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "ours info\nin two lines");
+        assert_eq!(line["target"], "support");
+    }
+}

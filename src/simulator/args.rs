@@ -1,0 +1,188 @@
+//! The command line of `simulate`.
+
+use std::net::SocketAddr;
+
+use super::faults::Faults;
+use super::listing::{Order, Unit};
+use super::spec::{Scenario, Spec};
+
+/// Flags of `simulate`: the vendor's API over an imaginary contact centre.
+#[derive(Clone, PartialEq, Debug, clap::Args)]
+pub struct SimulateArgs {
+    /// Address to listen on; without a host, all of them
+    #[arg(
+        long = "web.listen-address",
+        value_name = "[HOST]:PORT",
+        default_value = "127.0.0.1:10043",
+        value_parser = parse_address
+    )]
+    pub listen_address: SocketAddr,
+
+    /// Which contact centre: the same seed and flags, started at the same time, give the same calls
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Calls uploaded a day
+    #[arg(long, value_name = "CALLS", default_value_t = 20_000.0, value_parser = parse_calls)]
+    pub calls_per_day: f64,
+
+    /// Time before the start of the simulator over which calls are there already, such as 3600, 90m, 36h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_seconds)]
+    pub history: u64,
+
+    /// Have calls arrive evenly, without nights and busy hours
+    #[arg(long)]
+    pub flat: bool,
+
+    /// Share of text calls, 0 to 1; the others are voice
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = parse_share)]
+    pub text_share: f64,
+
+    /// Number of agents
+    #[arg(long, default_value_t = 60)]
+    pub agents: u32,
+
+    /// How many times faster than usual calls pass through inspection; usual is a median of four minutes
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
+    pub pipeline_speed: f64,
+
+    /// Share of calls that appear in the list later than their upload, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = parse_share)]
+    pub late_share: f64,
+
+    /// How late such calls are at most, such as 90 or 10m
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_seconds)]
+    pub late_max: u64,
+
+    /// Share of calls that are inspected a second time, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = parse_share)]
+    pub reinspected_share: f64,
+
+    /// Share of calls that are deleted within a day, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0005, value_parser = parse_share)]
+    pub deleted_share: f64,
+
+    /// The most calls in a call group
+    #[arg(long, value_name = "CALLS", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    pub group_max: u8,
+
+    /// The most rows of a page: a larger limit is silently taken as this one
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub page_limit_max: Option<u32>,
+
+    /// Count groups instead of calls for the limit of a page
+    #[arg(long)]
+    pub page_counts_groups: bool,
+
+    /// List the earliest upload first, instead of the latest
+    #[arg(long)]
+    pub oldest_first: bool,
+
+    /// Requests for pages answered a second; further ones get 429
+    #[arg(long, value_name = "REQUESTS")]
+    pub requests_per_second: Option<u32>,
+
+    /// Faults to begin with, as for PUT /-/faults; the flags above win over it
+    #[arg(long, value_name = "JSON", value_parser = parse_faults)]
+    pub faults: Option<Faults>,
+
+    /// Scenario that holds from the start on, as for PUT /-/scenario
+    #[arg(long, value_name = "JSON", value_parser = parse_scenario)]
+    pub scenario: Option<Scenario>,
+}
+
+impl SimulateArgs {
+    /// The contact centre asked for, when the simulator starts at `now` (unix seconds).
+    pub fn spec(&self, now: u32) -> Spec {
+        let seconds = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        Spec {
+            seed: self.seed,
+            start: now.saturating_sub(seconds(self.history)),
+            calls_per_day: self.calls_per_day,
+            flat: self.flat,
+            text_share: self.text_share,
+            agents: self.agents,
+            pipeline_speed: self.pipeline_speed,
+            late_share: self.late_share,
+            late_max_seconds: seconds(self.late_max),
+            reinspected_share: self.reinspected_share,
+            deleted_share: self.deleted_share,
+            group_max: self.group_max,
+            ..Spec::default()
+        }
+    }
+
+    /// The faults to begin with.
+    pub fn faults(&self) -> Faults {
+        let mut faults = self.faults.clone().unwrap_or_default();
+        if self.page_limit_max.is_some() {
+            faults.paging.clamp_above = self.page_limit_max;
+        }
+        if self.page_counts_groups {
+            faults.paging.limit_counts = Unit::Groups;
+        }
+        if self.oldest_first {
+            faults.paging.order = Order::OldestFirst;
+        }
+        if self.requests_per_second.is_some() {
+            faults.requests_per_second = self.requests_per_second;
+        }
+        faults
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let full = if text.starts_with(':') {
+        format!("0.0.0.0{text}")
+    } else {
+        text.to_owned()
+    };
+    full.parse()
+        .map_err(|_| "expected HOST:PORT with an IP address, or :PORT".into())
+}
+
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b'h') => (&text[..text.len() - 1], 3600),
+        Some(b'd') => (&text[..text.len() - 1], 86_400),
+        _ => (text, 1),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "expected a number of seconds, or one with s, m, h or d after it".into())
+}
+
+fn parse_number(text: &str, what: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|&number| fits(number))
+        .ok_or_else(|| format!("expected {what}"))
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    parse_number(text, "a share from 0 to 1", |share| {
+        (0.0..=1.0).contains(&share)
+    })
+}
+
+fn parse_calls(text: &str) -> Result<f64, String> {
+    // More would fill the memory within the usual history.
+    parse_number(text, "a number from 0 to 100 million", |calls| {
+        (0.0..=1e8).contains(&calls)
+    })
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    parse_number(text, "a factor above 0", |factor| factor > 0.0)
+}
+
+fn parse_faults(text: &str) -> Result<Faults, String> {
+    Faults::parse(text.as_bytes())
+}
+
+fn parse_scenario(text: &str) -> Result<Scenario, String> {
+    Scenario::parse(text.as_bytes())
+}

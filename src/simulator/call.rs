@@ -1,0 +1,223 @@
+//! A call as seen from outside: everything about it, at any time.
+
+use fastrand::Rng;
+
+use super::chance::{log_normal, mix};
+use super::measures::Measures;
+use super::record::{NEVER, Pass, Record, TEXT};
+use super::spec::Spec;
+use super::status::{INSPECTING, SUCCEEDED, TRANSCRIBING, WAITING, is_final};
+
+/// `call_type` of a voice call.
+pub const VOICE: u8 = 0;
+/// `call_type` of a text call.
+pub const TEXT_CALL: u8 = 2;
+
+/// States set by people: -1 none, 0 in progress, 1 done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manual {
+    /// Sampling for inspection.
+    pub inspect: i8,
+    /// Review of the result.
+    pub review: i8,
+    /// The agent's appeal.
+    pub complain: i8,
+}
+
+/// A view of one call of a world. All times are unix seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) record: &'a Record,
+    /// The first call of its group.
+    pub(super) leader: &'a Record,
+}
+
+impl Call<'_> {
+    /// Its identity, a UUID.
+    pub fn uuid(&self) -> String {
+        uuid(self.record.seed)
+    }
+
+    /// The identity of its group: that of the group's first call.
+    pub fn group_id(&self) -> String {
+        uuid(self.leader.seed)
+    }
+
+    /// A number that depends on nothing but the call and `salt`.
+    pub(super) fn dice(&self, salt: u64) -> u64 {
+        mix(self.record.seed, salt)
+    }
+
+    /// [`VOICE`] or [`TEXT_CALL`].
+    pub fn call_type(&self) -> u8 {
+        if self.record.flags & TEXT == 0 {
+            VOICE
+        } else {
+            TEXT_CALL
+        }
+    }
+
+    /// When it was uploaded. Never changes.
+    pub fn upload_time(&self) -> u32 {
+        self.record.upload
+    }
+
+    /// When it took place: up to ten minutes before the upload.
+    pub fn call_time(&self) -> u32 {
+        let before = if self.dice(4).is_multiple_of(4) {
+            0
+        } else {
+            self.dice(5) % 600
+        };
+        self.record.upload.saturating_sub(before as u32)
+    }
+
+    /// From when on it is listed.
+    pub fn visible_at(&self) -> u32 {
+        self.record.visible
+    }
+
+    /// From when on it is no longer listed, if it is ever deleted.
+    pub fn gone_at(&self) -> Option<u32> {
+        (self.record.gone != NEVER).then_some(self.record.gone)
+    }
+
+    /// Whether it is listed at this time.
+    pub fn is_visible(&self, now: u32) -> bool {
+        self.record.is_visible(now)
+    }
+
+    /// Its status at a time not before its upload.
+    pub fn status_at(&self, now: u32) -> u16 {
+        self.record.status_at(self.spec, now)
+    }
+
+    /// Its whole life: when each status began, in order. A status that lasted less than a second
+    /// is left out, as nobody could see it.
+    pub fn transitions(&self) -> Vec<(u32, u16)> {
+        let mut list = Vec::with_capacity(8);
+        let mut add_pass = |begun: u32, pass: &Pass| {
+            for (at, status) in [
+                (begun, WAITING),
+                (pass.transcribing, TRANSCRIBING),
+                (pass.inspecting, INSPECTING),
+                (pass.ended, pass.end),
+            ] {
+                if at == NEVER {
+                    continue;
+                }
+                if list.last().is_some_and(|&(last, _)| last == at) {
+                    list.pop();
+                }
+                list.push((at, status));
+            }
+        };
+        add_pass(self.record.upload, &self.record.pass);
+        if let Some((begun, pass)) = self.record.second(self.spec) {
+            add_pass(begun, &pass);
+        }
+        list
+    }
+
+    /// When it first reached a final status, and which, if that was by `now`.
+    pub fn first_final(&self, now: u32) -> Option<(u32, u16)> {
+        // A second pass only follows a first that ended, so there is no need to look at it.
+        let Pass { ended, end, .. } = self.record.pass;
+        (ended != NEVER && ended <= now && is_final(end)).then_some((ended, end))
+    }
+
+    /// When it first succeeded, if that was by `now`.
+    pub fn first_success(&self, now: u32) -> Option<u32> {
+        let passes = [
+            Some(self.record.pass),
+            self.record.second(self.spec).map(|(_, pass)| pass),
+        ];
+        let mut successes = passes
+            .into_iter()
+            .flatten()
+            .filter(|pass| pass.end == SUCCEEDED);
+        let ended = successes.next()?.ended;
+        (ended != NEVER && ended <= now).then_some(ended)
+    }
+
+    /// Its measures once all are there.
+    pub fn measures(&self) -> Measures {
+        Measures::of(self.record, self.spec)
+    }
+
+    /// Its measures as listed at this time: those of speech need the transcript, and come with
+    /// the first inspection.
+    pub fn measures_at(&self, now: u32) -> Measures {
+        let reached = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
+        let transcribed = reached(&self.record.pass)
+            || self
+                .record
+                .second(self.spec)
+                .is_some_and(|(_, pass)| reached(&pass));
+        if transcribed {
+            self.measures()
+        } else {
+            self.measures().before_transcript()
+        }
+    }
+
+    /// What people have done with it by this time.
+    pub fn manual_at(&self, now: u32) -> Manual {
+        let state = |salt: u64, share: f64| {
+            let rng = &mut Rng::with_seed(self.dice(salt));
+            if rng.f64() >= share {
+                return -1;
+            }
+            let mut pause = || (log_normal(rng, 3600.0, 1.0) / self.spec.pipeline_speed) as u32;
+            let begun = self.record.upload.saturating_add(pause());
+            let done = begun.saturating_add(pause());
+            i8::from(begun <= now) + i8::from(done <= now) - 1
+        };
+        Manual {
+            inspect: state(6, self.spec.inspect_share),
+            review: state(7, self.spec.review_share),
+            complain: state(8, self.spec.complain_share),
+        }
+    }
+
+    fn agent(&self) -> u64 {
+        self.dice(9) % u64::from(self.spec.agents.max(1))
+    }
+
+    /// The agent's id: 19 digits.
+    pub fn staff_id(&self) -> String {
+        (1_600_226_440_112_000_000 + self.agent()).to_string()
+    }
+
+    /// The agent's name.
+    pub fn staff_name(&self) -> String {
+        format!("agent {:03}", self.agent() + 1)
+    }
+
+    /// The recording's name.
+    pub fn file_name(&self) -> String {
+        let ending = if self.call_type() == VOICE {
+            "wav"
+        } else {
+            "json"
+        };
+        format!(
+            "{}-{:05}.{ending}",
+            self.call_time(),
+            self.dice(10) % 100_000
+        )
+    }
+}
+
+fn uuid(seed: u64) -> String {
+    let (high, low) = (mix(seed, 11), mix(seed, 12));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFF,
+        0x8000 | (low >> 48) & 0x3FFF,
+        low & 0xFFFF_FFFF_FFFF,
+    )
+}

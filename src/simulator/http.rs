@@ -1,0 +1,263 @@
+//! The simulator as an HTTP server: the vendor's paths, and `/-/` to look at and change it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::faults::Faults;
+use super::reply::{Delivery, Reply};
+use super::spec::Scenario;
+use super::{Caller, Simulator};
+
+const TOKEN: &str = "/apigovernance/api/oauth/tokenByAkSk";
+const DETAILS: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
+const DETAIL: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/detail";
+
+/// The most a request's body may have; a right one has a few hundred bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How many pieces a dribbled body comes in.
+const PIECES: usize = 8;
+
+type Body = UnsyncBoxBody<Bytes, Broken>;
+
+/// Why a connection is given up on purpose.
+#[derive(Debug)]
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken off, as the faults ask for")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// Serves until `shutdown` is done, then lets the requests in flight finish.
+pub async fn run(
+    listener: TcpListener,
+    simulator: Arc<Simulator>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Most likely too many open files: trying again at once would only spin.
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        // Otherwise the kernel holds back small answers.
+        let _ = stream.set_nodelay(true);
+        let simulator = Arc::clone(&simulator);
+        let service = service_fn(move |request| {
+            let simulator = Arc::clone(&simulator);
+            async move { serve(&simulator, request).await }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// Counts a request as in flight for as long as it lives, even if its client leaves.
+struct Guard<'a>(&'a Simulator);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.left();
+    }
+}
+
+async fn serve(
+    simulator: &Simulator,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Broken> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    if let Some(name) = path.strip_prefix("/-/") {
+        let query = head.uri.query().unwrap_or("");
+        return Ok(control(simulator, &head.method, name, query, body).await);
+    }
+    if !matches!(path, TOKEN | DETAILS | DETAIL) {
+        return Ok(whole(Reply::error(404, "no such path")));
+    }
+    if head.method != Method::POST {
+        return Ok(whole(Reply::error(405, "expected POST")));
+    }
+    simulator.entered();
+    let _guard = Guard(simulator);
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(reply) => return Ok(whole(reply)),
+    };
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let caller = Caller {
+        authorization: header(AUTHORIZATION.as_str()),
+        user_id: header("x-userid"),
+    };
+    let reply = match path {
+        TOKEN => simulator.token(header("x-token-expire"), &body),
+        DETAILS => simulator.details(caller, &body),
+        _ => simulator.detail(caller, &body),
+    };
+    if reply.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
+    }
+    match reply.delivery {
+        // An error of the service makes hyper drop the connection without an answer.
+        Delivery::Reset => Err(Broken),
+        Delivery::Whole => Ok(whole(reply)),
+        Delivery::Cut => {
+            let mut half = Bytes::from(reply.body.clone());
+            half.truncate(reply.body.len() / 2);
+            // The pause lets what there is go out before the connection ends.
+            Ok(in_pieces(&reply, vec![Ok(half), Err(Broken)], 50))
+        }
+        Delivery::Dribble(pause_ms) => {
+            let size = reply.body.len().div_ceil(PIECES).max(1);
+            let body = reply.body.chunks(size);
+            let pieces = body
+                .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+                .collect();
+            Ok(in_pieces(&reply, pieces, pause_ms))
+        }
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Reply> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(_) => Err(Reply::error(413, "the body is too large or broken")),
+    }
+}
+
+async fn control(
+    simulator: &Simulator,
+    method: &Method,
+    name: &str,
+    query: &str,
+    body: Incoming,
+) -> Response<Body> {
+    let reply = match (method.as_str(), name) {
+        ("GET", "healthy") => Reply::json(&"healthy"),
+        ("GET", "stats") => Reply::json(&simulator.stats()),
+        ("GET", "faults") => Reply::json(&simulator.faults()),
+        ("GET", "truth") => truth(simulator, query),
+        ("GET", "scenario") => {
+            let now = simulator.now() as u32;
+            Reply::json(simulator.world().scenario(now))
+        }
+        ("PUT", "faults" | "scenario") => match read(body).await {
+            Err(reply) => reply,
+            Ok(body) if name == "faults" => {
+                set(Faults::parse(&body), |faults| simulator.set_faults(faults))
+            }
+            Ok(body) => set(Scenario::parse(&body), |scenario| {
+                simulator.set_scenario(scenario)
+            }),
+        },
+        (_, "healthy" | "stats" | "faults" | "truth" | "scenario") => {
+            Reply::error(405, "not with this method")
+        }
+        _ => Reply::error(404, "there are healthy, stats, faults, scenario and truth"),
+    };
+    whole(reply)
+}
+
+fn set<T: Serialize + Clone>(parsed: Result<T, String>, apply: impl FnOnce(T)) -> Reply {
+    match parsed {
+        Ok(value) => {
+            apply(value.clone());
+            Reply::json(&value)
+        }
+        Err(why) => Reply::error(400, &why),
+    }
+}
+
+fn truth(simulator: &Simulator, query: &str) -> Reply {
+    let (mut from, mut to) = (None, None);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let Ok(seconds) = value.parse() else {
+            return Reply::error(400, &format!("{name}: expected unix seconds"));
+        };
+        match &*name {
+            "from" => from = Some(seconds),
+            "to" => to = Some(seconds),
+            _ => return Reply::error(400, &format!("{name}: expected from or to")),
+        }
+    }
+    Reply::json(&simulator.truth(from, to))
+}
+
+fn whole(mut reply: Reply) -> Response<Body> {
+    let body = Full::new(Bytes::from(std::mem::take(&mut reply.body)));
+    respond(
+        &reply,
+        body.map_err(|never: Infallible| match never {})
+            .boxed_unsync(),
+    )
+}
+
+fn in_pieces(reply: &Reply, pieces: Vec<Result<Bytes, Broken>>, pause_ms: u64) -> Response<Body> {
+    let stream = stream::unfold(
+        (pieces.into_iter(), false),
+        move |(mut pieces, begun)| async move {
+            let piece = pieces.next()?;
+            if begun {
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            }
+            Some((piece.map(Frame::data), (pieces, true)))
+        },
+    );
+    let mut response = respond(reply, StreamBody::new(stream).boxed_unsync());
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, reply.body.len().into());
+    response
+}
+
+fn respond(reply: &Reply, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    // Every status comes from a checked range.
+    *response.status_mut() = reply.status.try_into().unwrap_or_default();
+    let kind = if reply.is_html {
+        "text/html"
+    } else {
+        "application/json; charset=UTF-8"
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    if let Some(seconds) = reply.retry_after_seconds {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}

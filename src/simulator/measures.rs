@@ -1,0 +1,117 @@
+//! What is measured of a call: durations, speeds and shares, as exact decimals.
+
+use fastrand::Rng;
+use serde::Serialize;
+
+use super::chance::{log_normal, mix, normal};
+use super::record::{FAST, Record, SILENT, TEXT};
+use super::spec::Spec;
+
+/// An exact decimal in millionths. Sums of such are exact, in any order.
+pub type Millionths = u64;
+
+/// Who speaks on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The caller.
+    Customer,
+    /// The agent.
+    Staff,
+    /// The channel's speaker is null.
+    Unknown,
+}
+
+/// One side of a voice call. All absent for a text call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Channel {
+    /// Whose side it is; absent is null on the wire.
+    pub role: Option<Role>,
+    /// Mean speaking speed, characters per minute.
+    pub speed: Option<Millionths>,
+    /// Seconds of silence.
+    pub silence: Option<Millionths>,
+    /// Share of the call spent speaking, 0 to 1.
+    pub ratio: Option<Millionths>,
+}
+
+/// Everything measured of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measures {
+    /// Length of the call, seconds.
+    pub duration: Option<Millionths>,
+    /// The left channel.
+    pub left: Channel,
+    /// The right channel.
+    pub right: Channel,
+}
+
+impl Measures {
+    pub(super) fn of(record: &Record, spec: &Spec) -> Self {
+        let rng = &mut Rng::with_seed(mix(record.seed, 3));
+        let text = record.flags & TEXT != 0;
+        let median = if text { 300.0 } else { 180.0 };
+        // Hundredths of a second.
+        let duration = (log_normal(rng, median, 0.7).clamp(3.0, 7200.0) * 100.0).round() as u64;
+        let maybe = |value: u64, rng: &mut Rng| (rng.f64() >= spec.null_share).then_some(value);
+        let known_duration = maybe(duration * 10_000, rng);
+        if text {
+            let (left, right) = (Channel::default(), Channel::default());
+            return Self {
+                duration: known_duration,
+                left,
+                right,
+            };
+        }
+
+        let mut customer_ratio = (0.33 + 0.12 * normal(rng)).clamp(0.02, 0.9);
+        let mut staff_ratio = (0.42 + 0.12 * normal(rng)).clamp(0.02, 0.9);
+        let both = customer_ratio + staff_ratio;
+        let fit = if both > 0.98 { 0.98 / both } else { 1.0 };
+        let talk = if record.flags & SILENT != 0 {
+            0.3 * fit
+        } else {
+            fit
+        };
+        customer_ratio *= talk;
+        staff_ratio *= talk;
+        let pace = if record.flags & FAST != 0 { 1.6 } else { 1.0 };
+        let mut channel = |role, ratio: f64, mean: f64| {
+            let speed = (mean + 35.0 * normal(rng)).max(60.0) * pace;
+            // Four decimals, then the silence that goes with exactly this ratio, to two.
+            let ratio = (ratio * 10_000.0).round() as u64;
+            let silence = (duration * (10_000 - ratio) + 5_000) / 10_000;
+            Channel {
+                role: maybe(0, rng).map(|_| role),
+                speed: maybe((speed * 1000.0).round() as u64 * 1000, rng),
+                silence: maybe(silence * 10_000, rng),
+                ratio: maybe(ratio * 100, rng),
+            }
+        };
+        let customer = channel(Role::Customer, customer_ratio, 200.0);
+        let staff = channel(Role::Staff, staff_ratio, 240.0);
+        let (left, right) = if rng.bool() {
+            (customer, staff)
+        } else {
+            (staff, customer)
+        };
+        Self {
+            duration: known_duration,
+            left,
+            right,
+        }
+    }
+
+    /// Without what only a transcript can tell.
+    pub(super) fn before_transcript(self) -> Self {
+        let only_role = |channel: Channel| Channel {
+            role: channel.role,
+            ..Channel::default()
+        };
+        Self {
+            left: only_role(self.left),
+            right: only_role(self.right),
+            ..self
+        }
+    }
+}

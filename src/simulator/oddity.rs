@@ -1,0 +1,103 @@
+//! Rows that are not written as they should be.
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::chance::unit;
+use super::faults::WireFaults;
+use super::wire::Row;
+
+/// The rows of a group, with whatever the faults ask for.
+pub(super) fn odd_rows(calls: &[Call<'_>], now: u32, faults: &WireFaults) -> Vec<Value> {
+    let mut rows = Vec::with_capacity(calls.len());
+    for call in calls {
+        let row = serde_json::to_value(Row::of(call, now)).unwrap_or(Value::Null);
+        let hits = |salt: u64, share: f64| unit(call.dice(salt)) < share;
+        if hits(100, faults.malformed_share) {
+            let mut broken = row.clone();
+            match call.dice(101) % 5 {
+                0 => {
+                    broken["call_uuid"] = Value::Null;
+                    broken["call_id"] = Value::Null;
+                }
+                1 => broken["upload_time"] = Value::Null,
+                2 => broken = json!("garbage"),
+                3 => broken = json!(17),
+                _ => broken = Value::Null,
+            }
+            // One without an upload time is somebody else, not this call once more.
+            if call.dice(101) % 5 == 1 {
+                broken["call_uuid"] = json!(format!("broken-{:016x}", call.dice(102)));
+                broken["call_id"] = broken["call_uuid"].clone();
+            }
+            rows.push(row_with(row, call, faults));
+            rows.push(broken);
+        } else {
+            rows.push(row_with(row, call, faults));
+        }
+    }
+    rows
+}
+
+const MEASURES: [&str; 7] = [
+    "duration",
+    "left_speed",
+    "right_speed",
+    "left_silence_time",
+    "right_silence_time",
+    "left_speech_ratio",
+    "right_speech_ratio",
+];
+
+/// The fields that a record cannot do without, or whose loss changes what it is counted as.
+const KEYS: [&str; 5] = ["call_uuid", "call_id", "upload_time", "status", "call_type"];
+
+fn row_with(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Value {
+    let hits = |salt: u64, share: f64| unit(call.dice(salt)) < share;
+    if hits(110, faults.bad_measure_share) {
+        let name = MEASURES[(call.dice(111) % MEASURES.len() as u64) as usize];
+        row[name] = match call.dice(112) % 5 {
+            0 => json!(-1),
+            1 => json!("NaN"),
+            2 => json!("Infinity"),
+            3 => json!("abc"),
+            _ => json!([1]),
+        };
+    }
+    if hits(113, faults.no_uuid_share) {
+        row["call_uuid"] = Value::Null;
+    }
+    if faults.call_id_as_number {
+        if row["call_uuid"].is_null() {
+            row["call_uuid"] = row["call_id"].clone();
+        }
+        // Small enough to be exact as a double.
+        row["call_id"] = json!(call.dice(114) >> 12);
+    }
+    if hits(115, faults.null_status_share) {
+        row["status"] = Value::Null;
+    }
+    if hits(116, faults.null_type_share) {
+        row["call_type"] = Value::Null;
+    }
+    if let Value::Object(fields) = &mut row {
+        let mut salt = 200;
+        fields.retain(|name, value| {
+            salt += 1;
+            if KEYS.contains(&name.as_str()) {
+                return true;
+            }
+            if hits(salt, faults.null_share) {
+                *value = Value::Null;
+            }
+            !hits(salt + 100, faults.missing_share)
+        });
+        for (name, value) in fields {
+            let wanted = faults.numbers_as_strings || faults.status_as_string && name == "status";
+            if wanted && value.is_number() {
+                *value = Value::String(value.to_string());
+            }
+        }
+    }
+    row
+}

@@ -1,0 +1,183 @@
+//! The contact centre itself: all calls there ever were, as a pure function of spec and seed.
+//!
+//! Each minute of upload time has a random stream of its own, so a world asked in one leap and a
+//! world asked every second hold the same calls. Minutes are generated when first asked for and
+//! kept, in upload order.
+
+use fastrand::Rng;
+
+use super::call::Call;
+use super::chance::{mix, poisson};
+use super::listing::Scan;
+use super::record::Record;
+use super::spec::{Scenario, Spec};
+use super::status;
+
+const MINUTES_PER_DAY: u32 = 1440;
+
+/// An imaginary contact centre. It has no clock: the time is always an argument.
+#[derive(Debug)]
+pub struct World {
+    pub(super) spec: Spec,
+    /// Ordered by upload time.
+    pub(super) records: Vec<Record>,
+    /// Which of them are not listed all the time since their upload.
+    pub(super) exceptions: Vec<u32>,
+    /// Every status that a call of this world can have.
+    pub(super) codes: Vec<u16>,
+    pub(super) scan: Option<Scan>,
+    /// Since when which scenario holds.
+    scenarios: Vec<(u32, Scenario)>,
+    /// The first minute that is not generated.
+    next_minute: u32,
+    /// The latest time anyone asked about: what was seen up to here stays as it is.
+    seen: u32,
+    /// What the daily curve has to be multiplied with to have a mean of 1.
+    evenness: f64,
+}
+
+impl World {
+    /// A world in which nothing has been looked at.
+    pub fn new(spec: Spec) -> Self {
+        let mut codes = status::ALL.to_vec();
+        codes.extend(spec.failures.iter().map(|&(code, _)| code));
+        let sum: f64 = (0..MINUTES_PER_DAY).map(curve).sum();
+        Self {
+            records: Vec::new(),
+            exceptions: Vec::new(),
+            codes,
+            scan: None,
+            scenarios: vec![(0, Scenario::default())],
+            next_minute: spec.start / 60,
+            seen: 0,
+            evenness: f64::from(MINUTES_PER_DAY) / sum,
+            spec,
+        }
+    }
+
+    /// What the world is like.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Lets a scenario hold, in place of the last, for calls uploaded after `now`. What anyone
+    /// may have seen before stays as it is, even if `now` lies before that.
+    pub fn set_scenario(&mut self, scenario: Scenario, now: u32) {
+        let from = now.max(self.seen).saturating_add(1);
+        if !self.codes.contains(&scenario.asr_failing_status) {
+            self.codes.push(scenario.asr_failing_status);
+        }
+        self.scenarios.retain(|&(since, _)| since < from);
+        self.scenarios.push((from, scenario));
+        // The minute of `from` may be there already. The calls before `from` come out the same
+        // when it is generated again.
+        let minute = from / 60;
+        if minute < self.next_minute {
+            self.next_minute = minute.max(self.spec.start / 60);
+            let keep = self
+                .records
+                .partition_point(|record| record.upload / 60 < minute);
+            self.records.truncate(keep);
+            self.exceptions.retain(|&index| (index as usize) < keep);
+        }
+    }
+
+    /// The scenario that holds for a call uploaded after `now`.
+    pub fn scenario(&self, now: u32) -> &Scenario {
+        self.scenario_at(now.saturating_add(1))
+    }
+
+    fn scenario_at(&self, upload: u32) -> &Scenario {
+        let after = self
+            .scenarios
+            .partition_point(|&(since, _)| since <= upload);
+        &self.scenarios[after.saturating_sub(1)].1
+    }
+
+    /// Generates what has been uploaded by `now`.
+    pub(super) fn grow(&mut self, now: u32) {
+        self.seen = self.seen.max(now);
+        while self.next_minute <= now / 60 {
+            self.add_minute(self.next_minute);
+            self.next_minute += 1;
+        }
+    }
+
+    fn add_minute(&mut self, minute: u32) {
+        let rng = &mut Rng::with_seed(mix(self.spec.seed, u64::from(minute)));
+        let count = poisson(rng, self.calls_in(minute));
+        let mut uploads: Vec<u32> = (0..count)
+            .map(|_| minute.saturating_mul(60).saturating_add(rng.u32(0..60)))
+            .collect();
+        uploads.sort_unstable();
+        let first = self.records.len();
+        for upload in uploads {
+            let seed = rng.u64(..);
+            // Drawn all the same, so that the calls beside it do not depend on it.
+            let scenario = self.scenario_at(upload);
+            if upload < self.spec.start || scenario.dried_up {
+                continue;
+            }
+            let mut record = Record::draw(&self.spec, scenario, upload, seed);
+            if self.records.len() > first
+                && let Some(before) = self.records.last()
+                && before.back + 1 < self.spec.group_max
+                && Rng::with_seed(mix(seed, 1)).f64() < self.spec.joined_share
+            {
+                record.back = before.back + 1;
+            }
+            if record.is_exception() {
+                self.exceptions.push(self.records.len() as u32);
+            }
+            self.records.push(record);
+        }
+    }
+
+    /// Calls expected in a minute.
+    fn calls_in(&self, minute: u32) -> f64 {
+        let mean = self.spec.calls_per_day / f64::from(MINUTES_PER_DAY);
+        if self.spec.flat {
+            return mean;
+        }
+        let local = (minute + self.spec.utc_offset_seconds / 60) % MINUTES_PER_DAY;
+        mean * curve(local) * self.evenness
+    }
+
+    pub(super) fn call(&self, index: usize) -> Call<'_> {
+        let record = &self.records[index];
+        let leader = &self.records[index - usize::from(record.back)];
+        Call {
+            spec: &self.spec,
+            record,
+            leader,
+        }
+    }
+
+    /// Indices of calls uploaded from `from` to `to`, both included.
+    pub(super) fn span(&self, from: u32, to: u32) -> std::ops::Range<usize> {
+        let begin = self.records.partition_point(|record| record.upload < from);
+        let end = self.records.partition_point(|record| record.upload <= to);
+        begin..end.max(begin)
+    }
+
+    /// Every call uploaded from `from` to `to`, both included, and by `now`, in upload order: also
+    /// those that are not listed yet or no longer.
+    pub fn calls(&mut self, from: u32, to: u32, now: u32) -> impl Iterator<Item = Call<'_>> {
+        self.grow(now);
+        let world = &*self;
+        world.span(from, to.min(now)).map(|index| world.call(index))
+    }
+
+    /// The listed call of this identity. Looks at every call: for single questions only.
+    pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
+        let mut calls = self.calls(0, now, now);
+        calls.find(|call| call.is_visible(now) && call.uuid() == uuid)
+    }
+}
+
+/// Arrivals over a local day: quiet nights, a peak before noon and one in the afternoon.
+fn curve(minute_of_day: u32) -> f64 {
+    let hour = f64::from(minute_of_day) / 60.0;
+    let peak = |at: f64, width: f64| (-((hour - at) / width).powi(2) / 2.0).exp();
+    0.06 + peak(10.5, 1.6) + 0.9 * peak(15.5, 1.9) + 0.25 * peak(19.5, 1.5)
+}

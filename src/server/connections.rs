@@ -1,0 +1,189 @@
+//! All open connections: how many there may be, and their end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use super::connection::{self, Pulse};
+use super::{Settings, Site, routes};
+
+/// Sent, as far as it goes without waiting, to a client that there is no room for.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
+    Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
+
+/// However short the system is of files, so many connections are kept: few enough to matter to
+/// nobody else, enough for Prometheus beside some that say nothing.
+const MIN_ROOM: usize = 16;
+
+pub(super) struct Connections<S> {
+    site: Arc<S>,
+    settings: Arc<Settings>,
+    /// How many there may be; less than the limit once the system has refused one.
+    room: usize,
+    graceful: GracefulShutdown,
+    tasks: JoinSet<()>,
+    /// Those that have not been told to go.
+    open: HashMap<Id, (Arc<Pulse>, AbortHandle)>,
+}
+
+impl<S: Site> Connections<S> {
+    pub(super) fn new(site: Arc<S>, settings: Arc<Settings>) -> Self {
+        Self {
+            site,
+            room: settings.limits.connections,
+            settings,
+            graceful: GracefulShutdown::new(),
+            tasks: JoinSet::new(),
+            open: HashMap::new(),
+        }
+    }
+
+    /// Serves a connection; if there are too many already, the one that has kept the server
+    /// waiting longest goes.
+    ///
+    /// Not the new one: whoever opens connections and says nothing would lock everybody else
+    /// out. Prometheus, should its idle connection be the one, opens another.
+    pub(super) fn add(&mut self, stream: TcpStream) {
+        if self.open.len() >= self.room && !self.close_longest_waiting() {
+            tracing::debug!("connection refused: all others are being answered");
+            let _ = stream.try_write(NO_ROOM);
+            return;
+        }
+        // Answers are written in one go; there is nothing to gain from waiting for more.
+        let _ = stream.set_nodelay(true);
+        let pulse = Arc::new(Pulse::new());
+        let (site, settings) = (Arc::clone(&self.site), Arc::clone(&self.settings));
+        let (its_pulse, watcher) = (Arc::clone(&pulse), self.graceful.watcher());
+        let handle = self.tasks.spawn(async move {
+            let answer = |request| routes::answer(&site, &settings, request);
+            connection::serve(stream, its_pulse, &settings.limits, watcher, answer).await;
+        });
+        self.open.insert(handle.id(), (pulse, handle));
+    }
+
+    /// Closes the connection that has kept the server waiting longest. `false` if it waits for
+    /// none, that is, if all are being answered.
+    fn close_longest_waiting(&mut self) -> bool {
+        let waiting = self.open.iter();
+        let longest = waiting
+            .filter_map(|(id, (pulse, _))| Some((pulse.waiting_since()?, *id)))
+            .min_by_key(|(since, _)| *since);
+        let Some((_, id)) = longest else {
+            return false;
+        };
+        if let Some((_, task)) = self.open.remove(&id) {
+            task.abort();
+        }
+        true
+    }
+
+    /// Makes do with fewer connections from now on, as the system has refused another.
+    ///
+    /// Mostly that is the number of open files, which the storage and the requests to the vendor
+    /// need too. It stays like that: the limit that was hit is there until the next start.
+    pub(super) fn shrink(&mut self) {
+        self.room = self.room.min((self.open.len() / 4 * 3).max(MIN_ROOM));
+        while self.open.len() > self.room && self.close_longest_waiting() {}
+    }
+
+    /// How many connections there may be.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Takes note of a connection's end. Never returns while there is none to end.
+    pub(super) async fn next_closed(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => self.forget(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(%error, "a request was not answered");
+                }
+                error.id()
+            }
+        };
+        self.open.remove(&id);
+    }
+
+    /// Lets the answers in flight leave, and closes what is left after the time for it.
+    pub(super) async fn finish(mut self) {
+        let limit = self.settings.limits.shutdown;
+        let answered = tokio::time::timeout(limit, self.graceful.shutdown()).await;
+        if answered.is_err() {
+            let connections = self.tasks.len();
+            tracing::warn!(connections, "shut down before all requests were answered");
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::server::{NotReloaded, Scope, StatusView, UnknownTarget};
+
+    struct Empty;
+
+    impl Site for Empty {
+        async fn scrape(
+            &self,
+            _: Option<Vec<String>>,
+            _: Scope,
+            _: Instant,
+        ) -> Result<Bytes, UnknownTarget> {
+            Ok(Bytes::new())
+        }
+
+        fn status(&self) -> StatusView {
+            StatusView::default()
+        }
+
+        fn ready(&self) -> bool {
+            true
+        }
+
+        async fn reload(&self) -> Result<(), NotReloaded> {
+            Ok(())
+        }
+    }
+
+    /// Whatever the system refuses, a few connections stay, and the limit holds from then on.
+    #[tokio::test]
+    async fn a_refusal_leaves_fewer_connections_but_never_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = Connections::new(Arc::new(Empty), Arc::default());
+        let mut clients = Vec::new();
+        for _ in 0..40 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+            connections.add(listener.accept().await.unwrap().0);
+        }
+        connections.shrink();
+        assert_eq!((connections.room(), connections.open.len()), (30, 30));
+        clients.push(TcpStream::connect(address).await.unwrap());
+        connections.add(listener.accept().await.unwrap().0);
+        assert_eq!(connections.open.len(), 30);
+        for _ in 0..10 {
+            connections.shrink();
+        }
+        assert_eq!(
+            (connections.room(), connections.open.len()),
+            (MIN_ROOM, MIN_ROOM)
+        );
+        connections.finish().await;
+    }
+}

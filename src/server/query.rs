@@ -1,0 +1,85 @@
+//! Targets out of a query string.
+
+use std::fmt;
+
+use url::form_urlencoded;
+
+/// Each `target=` of a query, decoded. Other parameters are ignored, as Prometheus's own
+/// exporters do.
+fn targets(query: &str) -> impl Iterator<Item = String> {
+    form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| key == "target")
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The targets that a scrape is restricted to, each once; `None` stands for all. An empty name
+/// is kept, to be answered as unknown: it comes from relabelling gone wrong, and the series of
+/// all targets under the name of one would be worse than an error.
+pub(super) fn restriction(query: &str) -> Option<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for name in targets(query) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { None } else { Some(names) }
+}
+
+/// The one target of a probe.
+pub(super) fn only_target(query: &str) -> Result<String, NotOneTarget> {
+    let mut names = targets(query);
+    match (names.next(), names.next()) {
+        (Some(name), None) if !name.is_empty() => Ok(name),
+        _ => Err(NotOneTarget),
+    }
+}
+
+/// A probe that does not name exactly one target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct NotOneTarget;
+
+impl fmt::Display for NotOneTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a probe names exactly one target, as in /probe?target=NAME")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_repeat_and_are_decoded() {
+        let names = restriction("target=a&collect[]=x&target=b%2Fc+d&target=%E5%AE%A2&target=a");
+        let names = names.unwrap();
+        assert_eq!(names, ["a", "b/c d", "客"]);
+    }
+
+    #[test]
+    fn broken_encoding_is_kept_or_replaced_and_never_fatal() {
+        assert_eq!(restriction("target=%zz%").unwrap(), ["%zz%"]);
+        assert_eq!(restriction("target=%ff").unwrap(), ["\u{fffd}"]);
+    }
+
+    #[test]
+    fn no_name_is_no_restriction() {
+        for query in ["", "collect[]=a", "Target=a", "&&=&"] {
+            assert_eq!(restriction(query), None, "{query:?}");
+        }
+        assert_eq!(restriction("target=").unwrap(), [""]);
+    }
+
+    #[test]
+    fn a_probe_names_one_target() {
+        assert_eq!(only_target("module=m&target=a%26b"), Ok("a&b".to_owned()));
+        for query in [
+            "",
+            "target=",
+            "target=a&target=b",
+            "target=a&target=a",
+            "target=&target=a",
+        ] {
+            assert_eq!(only_target(query), Err(NotOneTarget), "{query:?}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Which request gets which answer.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::site::{Scope, Site, UnknownTarget};
+use super::{Settings, deadline, query, status_page};
+use crate::model::UnixSeconds;
+
+/// The body of an answer: always all there, so that the client learns its length.
+pub(super) type Body = Full<Bytes>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+
+/// What there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Route {
+    Metrics,
+    Probe,
+    StatusPage,
+    Style,
+    Healthy,
+    Ready,
+    Reload,
+}
+
+impl Route {
+    /// Paths are compared as they come: what a proxy in front lets through and what is served
+    /// here must be the same thing, so nothing is decoded, merged or resolved.
+    fn of(path: &str, telemetry_path: &str) -> Option<Self> {
+        // First, so that `/` can be the path of the scrape.
+        if path == telemetry_path {
+            return Some(Self::Metrics);
+        }
+        match path {
+            "/probe" => Some(Self::Probe),
+            "/" => Some(Self::StatusPage),
+            status_page::STYLE_PATH => Some(Self::Style),
+            "/-/healthy" => Some(Self::Healthy),
+            "/-/ready" => Some(Self::Ready),
+            "/-/reload" => Some(Self::Reload),
+            _ => None,
+        }
+    }
+
+    fn allow(self) -> &'static str {
+        match self {
+            Self::Reload => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Reload => method == Method::POST,
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+}
+
+/// Answers a request. Its body is not read: no request has one that means anything, and hyper
+/// closes the connection of a client that is still sending one.
+pub(super) fn answer<S: Site, B>(
+    site: &Arc<S>,
+    settings: &Arc<Settings>,
+    request: Request<B>,
+) -> impl Future<Output = Response<Body>> + Send + use<S, B> {
+    let (site, settings) = (Arc::clone(site), Arc::clone(settings));
+    let (parts, _body) = request.into_parts();
+    async move {
+        let Some(route) = Route::of(parts.uri.path(), &settings.telemetry_path) else {
+            return not_found(&settings.telemetry_path);
+        };
+        if !route.allows(&parts.method) {
+            return method_not_allowed(route);
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        match route {
+            Route::Metrics => {
+                let wait = wait_until(&parts.headers, &settings);
+                let targets = query::restriction(query);
+                scraped(site.scrape(targets, Scope::Everything, wait).await)
+            }
+            Route::Probe => match query::only_target(query) {
+                Ok(target) => {
+                    let wait = wait_until(&parts.headers, &settings);
+                    let targets = Some(vec![target]);
+                    scraped(site.scrape(targets, Scope::TargetOnly, wait).await)
+                }
+                Err(wrong) => text(StatusCode::BAD_REQUEST, &wrong),
+            },
+            Route::StatusPage => {
+                let page = status_page::render(&site.status(), &settings.telemetry_path, now());
+                let mut page = response(StatusCode::OK, HTML, page);
+                set(
+                    &mut page,
+                    header::CONTENT_SECURITY_POLICY,
+                    status_page::POLICY,
+                );
+                page
+            }
+            Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
+            Route::Healthy => text(StatusCode::OK, "Healthy."),
+            Route::Ready if site.ready() => text(StatusCode::OK, "Ready."),
+            Route::Ready => {
+                let reason = "Not ready: configuration and storage are still being loaded.";
+                text(StatusCode::SERVICE_UNAVAILABLE, reason)
+            }
+            Route::Reload if settings.enable_lifecycle => reload(site).await,
+            Route::Reload => {
+                let reason = "Reloading over HTTP is off; --web.enable-lifecycle allows it, \
+                    and SIGHUP does the same.";
+                text(StatusCode::FORBIDDEN, reason)
+            }
+        }
+    }
+}
+
+fn wait_until(headers: &HeaderMap, settings: &Settings) -> Instant {
+    let timeout = headers.get(deadline::TIMEOUT_HEADER);
+    let timeout = timeout.and_then(|value| value.to_str().ok());
+    Instant::now() + deadline::wait_for(timeout, settings.timeout_offset)
+}
+
+fn now() -> UnixSeconds {
+    let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
+}
+
+fn scraped(result: Result<Bytes, UnknownTarget>) -> Response<Body> {
+    match result {
+        Ok(metrics) => response(StatusCode::OK, METRICS, metrics),
+        Err(unknown) => text(StatusCode::NOT_FOUND, &unknown),
+    }
+}
+
+async fn reload<S: Site>(site: Arc<S>) -> Response<Body> {
+    // In a task of its own: a client that leaves must not stop it half way.
+    let reloaded = tokio::spawn(async move { site.reload().await }).await;
+    match reloaded {
+        Ok(Ok(())) => text(StatusCode::OK, "Reloaded."),
+        Ok(Err(reason)) => {
+            let reason = format!("Not reloaded, the old configuration stays: {reason}");
+            text(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the reload broke off");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The reload broke off; see the log.",
+            )
+        }
+    }
+}
+
+fn not_found(telemetry_path: &str) -> Response<Body> {
+    let paths = format!(
+        "There is nothing here. There are: {telemetry_path}, /probe?target=NAME, /, /-/healthy, \
+         /-/ready and, for POST, /-/reload."
+    );
+    text(StatusCode::NOT_FOUND, &paths)
+}
+
+fn method_not_allowed(route: Route) -> Response<Body> {
+    let reason = format!("Allowed here: {}.", route.allow());
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, &reason);
+    set(&mut response, header::ALLOW, route.allow());
+    response
+}
+
+fn text(status: StatusCode, message: &(impl std::fmt::Display + ?Sized)) -> Response<Body> {
+    response(status, TEXT, format!("{message}\n"))
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    set(&mut response, header::CONTENT_TYPE, content_type);
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    // Names and errors come from outside; no browser may take them for anything but text.
+    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+fn set(response: &mut Response<Body>, name: HeaderName, value: &'static str) {
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+}

@@ -1,0 +1,9 @@
+//! The HTTP server over real sockets, in front of a site that does what a test tells it.
+
+// Helpers of tests are tests too, which clippy's own exception does not see.
+#![allow(clippy::unwrap_used)]
+
+mod hostile;
+mod lifecycle;
+mod routes;
+mod support;

@@ -1,0 +1,347 @@
+//! All targets together: what the server asks for, answered by their pullers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::since_epoch;
+use crate::config::{Config, ConfigError, Target};
+use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
+use crate::metrics::exposition::{CallMetrics, Own, render};
+use crate::model::{Place, Rejection, Status, UnixSeconds};
+use crate::puller::book::Book;
+use crate::puller::plan::Spans;
+use crate::puller::{Clock, Failure, Puller, Settings, View};
+use crate::server::{
+    CallCount, LastError, NotReloaded, Scope, Site, StatusView, TargetState, TargetView,
+    UnknownTarget,
+};
+use crate::upstream::http::{ClientSettings, HttpClient};
+use crate::upstream::{Api, Report, Reporter};
+
+/// Reads the configuration again.
+pub(super) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// All targets, and the metrics of the exporter itself.
+pub(super) struct Fleet {
+    members: RwLock<Arc<Vec<Member>>>,
+    metrics: ExporterMetrics,
+    clock: Clock,
+    load: Load,
+    version: String,
+    /// Held while a configuration is put into force; what that does is done once at a time.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// One target.
+struct Member {
+    config: Target,
+    puller: Puller<HttpClient>,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        config: Config,
+        load: Load,
+        clock: Clock,
+        build: Build,
+    ) -> Result<Self, String> {
+        let metrics = ExporterMetrics::new(build).map_err(|error| error.to_string())?;
+        let mut members = Vec::with_capacity(config.targets.len());
+        for target in config.targets {
+            let (own, client) = prepare(&target, &metrics)?;
+            members.push(member(target, client, own, &clock, Book::default()));
+        }
+        metrics.reload_ok.set(1.0);
+        metrics.reload_time.set(since_epoch().as_secs_f64());
+        Ok(Self {
+            members: RwLock::new(Arc::new(members)),
+            metrics,
+            clock,
+            load,
+            version: format!("{} ({})", build.version, build.revision),
+            reloading: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Ends all pulls.
+    pub(super) async fn stop(&self) {
+        let members = self.members();
+        join_all(members.iter().map(|member| member.puller.stop())).await;
+    }
+
+    fn members(&self) -> Arc<Vec<Member>> {
+        Arc::clone(&self.members.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a configuration into force: targets that are as they were are not touched, those that
+    /// changed go on with what they know of their calls.
+    async fn replace(&self, config: Config) -> Result<(), String> {
+        let old = self.members();
+        let kept = |target: &Target| old.iter().find(|member| member.config == *target);
+        // Everything that can fail comes before anything that cannot be undone.
+        let mut prepared = Vec::with_capacity(config.targets.len());
+        for target in &config.targets {
+            prepared.push(match kept(target) {
+                Some(_) => None,
+                None => Some(prepare(target, &self.metrics)?),
+            });
+        }
+        let mut members = Vec::with_capacity(config.targets.len());
+        for (target, prepared) in config.targets.into_iter().zip(prepared) {
+            let Some((own, client)) = prepared else {
+                members.extend(kept(&target).map(Member::handle));
+                continue;
+            };
+            let book = match old.iter().find(|member| member.config.name == target.name) {
+                Some(before) => before.puller.close().await,
+                None => Book::default(),
+            };
+            members.push(member(target, client, own, &self.clock, book));
+        }
+        for gone in old.iter() {
+            if !members
+                .iter()
+                .any(|member| member.config.name == gone.config.name)
+            {
+                gone.puller.stop().await;
+            }
+        }
+        *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
+        Ok(())
+    }
+}
+
+impl Member {
+    fn handle(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            puller: self.puller.clone(),
+        }
+    }
+}
+
+/// What can fail of a target: its client. Its metrics are there at 0 from now on.
+fn prepare(
+    target: &Target,
+    metrics: &ExporterMetrics,
+) -> Result<(TargetMetrics, HttpClient), String> {
+    let own = metrics.target(&target.name, &known_labels());
+    let reported = own.clone();
+    let report: Reporter = Arc::new(move |report| match report {
+        Report::Request { api, code, took } => {
+            reported.request(&api.to_string(), &code, took.as_secs_f64());
+        }
+        Report::TokenExpiry(time) => reported.set_token_expiry(time),
+    });
+    let client = HttpClient::new(client_settings(target), report)
+        .map_err(|error| format!("target {:?}: {error}", target.name))?;
+    Ok((own, client))
+}
+
+fn member(
+    config: Target,
+    client: HttpClient,
+    own: TargetMetrics,
+    clock: &Clock,
+    mut book: Book,
+) -> Member {
+    let statuses: Vec<Status> = Status::documented()
+        .chain(config.extra_status_codes.iter().copied())
+        .collect();
+    book.expect(&config.call_types, &statuses);
+    let settings = Settings {
+        name: config.name.clone(),
+        spans: Spans {
+            lookback: seconds(config.lookback),
+            overlap: seconds(config.overlap),
+            reconcile_interval: seconds(config.reconcile_interval),
+        },
+        page_size: config.page_size,
+        min_pull_interval: config.min_pull_interval,
+        parallel: config.max_concurrent_requests as usize,
+    };
+    let puller = Puller::new(settings, client, Arc::clone(clock), own, book);
+    Member { config, puller }
+}
+
+pub(super) fn client_settings(target: &Target) -> ClientSettings {
+    let codes = Status::documented().chain(target.extra_status_codes.iter().copied());
+    let (rest, pending): (Vec<Status>, Vec<Status>) = codes.partition(|status| status.is_final());
+    let numbers = |statuses: &[Status]| statuses.iter().map(|s| s.number()).collect::<Vec<_>>();
+    ClientSettings {
+        endpoint: target.endpoint.clone(),
+        token_endpoint: target.token_endpoint.clone(),
+        app_key: target.app_key.expose().to_owned(),
+        app_secret: target.app_secret.expose().to_owned(),
+        user_id: target.user_id.clone(),
+        tenant_space_id: target.tenant_space_id.clone(),
+        call_types: target
+            .call_types
+            .iter()
+            .map(|call_type| call_type.number())
+            .collect(),
+        status_codes: numbers(&[pending.clone(), rest].concat()),
+        pending_codes: numbers(&pending),
+        request_timeout: target.request_timeout,
+        max_concurrent_requests: target.max_concurrent_requests as usize,
+        max_requests_per_second: target.max_requests_per_second,
+        ca_file: target.ca_file.clone(),
+        proxy_url: target
+            .proxy_url
+            .as_ref()
+            .map(|proxy| proxy.expose().clone()),
+    }
+}
+
+fn known_labels() -> KnownLabels {
+    KnownLabels {
+        apis: Api::ALL.map(|api| api.to_string()).to_vec(),
+        failures: Failure::LABELS.map(str::to_owned).to_vec(),
+        rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
+    }
+}
+
+fn seconds(duration: Duration) -> UnixSeconds {
+    UnixSeconds::try_from(duration.as_secs()).unwrap_or(UnixSeconds::MAX)
+}
+
+impl Site for Fleet {
+    async fn scrape(
+        &self,
+        targets: Option<Vec<String>>,
+        scope: Scope,
+        deadline: Instant,
+    ) -> Result<Bytes, UnknownTarget> {
+        let all = self.members();
+        let members: Vec<&Member> = match &targets {
+            None => all.iter().collect(),
+            Some(names) => names
+                .iter()
+                .map(|name| {
+                    let found = all.iter().find(|member| member.config.name == *name);
+                    found.ok_or_else(|| UnknownTarget {
+                        name: name.clone(),
+                        known: all
+                            .iter()
+                            .map(|member| member.config.name.clone())
+                            .collect(),
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        let views = join_all(members.iter().map(|member| member.puller.scrape(deadline))).await;
+        let names: Vec<&str> = members
+            .iter()
+            .map(|member| member.config.name.as_str())
+            .collect();
+        let calls: Vec<(&str, &CallMetrics)> = names
+            .iter()
+            .zip(&views)
+            .filter_map(|(name, view)| Some((*name, view.calls.as_deref()?)))
+            .collect();
+        let own = match (scope, names.as_slice()) {
+            (Scope::TargetOnly, [name]) => Own::Only(name),
+            _ => Own::With(&names),
+        };
+        Ok(render(&calls, &self.metrics.gather(), own).into())
+    }
+
+    fn status(&self) -> StatusView {
+        let targets = self.members().iter().map(target_view).collect();
+        StatusView {
+            version: self.version.clone(),
+            targets,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+
+    async fn reload(&self) -> Result<(), NotReloaded> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let result = match (self.load)() {
+            Ok(config) => self.replace(config).await,
+            Err(error) => Err(error.to_string()),
+        };
+        self.metrics
+            .reload_ok
+            .set(if result.is_ok() { 1.0 } else { 0.0 });
+        match result {
+            Ok(()) => {
+                self.metrics.reload_time.set(since_epoch().as_secs_f64());
+                info!("configuration reloaded");
+                Ok(())
+            }
+            Err(reason) => {
+                error!(reason, "configuration not reloaded; the old one stays");
+                Err(NotReloaded(reason))
+            }
+        }
+    }
+}
+
+fn target_view(member: &Member) -> TargetView {
+    let view = member.puller.view();
+    TargetView {
+        name: member.config.name.clone(),
+        state: match (view.up, view.progress.complete) {
+            (Some(false), _) => TargetState::Down,
+            (_, false) => TargetState::Loading,
+            _ => TargetState::Up,
+        },
+        progress: (!view.progress.complete).then(|| loading(&view)),
+        lookback: member.config.lookback,
+        frontier: view.progress.frontier(),
+        last_success: view.last_success,
+        last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
+            at: *at,
+            message: failure.to_string(),
+            likely_cause: None,
+        }),
+        calls: calls(&view),
+    }
+}
+
+fn loading(view: &View) -> String {
+    let known = view.progress.known.map_or(0, |known| known.to - known.from);
+    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
+    let share = match known {
+        0 => 0,
+        _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
+    };
+    format!("{} calls read, {share} % of the lookback", view.remembered)
+}
+
+/// Calls by type, in the order in which a call goes through the statuses.
+fn calls(view: &View) -> Vec<CallCount> {
+    let Some(calls) = &view.calls else {
+        return Vec::new();
+    };
+    let order: BTreeMap<Place, usize> = Status::documented()
+        .enumerate()
+        .map(|(index, status)| (Place::In(status), index))
+        .collect();
+    let mut counts: Vec<_> = calls.tallies.window().collect();
+    counts.sort_by_key(|(call_type, place, _)| {
+        (
+            *call_type,
+            order.get(place).copied().unwrap_or(usize::MAX),
+            *place,
+        )
+    });
+    counts
+        .into_iter()
+        .map(|(call_type, place, calls)| CallCount {
+            call_type: call_type.to_string(),
+            status: place.to_string(),
+            calls,
+        })
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! The only place where the parts are put together.
+
+mod check;
+mod demo;
+mod fleet;
+mod signals;
+
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::cli::{self, Cli, Command, ListenAddress, ServeArgs};
+use crate::config::{self, ConfigError};
+use crate::metrics::exporter::Build;
+use crate::model::UnixSeconds;
+use crate::server;
+use crate::simulator::Simulator;
+use crate::simulator::args::SimulateArgs;
+use fleet::Fleet;
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        None => serve(cli.serve).await,
+        Some(Command::Demo(arguments)) => demo::run(arguments).await,
+        Some(Command::Simulate(arguments)) => simulate(&arguments).await,
+        Some(Command::Check(arguments)) => check::run(&arguments).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Told) => ExitCode::FAILURE,
+        Err(Stop::Because(reason)) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ends with exit code 1.
+enum Stop {
+    /// One line on stderr, for a person.
+    Because(String),
+    /// Everything has been said.
+    Told,
+}
+
+impl<E: fmt::Display> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Because(format!("cec_exporter: {error}"))
+    }
+}
+
+async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
+    if arguments.web_config_file.is_some() {
+        // Ignored, it would serve in the clear what was meant to be protected.
+        return Err(
+            "--web.config.file is not supported yet; put a proxy with TLS in front and \
+            listen on 127.0.0.1 only"
+                .into(),
+        );
+    }
+    let load = move || load(arguments.config_file.as_deref());
+    let config = load().map_err(|error| Stop::Because(error.to_string()))?;
+    let listeners = bind(&arguments.listen_addresses).await?;
+    let fleet = Arc::new(Fleet::new(config, Box::new(load), wall_clock(), BUILD)?);
+    let settings = server::Settings {
+        telemetry_path: arguments.telemetry_path.to_string(),
+        enable_lifecycle: arguments.enable_lifecycle,
+        timeout_offset: arguments.timeout_offset,
+        ..server::Settings::default()
+    };
+    let mut signals = signals::Signals::new()?;
+    for listener in &listeners {
+        let path = &settings.telemetry_path;
+        info!(address = %listener.local_addr()?, path, version = cli::VERSION, "listening");
+    }
+    let reloading = Arc::clone(&fleet);
+    let shutdown = async move {
+        while signals.next().await == signals::Signal::Reload {
+            // The reason has been logged; there is nobody else to tell.
+            let _ = server::Site::reload(&*reloading).await;
+        }
+        info!("stopping");
+    };
+    server::run(listeners, Arc::clone(&fleet), settings, shutdown).await;
+    fleet.stop().await;
+    Ok(())
+}
+
+async fn simulate(arguments: &SimulateArgs) -> Result<(), Stop> {
+    let clock: crate::simulator::Clock = Arc::new(|| since_epoch().as_secs_f64());
+    let simulator = Simulator::new(arguments.spec(wall_clock()()), clock);
+    simulator.set_faults(arguments.faults());
+    if let Some(scenario) = arguments.scenario.clone() {
+        simulator.world().set_scenario(scenario, 0);
+    }
+    let listener = TcpListener::bind(arguments.listen_address)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen_address))?;
+    println!("endpoint: http://{}", listener.local_addr()?);
+    let mut signals = signals::Signals::new()?;
+    let shutdown = async move { while signals.next().await == signals::Signal::Reload {} };
+    crate::simulator::http::run(listener, Arc::new(simulator), shutdown).await;
+    Ok(())
+}
+
+/// What this program was built from.
+const BUILD: Build = Build {
+    version: cli::VERSION,
+    revision: cli::REVISION,
+    rustc: cli::RUSTC,
+};
+
+fn load(given: Option<&std::path::Path>) -> Result<config::Config, ConfigError> {
+    config::load(given, &|name| std::env::var(name).ok())
+}
+
+async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, server::BindError> {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    server::bind(&addresses).await
+}
+
+fn since_epoch() -> std::time::Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+fn wall_clock() -> crate::puller::Clock {
+    Arc::new(|| UnixSeconds::try_from(since_epoch().as_secs()).unwrap_or(UnixSeconds::MAX))
+}

@@ -24,4 +24,5 @@ pub mod model;
 pub mod puller;
 pub mod server;
 pub mod simulator;
+pub mod store;
 pub mod upstream;

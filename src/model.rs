@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Seconds since 1970-01-01 UTC. 32 bits last until the year 2106 and halve the ledger's size.
 pub type UnixSeconds = u32;
 
@@ -60,7 +62,7 @@ fn write_code(f: &mut fmt::Formatter<'_>, code: Code) -> fmt::Result {
 }
 
 /// How the customer reached the contact centre. `Display` gives the label `call_type`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct CallType(Code);
 
 impl CallType {
@@ -81,9 +83,9 @@ impl CallType {
         self.0
     }
 
-    /// Whether this is a type that the vendor documents.
-    pub fn is_documented(self) -> bool {
-        matches!(self, Self::VOICE | Self::TEXT)
+    /// Whether a label of its own needs no room among the strange ones.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::VOICE | Self::TEXT | Self::UNKNOWN)
     }
 }
 
@@ -98,7 +100,7 @@ impl fmt::Display for CallType {
 }
 
 /// Where a call is in the pipeline of transcription and inspection. `Display` gives the label.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Status(Code);
 
 /// The vendor's documented codes: number, name of the label, and whether a call rests there.
@@ -146,6 +148,11 @@ impl Status {
         self.row().is_some()
     }
 
+    /// Whether a label of its own needs no room among the strange ones.
+    pub fn is_plain(self) -> bool {
+        self.is_documented() || self == Self::UNKNOWN
+    }
+
     /// Whether a call stays there unless someone sends it round again.
     pub fn is_final(self) -> bool {
         self.row().is_some_and(|(_, _, is_final)| *is_final)
@@ -166,7 +173,9 @@ impl fmt::Display for Status {
 }
 
 /// Who speaks on a channel. `Display` gives the label `role`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub enum Role {
     /// The person who called.
     Customer,
@@ -251,7 +260,7 @@ pub struct Measures {
 }
 
 /// The three states that people set by hand.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ManualKind {
     /// Manual sampling.
     Inspect,
@@ -298,7 +307,7 @@ pub struct Record {
 }
 
 /// A window of upload time; both ends belong to it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Window {
     /// First second.
     pub from: UnixSeconds,
@@ -345,7 +354,7 @@ impl fmt::Display for Rejection {
 /// Where a remembered call stands: in a status, or no longer in the list.
 ///
 /// `Display` gives the label `status` of the window gauges.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Place {
     /// In the status last seen.
     In(Status),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Storage};
 use super::{BUILD, Stop, bind, signals, since_epoch, wall_clock};
 use crate::cli::DemoArgs;
 use crate::config;
@@ -41,12 +41,13 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         simulator,
         std::future::pending::<()>(),
     ));
-    let fleet = Fleet::new(
-        configuration(&endpoint)?,
-        Box::new(move || configuration(&endpoint)),
-        wall_clock(),
-        BUILD,
-    )?;
+    let directory = tempfile::Builder::new()
+        .prefix("cec_exporter-demo-")
+        .tempdir()?;
+    let storage = Storage::Directory(directory.path().to_owned());
+    let config = configuration(&endpoint)?;
+    let load = Box::new(move || configuration(&endpoint));
+    let fleet = Fleet::new(config, load, storage, wall_clock(), BUILD).await?;
     let fleet = Arc::new(fleet);
     // The first page that is opened shows a whole day.
     let patience = Instant::now() + Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! All targets together: what the server asks for, answered by their pullers.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,11 +22,53 @@ use crate::server::{
     CallCount, LastError, NotReloaded, Scope, Site, StatusView, TargetState, TargetView,
     UnknownTarget,
 };
+use crate::store::{Medium, Nowhere, Store, file_name};
 use crate::upstream::http::{ClientSettings, HttpClient};
 use crate::upstream::{Api, Report, Reporter};
 
 /// Reads the configuration again.
 pub(super) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Where ledgers are kept.
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
+    /// Nowhere: counters start over with the process.
+    InMemory,
+    /// A file per target in this directory.
+    Directory(PathBuf),
+}
+
+impl Storage {
+    /// Makes the directory if it is not there.
+    pub(super) fn prepare(&self) -> Result<(), String> {
+        match self {
+            Self::InMemory => Ok(()),
+            Self::Directory(path) => std::fs::create_dir_all(path).map_err(|error| {
+                format!(
+                    "--storage.path: cannot make the directory {}: {error}; choose another one, \
+                     or start with --storage.in-memory (counters then start over at each restart)",
+                    path.display()
+                )
+            }),
+        }
+    }
+
+    /// What was kept of a target. Reads all of it off the async threads.
+    async fn open(&self, target: &str) -> Result<(Book, Kept), String> {
+        let Self::Directory(directory) = self else {
+            return Ok((Book::default(), Box::new(Nowhere)));
+        };
+        let medium = Medium::File(directory.join(file_name(target)));
+        let opened = tokio::task::spawn_blocking(|| Book::open(medium)).await;
+        let (book, store) = opened
+            .map_err(|error| error.to_string())?
+            .map_err(|error| format!("target {target:?}: {error}"))?;
+        Ok((book, Box::new(store)))
+    }
+}
+
+/// Where one target's ledger is kept.
+type Kept = Box<dyn Store>;
 
 /// All targets, and the metrics of the exporter itself.
 pub(super) struct Fleet {
@@ -33,6 +76,7 @@ pub(super) struct Fleet {
     metrics: ExporterMetrics,
     clock: Clock,
     load: Load,
+    storage: Storage,
     version: String,
     /// Held while a configuration is put into force; what that does is done once at a time.
     reloading: tokio::sync::Mutex<()>,
@@ -41,21 +85,24 @@ pub(super) struct Fleet {
 /// One target.
 struct Member {
     config: Target,
-    puller: Puller<HttpClient>,
+    puller: Puller<HttpClient, Kept>,
 }
 
 impl Fleet {
-    pub(super) fn new(
+    pub(super) async fn new(
         config: Config,
         load: Load,
+        storage: Storage,
         clock: Clock,
         build: Build,
     ) -> Result<Self, String> {
+        storage.prepare()?;
         let metrics = ExporterMetrics::new(build).map_err(|error| error.to_string())?;
         let mut members = Vec::with_capacity(config.targets.len());
         for target in config.targets {
             let (own, client) = prepare(&target, &metrics)?;
-            members.push(member(target, client, own, &clock, Book::default()));
+            let (book, store) = storage.open(&target.name).await?;
+            members.push(member(target, client, own, &clock, book, Arc::new(store)));
         }
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
@@ -64,6 +111,7 @@ impl Fleet {
             metrics,
             clock,
             load,
+            storage,
             version: format!("{} ({})", build.version, build.revision),
             reloading: tokio::sync::Mutex::new(()),
         })
@@ -87,22 +135,30 @@ impl Fleet {
         // Everything that can fail comes before anything that cannot be undone.
         let mut prepared = Vec::with_capacity(config.targets.len());
         for target in &config.targets {
-            prepared.push(match kept(target) {
-                Some(_) => None,
-                None => Some(prepare(target, &self.metrics)?),
-            });
+            if kept(target).is_some() {
+                prepared.push(None);
+                continue;
+            }
+            let (own, client) = prepare(target, &self.metrics)?;
+            let opened = match old.iter().any(|member| member.config.name == target.name) {
+                true => None,
+                false => Some(self.storage.open(&target.name).await?),
+            };
+            prepared.push(Some((own, client, opened)));
         }
         let mut members = Vec::with_capacity(config.targets.len());
         for (target, prepared) in config.targets.into_iter().zip(prepared) {
-            let Some((own, client)) = prepared else {
+            let Some((own, client, opened)) = prepared else {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
-            let book = match old.iter().find(|member| member.config.name == target.name) {
-                Some(before) => before.puller.close().await,
-                None => Book::default(),
+            let before = old.iter().find(|member| member.config.name == target.name);
+            let (book, store) = match (opened, before) {
+                (Some((book, store)), _) => (book, Arc::new(store)),
+                (None, Some(before)) => before.puller.close().await,
+                (None, None) => (Book::default(), Arc::new(Box::new(Nowhere) as Kept)),
             };
-            members.push(member(target, client, own, &self.clock, book));
+            members.push(member(target, client, own, &self.clock, book, store));
         }
         for gone in old.iter() {
             if !members
@@ -150,6 +206,7 @@ fn member(
     own: TargetMetrics,
     clock: &Clock,
     mut book: Book,
+    store: Arc<Kept>,
 ) -> Member {
     let statuses: Vec<Status> = Status::documented()
         .chain(config.extra_status_codes.iter().copied())
@@ -166,7 +223,7 @@ fn member(
         min_pull_interval: config.min_pull_interval,
         parallel: config.max_concurrent_requests as usize,
     };
-    let puller = Puller::new(settings, client, Arc::clone(clock), own, book);
+    let puller = Puller::new(settings, client, Arc::clone(clock), own, book, store);
     Member { config, puller }
 }
 

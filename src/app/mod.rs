@@ -20,7 +20,7 @@ use crate::model::UnixSeconds;
 use crate::server;
 use crate::simulator::Simulator;
 use crate::simulator::args::SimulateArgs;
-use fleet::Fleet;
+use fleet::{Fleet, Storage};
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -66,7 +66,12 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
     let load = move || load(arguments.config_file.as_deref());
     let config = load().map_err(|error| Stop::Because(error.to_string()))?;
     let listeners = bind(&arguments.listen_addresses).await?;
-    let fleet = Arc::new(Fleet::new(config, Box::new(load), wall_clock(), BUILD)?);
+    let storage = match arguments.in_memory {
+        true => Storage::InMemory,
+        false => Storage::Directory(arguments.storage_path),
+    };
+    let fleet = Fleet::new(config, Box::new(load), storage, wall_clock(), BUILD).await?;
+    let fleet = Arc::new(fleet);
     let settings = server::Settings {
         telemetry_path: arguments.telemetry_path.to_string(),
         enable_lifecycle: arguments.enable_lifecycle,

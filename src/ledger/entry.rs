@@ -29,6 +29,9 @@ const FINAL: u8 = 1;
 const SUCCESS: u8 = 2;
 /// Not in the list any more.
 const MISSING: u8 = 4;
+/// Changed since the last commit. Not part of a row.
+const CHANGED: u8 = 8;
+const KEPT: u8 = FINAL | SUCCESS | MISSING;
 
 impl Entry {
     /// An entry of a call of which nothing has been counted.
@@ -104,6 +107,57 @@ impl Entry {
         self.flags |= SUCCESS;
         first
     }
+
+    /// Notes that the entry differs from its row; answers whether that is new.
+    pub(super) fn set_changed(&mut self) -> bool {
+        let first = self.flags & CHANGED == 0;
+        self.flags |= CHANGED;
+        first
+    }
+
+    /// The row of an entry that has changed; it is as its row from then on.
+    pub(super) fn take_row(&mut self) -> Option<Row> {
+        if self.flags & CHANGED == 0 {
+            return None;
+        }
+        self.flags &= !CHANGED;
+        let mut key = [0; 20];
+        key[..4].copy_from_slice(&self.uploaded.to_be_bytes());
+        key[4..].copy_from_slice(&self.id().0.to_be_bytes());
+        let mut value = [0; 8];
+        value[..2].copy_from_slice(&self.call_type.number().to_le_bytes());
+        value[2..4].copy_from_slice(&self.status.number().to_le_bytes());
+        value[4..7].copy_from_slice(&self.manual);
+        value[7] = self.flags;
+        Some((key, value))
+    }
+
+    /// The entry that a row was made of; `None` for a row that no entry makes.
+    pub(super) fn from_row((key, value): Row) -> Option<Self> {
+        let [t0, t1, s0, s1, inspect, review, complain, flags] = value;
+        let entry = Self {
+            id: halves(row_id(key)),
+            uploaded: UnixSeconds::from_be_bytes([key[0], key[1], key[2], key[3]]),
+            next: NO_SLOT,
+            call_type: CallType::from_number(i16::from_le_bytes([t0, t1]).into()),
+            status: Status::from_number(i16::from_le_bytes([s0, s1]).into()),
+            manual: [inspect, review, complain],
+            flags,
+        };
+        let final_without_count = entry.status.is_final() && flags & FINAL == 0;
+        (flags & !KEPT == 0 && !final_without_count).then_some(entry)
+    }
+}
+
+/// A row of the store: upload time and identity, big-endian, so that rows lie in the order of
+/// their upload; then type, status, manual states and what has been counted.
+pub type Row = ([u8; 20], [u8; 8]);
+
+/// The identity in the key of a row.
+pub(super) fn row_id(key: [u8; 20]) -> CallId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&key[4..]);
+    CallId(u128::from_be_bytes(id))
 }
 
 fn halves(id: CallId) -> [u64; 2] {
@@ -112,8 +166,36 @@ fn halves(id: CallId) -> [u64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::model::Measures;
+
     #[test]
     fn an_entry_is_small() {
-        assert_eq!(size_of::<super::Entry>(), 32);
+        assert_eq!(size_of::<Entry>(), 32);
+    }
+
+    #[test]
+    fn a_row_gives_the_entry_that_it_was_made_of() {
+        let mut entry = Entry::new(&Record {
+            id: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+            uploaded: 0x1122_3344,
+            call_type: CallType::UNKNOWN,
+            status: Status::SUCCEEDED,
+            manual: Manual([Some(0), None, Some(254)]),
+            measures: Measures::default(),
+        });
+        assert_eq!(entry.take_row(), None, "nothing has changed");
+        entry.count_final();
+        entry.set_missing(true);
+        assert!(entry.set_changed() && !entry.set_changed());
+        let (key, value) = entry.take_row().unwrap();
+        assert_eq!(key[..6], [0x11, 0x22, 0x33, 0x44, 1, 2]);
+        assert_eq!(value, [0xff, 0xff, 2, 0, 0, 255, 254, FINAL | MISSING]);
+        assert_eq!(Entry::from_row((key, value)), Some(entry));
+        for (place, bad) in [(7, 16), (7, CHANGED), (7, SUCCESS)] {
+            let mut value = value;
+            value[place] = bad;
+            assert_eq!(Entry::from_row((key, value)), None, "{bad}");
+        }
     }
 }

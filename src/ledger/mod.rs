@@ -4,9 +4,12 @@
 mod entry;
 mod table;
 
+pub use entry::Row;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use entry::{Entry, Slot};
+use serde::{Deserialize, Serialize};
 use table::Table;
 
 use crate::model::{
@@ -48,6 +51,19 @@ pub struct Ledger {
     closed_before: UnixSeconds,
     strange_types: BTreeSet<CallType>,
     strange_statuses: BTreeSet<Status>,
+    /// Slots of entries that have changed since the last commit, and of some that are gone.
+    changed: Vec<Slot>,
+    /// Rows of calls uploaded before are of no more use.
+    drop_below: UnixSeconds,
+}
+
+/// What a ledger needs besides its rows to go on where it was.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Marks {
+    closed_before: UnixSeconds,
+    calls: u64,
+    strange_types: Vec<i16>,
+    strange_statuses: Vec<i16>,
 }
 
 impl Ledger {
@@ -106,10 +122,8 @@ impl Ledger {
         lookback: Window,
         emit: &mut impl FnMut(Event),
     ) -> Observed {
-        let status = admit(&mut self.strange_statuses, record.status, |status| {
-            status.is_documented() || status == Status::UNKNOWN
-        })
-        .unwrap_or(Status::UNKNOWN);
+        let status = admit(&mut self.strange_statuses, record.status, Status::is_plain)
+            .unwrap_or(Status::UNKNOWN);
         match self.table.find(record.id) {
             Some(slot) => {
                 self.update(slot, status, record, now, emit);
@@ -127,9 +141,11 @@ impl Ledger {
         record: &Record,
         emit: &mut impl FnMut(Event),
     ) -> Observed {
-        let call_type = admit(&mut self.strange_types, record.call_type, |call_type| {
-            call_type.is_documented() || call_type == CallType::UNKNOWN
-        })
+        let call_type = admit(
+            &mut self.strange_types,
+            record.call_type,
+            CallType::is_plain,
+        )
         .unwrap_or(CallType::UNKNOWN);
         let mut entry = Entry::new(record);
         entry.call_type = call_type;
@@ -148,6 +164,7 @@ impl Ledger {
         }
         emit_manual(Manual::default(), record.manual, emit);
         self.note_pending(slot);
+        self.note_change(slot);
         if closed {
             Observed::Returned
         } else {
@@ -185,6 +202,7 @@ impl Ledger {
         let after = now.saturating_sub(entry.uploaded);
         count_once(entry, record, Some(after), emit);
         self.table.set_missing(slot, false);
+        self.note_change(slot);
         if from != to {
             self.note_pending(slot);
         }
@@ -216,6 +234,7 @@ impl Ledger {
             });
             emit_manual(entry.manual(), Manual::default(), emit);
             self.table.set_missing(slot, true);
+            self.note_change(slot);
         }
     }
 
@@ -224,6 +243,7 @@ impl Ledger {
     /// The mark follows the calls, not the cutoff: a clock that was a year ahead for a moment must
     /// not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
+        self.drop_below = cutoff;
         let Self {
             table,
             pending,
@@ -242,6 +262,104 @@ impl Ledger {
             });
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
         });
+    }
+
+    /// Calls uploaded from `time` on may be taken up again: their rows must stay.
+    pub fn keep_from(&mut self, time: UnixSeconds) {
+        self.drop_below = self.drop_below.min(time);
+    }
+
+    /// Rows of what has changed since the last time, and the time before which rows are of no more
+    /// use. If they cannot be kept, [`Ledger::put_back`] has them come again.
+    pub fn take_changes(&mut self) -> (Vec<Row>, UnixSeconds) {
+        let Self { table, changed, .. } = self;
+        let rows = changed
+            .drain(..)
+            .filter_map(|slot| table[slot].take_row())
+            .collect();
+        (rows, self.drop_below)
+    }
+
+    /// Rows that were taken, but not kept.
+    pub fn put_back(&mut self, rows: &[Row]) {
+        for (key, _) in rows {
+            if let Some(slot) = self.table.find(entry::row_id(*key)) {
+                self.note_change(slot);
+            }
+        }
+    }
+
+    /// What is to be kept besides the rows.
+    pub fn marks(&self) -> Marks {
+        Marks {
+            closed_before: self.closed_before,
+            calls: self.len() as u64,
+            strange_types: self
+                .strange_types
+                .iter()
+                .map(|code| code.number())
+                .collect(),
+            strange_statuses: self
+                .strange_statuses
+                .iter()
+                .map(|code| code.number())
+                .collect(),
+        }
+    }
+
+    /// Takes up a row that was kept; answers whether it is one.
+    pub fn restore(&mut self, row: Row) -> bool {
+        let Some(entry) = Entry::from_row(row) else {
+            return false;
+        };
+        if self.table.find(entry.id()).is_some() {
+            return false;
+        }
+        let Some(slot) = self.table.insert(entry) else {
+            return false;
+        };
+        self.note_pending(slot);
+        true
+    }
+
+    /// Goes on from the marks that were kept with the rows; answers whether they belong together.
+    pub fn go_on(&mut self, marks: &Marks) -> bool {
+        let code = i64::from;
+        self.closed_before = marks.closed_before;
+        self.strange_types = marks
+            .strange_types
+            .iter()
+            .map(|n| CallType::from_number(code(*n)))
+            .collect();
+        self.strange_statuses = marks
+            .strange_statuses
+            .iter()
+            .map(|n| Status::from_number(code(*n)))
+            .collect();
+        self.len() as u64 == marks.calls
+    }
+
+    /// All calls as they stand, by type, place and manual states: what the gauges must show.
+    pub fn standing(&self) -> impl Iterator<Item = (CallType, Place, Manual)> {
+        let everything = Window {
+            from: 0,
+            to: UnixSeconds::MAX,
+        };
+        self.table.slots(everything).map(|slot| {
+            let entry = &self.table[slot];
+            let manual = if entry.is_missing() {
+                Manual::default()
+            } else {
+                entry.manual()
+            };
+            (entry.call_type, entry.place(), manual)
+        })
+    }
+
+    fn note_change(&mut self, slot: Slot) {
+        if self.table[slot].set_changed() {
+            self.changed.push(slot);
+        }
     }
 
     fn note_pending(&mut self, slot: Slot) {

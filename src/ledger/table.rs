@@ -183,6 +183,8 @@ impl Table {
         if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
+        // A slot that is free has no row to be kept.
+        let _ = self[slot].take_row();
         self[slot].next = std::mem::replace(&mut self.free, slot);
     }
 }

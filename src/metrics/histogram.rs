@@ -1,12 +1,16 @@
 //! A histogram whose sum does not depend on the order of its observations.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::model::Measure;
 
 /// Counts by bucket and a sum in millionths, all integers.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Histogram {
     /// Upper bounds of the buckets, ascending, without the last, infinite one.
-    bounds: &'static [f64],
+    bounds: Cow<'static, [f64]>,
     /// Observations in each bucket by itself; the last is the infinite one.
     counts: Vec<u64>,
     /// Sum in millionths. 128 bits hold 10^23 observations of the largest measure.
@@ -17,10 +21,19 @@ impl Histogram {
     /// An empty one.
     pub fn new(bounds: &'static [f64]) -> Self {
         Self {
-            bounds,
+            bounds: bounds.into(),
             counts: vec![0; bounds.len() + 1],
             sum: 0,
         }
+    }
+
+    /// Whether the buckets are these; a histogram that was kept then shares them.
+    pub fn has_bounds(&mut self, bounds: &'static [f64]) -> bool {
+        let same = *self.bounds == *bounds && self.counts.len() == bounds.len() + 1;
+        if same {
+            self.bounds = bounds.into();
+        }
+        same
     }
 
     /// Counts a value; a bound belongs to the bucket below it.

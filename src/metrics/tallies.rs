@@ -2,24 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::catalog;
 use super::histogram::Histogram;
 use crate::model::{
-    CallType, Event, ManualKind, Measure, Measures, Place, Role, Status, UnixSeconds,
+    CallType, Event, Manual, ManualKind, Measure, Measures, Place, Role, Status, UnixSeconds,
 };
 
 /// Counters, histograms and window gauges of one target.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Tallies {
+    #[serde(with = "pairs")]
     pub(super) calls: BTreeMap<CallType, u64>,
+    #[serde(with = "pairs")]
     pub(super) processed: BTreeMap<(CallType, Status), u64>,
+    #[serde(with = "pairs")]
     pub(super) expired: BTreeMap<(CallType, Status), u64>,
+    #[serde(with = "pairs")]
     pub(super) window: BTreeMap<(CallType, Place), u64>,
+    #[serde(with = "pairs")]
     pub(super) manual: BTreeMap<(ManualKind, u8), u64>,
+    #[serde(with = "pairs")]
     pub(super) duration: BTreeMap<CallType, Histogram>,
+    #[serde(with = "pairs")]
     pub(super) processing: BTreeMap<(CallType, Status), Histogram>,
+    #[serde(with = "pairs")]
     pub(super) silence: BTreeMap<Role, Histogram>,
+    #[serde(with = "pairs")]
     pub(super) speed: BTreeMap<Role, Histogram>,
+    #[serde(with = "pairs")]
     pub(super) ratio: BTreeMap<Role, Histogram>,
 }
 
@@ -153,6 +165,43 @@ impl Tallies {
         }
     }
 
+    /// Whether tallies that were kept are of this version's metrics, and agree with the calls that
+    /// were kept with them.
+    pub fn fits(&mut self, calls: impl Iterator<Item = (CallType, Place, Manual)>) -> bool {
+        let mut window = BTreeMap::new();
+        let mut manual = BTreeMap::new();
+        for (call_type, place, states) in calls {
+            *window.entry((call_type, place)).or_default() += 1;
+            for (kind, state) in ManualKind::ALL.into_iter().zip(states.0) {
+                if let Some(state) = state {
+                    *manual.entry((kind, state)).or_default() += 1;
+                }
+            }
+        }
+        same_counts(&self.window, &window)
+            && same_counts(&self.manual, &manual)
+            && self
+                .duration
+                .values_mut()
+                .all(|h| h.has_bounds(catalog::DURATION.bounds))
+            && self
+                .processing
+                .values_mut()
+                .all(|h| h.has_bounds(catalog::PROCESSING_TIME.bounds))
+            && self
+                .silence
+                .values_mut()
+                .all(|h| h.has_bounds(catalog::SILENCE.bounds))
+            && self
+                .speed
+                .values_mut()
+                .all(|h| h.has_bounds(catalog::SPEED.bounds))
+            && self
+                .ratio
+                .values_mut()
+                .all(|h| h.has_bounds(catalog::RATIO.bounds))
+    }
+
     /// Calls by type and place, for the status page.
     pub fn window(&self) -> impl Iterator<Item = (CallType, Place, u64)> {
         self.window
@@ -163,6 +212,38 @@ impl Tallies {
 
 /// Upload time of the oldest call of each type and status that is not final.
 pub type OldestPending = Vec<(CallType, Status, UnixSeconds)>;
+
+/// Whether two gauges show the same; 0 and nothing are the same.
+fn same_counts<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> bool {
+    let within = |a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>| {
+        a.iter()
+            .all(|(key, count)| *count == b.get(key).copied().unwrap_or_default())
+    };
+    within(a, b) && within(b, a)
+}
+
+/// Maps whose keys are no strings, as lists of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Vec::<(K, V)>::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
+    }
+}
 
 fn histogram<K: Ord>(
     histograms: &mut BTreeMap<K, Histogram>,

@@ -1,13 +1,29 @@
 //! What is known of one target: its ledger, the tallies made of it, and how far the list is read.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::ledger::{Ledger, Observed};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Ledger, Marks, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::tallies::Tallies;
 use crate::model::{CallId, CallType, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
+use crate::store::{Changes, FileStore, Key, Medium, StoreError};
 use crate::upstream::Page;
+
+/// What is kept beside the rows of the calls.
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
+    marks: Marks,
+    progress: Progress,
+    tallies: Cow<'a, Tallies>,
+}
+
+fn damaged(name: &str) -> StoreError {
+    StoreError::damaged(name, "its calls and its counters do not belong together")
+}
 
 /// Ledger, tallies and progress, which are only ever changed together.
 #[derive(Default)]
@@ -71,11 +87,76 @@ impl Book {
         ledger.expire(cutoff, &mut |event| tallies.apply(&event));
     }
 
-    /// What the world may see, once the first whole lookback is in.
-    pub(super) fn published(&self) -> Option<CallMetrics> {
-        self.progress.complete.then(|| CallMetrics {
+    /// What has changed since the last commit, with the state that belongs to it.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let (rows, drop_below) = self.ledger.take_changes();
+        let state = State {
+            marks: self.ledger.marks(),
+            progress: self.progress,
+            tallies: Cow::Borrowed(&self.tallies),
+        };
+        let mut key = Key::default();
+        key[..4].copy_from_slice(&drop_below.to_be_bytes());
+        Changes {
+            rows,
+            drop_below: key,
+            // Numbers and lists of numbers: nothing in it can fail to be written.
+            state: serde_json::to_vec(&state).unwrap_or_default(),
+        }
+    }
+
+    /// Changes that could not be kept: they come again with the next ones.
+    pub(super) fn put_back(&mut self, changes: &Changes) {
+        self.ledger.put_back(&changes.rows);
+    }
+
+    /// Reads what was kept of a target. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; and for a file whose calls and counters do not belong together.
+    pub fn open(medium: Medium) -> Result<(Self, FileStore), StoreError> {
+        let name = medium.name();
+        let mut book = Self::default();
+        let mut sound = true;
+        let (store, state) = FileStore::open(medium, |key, value| {
+            sound &= book.ledger.restore((key, value))
+        })?;
+        let Some(state) = state else {
+            return if book.is_empty() {
+                Ok((book, store))
+            } else {
+                Err(damaged(&name))
+            };
+        };
+        let state: State<'_> = serde_json::from_slice(&state).map_err(|_| damaged(&name))?;
+        book.tallies = state.tallies.into_owned();
+        book.progress = state.progress;
+        if sound && book.ledger.go_on(&state.marks) && book.tallies.fits(book.ledger.standing()) {
+            Ok((book, store))
+        } else {
+            Err(damaged(&name))
+        }
+    }
+
+    /// What the world may see once it is kept.
+    pub(super) fn published(&self) -> Published {
+        let calls = self.progress.complete.then(|| CallMetrics {
             tallies: self.tallies.clone(),
             oldest_pending: self.ledger.oldest_pending().collect(),
-        })
+        });
+        Published {
+            calls,
+            progress: self.progress,
+            remembered: self.ledger.len(),
+        }
     }
+}
+
+/// What the world may see of a book.
+pub(super) struct Published {
+    /// Once the first whole lookback is in.
+    pub(super) calls: Option<CallMetrics>,
+    pub(super) progress: Progress,
+    pub(super) remembered: usize,
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use book::Book;
+use book::{Book, Published};
 use gate::Gate;
 use plan::{Progress, Spans};
 use pull::{Habits, Pull};
@@ -23,6 +23,7 @@ use pull::{Habits, Pull};
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
+use crate::store::Store;
 use crate::upstream::paging::PageSize;
 use crate::upstream::{Error, Upstream};
 
@@ -49,6 +50,8 @@ pub struct Settings {
 pub enum Failure {
     /// The vendor, or the way to it.
     Upstream(Error),
+    /// What was read could not be kept, so it is not counted yet.
+    Storage(String),
 }
 
 impl From<Error> for Failure {
@@ -74,12 +77,14 @@ impl Failure {
     fn label(&self) -> &'static str {
         match self {
             Self::Upstream(error) => error.kind.label(),
+            Self::Storage(_) => "storage",
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Upstream(error) => error.retry_after,
+            Self::Storage(_) => None,
         }
     }
 }
@@ -88,6 +93,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Upstream(error) => error.fmt(f),
+            Self::Storage(reason) => f.write_str(reason),
         }
     }
 }
@@ -110,11 +116,11 @@ pub struct View {
 }
 
 /// Pulls one target. Clones are handles of the same.
-pub struct Puller<U> {
-    inner: Arc<Inner<U>>,
+pub struct Puller<U, S> {
+    inner: Arc<Inner<U, S>>,
 }
 
-impl<U> Clone for Puller<U> {
+impl<U, S> Clone for Puller<U, S> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -122,9 +128,12 @@ impl<U> Clone for Puller<U> {
     }
 }
 
-struct Inner<U> {
+struct Inner<U, S> {
     settings: Settings,
     upstream: U,
+    store: Arc<S>,
+    /// Held while a commit is written, also by one whose pull is gone: the next one waits for it.
+    committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
     size: PageSize,
     metrics: TargetMetrics,
@@ -162,20 +171,23 @@ enum Phase {
     Closed,
 }
 
-impl<U: Upstream> Puller<U> {
-    /// A puller that goes on from a book.
+impl<U: Upstream, S: Store> Puller<U, S> {
+    /// A puller that goes on from a book, as it is kept in the store.
     pub fn new(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
         book: Book,
+        store: Arc<S>,
     ) -> Self {
         metrics.window.set(settings.spans.lookback.into());
         let inner = Inner {
             size: PageSize::new(settings.page_size),
             settings,
             upstream,
+            store,
+            committing: Arc::default(),
             clock,
             metrics,
             book: Mutex::new(book),
@@ -185,7 +197,7 @@ impl<U: Upstream> Puller<U> {
             ended: watch::Sender::new(0),
             wanted: Notify::new(),
         };
-        inner.publish();
+        inner.publish(lock(&inner.book).published());
         Self {
             inner: Arc::new(inner),
         }
@@ -245,16 +257,19 @@ impl<U: Upstream> Puller<U> {
             task.abort();
             let _ = task.await;
         }
+        // A commit outlives its pull.
+        drop(self.inner.committing.lock().await);
     }
 
-    /// Ends for good, and hands over what is known.
-    pub async fn close(&self) -> Book {
+    /// Ends for good, and hands over what is known and where it is kept.
+    pub async fn close(&self) -> (Book, Arc<S>) {
         self.stop().await;
-        std::mem::take(&mut *lock(&self.inner.book))
+        let book = std::mem::take(&mut *lock(&self.inner.book));
+        (book, Arc::clone(&self.inner.store))
     }
 }
 
-impl<U: Upstream> Inner<U> {
+impl<U: Upstream, S: Store> Inner<U, S> {
     /// Pulls until nobody wants another.
     async fn run(self: Arc<Self>) {
         // However this ends, a later scrape must find the way free.
@@ -288,25 +303,48 @@ impl<U: Upstream> Inner<U> {
         }
     }
 
-    /// Makes what was read known to the world.
-    fn commit(&self) -> Result<(), Failure> {
-        self.publish();
-        Ok(())
+    /// Makes what was read durable, and then known to the world.
+    ///
+    /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
+    /// book takes for kept never differ.
+    async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
+        let turn = Arc::clone(&self.committing).lock_owned().await;
+        let inner = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            inner.commit_now()
+        });
+        written
+            .await
+            .unwrap_or_else(|error| Err(Failure::Storage(error.to_string())))
     }
 
-    fn publish(&self) {
-        let (calls, progress, remembered) = {
-            let book = lock(&self.book);
-            (book.published(), book.progress, book.ledger.len())
+    fn commit_now(&self) -> Result<(), Failure> {
+        let (changes, published) = {
+            let mut book = lock(&self.book);
+            (book.take_changes(), book.published())
         };
-        if let Some(frontier) = progress.frontier() {
+        match self.store.commit(&changes) {
+            Ok(()) => {
+                self.publish(published);
+                Ok(())
+            }
+            Err(error) => {
+                lock(&self.book).put_back(&changes);
+                Err(Failure::Storage(error.to_string()))
+            }
+        }
+    }
+
+    fn publish(&self, published: Published) {
+        if let Some(frontier) = published.progress.frontier() {
             self.metrics.set_frontier(frontier.into());
         }
-        self.metrics.ledger_calls.set(remembered as f64);
+        self.metrics.ledger_calls.set(published.remembered as f64);
         let mut view = lock(&self.view);
-        view.calls = calls.map(Arc::new);
-        view.progress = progress;
-        view.remembered = remembered;
+        view.calls = published.calls.map(Arc::new);
+        view.progress = published.progress;
+        view.remembered = published.remembered;
     }
 
     /// Notes how a pull went, and lets those go who waited for it.
@@ -356,9 +394,9 @@ impl<U: Upstream> Inner<U> {
 }
 
 /// Leaves the way free for the next pull, even after a panic or an abort of this one.
-struct Landing<'a, U>(&'a Inner<U>);
+struct Landing<'a, U, S>(&'a Inner<U, S>);
 
-impl<U> Drop for Landing<'_, U> {
+impl<U, S> Drop for Landing<'_, U, S> {
     fn drop(&mut self) {
         let mut flight = lock(&self.0.flight);
         if flight.phase != Phase::Closed {

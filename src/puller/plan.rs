@@ -3,10 +3,12 @@
 //! A window that is read to prove that a call is gone is asked for a second wider at both ends,
 //! and the proof holds only inside: the vendor does not say whether its bounds belong to it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{UnixSeconds, Window};
 
 /// How far the list is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// All calls uploaded in it are known, but for those of the gap.
     pub known: Option<Window>,

@@ -1,7 +1,7 @@
 //! One pull: what is new, what has moved, and then, while nobody waits, a comparison of the rest.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use super::book::Book;
 use super::plan::{self, Reconcile};
 use super::{Failure, Inner};
 use crate::model::{CallId, Rejection, UnixSeconds, Window};
+use crate::store::Store;
 use crate::upstream::paging::{Listing, Need, read_window};
 use crate::upstream::{ErrorKind, Filter, Page, Upstream};
 
@@ -49,8 +50,8 @@ impl Default for Habits {
 }
 
 /// A pull under way.
-pub(super) struct Pull<'a, U> {
-    inner: &'a Inner<U>,
+pub(super) struct Pull<'a, U, S> {
+    inner: &'a Arc<Inner<U, S>>,
     habits: &'a mut Habits,
     now: UnixSeconds,
     /// Calls uploaded in it are taken up; its end is ahead of now by what clocks may differ.
@@ -59,8 +60,8 @@ pub(super) struct Pull<'a, U> {
     seen: HashSet<CallId>,
 }
 
-impl<'a, U: Upstream> Pull<'a, U> {
-    pub(super) fn new(inner: &'a Inner<U>, habits: &'a mut Habits) -> Self {
+impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
+    pub(super) fn new(inner: &'a Arc<Inner<U, S>>, habits: &'a mut Habits) -> Self {
         let now = (inner.clock)();
         let spans = inner.settings.spans;
         let lookback = Window {
@@ -80,7 +81,10 @@ impl<'a, U: Upstream> Pull<'a, U> {
     pub(super) async fn fresh(&mut self) -> Result<(), Failure> {
         let spans = self.inner.settings.spans;
         let first = self.book(|book| book.progress.known.is_none());
-        let tail = self.book(|book| book.progress.begin(self.now, spans));
+        let tail = self.book(|book| {
+            book.ledger.keep_from(self.lookback.from);
+            book.progress.begin(self.now, spans)
+        });
         if first {
             // What was uploaded before the first pull's lookback is not counted, whatever the
             // lookback may be later.
@@ -97,7 +101,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
                 book.progress.complete = true;
             });
         }
-        self.inner.commit()
+        self.inner.commit().await
     }
 
     /// What was uploaded since the last pull, and what appeared late.
@@ -127,7 +131,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
         }
         let spans = self.inner.settings.spans;
         self.book(|book| book.progress.reached(self.now, spans));
-        self.inner.commit()
+        self.inner.commit().await
     }
 
     /// What was never read, slice by slice, as long as the budget lasts.
@@ -140,7 +144,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
             let slice = plan::slice(gap, self.habits.span);
             if self.catch_up(slice).await? {
                 self.book(|book| book.progress.filled_to(slice.to));
-                self.inner.commit()?;
+                self.inner.commit().await?;
             }
         }
         Ok(())
@@ -302,7 +306,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
             }
             reconcile.done(slice);
             self.habits.reconcile = Some(reconcile);
-            self.inner.commit()?;
+            self.inner.commit().await?;
         }
     }
 
@@ -315,7 +319,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
         parallel: usize,
         mut need: impl FnMut(&Book, &Page, Option<u64>) -> Need,
     ) -> Result<Listing, Failure> {
-        let inner = self.inner;
+        let inner = &**self.inner;
         let take = |page: Page, total| {
             let now = (inner.clock)();
             let mut book = inner.book.lock().unwrap_or_else(PoisonError::into_inner);

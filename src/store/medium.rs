@@ -1,0 +1,158 @@
+//! Where the bytes of a store lie.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+
+use super::StoreError;
+
+/// A file, or what a test puts in its place.
+pub enum Medium {
+    /// A file in a directory that exists.
+    File(PathBuf),
+    /// Opens another backend each time that a database is opened; the name is for messages.
+    Other(
+        String,
+        Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
+    ),
+}
+
+/// Memory for pages of a file that is read and written; what is hot is small.
+const CACHE_BYTES: usize = 2 << 20;
+
+/// The name of the file of a target: whatever is not a plain letter, digit, `_` or `-` is written
+/// as `%` and two hexadecimal digits, so that no name leads out of the directory.
+pub fn file_name(target: &str) -> String {
+    let mut name = String::with_capacity(target.len() + 5);
+    for byte in target.bytes() {
+        if byte.is_ascii_alphanumeric() || b"_-".contains(&byte) {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(name, "%{byte:02x}");
+        }
+    }
+    name + ".redb"
+}
+
+impl Medium {
+    /// What to call it in a message.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Other(name, _) => name.clone(),
+        }
+    }
+
+    pub(super) fn exists(&self) -> io::Result<bool> {
+        match self {
+            Self::File(path) => path.try_exists(),
+            Self::Other(_, open) => Ok(open().len()? > 0),
+        }
+    }
+
+    /// Opens what is there; every page is checked, so that nothing damaged is trusted.
+    pub(super) fn open(&self) -> Result<Database, DatabaseError> {
+        let mut builder = builder();
+        builder.set_check_integrity_on_open(true);
+        match self {
+            Self::File(path) => builder.open(path),
+            Self::Other(_, open) => builder.create_with_backend(Shared(open())),
+        }
+    }
+
+    /// Makes a database where there is none, and opens it once `fill` has made it whole. A crash
+    /// in between leaves no file of that name.
+    pub(super) fn create(
+        &self,
+        fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
+    ) -> Result<Database, redb::Error> {
+        match self {
+            Self::File(path) => {
+                let unfinished = path.with_extension("redb.new");
+                match fs::remove_file(&unfinished) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+                let database = builder().create(&unfinished)?;
+                fill(&database)?;
+                drop(database);
+                fs::rename(&unfinished, path)?;
+                sync_directory(path)?;
+                Ok(self.open()?)
+            }
+            Self::Other(_, open) => {
+                let database = builder().create_with_backend(Shared(open()))?;
+                fill(&database)?;
+                Ok(database)
+            }
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// A rename is durable when its directory is.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// What to do about a database that cannot be opened.
+pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
+    use redb::Error;
+    StoreError(match error {
+        Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => format!(
+            "{name} is in use by another process, most likely another cec_exporter: stop it, or \
+             give each its own --storage.path"
+        ),
+        Error::UpgradeRequired(version) => format!(
+            "{name} is in an old file format ({version}): start the version of cec_exporter that \
+             wrote it, or move the file away (counters then start over)"
+        ),
+        Error::Io(cause) if cause.kind() == ErrorKind::PermissionDenied => format!(
+            "{name} cannot be opened: permission denied; give it to the user that runs \
+             cec_exporter"
+        ),
+        Error::Io(cause)
+            if !matches!(
+                cause.kind(),
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            ) =>
+        {
+            format!("{name} cannot be used: {cause}")
+        }
+        _ => return StoreError::damaged(name, &error.to_string().replace('\n', " ")),
+    })
+}
+
+/// A boxed backend is one too.
+#[derive(Debug)]
+struct Shared(Box<dyn StorageBackend>);
+
+impl StorageBackend for Shared {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}

@@ -1,0 +1,80 @@
+//! What must survive the process: one file per target, one transaction per commit.
+//!
+//! It knows bytes and no calls: rows of a fixed width by key, and one state beside them. A file is
+//! never replaced by a fresh one: what cannot be read is an error that says what to do.
+
+mod file;
+mod medium;
+
+use std::fmt;
+
+pub use file::FileStore;
+pub use medium::{Medium, file_name};
+
+/// Orders the rows: the first four bytes are a time, big-endian.
+pub type Key = [u8; 20];
+/// A row.
+pub type Value = [u8; 8];
+
+/// What one commit changes, all or nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Rows to be added or put in the place of older ones.
+    pub rows: Vec<(Key, Value)>,
+    /// Rows whose keys are smaller are dropped.
+    pub drop_below: Key,
+    /// Takes the place of the older state.
+    pub state: Vec<u8>,
+}
+
+/// Where changes are kept.
+pub trait Store: Send + Sync + 'static {
+    /// Makes the changes durable before it returns. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed then, or everything has and the same changes may be made again. The
+    /// next commit tries anew, so a disk that was full needs no restart.
+    fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
+}
+
+/// Keeps nothing: counters start over with the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
+
+impl Store for Nowhere {
+    fn commit(&self, _: &Changes) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Store for Box<dyn Store> {
+    fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.as_ref().commit(changes)
+    }
+}
+
+/// Why a file cannot be used: one line that names it and says what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreError(String);
+
+impl StoreError {
+    /// A file whose content cannot be what was written.
+    pub fn damaged(name: &str, how: &str) -> Self {
+        Self(format!(
+            "{name} is damaged or not a ledger of cec_exporter ({how}): put a copy from a backup \
+             in its place, or move it away (counters then start over)"
+        ))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+#[cfg(test)]
+mod tests;

@@ -53,14 +53,15 @@ pub struct Ledger {
     strange_statuses: BTreeSet<Status>,
     /// Slots of entries that have changed since the last commit, and of some that are gone.
     changed: Vec<Slot>,
-    /// Rows of calls uploaded before are of no more use.
-    drop_below: UnixSeconds,
+    /// Calls uploaded before are forgotten, and their rows of no more use.
+    forgotten_before: UnixSeconds,
 }
 
 /// What a ledger needs besides its rows to go on where it was.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Marks {
     closed_before: UnixSeconds,
+    forgotten_before: UnixSeconds,
     calls: u64,
     strange_types: Vec<i16>,
     strange_statuses: Vec<i16>,
@@ -243,7 +244,7 @@ impl Ledger {
     /// The mark follows the calls, not the cutoff: a clock that was a year ahead for a moment must
     /// not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
-        self.drop_below = cutoff;
+        self.forgotten_before = cutoff;
         let Self {
             table,
             pending,
@@ -266,18 +267,22 @@ impl Ledger {
 
     /// Calls uploaded from `time` on may be taken up again: their rows must stay.
     pub fn keep_from(&mut self, time: UnixSeconds) {
-        self.drop_below = self.drop_below.min(time);
+        self.forgotten_before = self.forgotten_before.min(time);
     }
 
-    /// Rows of what has changed since the last time, and the time before which rows are of no more
-    /// use. If they cannot be kept, [`Ledger::put_back`] has them come again.
-    pub fn take_changes(&mut self) -> (Vec<Row>, UnixSeconds) {
+    /// All calls uploaded before are forgotten, and their rows of no more use.
+    pub fn forgotten_before(&self) -> UnixSeconds {
+        self.forgotten_before
+    }
+
+    /// Rows of what has changed since the last time. If they cannot be kept,
+    /// [`Ledger::put_back`] has them come again.
+    pub fn take_changes(&mut self) -> Vec<Row> {
         let Self { table, changed, .. } = self;
-        let rows = changed
+        changed
             .drain(..)
             .filter_map(|slot| table[slot].take_row())
-            .collect();
-        (rows, self.drop_below)
+            .collect()
     }
 
     /// Rows that were taken, but not kept.
@@ -293,6 +298,7 @@ impl Ledger {
     pub fn marks(&self) -> Marks {
         Marks {
             closed_before: self.closed_before,
+            forgotten_before: self.forgotten_before,
             calls: self.len() as u64,
             strange_types: self
                 .strange_types
@@ -326,6 +332,7 @@ impl Ledger {
     pub fn go_on(&mut self, marks: &Marks) -> bool {
         let code = i64::from;
         self.closed_before = marks.closed_before;
+        self.forgotten_before = marks.forgotten_before;
         self.strange_types = marks
             .strange_types
             .iter()

@@ -89,7 +89,8 @@ impl Book {
 
     /// What has changed since the last commit, with the state that belongs to it.
     pub(super) fn take_changes(&mut self) -> Changes {
-        let (rows, drop_below) = self.ledger.take_changes();
+        let rows = self.ledger.take_changes();
+        let drop_below = self.ledger.forgotten_before();
         let state = State {
             marks: self.ledger.marks(),
             progress: self.progress,

@@ -281,11 +281,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let result = pull.fresh().await;
             self.fresh_ended(began, &result);
             if result.is_ok() {
-                let reconciled = tokio::select! {
-                    result = pull.reconcile() => result,
-                    () = self.wanted.notified() => Ok(()),
-                };
-                if let Err(failure) = reconciled {
+                if let Err(failure) = pull.reconcile().await {
                     self.reconcile_failed(&failure);
                 }
             }

@@ -54,7 +54,7 @@ impl Progress {
             })
         };
         // The lookback has grown, or the clock has gone back.
-        if from.saturating_add(spans.overlap) < known.from {
+        if from < known.from {
             self.widen_gap(Window {
                 from,
                 to: known.from,

@@ -66,7 +66,8 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         let spans = inner.settings.spans;
         let lookback = Window {
             from: now.saturating_sub(spans.lookback),
-            to: now.saturating_add(spans.overlap),
+            // A second more, for a window is asked for that much wider.
+            to: now.saturating_add(spans.overlap).saturating_add(1),
         };
         Self {
             inner,
@@ -160,7 +161,9 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         let mut seen = Vec::new();
         let parallel = self.inner.settings.parallel;
         // A second wider, for the vendor does not say whether its bounds belong to the window.
-        let asked = plan::padded(window);
+        // But not older than the lookback: such a call would not be taken up.
+        let mut asked = plan::padded(window);
+        asked.from = asked.from.max(self.lookback.from);
         let listing = self
             .read(asked, Filter::All, parallel, |book, page, total| {
                 if oldest_first.is_none() {
@@ -289,11 +292,11 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             let pages = self.habits.reconcile_pages;
             self.habits.reconcile_pages = (pages / 2).max(1);
             let parallel = self.inner.settings.parallel;
-            let read = self
-                .read(plan::padded(slice), Filter::All, parallel, |_, _, _| {
-                    Need::More
-                })
-                .await;
+            let asked = plan::padded(slice);
+            let read = tokio::select! {
+                read = self.read(asked, Filter::All, parallel, |_, _, _| Need::More) => read,
+                () = self.inner.wanted.notified() => return Ok(()),
+            };
             self.habits.reconcile_pages = (pages * 2).min(MOST_RECONCILE_PAGES);
             match read {
                 Ok(_) => {}
@@ -320,6 +323,12 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         mut need: impl FnMut(&Book, &Page, Option<u64>) -> Need,
     ) -> Result<Listing, Failure> {
         let inner = &**self.inner;
+        // What has been forgotten must not be heard of again, not even at the edge of a window.
+        let forgotten_before = self.book(|book| book.ledger.forgotten_before());
+        let window = Window {
+            from: window.from.max(forgotten_before),
+            to: window.to,
+        };
         let take = |page: Page, total| {
             let now = (inner.clock)();
             let mut book = inner.book.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,150 @@
+//! What the counters must be, worked out the plain way: all that was served and kept, one record
+//! after the other, and nothing ever forgotten.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cec_exporter::metrics::catalog::{self, Metric};
+use cec_exporter::model::{CallId, CallType, Measure, Record, Status, UnixSeconds};
+
+/// Series by name and labels, as the exposition writes them.
+pub(crate) type Series = BTreeMap<String, f64>;
+
+struct Call {
+    record: Record,
+    first_final: Option<(Status, Option<UnixSeconds>)>,
+    success: Option<Record>,
+}
+
+/// Counters and histograms that a log adds up to, for calls uploaded from `start` on; those
+/// uploaded before `cutoff` have left the lookback.
+pub(crate) fn replay(
+    log: &[(UnixSeconds, Record)],
+    start: UnixSeconds,
+    cutoff: UnixSeconds,
+) -> (Series, u64) {
+    let mut calls: HashMap<CallId, Call> = HashMap::new();
+    for (now, record) in log {
+        if record.uploaded < start {
+            continue;
+        }
+        let mut is_new = false;
+        let call = calls.entry(record.id).or_insert_with(|| {
+            is_new = true;
+            Call {
+                record: record.clone(),
+                first_final: None,
+                success: None,
+            }
+        });
+        call.record.status = record.status;
+        if record.status.is_final() && call.first_final.is_none() {
+            let after = (!is_new).then(|| now.saturating_sub(record.uploaded));
+            call.first_final = Some((record.status, after));
+        }
+        if record.status == Status::SUCCEEDED && call.success.is_none() {
+            call.success = Some(record.clone());
+        }
+    }
+    let mut series = Series::new();
+    for call in calls.values() {
+        let call_type = call.record.call_type;
+        add(
+            &mut series,
+            format!("cec_calls_total{{call_type=\"{call_type}\"}}"),
+            1.0,
+        );
+        match call.first_final {
+            Some((status, after)) => {
+                let labels = format!("{{call_type=\"{call_type}\",status=\"{status}\"}}");
+                add(
+                    &mut series,
+                    format!("cec_calls_processed_total{labels}"),
+                    1.0,
+                );
+                if let Some(after) = after {
+                    let value = Measure::whole(after);
+                    observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
+                }
+            }
+            None if call.record.uploaded < cutoff => {
+                let status = call.record.status;
+                let labels = format!("{{call_type=\"{call_type}\",status=\"{status}\"}}");
+                add(&mut series, format!("cec_calls_expired_total{labels}"), 1.0);
+            }
+            None => {}
+        }
+        if let Some(record) = &call.success {
+            let labels = format!("{{call_type=\"{call_type}\"}}");
+            if let Some(duration) = record.measures.duration {
+                observe(&mut series, catalog::DURATION, &labels, duration);
+            }
+            let sides = record
+                .measures
+                .channels
+                .iter()
+                .filter(|_| call_type == CallType::VOICE);
+            for side in sides {
+                let labels = format!("{{role=\"{}\"}}", side.role);
+                for (metric, value) in [
+                    (catalog::SILENCE, side.silence),
+                    (catalog::SPEED, side.speed),
+                    (catalog::RATIO, side.ratio),
+                ] {
+                    if let Some(value) = value {
+                        observe(&mut series, metric, &labels, value);
+                    }
+                }
+            }
+        }
+    }
+    // Sums were added up in millionths, which a float holds exactly.
+    for (name, value) in &mut series {
+        if name.contains("_sum{") {
+            *value = (*value / 1e6).trunc() + (*value % 1e6) / 1e6;
+        }
+    }
+    (series, calls.len() as u64)
+}
+
+fn add(series: &mut Series, name: String, value: f64) {
+    *series.entry(name).or_default() += value;
+}
+
+fn observe(series: &mut Series, metric: Metric, labels: &str, value: Measure) {
+    let name = metric.name;
+    add(series, format!("{name}_sum{labels}"), value.0 as f64);
+    add(series, format!("{name}_count{labels}"), 1.0);
+    let open = labels.trim_end_matches('}');
+    for bound in metric
+        .bounds
+        .iter()
+        .copied()
+        .filter(|bound| value.0 as f64 <= bound * 1e6)
+    {
+        add(series, format!("{name}_bucket{open},le=\"{bound}\"}}"), 1.0);
+    }
+    add(series, format!("{name}_bucket{open},le=\"+Inf\"}}"), 1.0);
+}
+
+/// The counters and histograms of an exposition that are not 0, without the target.
+pub(crate) fn counters(text: &str) -> Series {
+    series(text)
+        .into_iter()
+        .filter(|(name, value)| {
+            *value != 0.0
+                && !name.starts_with("cec_window_calls")
+                && !name.starts_with("cec_oldest_pending")
+        })
+        .collect()
+}
+
+/// All series of an exposition, without the target.
+pub(crate) fn series(text: &str) -> Series {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.replace("target=\"t\",", ""), value.parse().unwrap())
+        })
+        .collect()
+}

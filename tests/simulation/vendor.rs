@@ -1,0 +1,108 @@
+//! The simulator as an upstream, without a socket: its bytes, its faults and its delays, and a log
+//! of all that it has served.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cec_exporter::model::{Record, UnixSeconds};
+use cec_exporter::puller::Clock;
+use cec_exporter::simulator::reply::{Delivery, Reply};
+use cec_exporter::simulator::{Caller, Simulator};
+use cec_exporter::upstream::wire::{Unreadable, parse_page};
+use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
+
+/// Every record that reached the exporter, in order, with the exporter's time.
+pub(crate) type Log = Arc<Mutex<Vec<(UnixSeconds, Record)>>>;
+
+#[derive(Clone)]
+pub(crate) struct Vendor {
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+    pub(crate) rng: Arc<Mutex<fastrand::Rng>>,
+    /// Milliseconds that an answer takes at most.
+    pub(crate) slowness_ms: Arc<Mutex<u64>>,
+    pub(crate) token: Arc<Mutex<Option<String>>>,
+}
+
+const STATUSES: &str = "[0,3,1,2,9,31,32,33,34,35,36,37,38,39,40]";
+
+fn error(kind: ErrorKind, retry_after: Option<u64>) -> Error {
+    let retry_after = retry_after.map(Duration::from_secs);
+    Error {
+        kind,
+        message: format!("simulated: {kind:?}"),
+        retry_after,
+    }
+}
+
+impl Vendor {
+    fn token(&self) -> Result<String, Error> {
+        let mut token = self.token.lock().unwrap();
+        if token.is_none() {
+            let body = br#"{"app_key":"k","app_secret":"s"}"#;
+            let reply = self.simulator.token(Some("600"), body);
+            let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            *token = value["AccessToken"].as_str().map(str::to_owned);
+        }
+        token.clone().ok_or_else(|| error(ErrorKind::Auth, None))
+    }
+
+    fn ask(&self, request: PageRequest) -> Result<Reply, Error> {
+        let statuses = match request.filter {
+            Filter::All => STATUSES,
+            Filter::Pending => "[0,3,1]",
+        };
+        let body = format!(
+            r#"{{"upload_from":{},"upload_to":{},"call_types":[0,2],"status":{statuses},"limit":{},"page":{}}}"#,
+            request.window.from, request.window.to, request.limit, request.page
+        );
+        let authorization = format!("Bearer {}", self.token()?);
+        let caller = Caller {
+            authorization: Some(&authorization),
+            user_id: Some("u"),
+        };
+        Ok(self.simulator.details(caller, body.as_bytes()))
+    }
+}
+
+impl Upstream for Vendor {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        let pause = {
+            let slowness = *self.slowness_ms.lock().unwrap();
+            self.rng.lock().unwrap().u64(..=slowness)
+        };
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_millis(pause / 2)).await;
+        }
+        let mut reply = self.ask(request)?;
+        if reply.status == 401 {
+            *self.token.lock().unwrap() = None;
+            reply = self.ask(request)?;
+        }
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_millis(pause / 2)).await;
+        }
+        let kind = match (reply.delivery, reply.status) {
+            (Delivery::Reset, _) => Some(ErrorKind::Connect),
+            (Delivery::Cut, _) => Some(ErrorKind::Body),
+            (_, 200) => None,
+            (_, 400) => Some(ErrorKind::BadRequest),
+            (_, 401 | 403) => Some(ErrorKind::Auth),
+            (_, 429) => Some(ErrorKind::RateLimit),
+            _ => Some(ErrorKind::Server),
+        };
+        if let Some(kind) = kind {
+            return Err(error(kind, reply.retry_after_seconds));
+        }
+        let page = parse_page(&reply.body).map_err(|unreadable| match unreadable {
+            Unreadable::Body(_) => error(ErrorKind::Body, None),
+            Unreadable::Envelope(_) => error(ErrorKind::Envelope, None),
+        })?;
+        // From here to the ledger there is no wait: what is logged is taken up.
+        let now = (self.clock)();
+        let mut log = self.log.lock().unwrap();
+        log.extend(page.records.iter().map(|record| (now, record.clone())));
+        Ok(page)
+    }
+}

@@ -310,7 +310,7 @@ fn both_languages_have_the_same_code() {
 }
 
 #[test]
-fn links_to_files_lead_somewhere() {
+fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for file in [
         "README.md",
@@ -323,13 +323,33 @@ fn links_to_files_lead_somewhere() {
         let text = fs::read_to_string(&path).unwrap();
         for link in text.split("](").skip(1) {
             let link = link.split_once(')').unwrap().0;
-            if link.starts_with('#') || link.starts_with("https://") {
+            if link.starts_with("https://") {
                 continue;
             }
-            let target = path.parent().unwrap().join(link);
-            assert!(target.exists(), "{file}: {link}");
+            let (to, heading) = link.split_once('#').unwrap_or((link, ""));
+            let to = match to {
+                "" => path.clone(),
+                to => path.parent().unwrap().join(to),
+            };
+            assert!(to.exists(), "{file}: {link}");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(to).unwrap();
+                let mut anchors = text.lines().filter_map(anchor);
+                assert!(anchors.any(|found| found == heading), "{file}: {link}");
+            }
         }
     }
+}
+
+/// What leads to a heading, if a line is one.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = heading.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+        _ => None,
+    });
+    Some(kept.collect::<String>().to_lowercase())
 }
 
 #[test]

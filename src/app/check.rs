@@ -63,10 +63,12 @@ async fn try_target(target: &Target) -> bool {
         .unwrap_or_else(PoisonError::into_inner)
         .iter()
     {
-        println!(
-            "{name}: {api} request answered {code} after {} ms",
-            took.as_millis()
-        );
+        // What is not an HTTP status says what went wrong in its place.
+        let how = match code.parse::<u16>() {
+            Ok(status) => format!("answered {status}"),
+            Err(_) => format!("failed ({code})"),
+        };
+        println!("{name}: {api} request {how} after {} ms", took.as_millis());
     }
     match page {
         Ok(page) => {

@@ -302,7 +302,11 @@ fn the_documentation_tells_the_same_order() {
 #[test]
 fn a_planted_import_is_found_however_it_is_written() {
     for (module, source, expected) in [
-        (&["model"][..], "use crate::ledger::Ledger;", "ledger::Ledger"),
+        (
+            &["model"][..],
+            "use crate::ledger::Ledger;",
+            "ledger::Ledger",
+        ),
         (
             &["upstream", "http"],
             "use crate::{\n    model::Window,\n    metrics::{\n        catalog,\n    },\n};",
@@ -319,11 +323,7 @@ fn a_planted_import_is_found_however_it_is_written() {
             "upstream::http::parse",
         ),
         (&["config"], "use super::server::Site;", "server::Site"),
-        (
-            &["config", "tree"],
-            "use super::super::server;",
-            "server",
-        ),
+        (&["config", "tree"], "use super::super::server;", "server"),
         (&["simulator"], "use crate::model::Status;", "model::Status"),
         (
             &["cli"],
@@ -349,14 +349,26 @@ fn a_planted_import_is_found_however_it_is_written() {
 #[test]
 fn what_is_allowed_or_no_code_is_not_found() {
     for (module, source) in [
-        (&["app", "fleet"][..], "use crate::{server, puller::View, cli::Cli};"),
-        (&["puller"], "use crate::upstream::{Error, paging::{Need, Page}};"),
+        (
+            &["app", "fleet"][..],
+            "use crate::{server, puller::View, cli::Cli};",
+        ),
+        (
+            &["puller"],
+            "use crate::upstream::{Error, paging::{Need, Page}};",
+        ),
         (&["puller", "book"], "use crate::puller::plan::Progress;"),
         (&["cli"], "use crate::simulator::args::SimulateArgs;"),
         (&["logging"], "use crate::cli::{LogFormat, LogLevel};"),
-        (&["model"], "// use crate::app;\n/* crate::app /* */ crate::app */"),
+        (
+            &["model"],
+            "// use crate::app;\n/* crate::app /* */ crate::app */",
+        ),
         (&["model"], "const A: &str = \"crate::app\\\"crate::app\";"),
-        (&["model"], "const A: &str = r#\"crate::app \" crate::app\"#;"),
+        (
+            &["model"],
+            "const A: &str = r#\"crate::app \" crate::app\"#;",
+        ),
         (&["server", "site"], "use super::{Settings, query, config};"),
         (&["model"], "mod tests { use super::*; }"),
         (&["model"], "pub(crate) fn app() { other::crate_app(); }"),

@@ -133,12 +133,7 @@ fn assert_figures(samples: &Samples) {
     assert_histogram(samples, "cec_call_duration_seconds", &text, &[]);
     for (name, measure, customer, staff) in [
         // 88.46 + 4 × 260.03 + 40.8, and 110.82 + 4 × 275.65 + 84.86
-        (
-            "cec_call_silence_seconds",
-            "silence_time",
-            1169.38,
-            1298.28,
-        ),
+        ("cec_call_silence_seconds", "silence_time", 1169.38, 1298.28),
         // 241.552 + 2 × 307.127 + 305.061 + 324.068 + 306.439,
         // and 165.169 + 318.837 + 319.676 + 230.53 + 321.354 + 320.515
         (

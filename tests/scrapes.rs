@@ -407,15 +407,16 @@ fn a_reload_adds_removes_and_changes_targets() {
     let reloaded = "cec_exporter_config_last_reload_successful";
     assert_eq!(before.one(reloaded, &[]), 1.0);
 
-    // b goes, c comes, a looks back further.
-    let wider = target("a", &first.endpoint, "lookback: 3h");
+    // b goes, c comes, a looks back less far, which takes back nothing that was counted.
+    let narrower = target("a", &first.endpoint, "lookback: 30m");
     let c = target("c", &second.endpoint, "");
-    exporter.configure(&configuration(&[wider, c.clone()]));
+    exporter.configure(&configuration(&[narrower, c.clone()]));
     let answer = exporter.post("/-/reload");
     assert_eq!(answer.status, 200, "{}", answer.body);
     let after = exporter.scrape();
     assert_eq!(calls(&after, "a"), calls(&before, "a"), "each call once");
-    assert_eq!(after.one("cec_window_seconds", &A), 10_800.0);
+    assert!(after.sum("cec_window_calls", &A) < calls(&after, "a"));
+    assert_eq!(after.one("cec_window_seconds", &A), 1800.0);
     let truth = second.simulator.truth(None, None);
     assert_eq!(differences(&after, "c", &truth), [""; 0]);
     assert!(!after.text.contains("target=\"b\""));

@@ -6,21 +6,15 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
 use cec_exporter::metrics::exposition::{Own, render};
-use cec_exporter::model::{CallType, Status};
-use cec_exporter::puller::book::Book;
 use cec_exporter::puller::plan::Spans;
-use cec_exporter::puller::{Puller, Settings};
-use cec_exporter::upstream::http::{ClientSettings, HttpClient};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use url::Url;
 
 use support::PATIENCE;
 use support::process::{Exporter, target};
+use support::pulled::puller;
 use support::samples::Samples;
 use support::scripted_vendor::{Reply, Seen, Vendor};
 
@@ -157,59 +151,16 @@ fn assert_figures(samples: &Samples) {
     }
 }
 
-/// The real client and puller in front of a vendor, in the year of the sample.
-fn puller(port: u16) -> Puller<HttpClient> {
-    let endpoint = format!("http://127.0.0.1:{port}");
-    let codes = |statuses: &mut dyn Iterator<Item = Status>| statuses.map(Status::number).collect();
-    let client = ClientSettings {
-        endpoint: Url::parse(&endpoint).unwrap(),
-        token_endpoint: Url::parse(&format!("{endpoint}/tokenByAkSk")).unwrap(),
-        app_key: "key".into(),
-        app_secret: "secret".into(),
-        user_id: "user".into(),
-        tenant_space_id: None,
-        call_types: vec![0, 2],
-        status_codes: codes(&mut Status::documented()),
-        pending_codes: codes(&mut Status::documented().filter(|status| !status.is_final())),
-        request_timeout: PATIENCE,
-        max_concurrent_requests: 4,
-        max_requests_per_second: 1000.0,
-        ca_file: None,
-        proxy_url: None,
-    };
-    let build = Build {
-        version: "1",
-        revision: "r",
-        rustc: "c",
-    };
-    let own = ExporterMetrics::new(build).unwrap();
-    let mut book = Book::default();
-    let statuses: Vec<Status> = Status::documented().collect();
-    book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
-    let settings = Settings {
-        name: "sample".into(),
-        spans: Spans {
-            lookback: LOOKBACK,
-            overlap: 600,
-            reconcile_interval: 3600,
-        },
-        page_size: 10,
-        min_pull_interval: Duration::ZERO,
-        parallel: 4,
-    };
-    Puller::new(
-        settings,
-        HttpClient::new(client, Arc::new(|_| ())).unwrap(),
-        Arc::new(|| NOW),
-        own.target("sample", &KnownLabels::default()),
-        book,
-    )
-}
-
 #[tokio::test]
 async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
     let vendor = vendor().await;
-    let puller = puller(vendor.port);
+    let spans = Spans {
+        lookback: LOOKBACK,
+        overlap: 600,
+        reconcile_interval: 3600,
+    };
+    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
+    let puller = puller("sample", &endpoint, spans, Arc::new(|| NOW));
     // A second pull reads the same calls and changes nothing.
     for _ in 0..2 {
         let view = puller.scrape(Instant::now() + PATIENCE).await;

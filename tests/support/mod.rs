@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 pub(crate) mod process;
+pub(crate) mod pulled;
 pub(crate) mod samples;
 pub(crate) mod scripted_vendor;
 pub(crate) mod simulated;

@@ -23,12 +23,15 @@ impl SimulatedVendor {
             .build()
             .unwrap();
         let simulator = Arc::new(Simulator::new(spec, clock));
-        let listener = runtime
-            .block_on(TcpListener::bind(("127.0.0.1", 0)))
-            .unwrap();
+        // Bound by hand, as a test may be on a runtime of its own here.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let served = Arc::clone(&simulator);
-        runtime.spawn(http::run(listener, served, std::future::pending::<()>()));
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            http::run(listener, served, std::future::pending::<()>()).await;
+        });
         Self {
             simulator,
             endpoint,

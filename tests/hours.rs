@@ -139,6 +139,18 @@ async fn live_through(spec: Spec, faults: Faults) {
     for _ in 0..70 {
         samples = hours.after(120).await;
     }
+    let (wrong, deleted) = compare(&hours, &samples);
+    let missing = samples.sum("cec_window_calls", &[("status", "missing")]);
+    assert!(
+        missing > 0.0 && missing <= deleted as f64,
+        "{missing} of {deleted}"
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    hours.puller.stop().await;
+}
+
+/// What the window gauges say that is not so, and how many calls of the window were deleted.
+fn compare(hours: &Hours, samples: &Samples) -> (Vec<String>, usize) {
     let now = hours.now.load(Ordering::SeqCst);
     let mut world = hours.vendor.simulator.world();
     let mut wrong = Vec::new();
@@ -166,14 +178,7 @@ async fn live_through(spec: Spec, faults: Faults) {
         .calls(now - SPANS.lookback, now, now)
         .filter(|call| call.gone_at().is_some_and(|gone| gone <= now))
         .count();
-    drop(world);
-    let missing = samples.sum("cec_window_calls", &[("status", "missing")]);
-    assert!(
-        missing > 0.0 && missing <= deleted as f64,
-        "{missing} of {deleted}"
-    );
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    hours.puller.stop().await;
+    (wrong, deleted)
 }
 
 #[tokio::test]

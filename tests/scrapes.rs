@@ -236,7 +236,14 @@ fn every_call_is_in_one_place_at_every_scrape() {
             assert_eq!(
                 calls,
                 processed + expired + waiting,
-                "{call_type}: {processed} processed, {expired} expired, {waiting} waiting"
+                "{call_type}: {processed} processed, {expired} expired, {waiting} waiting; \
+                 missing {}",
+                sum(
+                    &samples,
+                    "cec_window_calls",
+                    &[("status", "missing")],
+                    call_type
+                )
             );
         }
         let calls = samples.sum("cec_calls_total", &A);

@@ -10,7 +10,7 @@
 //! | [`cli`] | the command line |
 //! | [`server`] | HTTP: scrapes, probes, the status page; knows no puller |
 //! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
-//! | [`upstream`], [`ledger`], [`metrics`] | the vendor's API; each call once; what Prometheus sees |
+//! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the vendor's API; each call once; what Prometheus sees; what survives the process |
 //! | [`config`], [`simulator`] | the configuration file; an imaginary vendor |
 //! | [`model`] | the words they share |
 

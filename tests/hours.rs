@@ -15,6 +15,7 @@ use cec_exporter::puller::plan::Spans;
 use cec_exporter::simulator::faults::Faults;
 use cec_exporter::simulator::listing::{Order, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
+use cec_exporter::store::Nowhere;
 use cec_exporter::upstream::http::HttpClient;
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ const SPANS: Spans = Spans {
 struct Hours {
     now: Arc<AtomicU32>,
     vendor: SimulatedVendor,
-    puller: Puller<HttpClient>,
+    puller: Puller<HttpClient, Nowhere>,
 }
 
 impl Hours {

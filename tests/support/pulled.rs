@@ -8,13 +8,19 @@ use cec_exporter::model::{CallType, Status};
 use cec_exporter::puller::book::Book;
 use cec_exporter::puller::plan::Spans;
 use cec_exporter::puller::{Clock, Puller, Settings};
+use cec_exporter::store::Nowhere;
 use cec_exporter::upstream::http::{ClientSettings, HttpClient};
 use url::Url;
 
 use super::PATIENCE;
 
 /// A puller of one target; nothing holds its pulls or requests apart.
-pub(crate) fn puller(name: &str, endpoint: &str, spans: Spans, clock: Clock) -> Puller<HttpClient> {
+pub(crate) fn puller(
+    name: &str,
+    endpoint: &str,
+    spans: Spans,
+    clock: Clock,
+) -> Puller<HttpClient, Nowhere> {
     let token_endpoint = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
     let statuses: Vec<Status> = Status::documented().collect();
     let pending = statuses.iter().filter(|status| !status.is_final());
@@ -51,5 +57,5 @@ pub(crate) fn puller(name: &str, endpoint: &str, spans: Spans, clock: Clock) -> 
     };
     let client = HttpClient::new(client, Arc::new(|_| ())).unwrap();
     let own = own.target(name, &KnownLabels::default());
-    Puller::new(settings, client, clock, own, book)
+    Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
 }

@@ -80,7 +80,9 @@ impl<'a> Reader<'a> {
             // Two bytes of length are 64 KiB: more than a handshake may hold.
             0x81 | 0x82 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                let length = bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+                let length = bytes
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
                 (length, rest)
             }
             _ => return None,

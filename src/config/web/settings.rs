@@ -159,9 +159,8 @@ fn rate_limit(section: &Entry<'_>) -> Result<Option<RateLimit>, ConfigError> {
             interval = entry.read(go::duration)?;
         } else {
             burst = Some(entry.read(|text| {
-                text.parse().map_err(|_| {
-                    Problem::new("expected a whole number from 1 up")
-                })
+                text.parse()
+                    .map_err(|_| Problem::new("expected a whole number from 1 up"))
             })?);
         }
     }
@@ -169,7 +168,8 @@ fn rate_limit(section: &Entry<'_>) -> Result<Option<RateLimit>, ConfigError> {
         (true, _) => Ok(None),
         (false, Some(burst @ 1..)) => Ok(Some(RateLimit { interval, burst })),
         (false, None | Some(0)) => {
-            let message = "expected a whole number from 1 up; with less no request would be answered";
+            let message =
+                "expected a whole number from 1 up; with less no request would be answered";
             Err(ConfigError::key("rate_limit.burst", message).at(section.node.position))
         }
     }

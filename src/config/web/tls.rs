@@ -211,7 +211,9 @@ fn suites(
 ) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
     let suites = entry.list(go::cipher_suite)?;
     let is_12 = |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_2;
-    let only_12 = versions.iter().all(|v| v.version == ProtocolVersion::TLSv1_2);
+    let only_12 = versions
+        .iter()
+        .all(|v| v.version == ProtocolVersion::TLSv1_2);
     if only_12 && !suites.is_empty() && !suites.iter().any(is_12) {
         return Err(entry.error("expected a suite of TLS 1.2, which max_version demands"));
     }
@@ -295,9 +297,9 @@ impl Tls {
         })?;
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                self.key.error(KEY, "there is the key of another certificate")
-            }
+            rustls::Error::InconsistentKeys(_) => self
+                .key
+                .error(KEY, "there is the key of another certificate"),
             error => self.cert.error(CERT, format!("it is broken: {error}")),
         })?;
         Ok(certified)

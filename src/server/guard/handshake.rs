@@ -14,6 +14,11 @@ const HANDSHAKE: u8 = 22;
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 48\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
+/// What a client gets where HTTP was expected and now nobody knows what is.
+const BROKEN: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; \
+    charset=utf-8\r\nContent-Length: 56\r\nConnection: close\r\n\r\n\
+    The web configuration file cannot be used; see the log.\n";
+
 /// A fatal alert, internal_error: what Go's clients and others can tell from a network that broke.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
@@ -45,7 +50,8 @@ pub(in super::super) async fn accept(guard: &Guard, stream: TcpStream) -> Option
     match tls {
         // Of TLS a request can only be the beginning, and rustls would answer it in TLS.
         _ if !speaks_tls && first[0].is_ascii_alphabetic() => {
-            dismiss(stream, PLAIN).await;
+            let is_tls = matches!(tls, Ok(Some(_))) || guard.speaks_tls();
+            dismiss(stream, if is_tls { PLAIN } else { BROKEN }).await;
             None
         }
         Err(Refused) => {
@@ -75,6 +81,19 @@ async fn dismiss(mut stream: TcpStream, word: &[u8]) {
         match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(read) => drained += read,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_last_words_have_the_length_that_they_tell() {
+        for word in [super::PLAIN, super::BROKEN] {
+            let word = std::str::from_utf8(word).unwrap();
+            let (head, body) = word.split_once("\r\n\r\n").unwrap();
+            let length = format!("Content-Length: {}\r\n", body.len());
+            assert!(head.contains(&length), "{} {word}", body.len());
         }
     }
 }

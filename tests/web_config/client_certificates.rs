@@ -1,9 +1,9 @@
 //! Each policy with no certificate, a wrong one and a right one.
 
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType};
 use rustls::version::{TLS12, TLS13};
 
-use crate::support::{Authority, Files, TLS, dns, get};
+use crate::support::{Authority, Files, Identity, TLS, dns, get};
 
 /// Whether a client comes in: without a certificate, with one of another authority, with a right
 /// one.
@@ -119,5 +119,29 @@ async fn a_certificate_for_servers_or_out_of_date_is_wrong() {
         let client = files.authority.client(Some(&identity));
         let answer = get(&server, &client, "/metrics", "").await;
         assert_eq!(answer.is_ok(), expected, "{change}: {answer:?}");
+    }
+}
+
+/// `openssl req -x509` makes a certificate that is its own authority; Go lets it in as such.
+#[tokio::test]
+async fn a_client_may_be_its_own_authority() {
+    let lines = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
+    for is_ca in [true, false] {
+        let [right, wrong, old] = [2060, 2060, 2020].map(|year| {
+            Identity::self_signed(|params| {
+                if is_ca {
+                    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                }
+                params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            })
+        });
+        let files = Files::new(&format!("{TLS}{lines}"));
+        files.write("ca.pem", &format!("{}{}", right.pem, old.pem));
+        let server = files.start().await;
+        for (identity, expected) in [(&right, true), (&wrong, false), (&old, false)] {
+            let client = files.authority.client(Some(identity));
+            let answer = get(&server, &client, "/metrics", "").await;
+            assert_eq!(answer.is_ok(), expected, "{is_ca}: {answer:?}");
+        }
     }
 }

@@ -26,6 +26,20 @@ pub(crate) struct Identity {
     pub(crate) pem: String,
 }
 
+impl Identity {
+    pub(crate) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::default();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            key,
+        }
+    }
+}
+
 /// Who signs certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,

@@ -66,26 +66,37 @@ impl Policy {
     }
 }
 
+/// The authorities of an operator.
+pub(super) struct Roots {
+    store: RootCertStore,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
 /// The authorities in a PEM text, or why they cannot be used.
-pub(super) fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
+pub(super) fn roots(pem: &[u8]) -> Result<Roots, String> {
+    let mut store = RootCertStore::empty();
+    let mut certificates = Vec::new();
     for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
         let number = index + 1;
         let certificate = certificate.map_err(|_| "there is something else".to_owned())?;
-        roots
+        certificates.push(certificate.clone());
+        store
             .add(certificate)
             .map_err(|error| format!("number {number} is none: {error}"))?;
     }
-    match roots.is_empty() {
+    match certificates.is_empty() {
         true => Err("there are none".to_owned()),
-        false => Ok(roots),
+        false => Ok(Roots {
+            store,
+            certificates,
+        }),
     }
 }
 
 /// What carries out a policy. With `sans` a certificate must have one of these names.
 pub(super) fn verifier(
     policy: Policy,
-    roots: Option<RootCertStore>,
+    roots: Option<Roots>,
     sans: &[String],
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
@@ -95,9 +106,10 @@ pub(super) fn verifier(
     let chain = match roots.filter(|_| policy.verifies()) {
         Some(roots) => {
             let provider = Arc::clone(provider);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            let store = roots.store.into();
+            let verifier = WebPkiClientVerifier::builder_with_provider(store, provider);
             let verifier = verifier.build().map_err(|error| error.to_string())?;
-            Some(verifier)
+            Some((verifier, roots.certificates))
         }
         None => None,
     };
@@ -113,7 +125,7 @@ pub(super) fn verifier(
 #[derive(Debug)]
 struct Verifier {
     /// Checks who signed it, when it ends and what it is for; `None` if any will do.
-    chain: Option<Arc<dyn ClientCertVerifier>>,
+    chain: Option<(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>)>,
     required: bool,
     sans: Vec<String>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -126,7 +138,7 @@ impl ClientCertVerifier for Verifier {
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         match &self.chain {
-            Some(chain) => chain.root_hint_subjects(),
+            Some((chain, _)) => chain.root_hint_subjects(),
             None => &[],
         }
     }
@@ -137,8 +149,17 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let Some(chain) = &self.chain {
-            chain.verify_client_cert(end_entity, intermediates, now)?;
+        if let Some((chain, roots)) = &self.chain {
+            let verified = chain.verify_client_cert(end_entity, intermediates, now);
+            // webpki takes no certificate of an authority for a client's. But one that signed
+            // itself, as `openssl req -x509` makes them, is both, and Go lets it in where it is
+            // the authority.
+            let is_root = || roots.contains(&end_entity.clone().into_owned());
+            if let Err(error) = verified
+                && !(is_root() && certificate::is_for_clients_at(end_entity, now.as_secs()))
+            {
+                return Err(error);
+            }
         }
         if !self.sans.is_empty() {
             let names = certificate::alternative_names(end_entity)

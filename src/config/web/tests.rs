@@ -112,6 +112,10 @@ fn every_key_is_read() {
     let file = open(&directory, &text).unwrap();
     let tls = file.tls().unwrap().unwrap();
     assert!(!tls.ignore_client_order);
+    assert!(
+        !tls.session_storage.can_cache() && tls.send_tls13_tickets == 0,
+        "a resumed session would skip the client's certificate"
+    );
     assert_eq!(tls.alpn_protocols, [b"http/1.1"]);
     let provider = tls.crypto_provider();
     assert_eq!(provider.cipher_suites.len(), 4);

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 /// What each module may use, as paths from the root of the crate; `*` is everything below it.
 /// Top down, in the order of the table in `src/lib.rs`.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("app", &["*"]),
     ("logging", &["cli"]),
     ("cli", &["config", "simulator::args"]),
     ("server", &["model"]),
-    ("puller", &["upstream", "ledger", "metrics", "store", "model"]),
+    (
+        "puller",
+        &["upstream", "ledger", "metrics", "store", "model"],
+    ),
     ("upstream", &["model"]),
     ("ledger", &["model"]),
     ("metrics", &["model"]),

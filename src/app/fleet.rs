@@ -67,6 +67,14 @@ impl Storage {
     }
 }
 
+/// What a target goes on with after a reload.
+enum Ledger {
+    /// What was kept of it.
+    Opened((Book, Kept)),
+    /// What it has now, under another configuration.
+    Of(Member),
+}
+
 /// Where one target's ledger is kept.
 type Kept = Box<dyn Store>;
 
@@ -140,23 +148,22 @@ impl Fleet {
                 continue;
             }
             let (own, client) = prepare(target, &self.metrics)?;
-            let opened = match old.iter().any(|member| member.config.name == target.name) {
-                true => None,
-                false => Some(self.storage.open(&target.name).await?),
+            let before = old.iter().find(|member| member.config.name == target.name);
+            let ledger = match before {
+                Some(before) => Ledger::Of(before.handle()),
+                None => Ledger::Opened(self.storage.open(&target.name).await?),
             };
-            prepared.push(Some((own, client, opened)));
+            prepared.push(Some((own, client, ledger)));
         }
         let mut members = Vec::with_capacity(config.targets.len());
         for (target, prepared) in config.targets.into_iter().zip(prepared) {
-            let Some((own, client, opened)) = prepared else {
+            let Some((own, client, ledger)) = prepared else {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
-            let before = old.iter().find(|member| member.config.name == target.name);
-            let (book, store) = match (opened, before) {
-                (Some((book, store)), _) => (book, Arc::new(store)),
-                (None, Some(before)) => before.puller.close().await,
-                (None, None) => (Book::default(), Arc::new(Box::new(Nowhere) as Kept)),
+            let (book, store) = match ledger {
+                Ledger::Opened((book, store)) => (book, Arc::new(store)),
+                Ledger::Of(before) => before.puller.close().await,
             };
             members.push(member(target, client, own, &self.clock, book, store));
         }

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use super::book::Book;
 use super::plan::{self, Reconcile};
 use super::{Failure, Inner};
-use crate::model::{CallId, Rejection, UnixSeconds, Window};
+use crate::model::{CallId, Record, Rejection, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::paging::{Listing, Need, read_window};
 use crate::upstream::{ErrorKind, Filter, Page, Upstream};
@@ -56,7 +56,7 @@ pub(super) struct Pull<'a, U, S> {
     now: UnixSeconds,
     /// Calls uploaded in it are taken up; its end is ahead of now by what clocks may differ.
     lookback: Window,
-    /// Calls that this pull has read already.
+    /// Calls that this pull has read already, and that were not final.
     seen: HashSet<CallId>,
 }
 
@@ -169,7 +169,8 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 if oldest_first.is_none() {
                     oldest_first = Some(is_oldest_first(page));
                 }
-                seen.extend(page.records.iter().map(|record| record.id));
+                let moving = |record: &&Record| !record.status.is_final();
+                seen.extend(page.records.iter().filter(moving).map(|record| record.id));
                 let Some(total) = total else {
                     return Need::More;
                 };

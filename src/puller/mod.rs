@@ -280,10 +280,10 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut pull = Pull::new(&self, &mut habits);
             let result = pull.fresh().await;
             self.fresh_ended(began, &result);
-            if result.is_ok() {
-                if let Err(failure) = pull.reconcile().await {
-                    self.reconcile_failed(&failure);
-                }
+            if result.is_ok()
+                && let Err(failure) = pull.reconcile().await
+            {
+                self.reconcile_failed(&failure);
             }
             let mut flight = lock(&self.flight);
             if flight.phase != Phase::Wanted {

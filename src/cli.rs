@@ -116,10 +116,15 @@ pub struct ServeArgs {
     )]
     pub telemetry_path: TelemetryPath,
 
-    /// File with TLS and basic auth settings, in the Prometheus exporter-toolkit's format
-    /// [default: none, plain HTTP for everybody].
+    /// File with TLS and basic auth settings, in the Prometheus exporter-toolkit's format; changes
+    /// hold at once [default: none, plain HTTP for everybody].
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,
+
+    /// Answer /-/healthy without a password even if --web.config.file has users, for health checks
+    /// that cannot send one [default: off].
+    #[arg(long = "web.healthy-without-auth")]
+    pub healthy_without_auth: bool,
 
     /// Let a POST to /-/reload read the configuration again [default: off; SIGHUP always does].
     #[arg(long = "web.enable-lifecycle")]

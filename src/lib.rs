@@ -8,10 +8,10 @@
 //! | [`app`] | puts the parts together: serve, demo, simulate, check |
 //! | [`logging`] | the log on stderr |
 //! | [`cli`] | the command line |
-//! | [`server`] | HTTP: scrapes, probes, the status page; knows no puller |
+//! | [`server`] | HTTP: TLS, passwords, scrapes, probes, the status page; knows no puller |
 //! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
-//! | [`upstream`], [`ledger`], [`metrics`] | the vendor's API; each call once; what Prometheus sees |
-//! | [`config`], [`simulator`] | the configuration file; an imaginary vendor |
+//! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the vendor's API; each call once; what Prometheus sees; what survives the process |
+//! | [`config`], [`simulator`] | the configuration files; an imaginary vendor |
 //! | [`model`] | the words they share |
 
 pub mod app;

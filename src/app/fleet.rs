@@ -348,10 +348,10 @@ fn target_view(member: &Member) -> TargetView {
     let view = member.puller.view();
     TargetView {
         name: member.config.name.clone(),
-        state: match (view.up, view.progress.complete) {
-            (Some(false), _) => TargetState::Down,
-            (_, false) => TargetState::Loading,
-            _ => TargetState::Up,
+        state: match view.up {
+            Some(false) => TargetState::Down,
+            Some(true) if view.progress.complete => TargetState::Up,
+            _ => TargetState::Loading,
         },
         progress: (!view.progress.complete).then(|| loading(&view)),
         lookback: member.config.lookback,

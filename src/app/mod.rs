@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod fleet;
 mod signals;
+mod web;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use crate::server;
 use crate::simulator::Simulator;
 use crate::simulator::args::SimulateArgs;
 use fleet::{Fleet, Storage};
+pub use web::protection;
 
 /// Does what the command line asks for.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -55,16 +57,14 @@ impl<E: fmt::Display> From<E> for Stop {
 }
 
 async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
-    if arguments.web_config_file.is_some() {
-        // Ignored, it would serve in the clear what was meant to be protected.
-        return Err(
-            "--web.config.file is not supported yet; put a proxy with TLS in front and \
-            listen on 127.0.0.1 only"
-                .into(),
-        );
-    }
     let load = move || load(arguments.config_file.as_deref());
     let config = load().map_err(|error| Stop::Because(error.to_string()))?;
+    let protection = match &arguments.web_config_file {
+        Some(path) => Some(protection(path).map_err(|error| Stop::Because(error.to_string()))?),
+        None => None,
+    };
+    let tls =
+        (protection.as_ref()).is_some_and(|protection| matches!(protection.tls(), Ok(Some(_))));
     let listeners = bind(&arguments.listen_addresses).await?;
     let storage = match arguments.in_memory {
         true => Storage::InMemory,
@@ -76,12 +76,14 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         telemetry_path: arguments.telemetry_path.to_string(),
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
+        healthy_without_auth: arguments.healthy_without_auth,
+        protection,
         ..server::Settings::default()
     };
     let mut signals = signals::Signals::new()?;
     for listener in &listeners {
         let path = &settings.telemetry_path;
-        info!(address = %listener.local_addr()?, path, version = cli::VERSION, "listening");
+        info!(address = %listener.local_addr()?, path, tls, version = cli::VERSION, "listening");
     }
     let reloading = Arc::clone(&fleet);
     let shutdown = async move {

@@ -27,6 +27,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             listen_addresses: vec![":10042".parse().unwrap()],
             telemetry_path: "/metrics".parse().unwrap(),
             web_config_file: None,
+            healthy_without_auth: false,
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
             storage_path: "data".into(),
@@ -44,7 +45,7 @@ fn nothing_means_to_serve_with_the_defaults() {
 fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
-         --web.telemetry-path /m --web.config.file web.yml --web.enable-lifecycle \
+         --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
          --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
          --log.level debug --log.format json",
     );
@@ -55,6 +56,7 @@ fn every_flag_is_taken() {
             listen_addresses: vec![":1".parse().unwrap(), "[::1]:2".parse().unwrap()],
             telemetry_path: "/m".parse().unwrap(),
             web_config_file: Some("web.yml".into()),
+            healthy_without_auth: true,
             enable_lifecycle: true,
             timeout_offset: Duration::from_millis(1500),
             storage_path: "/d".into(),

@@ -196,7 +196,7 @@ impl Settings {
 }
 
 /// The entries of a mapping, each key once.
-fn mapping<'a>(path: &str, node: &'a Node) -> Result<&'a [(Key, Node)], ConfigError> {
+pub(super) fn mapping<'a>(path: &str, node: &'a Node) -> Result<&'a [(Key, Node)], ConfigError> {
     let Value::Map(entries) = &node.value else {
         let got = node.value.kind();
         let message = match path {
@@ -216,7 +216,7 @@ fn mapping<'a>(path: &str, node: &'a Node) -> Result<&'a [(Key, Node)], ConfigEr
     Ok(entries)
 }
 
-fn unknown(path: &str, key: &Key, keys: &str) -> ConfigError {
+pub(super) fn unknown(path: &str, key: &Key, keys: &str) -> ConfigError {
     ConfigError::key(join(path, key), format!("unknown key; {keys}")).at(key.position)
 }
 
@@ -234,7 +234,7 @@ fn missing(path: &str, key: &str, node: &Node) -> ConfigError {
 
 /// The path of a key. What does not look like one is not shown: without a space after the colon,
 /// `app_secret:...` is a key, secret and all.
-fn join(path: &str, key: &Key) -> String {
+pub(super) fn join(path: &str, key: &Key) -> String {
     let like_a_key = key.name.len() <= 64
         && key
             .name

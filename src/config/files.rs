@@ -61,7 +61,8 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
         .map_err(|error| format!("expected a readable file, but {shown} cannot be read: {error}"))
 }
 
-fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+/// Reads all of a file, if it is no larger than this.
+pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(FileError::Io)?;
     // The length that the file system tells is no bound for pipes and devices.

@@ -4,6 +4,7 @@
 //! wrong and where. It is read anew on a reload; targets can be compared to see what changed.
 
 pub mod duration;
+pub mod web;
 
 mod address;
 mod document;
@@ -78,7 +79,12 @@ fn from_bytes(
     directory: &Path,
     environment: Environment<'_>,
 ) -> Result<Vec<Target>, ConfigError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    let text = utf8(bytes)?;
+    document::targets(text, directory, environment)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
+    std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = before.matches('\n').count() as u64 + 1;
         let column = before
@@ -89,8 +95,7 @@ fn from_bytes(
             .count() as u64
             + 1;
         ConfigError::plain("expected UTF-8, got other bytes").at(Some(Position { line, column }))
-    })?;
-    document::targets(text, directory, environment)
+    })
 }
 
 fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError> {

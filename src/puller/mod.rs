@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -144,8 +144,9 @@ struct Inner<U, S> {
     flight: Mutex<Flight>,
     /// How many pulls have ended, so far as scrapes wait for them.
     ended: watch::Sender<u64>,
-    /// Ends what a pull does after it has ended for the scrapes.
-    wanted: Notify,
+    /// Whether somebody wants the next pull: ends what this one does after it has ended for the
+    /// scrapes.
+    wanted: watch::Sender<bool>,
 }
 
 /// Who is pulling: never two at once.
@@ -195,7 +196,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             view: Mutex::default(),
             flight: Mutex::default(),
             ended: watch::Sender::new(0),
-            wanted: Notify::new(),
+            wanted: watch::Sender::new(false),
         };
         inner.publish(lock(&inner.book).published());
         Self {
@@ -235,7 +236,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             _ if !flight.gate.is_open(Instant::now()) => None,
             Phase::Reconciling => {
                 flight.phase = Phase::Wanted;
-                self.inner.wanted.notify_one();
+                self.inner.wanted.send_replace(true);
                 Some(next)
             }
             Phase::Idle => {
@@ -276,6 +277,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         let landing = Landing(&self);
         let mut habits = std::mem::take(&mut *lock(&self.habits));
         loop {
+            self.wanted.send_replace(false);
             let began = Instant::now();
             let mut pull = Pull::new(&self, &mut habits);
             let result = pull.fresh().await;

@@ -263,6 +263,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     /// tail: whoever wants a pull drops this first, and what was compared so far holds.
     pub(super) async fn reconcile(&mut self) -> Result<(), Failure> {
         let spans = self.inner.settings.spans;
+        let mut wanted = self.inner.wanted.subscribe();
         loop {
             let now = (self.inner.clock)();
             let Some(known) =
@@ -295,7 +296,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             let asked = plan::padded(slice);
             let read = tokio::select! {
                 read = self.read(asked, Filter::All, parallel, |_, _, _| Need::More) => read,
-                () = self.inner.wanted.notified() => return Ok(()),
+                _ = wanted.wait_for(|wanted| *wanted) => return Ok(()),
             };
             self.habits.reconcile_pages = (pages * 2).min(MOST_RECONCILE_PAGES);
             match read {

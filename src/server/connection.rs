@@ -21,6 +21,8 @@ use super::routes::Body;
 /// What a connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
+    /// The client is to say hello in TLS, if that is spoken.
+    Handshake,
     /// The client is to send the rest of a request's headers.
     Headers,
     /// The server is to find the answer.
@@ -37,7 +39,7 @@ pub(super) struct Pulse(Mutex<(Phase, Instant)>);
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self(Mutex::new((Phase::Headers, Instant::now())))
+        Self(Mutex::new((Phase::Handshake, Instant::now())))
     }
 
     fn get(&self) -> (Phase, Instant) {
@@ -55,6 +57,11 @@ impl Pulse {
         }
     }
 
+    /// Whether no request can have come yet.
+    pub(super) fn in_handshake(&self) -> bool {
+        self.get().0 == Phase::Handshake
+    }
+
     /// Since when the server has been waiting for the client; `None` while it is the other way.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let (phase, since) = self.get();
@@ -65,6 +72,7 @@ impl Pulse {
     fn due(&self, limits: &Limits) -> Option<Instant> {
         let (phase, since) = self.get();
         match phase {
+            Phase::Handshake => Some(since + limits.handshake),
             Phase::Headers => Some(since + limits.header_read),
             Phase::Working => None,
             Phase::Answering => Some(since + limits.answer_write),
@@ -86,6 +94,7 @@ pub(super) async fn serve<I, F, A>(
     F: Fn(Request<Incoming>) -> A,
     A: Future<Output = Response<Body>>,
 {
+    pulse.set(Phase::Headers);
     let service = service_fn(|request| {
         pulse.set(Phase::Working);
         let answer = answer(request);

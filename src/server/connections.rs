@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use super::connection::{self, Pulse};
-use super::{Settings, Site, routes};
+use super::guard::{self, Accepted, Guard};
+use super::routes;
+use super::{Settings, Site};
 
 /// Sent, as far as it goes without waiting, to a client that there is no room for.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
@@ -21,6 +26,7 @@ const MIN_ROOM: usize = 16;
 pub(super) struct Connections<S> {
     site: Arc<S>,
     settings: Arc<Settings>,
+    guard: Option<Arc<Guard>>,
     /// How many there may be; less than the limit once the system has refused one.
     room: usize,
     graceful: GracefulShutdown,
@@ -31,8 +37,10 @@ pub(super) struct Connections<S> {
 
 impl<S: Site> Connections<S> {
     pub(super) fn new(site: Arc<S>, settings: Arc<Settings>) -> Self {
+        let guard = settings.protection.clone();
         Self {
             site,
+            guard: guard.map(|protection| Arc::new(Guard::new(protection))),
             room: settings.limits.connections,
             settings,
             graceful: GracefulShutdown::new(),
@@ -49,18 +57,22 @@ impl<S: Site> Connections<S> {
     pub(super) fn add(&mut self, stream: TcpStream) {
         if self.open.len() >= self.room && !self.close_longest_waiting() {
             tracing::debug!("connection refused: all others are being answered");
-            let _ = stream.try_write(NO_ROOM);
+            if !self.guard.as_ref().is_some_and(|guard| guard.speaks_tls()) {
+                let _ = stream.try_write(NO_ROOM);
+            }
             return;
         }
         // Answers are written in one go; there is nothing to gain from waiting for more.
         let _ = stream.set_nodelay(true);
         let pulse = Arc::new(Pulse::new());
-        let (site, settings) = (Arc::clone(&self.site), Arc::clone(&self.settings));
-        let (its_pulse, watcher) = (Arc::clone(&pulse), self.graceful.watcher());
-        let handle = self.tasks.spawn(async move {
-            let answer = |request| routes::answer(&site, &settings, request);
-            connection::serve(stream, its_pulse, &settings.limits, watcher, answer).await;
-        });
+        let connection = Connection {
+            site: Arc::clone(&self.site),
+            settings: Arc::clone(&self.settings),
+            guard: self.guard.clone(),
+            pulse: Arc::clone(&pulse),
+            watcher: self.graceful.watcher(),
+        };
+        let handle = self.tasks.spawn(connection.serve(stream));
         self.open.insert(handle.id(), (pulse, handle));
     }
 
@@ -117,6 +129,12 @@ impl<S: Site> Connections<S> {
 
     /// Lets the answers in flight leave, and closes what is left after the time for it.
     pub(super) async fn finish(mut self) {
+        // These have sent no request, and would take their time.
+        for (pulse, task) in self.open.values() {
+            if pulse.in_handshake() {
+                task.abort();
+            }
+        }
         let limit = self.settings.limits.shutdown;
         let answered = tokio::time::timeout(limit, self.graceful.shutdown()).await;
         if answered.is_err() {
@@ -124,6 +142,50 @@ impl<S: Site> Connections<S> {
             tracing::warn!(connections, "shut down before all requests were answered");
         }
         self.tasks.shutdown().await;
+    }
+}
+
+/// What the task of one connection needs.
+struct Connection<S> {
+    site: Arc<S>,
+    settings: Arc<Settings>,
+    guard: Option<Arc<Guard>>,
+    pulse: Arc<Pulse>,
+    watcher: Watcher,
+}
+
+impl<S: Site> Connection<S> {
+    async fn serve(self, stream: TcpStream) {
+        let Some(guard) = &self.guard else {
+            return self.serve_over(stream).await;
+        };
+        let handshake = guard::accept(guard, stream);
+        match tokio::time::timeout(self.settings.limits.handshake, handshake).await {
+            Ok(Some(Accepted::Plain(stream))) => self.serve_over(stream).await,
+            Ok(Some(Accepted::Tls(stream))) => self.serve_over(stream).await,
+            Ok(None) => {}
+            Err(_) => tracing::debug!("connection closed: the TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_over(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let (site, settings) = (&self.site, &self.settings);
+        let answer = |request: Request<Incoming>| {
+            let pass = |request| routes::answer(site, settings, request);
+            let guard = self.guard.as_ref();
+            async move {
+                match guard {
+                    None => pass(request).await,
+                    Some(guard) => {
+                        let is_exempt = settings.is_exempt(&request);
+                        guard
+                            .answer(request, is_exempt, async |request| pass(request).await)
+                            .await
+                    }
+                }
+            }
+        };
+        connection::serve(stream, self.pulse, &settings.limits, self.watcher, answer).await;
     }
 }
 

@@ -10,6 +10,7 @@ mod bind;
 mod connection;
 mod connections;
 mod deadline;
+mod guard;
 mod query;
 mod routes;
 mod site;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 pub use bind::{BindError, bind};
+pub use guard::{Protection, RateLimit, Rules};
 pub use site::{CallCount, LastError, Scope, Site, StatusView, TargetState, TargetView};
 pub use site::{NotReloaded, UnknownTarget};
 
@@ -37,6 +39,10 @@ pub struct Settings {
     pub enable_lifecycle: bool,
     /// Taken off the time that Prometheus gives a scrape, for the way back. Default: 500 ms.
     pub timeout_offset: Duration,
+    /// What is asked of clients: TLS, passwords. Default: nothing.
+    pub protection: Option<Arc<dyn Protection>>,
+    /// Whether `/-/healthy` is answered without a password where others need one. Default: no.
+    pub healthy_without_auth: bool,
     /// How long to wait for clients, and for how many. Not the operator's business so far.
     pub limits: Limits,
 }
@@ -47,14 +53,27 @@ impl Default for Settings {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
+            protection: None,
+            healthy_without_auth: false,
             limits: Limits::default(),
         }
+    }
+}
+
+impl Settings {
+    /// Whether a request is answered without a password.
+    fn is_exempt<B>(&self, request: &hyper::Request<B>) -> bool {
+        let path = request.uri().path();
+        self.healthy_without_auth
+            && routes::is_health_check(request.method(), path, &self.telemetry_path)
     }
 }
 
 /// What a client may take of the server's time and room.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// From a connection to the end of its TLS handshake, if it is to have one. Default: 10 s.
+    pub handshake: Duration,
     /// From the first byte of a request (or from the connection, for its first request) to the
     /// end of its headers. Default: 10 s.
     pub header_read: Duration,
@@ -75,6 +94,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(180),
             answer_write: Duration::from_secs(30),

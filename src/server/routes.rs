@@ -67,6 +67,12 @@ impl Route {
     }
 }
 
+/// Whether a request asks if the program is alive, and nothing else.
+pub(super) fn is_health_check(method: &Method, path: &str, telemetry_path: &str) -> bool {
+    let route = Route::of(path, telemetry_path);
+    route == Some(Route::Healthy) && Route::Healthy.allows(method)
+}
+
 /// Answers a request. Its body is not read: no request has one that means anything, and hyper
 /// closes the connection of a client that is still sending one.
 pub(super) fn answer<S: Site, B>(
@@ -177,7 +183,11 @@ fn method_not_allowed(route: Route) -> Response<Body> {
     response
 }
 
-fn text(status: StatusCode, message: &(impl std::fmt::Display + ?Sized)) -> Response<Body> {
+/// An answer of one line.
+pub(super) fn text(
+    status: StatusCode,
+    message: &(impl std::fmt::Display + ?Sized),
+) -> Response<Body> {
     response(status, TEXT, format!("{message}\n"))
 }
 

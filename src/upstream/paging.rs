@@ -55,7 +55,7 @@ pub struct Listing {
     pub seen: HashSet<CallId>,
     /// The vendor's number of calls in the window, where it gave one.
     pub total: Option<u64>,
-    /// Whether the list was read to its end, so that a call it did not show is not there.
+    /// Whether the list was read so that a call it did not show is not there.
     pub whole: bool,
 }
 
@@ -95,7 +95,7 @@ pub async fn read_window<U: Upstream>(
             });
         }
     }
-    let whole = filter == Filter::All && !last.enough;
+    let whole = filter == Filter::All && !last.enough && last.is_proof();
     Ok(Listing {
         seen: last.seen,
         total: last.total,
@@ -190,6 +190,8 @@ struct Pass {
     stale: u32,
     /// An empty page was seen.
     ended: bool,
+    /// A row came twice or the total changed: the list moved while it was read.
+    moved: bool,
     /// The reader has what it wanted.
     enough: bool,
 }
@@ -204,6 +206,9 @@ impl Pass {
         let before = self.seen.len();
         self.seen
             .extend(page.records.iter().map(|record| record.id));
+        let repeated = self.seen.len() - before < page.records.len();
+        let changed = self.answered > 0 && page.total != self.total;
+        self.moved |= repeated || changed;
         self.unusable += page.unusable();
         self.total = self.total.max(page.total);
         self.answered += 1;
@@ -245,6 +250,13 @@ impl Pass {
             Some(total) => self.seen.len() as u64 + self.unusable >= total,
             None => self.ended,
         }
+    }
+
+    /// Whether a call that was not seen is not there. Unusable rows may or may not be part of the
+    /// total, so with them a call can be lacking that slipped between two pages, unless the list
+    /// stood still.
+    fn is_proof(&self) -> bool {
+        self.reached_total() || (self.is_whole() && !self.moved)
     }
 }
 
@@ -407,6 +419,35 @@ mod tests {
         .await;
         assert_eq!(seen, Ok(19));
         assert_eq!(pages(&asked), [1, 2, 3, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_moving_list_with_unusable_rows_is_no_proof_of_what_it_did_not_show() {
+        // Row 100 is there while the second page is read, and no longer: row 9 comes twice, row
+        // 19 not at all. Unusable rows on top of the total hide that.
+        for (moves, proof) in [(false, true), (true, false)] {
+            let vendor = Vendor {
+                answer: move |_, request: PageRequest| {
+                    let mut ids: Vec<u32> = (0..25).collect();
+                    if moves && request.page == 2 {
+                        ids.insert(0, 100);
+                    }
+                    let mut page = cut(&ids, Some(25), 10, request.page);
+                    if request.page == 1 {
+                        page.rejected[Rejection::Shape as usize] = 3;
+                    }
+                    if !moves && request.page == 3 {
+                        page.records.pop();
+                    }
+                    Ok(page)
+                },
+                asked: Mutex::default(),
+            };
+            let size = PageSize::new(10);
+            let listing = read_window(&vendor, WINDOW, Filter::All, &size, 1, |_, _| Need::More);
+            let listing = listing.await.unwrap();
+            assert_eq!((listing.seen.len(), listing.whole), (24, proof), "{moves}");
+        }
     }
 
     #[tokio::test]

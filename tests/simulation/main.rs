@@ -6,6 +6,8 @@
 //! Thousands of seeds run each time. A failure names its seed; `SIMULATION_SEED=n cargo test --test
 //! simulation` runs that one alone.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 mod disk;
 mod replay;
 mod vendor;

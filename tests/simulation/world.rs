@@ -85,7 +85,7 @@ struct Run {
     first_in: Option<UnixSeconds>,
     /// The clock has stepped or the lookback changed, so that calls left early or came again.
     uneven: bool,
-    /// The lookback has grown.
+    /// The lookback has grown, or the clock gone back: older calls than ever are in it.
     grown: bool,
 }
 
@@ -225,6 +225,7 @@ impl Run {
                     let step = self.rng.i64(-900..900) + self.rng.i64(-3..4) * 600;
                     self.offset.store(step, Ordering::Relaxed);
                     self.uneven = true;
+                    self.grown |= step < 0;
                 }
                 13 if steps_clock => self.offset.store(0, Ordering::Relaxed),
                 14 => *self.vendor.slowness_ms.lock().unwrap() = self.rng.u64(..3000),

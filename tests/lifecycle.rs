@@ -1,0 +1,199 @@
+//! The life of the program around its scrapes: single targets, signals, reloads.
+
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::client::ask;
+use support::eventually;
+use support::process::{Exporter, configuration, scrape, target};
+use support::samples::Samples;
+use support::simulated::{SimulatedVendor, settled};
+use support::truth::differences;
+
+const A: [(&str, &str); 1] = [("target", "a")];
+
+fn one_target(vendor: &SimulatedVendor, more: &str) -> Exporter {
+    Exporter::start(&[target("a", &vendor.endpoint, more)])
+}
+
+/// A scrape on a thread of its own, once it waits for the vendor's first page.
+fn scrape_in_flight(
+    exporter: &Exporter,
+    vendor: &SimulatedVendor,
+) -> std::thread::JoinHandle<Samples> {
+    let address = exporter.address.clone();
+    let in_flight = std::thread::spawn(move || scrape(&address, 50));
+    eventually("a request at the vendor", || {
+        // The token has been given by then.
+        let stats = vendor.simulator.stats();
+        (stats.in_flight > 0 && stats.total("token") == 1).then_some(())
+    });
+    in_flight
+}
+
+#[test]
+fn targets_can_be_asked_for_one_by_one() {
+    let vendor = SimulatedVendor::frozen(settled(100));
+    let exporter = Exporter::start(&[
+        target("a", &vendor.endpoint, ""),
+        target("b", &vendor.endpoint, "call_types: [text]"),
+        target("c", &vendor.endpoint, ""),
+    ]);
+    let of = |path: &str| {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        Samples::parse(&answer.body)
+    };
+    let targets = |samples: &Samples| ["a", "b", "c"].map(|name| samples.has_calls(name));
+    let process = "process_start_time_seconds";
+    assert_eq!(targets(&of("/metrics")), [true; 3]);
+    let two = of("/metrics?target=a&target=b");
+    assert_eq!(targets(&two), [true, true, false]);
+    assert!(two.has(process, &[]) && !two.text.contains("\"c\""));
+    let probe = of("/probe?target=b");
+    assert_eq!(targets(&probe), [false, true, false]);
+    assert!(!probe.has(process, &[]));
+    for line in probe.text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(
+            line.contains("{target=\"b\"") || line.contains("target=\"b\""),
+            "{line}"
+        );
+    }
+    let text_only = [("target", "b"), ("call_type", "voice")];
+    assert!(!probe.has("cec_calls_total", &text_only));
+    for path in ["/metrics?target=d", "/probe?target=d"] {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.body.contains("known: a, b, c"), "{}", answer.body);
+    }
+    assert_eq!(exporter.get("/probe").status, 400);
+    for path in ["/-/healthy", "/-/ready"] {
+        assert_eq!(exporter.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn sigterm_answers_the_request_in_flight() {
+    let vendor = SimulatedVendor::frozen(settled(100));
+    let mut exporter = one_target(&vendor, "request_timeout: 50s");
+    let held = vendor.simulator.world();
+    let in_flight = scrape_in_flight(&exporter, &vendor);
+    exporter.process.signal("TERM");
+    eventually("nobody listens", || {
+        std::net::TcpStream::connect(&exporter.address).err()
+    });
+    assert!(!in_flight.is_finished());
+    drop(held);
+    let samples = in_flight.join().unwrap();
+    assert!(samples.has_calls("a"));
+    assert_eq!(exporter.process.ended().code(), Some(0));
+}
+
+#[test]
+fn sigint_ends_it_as_well() {
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let mut exporter = one_target(&vendor, "");
+    exporter.process.signal("INT");
+    assert_eq!(exporter.process.ended().code(), Some(0));
+}
+
+#[test]
+fn a_reload_adds_removes_and_changes_targets() {
+    let (first, second) = (
+        SimulatedVendor::frozen(settled(300)),
+        SimulatedVendor::frozen(settled(200)),
+    );
+    let a = target("a", &first.endpoint, "");
+    let b = target("b", &first.endpoint, "");
+    let exporter =
+        Exporter::start_with(&configuration(&[a.clone(), b]), &["--web.enable-lifecycle"]);
+    let before = exporter.scrape();
+    let calls = |samples: &Samples, name: &str| samples.sum("cec_calls_total", &[("target", name)]);
+    assert!(calls(&before, "a") > 0.0 && calls(&before, "b") > 0.0);
+    let reloaded = "cec_exporter_config_last_reload_successful";
+    assert_eq!(before.one(reloaded, &[]), 1.0);
+
+    // b goes, c comes, a looks back less far, which takes back nothing that was counted.
+    let narrower = target("a", &first.endpoint, "lookback: 30m");
+    let c = target("c", &second.endpoint, "");
+    exporter.configure(&configuration(&[narrower, c.clone()]));
+    let answer = exporter.post("/-/reload");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let after = exporter.scrape();
+    assert_eq!(calls(&after, "a"), calls(&before, "a"), "each call once");
+    assert!(after.sum("cec_window_calls", &A) < calls(&after, "a"));
+    assert_eq!(after.one("cec_window_seconds", &A), 1800.0);
+    let truth = second.simulator.truth(None, None);
+    assert_eq!(differences(&after, "c", &truth), [""; 0]);
+    assert!(!after.text.contains("target=\"b\""));
+    assert_eq!(exporter.get("/probe?target=b").status, 404);
+
+    // A mistake changes nothing.
+    exporter.configure(&configuration(&[
+        a.clone(),
+        "- {name: d, page_sise: 7}\n".into(),
+    ]));
+    let answer = exporter.post("/-/reload");
+    assert_eq!(answer.status, 500);
+    for part in ["cec_exporter.yml:10:", "page_sise"] {
+        assert!(answer.body.contains(part), "{}", answer.body);
+    }
+    let still = exporter.scrape();
+    assert_eq!(still.one(reloaded, &[]), 0.0);
+    assert_eq!(still.call_metrics(), after.call_metrics());
+    let time = "cec_exporter_config_last_reload_success_timestamp_seconds";
+    assert_eq!(still.one(time, &[]), after.one(time, &[]));
+
+    // A good file and a signal; c is the only one now.
+    exporter.configure(&configuration(&[c]));
+    exporter.process.signal("HUP");
+    let last = exporter.scrape_until("the reload", |found| !found.has_calls("a"));
+    assert_eq!(last.one(reloaded, &[]), 1.0);
+    assert_eq!(calls(&last, "c"), calls(&after, "c"));
+    assert!(exporter.log().contains("configuration not reloaded"));
+
+    // The signal tells of a mistake in the log and the metric alone.
+    exporter.configure("targets: []");
+    exporter.process.signal("HUP");
+    exporter.scrape_until("the mistake", |found| found.one(reloaded, &[]) == 0.0);
+    assert!(exporter.scrape().has_calls("c"));
+}
+
+#[test]
+fn a_reload_over_http_is_off_by_default() {
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let exporter = one_target(&vendor, "");
+    exporter.configure("nonsense");
+    assert_eq!(exporter.post("/-/reload").status, 403);
+    let samples = exporter.scrape();
+    assert_eq!(
+        samples.one("cec_exporter_config_last_reload_successful", &[]),
+        1.0
+    );
+    let got = ask("GET", &exporter.address, "/-/reload", &[]);
+    assert_eq!(got.status, 405);
+}
+
+#[test]
+fn a_reload_does_not_wait_for_the_vendor() {
+    let vendor = SimulatedVendor::frozen(settled(100));
+    let exporter = Exporter::start_with(
+        &configuration(&[target("a", &vendor.endpoint, "request_timeout: 50s")]),
+        &["--web.enable-lifecycle"],
+    );
+    let held = vendor.simulator.world();
+    let in_flight = scrape_in_flight(&exporter, &vendor);
+    let other = SimulatedVendor::frozen(settled(100));
+    exporter.configure(&configuration(&[target("a", &other.endpoint, "")]));
+    assert_eq!(exporter.post("/-/reload").status, 200);
+    // The pull that it waited for will never end.
+    let answered = in_flight.join().unwrap();
+    assert!(answered.has("cec_up", &A) && !answered.has_calls("a"));
+    let samples = exporter.scrape();
+    assert_eq!(samples.one("cec_up", &A), 1.0);
+    let truth = other.simulator.truth(None, None);
+    assert_eq!(differences(&samples, "a", &truth), [""; 0]);
+    drop(held);
+}

@@ -1,0 +1,218 @@
+//! The program as a process that does not outlive its test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::client::{Answer, ask};
+use super::eventually;
+use super::samples::Samples;
+
+/// The binary, in a directory of its own and with nothing of the test's environment.
+pub(crate) fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cec_exporter"));
+    command.current_dir(directory).env_clear();
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Output {
+    command(directory).args(arguments).output().unwrap()
+}
+
+/// A process and what it has said so far. It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self {
+            stdout: Lines::of(child.stdout.take().unwrap()),
+            stderr: Lines::of(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.0.lock().unwrap().clone()
+    }
+
+    /// Waits for a line of either that holds `mark`, and gives what follows it, up to a blank.
+    pub(crate) fn told(&mut self, mark: &str) -> String {
+        eventually(mark, || {
+            let said = format!("{}{}", self.stdout(), self.stderr());
+            if let Some((_, rest)) = said.split_once(mark)
+                && let Some(end) = rest.find(char::is_whitespace)
+            {
+                return Some(rest[..end].to_owned());
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?} before {mark:?}: {said}");
+            None
+        })
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {pid}")])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        eventually("the end of the process", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process writes, whole lines only.
+struct Lines(Arc<Mutex<String>>);
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let all = Arc::new(Mutex::new(String::new()));
+        let sink = Arc::clone(&all);
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                *sink.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self(all)
+    }
+}
+
+/// A target of a configuration; `more` are further keys, such as `lookback: 2h, page_size: 10`.
+pub(crate) fn target(name: &str, endpoint: &str, more: &str) -> String {
+    let comma = if more.is_empty() { "" } else { ", " };
+    format!("- {{name: {name}, endpoint: \"{endpoint}\"{comma}{more}}}\n")
+}
+
+/// A configuration. Nothing holds pulls or requests apart, unless a target says so.
+pub(crate) fn configuration(targets: &[String]) -> String {
+    format!(
+        "defaults:
+  app_key: test-key
+  app_secret: test-secret
+  user_id: test-user
+  lookback: 2h
+  min_pull_interval: 0s
+  max_requests_per_second: 1000
+targets:
+{}",
+        targets.concat()
+    )
+}
+
+/// The program while it serves.
+pub(crate) struct Exporter {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+    directory: TempDir,
+}
+
+impl Exporter {
+    pub(crate) fn start(targets: &[String]) -> Self {
+        Self::start_with(&configuration(targets), &[])
+    }
+
+    pub(crate) fn start_with(config: &str, flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+        Self::spawn(directory, &[], flags)
+    }
+
+    /// With these variables and without a file.
+    pub(crate) fn start_with_variables(variables: &[(&str, &str)]) -> Self {
+        Self::spawn(tempfile::tempdir().unwrap(), variables, &[])
+    }
+
+    fn spawn(directory: TempDir, variables: &[(&str, &str)], flags: &[&str]) -> Self {
+        let mut command = command(directory.path());
+        command
+            .envs(variables.iter().copied())
+            .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
+            .args(flags);
+        let mut process = Process::spawn(&mut command);
+        let port = process.told("address=127.0.0.1:");
+        Self {
+            process,
+            address: format!("127.0.0.1:{port}"),
+            directory,
+        }
+    }
+
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.path().join("cec_exporter.yml")
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(self.config_file(), text).unwrap();
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        ask("GET", &self.address, path, &[])
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Answer {
+        ask("POST", &self.address, path, &[])
+    }
+
+    /// A scrape that waits for its pull.
+    pub(crate) fn scrape(&self) -> Samples {
+        scrape(&self.address, 30)
+    }
+
+    /// A scrape of a Prometheus with this timeout, in seconds.
+    pub(crate) fn scrape_within(&self, timeout: u32) -> Samples {
+        scrape(&self.address, timeout)
+    }
+
+    /// Scrapes until something is to be seen.
+    pub(crate) fn scrape_until(&self, what: &str, seen: impl Fn(&Samples) -> bool) -> Samples {
+        eventually(what, || Some(self.scrape()).filter(&seen))
+    }
+
+    /// All that it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.stderr()
+    }
+}
+
+/// Whatever state the targets are in, the answer is 200.
+pub(crate) fn scrape(address: &str, timeout: u32) -> Samples {
+    let timeout = timeout.to_string();
+    let headers = [("X-Prometheus-Scrape-Timeout-Seconds", &*timeout)];
+    let answer = ask("GET", address, "/metrics", &headers);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    Samples::parse(&answer.body)
+}
+
+/// A moment, for what cannot be waited for: that something does not happen.
+pub(crate) fn a_moment() {
+    std::thread::sleep(Duration::from_millis(300));
+}

@@ -1,0 +1,61 @@
+//! The real client and puller in this process, in a year of the test's choice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::model::{CallType, Status};
+use cec_exporter::puller::book::Book;
+use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::{Clock, Puller, Settings};
+use cec_exporter::store::Nowhere;
+use cec_exporter::upstream::http::{ClientSettings, HttpClient};
+use url::Url;
+
+use super::PATIENCE;
+
+/// A puller of one target; nothing holds its pulls or requests apart.
+pub(crate) fn puller(
+    name: &str,
+    endpoint: &str,
+    spans: Spans,
+    clock: Clock,
+) -> Puller<HttpClient, Nowhere> {
+    let token_endpoint = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
+    let statuses: Vec<Status> = Status::documented().collect();
+    let pending = statuses.iter().filter(|status| !status.is_final());
+    let client = ClientSettings {
+        endpoint: Url::parse(endpoint).unwrap(),
+        token_endpoint: Url::parse(&token_endpoint).unwrap(),
+        app_key: "key".into(),
+        app_secret: "secret".into(),
+        user_id: "user".into(),
+        tenant_space_id: None,
+        call_types: vec![0, 2],
+        status_codes: statuses.iter().map(|status| status.number()).collect(),
+        pending_codes: pending.map(|status| status.number()).collect(),
+        request_timeout: PATIENCE,
+        max_concurrent_requests: 4,
+        max_requests_per_second: 100_000.0,
+        ca_file: None,
+        proxy_url: None,
+    };
+    let build = Build {
+        version: "1",
+        revision: "r",
+        rustc: "c",
+    };
+    let own = ExporterMetrics::new(build).unwrap();
+    let mut book = Book::default();
+    book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
+    let settings = Settings {
+        name: name.into(),
+        spans,
+        page_size: 100,
+        min_pull_interval: Duration::ZERO,
+        parallel: 4,
+    };
+    let client = HttpClient::new(client, Arc::new(|_| ())).unwrap();
+    let own = own.target(name, &KnownLabels::default());
+    Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
+}

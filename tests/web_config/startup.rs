@@ -1,0 +1,82 @@
+//! The program itself with a web configuration.
+
+use std::net::TcpStream;
+use std::process::{Command, Output};
+
+use crate::support::{Files, TLS};
+
+/// Runs the program with `web.yml`, on a port that nobody has.
+fn run(files: &Files, web_file: &str, port: u16) -> Output {
+    files.write(
+        "cec_exporter.yml",
+        "targets:\n- name: a\n  endpoint: http://127.0.0.1:9\n  app_key: k\n  app_secret: s\n  \
+         user_id: '1'\n",
+    );
+    let path = |name: &str| files.path(name).display().to_string();
+    Command::new(env!("CARGO_BIN_EXE_cec_exporter"))
+        .arg(format!("--config.file={}", path("cec_exporter.yml")))
+        .arg(format!("--web.config.file={}", path(web_file)))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .arg("--storage.in-memory")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_bad_file_is_one_line_and_the_end() {
+    let files = Files::new("");
+    let port = free_port();
+    for (web, expected) in [
+        (
+            "junk",
+            "web.yml:1:1: expected a mapping with keys such as tls_server_config, got a single value",
+        ),
+        (
+            "tls_config: {}",
+            "web.yml:1:1: tls_config: unknown key; the keys here are ",
+        ),
+        (
+            "tls_server_config: {key_file: key.pem}",
+            "web.yml:1:20: tls_server_config.cert_file: expected cert_file or cert",
+        ),
+        (
+            "tls_server_config: {cert_file: cert.pem}",
+            "web.yml:1:20: tls_server_config.key_file: expected key_file or key",
+        ),
+        (
+            "tls_server_config: {cert_file: gone.pem, key_file: key.pem}",
+            "web.yml:1:32: tls_server_config.cert_file: expected a readable file",
+        ),
+        (
+            "basic_auth_users: {alice: hunter2}",
+            "web.yml:1:27: basic_auth_users.alice: expected a bcrypt hash",
+        ),
+        (
+            &format!("{TLS}  min_version: TLS9\n"),
+            "web.yml:4:16: tls_server_config.min_version: expected TLS12 or TLS13",
+        ),
+        (
+            &format!("{TLS}  cipher_suites: [X]\n"),
+            "web.yml:4:19: tls_server_config.cipher_suites[0]: expected a cipher suite",
+        ),
+    ] {
+        files.write("web.yml", web);
+        let output = run(&files, "web.yml", port);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let error = error.strip_suffix('\n').unwrap();
+        assert!(!error.contains('\n'), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+    let output = run(&files, "gone.yml", port);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("gone.yml: cannot be read: "), "{error}");
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -161,3 +161,6 @@ pub(super) struct Published {
     pub(super) progress: Progress,
     pub(super) remembered: usize,
 }
+
+#[cfg(test)]
+mod tests;

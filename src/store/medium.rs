@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, DatabaseError, StorageBackend};
+use tempfile::TempPath;
 
 use super::StoreError;
 
@@ -65,7 +66,7 @@ impl Medium {
     }
 
     /// Makes a database where there is none, and opens it once `fill` has made it whole. A crash
-    /// in between leaves no file of that name.
+    /// in between leaves no file of that name, and a file that is there is never replaced.
     pub(super) fn create(
         &self,
         fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
@@ -77,10 +78,16 @@ impl Medium {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
                     _ => {}
                 }
-                let database = builder().create(&unfinished)?;
+                let made = TempPath::try_from_path(&unfinished)?;
+                let database = builder().create(&made)?;
                 fill(&database)?;
                 drop(database);
-                fs::rename(&unfinished, path)?;
+                // Another process may have been faster, and count in its file already.
+                made.persist_noclobber(path)
+                    .map_err(|failed| match failed.error.kind() {
+                        ErrorKind::AlreadyExists => redb::Error::DatabaseAlreadyOpen,
+                        _ => failed.error.into(),
+                    })?;
                 sync_directory(path)?;
                 Ok(self.open()?)
             }

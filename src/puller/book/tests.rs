@@ -1,0 +1,301 @@
+//! A book on disk: as it was, or not at all.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use redb::{Database, ReadableTable, TableDefinition};
+use tempfile::TempDir;
+
+use super::*;
+use crate::metrics::exposition::{Own, render};
+use crate::model::{Manual, Measure, Measures, Record, Role, Speech};
+use crate::store::{Store, Value};
+
+const NOW: UnixSeconds = 50_000;
+const LOOKBACK: Window = Window {
+    from: 10_000,
+    to: 60_000,
+};
+
+fn record(id: u32, status: i64) -> Record {
+    let side = |role, value| Speech {
+        role,
+        speed: Measure::from_units(f64::from(value) * 1.7),
+        silence: Measure::from_units(f64::from(value) / 3.0),
+        ratio: (value % 5 > 0).then_some(Measure(u64::from(value) * 10_000 % 1_000_001)),
+    };
+    Record {
+        id: CallId(u128::from(id) << 64 | 5),
+        uploaded: 10_000 + id % 40_000,
+        call_type: match id % 3 {
+            0 => CallType::TEXT,
+            _ => CallType::VOICE,
+        },
+        status: Status::from_number(status),
+        manual: Manual([(id % 4 == 0).then_some(1), None, (id % 7 == 0).then_some(0)]),
+        measures: Measures {
+            duration: Some(Measure::whole(id % 600)),
+            channels: [side(Role::Staff, id % 211), side(Role::Customer, id % 97)],
+        },
+    }
+}
+
+fn page(records: impl IntoIterator<Item = Record>) -> Page {
+    Page {
+        total: None,
+        records: records.into_iter().collect(),
+        rejected: [0; Rejection::ALL.len()],
+    }
+}
+
+fn take(book: &mut Book, records: impl IntoIterator<Item = Record>) {
+    book.take(&page(records), NOW, LOOKBACK);
+}
+
+fn open(path: &Path) -> Result<(Book, FileStore), StoreError> {
+    let (mut book, store) = Book::open(Medium::File(path.into()))?;
+    expect(&mut book);
+    Ok((book, store))
+}
+
+fn expect(book: &mut Book) {
+    let statuses: Vec<Status> = Status::documented().collect();
+    book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
+}
+
+fn exposition(book: &Book) -> String {
+    let published = book.published();
+    render(&[("t", &published.calls.unwrap())], &[], Own::Only("t"))
+}
+
+fn assert_same(a: &Book, b: &Book) {
+    let everything = Window {
+        from: 0,
+        to: UnixSeconds::MAX,
+    };
+    assert!(exposition(a) == exposition(b));
+    assert_eq!(a.len(), b.len());
+    assert_eq!(a.progress, b.progress);
+    assert_eq!(a.ledger.marks(), b.ledger.marks());
+    assert_eq!(
+        a.ledger.pending(UnixSeconds::MAX),
+        b.ledger.pending(UnixSeconds::MAX)
+    );
+    assert_eq!(
+        a.ledger.count_present(everything),
+        b.ledger.count_present(everything)
+    );
+    let standing = |book: &Book| {
+        let mut calls: Vec<_> = book.ledger.standing().map(|c| format!("{c:?}")).collect();
+        calls.sort_unstable();
+        calls
+    };
+    assert_eq!(standing(a), standing(b));
+}
+
+/// A book with something of everything: pending, final, missing, forgotten and strange calls.
+fn written(directory: &TempDir) -> (PathBuf, Book) {
+    let path = directory.path().join("t.redb");
+    let (mut book, store) = open(&path).unwrap();
+    book.progress.known = Some(LOOKBACK);
+    book.progress.complete = true;
+    take(
+        &mut book,
+        (0..300).map(|id| record(id, [0, 3, 1, 2, 32, 77][id as usize % 6])),
+    );
+    store.commit(&book.take_changes()).unwrap();
+    take(&mut book, (100..200).map(|id| record(id, 2)));
+    book.expire(10_050);
+    let seen = (0..280).map(|id| record(id, 0).id).collect();
+    book.mark_missing(LOOKBACK, &seen);
+    store.commit(&book.take_changes()).unwrap();
+    (path, book)
+}
+
+#[test]
+fn a_book_is_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, mut book) = written(&directory);
+    let (mut again, _store) = open(&path).unwrap();
+    assert_eq!(again.len(), 250);
+    assert!(exposition(&again).contains("status=\"missing\"} 1"));
+    assert_same(&book, &again);
+    // And goes on as it would have.
+    for book in [&mut book, &mut again] {
+        take(book, (50..400).map(|id| record(id, 2)));
+        book.expire(10_120);
+    }
+    assert_same(&book, &again);
+}
+
+#[test]
+fn what_could_not_be_kept_comes_again_with_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut book, store) = open(&path).unwrap();
+    book.progress.complete = true;
+    take(&mut book, (0..50).map(|id| record(id, 0)));
+    let lost = book.take_changes();
+    book.put_back(&lost);
+    take(&mut book, (40..60).map(|id| record(id, 2)));
+    store.commit(&book.take_changes()).unwrap();
+    drop(store);
+    assert_same(&book, &open(&path).unwrap().0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whenever it is closed and opened, nothing else differs.
+    #[test]
+    fn closing_and_opening_changes_nothing(
+        steps in prop::collection::vec(
+            (prop::collection::vec((0..60_u32, -1..45_i64), 0..40), 0..30_u32, any::<bool>()),
+            1..6,
+        )
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.redb");
+        let mut never_closed = Book::default();
+        expect(&mut never_closed);
+        never_closed.progress.complete = true;
+        let (mut book, mut store) = open(&path).unwrap();
+        book.progress.complete = true;
+        let mut cutoff = LOOKBACK.from;
+        for (seen, forgotten, missing) in steps {
+            cutoff += forgotten / 10;
+            for book in [&mut never_closed, &mut book] {
+                take(book, seen.iter().map(|(id, status)| record(*id, *status)));
+                if missing {
+                    let seen = seen.iter().map(|(id, _)| record(*id, 0).id).collect();
+                    book.mark_missing(Window { from: 10_010, to: 10_030 }, &seen);
+                }
+                book.expire(cutoff);
+            }
+            store.commit(&book.take_changes()).unwrap();
+            drop(store);
+            (book, store) = open(&path).unwrap();
+            assert_same(&never_closed, &book);
+        }
+    }
+}
+
+const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
+const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
+
+/// Changes what a book was kept as, behind its back; it must then be refused.
+fn refused(how: &str, tamper: impl FnOnce(&mut Vec<(Key, Value)>, &mut Option<String>)) {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _) = written(&directory);
+    {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(ROWS).unwrap();
+            let mut rows: Vec<(Key, Value)> = table
+                .iter()
+                .unwrap()
+                .map(|row| {
+                    row.map(|(key, value)| (key.value(), value.value()))
+                        .unwrap()
+                })
+                .collect();
+            let mut notes = transaction.open_table(NOTES).unwrap();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let mut state = notes
+                .remove("state")
+                .unwrap()
+                .map(|state| text(state.value()));
+            let before = (rows.clone(), state.clone());
+            tamper(&mut rows, &mut state);
+            assert!(
+                before != (rows.clone(), state.clone()),
+                "{how}: nothing changed"
+            );
+            table.retain(|_, _| false).unwrap();
+            for (key, value) in rows {
+                table.insert(key, value).unwrap();
+            }
+            if let Some(state) = state {
+                notes.insert("state", state.as_bytes()).unwrap();
+            }
+        }
+        transaction.commit().unwrap();
+    }
+    let Err(error) = open(&path) else {
+        panic!("{how}: taken");
+    };
+    let text = error.to_string();
+    assert!(text.starts_with(path.to_str().unwrap()), "{how}: {text}");
+    assert!(text.contains("do not belong together"), "{how}: {text}");
+    assert!(text.contains("move it away"), "{how}: {text}");
+    assert!(!text.contains('\n'), "{how}: {text}");
+}
+
+#[test]
+fn calls_that_do_not_fit_the_counters_are_refused() {
+    refused("a row is missing", |rows, _| rows.truncate(rows.len() - 1));
+    refused("all rows are missing", |rows, _| rows.clear());
+    refused("a row is there twice", |rows, _| {
+        let (mut key, value) = rows[7];
+        key[3] ^= 1;
+        rows.push((key, value));
+    });
+    refused("a row more", |rows, _| {
+        let (mut key, value) = rows[7];
+        key[9] ^= 1;
+        rows.push((key, value));
+    });
+    let with = |index: usize, value: u8| {
+        move |rows: &mut Vec<(Key, Value)>, _: &mut Option<String>| rows[60].1[index] = value
+    };
+    refused("another type", with(0, 9));
+    refused("another status", with(2, 3));
+    refused("another manual state", with(4, 7));
+    refused("a flag that there is not", with(7, 0x83));
+    refused("missing", |rows, _| rows[60].1[7] ^= 4);
+    refused("final, but not counted", |rows, _| {
+        let row = rows.iter_mut().find(|(_, value)| value[2] == 2).unwrap();
+        row.1[7] &= !1;
+    });
+}
+
+#[test]
+fn counters_that_do_not_fit_the_calls_are_refused() {
+    refused("no state", |_, state| *state = None);
+    refused("half a state", |_, state| {
+        let state = state.as_mut().unwrap();
+        state.truncate(state.len() / 2);
+    });
+    refused("an empty state", |_, state| *state = Some("{}".into()));
+    let replaced = |from: &'static str, to: &'static str| {
+        move |_: &mut Vec<(Key, Value)>, state: &mut Option<String>| {
+            let text = state.as_mut().unwrap();
+            *text = text.replacen(from, to, 1);
+        }
+    };
+    refused(
+        "another number of calls",
+        replaced("\"calls\":250", "\"calls\":251"),
+    );
+    refused("another gauge", |_, state| {
+        let text = state.as_mut().unwrap();
+        let at = text.find("\"window\":[").unwrap();
+        let digit = at + text[at..].find("],1").map(|n| n + 2).unwrap();
+        text.replace_range(digit..=digit, "9");
+    });
+    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
+        let first_bound = |text: &str| {
+            let at = text.find(&format!("\"{metric}\":[")).unwrap();
+            at + text[at..].find("\"bounds\":[").unwrap() + 10
+        };
+        refused("a bound more", |_, state| {
+            let text = state.as_mut().unwrap();
+            text.insert_str(first_bound(text), "0.00001,");
+        });
+        refused("another bound", |_, state| {
+            let text = state.as_mut().unwrap();
+            text.insert_str(first_bound(text), "9");
+        });
+    }
+}

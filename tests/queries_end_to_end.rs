@@ -39,11 +39,10 @@ const WINDOWS: [(&str, &str); 3] = [
 /// Thresholds that are times, in seconds, or calls in a time: a hundred in a window, half of those
 /// of voice, or else chance would judge. A token lives for 30 s here and is renewed 6 s before its
 /// end.
-const THRESHOLDS: [(&str, &str); 5] = [
+const THRESHOLDS: [(&str, &str); 4] = [
     ("cec:frontier_lag_seconds:threshold", "vector(10)"),
     ("cec:token_left_seconds:threshold", "vector(4)"),
     ("cec:pending_age_seconds:threshold", "vector(10)"),
-    ("cec:pending_drain_seconds:threshold", "vector(15)"),
     ("cec:finished_calls_per_hour:threshold", "vector(18000)"),
 ];
 

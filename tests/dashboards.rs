@@ -1,5 +1,8 @@
 //! The dashboards, held against the list of metrics and against what Grafana needs.
 
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/boards.rs"]
 mod boards;
 

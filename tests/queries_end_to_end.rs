@@ -504,7 +504,7 @@ fn queries_bring_data_and_faults_raise_their_alerts() {
     // A few seconds more, for those that should not be there.
     while complete_since.is_none_or(|since: Instant| since.elapsed() < Duration::from_secs(3)) {
         let second = begun.elapsed().as_secs();
-        if second % 3 == 0 && second < 18 {
+        if second.is_multiple_of(3) && second < 18 {
             world.rate_limit_again();
         }
         sleep(Duration::from_secs(1));

@@ -125,10 +125,10 @@ impl Fleet {
         })
     }
 
-    /// Ends all pulls.
+    /// Ends all pulls and lets go of all ledgers.
     pub(super) async fn stop(&self) {
         let members = self.members();
-        join_all(members.iter().map(|member| member.puller.stop())).await;
+        join_all(members.iter().map(Member::end)).await;
     }
 
     fn members(&self) -> Arc<Vec<Member>> {
@@ -172,7 +172,7 @@ impl Fleet {
                 .iter()
                 .any(|member| member.config.name == gone.config.name)
             {
-                gone.puller.stop().await;
+                gone.end().await;
             }
         }
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
@@ -181,6 +181,13 @@ impl Fleet {
 }
 
 impl Member {
+    /// Ends its pull and lets go of its ledger, also where a scrape still holds the target.
+    async fn end(&self) {
+        let (_, store) = self.puller.close().await;
+        // A panic in there would have been logged; nothing is left to be done about it.
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+
     fn handle(&self) -> Self {
         Self {
             config: self.config.clone(),

@@ -90,7 +90,7 @@ impl Subject {
             .iter()
             .filter_map(|report| match report {
                 Report::Request { api, code, .. } => Some(format!("{api} {code}")),
-                Report::TokenExpiry(_) => None,
+                Report::TokenExpiry(_) | Report::Retry(_) => None,
             })
             .collect()
     }

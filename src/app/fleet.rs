@@ -208,6 +208,7 @@ fn prepare(
             reported.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::TokenExpiry(time) => reported.set_token_expiry(time),
+        Report::Retry(api) => reported.retry(&api.to_string()),
     });
     let client = HttpClient::new(client_settings(target), report)
         .map_err(|error| format!("target {:?}: {error}", target.name))?;

@@ -153,10 +153,13 @@ impl Fleet {
                 continue;
             };
             let before = old.iter().find(|member| member.config.name == target.name);
-            let (book, store) = match (opened, before) {
-                (Some((book, store)), _) => (book, Arc::new(store)),
+            let taken_over = match (opened, before) {
+                (Some((book, store)), _) => Some((book, Arc::new(store))),
                 (None, Some(before)) => before.puller.close().await,
-                (None, None) => (Book::default(), Arc::new(Box::new(Nowhere) as Kept)),
+                (None, None) => None,
+            };
+            let Some((book, store)) = taken_over else {
+                return Err(format!("target {:?} has been closed", target.name));
             };
             members.push(member(target, client, own, &self.clock, book, store));
         }
@@ -165,7 +168,8 @@ impl Fleet {
                 .iter()
                 .any(|member| member.config.name == gone.config.name)
             {
-                gone.puller.stop().await;
+                // Its file is free again, whatever scrapes still look at it: it may come back.
+                drop(gone.puller.close().await);
             }
         }
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);

@@ -131,7 +131,8 @@ impl<U, S> Clone for Puller<U, S> {
 struct Inner<U, S> {
     settings: Settings,
     upstream: U,
-    store: Arc<S>,
+    /// None once it is handed over: then not even a scrape that is still under way keeps the file.
+    store: Mutex<Option<Arc<S>>>,
     /// Held while a commit is written, also by one whose pull is gone: the next one waits for it.
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
@@ -187,7 +188,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             size: PageSize::new(settings.page_size),
             settings,
             upstream,
-            store,
+            store: Mutex::new(Some(store)),
             committing: Arc::default(),
             clock,
             metrics,
@@ -262,11 +263,12 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         drop(self.inner.committing.lock().await);
     }
 
-    /// Ends for good, and hands over what is known and where it is kept.
-    pub async fn close(&self) -> (Book, Arc<S>) {
+    /// Ends for good, and hands over what is known and where it is kept; the second time there is
+    /// nothing left to hand over.
+    pub async fn close(&self) -> Option<(Book, Arc<S>)> {
         self.stop().await;
-        let book = std::mem::take(&mut *lock(&self.inner.book));
-        (book, Arc::clone(&self.inner.store))
+        let store = lock(&self.inner.store).take()?;
+        Some((std::mem::take(&mut *lock(&self.inner.book)), store))
     }
 }
 
@@ -322,12 +324,15 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut book = lock(&self.book);
             (book.take_changes(), book.published())
         };
-        match self.store.commit(&changes) {
-            Ok(()) => {
+        let store = lock(&self.store).clone();
+        match store.map(|store| store.commit(&changes)) {
+            // Whoever has taken the book over counts on.
+            None => Err(Failure::Storage("the target has been closed".into())),
+            Some(Ok(())) => {
                 self.publish(published);
                 Ok(())
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 lock(&self.book).put_back(&changes);
                 Err(Failure::Storage(error.to_string()))
             }

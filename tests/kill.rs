@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use support::process::{Process, command, target};
 use support::samples::Samples;
-use support::storage_processes::{Place, try_ask};
+use support::storage_processes::{Place, try_ask, try_ask_within};
 use support::truth::differences;
 
 const KILLS: u32 = 30;
@@ -122,7 +122,9 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
         // Some end before they listen, some in their first pull, some in the middle of many.
         let end = Instant::now() + Duration::from_millis([50, 300, 1200][rng.usize(..3)]);
         let end = end + Duration::from_millis(rng.u64(..200));
-        for text in live(&place, end) {
+        // Who waits sees what a pull has ended with; who does not, what is published in its midst.
+        let timeout = ["30", "0.01"][rng.usize(..2)];
+        for text in live(&place, end, timeout) {
             counted |= shown.take(&text);
         }
         lives_that_counted += u32::from(counted);
@@ -165,7 +167,7 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
 }
 
 /// Runs the program and scrapes it until it is killed at `end`; gives every whole answer.
-fn live(place: &Place, end: Instant) -> Vec<String> {
+fn live(place: &Place, end: Instant, timeout: &str) -> Vec<String> {
     let log = place.path().join("log");
     let mut doomed = place.spawn(&log);
     std::thread::scope(|scope| {
@@ -176,10 +178,11 @@ fn live(place: &Place, end: Instant) -> Vec<String> {
                 let address = said
                     .split_once("address=")
                     .and_then(|(_, rest)| rest.split_once(char::is_whitespace));
-                let answer =
-                    address.and_then(|(address, _)| try_ask("GET", address, "/metrics", ""));
+                let answer = address.and_then(|(address, _)| {
+                    try_ask_within(timeout, "GET", address, "/metrics", "")
+                });
                 answers.extend(answer.map(|answer| answer.body));
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(Duration::from_millis(2));
             }
             answers
         });

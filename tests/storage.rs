@@ -198,7 +198,7 @@ fn a_full_disk_stops_the_counting_until_there_is_room_again() {
             samples.one(failures, &storage) >= times
         });
         assert_eq!(samples.one("cec_up", &A), 0.0);
-        assert_eq!(counters(&samples, "a"), counted);
+        assert!(counters(&samples, "a") == counted, "{}", samples.text);
         assert_eq!(samples.sum(failures, &A), samples.one(failures, &storage));
     }
     let log = exporter.process.stderr();
@@ -281,6 +281,37 @@ fn a_target_that_was_removed_goes_on_where_it_was() {
     });
     let after = exporter.scrape_until("up", |samples| samples.sum("cec_up", &[]) == 2.0);
     assert_eq!(after.call_metrics(), before.call_metrics());
+}
+
+#[test]
+fn a_scrape_under_way_does_not_keep_the_ledger_of_a_removed_target() {
+    let (vendor, slow) = (
+        SimulatedVendor::frozen(settled(100)),
+        SimulatedVendor::frozen(settled(100)),
+    );
+    let a = target("a", &vendor.endpoint, "");
+    let b = target("b", &slow.endpoint, "request_timeout: 50s");
+    let place = Place::new(&[a.clone(), b.clone()]);
+    let exporter = place.start(&[]);
+    let before = exporter.scrape();
+    let asked = slow.pages();
+    let held = slow.simulator.world();
+    std::thread::scope(|scope| {
+        let under_way = scope.spawn(|| scrape(&exporter.address, 50));
+        eventually("a request that hangs", || {
+            (slow.simulator.stats().in_flight > 0).then_some(())
+        });
+        place.configure(std::slice::from_ref(&b));
+        let removed = exporter.reload();
+        place.configure(&[a, b]);
+        let back = exporter.reload();
+        let was_under_way = !under_way.is_finished();
+        drop(held);
+        assert_eq!((removed.0, back.0), (200, 200), "{} {}", removed.1, back.1);
+        assert!(was_under_way);
+    });
+    assert!(slow.pages() > asked);
+    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
 }
 
 #[test]

@@ -128,12 +128,23 @@ impl Serving {
 
 /// The answer to a request, if there is a whole one.
 pub(crate) fn try_ask(method: &str, address: &str, path: &str, body: &str) -> Option<Answer> {
+    try_ask_within("30", method, address, path, body)
+}
+
+/// The same of a client that waits so many seconds.
+pub(crate) fn try_ask_within(
+    timeout: &str,
+    method: &str,
+    address: &str,
+    path: &str,
+    body: &str,
+) -> Option<Answer> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         X-Prometheus-Scrape-Timeout-Seconds: 30\r\nContent-Length: {length}\r\n\r\n{body}"
+         X-Prometheus-Scrape-Timeout-Seconds: {timeout}\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();

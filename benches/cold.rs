@@ -175,7 +175,7 @@ fn measure(arguments: &Arguments, calls: u64) -> Vec<Taken> {
             let output = Command::new(std::env::current_exe().expect("this program"))
                 .args([
                     "--work",
-                    &work.to_possible_value().expect("named").get_name(),
+                    work.to_possible_value().expect("named").get_name(),
                 ])
                 .args(["--endpoint", &endpoint, "--now", &now.to_string()])
                 .args(["--page-size", &arguments.page_size.to_string()])

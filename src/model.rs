@@ -3,6 +3,10 @@
 //! No I/O, no clock, no knowledge of JSON. Codes and their meaning come from the vendor's
 //! documentation of the list of inspected calls.
 
+mod event;
+
+pub use event::{Event, Place};
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -355,87 +359,4 @@ impl fmt::Display for Rejection {
             Self::Measure => "measure",
         })
     }
-}
-
-/// Where a remembered call stands: in a status, or no longer in the list.
-///
-/// `Display` gives the label `status` of the window gauges.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Place {
-    /// In the status last seen.
-    In(Status),
-    /// A complete reading of its window no longer returned it.
-    Missing,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::In(status) => status.fmt(f),
-            Self::Missing => f.write_str("missing"),
-        }
-    }
-}
-
-/// What happened to a call, told once. All counters, histograms and gauges are a fold over these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A call was seen for the first time.
-    Appeared {
-        /// Its type, for good.
-        call_type: CallType,
-        /// Where it was found.
-        status: Status,
-    },
-    /// A call in the lookback was seen that has been counted and forgotten before.
-    Returned {
-        /// Its type.
-        call_type: CallType,
-        /// Where it was found.
-        status: Status,
-    },
-    /// A call in the lookback changed its place.
-    Moved {
-        /// Its type.
-        call_type: CallType,
-        /// Where it stood.
-        from: Place,
-        /// Where it stands now.
-        to: Place,
-    },
-    /// A call was seen in a final status for the first time.
-    Processed {
-        /// Its type.
-        call_type: CallType,
-        /// The first final status.
-        status: Status,
-        /// Seconds from upload to now; none where the call was final when it appeared, for nobody
-        /// saw the moment.
-        after: Option<UnixSeconds>,
-    },
-    /// A call was seen as succeeded for the first time.
-    Succeeded {
-        /// Its type.
-        call_type: CallType,
-        /// What was measured by then.
-        measures: Measures,
-    },
-    /// A manual state of a call in the lookback changed.
-    Manual {
-        /// Which of the three.
-        kind: ManualKind,
-        /// The state it had.
-        from: Option<u8>,
-        /// The state it has.
-        to: Option<u8>,
-    },
-    /// A call is older than the lookback and was forgotten.
-    Left {
-        /// Its type.
-        call_type: CallType,
-        /// Where it stood.
-        place: Place,
-        /// The status last seen, if the call was never final.
-        never_final: Option<Status>,
-    },
 }

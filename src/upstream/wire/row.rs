@@ -1,0 +1,146 @@
+//! One call as the vendor lists it.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::loose::Loose;
+use super::{next_key, otherwise_none, reject, skip_seq};
+use crate::model::{CallType, Manual, Measures, Record, Rejection, Speech, Status};
+use crate::upstream::Page;
+
+/// A row: its fields, or nothing where it is not an object.
+#[derive(Default)]
+pub(super) struct Row<'de>(pub(super) Option<Fields<'de>>);
+
+impl<'de> Deserialize<'de> for Row<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor<'de>(PhantomData<&'de ()>);
+        impl<'de> Visitor<'de> for RowVisitor<'de> {
+            type Value = Row<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a call")
+            }
+
+            otherwise_none!();
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Row<'de>, A::Error> {
+                skip_seq(seq).map(|()| Row(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = next_key(&mut map)? {
+                    match fields.place(&key) {
+                        Some(place) => *place = map.next_value()?,
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(Row(Some(fields)))
+            }
+        }
+        deserializer.deserialize_any(RowVisitor(PhantomData))
+    }
+}
+
+/// The fields of a call that are used, as they came.
+#[derive(Default)]
+pub(super) struct Fields<'de> {
+    call_uuid: Loose<'de>,
+    call_id: Loose<'de>,
+    upload_time: Loose<'de>,
+    call_type: Loose<'de>,
+    status: Loose<'de>,
+    duration: Loose<'de>,
+    left: SpeechFields<'de>,
+    right: SpeechFields<'de>,
+    manual: [Loose<'de>; 3],
+}
+
+#[derive(Default)]
+struct SpeechFields<'de> {
+    channel: Loose<'de>,
+    speed: Loose<'de>,
+    silence: Loose<'de>,
+    ratio: Loose<'de>,
+}
+
+impl<'de> Fields<'de> {
+    fn place(&mut self, key: &str) -> Option<&mut Loose<'de>> {
+        Some(match key {
+            "call_uuid" => &mut self.call_uuid,
+            "call_id" => &mut self.call_id,
+            "upload_time" => &mut self.upload_time,
+            "call_type" => &mut self.call_type,
+            "status" => &mut self.status,
+            "duration" => &mut self.duration,
+            "left_channel" => &mut self.left.channel,
+            "left_speed" => &mut self.left.speed,
+            "left_silence_time" => &mut self.left.silence,
+            "left_speech_ratio" => &mut self.left.ratio,
+            "right_channel" => &mut self.right.channel,
+            "right_speed" => &mut self.right.speed,
+            "right_silence_time" => &mut self.right.silence,
+            "right_speech_ratio" => &mut self.right.ratio,
+            "inspect_status" => &mut self.manual[0],
+            "review_status" => &mut self.manual[1],
+            "complain_status" => &mut self.manual[2],
+            _ => return None,
+        })
+    }
+
+    /// Puts the call on the page, or counts why it cannot be used.
+    pub(super) fn take_up(&self, page: &mut Page) {
+        let Some(id) = self
+            .call_uuid
+            .identity()
+            .or_else(|| self.call_id.identity())
+        else {
+            return reject(page, Rejection::Identity, "neither call_uuid nor call_id");
+        };
+        let Some(uploaded) = self.upload_time.time() else {
+            return reject(page, Rejection::UploadTime, "no usable upload_time");
+        };
+        let mut bad = Vec::new();
+        let mut measure = |name: &'static str, value: &Loose<'_>| {
+            value.measure().unwrap_or_else(|()| {
+                bad.push(name);
+                None
+            })
+        };
+        let measures = Measures {
+            duration: measure("duration", &self.duration),
+            channels: [&self.left, &self.right].map(|side| Speech {
+                role: side.channel.role(),
+                speed: measure("speed", &side.speed),
+                silence: measure("silence time", &side.silence),
+                ratio: measure("speech ratio", &side.ratio),
+            }),
+        };
+        let manual = Manual(std::array::from_fn(|kind| {
+            self.manual[kind].state().unwrap_or_else(|()| {
+                bad.push("manual state");
+                None
+            })
+        }));
+        for name in bad {
+            reject(page, Rejection::Measure, name);
+        }
+        page.records.push(Record {
+            id,
+            uploaded,
+            call_type: self
+                .call_type
+                .integer()
+                .map_or(CallType::UNKNOWN, CallType::from_number),
+            status: self
+                .status
+                .integer()
+                .map_or(Status::UNKNOWN, Status::from_number),
+            manual,
+            measures,
+        });
+    }
+}

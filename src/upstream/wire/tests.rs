@@ -1,0 +1,260 @@
+use super::*;
+use crate::model::{CallId, CallType, Manual, Measure, Measures, Record, Role, Speech, Status};
+
+fn page(calls: &str) -> Page {
+    let body = format!(r#"{{"data":[{{"calls":[{calls}]}}],"paging":{{"total":1}}}}"#);
+    parse_page(body.as_bytes()).unwrap()
+}
+
+fn record(fields: &str) -> Record {
+    let page = page(&format!(
+        r#"{{"call_uuid":"a","upload_time":1622633782,{fields}}}"#
+    ));
+    assert_eq!(page.rejected, [0; 4], "{fields}");
+    page.records.into_iter().next().unwrap()
+}
+
+fn units(value: f64) -> Option<Measure> {
+    Measure::from_units(value)
+}
+
+#[test]
+fn the_vendors_sample_is_read_to_the_last_field() {
+    let page = parse_page(include_bytes!(
+        "../../../tests/fixtures/details-response.json"
+    ))
+    .unwrap();
+    assert_eq!(
+        (page.total, page.records.len(), page.rejected),
+        (Some(6), 6, [0; 4])
+    );
+    assert_eq!(
+        page.records[0],
+        Record {
+            id: CallId(0x3b9cd7a9_d38c_4aa0_a35d_77f6abb9f497),
+            uploaded: 1622633782,
+            call_type: CallType::VOICE,
+            status: Status::SUCCEEDED,
+            manual: Manual([Some(0), None, None]),
+            measures: Measures {
+                duration: units(164.22),
+                channels: [
+                    Speech {
+                        role: Role::Customer,
+                        speed: units(241.552),
+                        silence: units(88.46),
+                        ratio: units(0.4613),
+                    },
+                    Speech {
+                        role: Role::Staff,
+                        speed: units(165.169),
+                        silence: units(110.82),
+                        ratio: units(0.3252),
+                    },
+                ],
+            },
+        }
+    );
+}
+
+#[test]
+fn a_number_may_be_a_string_and_a_string_a_number() {
+    let call = record(
+        r#""call_type":"2","status":"31","duration":"88.5","left_speed":null,
+           "inspect_status":"1","complain_status":-1"#,
+    );
+    assert_eq!(call.call_type, CallType::TEXT);
+    assert_eq!(call.status, Status::from_number(31));
+    assert_eq!(call.measures.duration, units(88.5));
+    assert_eq!(call.measures.channels[0], Speech::default());
+    assert_eq!(call.manual, Manual([Some(1), None, None]));
+    let page = page(r#"{"call_uuid":null,"call_id":17,"upload_time":"1622633782"}"#);
+    assert_eq!(page.records[0].id, CallId::parse("17").unwrap());
+    assert_eq!(page.records[0].uploaded, 1622633782);
+}
+
+#[test]
+fn a_status_or_type_that_is_none_is_unknown_and_a_strange_one_is_named() {
+    for (fields, call_type, status) in [
+        (r#""x":0"#, "unknown", "unknown"),
+        (r#""call_type":null,"status":null"#, "unknown", "unknown"),
+        (r#""call_type":"","status":[2]"#, "unknown", "unknown"),
+        (r#""call_type":-5,"status":1e999"#, "unknown", "unknown"),
+        (r#""call_type":7,"status":77"#, "unknown_7", "unknown_77"),
+        (r#""call_type":0.0,"status":2.0"#, "voice", "succeeded"),
+        (
+            r#""call_type":0.5,"status":99999999999999999999"#,
+            "unknown",
+            "unknown",
+        ),
+    ] {
+        let call = record(fields);
+        assert_eq!(
+            (call.call_type.to_string(), call.status.to_string()),
+            (call_type.to_string(), status.to_string()),
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_used_costs_its_neighbours_nothing() {
+    let good = r#"{"call_uuid":"a","upload_time":5}"#;
+    for (bad, reason) in [
+        (r#"{"upload_time":5}"#, Rejection::Identity),
+        (
+            r#"{"call_uuid":"","call_id":null,"upload_time":5}"#,
+            Rejection::Identity,
+        ),
+        (r#"{"call_uuid":{},"upload_time":5}"#, Rejection::Identity),
+        (r#"{"call_uuid":"b"}"#, Rejection::UploadTime),
+        (
+            r#"{"call_uuid":"b","upload_time":null}"#,
+            Rejection::UploadTime,
+        ),
+        (
+            r#"{"call_uuid":"b","upload_time":0}"#,
+            Rejection::UploadTime,
+        ),
+        (
+            r#"{"call_uuid":"b","upload_time":-5}"#,
+            Rejection::UploadTime,
+        ),
+        (
+            r#"{"call_uuid":"b","upload_time":"soon"}"#,
+            Rejection::UploadTime,
+        ),
+        (
+            r#"{"call_uuid":"b","upload_time":1622633782000}"#,
+            Rejection::UploadTime,
+        ),
+        (
+            r#"{"call_uuid":"b","upload_time":1e999}"#,
+            Rejection::UploadTime,
+        ),
+        ("null", Rejection::Shape),
+        ("7", Rejection::Shape),
+        (r#""row""#, Rejection::Shape),
+        ("true", Rejection::Shape),
+        ("[{}]", Rejection::Shape),
+    ] {
+        let page = page(&format!("{good},{bad},{good}"));
+        assert_eq!(page.records.len(), 2, "{bad}");
+        assert_eq!(page.unusable(), 1, "{bad}");
+        assert_eq!(page.rejected[reason as usize], 1, "{bad}");
+    }
+    for group in [
+        "null",
+        "3",
+        "[]",
+        "{}",
+        r#"{"calls":null}"#,
+        r#"{"calls":{"a":1}}"#,
+    ] {
+        let body = format!(r#"{{"data":[{group},{{"calls":[{good}]}}],"paging":{{"total":2}}}}"#);
+        let page = parse_page(body.as_bytes()).unwrap();
+        assert_eq!((page.records.len(), page.unusable()), (1, 1), "{group}");
+    }
+}
+
+#[test]
+fn a_measure_that_is_none_is_ignored_and_its_record_is_not() {
+    for bad in [
+        "-0.1",
+        "1e999",
+        "-1e999",
+        r#""NaN""#,
+        r#""inf""#,
+        r#""long""#,
+        "{}",
+        "true",
+        "1e10",
+    ] {
+        let page = page(&format!(
+            r#"{{"call_uuid":"a","upload_time":5,"duration":{bad},"left_silence_time":3}}"#
+        ));
+        assert_eq!(page.rejected[Rejection::Measure as usize], 1, "{bad}");
+        assert_eq!(page.unusable(), 0);
+        assert_eq!(page.records[0].measures.duration, None);
+        assert_eq!(page.records[0].measures.channels[0].silence, units(3.0));
+    }
+}
+
+#[test]
+fn either_side_may_be_the_customer() {
+    let call = record(
+        r#""left_channel":"staff","left_speed":1,"right_channel":"Customer","right_speed":2"#,
+    );
+    let roles = call.measures.channels.map(|side| (side.role, side.speed));
+    assert_eq!(
+        roles,
+        [(Role::Staff, units(1.0)), (Role::Customer, units(2.0))]
+    );
+    let call = record(r#""left_channel":3,"left_speed":1"#);
+    assert_eq!(call.measures.channels[0].role, Role::Unknown);
+}
+
+#[test]
+fn an_empty_window_and_a_failure_never_look_alike() {
+    let empty = Page {
+        total: Some(0),
+        ..Page::default()
+    };
+    for body in [
+        r#"{"data":[],"paging":{"total":0}}"#,
+        r#"{"data":null,"paging":{"total":0}}"#,
+        r#"{"paging":{"total":"0"}}"#,
+        r#"{"resultCode":"0","data":[],"paging":{"total":0}}"#,
+    ] {
+        assert_eq!(parse_page(body.as_bytes()), Ok(empty.clone()), "{body}");
+    }
+    for (body, message) in [
+        (
+            r#"{"resultCode":"0300028","resultDesc":"no\npermission"}"#,
+            "0300028 nopermission",
+        ),
+        (
+            r#"{"resultCode":"0300028","data":null,"paging":{"total":0}}"#,
+            "0300028 ",
+        ),
+        (
+            r#"{"resultCode":"0300028","data":[],"paging":{"total":0}}"#,
+            "0300028 ",
+        ),
+        (
+            r#"{"data":null,"paging":{"total":5}}"#,
+            "no data, though paging.total is 5",
+        ),
+        (r#"{"data":null}"#, "neither data nor paging.total"),
+        (r#"{}"#, "neither data nor paging.total"),
+        (
+            r#"{"data":{"calls":[]},"paging":[1]}"#,
+            "neither data nor paging.total",
+        ),
+    ] {
+        assert_eq!(
+            parse_page(body.as_bytes()),
+            Err(Unreadable::Envelope(message.into())),
+            "{body}"
+        );
+    }
+    for body in [
+        "",
+        "<html>",
+        r#"{"data":[{"calls":[{"call_uuid":"a""#,
+        "[]",
+        "null",
+    ] {
+        let answer = parse_page(body.as_bytes());
+        assert!(
+            matches!(answer, Err(Unreadable::Body(_))),
+            "{body}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_total_that_is_missing_is_not_zero() {
+    let page = parse_page(br#"{"data":[{"calls":[{"call_uuid":"a","upload_time":5}]}]}"#).unwrap();
+    assert_eq!(page.total, None);
+}

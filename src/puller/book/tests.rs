@@ -32,7 +32,11 @@ fn record(id: u32, status: i64) -> Record {
             _ => CallType::VOICE,
         },
         status: Status::from_number(status),
-        manual: Manual([(id % 4 == 0).then_some(1), None, (id % 7 == 0).then_some(0)]),
+        manual: Manual([
+            id.is_multiple_of(4).then_some(1),
+            None,
+            id.is_multiple_of(7).then_some(0),
+        ]),
         measures: Measures {
             duration: Some(Measure::whole(id % 600)),
             channels: [side(Role::Staff, id % 211), side(Role::Customer, id % 97)],
@@ -295,7 +299,7 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
         });
         refused("another bound", |_, state| {
             let text = state.as_mut().unwrap();
-            text.insert_str(first_bound(text), "9");
+            text.insert(first_bound(text), '9');
         });
     }
 }

@@ -16,45 +16,8 @@ const PAGES: u32 = 1000;
 const ROUNDS: usize = 9;
 const FIRST: u32 = 1_622_500_000;
 
-/// The vendor's answer as serde would read it, were it always as documented.
-mod typed {
-    use serde::Deserialize;
-
-    #[derive(Deserialize)]
-    pub(super) struct Answer {
-        pub(super) data: Vec<Group>,
-        pub(super) paging: Paging,
-    }
-    #[derive(Deserialize)]
-    pub(super) struct Paging {
-        pub(super) total: u64,
-    }
-    #[derive(Deserialize)]
-    pub(super) struct Group {
-        pub(super) calls: Vec<Call>,
-    }
-    #[derive(Deserialize)]
-    #[allow(dead_code, reason = "what is parsed is what is measured")]
-    pub(super) struct Call {
-        pub(super) call_uuid: Option<String>,
-        pub(super) call_id: Option<String>,
-        pub(super) upload_time: Option<u32>,
-        pub(super) call_type: Option<i16>,
-        pub(super) status: Option<i16>,
-        pub(super) duration: Option<f64>,
-        pub(super) left_channel: Option<String>,
-        pub(super) left_speed: Option<f64>,
-        pub(super) left_silence_time: Option<f64>,
-        pub(super) left_speech_ratio: Option<f64>,
-        pub(super) right_channel: Option<String>,
-        pub(super) right_speed: Option<f64>,
-        pub(super) right_silence_time: Option<f64>,
-        pub(super) right_speech_ratio: Option<f64>,
-        pub(super) inspect_status: Option<i16>,
-        pub(super) review_status: Option<i16>,
-        pub(super) complain_status: Option<i16>,
-    }
-}
+#[path = "common/typed.rs"]
+mod typed;
 
 /// Pages of the shape of the vendor's sample: each call with all of its fields, newest first.
 fn pages() -> Vec<Vec<u8>> {

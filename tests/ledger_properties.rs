@@ -1,11 +1,12 @@
 //! What must hold of the ledger and the tallies whatever is observed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use cec_exporter::ledger::Ledger;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
-    CallId, CallType, Event, Manual, Measure, Measures, Place, Record, Role, Speech, Status, Window,
+    CallId, CallSet, CallType, Event, Manual, Measure, Measures, Place, Record, Role, Speech,
+    Status, Window,
 };
 use proptest::prelude::*;
 
@@ -53,7 +54,7 @@ impl Book {
         }
     }
 
-    fn miss(&mut self, window: Window, seen: &HashSet<CallId>) {
+    fn miss(&mut self, window: Window, seen: &CallSet) {
         let Self {
             ledger,
             tallies,

@@ -83,6 +83,13 @@ impl Subject {
         assert!(message.starts_with("POST "), "{message}");
     }
 
+    /// How many requests were sent again.
+    fn retries(&self) -> usize {
+        let reports = self.reports.lock().unwrap();
+        let again = |report: &&Report| matches!(report, Report::Retry(_));
+        reports.iter().filter(again).count()
+    }
+
     /// The codes of all requests, as `token 200`.
     fn codes(&self) -> Vec<String> {
         let reports = self.reports.lock().unwrap();
@@ -90,7 +97,7 @@ impl Subject {
             .iter()
             .filter_map(|report| match report {
                 Report::Request { api, code, .. } => Some(format!("{api} {code}")),
-                Report::TokenExpiry(_) => None,
+                Report::TokenExpiry(_) | Report::Retry(_) => None,
             })
             .collect()
     }
@@ -383,6 +390,7 @@ async fn assert_fails(reply: Reply, kind: ErrorKind, code: &str, says: &[&str], 
     assert_eq!(error.kind, kind, "{shown}: {error}");
     assert_says(&error, says);
     assert_eq!(vendor.counts().1, requests, "{shown}");
+    assert_eq!(subject.retries(), requests - 1, "{shown}");
     assert_eq!(
         subject.codes().last().unwrap(),
         &format!("details {code}"),

@@ -67,6 +67,14 @@ impl Storage {
     }
 }
 
+/// What a target goes on with after a reload.
+enum Ledger {
+    /// What was kept of it.
+    Opened((Book, Kept)),
+    /// What it has now, under another configuration.
+    Of(Member),
+}
+
 /// Where one target's ledger is kept.
 type Kept = Box<dyn Store>;
 
@@ -117,10 +125,10 @@ impl Fleet {
         })
     }
 
-    /// Ends all pulls.
+    /// Ends all pulls and lets go of all ledgers.
     pub(super) async fn stop(&self) {
         let members = self.members();
-        join_all(members.iter().map(|member| member.puller.stop())).await;
+        join_all(members.iter().map(Member::end)).await;
     }
 
     fn members(&self) -> Arc<Vec<Member>> {
@@ -140,26 +148,22 @@ impl Fleet {
                 continue;
             }
             let (own, client) = prepare(target, &self.metrics)?;
-            let opened = match old.iter().any(|member| member.config.name == target.name) {
-                true => None,
-                false => Some(self.storage.open(&target.name).await?),
+            let before = old.iter().find(|member| member.config.name == target.name);
+            let ledger = match before {
+                Some(before) => Ledger::Of(before.handle()),
+                None => Ledger::Opened(self.storage.open(&target.name).await?),
             };
-            prepared.push(Some((own, client, opened)));
+            prepared.push(Some((own, client, ledger)));
         }
         let mut members = Vec::with_capacity(config.targets.len());
         for (target, prepared) in config.targets.into_iter().zip(prepared) {
-            let Some((own, client, opened)) = prepared else {
+            let Some((own, client, ledger)) = prepared else {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
-            let before = old.iter().find(|member| member.config.name == target.name);
-            let taken_over = match (opened, before) {
-                (Some((book, store)), _) => Some((book, Arc::new(store))),
-                (None, Some(before)) => before.puller.close().await,
-                (None, None) => None,
-            };
-            let Some((book, store)) = taken_over else {
-                return Err(format!("target {:?} has been closed", target.name));
+            let (book, store) = match ledger {
+                Ledger::Opened((book, store)) => (book, Arc::new(store)),
+                Ledger::Of(before) => before.puller.close().await,
             };
             members.push(member(target, client, own, &self.clock, book, store));
         }
@@ -168,8 +172,7 @@ impl Fleet {
                 .iter()
                 .any(|member| member.config.name == gone.config.name)
             {
-                // Its file is free again, whatever scrapes still look at it: it may come back.
-                drop(gone.puller.close().await);
+                gone.end().await;
             }
         }
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
@@ -178,6 +181,13 @@ impl Fleet {
 }
 
 impl Member {
+    /// Ends its pull and lets go of its ledger, also where a scrape still holds the target.
+    async fn end(&self) {
+        let (_, store) = self.puller.close().await;
+        // A panic in there would have been logged; nothing is left to be done about it.
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+
     fn handle(&self) -> Self {
         Self {
             config: self.config.clone(),
@@ -198,6 +208,7 @@ fn prepare(
             reported.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::TokenExpiry(time) => reported.set_token_expiry(time),
+        Report::Retry(api) => reported.retry(&api.to_string()),
     });
     let client = HttpClient::new(client_settings(target), report)
         .map_err(|error| format!("target {:?}: {error}", target.name))?;

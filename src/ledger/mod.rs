@@ -6,14 +6,15 @@ mod table;
 
 pub use entry::Row;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use entry::{Entry, Slot};
 use serde::{Deserialize, Serialize};
 use table::Table;
 
 use crate::model::{
-    CallId, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds, Window,
+    CallId, CallSet, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds,
+    Window,
 };
 
 /// What became of a record.
@@ -210,12 +211,7 @@ impl Ledger {
     }
 
     /// Marks the calls of a window that a complete reading of it did not show.
-    pub fn mark_missing(
-        &mut self,
-        window: Window,
-        seen: &HashSet<CallId>,
-        emit: &mut impl FnMut(Event),
-    ) {
+    pub fn mark_missing(&mut self, window: Window, seen: &CallSet, emit: &mut impl FnMut(Event)) {
         let gone: Vec<Slot> = self
             .table
             .slots(window)
@@ -275,14 +271,17 @@ impl Ledger {
         self.forgotten_before
     }
 
-    /// Rows of what has changed since the last time. If they cannot be kept,
+    /// Rows of what has changed since the last time, in their order, which is the one that a store
+    /// takes them up fastest in. If they cannot be kept,
     /// [`Ledger::put_back`] has them come again.
     pub fn take_changes(&mut self) -> Vec<Row> {
         let Self { table, changed, .. } = self;
-        changed
+        let mut rows: Vec<Row> = changed
             .drain(..)
             .filter_map(|slot| table[slot].take_row())
-            .collect()
+            .collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// Rows that were taken, but not kept.

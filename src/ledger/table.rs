@@ -1,13 +1,13 @@
 //! The calls in memory: found by identity, and by the minute of their upload.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
 
 use super::entry::{Entry, NO_SLOT, Slot};
-use crate::model::{CallId, UnixSeconds, Window};
+use crate::model::{CallHasher, CallId, UnixSeconds, Window};
 
 const MINUTE: UnixSeconds = 60;
 
@@ -17,7 +17,7 @@ const MINUTE: UnixSeconds = 60;
 pub(super) struct Table {
     entries: Vec<Entry>,
     by_id: HashTable<Slot>,
-    hasher: RandomState,
+    hasher: CallHasher,
     minutes: BTreeMap<UnixSeconds, Minute>,
     /// Head of the list of slots that are free.
     free: Slot,
@@ -34,7 +34,7 @@ impl Default for Table {
         Self {
             entries: Vec::new(),
             by_id: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher: CallHasher::default(),
             minutes: BTreeMap::new(),
             free: NO_SLOT,
         }

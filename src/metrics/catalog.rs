@@ -132,6 +132,8 @@ catalog! {
     API_REQUEST_DURATION "cec_exporter_api_request_duration_seconds" Histogram ["target", "api"],
         REQUESTS,
         "Time from sending a request to the vendor to the last byte of its answer.";
+    API_RETRIES "cec_exporter_api_retries_total" Counter ["target", "api"], &[],
+        "Requests to the vendor that failed and were sent again.";
     REJECTED "cec_exporter_records_rejected_total" Counter ["target", "reason"], &[],
         "Records of the vendor's that could not be used, or (measure) values of those that could.";
     TOKEN_EXPIRY "cec_exporter_token_expiry_timestamp_seconds" Gauge ["target"], &[],

@@ -20,6 +20,7 @@ pub struct ExporterMetrics {
     pull_failures: CounterVec,
     api_requests: CounterVec,
     api_request_duration: HistogramVec,
+    api_retries: CounterVec,
     rejected: CounterVec,
     token_expiry: GaugeVec,
     ledger_calls: GaugeVec,
@@ -64,6 +65,7 @@ impl ExporterMetrics {
             pull_failures: add(&registry, counters(catalog::PULL_FAILURES))?,
             api_requests: add(&registry, counters(catalog::API_REQUESTS))?,
             api_request_duration: add(&registry, histograms(catalog::API_REQUEST_DURATION))?,
+            api_retries: add(&registry, counters(catalog::API_RETRIES))?,
             rejected: add(&registry, counters(catalog::REJECTED))?,
             token_expiry: add(&registry, gauges(catalog::TOKEN_EXPIRY))?,
             ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
@@ -77,6 +79,7 @@ impl ExporterMetrics {
     pub fn target(&self, name: &str, labels: &KnownLabels) -> TargetMetrics {
         for api in &labels.apis {
             self.api_request_duration.with_label_values(&[name, api]);
+            self.api_retries.with_label_values(&[name, api]);
         }
         for reason in &labels.failures {
             self.pull_failures.with_label_values(&[name, reason]);
@@ -97,6 +100,7 @@ impl ExporterMetrics {
             pull_failures: self.pull_failures.clone(),
             api_requests: self.api_requests.clone(),
             api_request_duration: self.api_request_duration.clone(),
+            api_retries: self.api_retries.clone(),
             rejected: self.rejected.clone(),
         }
     }
@@ -138,6 +142,7 @@ pub struct TargetMetrics {
     pull_failures: CounterVec,
     api_requests: CounterVec,
     api_request_duration: HistogramVec,
+    api_retries: CounterVec,
     rejected: CounterVec,
 }
 
@@ -173,6 +178,11 @@ impl TargetMetrics {
         self.api_request_duration
             .with_label_values(&[&self.name, api])
             .observe(seconds);
+    }
+
+    /// A request is sent again.
+    pub fn retry(&self, api: &str) {
+        self.api_retries.with_label_values(&[&self.name, api]).inc();
     }
 
     /// So many records were rejected.

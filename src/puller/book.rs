@@ -1,14 +1,13 @@
 //! What is known of one target: its ledger, the tallies made of it, and how far the list is read.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Ledger, Marks, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::tallies::Tallies;
-use crate::model::{CallId, CallType, Rejection, Status, UnixSeconds, Window};
+use crate::model::{CallSet, CallType, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
 use crate::store::{Changes, FileStore, Key, Medium, StoreError};
 use crate::upstream::Page;
@@ -72,7 +71,7 @@ impl Book {
     }
 
     /// Marks what a whole reading of a window did not show.
-    pub(super) fn mark_missing(&mut self, window: Window, seen: &HashSet<CallId>) {
+    pub(super) fn mark_missing(&mut self, window: Window, seen: &CallSet) {
         let Self {
             ledger, tallies, ..
         } = self;

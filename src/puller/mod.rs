@@ -131,8 +131,7 @@ impl<U, S> Clone for Puller<U, S> {
 struct Inner<U, S> {
     settings: Settings,
     upstream: U,
-    /// None once it is handed over: then not even a scrape that is still under way keeps the file.
-    store: Mutex<Option<Arc<S>>>,
+    store: Arc<S>,
     /// Held while a commit is written, also by one whose pull is gone: the next one waits for it.
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
@@ -188,7 +187,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             size: PageSize::new(settings.page_size),
             settings,
             upstream,
-            store: Mutex::new(Some(store)),
+            store,
             committing: Arc::default(),
             clock,
             metrics,
@@ -263,12 +262,11 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         drop(self.inner.committing.lock().await);
     }
 
-    /// Ends for good, and hands over what is known and where it is kept; the second time there is
-    /// nothing left to hand over.
-    pub async fn close(&self) -> Option<(Book, Arc<S>)> {
+    /// Ends for good, and hands over what is known and where it is kept.
+    pub async fn close(&self) -> (Book, Arc<S>) {
         self.stop().await;
-        let store = lock(&self.inner.store).take()?;
-        Some((std::mem::take(&mut *lock(&self.inner.book)), store))
+        let book = std::mem::take(&mut *lock(&self.inner.book));
+        (book, Arc::clone(&self.inner.store))
     }
 }
 
@@ -324,15 +322,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut book = lock(&self.book);
             (book.take_changes(), book.published())
         };
-        let store = lock(&self.store).clone();
-        match store.map(|store| store.commit(&changes)) {
-            // Whoever has taken the book over counts on.
-            None => Err(Failure::Storage("the target has been closed".into())),
-            Some(Ok(())) => {
+        match self.store.commit(&changes) {
+            Ok(()) => {
                 self.publish(published);
                 Ok(())
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 lock(&self.book).put_back(&changes);
                 Err(Failure::Storage(error.to_string()))
             }

@@ -1,6 +1,5 @@
 //! One pull: what is new, what has moved, and then, while nobody waits, a comparison of the rest.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tracing::{debug, warn};
 use super::book::Book;
 use super::plan::{self, Reconcile};
 use super::{Failure, Inner};
-use crate::model::{CallId, Rejection, UnixSeconds, Window};
+use crate::model::{CallId, CallSet, Rejection, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::paging::{Listing, Need, read_window};
 use crate::upstream::{ErrorKind, Filter, Page, Upstream};
@@ -56,8 +55,8 @@ pub(super) struct Pull<'a, U, S> {
     now: UnixSeconds,
     /// Calls uploaded in it are taken up; its end is ahead of now by what clocks may differ.
     lookback: Window,
-    /// Calls that this pull has read already.
-    seen: HashSet<CallId>,
+    /// Calls that this pull has read already and that may be pending.
+    seen: CallSet,
 }
 
 impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
@@ -74,7 +73,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             habits,
             now,
             lookback,
-            seen: HashSet::new(),
+            seen: CallSet::default(),
         }
     }
 
@@ -169,7 +168,12 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 if oldest_first.is_none() {
                     oldest_first = Some(is_oldest_first(page));
                 }
-                seen.extend(page.records.iter().map(|record| record.id));
+                // Of a million that have come to rest, nothing needs to be remembered here.
+                let pending = page
+                    .records
+                    .iter()
+                    .filter(|record| !record.status.is_final());
+                seen.extend(pending.map(|record| record.id));
                 let Some(total) = total else {
                     return Need::More;
                 };
@@ -227,8 +231,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         for window in windows {
             let begin = pending.partition_point(|(at, _)| *at < window.from);
             let end = pending.partition_point(|(at, _)| *at <= window.to);
-            let mut wanted: HashSet<CallId> =
-                pending[begin..end].iter().map(|(_, id)| *id).collect();
+            let mut wanted: CallSet = pending[begin..end].iter().map(|(_, id)| *id).collect();
             self.read(window, Filter::All, 1, |_, page, _| {
                 for record in &page.records {
                     wanted.remove(&record.id);

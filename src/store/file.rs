@@ -84,6 +84,15 @@ impl Store for FileStore {
             ))),
         }
     }
+
+    fn close(&self) {
+        let database = self
+            .database
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(database);
+    }
 }
 
 /// Makes the tables, so that reading never has to ask whether they are there.

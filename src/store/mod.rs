@@ -36,6 +36,9 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing has changed then, or everything has and the same changes may be made again. The
     /// next commit tries anew, so a disk that was full needs no restart.
     fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Lets go of the file, for others to open it, however many still hold the store. Blocks.
+    fn close(&self) {}
 }
 
 /// Keeps nothing: counters start over with the process.
@@ -51,6 +54,10 @@ impl Store for Nowhere {
 impl Store for Box<dyn Store> {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
         self.as_ref().commit(changes)
+    }
+
+    fn close(&self) {
+        self.as_ref().close();
     }
 }
 

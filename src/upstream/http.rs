@@ -155,7 +155,9 @@ impl HttpClient {
                     self.report_expiry(grant.lifetime);
                     return Ok(grant);
                 }
-                Err(failure) => sleep(self.wait_before_retry(failure, made)?).await,
+                Err(failure) => {
+                    sleep(self.wait_before_retry(subject.api, failure, made)?).await;
+                }
             }
             made += 1;
         }
@@ -199,7 +201,7 @@ impl HttpClient {
     }
 
     /// How long to wait before the request is tried again, or the error if it is not.
-    fn wait_before_retry(&self, failure: Failure, made: u32) -> Result<Duration, Error> {
+    fn wait_before_retry(&self, api: Api, failure: Failure, made: u32) -> Result<Duration, Error> {
         let mut budget = self.budget();
         let retry_after = failure.error.retry_after;
         let jitter = fastrand::f64();
@@ -208,6 +210,7 @@ impl HttpClient {
             Retry::After(wait) => {
                 budget.spend();
                 debug!(error = %failure.error, ?wait, "trying again");
+                (self.report)(Report::Retry(api));
                 Ok(wait)
             }
         }
@@ -278,7 +281,7 @@ impl Upstream for HttpClient {
             };
             self.remember_hold(&failure.error);
             // Without a permit: others need not wait for this one's pause.
-            sleep(self.wait_before_retry(failure, made)?).await;
+            sleep(self.wait_before_retry(Api::Details, failure, made)?).await;
             made += 1;
         }
     }

@@ -176,6 +176,8 @@ pub enum Report {
     },
     /// A token was received that is good until this moment of the local clock (Unix seconds).
     TokenExpiry(f64),
+    /// A request that failed is about to be sent again.
+    Retry(Api),
 }
 
 /// Takes the client's reports; called on its tasks, so it must be quick.

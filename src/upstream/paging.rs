@@ -4,13 +4,12 @@
 //! no number of pages can be computed. What counts is the number of distinct calls seen against
 //! the vendor's own total.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
-use crate::model::{CallId, Window};
+use crate::model::{CallSet, Window};
 
 /// Rows to ask for a page; shrinks when the vendor refuses it, and stays so.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ pub enum Need {
 #[derive(Debug)]
 pub struct Listing {
     /// The calls.
-    pub seen: HashSet<CallId>,
+    pub seen: CallSet,
     /// The vendor's number of calls in the window, where it gave one.
     pub total: Option<u64>,
     /// Whether the list was read so that a call it did not show is not there.
@@ -178,7 +177,7 @@ async fn first_page<U: Upstream>(
 /// One reading of a list from its first page on. Pure: pages in, decisions out.
 #[derive(Default, Debug)]
 struct Pass {
-    seen: HashSet<CallId>,
+    seen: CallSet,
     unusable: u64,
     /// The largest total that any page named: a row that left while others were read makes the
     /// total smaller and pushes a row to a page that was read already.
@@ -265,7 +264,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::model::{CallType, Manual, Measures, Record, Rejection, Status};
+    use crate::model::{CallId, CallType, Manual, Measures, Record, Rejection, Status};
 
     fn record(id: u32) -> Record {
         Record {

@@ -35,8 +35,13 @@ pub enum Unreadable {
 /// `data` that is null or absent is an empty page only where the total is 0 as well and no error
 /// code is given: an empty window and a failure must never look alike.
 pub fn parse_page(body: &[u8]) -> Result<Page, Unreadable> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|error| Unreadable::Body(error.to_string()))?;
+    // Checked as a whole, for checking each of its short strings takes longer. Broken characters in
+    // a field that is not read are no reason to lose the page.
+    let answer: Answer = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    }
+    .map_err(|error| Unreadable::Body(error.to_string()))?;
     let failed = answer
         .code
         .as_deref()

@@ -1,0 +1,524 @@
+//! A real Prometheus scrapes real exporters of simulated contact centres. Every query of every
+//! panel and rule has to bring data; every fault has to raise its alerts, and no others.
+//!
+//! Rules and thresholds are those of this repository but for time: windows of an hour, and of a
+//! quarter, are 20 seconds here, and so are the thresholds that go with them. Nobody
+//! would wait for the real ones; they are shown by the unit tests of the rules.
+
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/boards.rs"]
+mod boards;
+#[path = "support/prometheus_server.rs"]
+mod prometheus_server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+use boards::{Query, RULES, boards, file_name, files, read, rules};
+use prometheus_server::{Prometheus, Running, Series, free_address, is_installed, run};
+
+const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
+const WEEK: f64 = 604_800.0;
+/// The windows of the rules here.
+const WINDOW: Duration = Duration::from_secs(20);
+/// Calls a second of each contact centre.
+const CALLS: u32 = 10;
+
+/// What takes the place of the windows of the recording rules.
+const WINDOWS: [(&str, &str); 3] = [
+    ("[1h]", "[20s]"),
+    ("[15m]", "[20s]"),
+    ("offset 1h", "offset 20s"),
+];
+/// Thresholds that are times, in seconds, or calls in a time: a hundred in a window, half of those
+/// of voice, or else chance would judge. A token lives for 30 s here and is renewed 6 s before its
+/// end.
+const THRESHOLDS: [(&str, &str); 4] = [
+    ("cec:frontier_lag_seconds:threshold", "vector(10)"),
+    ("cec:token_left_seconds:threshold", "vector(4)"),
+    ("cec:pending_age_seconds:threshold", "vector(10)"),
+    ("cec:finished_calls_per_hour:threshold", "vector(18000)"),
+];
+
+/// A contact centre, what will befall it, and the alerts that this has to raise.
+struct Case {
+    target: &'static str,
+    /// Put to this path of the simulator.
+    fault: Option<(&'static str, &'static str)>,
+    /// In force from the start.
+    habits: &'static str,
+    alerts: &'static [&'static str],
+}
+
+const fn case(
+    target: &'static str,
+    fault: Option<(&'static str, &'static str)>,
+    alerts: &'static [&'static str],
+) -> Case {
+    Case {
+        target,
+        fault,
+        habits: "{}",
+        alerts,
+    }
+}
+
+const FAULTS: &str = "/-/faults";
+const SCENARIO: &str = "/-/scenario";
+
+const CASES: &[Case] = &[
+    case("healthy", None, &[]),
+    case(
+        "down",
+        Some((FAULTS, r#"{"down": true}"#)),
+        &["CecTargetDown", "CecFrontierBehind"],
+    ),
+    // The pull goes on and on, and has not failed yet.
+    case(
+        "slow",
+        Some((FAULTS, r#"{"latency_ms": 100000}"#)),
+        &["CecFrontierBehind"],
+    ),
+    Case {
+        target: "token",
+        fault: Some((
+            FAULTS,
+            r#"{"token": {"expires_seconds": 30, "troubles": [{"answer": {"http": 500}, "share": 1.0}]}}"#,
+        )),
+        habits: r#"{"token": {"expires_seconds": 30}}"#,
+        alerts: &["CecTokenNotRenewed", "CecTargetDown", "CecFrontierBehind"],
+    },
+    // See `rate_limit_again`.
+    case("limited", None, &["CecRateLimited"]),
+    case(
+        "rejected",
+        Some((FAULTS, r#"{"wire": {"malformed_share": 0.3}}"#)),
+        &["CecRecordsRejected"],
+    ),
+    case(
+        "stuck",
+        Some((SCENARIO, r#"{"stuck": 0}"#)),
+        &["CecPipelineStuck"],
+    ),
+    case(
+        "failing",
+        Some((SCENARIO, r#"{"asr_failing": 0.9}"#)),
+        &["CecAsrFailing", "CecFailureRatioHigh"],
+    ),
+    case(
+        "quota",
+        Some((SCENARIO, r#"{"quota_exhausted": 1.0}"#)),
+        &["CecQuotaExhausted", "CecFailureRatioHigh"],
+    ),
+    case(
+        "dry",
+        Some((SCENARIO, r#"{"dried_up": true}"#)),
+        &["CecCallsDriedUp"],
+    ),
+    case(
+        "fast",
+        Some((SCENARIO, r#"{"fast_speech": true}"#)),
+        &["CecSpeechTooFast"],
+    ),
+    case(
+        "silent",
+        Some((SCENARIO, r#"{"long_silence": true}"#)),
+        &["CecSilenceTooLong"],
+    ),
+];
+
+/// Panels that rightly show nothing while all is well, and do once it is not.
+const NOTHING_WHEN_WELL: [(&str, &str); 1] = [(
+    "exporter.json: Requests that went wrong",
+    "there are no series for answers that never came",
+)];
+
+fn now() -> f64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
+
+/// Everything that runs. Dropped in this order.
+struct World {
+    prometheus: Prometheus,
+    exporter: Running,
+    /// A second exporter of the healthy target; gone in the end.
+    replica: Option<Running>,
+    simulators: BTreeMap<&'static str, Running>,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let simulators: BTreeMap<&str, Running> = CASES
+            .iter()
+            .zip(1..)
+            .map(|(case, seed)| (case.target, simulate(case, seed, path)))
+            .collect();
+        let exporter = export("all", &simulators, path);
+        let mut healthy = simulators.iter().filter(|(name, _)| **name == "healthy");
+        let replica = export("replica", &mut healthy, path);
+        // The first reading.
+        exporter.demand("GET", "/metrics", "");
+        rewrite_rules(path);
+        let config = format!(
+            "global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}}\n\
+             rule_files: ['*.rules.yml']\n\
+             scrape_configs:\n\
+             - job_name: cec_exporter\n  static_configs:\n  - targets: ['{}', '{}']\n",
+            exporter.address, replica.address
+        );
+        std::fs::write(path.join("prometheus.yml"), config).unwrap();
+        imagine_last_week(&exporter.demand("GET", "/metrics", ""), path);
+        Self {
+            prometheus: Prometheus::start(path),
+            exporter,
+            replica: Some(replica),
+            simulators,
+            directory,
+        }
+    }
+
+    /// Alerts, each with what it is about.
+    fn alerts(&self) -> BTreeSet<(String, String)> {
+        let alerts = self.prometheus.alerts().into_iter();
+        let pairs = alerts.map(|labels| {
+            let about = ["target", "instance"].map(|name| labels[name].as_str());
+            let about = about.into_iter().flatten().next().unwrap_or_default();
+            (
+                labels["alertname"].as_str().unwrap().to_owned(),
+                about.to_owned(),
+            )
+        });
+        pairs.collect()
+    }
+
+    /// One request more is rate limited. Too many of them, and the exporter would rightly give up,
+    /// and the target would be down.
+    fn rate_limit_again(&self) {
+        let fault = r#"{"details": [{"answer": {"http": 429}, "next": 1}]}"#;
+        self.simulators["limited"].demand("PUT", FAULTS, fault);
+    }
+}
+
+fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
+    let address = free_address();
+    let mut command = Command::new(EXPORTER);
+    command.args([
+        "simulate",
+        &format!("--seed={seed}"),
+        &format!("--web.listen-address={address}"),
+        &format!("--calls-per-day={}", CALLS * 86_400),
+        &format!("--faults={}", case.habits),
+        "--flat",
+        "--history=3m",
+        "--pipeline-speed=60",
+        "--late-share=0",
+        "--deleted-share=0",
+    ]);
+    let log = directory.join(format!("simulate-{}.log", case.target));
+    Running::start(&mut command, address, "/-/healthy", &log)
+}
+
+fn export<'a>(
+    name: &str,
+    simulators: impl IntoIterator<Item = (&'a &'static str, &'a Running)>,
+    directory: &Path,
+) -> Running {
+    let mut config =
+        "defaults: {app_key: k, app_secret: s, user_id: u, lookback: 2m, overlap: 5s, \
+         page_size: 1000, min_pull_interval: 500ms, request_timeout: 2m, \
+         max_requests_per_second: 100}\ntargets:\n"
+            .to_owned();
+    for (target, simulator) in simulators {
+        let _ = writeln!(
+            config,
+            "- {{name: {target}, endpoint: 'http://{}'}}",
+            simulator.address
+        );
+    }
+    let file = directory.join(format!("{name}.yml"));
+    std::fs::write(&file, config).unwrap();
+    let address = free_address();
+    let mut command = Command::new(EXPORTER);
+    command
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--web.listen-address={address}"))
+        .args(["--storage.in-memory", "--web.enable-lifecycle"]);
+    let log = directory.join(format!("{name}.log"));
+    Running::start(&mut command, address, "/-/ready", &log)
+}
+
+/// Copies the rules with shorter times, and makes sure that nothing else changed unnoticed.
+fn rewrite_rules(directory: &Path) {
+    for path in files(RULES, ".rules.yml") {
+        let mut text = read(&path);
+        if file_name(&path) == "thresholds.rules.yml" {
+            for (name, value) in THRESHOLDS {
+                let parts: Vec<&str> = text.split(&format!("record: {name}\n")).collect();
+                assert!(parts.len() > 1, "{name}: no such threshold");
+                let changed = parts[1..].iter().map(|rest| {
+                    let begin = rest.find("vector(").unwrap();
+                    let end = begin + rest[begin..].find(')').unwrap() + 1;
+                    format!("{}{value}{}", &rest[..begin], &rest[end..])
+                });
+                let mut parts = vec![parts[0].to_owned()];
+                parts.extend(changed);
+                text = parts.join(&format!("record: {name}\n"));
+            }
+        } else {
+            text = shorter(&text);
+        }
+        std::fs::write(directory.join(file_name(&path)), text).unwrap();
+    }
+}
+
+fn shorter(text: &str) -> String {
+    WINDOWS.iter().fold(text.to_owned(), |text, (long, short)| {
+        text.replace(long, short)
+    })
+}
+
+/// Puts into the database what an exporter would have said a week ago, around this time of day:
+/// the series of today, with counters that grow.
+fn imagine_last_week(metrics: &str, directory: &Path) {
+    let end = now() - WEEK + 240.0;
+    let mut text = String::new();
+    let mut add = |series: &str, value: f64, growth: f64| {
+        for step in 0..84 {
+            let time = end - 420.0 + f64::from(step) * 5.0;
+            let value = value + growth * f64::from(step) * 5.0;
+            let _ = writeln!(text, "{series} {value} {time:.3}");
+        }
+    };
+    let instance = "instance=\"last-week\",job=\"cec_exporter\"";
+    for line in metrics.lines().filter(|line| line.starts_with("cec_call")) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let series = series.replace("{", &format!("{{{instance},"));
+        let value: f64 = value.parse().unwrap();
+        // As fast as if all had come within the last two minutes; they did.
+        add(&series, value, value / 120.0);
+    }
+    for case in CASES {
+        let series = format!("target:cec_calls:rate1h{{target=\"{}\"}}", case.target);
+        add(&series, CALLS.into(), 0.0);
+    }
+    add(
+        "ALERTS{alertname=\"CecTargetDown\",alertstate=\"firing\",target=\"healthy\"}",
+        1.0,
+        0.0,
+    );
+    text.push_str("# EOF\n");
+    let file = directory.join("last-week.txt");
+    std::fs::write(&file, text).unwrap();
+    run(Command::new("promtool")
+        .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
+        .args([&file, &directory.join("tsdb")]));
+}
+
+/// A query as Grafana sends it.
+fn filled(expr: &str, chosen: &[(&str, &str)]) -> String {
+    let mut expr = expr.to_owned();
+    for (name, value) in chosen {
+        expr = expr.replace(&format!("${name}"), value);
+    }
+    assert!(!expr.contains('$'), "not filled in: {expr}");
+    expr
+}
+
+/// All of everything, as a board opens.
+const ALL: &[(&str, &str)] = &[
+    ("__rate_interval", "15s"),
+    ("__range", "30s"),
+    ("target", ".*"),
+    ("call_type", ".*"),
+    ("role", ".*"),
+    ("job", "cec_exporter"),
+    ("fast", "300"),
+    ("slow", "120"),
+    ("talk", "0.5"),
+    ("silence", "0.5"),
+];
+/// Several of some, one of others, and other limits.
+const SOME: &[(&str, &str)] = &[
+    ("__rate_interval", "15s"),
+    ("__range", "30s"),
+    ("target", "(healthy|failing|limited)"),
+    ("call_type", "(voice|text)"),
+    ("role", "customer"),
+    ("job", "(cec_exporter|other)"),
+    ("fast", "240"),
+    ("slow", "150"),
+    ("talk", "0.7"),
+    ("silence", "0.2"),
+];
+
+fn ask(prometheus: &Prometheus, query: &Query, chosen: &[(&str, &str)]) -> Vec<Series> {
+    let expr = filled(&query.expr, chosen);
+    let now = now();
+    let answer = if query.instant {
+        prometheus.query(&expr, now)
+    } else {
+        prometheus.query_range(&expr, now - 10.0, now)
+    };
+    let mut series = answer.unwrap_or_else(|error| panic!("{}: {error}\n{expr}", query.place));
+    series.retain(|series| !series.values.is_empty());
+    series
+}
+
+/// Every query of every board brings data; those that need not are left for later.
+fn check_panels(prometheus: &Prometheus) -> Vec<Query> {
+    let mut later = Vec::new();
+    let mut empty = Vec::new();
+    for board in boards() {
+        for query in board.queries() {
+            for chosen in [ALL, SOME] {
+                if !ask(prometheus, &query, chosen).is_empty() {
+                    continue;
+                }
+                if NOTHING_WHEN_WELL
+                    .iter()
+                    .any(|(place, _)| *place == query.place)
+                {
+                    later.push(query.clone());
+                } else {
+                    empty.push(format!(
+                        "{}\n  {}",
+                        query.place,
+                        filled(&query.expr, chosen)
+                    ));
+                }
+            }
+        }
+        for query in board.annotations() {
+            // Nothing fires yet; a week ago something did.
+            let found = prometheus.query(&query.expr, now() - WEEK).unwrap();
+            assert!(!found.is_empty(), "{}", query.place);
+        }
+        for variable in board.variables().iter().filter(|v| v["type"] == "query") {
+            let definition = filled(variable["definition"].as_str().unwrap(), ALL);
+            let (selector, label) = definition
+                .strip_prefix("label_values(")
+                .and_then(|rest| rest.strip_suffix(')'))
+                .and_then(|rest| rest.rsplit_once(", "))
+                .unwrap();
+            let values = prometheus.label_values(label, selector).unwrap();
+            assert!(!values.is_empty(), "{}: {definition}", board.file);
+        }
+    }
+    assert!(empty.is_empty(), "no data:\n{}", empty.join("\n"));
+    later
+}
+
+/// Every recording rule brings data, and no alert has anything to say.
+fn check_rules(prometheus: &Prometheus) {
+    assert_eq!(prometheus.broken_rules(), Vec::<String>::new());
+    for rule in rules() {
+        let expr = shorter(&rule.expr);
+        let found = prometheus.query(&expr, now());
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", rule.name));
+        let has_data = found.iter().any(|series| !series.values.is_empty());
+        assert_eq!(has_data, !rule.is_alert, "{}: {found:?}", rule.name);
+        if !rule.is_alert {
+            let recorded = prometheus.query(&rule.name, now()).unwrap();
+            assert!(!recorded.is_empty(), "{}: nothing recorded", rule.name);
+        }
+    }
+}
+
+/// Two exporters pull the healthy target. It has as many calls as each says, not twice as many.
+fn check_that_nothing_counts_twice(prometheus: &Prometheus) {
+    let boards = boards();
+    let queries: Vec<Query> = boards.iter().flat_map(boards::Board::queries).collect();
+    let value = |expr: &str| {
+        let answer = prometheus.query(expr, now()).unwrap();
+        assert_eq!(answer.len(), 1, "{expr}: {answer:?}");
+        answer[0].values[0]
+    };
+    let mut chosen = ALL.to_vec();
+    chosen[2] = ("target", "healthy");
+    for (place, each) in [
+        (
+            "contact-centre.json: Calls in the lookback",
+            "max(sum by (instance) (cec_window_calls{target=\"healthy\"}))",
+        ),
+        (
+            "contact-centre.json: Finished per minute",
+            "60 * max(sum by (instance) (rate(cec_calls_processed_total{target=\"healthy\"}[15s])))",
+        ),
+    ] {
+        let query = queries.iter().find(|query| query.place == place).unwrap();
+        let (shown, each) = (value(&filled(&query.expr, &chosen)), value(each));
+        assert!(
+            each > 0.0 && shown < 1.3 * each,
+            "{place}: {shown} of {each}"
+        );
+    }
+}
+
+#[test]
+fn queries_bring_data_and_faults_raise_their_alerts() {
+    if !is_installed("prometheus") || !is_installed("promtool") {
+        return;
+    }
+    let mut world = World::start();
+    // Until the windows are full, a single failed call is a large share.
+    sleep(WINDOW + Duration::from_secs(3));
+    let none = BTreeSet::new();
+    assert_eq!(world.alerts(), none, "while all is well");
+    check_that_nothing_counts_twice(&world.prometheus);
+    check_rules(&world.prometheus);
+    let later = check_panels(&world.prometheus);
+    assert_eq!(world.alerts(), none, "while all is still well");
+
+    let mut expected = BTreeSet::new();
+    for case in CASES {
+        if let Some((path, fault)) = case.fault {
+            world.simulators[case.target].demand("PUT", path, fault);
+        }
+        for alert in case.alerts {
+            expected.insert(((*alert).to_owned(), case.target.to_owned()));
+        }
+    }
+    let replica = world.replica.take().unwrap();
+    expected.insert(("CecExporterDown".to_owned(), replica.address.to_string()));
+    drop(replica);
+    std::fs::write(world.directory.path().join("all.yml"), "targets: []").unwrap();
+    let (status, _) = world.exporter.ask("POST", "/-/reload", "").unwrap();
+    assert_eq!(status, 500, "a reload of a bad configuration");
+    expected.insert((
+        "CecConfigReloadFailed".to_owned(),
+        world.exporter.address.to_string(),
+    ));
+
+    let mut missing = expected.clone();
+    let begun = Instant::now();
+    let mut complete_since = None;
+    // A few seconds more, for those that should not be there.
+    while complete_since.is_none_or(|since: Instant| since.elapsed() < Duration::from_secs(3)) {
+        let second = begun.elapsed().as_secs();
+        if second.is_multiple_of(3) && second < 18 {
+            world.rate_limit_again();
+        }
+        sleep(Duration::from_secs(1));
+        let alerts = world.alerts();
+        let wrong: Vec<_> = alerts.difference(&expected).collect();
+        assert!(wrong.is_empty(), "nothing of this is wrong: {wrong:?}");
+        missing.retain(|alert| !alerts.contains(alert));
+        if missing.is_empty() {
+            complete_since.get_or_insert_with(Instant::now);
+        }
+        assert!(second < 60, "not even pending after a minute: {missing:?}");
+    }
+    for query in later {
+        let found = ask(&world.prometheus, &query, ALL);
+        assert!(!found.is_empty(), "{}: still no data", query.place);
+    }
+}

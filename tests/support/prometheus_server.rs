@@ -1,0 +1,251 @@
+//! Programs that a test starts, a real Prometheus among them, and asking them over HTTP.
+
+#![allow(dead_code)] // Each test uses a part of it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a program may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether a program of Prometheus is there. If not it says so, loudly; where CI runs, a test that
+/// proves nothing must not look like one that passed.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        let remedy = format!(
+            "{program} is not installed: apt-get install prometheus, or put the programs of \
+             https://prometheus.io/download/ into the PATH"
+        );
+        assert!(std::env::var_os("CI").is_none(), "{remedy}");
+        // Not through the captured output of the test.
+        let _ = writeln!(io::stderr(), "\n*** SKIPPED: {remedy} ***\n");
+    }
+    found
+}
+
+/// Runs a program to its end, and expects success of it.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{text}",
+        output.status
+    );
+    text
+}
+
+/// A program that runs until this is dropped, also by a panic.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    /// Starts a program that is told to listen on this address, and waits until it answers on this
+    /// path. What it prints goes to a file.
+    pub(crate) fn start(
+        command: &mut Command,
+        address: SocketAddr,
+        path: &str,
+        log: &Path,
+    ) -> Self {
+        let file = File::create(log).unwrap();
+        command.stdin(Stdio::null());
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let child = command.spawn().unwrap();
+        let mut running = Self { child, address };
+        let begun = Instant::now();
+        while running.ask("GET", path, "").map_or(0, |answer| answer.0) != 200 {
+            let ended = running.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < PATIENCE,
+                "{command:?} does not answer:\n{}",
+                std::fs::read_to_string(log).unwrap()
+            );
+            sleep(Duration::from_millis(50));
+        }
+        running
+    }
+
+    /// A request; answers with status and body.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        // Version 1.0, so that the answer comes in one piece and ends with the connection.
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nhost: {}\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Ok((status.unwrap_or(0), body.to_owned()))
+    }
+
+    /// A request that must be answered 200.
+    pub(crate) fn demand(&self, method: &str, path: &str, body: &str) -> String {
+        let (status, answer) = self.ask(method, path, body).unwrap();
+        assert_eq!(status, 200, "{method} {path} {body}: {answer}");
+        answer
+    }
+}
+
+/// An address on which nobody listened a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A Prometheus.
+#[derive(Debug)]
+pub(crate) struct Prometheus {
+    running: Running,
+}
+
+impl Prometheus {
+    /// With the configuration and, if they are there already, the data of this directory.
+    pub(crate) fn start(directory: &Path) -> Self {
+        let address = free_address();
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!(
+                "--config.file={}",
+                directory.join("prometheus.yml").display()
+            ))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.join("tsdb").display()
+            ))
+            .arg("--storage.tsdb.retention.time=30d")
+            .arg(format!("--web.listen-address={address}"));
+        let log = directory.join("prometheus.log");
+        Self {
+            running: Running::start(&mut command, address, "/-/ready", &log),
+        }
+    }
+
+    fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(parameters);
+        let path = format!("/api/v1/{path}?{}", query.finish());
+        let (_, body) = self.running.ask("GET", &path, "").unwrap();
+        let answer: Value =
+            serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+        match answer["status"].as_str() {
+            Some("success") => Ok(answer["data"].clone()),
+            _ => Err(answer["error"].to_string()),
+        }
+    }
+
+    /// The series of a query at a time: labels, and all values that are numbers.
+    pub(crate) fn query(&self, expr: &str, time: f64) -> Result<Vec<Series>, String> {
+        let data = self.api("query", &[("query", expr), ("time", &time.to_string())])?;
+        if data["resultType"] == "scalar" {
+            let series = Series {
+                labels: Value::Null,
+                values: numbers(std::iter::once(&data["result"])),
+            };
+            return Ok(vec![series]);
+        }
+        Ok(series(&data, |one| numbers(std::iter::once(&one["value"]))))
+    }
+
+    /// The same over a range of time, a value a second.
+    pub(crate) fn query_range(
+        &self,
+        expr: &str,
+        start: f64,
+        end: f64,
+    ) -> Result<Vec<Series>, String> {
+        let (start, end) = (start.to_string(), end.to_string());
+        let parameters = [
+            ("query", expr),
+            ("start", &start),
+            ("end", &end),
+            ("step", "1"),
+        ];
+        let data = self.api("query_range", &parameters)?;
+        Ok(series(&data, |one| {
+            numbers(one["values"].as_array().into_iter().flatten())
+        }))
+    }
+
+    /// The values of a label in the series that a selector chooses.
+    pub(crate) fn label_values(&self, label: &str, selector: &str) -> Result<Vec<String>, String> {
+        let data = self.api(&format!("label/{label}/values"), &[("match[]", selector)])?;
+        let values = data.as_array().cloned().unwrap_or_default();
+        Ok(values
+            .iter()
+            .map(|value| value.as_str().unwrap().to_owned())
+            .collect())
+    }
+
+    /// Labels of all alerts that are pending or firing.
+    pub(crate) fn alerts(&self) -> Vec<Value> {
+        let data = self.api("alerts", &[]).unwrap();
+        let alerts = data["alerts"].as_array().cloned().unwrap_or_default();
+        alerts.iter().map(|alert| alert["labels"].clone()).collect()
+    }
+
+    /// Rules that could not be evaluated, with the reason.
+    pub(crate) fn broken_rules(&self) -> Vec<String> {
+        let data = self.api("rules", &[]).unwrap();
+        let groups = data["groups"].as_array().cloned().unwrap_or_default();
+        groups
+            .iter()
+            .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+            .filter(|rule| rule["health"] != "ok")
+            .map(|rule| format!("{}: {} {}", rule["name"], rule["health"], rule["lastError"]))
+            .collect()
+    }
+}
+
+/// A series of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) labels: Value,
+    pub(crate) values: Vec<f64>,
+}
+
+fn series(data: &Value, values: impl Fn(&Value) -> Vec<f64>) -> Vec<Series> {
+    let result = data["result"].as_array().cloned().unwrap_or_default();
+    result
+        .iter()
+        .map(|one| Series {
+            labels: one["metric"].clone(),
+            values: values(one),
+        })
+        .collect()
+}
+
+/// What is a number among the values: a panel shows nothing of the others.
+fn numbers<'a>(pairs: impl Iterator<Item = &'a Value>) -> Vec<f64> {
+    pairs
+        .filter_map(|pair| pair[1].as_str()?.parse::<f64>().ok())
+        .filter(|value| !value.is_nan())
+        .collect()
+}

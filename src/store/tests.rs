@@ -276,7 +276,7 @@ fn a_damaged_file_of_a_process_that_was_killed_loses_no_more_than_its_last_commi
     // Opening has mended it.
     fs::write(&killed, bytes).unwrap();
     let refused = damage_everywhere(&killed, &[&whole, &before]);
-    assert!(refused > 100, "damage went unnoticed: {refused}");
+    assert!(refused > 40, "damage went unnoticed: {refused}");
 }
 
 /// Damages a file in each of its blocks in turn; answers how often it was then refused.

@@ -8,7 +8,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::metrics::exposition::{Own, render};
-use crate::model::CallId;
 use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 

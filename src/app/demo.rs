@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::fleet::{Fleet, Storage};
+use super::fleet::Fleet;
+use super::storage::Storage;
 use super::{BUILD, Stop, bind, signals, since_epoch, wall_clock};
 use crate::cli::DemoArgs;
 use crate::config;

@@ -1,7 +1,5 @@
 //! All targets together: what the server asks for, answered by their pullers.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,61 +9,21 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::since_epoch;
+use super::storage::{Kept, Storage};
+use super::view::target_view;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::metrics::exposition::{CallMetrics, Own, render};
-use crate::model::{Place, Rejection, Status, UnixSeconds};
+use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::book::Book;
 use crate::puller::plan::Spans;
-use crate::puller::{Clock, Failure, Puller, Settings, View};
-use crate::server::{
-    CallCount, LastError, NotReloaded, Scope, Site, StatusView, TargetState, TargetView,
-    UnknownTarget,
-};
-use crate::store::{Medium, Nowhere, Store, file_name};
+use crate::puller::{Clock, Failure, Puller, Settings};
+use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::http::{ClientSettings, HttpClient};
 use crate::upstream::{Api, Report, Reporter};
 
 /// Reads the configuration again.
 pub(super) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
-
-/// Where ledgers are kept.
-#[derive(Clone, Debug)]
-pub(super) enum Storage {
-    /// Nowhere: counters start over with the process.
-    InMemory,
-    /// A file per target in this directory.
-    Directory(PathBuf),
-}
-
-impl Storage {
-    /// Makes the directory if it is not there.
-    pub(super) fn prepare(&self) -> Result<(), String> {
-        match self {
-            Self::InMemory => Ok(()),
-            Self::Directory(path) => std::fs::create_dir_all(path).map_err(|error| {
-                format!(
-                    "--storage.path: cannot make the directory {}: {error}; choose another one, \
-                     or start with --storage.in-memory (counters then start over at each restart)",
-                    path.display()
-                )
-            }),
-        }
-    }
-
-    /// What was kept of a target. Reads all of it off the async threads.
-    async fn open(&self, target: &str) -> Result<(Book, Kept), String> {
-        let Self::Directory(directory) = self else {
-            return Ok((Book::default(), Box::new(Nowhere)));
-        };
-        let medium = Medium::File(directory.join(file_name(target)));
-        let opened = tokio::task::spawn_blocking(|| Book::open(medium)).await;
-        let (book, store) = opened
-            .map_err(|error| error.to_string())?
-            .map_err(|error| format!("target {target:?}: {error}"))?;
-        Ok((book, Box::new(store)))
-    }
-}
 
 /// What a target goes on with after a reload.
 enum Ledger {
@@ -74,9 +32,6 @@ enum Ledger {
     /// What it has now, under another configuration.
     Of(Member),
 }
-
-/// Where one target's ledger is kept.
-type Kept = Box<dyn Store>;
 
 /// All targets, and the metrics of the exporter itself.
 pub(super) struct Fleet {
@@ -325,7 +280,11 @@ impl Site for Fleet {
     }
 
     fn status(&self) -> StatusView {
-        let targets = self.members().iter().map(target_view).collect();
+        let targets = self
+            .members()
+            .iter()
+            .map(|member| target_view(&member.config, &member.puller.view()))
+            .collect();
         StatusView {
             version: self.version.clone(),
             targets,
@@ -357,63 +316,4 @@ impl Site for Fleet {
             }
         }
     }
-}
-
-fn target_view(member: &Member) -> TargetView {
-    let view = member.puller.view();
-    TargetView {
-        name: member.config.name.clone(),
-        state: match view.up {
-            Some(false) => TargetState::Down,
-            Some(true) if view.progress.complete => TargetState::Up,
-            _ => TargetState::Loading,
-        },
-        progress: (!view.progress.complete).then(|| loading(&view)),
-        lookback: member.config.lookback,
-        frontier: view.progress.frontier(),
-        last_success: view.last_success,
-        last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
-            at: *at,
-            message: failure.to_string(),
-            likely_cause: None,
-        }),
-        calls: calls(&view),
-    }
-}
-
-fn loading(view: &View) -> String {
-    let known = view.progress.known.map_or(0, |known| known.to - known.from);
-    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
-    let share = match known {
-        0 => 0,
-        _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
-    };
-    format!("{} calls read, {share} % of the lookback", view.remembered)
-}
-
-/// Calls by type, in the order in which a call goes through the statuses.
-fn calls(view: &View) -> Vec<CallCount> {
-    let Some(calls) = &view.calls else {
-        return Vec::new();
-    };
-    let order: BTreeMap<Place, usize> = Status::documented()
-        .enumerate()
-        .map(|(index, status)| (Place::In(status), index))
-        .collect();
-    let mut counts: Vec<_> = calls.tallies.window().collect();
-    counts.sort_by_key(|(call_type, place, _)| {
-        (
-            *call_type,
-            order.get(place).copied().unwrap_or(usize::MAX),
-            *place,
-        )
-    });
-    counts
-        .into_iter()
-        .map(|(call_type, place, calls)| CallCount {
-            call_type: call_type.to_string(),
-            status: place.to_string(),
-            calls,
-        })
-        .collect()
 }

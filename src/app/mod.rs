@@ -4,6 +4,8 @@ mod check;
 mod demo;
 mod fleet;
 mod signals;
+mod storage;
+mod view;
 mod web;
 
 use std::fmt;
@@ -21,7 +23,8 @@ use crate::model::UnixSeconds;
 use crate::server;
 use crate::simulator::Simulator;
 use crate::simulator::args::SimulateArgs;
-use fleet::{Fleet, Storage};
+use fleet::Fleet;
+use storage::Storage;
 pub use web::protection;
 
 /// Does what the command line asks for.

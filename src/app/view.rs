@@ -1,0 +1,67 @@
+//! What the status page shows of a target.
+
+use std::collections::BTreeMap;
+
+use crate::config::Target;
+use crate::model::{Place, Status};
+use crate::puller::View;
+use crate::server::{CallCount, LastError, TargetState, TargetView};
+
+/// What the status page shows of a target.
+pub(super) fn target_view(config: &Target, view: &View) -> TargetView {
+    TargetView {
+        name: config.name.clone(),
+        state: match view.up {
+            Some(false) => TargetState::Down,
+            Some(true) if view.progress.complete => TargetState::Up,
+            _ => TargetState::Loading,
+        },
+        progress: (!view.progress.complete).then(|| loading(view)),
+        lookback: config.lookback,
+        frontier: view.progress.frontier(),
+        last_success: view.last_success,
+        last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
+            at: *at,
+            message: failure.to_string(),
+            likely_cause: None,
+        }),
+        calls: calls(view),
+    }
+}
+
+fn loading(view: &View) -> String {
+    let known = view.progress.known.map_or(0, |known| known.to - known.from);
+    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
+    let share = match known {
+        0 => 0,
+        _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
+    };
+    format!("{} calls read, {share} % of the lookback", view.remembered)
+}
+
+/// Calls by type, in the order in which a call goes through the statuses.
+fn calls(view: &View) -> Vec<CallCount> {
+    let Some(calls) = &view.calls else {
+        return Vec::new();
+    };
+    let order: BTreeMap<Place, usize> = Status::documented()
+        .enumerate()
+        .map(|(index, status)| (Place::In(status), index))
+        .collect();
+    let mut counts: Vec<_> = calls.tallies.window().collect();
+    counts.sort_by_key(|(call_type, place, _)| {
+        (
+            *call_type,
+            order.get(place).copied().unwrap_or(usize::MAX),
+            *place,
+        )
+    });
+    counts
+        .into_iter()
+        .map(|(call_type, place, calls)| CallCount {
+            call_type: call_type.to_string(),
+            status: place.to_string(),
+            calls,
+        })
+        .collect()
+}

@@ -12,7 +12,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(app::run(cli)),
+        Ok(runtime) => {
+            let code = runtime.block_on(app::run(cli));
+            // Looking up a name may still hold a thread; all that must end has ended.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("cec_exporter: cannot start: {error}");
             ExitCode::FAILURE

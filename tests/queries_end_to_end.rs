@@ -42,7 +42,7 @@ const WINDOWS: [(&str, &str); 3] = [
 const THRESHOLDS: [(&str, &str); 4] = [
     ("cec:frontier_lag_seconds:threshold", "vector(10)"),
     ("cec:token_left_seconds:threshold", "vector(4)"),
-    ("cec:pending_age_seconds:threshold", "vector(10)"),
+    ("cec:pending_age_seconds:threshold", "vector(25)"),
     ("cec:finished_calls_per_hour:threshold", "vector(18000)"),
 ];
 

@@ -9,7 +9,8 @@ use crate::cli::CheckArgs;
 use crate::config::Target;
 use crate::model::Window;
 use crate::upstream::http::HttpClient;
-use crate::upstream::{Api, Error, Filter, PageRequest, Report, Upstream};
+use crate::upstream::paging::{PageSize, first_page};
+use crate::upstream::{Api, Error, Filter, Report};
 
 /// How much of the list to look at; the newest hour is enough to see that it answers.
 const LOOK: u32 = 3600;
@@ -49,15 +50,8 @@ async fn try_target(target: &Target) -> bool {
         from: now.saturating_sub(LOOK),
         to: now,
     };
-    let limit = target.page_size;
-    let page = client
-        .page(PageRequest {
-            window,
-            filter: Filter::All,
-            page: 1,
-            limit,
-        })
-        .await;
+    let size = PageSize::new(target.page_size);
+    let page = first_page(&client, window, Filter::All, &size).await;
     for (api, code, took) in requests
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +65,13 @@ async fn try_target(target: &Target) -> bool {
         println!("{name}: {api} request {how} after {} ms", took.as_millis());
     }
     match page {
-        Ok(page) => {
+        Ok((page, limit)) => {
+            if limit < target.page_size {
+                println!(
+                    "{name}: note: page_size {} is refused, {limit} works",
+                    target.page_size
+                );
+            }
             let rows = page.records.len();
             let total = page
                 .total

@@ -23,6 +23,7 @@ const HISTORY: Duration = Duration::from_secs(86_400);
 
 /// Runs until it is stopped.
 pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
+    let mut signals = signals::Signals::new()?;
     let listeners = bind(&arguments.listen_addresses).await?;
     let vendor = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", vendor.local_addr()?);
@@ -59,8 +60,11 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         println!("metrics:     http://localhost:{port}/metrics");
     }
     println!("Simulated calls, nothing is kept. Ctrl-C ends it.");
-    let mut signals = signals::Signals::new()?;
-    let shutdown = async move { while signals.next().await == signals::Signal::Reload {} };
+    let halting = Arc::clone(&fleet);
+    let shutdown = async move {
+        while signals.next().await == signals::Signal::Reload {}
+        halting.halt().await;
+    };
     server::run(
         listeners,
         Arc::clone(&fleet),

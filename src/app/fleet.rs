@@ -17,7 +17,7 @@ use crate::metrics::exposition::{CallMetrics, Own, render};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::book::Book;
 use crate::puller::plan::Spans;
-use crate::puller::{Clock, Failure, Puller, Settings};
+use crate::puller::{Clock, Failure, Known, Puller, Settings};
 use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::http::{ClientSettings, HttpClient};
 use crate::upstream::{Api, Report, Reporter};
@@ -65,7 +65,8 @@ impl Fleet {
         for target in config.targets {
             let (own, client) = prepare(&target, &metrics)?;
             let (book, store) = storage.open(&target.name).await?;
-            members.push(member(target, client, own, &clock, book, Arc::new(store)));
+            let known = Known::opened(book, Arc::new(store));
+            members.push(member(target, client, own, &clock, known));
         }
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
@@ -80,8 +81,16 @@ impl Fleet {
         })
     }
 
+    /// Ends all pulls, so that scrapes that wait for one are answered with what there is.
+    pub(super) async fn halt(&self) {
+        let members = self.members();
+        join_all(members.iter().map(|member| member.puller.stop())).await;
+    }
+
     /// Ends all pulls and lets go of all ledgers.
     pub(super) async fn stop(&self) {
+        // A reload under way would hand over what is ended here.
+        let _one_at_a_time = self.reloading.lock().await;
         let members = self.members();
         join_all(members.iter().map(Member::end)).await;
     }
@@ -116,11 +125,11 @@ impl Fleet {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
-            let (book, store) = match ledger {
-                Ledger::Opened((book, store)) => (book, Arc::new(store)),
+            let known = match ledger {
+                Ledger::Opened((book, store)) => Known::opened(book, Arc::new(store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
-            members.push(member(target, client, own, &self.clock, book, store));
+            members.push(member(target, client, own, &self.clock, known));
         }
         for gone in old.iter() {
             if !members
@@ -138,7 +147,7 @@ impl Fleet {
 impl Member {
     /// Ends its pull and lets go of its ledger, also where a scrape still holds the target.
     async fn end(&self) {
-        let (_, store) = self.puller.close().await;
+        let store = self.puller.close().await.store;
         // A panic in there would have been logged; nothing is left to be done about it.
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }
@@ -175,25 +184,25 @@ fn member(
     client: HttpClient,
     own: TargetMetrics,
     clock: &Clock,
-    mut book: Book,
-    store: Arc<Kept>,
+    mut known: Known<Kept>,
 ) -> Member {
     let statuses: Vec<Status> = Status::documented()
         .chain(config.extra_status_codes.iter().copied())
         .collect();
-    book.expect(&config.call_types, &statuses);
+    known.expect(&config.call_types, &statuses);
     let settings = Settings {
         name: config.name.clone(),
         spans: Spans {
             lookback: seconds(config.lookback),
             overlap: seconds(config.overlap),
-            reconcile_interval: seconds(config.reconcile_interval),
+            // Slower than that, calls would leave the lookback before their turn came.
+            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
         },
         page_size: config.page_size,
         min_pull_interval: config.min_pull_interval,
         parallel: config.max_concurrent_requests as usize,
     };
-    let puller = Puller::new(settings, client, Arc::clone(clock), own, book, store);
+    let puller = Puller::go_on(settings, client, Arc::clone(clock), own, known);
     Member { config, puller }
 }
 

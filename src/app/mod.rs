@@ -68,6 +68,8 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
     };
     let tls =
         (protection.as_ref()).is_some_and(|protection| matches!(protection.tls(), Ok(Some(_))));
+    // Before ledgers are read, which may take a while: a signal meanwhile waits for its turn.
+    let mut signals = signals::Signals::new()?;
     let listeners = bind(&arguments.listen_addresses).await?;
     let storage = match arguments.in_memory {
         true => Storage::InMemory,
@@ -83,7 +85,6 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         protection,
         ..server::Settings::default()
     };
-    let mut signals = signals::Signals::new()?;
     for listener in &listeners {
         let path = &settings.telemetry_path;
         info!(address = %listener.local_addr()?, path, tls, version = cli::VERSION, "listening");
@@ -95,6 +96,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
             let _ = server::Site::reload(&*reloading).await;
         }
         info!("stopping");
+        reloading.halt().await;
     };
     server::run(listeners, Arc::clone(&fleet), settings, shutdown).await;
     fleet.stop().await;

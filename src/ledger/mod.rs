@@ -54,8 +54,11 @@ pub struct Ledger {
     strange_statuses: BTreeSet<Status>,
     /// Slots of entries that have changed since the last commit, and of some that are gone.
     changed: Vec<Slot>,
-    /// Calls uploaded before are forgotten, and their rows of no more use.
+    /// Calls uploaded before are forgotten.
     forgotten_before: UnixSeconds,
+    /// Rows of calls uploaded before are of no more use; 0 when they have been dropped. Apart from
+    /// `forgotten_before`, which a clock that steps back lowers before they have been.
+    drop_below: UnixSeconds,
 }
 
 /// What a ledger needs besides its rows to go on where it was.
@@ -85,13 +88,10 @@ impl Ledger {
         self.table.count_present(window)
     }
 
-    /// Calls that will not rest where they are, uploaded at or before `until`, oldest first.
-    pub fn pending(&self, until: UnixSeconds) -> Vec<(UnixSeconds, CallId)> {
-        let old = self
-            .pending
-            .values()
-            .flat_map(|calls| calls.range(..=(until, Slot::MAX)));
-        let mut found: Vec<_> = old
+    /// Calls that will not rest where they are, oldest first.
+    pub fn pending(&self) -> Vec<(UnixSeconds, CallId)> {
+        let calls = self.pending.values().flatten();
+        let mut found: Vec<_> = calls
             .map(|(at, slot)| (*at, self.table[*slot].id()))
             .collect();
         found.sort_unstable();
@@ -241,6 +241,7 @@ impl Ledger {
     /// not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
         self.forgotten_before = cutoff;
+        self.drop_below = self.drop_below.max(cutoff);
         let Self {
             table,
             pending,
@@ -266,7 +267,17 @@ impl Ledger {
         self.forgotten_before = self.forgotten_before.min(time);
     }
 
-    /// All calls uploaded before are forgotten, and their rows of no more use.
+    /// Rows of calls uploaded before are to be dropped, before the changed ones are put in.
+    pub fn drop_below(&self) -> UnixSeconds {
+        self.drop_below
+    }
+
+    /// What was to be dropped is.
+    pub fn kept(&mut self) {
+        self.drop_below = 0;
+    }
+
+    /// All calls uploaded before are forgotten.
     pub fn forgotten_before(&self) -> UnixSeconds {
         self.forgotten_before
     }

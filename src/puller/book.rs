@@ -89,7 +89,7 @@ impl Book {
     /// What has changed since the last commit, with the state that belongs to it.
     pub(super) fn take_changes(&mut self) -> Changes {
         let rows = self.ledger.take_changes();
-        let drop_below = self.ledger.forgotten_before();
+        let drop_below = self.ledger.drop_below();
         let state = State {
             marks: self.ledger.marks(),
             progress: self.progress,
@@ -103,6 +103,11 @@ impl Book {
             // Numbers and lists of numbers: nothing in it can fail to be written.
             state: serde_json::to_vec(&state).unwrap_or_default(),
         }
+    }
+
+    /// The changes that were taken are kept.
+    pub(super) fn kept(&mut self) {
+        self.ledger.kept();
     }
 
     /// Changes that could not be kept: they come again with the next ones.

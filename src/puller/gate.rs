@@ -33,7 +33,9 @@ impl Gate {
     /// with fewer requests, not more.
     pub fn failed(&mut self, now: Instant, interval: Duration, retry_after: Option<Duration>) {
         let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(5));
-        let backoff = retry_after.unwrap_or(doubled.min(LONGEST_BACKOFF));
+        // A vendor that asks for no wait at all is no reason to hammer it.
+        let asked = retry_after.filter(|wait| !wait.is_zero());
+        let backoff = asked.unwrap_or(doubled.min(LONGEST_BACKOFF));
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + backoff.max(interval));
     }
@@ -56,6 +58,8 @@ mod tests {
         gate.failed(now, Duration::ZERO, Some(Duration::from_secs(300)));
         assert!(!gate.is_open(now + Duration::from_secs(299)));
         assert!(gate.is_open(now + Duration::from_secs(300)));
+        gate.failed(now, Duration::ZERO, Some(Duration::ZERO));
+        assert!(!gate.is_open(now + Duration::from_secs(29)));
         gate.succeeded(now, Duration::from_secs(15));
         assert!(!gate.is_open(now + Duration::from_secs(14)));
         assert!(gate.is_open(now + Duration::from_secs(15)));

@@ -22,7 +22,7 @@ use pull::{Habits, Pull};
 
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
-use crate::model::UnixSeconds;
+use crate::model::{CallType, Status, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::paging::PageSize;
 use crate::upstream::{Error, Upstream};
@@ -115,6 +115,32 @@ pub struct View {
     pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
+/// What one puller hands over to the next.
+pub struct Known<S> {
+    book: Book,
+    /// Where the book is kept.
+    pub store: Arc<S>,
+    /// What is published, where the book may be ahead of it: what was read and not yet kept is
+    /// shown after the next commit.
+    view: Option<View>,
+}
+
+impl<S> Known<S> {
+    /// A book as it is kept.
+    pub fn opened(book: Book, store: Arc<S>) -> Self {
+        Self {
+            book,
+            store,
+            view: None,
+        }
+    }
+
+    /// Makes the series of these types and statuses be there.
+    pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        self.book.expect(call_types, statuses);
+    }
+}
+
 /// Pulls one target. Clones are handles of the same.
 pub struct Puller<U, S> {
     inner: Arc<Inner<U, S>>,
@@ -182,6 +208,28 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         book: Book,
         store: Arc<S>,
     ) -> Self {
+        let known = Known::opened(book, store);
+        Self::go_on(settings, upstream, clock, metrics, known)
+    }
+
+    /// A puller that takes over from one that was closed.
+    pub fn go_on(
+        settings: Settings,
+        upstream: U,
+        clock: Clock,
+        metrics: TargetMetrics,
+        known: Known<S>,
+    ) -> Self {
+        let Known { book, store, view } = known;
+        let view = view.unwrap_or_else(|| {
+            let published = book.published();
+            View {
+                calls: published.calls.map(Arc::new),
+                progress: published.progress,
+                remembered: published.remembered,
+                ..View::default()
+            }
+        });
         metrics.window.set(settings.spans.lookback.into());
         let inner = Inner {
             size: PageSize::new(settings.page_size),
@@ -198,15 +246,10 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
-        inner.publish(lock(&inner.book).published());
+        inner.show(view.calls, view.progress, view.remembered);
         Self {
             inner: Arc::new(inner),
         }
-    }
-
-    /// The configuration that this puller follows.
-    pub fn settings(&self) -> &Settings {
-        &self.inner.settings
     }
 
     /// What is published now.
@@ -262,11 +305,14 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         drop(self.inner.committing.lock().await);
     }
 
-    /// Ends for good, and hands over what is known and where it is kept.
-    pub async fn close(&self) -> (Book, Arc<S>) {
+    /// Ends for good, and hands over what is known. To be called once.
+    pub async fn close(&self) -> Known<S> {
         self.stop().await;
-        let book = std::mem::take(&mut *lock(&self.inner.book));
-        (book, Arc::clone(&self.inner.store))
+        Known {
+            book: std::mem::take(&mut *lock(&self.inner.book)),
+            store: Arc::clone(&self.inner.store),
+            view: Some(self.view()),
+        }
     }
 }
 
@@ -290,7 +336,9 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut flight = lock(&self.flight);
             if flight.phase != Phase::Wanted {
                 // With the flight locked, so that nobody waits for a pull that is not to come.
-                if flight.phase != Phase::Closed {
+                if flight.phase == Phase::Closed {
+                    self.ended.send_modify(|count| *count += 1);
+                } else {
                     flight.phase = Phase::Idle;
                 }
                 *lock(&self.habits) = habits;
@@ -324,6 +372,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         };
         match self.store.commit(&changes) {
             Ok(()) => {
+                lock(&self.book).kept();
                 self.publish(published);
                 Ok(())
             }
@@ -335,14 +384,19 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     }
 
     fn publish(&self, published: Published) {
-        if let Some(frontier) = published.progress.frontier() {
+        let calls = published.calls.map(Arc::new);
+        self.show(calls, published.progress, published.remembered);
+    }
+
+    fn show(&self, calls: Option<Arc<CallMetrics>>, progress: Progress, remembered: usize) {
+        if let Some(frontier) = progress.frontier() {
             self.metrics.set_frontier(frontier.into());
         }
-        self.metrics.ledger_calls.set(published.remembered as f64);
+        self.metrics.ledger_calls.set(remembered as f64);
         let mut view = lock(&self.view);
-        view.calls = published.calls.map(Arc::new);
-        view.progress = published.progress;
-        view.remembered = published.remembered;
+        view.calls = calls;
+        view.progress = progress;
+        view.remembered = remembered;
     }
 
     /// Notes how a pull went, and lets those go who waited for it.
@@ -400,12 +454,20 @@ impl<U, S> Drop for Landing<'_, U, S> {
         if flight.phase != Phase::Closed {
             flight.phase = Phase::Idle;
         }
+        if std::thread::panicking() {
+            // Nothing else would tell that the pull has not succeeded, or hold the next one off.
+            let interval = self.0.settings.min_pull_interval;
+            flight.gate.failed(Instant::now(), interval, None);
+            self.0.metrics.up.set(0.0);
+            lock(&self.0.view).up = Some(false);
+        }
         // Whoever still waits is answered with what there is.
         self.0.ended.send_modify(|count| *count += 1);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves every value here whole: each is changed in one step.
+    // After a panic elsewhere the value may be half changed. A book that is so is not taken for
+    // sound: its counters and its calls are compared when it is opened again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -228,20 +228,24 @@ impl Reconcile {
     /// The comparison to go on with at `now`: this one, or the next when its interval is over.
     pub fn current(self, now: UnixSeconds, known: Window, spans: Spans) -> Self {
         let over = now >= self.began.saturating_add(spans.reconcile_interval);
+        // What has left the lookback needs no comparison any more.
+        let cursor = self.cursor.max(known.from);
         // Before its beginning: the clock has gone back.
-        if now < self.began || (over && self.cursor > self.window.to) {
+        if now < self.began || (over && cursor > self.window.to) {
             Self::new(now, known)
         } else {
-            self
+            Self { cursor, ..self }
         }
     }
 
     /// How far it should have come by `now`.
     fn due(&self, now: UnixSeconds, spans: Spans) -> UnixSeconds {
-        let length = u64::from(self.window.to - self.window.from);
+        let length = u64::from(self.window.to.saturating_sub(self.window.from));
         let elapsed = u64::from(now.saturating_sub(self.began));
         let share = length.saturating_mul(elapsed) / u64::from(spans.reconcile_interval.max(1));
-        self.window.from + share.min(length) as UnixSeconds
+        self.window
+            .from
+            .saturating_add(share.min(length) as UnixSeconds)
     }
 
     /// The next slice, if one is due: at least a page of calls, so that a quiet centre does not

@@ -1,6 +1,6 @@
 //! One pull: what is new, what has moved, and then, while nobody waits, a comparison of the rest.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 
 use super::book::Book;
 use super::plan::{self, Reconcile};
-use super::{Failure, Inner};
+use super::{Failure, Inner, lock};
 use crate::model::{CallId, CallSet, Rejection, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::paging::{Listing, Need, read_window};
@@ -198,7 +198,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
 
     /// Where the calls went that were not final and that this pull has not read yet.
     async fn pending(&mut self) -> Result<(), Failure> {
-        let mut pending = self.book(|book| book.ledger.pending(UnixSeconds::MAX));
+        let mut pending = self.book(|book| book.ledger.pending());
         pending.retain(|(_, id)| !self.seen.contains(id));
         let begin = pending.partition_point(|(at, _)| *at < self.habits.pending_from);
         let begin = if begin == pending.len() { 0 } else { begin };
@@ -278,6 +278,10 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 from: known.from.max(now.saturating_sub(spans.lookback)),
                 to: known.to,
             };
+            // A pull that took longer than the lookback: what it knew by its beginning has left.
+            if known.from > known.to {
+                return Ok(());
+            }
             let mut reconcile = match self.habits.reconcile {
                 Some(reconcile) => reconcile.current(now, known, spans),
                 None => Reconcile::new(now, known),
@@ -335,7 +339,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         };
         let take = |page: Page, total| {
             let now = (inner.clock)();
-            let mut book = inner.book.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut book = lock(&inner.book);
             let rejected = book.take(&page, now, self.lookback);
             for (reason, count) in Rejection::ALL.iter().zip(rejected) {
                 if count > 0 {
@@ -344,6 +348,9 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             }
             need(&book, &page, total)
         };
+        if window.from > window.to {
+            return Ok(Listing::default());
+        }
         let listing =
             read_window(&inner.upstream, window, filter, &inner.size, parallel, take).await?;
         debug!(target = %inner.settings.name, from = window.from, to = window.to, ?filter,
@@ -357,13 +364,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     }
 
     fn book<T>(&self, with: impl FnOnce(&mut Book) -> T) -> T {
-        with(
-            &mut self
-                .inner
-                .book
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        with(&mut lock(&self.inner.book))
     }
 }
 

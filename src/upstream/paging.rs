@@ -48,7 +48,7 @@ pub enum Need {
 }
 
 /// What a list showed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listing {
     /// The calls.
     pub seen: CallSet,
@@ -143,8 +143,13 @@ async fn read_pass<U: Upstream>(
     }
 }
 
-/// The first page, with the limit halved as long as the vendor refuses it.
-async fn first_page<U: Upstream>(
+/// The first page, with the limit halved as long as the vendor refuses it; and the limit that
+/// worked.
+///
+/// # Errors
+///
+/// Those of the upstream; that of the smallest limit where every one is refused.
+pub async fn first_page<U: Upstream>(
     upstream: &U,
     window: Window,
     filter: Filter,

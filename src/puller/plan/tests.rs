@@ -262,3 +262,39 @@ fn a_second_with_more_calls_than_a_slice_is_read_all_the_same() {
         }
     );
 }
+
+#[test]
+fn a_comparison_goes_on_with_what_has_not_left_the_lookback() {
+    let window = Window {
+        from: NOW - 86_400,
+        to: NOW,
+    };
+    let reconcile = Reconcile::new(NOW, window);
+    let moved = Window {
+        from: NOW - 50_000,
+        to: NOW + 36_400,
+    };
+    assert_eq!(
+        reconcile.current(NOW + 60, moved, SPANS).cursor,
+        NOW - 50_000
+    );
+    // Nobody has pulled for longer than the lookback: all of it has left.
+    let later = NOW + 100_000;
+    let known = Window {
+        from: later - 86_400,
+        to: later,
+    };
+    let next = reconcile.current(later, known, SPANS);
+    assert_eq!(next, Reconcile::new(later, known));
+}
+
+#[test]
+fn a_window_that_has_no_length_is_no_reason_to_panic() {
+    let window = Window {
+        from: NOW + 1,
+        to: NOW,
+    };
+    let reconcile = Reconcile::new(NOW, window);
+    let slice = reconcile.slice(NOW + 10, SPANS, 100, 500, |_| 0);
+    assert!(slice.is_none_or(|slice| slice.to <= NOW + 1), "{slice:?}");
+}

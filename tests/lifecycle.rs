@@ -92,6 +92,19 @@ fn sigterm_answers_the_request_in_flight() {
 }
 
 #[test]
+fn sigterm_does_not_wait_for_a_vendor_that_hangs() {
+    let vendor = SimulatedVendor::frozen(settled(100));
+    let mut exporter = one_target(&vendor, "request_timeout: 50s");
+    let held = vendor.simulator.world();
+    let in_flight = scrape_in_flight(&exporter, &vendor);
+    exporter.process.signal("TERM");
+    // Answered, though there is nothing to show, while the vendor is still silent.
+    assert!(!in_flight.join().unwrap().has_calls("a"));
+    assert_eq!(exporter.process.ended().code(), Some(0));
+    drop(held);
+}
+
+#[test]
 fn sigint_ends_it_as_well() {
     let vendor = SimulatedVendor::frozen(settled(0));
     let mut exporter = one_target(&vendor, "");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::fleet::Fleet;
+use super::fleet::{self, Fleet};
 use super::storage::Storage;
 use super::{BUILD, Stop, bind, signals, since_epoch, wall_clock};
 use crate::cli::DemoArgs;
@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
     let halting = Arc::clone(&fleet);
     let shutdown = async move {
         while signals.next().await == signals::Signal::Reload {}
-        halting.halt().await;
+        fleet::halt_later(halting);
     };
     server::run(
         listeners,

@@ -81,12 +81,6 @@ impl Fleet {
         })
     }
 
-    /// Ends all pulls, so that scrapes that wait for one are answered with what there is.
-    pub(super) async fn halt(&self) {
-        let members = self.members();
-        join_all(members.iter().map(|member| member.puller.stop())).await;
-    }
-
     /// Ends all pulls and lets go of all ledgers.
     pub(super) async fn stop(&self) {
         // A reload under way would hand over what is ended here.
@@ -142,6 +136,20 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
         Ok(())
     }
+}
+
+/// How long pulls under way may go on when the program is to end: long enough for most, and short
+/// of the ten seconds after which containers are killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Ends all pulls after a while, so that scrapes that wait for a long one are answered with what
+/// there is, instead of being cut.
+pub(super) fn halt_later(fleet: Arc<Fleet>) {
+    tokio::spawn(async move {
+        tokio::time::sleep(GRACE).await;
+        let members = fleet.members();
+        join_all(members.iter().map(|member| member.puller.stop())).await;
+    });
 }
 
 impl Member {

@@ -96,7 +96,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
             let _ = server::Site::reload(&*reloading).await;
         }
         info!("stopping");
-        reloading.halt().await;
+        fleet::halt_later(reloading);
     };
     server::run(listeners, Arc::clone(&fleet), settings, shutdown).await;
     fleet.stop().await;

@@ -15,7 +15,7 @@ use crate::server::{self, Scope, Site};
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
 
-/// A call every other second on average, so that something happens while one looks.
+/// A call every other second, at any hour, so that something happens while one looks.
 const CALLS_PER_DAY: f64 = 40_000.0;
 /// Calls pass through inspection in seconds instead of minutes.
 const PIPELINE_SPEED: f64 = 12.0;
@@ -31,6 +31,8 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         seed: arguments.seed,
         start: wall_clock()().saturating_sub(HISTORY.as_secs() as u32),
         calls_per_day: CALLS_PER_DAY,
+        // With the usual nights, hardly anything would move for those who look at night.
+        flat: true,
         pipeline_speed: PIPELINE_SPEED,
         ..Spec::default()
     };

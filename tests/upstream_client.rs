@@ -81,6 +81,10 @@ impl Subject {
         assert!(!message.contains(char::is_control), "{message:?}");
         assert!(message.chars().count() <= 300, "{message}");
         assert!(message.starts_with("POST "), "{message}");
+        let cause = error.likely_cause.as_ref().unwrap();
+        assert!(!cause.contains(char::is_control), "{cause:?}");
+        assert!(cause.chars().count() <= 200, "{cause}");
+        assert!(!message.contains(&**cause), "told twice: {error}");
     }
 
     /// How many requests were sent again.
@@ -143,7 +147,7 @@ async fn tokens(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vend
 
 fn assert_says(error: &Error, parts: &[&str]) {
     for part in parts {
-        assert!(error.message.contains(part), "no {part:?} in: {error}");
+        assert!(error.to_string().contains(part), "no {part:?} in: {error}");
     }
 }
 
@@ -581,7 +585,7 @@ async fn plain_http_behind_an_https_address_is_told() {
     let subject = Subject::with(vendor.port, |settings| *settings = secure);
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
-    assert_says(&error, &["TLS", "does not speak it", "scheme and port"]);
+    assert_says(&error, &["TLS", "does not speak it", "scheme or port"]);
 }
 
 #[tokio::test]
@@ -621,7 +625,10 @@ async fn a_proxy_that_refuses_a_tunnel_is_the_one_to_blame() {
     let subject = Subject::with(proxy.port, |settings| *settings = through);
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
-    assert_says(&error, &["POST vendor.invalid/", "check proxy_url"]);
+    assert_says(
+        &error,
+        &["POST vendor.invalid/", "the proxy refused", "proxy_url"],
+    );
     assert_eq!(proxy.seen()[0].target, "vendor.invalid:443");
 }
 

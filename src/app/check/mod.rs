@@ -19,7 +19,7 @@ use crate::model::Window;
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::paging::{PageSize, first_page};
 use crate::upstream::way::{Connection, Way, Ways};
-use crate::upstream::{Error, Filter, Page, Report as Told};
+use crate::upstream::{Api, Error, Filter, Page, Report as Told};
 use report::{Report, Step, TargetReport, counted};
 
 /// How much of the list to look at; the newest hour is enough to see that it answers.
@@ -84,8 +84,12 @@ impl Trial {
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
         let report = Arc::new(move |report| {
-            if let Told::Request { code, .. } = report {
-                lock(&noted).push(code);
+            if let Told::Request { api, code, .. } = report {
+                let step = match api {
+                    Api::Token => "token",
+                    Api::Details => "page",
+                };
+                lock(&noted).push(format!("{step} {code}"));
             }
         });
         let parts = Ways::new(&settings)

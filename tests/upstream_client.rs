@@ -5,6 +5,9 @@
 
 #[path = "support/scripted_vendor.rs"]
 mod scripted_vendor;
+#[allow(dead_code)]
+#[path = "support/silent.rs"]
+mod silent;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -495,10 +498,27 @@ async fn a_slow_answer_is_a_timeout_wherever_it_is_slow() {
         });
         let error = subject.error().await;
         assert_eq!(error.kind, ErrorKind::Timeout);
-        assert_says(&error, &["within 1s", "request_timeout"]);
+        assert_says(&error, &["answer came within 1s", "request_timeout"]);
         assert_eq!(subject.codes().last().unwrap(), "details timeout");
         assert_eq!(vendor.counts().1, 3);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_come_is_told_apart_from_an_answer_that_does_not() {
+    let swallowing = silent::Swallowing::start();
+    let subject = Subject::with(swallowing.port, |settings| {
+        settings.request_timeout = Duration::from_millis(500);
+    });
+    let error = subject.error().await;
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    let says = [
+        "no connection came within 500ms",
+        "firewall",
+        "host and port",
+    ];
+    assert_says(&error, &says);
+    assert_eq!(subject.codes(), ["token timeout"; 3]);
 }
 
 #[tokio::test]

@@ -180,3 +180,12 @@ fn a_page_size_that_is_refused_and_a_retry_that_helped_are_remarked_on() {
     );
     assert!(page.contains("2 requests: page 400, page 200"), "{page}");
 }
+
+/// Two requests are no burden: a check is not for those who can wait a quarter of an hour.
+#[test]
+fn a_very_low_rate_does_not_hold_the_check_up() {
+    let vendor = SimulatedVendor::frozen(settled(20));
+    let slow = "max_requests_per_second: 0.001";
+    let checked = check_json(&[target("a", &vendor.endpoint, slow)]);
+    checked.assert_well("a");
+}

@@ -19,13 +19,15 @@ use crate::model::Window;
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::paging::{PageSize, first_page};
 use crate::upstream::way::{Connection, Way, Ways};
-use crate::upstream::{Api, Error, Filter, Page, Report as Told};
+use crate::upstream::{Api, Error, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
 
 /// How much of the list to look at; the newest hour is enough to see that it answers.
 const LOOK: u32 = 3600;
 /// Targets that are tried at a time: with many that hang, one after the other would take long.
 const AT_ONCE: usize = 8;
+/// Requests a second that are allowed, whatever the configuration says.
+const SLOWEST: f64 = 1.0;
 /// Addresses of a host to show.
 const MOST_SHOWN: usize = 4;
 
@@ -80,11 +82,13 @@ struct Trial {
 
 impl Trial {
     fn new(target: &Target) -> Self {
-        let settings = client_settings(target);
+        let mut settings = client_settings(target);
+        // A handful of requests: the second need not wait minutes for its turn.
+        settings.max_requests_per_second = settings.max_requests_per_second.max(SLOWEST);
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
         let report = Arc::new(move |report| {
-            if let Told::Request { api, code, .. } = report {
+            if let Notice::Request { api, code, .. } = report {
                 let step = match api {
                     Api::Token => "token",
                     Api::Details => "page",

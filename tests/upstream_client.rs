@@ -513,7 +513,7 @@ async fn a_connection_that_does_not_come_is_told_apart_from_an_answer_that_does_
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Timeout);
     let says = [
-        "no connection came within 500ms",
+        "no connection came in time (request_timeout is 500ms)",
         "firewall",
         "host and port",
     ];

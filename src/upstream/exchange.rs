@@ -100,7 +100,10 @@ impl Line<'_> {
 
     fn not_connected(&self, subject: Subject<'_>) -> Failure {
         let told = unreachable::silent(
-            &format!("no connection came within {:?}", self.timeout),
+            &format!(
+                "no connection came in time (request_timeout is {:?})",
+                self.timeout
+            ),
             blame(subject).peer,
         );
         subject.failure(Outcome::Timeout, told)

@@ -271,3 +271,44 @@ fn failure(kind: ErrorKind, told: Told) -> Error {
         retry_after: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(port: u16) -> Way {
+        Way {
+            key: "endpoint",
+            host: Host::Domain("vendor.invalid".into()),
+            port,
+            tls: None,
+            limit: Duration::from_secs(20),
+            secrets: Secrets::default(),
+        }
+    }
+
+    const V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn the_first_address_that_answers_is_taken_and_the_others_are_told() {
+        let listener = tokio::net::TcpListener::bind((V4, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connection = way(port).connect(&[V6, V4]).await.unwrap();
+        assert_eq!(connection.address, SocketAddr::new(V4, port));
+        // Nobody listens there; some machines do not even have the address.
+        let [(address, why)] = &connection.failed[..] else {
+            panic!("{connection:?}");
+        };
+        assert_eq!(*address, SocketAddr::new(V6, port));
+        assert!(!why.is_empty());
+        drop((listener, connection));
+
+        let error = way(port).connect(&[V4; 2]).await.unwrap_err();
+        assert_eq!(error.message.matches("127.0.0.1:").count(), 2, "{error}");
+        let cause = error.likely_cause.unwrap();
+        assert!(cause.contains("nothing listens there"), "{cause}");
+        let many = way(port).connect(&[V4; 20]).await.unwrap_err();
+        assert_eq!(many.message.matches("refused").count(), MOST_ADDRESSES);
+    }
+}

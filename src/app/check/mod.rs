@@ -1,12 +1,10 @@
 //! `check`: does the configuration work, and if not, at which step does it break off, and why.
 
 mod report;
+mod steps;
 
-use std::future::Future;
 use std::io::Write;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -18,9 +16,10 @@ use crate::config::Target;
 use crate::model::Window;
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::paging::{PageSize, first_page};
-use crate::upstream::way::{Connection, Way, Ways};
+use crate::upstream::way::Ways;
 use crate::upstream::{Api, Error, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
+use steps::{NOT_TRIED, Steps};
 
 /// How much of the list to look at; the newest hour is enough to see that it answers.
 const LOOK: u32 = 3600;
@@ -28,8 +27,6 @@ const LOOK: u32 = 3600;
 const AT_ONCE: usize = 8;
 /// Requests a second that are allowed, whatever the configuration says.
 const SLOWEST: f64 = 1.0;
-/// Addresses of a host to show.
-const MOST_SHOWN: usize = 4;
 
 /// Loads the configuration, then goes the way to each target.
 pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
@@ -118,24 +115,26 @@ impl Trial {
             Ok(parts) => parts,
             Err(_) => return self.unusable(),
         };
-        let mut steps = Vec::new();
-        let mut reached = go(&ways.token, &mut steps).await;
+        let mut steps = Steps::default();
+        let mut reached = steps.go(&ways.token).await;
         let token = async {
             let token = client.take_token().await;
             self.requests(token.map(|()| "taken".to_owned()))
         };
-        let token = attempt("token", "token_endpoint", reached, token, &mut steps).await;
+        let token = steps
+            .attempt("token", "token_endpoint", reached, token)
+            .await;
         if let Some(way) = &ways.details {
             // It does not need the token, and tells whether it is the one host or the network.
-            reached = go(way, &mut steps).await;
+            reached = steps.go(way).await;
         }
         let page = async {
             let page = self.page(client).await;
             self.requests(page)
         };
         let ready = reached && token.is_some();
-        attempt("page", "endpoint", ready, page, &mut steps).await;
-        TargetReport::new(&self.name, steps)
+        steps.attempt("page", "endpoint", ready, page).await;
+        TargetReport::new(&self.name, steps.0)
     }
 
     /// For a setting that cannot be used, of which the configuration alone cannot know.
@@ -197,106 +196,6 @@ fn describe(page: &Page) -> String {
         told += &format!("; {unusable} records or values cannot be used");
     }
     told
-}
-
-const NOT_TRIED: &str = "not tried";
-
-/// Goes a way to its end; answers whether it leads there.
-async fn go(way: &Way, steps: &mut Vec<Step>) -> bool {
-    let host = way.host();
-    let addresses = if way.has_name() {
-        let found = async {
-            let found = way.resolve().await?;
-            let told = format!("{host} is {}", listed(&found));
-            Ok((found, told))
-        };
-        attempt_with("dns", way.key, true, found, steps).await
-    } else {
-        let reason = format!("{host} is an address");
-        steps.push(Step::skipped("dns", way.key, reason));
-        // An address resolves to itself.
-        way.resolve().await.ok()
-    };
-    let connecting = async {
-        let connection = way
-            .connect(addresses.as_deref().unwrap_or_default())
-            .await?;
-        let told = connected(way, &connection);
-        Ok((connection, told))
-    };
-    let is_known = addresses.is_some();
-    let connection = attempt_with("connect", way.key, is_known, connecting, steps).await;
-    let Some(connection) = connection else {
-        steps.push(Step::skipped("tls", way.key, NOT_TRIED));
-        return false;
-    };
-    if !way.has_tls() {
-        let reason = format!("not used: {} begins with http://", way.key);
-        steps.push(Step::skipped("tls", way.key, reason));
-        return true;
-    }
-    let greeting = async { way.handshake(connection).await.map(str::to_owned) };
-    let greeted = attempt("tls", way.key, true, greeting, steps).await;
-    greeted.is_some()
-}
-
-fn listed(addresses: &[IpAddr]) -> String {
-    let shown: Vec<String> = addresses
-        .iter()
-        .take(MOST_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let more = match addresses.len().saturating_sub(MOST_SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    shown.join(", ") + &more
-}
-
-fn connected(way: &Way, connection: &Connection) -> String {
-    let mut told = connection.address.to_string();
-    for (address, why) in &connection.failed {
-        told += &format!("; not {address}: {why}");
-    }
-    if way.is_to_proxy() {
-        told += "; the rest goes through this proxy";
-    }
-    told
-}
-
-/// Takes a step that has nothing to hand on but its words.
-async fn attempt(
-    step: &'static str,
-    key: &'static str,
-    possible: bool,
-    work: impl Future<Output = Result<String, Error>>,
-    steps: &mut Vec<Step>,
-) -> Option<()> {
-    let work = async { work.await.map(|told| ((), told)) };
-    attempt_with(step, key, possible, work, steps).await
-}
-
-/// Takes a step, if that is possible after those before it, and notes what came of it.
-async fn attempt_with<T>(
-    step: &'static str,
-    key: &'static str,
-    possible: bool,
-    work: impl Future<Output = Result<(T, String), Error>>,
-    steps: &mut Vec<Step>,
-) -> Option<T> {
-    if !possible {
-        steps.push(Step::skipped(step, key, NOT_TRIED));
-        return None;
-    }
-    let began = Instant::now();
-    let result = work.await;
-    let took = began.elapsed();
-    let (value, told) = match result {
-        Ok((value, told)) => (Some(value), Ok(told)),
-        Err(error) => (None, Err(error)),
-    };
-    steps.push(Step::tried(step, key, took, told));
-    value
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -84,10 +84,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the simulator alone: an HTTP server that behaves like the vendor's.
     Simulate(Box<SimulateArgs>),
-    /// Try the configuration: take a token and read one page from each target.
+    /// Try the configuration: name, connection, TLS, token and one page of each target.
     ///
-    /// Prints what works and what does not, with the likely cause. Exit code 0 if all is well,
-    /// 1 if not. Nothing is served and nothing is stored.
+    /// Prints what each step took, and of one that fails the likely cause. Exit code 0 if all is
+    /// well, 1 if not. Nothing is served and nothing is stored.
     Check(CheckArgs),
 }
 
@@ -178,6 +178,25 @@ pub struct CheckArgs {
     /// CEC_...].
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+
+    /// Format of the result on stdout.
+    // With an id of its own: that of --log.format, which every command has, is its field's name.
+    #[arg(
+        id = "check.format",
+        long = "format",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub format: CheckFormat,
+}
+
+/// How the result of a check is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum CheckFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object for scripts, also if the configuration is bad.
+    Json,
 }
 
 /// The flags of the log, which is on stderr.

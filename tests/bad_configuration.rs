@@ -8,6 +8,8 @@ mod support;
 use std::net::TcpListener;
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use support::process::{Exporter, command, configuration, run, target};
 use support::scripted_vendor::{Reply, Vendor};
 use support::simulated::{SimulatedVendor, settled};
@@ -15,6 +17,7 @@ use support::simulated::{SimulatedVendor, settled};
 const SECRET: &str = "hush-hush-4711";
 const KEY: &str = "key-of-the-app-0815";
 const TOKEN: &str = "token-for-nobody-else-1234";
+const PASSWORD: &str = "pa55word-of-the-proxy";
 
 /// Runs `serve` to its end in a directory with this configuration. Exactly one line on stderr,
 /// exit code 1; gives the line.
@@ -206,38 +209,6 @@ fn one_target_comes_from_the_environment() {
     assert!(line.contains("CEC_APP_SECRET"), "{line}");
 }
 
-#[test]
-fn check_says_what_works_and_what_does_not() {
-    let vendor = SimulatedVendor::frozen(settled(20));
-    let directory = tempfile::tempdir().unwrap();
-    let write = |targets: &[String]| {
-        let path = directory.path().join("cec_exporter.yml");
-        std::fs::write(path, configuration(targets)).unwrap();
-    };
-    let good = target("good", &vendor.endpoint, "");
-    write(std::slice::from_ref(&good));
-    let output = run(directory.path(), &["check"]);
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{stdout}");
-    assert!(stdout.contains("good: ok"), "{stdout}");
-
-    let forbidden = SimulatedVendor::frozen(settled(20)).with_faults(|faults| {
-        use cec_exporter::simulator::faults::{Answer, Trouble};
-        faults.details = vec![Trouble::share(Answer::Http(403), 1.0)];
-    });
-    write(&[good, target("bad", &forbidden.endpoint, "")]);
-    let output = run(directory.path(), &["check"]);
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stdout}");
-    for part in ["good: ok", "bad: failed", "403", "allow list"] {
-        assert!(stdout.contains(part), "no {part:?} in {stdout}");
-    }
-
-    std::fs::write(directory.path().join("cec_exporter.yml"), "targets: []").unwrap();
-    let output = run(directory.path(), &["check"]);
-    assert_eq!(output.status.code(), Some(1));
-}
-
 /// A vendor that repeats whatever it is told, in the places where it would be quoted.
 async fn gossip(status: u16, pages_only: bool) -> Vendor {
     Vendor::start(move |seen, _| {
@@ -277,13 +248,22 @@ async fn a_secret_is_in_no_output() {
             &format!("app_key: {KEY}, app_secret: {SECRET}"),
         )
     });
-    let proxy = format!("proxy_url: \"http://user:{SECRET}@127.0.0.1:1\"");
+    // A proxy gets another secret, and repeats it as well.
+    let through = |port| format!("proxy_url: \"http://user:{PASSWORD}@127.0.0.1:{port}\"");
+    let proxies = [gossip(403, false).await, gossip(407, false).await];
+    let [forbidding, asking] = proxies.each_ref().map(|proxy| through(proxy.port));
     let targets = targets
-        .chain([target("proxied", "http://127.0.0.1:1", &proxy)])
+        .chain([
+            target("proxied", "http://127.0.0.1:1", &through(1)),
+            target("p403", "http://vendor.invalid", &forbidding),
+            target("p407", "http://vendor.invalid", &asking),
+            target("tunnel", "https://vendor.invalid", &asking),
+        ])
         .collect::<Vec<_>>();
     let config = configuration(&targets);
     let seen = |output: &str, place: &str| {
-        for secret in [SECRET, KEY, TOKEN] {
+        let sent = BASE64_STANDARD.encode(format!("user:{PASSWORD}"));
+        for secret in [SECRET, KEY, TOKEN, PASSWORD, &sent] {
             assert!(!output.contains(secret), "{secret} in {place}: {output}");
         }
     };
@@ -310,8 +290,12 @@ async fn a_secret_is_in_no_output() {
         seen(&log, "the log");
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("cec_exporter.yml"), &config).unwrap();
-        let output = run(directory.path(), &["check", "--log.level=debug"]);
-        seen(&String::from_utf8_lossy(&output.stdout), "the check");
-        seen(&String::from_utf8_lossy(&output.stderr), "the check's log");
+        for format in ["--format=text", "--format=json"] {
+            let output = run(directory.path(), &["check", format, "--log.level=debug"]);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert!(stdout.matches("***").count() > targets.len(), "{stdout}");
+            seen(&stdout, "the check");
+            seen(&String::from_utf8_lossy(&output.stderr), "the check's log");
+        }
     });
 }

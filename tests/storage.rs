@@ -205,6 +205,10 @@ fn a_full_disk_stops_the_counting_until_there_is_room_again() {
     assert!(log.contains("reason=storage"), "{log}");
     assert!(log.contains("data/a.redb"), "{log}");
     assert!(log.contains("tries again"), "{log}");
+    // The limit stands for a full disk; the page says which it is.
+    let page = ask("GET", &exporter.address, "/", &[]).body;
+    let cause = "<dt>Likely cause</dt><dd>the file may not grow: a limit";
+    assert!(page.contains(cause), "{page}");
 
     limit_files(&exporter, "unlimited");
     vendor.simulator.set_scenario(Scenario {

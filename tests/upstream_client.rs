@@ -5,6 +5,9 @@
 
 #[path = "support/scripted_vendor.rs"]
 mod scripted_vendor;
+#[allow(dead_code)]
+#[path = "support/silent.rs"]
+mod silent;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -81,6 +84,10 @@ impl Subject {
         assert!(!message.contains(char::is_control), "{message:?}");
         assert!(message.chars().count() <= 300, "{message}");
         assert!(message.starts_with("POST "), "{message}");
+        let cause = error.likely_cause.as_ref().unwrap();
+        assert!(!cause.contains(char::is_control), "{cause:?}");
+        assert!(cause.chars().count() <= 200, "{cause}");
+        assert!(!message.contains(&**cause), "told twice: {error}");
     }
 
     /// How many requests were sent again.
@@ -143,7 +150,7 @@ async fn tokens(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vend
 
 fn assert_says(error: &Error, parts: &[&str]) {
     for part in parts {
-        assert!(error.message.contains(part), "no {part:?} in: {error}");
+        assert!(error.to_string().contains(part), "no {part:?} in: {error}");
     }
 }
 
@@ -491,10 +498,27 @@ async fn a_slow_answer_is_a_timeout_wherever_it_is_slow() {
         });
         let error = subject.error().await;
         assert_eq!(error.kind, ErrorKind::Timeout);
-        assert_says(&error, &["within 1s", "request_timeout"]);
+        assert_says(&error, &["answer came within 1s", "request_timeout"]);
         assert_eq!(subject.codes().last().unwrap(), "details timeout");
         assert_eq!(vendor.counts().1, 3);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_come_is_told_apart_from_an_answer_that_does_not() {
+    let swallowing = silent::Swallowing::start();
+    let subject = Subject::with(swallowing.port, |settings| {
+        settings.request_timeout = Duration::from_millis(500);
+    });
+    let error = subject.error().await;
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    let says = [
+        "no connection came in time (request_timeout is 500ms)",
+        "firewall",
+        "host and port",
+    ];
+    assert_says(&error, &says);
+    assert_eq!(subject.codes(), ["token timeout"; 3]);
 }
 
 #[tokio::test]
@@ -581,7 +605,7 @@ async fn plain_http_behind_an_https_address_is_told() {
     let subject = Subject::with(vendor.port, |settings| *settings = secure);
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
-    assert_says(&error, &["TLS", "does not speak it", "scheme and port"]);
+    assert_says(&error, &["TLS", "does not speak it", "scheme or port"]);
 }
 
 #[tokio::test]
@@ -621,7 +645,10 @@ async fn a_proxy_that_refuses_a_tunnel_is_the_one_to_blame() {
     let subject = Subject::with(proxy.port, |settings| *settings = through);
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
-    assert_says(&error, &["POST vendor.invalid/", "check proxy_url"]);
+    assert_says(
+        &error,
+        &["POST vendor.invalid/", "the proxy refused", "proxy_url"],
+    );
     assert_eq!(proxy.seen()[0].target, "vendor.invalid:443");
 }
 

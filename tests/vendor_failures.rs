@@ -262,6 +262,9 @@ fn assert_failed(case: &Case, samples: &Samples, page: &str, log: &str) {
         .find(|line| line.contains(&mark) && line.contains("pull failed"))
         .unwrap_or_else(|| panic!("nothing about {name} in {log}"));
     assert!(section.contains("DOWN"), "{section}");
+    let (before, cause) = section.split_once("<dt>Likely cause</dt><dd>").unwrap();
+    let (cause, _) = cause.split_once("</dd>").unwrap();
+    assert!(!cause.is_empty() && !before.contains(cause), "{section}");
     assert!(log.contains(&format!("reason={}", case.reason)), "{log}");
     for part in case.says {
         assert!(section.contains(part), "no {part:?} in {section}");

@@ -22,8 +22,8 @@ pub(super) fn target_view(config: &Target, view: &View) -> TargetView {
         last_success: view.last_success,
         last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
             at: *at,
-            message: failure.to_string(),
-            likely_cause: None,
+            message: failure.message().to_owned(),
+            likely_cause: failure.likely_cause().map(str::to_owned),
         }),
         calls: calls(view),
     }

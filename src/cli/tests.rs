@@ -76,7 +76,16 @@ fn commands_have_flags_of_their_own() {
     assert_eq!(
         cli.command,
         Some(Command::Check(CheckArgs {
-            config_file: Some("a.yml".into())
+            config_file: Some("a.yml".into()),
+            format: CheckFormat::Text,
+        }))
+    );
+    let cli = parse("check --format json").unwrap();
+    assert_eq!(
+        cli.command,
+        Some(Command::Check(CheckArgs {
+            config_file: None,
+            format: CheckFormat::Json,
         }))
     );
     let cli = parse("demo --seed 7 --web.listen-address localhost:1").unwrap();

@@ -23,7 +23,7 @@ use pull::{Habits, Pull};
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::{CallType, Status, UnixSeconds};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::upstream::paging::PageSize;
 use crate::upstream::{Error, Upstream};
 
@@ -51,7 +51,7 @@ pub enum Failure {
     /// The vendor, or the way to it.
     Upstream(Error),
     /// What was read could not be kept, so it is not counted yet.
-    Storage(String),
+    Storage(StoreError),
 }
 
 impl From<Error> for Failure {
@@ -81,6 +81,22 @@ impl Failure {
         }
     }
 
+    /// What happened.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Upstream(error) => &error.message,
+            Self::Storage(error) => &error.message,
+        }
+    }
+
+    /// Why that is most likely, and what to look at, if it can be told.
+    pub fn likely_cause(&self) -> Option<&str> {
+        match self {
+            Self::Upstream(error) => error.likely_cause.as_deref(),
+            Self::Storage(error) => error.likely_cause.as_deref(),
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Upstream(error) => error.retry_after,
@@ -93,7 +109,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Upstream(error) => error.fmt(f),
-            Self::Storage(reason) => f.write_str(reason),
+            Self::Storage(error) => error.fmt(f),
         }
     }
 }
@@ -111,7 +127,7 @@ pub struct View {
     pub remembered: usize,
     /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
-    /// When and why a pull last failed; it stays after a success.
+    /// When and why a pull, or the comparison after it, last failed; it stays after a success.
     pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
@@ -362,7 +378,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         });
         written
             .await
-            .unwrap_or_else(|error| Err(Failure::Storage(error.to_string())))
+            .unwrap_or_else(|error| Err(Failure::Storage(StoreError::new(error.to_string()))))
     }
 
     fn commit_now(&self) -> Result<(), Failure> {
@@ -378,7 +394,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             }
             Err(error) => {
                 lock(&self.book).put_back(&changes);
-                Err(Failure::Storage(error.to_string()))
+                Err(Failure::Storage(error))
             }
         }
     }
@@ -437,11 +453,18 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn reconcile_failed(&self, failure: &Failure) {
         warn!(target = %self.settings.name, reason = failure.label(), %failure,
             "comparing the lookback failed");
-        self.metrics.pull_failed(failure.label());
+        self.compared_badly(failure);
         let interval = self.settings.min_pull_interval;
         lock(&self.flight)
             .gate
             .failed(Instant::now(), interval, failure.retry_after());
+    }
+
+    /// Counts and shows a failure of a comparison. The target stays up: its values are complete,
+    /// only older changes are late.
+    fn compared_badly(&self, failure: &Failure) {
+        self.metrics.pull_failed(failure.label());
+        lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
     }
 }
 

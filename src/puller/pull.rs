@@ -311,7 +311,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 // One window that does not add up must not keep the others from being compared.
                 Err(Failure::Upstream(error)) if error.kind == ErrorKind::Paging => {
                     warn!(target = %self.inner.settings.name, %error, "a part of the lookback could not be compared");
-                    self.inner.metrics.pull_failed(error.kind.label());
+                    self.inner.compared_badly(&error.into());
                 }
                 Err(error) => return Err(error),
             }

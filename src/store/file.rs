@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::medium::{Medium, explain};
+use super::medium::{Medium, explain, likely_cause};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
@@ -76,12 +76,15 @@ impl Store for FileStore {
                 *database = Some(open);
                 Ok(())
             }
-            Err(error) => Err(StoreError(format!(
-                "cannot write to {}: {}; nothing is counted that is not written, and the next \
-                 pull tries again",
-                self.medium.name(),
-                error.to_string().replace('\n', " ")
-            ))),
+            Err(error) => Err(StoreError {
+                message: format!(
+                    "cannot write to {}: {}; nothing is counted that is not written, and the next \
+                     pull tries again",
+                    self.medium.name(),
+                    error.to_string().replace('\n', " ")
+                ),
+                likely_cause: likely_cause(&error).map(str::to_owned),
+            }),
         }
     }
 
@@ -125,14 +128,14 @@ fn read(
     match version {
         Some(VERSION) => {}
         Some(newer) => {
-            return Err(StoreError(format!(
+            return Err(StoreError::new(format!(
                 "{name} was written by a newer version of cec_exporter (format {newer}, this one \
                  reads {VERSION}): start that version, or move the file away (counters then start \
                  over)"
             )));
         }
         None => {
-            return Err(StoreError(format!(
+            return Err(StoreError::new(format!(
                 "{name} is not a ledger of cec_exporter: move it away, or choose another \
                  --storage.path"
             )));

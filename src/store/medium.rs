@@ -117,7 +117,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// What to do about a database that cannot be opened.
 pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
     use redb::Error;
-    StoreError(match error {
+    StoreError::new(match error {
         Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => format!(
             "{name} is in use by another process, most likely another cec_exporter: stop it, or \
              give each its own --storage.path"
@@ -139,6 +139,33 @@ pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
             format!("{name} cannot be used: {cause}")
         }
         _ => return StoreError::damaged(name, &error.to_string().replace('\n', " ")),
+    })
+}
+
+/// Why a database that was good cannot be written to, most likely.
+pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
+    use redb::Error;
+    let Error::Io(error) = error else {
+        return match error {
+            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
+                Some("another cec_exporter has opened the file meanwhile: stop it")
+            }
+            _ => None,
+        };
+    };
+    Some(match error.kind() {
+        ErrorKind::StorageFull => "the disk is full: make room on it",
+        ErrorKind::QuotaExceeded => "the user's share of the disk is used up: make room",
+        ErrorKind::FileTooLarge => "the file may not grow: a limit on the size of files is reached",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only: it was mounted so, or became so after an error of the \
+             disk"
+        }
+        ErrorKind::PermissionDenied => {
+            "the file or its directory does not belong to the user that runs cec_exporter"
+        }
+        ErrorKind::NotFound => "the directory of --storage.path was removed, or is not mounted",
+        _ => return None,
     })
 }
 

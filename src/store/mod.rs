@@ -61,14 +61,28 @@ impl Store for Box<dyn Store> {
     }
 }
 
-/// Why a file cannot be used: one line that names it and says what to do.
+/// Why a file cannot be used. `Display` tells both what happened and the likely cause, on one
+/// line.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoreError(String);
+pub struct StoreError {
+    /// One line that names the file and says what happened, and, at the start, what to do.
+    pub message: String,
+    /// One line: why that is most likely; `None` where it cannot be told or was told already.
+    pub likely_cause: Option<String>,
+}
 
 impl StoreError {
+    /// An error with nothing to add to it.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            likely_cause: None,
+        }
+    }
+
     /// A file whose content cannot be what was written.
     pub fn damaged(name: &str, how: &str) -> Self {
-        Self(format!(
+        Self::new(format!(
             "{name} is damaged or not a ledger of cec_exporter ({how}): put a copy from a backup \
              in its place, or move it away (counters then start over)"
         ))
@@ -77,7 +91,11 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)?;
+        match &self.likely_cause {
+            Some(cause) => write!(f, "; likely cause: {cause}"),
+            None => Ok(()),
+        }
     }
 }
 

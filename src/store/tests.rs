@@ -365,6 +365,8 @@ struct Bytes {
     works_for: Option<u32>,
     /// What is written is there but for its second half, when it fails.
     tears: bool,
+    /// How it fails, if it is not full.
+    error: Option<io::ErrorKind>,
 }
 
 impl Disk {
@@ -392,7 +394,7 @@ impl Bytes {
     fn work(&mut self) -> io::Result<()> {
         match &mut self.works_for {
             None => Ok(()),
-            Some(0) => Err(io::ErrorKind::StorageFull.into()),
+            Some(0) => Err(self.error.unwrap_or(io::ErrorKind::StorageFull).into()),
             Some(left) => {
                 *left -= 1;
                 Ok(())
@@ -436,6 +438,33 @@ impl StorageBackend for Disk {
         };
         state.bytes[offset..offset + length].copy_from_slice(&data[..length]);
         done
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_to_has_its_likely_cause() {
+    use io::ErrorKind;
+    for (kind, cause) in [
+        (ErrorKind::StorageFull, Some("the disk is full")),
+        (ErrorKind::QuotaExceeded, Some("share of the disk")),
+        (ErrorKind::FileTooLarge, Some("limit on the size of files")),
+        (ErrorKind::ReadOnlyFilesystem, Some("read-only")),
+        (
+            ErrorKind::PermissionDenied,
+            Some("does not belong to the user"),
+        ),
+        (ErrorKind::NotFound, Some("--storage.path was removed")),
+        (ErrorKind::Other, None),
+    ] {
+        let disk = Disk::default();
+        let (store, _) = load(disk.medium()).unwrap();
+        disk.fail_after(Some(0), false);
+        disk.0.lock().unwrap().error = Some(kind);
+        let error = store.commit(&changes(0..3, 1, "new")).unwrap_err();
+        let told = error.likely_cause.clone();
+        let is_right = |told: &str| cause.is_some_and(|cause| told.contains(cause));
+        assert!(told.as_deref().map_or(cause.is_none(), is_right), "{error}");
+        assert!(error.message.ends_with("pull tries again"), "{error}");
     }
 }
 

@@ -13,6 +13,10 @@ use super::settings::{BuildError, ClientSettings};
 /// Below the minute after which load balancers drop idle connections, so that this side does.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// The share of a request's time that connecting may take. Less than all of it, so that a
+/// connection that does not come is told apart from an answer that does not.
+const CONNECTING: f64 = 0.9;
+
 /// A client for one target. Blocks for as long as reading the certificates takes.
 pub(super) fn client(settings: &ClientSettings) -> Result<reqwest::Client, BuildError> {
     let mut builder = reqwest::Client::builder()
@@ -26,7 +30,7 @@ pub(super) fn client(settings: &ClientSettings) -> Result<reqwest::Client, Build
         // Retries that are not decided here would escape the pace and the counters.
         .retry(reqwest::retry::never())
         .no_proxy()
-        .connect_timeout(settings.request_timeout)
+        .connect_timeout(settings.request_timeout.mul_f64(CONNECTING))
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(settings.max_concurrent_requests);
     if let Some(url) = &settings.proxy_url {
@@ -44,7 +48,8 @@ pub(super) fn client(settings: &ClientSettings) -> Result<reqwest::Client, Build
         .map_err(|error| BuildError::Client(error.without_url().to_string()))
 }
 
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
+/// Whom to trust, and how to speak to them. Blocks like [`client`].
+pub(super) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);

@@ -18,6 +18,7 @@ use super::exchange::{Line, SMALL_BODY};
 use super::failure::{Failure, Subject};
 use super::grant::{Grant, USUAL_LIFETIME, parse_grant};
 use super::pace::Pace;
+use super::quote::Secrets;
 use super::retry::{self, Budget, Outcome, Retry};
 use super::token::{Need, Token, TokenCache};
 use super::wire::{Unreadable, parse_page};
@@ -36,6 +37,8 @@ pub struct HttpClient {
     details_url: Url,
     details_headers: HeaderMap,
     token_headers: HeaderMap,
+    /// What messages must not repeat, apart from the token.
+    secrets: Secrets,
     tokens: TokenCache,
     /// One permit for each request that may be under way.
     slots: Semaphore,
@@ -79,6 +82,7 @@ impl HttpClient {
             details_url,
             details_headers: details_headers(&settings)?,
             token_headers: token_headers(),
+            secrets: settings.secrets(),
             tokens: TokenCache::default(),
             slots: Semaphore::new(permits),
             pace: Mutex::new(Pace::new(settings.max_requests_per_second)),
@@ -87,6 +91,15 @@ impl HttpClient {
             settings,
             report,
         })
+    }
+
+    /// Sees to it that there is a token, as the next page would.
+    ///
+    /// # Errors
+    ///
+    /// If none can be had.
+    pub async fn take_token(&self) -> Result<(), Error> {
+        self.token().await.map(drop)
     }
 
     /// One attempt at a page, with a token that has been accepted so far.
@@ -113,11 +126,9 @@ impl HttpClient {
             api: Api::Details,
             url: &self.details_url,
             page: Some(wanted.page),
-            secrets: &[
-                &self.settings.app_secret,
-                &self.settings.app_key,
-                token.bare(),
-            ],
+            secrets: &self.secrets,
+            token: Some(token.bare()),
+            proxy: self.settings.proxy_url.as_ref(),
         };
         self.request(request, subject, LONGEST_PAGE, parse_page)
             .await
@@ -131,12 +142,13 @@ impl HttpClient {
         let url = &self.settings.token_endpoint;
         let (app_key, app_secret) = (&self.settings.app_key, &self.settings.app_secret);
         let body = json!({ "app_key": app_key, "app_secret": app_secret }).to_string();
-        let secrets = [app_secret.as_str(), app_key.as_str()];
         let subject = Subject {
             api: Api::Token,
             url,
             page: None,
-            secrets: &secrets,
+            secrets: &self.secrets,
+            token: None,
+            proxy: self.settings.proxy_url.as_ref(),
         };
         let mut made = match need {
             Need::Now => 0,
@@ -176,7 +188,6 @@ impl HttpClient {
         let line = Line {
             client: &self.client,
             timeout: self.settings.request_timeout,
-            proxied: self.settings.proxy_url.is_some(),
         };
         let sent = Instant::now();
         let answer = line.exchange(request, subject, longest_body).await;

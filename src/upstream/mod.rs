@@ -10,12 +10,15 @@ pub mod pace;
 pub mod paging;
 pub mod retry;
 pub mod token;
+pub mod way;
 pub mod wire;
 
 mod connection;
 mod exchange;
 mod failure;
+mod quote;
 mod settings;
+mod unreachable;
 
 use std::fmt;
 use std::future::Future;
@@ -120,19 +123,28 @@ impl ErrorKind {
 }
 
 /// A failure of the vendor's, told so that the reader knows what to do. Never holds a secret.
+///
+/// `Display` tells both what happened and the likely cause, on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Error {
     /// What can be done about it.
     pub kind: ErrorKind,
-    /// One line for a person: the request, what came, the likely cause.
+    /// One line for a person: the request, and what came.
     pub message: String,
+    /// One line for a person: why that is most likely, and what to look at; `None` where that
+    /// cannot be told.
+    pub likely_cause: Option<String>,
     /// How long the vendor asked to be left alone.
     pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.likely_cause {
+            Some(cause) => write!(f, "; likely cause: {cause}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -150,6 +162,14 @@ pub enum Api {
 impl Api {
     /// Both, in the order of the exposition.
     pub const ALL: [Self; 2] = [Self::Details, Self::Token];
+
+    /// The key of the configuration that holds its address.
+    fn endpoint_key(self) -> &'static str {
+        match self {
+            Self::Token => "token_endpoint",
+            Self::Details => "endpoint",
+        }
+    }
 }
 
 impl fmt::Display for Api {

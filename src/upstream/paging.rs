@@ -82,13 +82,17 @@ pub async fn read_window<U: Upstream>(
                 kind: ErrorKind::Paging,
                 message: format!(
                     "the list of calls from {} to {} says it holds {}, but two readings to its \
-                     end found {} (and {} unusable rows): calls are changing faster than they \
-                     can be read, or the vendor's total is wrong",
+                     end found {} (and {} unusable rows)",
                     window.from,
                     window.to,
                     last.total.unwrap_or_default(),
                     last.seen.len(),
                     last.unusable,
+                ),
+                likely_cause: Some(
+                    "calls are changing faster than they can be read, or the vendor's total is \
+                     wrong"
+                        .into(),
                 ),
                 retry_after: None,
             });

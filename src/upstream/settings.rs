@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::quote::{Secrets, proxy_secrets};
+
 /// How to reach one deployment of the vendor's, and how hard it may be asked.
 #[derive(Clone)]
 pub struct ClientSettings {
@@ -37,6 +39,20 @@ pub struct ClientSettings {
     pub ca_file: Option<PathBuf>,
     /// An `http` or `https` proxy. Proxies of the environment are not used.
     pub proxy_url: Option<Url>,
+}
+
+impl ClientSettings {
+    /// What messages must not repeat.
+    pub(super) fn secrets(&self) -> Secrets {
+        let proxy = self.proxy_url.as_ref().map(proxy_secrets);
+        let proxy = proxy.unwrap_or_default();
+        let own = [self.app_secret.as_str(), &self.app_key];
+        let all: Vec<&str> = own
+            .into_iter()
+            .chain(proxy.iter().map(String::as_str))
+            .collect();
+        Secrets::new(&all)
+    }
 }
 
 impl fmt::Debug for ClientSettings {

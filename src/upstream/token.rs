@@ -156,6 +156,7 @@ impl TokenCache {
             Ok(None) => Error {
                 kind: ErrorKind::Body,
                 message: "the token cannot be sent in a header".into(),
+                likely_cause: None,
                 retry_after: None,
             },
             Err(error) => error,
@@ -227,6 +228,7 @@ mod tests {
             *self.failing.lock().unwrap() = Some(Error {
                 kind: ErrorKind::RateLimit,
                 message: "no".into(),
+                likely_cause: None,
                 retry_after: retry_after.map(Duration::from_secs),
             });
         }

@@ -32,6 +32,7 @@ fn error(kind: ErrorKind, retry_after: Option<u64>) -> Error {
     Error {
         kind,
         message: format!("simulated: {kind:?}"),
+        likely_cause: None,
         retry_after,
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod process;
 pub(crate) mod pulled;
 pub(crate) mod samples;
 pub(crate) mod scripted_vendor;
+pub(crate) mod silent;
 pub(crate) mod simulated;
 pub(crate) mod storage_processes;
 pub(crate) mod truth;

@@ -50,6 +50,7 @@ fn refused() -> Error {
     Error {
         kind: ErrorKind::BadRequest,
         message: "no".into(),
+        likely_cause: None,
         retry_after: None,
     }
 }

@@ -1,0 +1,267 @@
+//! What a check found, for people and for scripts. Pure: findings in, text out.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::CheckFormat;
+use crate::upstream::Error;
+
+/// All that was found. Its JSON is documented in the README: fields may come, none goes.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) ok: bool,
+    /// Why there is no configuration to check.
+    pub(super) error: Option<String>,
+    pub(super) targets: Vec<TargetReport>,
+}
+
+/// What was found of one target.
+#[derive(Debug, Serialize)]
+pub(super) struct TargetReport {
+    pub(super) name: String,
+    pub(super) ok: bool,
+    /// In the order of the way.
+    pub(super) steps: Vec<Step>,
+}
+
+/// One step of the way.
+#[derive(Debug, Serialize)]
+pub(super) struct Step {
+    pub(super) step: &'static str,
+    /// The key of the configuration that it is about.
+    pub(super) key: &'static str,
+    /// `None`: not tried, since one before it failed, or since there is nothing to try.
+    pub(super) ok: Option<bool>,
+    pub(super) seconds: Option<f64>,
+    pub(super) detail: String,
+    pub(super) likely_cause: Option<String>,
+}
+
+impl Step {
+    /// A step that was tried: what came of it, in words, or what went wrong.
+    pub(super) fn tried(
+        step: &'static str,
+        key: &'static str,
+        took: Duration,
+        result: Result<String, Error>,
+    ) -> Self {
+        let ok = result.is_ok();
+        let (detail, likely_cause) = match result {
+            Ok(detail) => (detail, None),
+            Err(error) => (error.message, error.likely_cause),
+        };
+        // Nobody wants to read nanoseconds.
+        let seconds = took.as_micros() as f64 / 1e6;
+        Self {
+            step,
+            key,
+            ok: Some(ok),
+            seconds: Some(seconds),
+            detail,
+            likely_cause,
+        }
+    }
+
+    /// Something that keeps all steps from being tried.
+    pub(super) fn unusable(step: &'static str, key: &'static str, message: String) -> Self {
+        Self {
+            ok: Some(false),
+            ..Self::skipped(step, key, message)
+        }
+    }
+
+    /// A step that was not tried, and why.
+    pub(super) fn skipped(
+        step: &'static str,
+        key: &'static str,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self {
+            step,
+            key,
+            ok: None,
+            seconds: None,
+            detail: reason.into(),
+            likely_cause: None,
+        }
+    }
+
+    fn line(&self, text: &mut String) {
+        let mark = mark(self.ok);
+        let time = self
+            .seconds
+            .map_or_else(String::new, |seconds| format!("{seconds:.3} s"));
+        let line = format!("  {:<8} {mark:<6} {time:>9}  {}", self.step, self.detail);
+        text.push_str(line.trim_end());
+        text.push('\n');
+        if let Some(cause) = &self.likely_cause {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  likely cause: {cause}");
+        }
+    }
+}
+
+impl TargetReport {
+    pub(super) fn new(name: &str, steps: Vec<Step>) -> Self {
+        Self {
+            name: name.to_owned(),
+            ok: steps.iter().all(|step| step.ok != Some(false)),
+            steps,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
+        for step in &self.steps {
+            step.line(&mut text);
+        }
+        text
+    }
+}
+
+impl Report {
+    pub(super) fn of(targets: Vec<TargetReport>) -> Self {
+        Self {
+            ok: targets.iter().all(|target| target.ok),
+            error: None,
+            targets,
+        }
+    }
+
+    /// What is to be said when all is known.
+    pub(super) fn render(&self, format: CheckFormat) -> String {
+        match format {
+            CheckFormat::Text => self.summary(),
+            // Strings, numbers and lists: nothing in it can fail to be written.
+            CheckFormat::Json => serde_json::to_string_pretty(self).unwrap_or_default() + "\n",
+        }
+    }
+
+    /// The last line, for whoever reads no other.
+    fn summary(&self) -> String {
+        let failed: Vec<&str> = self
+            .targets
+            .iter()
+            .filter(|target| !target.ok)
+            .map(|target| target.name.as_str())
+            .collect();
+        let all = self.targets.len();
+        match failed.len() {
+            0 => format!("\nresult: ok, {}\n", targets(all)),
+            bad => format!(
+                "\nresult: FAILED, {bad} of {}: {}\n",
+                targets(all),
+                failed.join(", ")
+            ),
+        }
+    }
+}
+
+/// What is to be said before any target has been tried.
+pub(super) fn heading(all: usize) -> String {
+    format!("configuration: ok, {}\n", targets(all))
+}
+
+/// What is to be said of a target as soon as it is known.
+pub(super) fn progress(target: &TargetReport, format: CheckFormat) -> String {
+    match format {
+        CheckFormat::Text => target.text(),
+        CheckFormat::Json => String::new(),
+    }
+}
+
+fn targets(number: usize) -> String {
+    counted(number as u64, "target")
+}
+
+/// A number of things, as a person says it.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+fn mark(ok: Option<bool>) -> &'static str {
+    match ok {
+        Some(true) => "ok",
+        Some(false) => "FAILED",
+        None => "-",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::ErrorKind;
+
+    fn report() -> Report {
+        let error = Error {
+            kind: ErrorKind::Connect,
+            message: "refused".into(),
+            likely_cause: Some("nobody is there".into()),
+            retry_after: None,
+        };
+        let took = Duration::from_nanos(12_345_678);
+        let good = vec![Step::tried(
+            "dns",
+            "endpoint",
+            took,
+            Ok("h: 192.0.2.1".into()),
+        )];
+        let bad = vec![
+            Step::skipped("dns", "endpoint", "192.0.2.1 is an address"),
+            Step::tried("connect", "endpoint", took * 1000, Err(error)),
+            Step::skipped("page", "endpoint", "not tried"),
+        ];
+        Report::of(vec![
+            TargetReport::new("a", good),
+            TargetReport::new("b", bad),
+        ])
+    }
+
+    #[test]
+    fn people_read_aligned_lines() {
+        let report = report();
+        let told: String = report.targets.iter().map(TargetReport::text).collect();
+        let expected = "
+a: ok
+  dns      ok       0.012 s  h: 192.0.2.1
+
+b: FAILED
+  dns      -                 192.0.2.1 is an address
+  connect  FAILED  12.346 s  refused
+  likely cause: nobody is there
+  page     -                 not tried
+";
+        assert_eq!(told, expected);
+        let last = report.render(CheckFormat::Text);
+        assert_eq!(last, "\nresult: FAILED, 1 of 2 targets: b\n");
+        assert_eq!(heading(1), "configuration: ok, 1 target\n");
+    }
+
+    #[test]
+    fn scripts_read_every_field_of_every_step() {
+        let json: serde_json::Value =
+            serde_json::from_str(&report().render(CheckFormat::Json)).unwrap();
+        let expected = serde_json::json!({
+            "ok": false,
+            "error": null,
+            "targets": [
+                {"name": "a", "ok": true, "steps": [
+                    {"step": "dns", "key": "endpoint", "ok": true, "seconds": 0.012345,
+                     "detail": "h: 192.0.2.1", "likely_cause": null},
+                ]},
+                {"name": "b", "ok": false, "steps": [
+                    {"step": "dns", "key": "endpoint", "ok": null, "seconds": null,
+                     "detail": "192.0.2.1 is an address", "likely_cause": null},
+                    {"step": "connect", "key": "endpoint", "ok": false, "seconds": 12.345678,
+                     "detail": "refused", "likely_cause": "nobody is there"},
+                    {"step": "page", "key": "endpoint", "ok": null, "seconds": null,
+                     "detail": "not tried", "likely_cause": null},
+                ]},
+            ],
+        });
+        assert_eq!(json, expected);
+    }
+}

@@ -1,0 +1,135 @@
+//! The steps to a target, one after the other, as far as they lead.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::report::Step;
+use crate::upstream::Error;
+use crate::upstream::way::{Connection, Way};
+
+/// Addresses of a host to show.
+const MOST_SHOWN: usize = 4;
+/// Said of a step that needs one that failed.
+pub(super) const NOT_TRIED: &str = "not tried";
+
+/// What came of each step so far.
+#[derive(Default)]
+pub(super) struct Steps(pub(super) Vec<Step>);
+
+impl Steps {
+    /// Goes a way to its end; answers whether it leads there.
+    pub(super) async fn go(&mut self, way: &Way) -> bool {
+        let host = way.host();
+        let addresses = if way.has_name() {
+            let found = async {
+                let found = way.resolve().await?;
+                let told = format!("{host} is {}", listed(&found));
+                Ok((found, told))
+            };
+            self.attempt_with("dns", way.key, true, found).await
+        } else {
+            self.skip("dns", way.key, format!("{host} is an address"));
+            // An address resolves to itself.
+            way.resolve().await.ok()
+        };
+        let connecting = async {
+            let connection = way
+                .connect(addresses.as_deref().unwrap_or_default())
+                .await?;
+            let told = connected(way, &connection);
+            Ok((connection, told))
+        };
+        let is_known = addresses.is_some();
+        let connection = self
+            .attempt_with("connect", way.key, is_known, connecting)
+            .await;
+        let Some(connection) = connection else {
+            self.skip("tls", way.key, NOT_TRIED);
+            return false;
+        };
+        if !way.has_tls() {
+            let reason = format!("not used: {} begins with http://", way.key);
+            self.skip("tls", way.key, reason);
+            return true;
+        }
+        let greeting = async { way.handshake(connection).await.map(str::to_owned) };
+        self.attempt("tls", way.key, true, greeting).await.is_some()
+    }
+
+    /// Takes a step that has nothing to hand on but its words.
+    pub(super) async fn attempt(
+        &mut self,
+        step: &'static str,
+        key: &'static str,
+        possible: bool,
+        work: impl Future<Output = Result<String, Error>>,
+    ) -> Option<()> {
+        let work = async { work.await.map(|told| ((), told)) };
+        self.attempt_with(step, key, possible, work).await
+    }
+
+    /// Takes a step, if that is possible after those before it, and notes what came of it.
+    async fn attempt_with<T>(
+        &mut self,
+        step: &'static str,
+        key: &'static str,
+        possible: bool,
+        work: impl Future<Output = Result<(T, String), Error>>,
+    ) -> Option<T> {
+        if !possible {
+            self.skip(step, key, NOT_TRIED);
+            return None;
+        }
+        let began = Instant::now();
+        let result = work.await;
+        let took = began.elapsed();
+        let (value, told) = match result {
+            Ok((value, told)) => (Some(value), Ok(told)),
+            Err(error) => (None, Err(error)),
+        };
+        self.0.push(Step::tried(step, key, took, told));
+        value
+    }
+
+    fn skip(&mut self, step: &'static str, key: &'static str, reason: impl Into<String>) {
+        self.0.push(Step::skipped(step, key, reason));
+    }
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    let shown: Vec<String> = addresses
+        .iter()
+        .take(MOST_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = match addresses.len().saturating_sub(MOST_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
+fn connected(way: &Way, connection: &Connection) -> String {
+    let mut told = connection.address.to_string();
+    for (address, why) in &connection.failed {
+        told += &format!("; not {address}: {why}");
+    }
+    if way.is_to_proxy() {
+        told += "; the rest goes through this proxy";
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_addresses_are_cut() {
+        let addresses: Vec<IpAddr> = (1..=6).map(|n| IpAddr::from([192, 0, 2, n])).collect();
+        assert_eq!(listed(&addresses[..2]), "192.0.2.1, 192.0.2.2");
+        let cut = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more";
+        assert_eq!(listed(&addresses), cut);
+    }
+}

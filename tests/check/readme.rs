@@ -1,0 +1,124 @@
+//! What the README shows is what is printed, up to numbers.
+
+use std::collections::BTreeSet;
+
+use cec_exporter::simulator::faults::Faults;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::checked::{check, check_json};
+use crate::support::process::{command, target};
+use crate::support::silent::closed_port;
+use crate::support::simulated::{SimulatedVendor, settled};
+
+// The other language has the same code, which `tests/docs.rs` sees to.
+const README: &str = include_str!("../../README.md");
+
+/// Every number is the same number.
+fn numberless(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.trim().chars() {
+        match c {
+            '0'..='9' if out.ends_with('0') => {}
+            '0'..='9' => out.push('0'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The code blocks that contain this.
+fn blocks(part: &str) -> Vec<&'static str> {
+    let blocks = README.split("\n```").skip(1).step_by(2);
+    let blocks = blocks.map(|block| block.split_once('\n').unwrap().1);
+    blocks.filter(|block| block.contains(part)).collect()
+}
+
+/// The faults that the README sets in a shell, between single quotes.
+fn faults() -> Faults {
+    let command = blocks("-d '{\"details\"")[0];
+    let json = command.split('\'').nth(1).unwrap();
+    Faults::parse(json.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_examples_of_a_check_are_what_it_prints() {
+    let vendor = SimulatedVendor::frozen(settled(200));
+    let directory = TempDir::new().unwrap();
+    let variables = [
+        ("CEC_ENDPOINT", &*vendor.endpoint),
+        ("CEC_APP_KEY", "any-app-key"),
+        ("CEC_APP_SECRET", "any-app-secret"),
+        ("CEC_USER_ID", "1"),
+    ];
+    let printed = |flags: &[&str]| {
+        let mut command = command(directory.path());
+        let command = command.envs(variables).arg("check").args(flags);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let [well, refused, night] = blocks("configuration: ok, ").try_into().unwrap();
+    assert_eq!(numberless(&printed(&[])), numberless(well));
+
+    vendor.simulator.set_faults(faults());
+    assert_eq!(numberless(&printed(&[])), numberless(refused));
+
+    let json: Value = serde_json::from_str(&printed(&["--format", "json"])).unwrap();
+    let steps = json["targets"][0]["steps"].as_array().unwrap();
+    let failed = steps.iter().find(|step| step["ok"] == false).unwrap();
+    let shown: Value = serde_json::from_str(blocks("\"likely_cause\": ")[0]).unwrap();
+    assert_eq!(
+        numberless(&failed.to_string()),
+        numberless(&shown.to_string())
+    );
+
+    vendor.set_faults(|faults| {
+        use cec_exporter::simulator::faults::{Answer, Trouble};
+        faults.token.troubles = vec![Trouble::share(Answer::Http(401), 1.0)];
+    });
+    let closed = format!("http://127.0.0.1:{}", closed_port());
+    let checked = check(
+        &[
+            target("support", &vendor.endpoint, ""),
+            target("sales", &closed, ""),
+        ],
+        &[],
+    );
+    assert_eq!(numberless(&checked.stdout), numberless(night));
+}
+
+/// The paths of all fields of a value, as the README writes them.
+fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(inner) => {
+            for (name, value) in inner {
+                let dot = if path.is_empty() { "" } else { "." };
+                fields(value, &format!("{path}{dot}{name}"), found);
+            }
+        }
+        Value::Array(inner) => {
+            for value in inner {
+                fields(value, &format!("{path}[]"), found);
+            }
+        }
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_fields_for_scripts_are_those_of_the_table() {
+    let vendor = SimulatedVendor::frozen(settled(20));
+    let checked = check_json(&[target("a", &vendor.endpoint, "")]);
+    let mut found = BTreeSet::new();
+    fields(&checked.json(), "", &mut found);
+    for readme in [README, include_str!("../../README.zh-CN.md")] {
+        let (_, table) = readme.split_once("<!-- check -->\n\n").unwrap();
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        let told: BTreeSet<String> = rows
+            .skip(2)
+            .map(|row| row.split('`').nth(1).unwrap().to_owned())
+            .collect();
+        assert_eq!(told, found);
+    }
+}

@@ -1,0 +1,87 @@
+//! A comparison of the lookback that fails: nobody waits for it, but it is seen.
+
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cec_exporter::puller::View;
+use cec_exporter::puller::plan::Spans;
+use serde_json::json;
+use tokio::time::Instant;
+
+use support::PATIENCE;
+use support::pulled::puller;
+use support::scripted_vendor::{Reply, Vendor};
+
+const BEGIN: u32 = 1_700_000_000;
+const HOUR: u32 = 3600;
+
+/// The list of no call at all, and its pages that go back further than this fail as it says.
+async fn view_after(failing: Reply) -> View {
+    let oldest = Arc::new(AtomicU32::new(0));
+    let limit = Arc::clone(&oldest);
+    let vendor = Vendor::start(move |seen, _| {
+        if seen.is_token() {
+            return Reply::ok(json!({ "AccessToken": "t", "Expires": "86400" }).to_string());
+        }
+        let asked: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+        match asked["upload_from"].as_u64() < Some(limit.load(Ordering::SeqCst).into()) {
+            true => failing.clone(),
+            false => Reply::ok(json!({ "data": [], "paging": { "total": 0 } }).to_string()),
+        }
+    })
+    .await;
+    let spans = Spans {
+        lookback: 2 * HOUR,
+        overlap: 600,
+        reconcile_interval: HOUR,
+    };
+    let now = Arc::new(AtomicU32::new(BEGIN));
+    let clock = Arc::clone(&now);
+    let clock = Arc::new(move || clock.load(Ordering::SeqCst));
+    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
+    let puller = puller("a", &endpoint, spans, clock);
+    let deadline = Instant::now() + PATIENCE;
+    let view = puller.scrape(deadline).await;
+    assert_eq!((view.up, view.last_error), (Some(true), None));
+    // By now all of the lookback is due. What is new goes back no further than the overlap.
+    now.store(BEGIN + HOUR, Ordering::SeqCst);
+    oldest.store(BEGIN - HOUR / 2, Ordering::SeqCst);
+    let view = puller.scrape(deadline).await;
+    assert_eq!(view.up, Some(true));
+    loop {
+        let view = puller.view();
+        if view.last_error.is_some() {
+            puller.stop().await;
+            return view;
+        }
+        assert!(Instant::now() < deadline, "no error is shown");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_comparison_that_fails_is_shown_and_the_target_stays_up() {
+    let view = view_after(Reply::status(403, "<html></html>")).await;
+    let (at, failure) = view.last_error.unwrap();
+    assert_eq!((view.up, at), (Some(true), BEGIN + HOUR));
+    assert!(failure.message().contains("answered 403"), "{failure}");
+    let cause = failure.likely_cause().unwrap();
+    assert!(cause.contains("allow list"), "{cause}");
+}
+
+/// A window that does not add up is passed over, and shown as well.
+#[tokio::test]
+async fn a_list_that_does_not_come_to_its_total_is_shown() {
+    let short = json!({ "data": [], "paging": { "total": 7 } });
+    let view = view_after(Reply::ok(short.to_string())).await;
+    let (_, failure) = view.last_error.unwrap();
+    assert_eq!(view.up, Some(true));
+    assert!(failure.message().contains("says it holds 7"), "{failure}");
+    let cause = failure.likely_cause().unwrap();
+    assert!(cause.contains("total is wrong"), "{cause}");
+}

@@ -11,6 +11,7 @@ use tracing::{error, info};
 use super::since_epoch;
 use super::storage::{Kept, Storage};
 use super::view::target_view;
+use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::metrics::exposition::{CallMetrics, Own, render};
@@ -39,6 +40,8 @@ pub(super) struct Fleet {
     metrics: ExporterMetrics,
     clock: Clock,
     load: Load,
+    /// Which of the configured targets are pulled here.
+    shard: Shard,
     storage: Storage,
     version: String,
     /// Held while a configuration is put into force; what that does is done once at a time.
@@ -55,12 +58,16 @@ impl Fleet {
     pub(super) async fn new(
         config: Config,
         load: Load,
+        shard: Shard,
         storage: Storage,
         clock: Clock,
         build: Build,
     ) -> Result<Self, String> {
         storage.prepare()?;
         let metrics = ExporterMetrics::new(build).map_err(|error| error.to_string())?;
+        metrics.shard_ordinal.set(shard.ordinal().into());
+        metrics.total_shards.set(shard.total().into());
+        let config = of_shard(config, shard);
         let mut members = Vec::with_capacity(config.targets.len());
         for target in config.targets {
             let (own, client) = prepare(&target, &metrics)?;
@@ -75,8 +82,9 @@ impl Fleet {
             metrics,
             clock,
             load,
+            shard,
             storage,
-            version: format!("{} ({})", build.version, build.revision),
+            version: version(build, shard),
             reloading: tokio::sync::Mutex::new(()),
         })
     }
@@ -136,6 +144,37 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
         Ok(())
     }
+}
+
+/// What stands beside the name on the status page. A shard does not show all targets, which would
+/// puzzle who does not know.
+fn version(build: Build, shard: Shard) -> String {
+    let version = format!("{} ({})", build.version, build.revision);
+    match shard {
+        Shard::WHOLE => version,
+        _ => format!(
+            "{version}, shard {} of 0 to {}",
+            shard.ordinal(),
+            shard.total() - 1
+        ),
+    }
+}
+
+/// The targets that are pulled here.
+fn of_shard(config: Config, shard: Shard) -> Config {
+    let configured = config.targets.len();
+    let config = config.keep(shard);
+    if shard != Shard::WHOLE {
+        let (shard, total_shards) = (shard.ordinal(), shard.total());
+        info!(
+            shard,
+            total_shards,
+            configured,
+            targets = config.targets.len(),
+            "targets shared"
+        );
+    }
+    config
 }
 
 /// How long pulls under way may go on when the program is to end: long enough for most, and short
@@ -315,7 +354,7 @@ impl Site for Fleet {
     async fn reload(&self) -> Result<(), NotReloaded> {
         let _one_at_a_time = self.reloading.lock().await;
         let result = match (self.load)() {
-            Ok(config) => self.replace(config).await,
+            Ok(config) => self.replace(of_shard(config, self.shard)).await,
             Err(error) => Err(error.to_string()),
         };
         self.metrics

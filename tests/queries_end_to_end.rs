@@ -38,11 +38,12 @@ const WINDOWS: [(&str, &str); 3] = [
 ];
 /// Thresholds that are times, in seconds, or calls in a time: a hundred in a window, half of those
 /// of voice, or else chance would judge. A token lives for 30 s here and is renewed 6 s before its
-/// end.
-const THRESHOLDS: [(&str, &str); 4] = [
+/// end. Of two text calls a second, a share of a twentieth waits by chance.
+const THRESHOLDS: [(&str, &str); 5] = [
     ("cec:frontier_lag_seconds:threshold", "vector(10)"),
     ("cec:token_left_seconds:threshold", "vector(4)"),
     ("cec:pending_age_seconds:threshold", "vector(25)"),
+    ("cec:pending_ratio:threshold", "vector(0.15)"),
     ("cec:finished_calls_per_hour:threshold", "vector(18000)"),
 ];
 

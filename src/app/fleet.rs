@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -25,6 +26,9 @@ use crate::upstream::{Api, Report, Reporter};
 
 /// Reads the configuration again.
 pub(super) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Ledgers opened at a time at the start. A new file waits for the disk, and there may be a thousand.
+const OPENED_AT_ONCE: usize = 16;
 
 /// What a target goes on with after a reload.
 enum Ledger {
@@ -68,13 +72,13 @@ impl Fleet {
         metrics.shard_ordinal.set(shard.ordinal().into());
         metrics.total_shards.set(shard.total().into());
         let config = of_shard(config, shard);
-        let mut members = Vec::with_capacity(config.targets.len());
-        for target in config.targets {
+        let members = stream::iter(config.targets).map(async |target| {
             let (own, client) = prepare(&target, &metrics)?;
             let (book, store) = storage.open(&target.name).await?;
             let known = Known::opened(book, Arc::new(store));
-            members.push(member(target, client, own, &clock, known));
-        }
+            Ok::<_, String>(member(target, client, own, &clock, known))
+        });
+        let members: Vec<Member> = members.buffered(OPENED_AT_ONCE).try_collect().await?;
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
         Ok(Self {

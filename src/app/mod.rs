@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod files;
 mod fleet;
 mod signals;
 mod storage;
@@ -61,6 +62,7 @@ impl<E: fmt::Display> From<E> for Stop {
 }
 
 async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
+    files::raise_limit();
     let shard = match arguments.shard {
         None if arguments.total_shards > 1 => Shard::of_pod(arguments.total_shards, &variable)?,
         // The command line has seen to it that there is this one.

@@ -248,16 +248,7 @@ fn export<'a>(
             simulator.address
         );
     }
-    let file = directory.join(format!("{name}.yml"));
-    std::fs::write(&file, config).unwrap();
-    let address = free_address();
-    let mut command = Command::new(EXPORTER);
-    command
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!("--web.listen-address={address}"))
-        .args(["--storage.in-memory", "--web.enable-lifecycle"]);
-    let log = directory.join(format!("{name}.log"));
-    Running::start(&mut command, address, "/-/ready", &log)
+    Running::exporter(&config, name, directory)
 }
 
 /// Copies the rules with shorter times, and makes sure that nothing else changed unnoticed.

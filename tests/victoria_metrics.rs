@@ -25,6 +25,8 @@ use prometheus_server::{Prometheus, Running, Series, free_address, is_installed,
 use serde_json::Value;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
+/// The name of the exporter's configuration.
+const CONFIG: &str = "exporter";
 const WEEK: u64 = 604_800;
 /// Seconds of samples before each moment that is asked about; the rules look back an hour.
 const HISTORY: u64 = 5400;
@@ -61,15 +63,7 @@ impl World {
             vendor.address,
             free_address()
         );
-        let file = path.join("cec_exporter.yml");
-        std::fs::write(&file, config).unwrap();
-        let address = free_address();
-        let mut command = Command::new(EXPORTER);
-        command
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(["--storage.in-memory", "--web.enable-lifecycle"]);
-        let exporter = Running::start(&mut command, address, "/-/ready", &path.join("serve.log"));
+        let exporter = Running::exporter(&config, CONFIG, path);
         exporter.demand("GET", "/metrics", "");
         Self {
             exporter,
@@ -258,7 +252,7 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
     let world = World::start();
     let path = world.directory.path();
     std::fs::write(path.join("prometheus.yml"), "").unwrap();
-    std::fs::write(path.join("cec_exporter.yml"), "targets: []").unwrap();
+    std::fs::write(path.join(format!("{CONFIG}.yml")), "targets: []").unwrap();
     let (status, _) = world.exporter.ask("POST", "/-/reload", "").unwrap();
     assert_eq!(status, 500, "a reload of a bad configuration");
     let now = now() / STEP * STEP;

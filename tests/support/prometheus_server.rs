@@ -89,6 +89,20 @@ impl Running {
         running
     }
 
+    /// The exporter, with this configuration in a file of this name.
+    pub(crate) fn exporter(config: &str, name: &str, directory: &Path) -> Self {
+        let file = directory.join(format!("{name}.yml"));
+        std::fs::write(&file, config).unwrap();
+        let address = free_address();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cec_exporter"));
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .args(["--storage.in-memory", "--web.enable-lifecycle"]);
+        let log = directory.join(format!("{name}.log"));
+        Self::start(&mut command, address, "/-/ready", &log)
+    }
+
     /// A request; answers with status and body.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
         let mut stream = TcpStream::connect(self.address)?;

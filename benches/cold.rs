@@ -107,6 +107,19 @@ struct Taken {
 }
 
 impl Taken {
+    /// With the memory of this process as it is now.
+    fn with_memory(calls: u64, (cpu, wall): (Duration, Duration), base: u64) -> Self {
+        Self {
+            calls,
+            bytes: 0,
+            cpu,
+            wall,
+            base,
+            resident: resident("VmRSS"),
+            peak: resident("VmHWM"),
+        }
+    }
+
     fn cpu_a_call(&self) -> f64 {
         self.cpu.as_nanos() as f64 / self.calls as f64
     }
@@ -324,15 +337,7 @@ impl Worker {
         let calls = puller.view().remembered as u64;
         // What a pull leaves behind may be freed a moment after it has ended.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let taken = Taken {
-            calls,
-            bytes: 0,
-            cpu,
-            wall,
-            base,
-            resident: resident("VmRSS"),
-            peak: resident("VmHWM"),
-        };
+        let taken = Taken::with_memory(calls, (cpu, wall), base);
         puller.stop().await;
         taken
     }
@@ -347,15 +352,7 @@ impl Worker {
         let (cpu, wall) = begun.taken();
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
-        let taken = Taken {
-            calls: view.remembered as u64,
-            bytes: 0,
-            cpu,
-            wall,
-            base,
-            resident: resident("VmRSS"),
-            peak: resident("VmHWM"),
-        };
+        let taken = Taken::with_memory(view.remembered as u64, (cpu, wall), base);
         puller.stop().await;
         taken
     }
@@ -509,13 +506,8 @@ impl Worker {
         }
         let (cpu, wall) = begun.taken();
         Taken {
-            calls: 0,
             bytes,
-            cpu,
-            wall,
-            base,
-            resident: resident("VmRSS"),
-            peak: resident("VmHWM"),
+            ..Taken::with_memory(0, (cpu, wall), base)
         }
     }
 }

@@ -16,6 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 pub use address::{ListenAddress, TelemetryPath};
 
 use crate::config::duration;
+use crate::config::shard::{MOST_SHARDS, Shard};
 use crate::simulator::args::SimulateArgs;
 
 /// The version of this program.
@@ -152,6 +153,21 @@ pub struct ServeArgs {
     /// Keep nothing on disk: counters start over at a restart [default: off].
     #[arg(long = "storage.in-memory")]
     pub in_memory: bool,
+
+    /// Which of the --total-shards this is, from 0 [default: the number at the end of the pod's
+    /// name, in POD_NAME or HOSTNAME].
+    #[arg(long = "shard", value_name = "NUMBER")]
+    pub shard: Option<u32>,
+
+    /// How many instances share the targets of one configuration. Each target belongs to one of
+    /// them, by a hash of its name.
+    #[arg(
+        long = "total-shards",
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS))
+    )]
+    pub total_shards: u32,
 }
 
 /// The flags of the demonstration.
@@ -260,7 +276,21 @@ impl Cli {
         if let Some(message) = misplaced_flag(&command, &matches) {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        match cli.serve.no_such_shard() {
+            Some(message) => Err(command.error(ErrorKind::ValueValidation, message)),
+            None => Ok(cli),
+        }
+    }
+}
+
+impl ServeArgs {
+    fn no_such_shard(&self) -> Option<String> {
+        let (shard, total) = (self.shard?, self.total_shards);
+        Shard::new(shard, total).is_none().then(|| {
+            let last = total - 1;
+            format!("--shard={shard}: expected 0 to {last}, as there are --total-shards={total}")
+        })
     }
 }
 

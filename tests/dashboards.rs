@@ -323,6 +323,10 @@ fn calls_are_not_counted_once_for_each_exporter() {
                 .unwrap_or_else(|| panic!("{place}: {}", used.name));
             let is_direct = before[list..].matches(')').count() == 1 && before.ends_with(')');
             let function = &before[..list];
+            if before == "count by (target)" {
+                // Counts exporters, not calls.
+                continue;
+            }
             assert!(
                 is_direct && (function.ends_with("max") || function.ends_with("min")),
                 "{place}: {} is not reduced to one exporter first",

@@ -5,6 +5,7 @@
 
 mod support;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::client::ask;
 use support::eventually;
 use support::process::{Exporter, configuration, scrape, target};
@@ -209,4 +210,22 @@ fn a_reload_does_not_wait_for_the_vendor() {
     let truth = other.simulator.truth(None, None);
     assert_eq!(differences(&samples, "a", &truth), [""; 0]);
     drop(held);
+}
+
+/// A thousand targets take thousands of connections, and the usual limit is 1,024.
+#[test]
+fn the_limit_of_open_files_is_raised() {
+    // Inherited, and no less than the other tests need.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum.map(|most| most - 1).or(Some(4096));
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    let vendor = SimulatedVendor::frozen(settled(20));
+    let exporter = one_target(&vendor, "");
+    let limits = format!("/proc/{}/limits", exporter.process.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let columns: Vec<&str> = line.unwrap().split_whitespace().collect();
+    assert_eq!(columns[3], columns[4], "{limits}");
 }

@@ -24,6 +24,12 @@ impl Spawned {
         }
     }
 
+    /// The process.
+    #[allow(dead_code)] // Not every benchmark asks.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a line with this beginning, and gives what follows.
     pub(crate) fn said(&mut self, beginning: &str) -> String {
         self.lines

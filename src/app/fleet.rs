@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::since_epoch;
 use super::storage::{Kept, Storage};
 use super::view::target_view;
+use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::metrics::exposition::{CallMetrics, Own, render};
@@ -24,6 +26,9 @@ use crate::upstream::{Api, Report, Reporter};
 
 /// Reads the configuration again.
 pub(super) type Load = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Ledgers opened at a time at the start. A new file waits for the disk, and there may be a thousand.
+const OPENED_AT_ONCE: usize = 16;
 
 /// What a target goes on with after a reload.
 enum Ledger {
@@ -39,6 +44,8 @@ pub(super) struct Fleet {
     metrics: ExporterMetrics,
     clock: Clock,
     load: Load,
+    /// Which of the configured targets are pulled here.
+    shard: Shard,
     storage: Storage,
     version: String,
     /// Held while a configuration is put into force; what that does is done once at a time.
@@ -55,19 +62,23 @@ impl Fleet {
     pub(super) async fn new(
         config: Config,
         load: Load,
+        shard: Shard,
         storage: Storage,
         clock: Clock,
         build: Build,
     ) -> Result<Self, String> {
         storage.prepare()?;
         let metrics = ExporterMetrics::new(build).map_err(|error| error.to_string())?;
-        let mut members = Vec::with_capacity(config.targets.len());
-        for target in config.targets {
+        metrics.shard_ordinal.set(shard.ordinal().into());
+        metrics.total_shards.set(shard.total().into());
+        let config = of_shard(config, shard);
+        let members = stream::iter(config.targets).map(async |target| {
             let (own, client) = prepare(&target, &metrics)?;
             let (book, store) = storage.open(&target.name).await?;
             let known = Known::opened(book, Arc::new(store));
-            members.push(member(target, client, own, &clock, known));
-        }
+            Ok::<_, String>(member(target, client, own, &clock, known))
+        });
+        let members: Vec<Member> = members.buffered(OPENED_AT_ONCE).try_collect().await?;
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
         Ok(Self {
@@ -75,8 +86,9 @@ impl Fleet {
             metrics,
             clock,
             load,
+            shard,
             storage,
-            version: format!("{} ({})", build.version, build.revision),
+            version: version(build, shard),
             reloading: tokio::sync::Mutex::new(()),
         })
     }
@@ -136,6 +148,37 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
         Ok(())
     }
+}
+
+/// What stands beside the name on the status page. A shard does not show all targets, which would
+/// puzzle who does not know.
+fn version(build: Build, shard: Shard) -> String {
+    let version = format!("{} ({})", build.version, build.revision);
+    match shard {
+        Shard::WHOLE => version,
+        _ => format!(
+            "{version}, shard {} of 0 to {}",
+            shard.ordinal(),
+            shard.total() - 1
+        ),
+    }
+}
+
+/// The targets that are pulled here.
+fn of_shard(config: Config, shard: Shard) -> Config {
+    let configured = config.targets.len();
+    let config = config.keep(shard);
+    if shard != Shard::WHOLE {
+        let (shard, total_shards) = (shard.ordinal(), shard.total());
+        info!(
+            shard,
+            total_shards,
+            configured,
+            targets = config.targets.len(),
+            "targets shared"
+        );
+    }
+    config
 }
 
 /// How long pulls under way may go on when the program is to end: long enough for most, and short
@@ -315,7 +358,7 @@ impl Site for Fleet {
     async fn reload(&self) -> Result<(), NotReloaded> {
         let _one_at_a_time = self.reloading.lock().await;
         let result = match (self.load)() {
-            Ok(config) => self.replace(config).await,
+            Ok(config) => self.replace(of_shard(config, self.shard)).await,
             Err(error) => Err(error.to_string()),
         };
         self.metrics

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod files;
 mod fleet;
 mod signals;
 mod storage;
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::cli::{self, Cli, Command, ListenAddress, ServeArgs};
+use crate::config::shard::Shard;
 use crate::config::{self, ConfigError};
 use crate::metrics::exporter::Build;
 use crate::model::UnixSeconds;
@@ -60,6 +62,12 @@ impl<E: fmt::Display> From<E> for Stop {
 }
 
 async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
+    files::raise_limit();
+    let shard = match arguments.shard {
+        None if arguments.total_shards > 1 => Shard::of_pod(arguments.total_shards, &variable)?,
+        // The command line has seen to it that there is this one.
+        given => Shard::new(given.unwrap_or(0), arguments.total_shards).unwrap_or(Shard::WHOLE),
+    };
     let load = move || load(arguments.config_file.as_deref());
     let config = load().map_err(|error| Stop::Because(error.to_string()))?;
     let protection = match &arguments.web_config_file {
@@ -75,7 +83,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         true => Storage::InMemory,
         false => Storage::Directory(arguments.storage_path),
     };
-    let fleet = Fleet::new(config, Box::new(load), storage, wall_clock(), BUILD).await?;
+    let fleet = Fleet::new(config, Box::new(load), shard, storage, wall_clock(), BUILD).await?;
     let fleet = Arc::new(fleet);
     let settings = server::Settings {
         telemetry_path: arguments.telemetry_path.to_string(),
@@ -128,7 +136,11 @@ const BUILD: Build = Build {
 };
 
 fn load(given: Option<&std::path::Path>) -> Result<config::Config, ConfigError> {
-    config::load(given, &|name| std::env::var(name).ok())
+    config::load(given, &variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, server::BindError> {

@@ -32,6 +32,8 @@ fn nothing_means_to_serve_with_the_defaults() {
             timeout_offset: Duration::from_millis(500),
             storage_path: "data".into(),
             in_memory: false,
+            shard: None,
+            total_shards: 1,
         },
         log: LogArgs {
             level: LogLevel::Info,
@@ -47,6 +49,7 @@ fn every_flag_is_taken() {
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
          --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
+         --shard 2 --total-shards 3 \
          --log.level debug --log.format json",
     );
     let expected = Cli {
@@ -61,6 +64,8 @@ fn every_flag_is_taken() {
             timeout_offset: Duration::from_millis(1500),
             storage_path: "/d".into(),
             in_memory: true,
+            shard: Some(2),
+            total_shards: 3,
         },
         log: LogArgs {
             level: LogLevel::Debug,
@@ -207,5 +212,16 @@ fn every_flag_is_explained() {
         "[default: 500ms]",
     ] {
         assert!(help.contains(part), "{part}: {help}");
+    }
+}
+
+#[test]
+fn a_shard_that_is_not_there_is_bad_usage() {
+    for line in ["--shard 1", "--shard 4 --total-shards 4"] {
+        let told = mistake(line);
+        assert!(told.contains("expected 0 to "), "{told}");
+    }
+    for line in ["--total-shards 0", "--total-shards 1025", "--shard -1"] {
+        mistake(line);
     }
 }

@@ -4,6 +4,7 @@
 //! wrong and where. It is read anew on a reload; targets can be compared to see what changed.
 
 pub mod duration;
+pub mod shard;
 pub mod web;
 
 mod address;
@@ -30,6 +31,7 @@ pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
 
 use files::FileError;
+use shard::Shard;
 
 /// The file that is read where no other is given.
 pub const DEFAULT_FILE: &str = "cec_exporter.yml";
@@ -37,8 +39,16 @@ pub const DEFAULT_FILE: &str = "cec_exporter.yml";
 /// Everything that is configured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
-    /// At least one, in the file's order; names are unique.
+    /// In the file's order; names are unique. At least one, before some were left to other shards.
     pub targets: Vec<Target>,
+}
+
+impl Config {
+    /// Leaves the targets of other shards to them.
+    pub fn keep(mut self, shard: Shard) -> Self {
+        self.targets.retain(|target| shard.owns(&target.name));
+        self
+    }
 }
 
 /// Reads the configuration: from the file that was `given`; else from [`DEFAULT_FILE`]; else,

@@ -2,14 +2,15 @@
 //! tells that was not known. Pure: no I/O, and the time is an argument.
 
 mod entry;
+mod kept;
 mod table;
 
 pub use entry::Row;
+pub use kept::Marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use entry::{Entry, Slot};
-use serde::{Deserialize, Serialize};
 use table::Table;
 
 use crate::model::{
@@ -59,16 +60,6 @@ pub struct Ledger {
     /// Rows of calls uploaded before are of no more use; 0 when they have been dropped. Apart from
     /// `forgotten_before`, which a clock that steps back lowers before they have been.
     drop_below: UnixSeconds,
-}
-
-/// What a ledger needs besides its rows to go on where it was.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Marks {
-    closed_before: UnixSeconds,
-    forgotten_before: UnixSeconds,
-    calls: u64,
-    strange_types: Vec<i16>,
-    strange_statuses: Vec<i16>,
 }
 
 impl Ledger {
@@ -267,93 +258,9 @@ impl Ledger {
         self.forgotten_before = self.forgotten_before.min(time);
     }
 
-    /// Rows of calls uploaded before are to be dropped, before the changed ones are put in.
-    pub fn drop_below(&self) -> UnixSeconds {
-        self.drop_below
-    }
-
-    /// What was to be dropped is.
-    pub fn kept(&mut self) {
-        self.drop_below = 0;
-    }
-
     /// All calls uploaded before are forgotten.
     pub fn forgotten_before(&self) -> UnixSeconds {
         self.forgotten_before
-    }
-
-    /// Rows of what has changed since the last time, in their order, which is the one that a store
-    /// takes them up fastest in. If they cannot be kept,
-    /// [`Ledger::put_back`] has them come again.
-    pub fn take_changes(&mut self) -> Vec<Row> {
-        let Self { table, changed, .. } = self;
-        let mut rows: Vec<Row> = changed
-            .drain(..)
-            .filter_map(|slot| table[slot].take_row())
-            .collect();
-        rows.sort_unstable();
-        rows
-    }
-
-    /// Rows that were taken, but not kept.
-    pub fn put_back(&mut self, rows: &[Row]) {
-        for (key, _) in rows {
-            if let Some(slot) = self.table.find(entry::row_id(*key)) {
-                self.note_change(slot);
-            }
-        }
-    }
-
-    /// What is to be kept besides the rows.
-    pub fn marks(&self) -> Marks {
-        Marks {
-            closed_before: self.closed_before,
-            forgotten_before: self.forgotten_before,
-            calls: self.len() as u64,
-            strange_types: self
-                .strange_types
-                .iter()
-                .map(|code| code.number())
-                .collect(),
-            strange_statuses: self
-                .strange_statuses
-                .iter()
-                .map(|code| code.number())
-                .collect(),
-        }
-    }
-
-    /// Takes up a row that was kept; answers whether it is one.
-    pub fn restore(&mut self, row: Row) -> bool {
-        let Some(entry) = Entry::from_row(row) else {
-            return false;
-        };
-        if self.table.find(entry.id()).is_some() {
-            return false;
-        }
-        let Some(slot) = self.table.insert(entry) else {
-            return false;
-        };
-        self.note_pending(slot);
-        true
-    }
-
-    /// Goes on from the marks that were kept with the rows; answers whether they belong together.
-    pub fn go_on(&mut self, marks: &Marks) -> bool {
-        let code = i64::from;
-        self.closed_before = marks.closed_before;
-        self.forgotten_before = marks.forgotten_before;
-        self.strange_types = marks
-            .strange_types
-            .iter()
-            .map(|n| CallType::from_number(code(*n)))
-            .collect();
-        self.strange_statuses = marks
-            .strange_statuses
-            .iter()
-            .map(|n| Status::from_number(code(*n)))
-            .collect();
-        self.len() as u64 == marks.calls
     }
 
     /// All calls as they stand, by type, place and manual states: what the gauges must show.

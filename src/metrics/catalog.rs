@@ -127,6 +127,10 @@ catalog! {
         "Whether the last attempt to load the configuration succeeded.";
     RELOAD_TIME "cec_exporter_config_last_reload_success_timestamp_seconds" Gauge [], &[],
         "When the configuration was last loaded with success.";
+    SHARD_ORDINAL "cec_exporter_shard_ordinal" Gauge [], &[],
+        "Which of the shards this instance is, from 0.";
+    TOTAL_SHARDS "cec_exporter_total_shards" Gauge [], &[],
+        "How many instances share the targets, as far as this one was told.";
     API_REQUESTS "cec_exporter_api_requests_total" Counter ["target", "api", "code"], &[],
         "Requests to the vendor, by HTTP status, or by what went wrong where that tells more.";
     API_REQUEST_DURATION "cec_exporter_api_request_duration_seconds" Histogram ["target", "api"],

@@ -28,6 +28,10 @@ pub struct ExporterMetrics {
     pub reload_ok: Gauge,
     /// When it last did, Unix seconds.
     pub reload_time: Gauge,
+    /// Which of the shards this is, from 0.
+    pub shard_ordinal: Gauge,
+    /// How many there are.
+    pub total_shards: Gauge,
 }
 
 /// What the exporter was built from, for `cec_exporter_build_info`.
@@ -71,6 +75,8 @@ impl ExporterMetrics {
             ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
             reload_ok: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_OK)))?,
             reload_time: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_TIME)))?,
+            shard_ordinal: add(&registry, Gauge::with_opts(opts(catalog::SHARD_ORDINAL)))?,
+            total_shards: add(&registry, Gauge::with_opts(opts(catalog::TOTAL_SHARDS)))?,
             registry,
         })
     }

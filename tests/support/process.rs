@@ -145,9 +145,14 @@ impl Exporter {
     }
 
     pub(crate) fn start_with(config: &str, flags: &[&str]) -> Self {
+        Self::start_in(config, &[], flags)
+    }
+
+    /// With these variables as well.
+    pub(crate) fn start_in(config: &str, variables: &[(&str, &str)], flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
-        Self::spawn(directory, &[], flags)
+        Self::spawn(directory, variables, flags)
     }
 
     /// With these variables and without a file.

@@ -20,9 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
+        let package = match program {
+            "victoria-metrics" => "victoria-metrics",
+            _ => "prometheus",
+        };
         let remedy = format!(
-            "{program} is not installed: apt-get install prometheus, or put the programs of \
-             https://prometheus.io/download/ into the PATH"
+            "{program} is not installed: on Debian, apt-get install {package}; elsewhere put it \
+             into the PATH"
         );
         assert!(std::env::var_os("CI").is_none(), "{remedy}");
         // Not through the captured output of the test.
@@ -83,6 +87,20 @@ impl Running {
             sleep(Duration::from_millis(50));
         }
         running
+    }
+
+    /// The exporter, with this configuration in a file of this name.
+    pub(crate) fn exporter(config: &str, name: &str, directory: &Path) -> Self {
+        let file = directory.join(format!("{name}.yml"));
+        std::fs::write(&file, config).unwrap();
+        let address = free_address();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cec_exporter"));
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .args(["--storage.in-memory", "--web.enable-lifecycle"]);
+        let log = directory.join(format!("{name}.log"));
+        Self::start(&mut command, address, "/-/ready", &log)
     }
 
     /// A request; answers with status and body.
@@ -146,6 +164,33 @@ impl Prometheus {
         Self {
             running: Running::start(&mut command, address, "/-/ready", &log),
         }
+    }
+
+    /// A VictoriaMetrics, which answers the same queries, with its data in this directory.
+    pub(crate) fn victoria(directory: &Path, flags: &[&str]) -> Self {
+        let address = free_address();
+        let mut command = Command::new("victoria-metrics");
+        command
+            .arg(format!(
+                "--storageDataPath={}",
+                directory.join("victoria").display()
+            ))
+            .arg(format!("--httpListenAddr={address}"))
+            // It would leave out what is younger than that.
+            .args(["--retentionPeriod=1y", "--search.latencyOffset=0s"])
+            .args(flags);
+        let log = directory.join("victoria.log");
+        Self {
+            running: Running::start(&mut command, address, "/health", &log),
+        }
+    }
+
+    /// Takes up samples in the text format, with times in milliseconds. Only VictoriaMetrics does.
+    pub(crate) fn import(&self, samples: &str) {
+        let path = "/api/v1/import/prometheus";
+        let (status, answer) = self.running.ask("POST", path, samples).unwrap();
+        assert_eq!(status, 204, "{answer}");
+        self.running.demand("GET", "/internal/force_flush", "");
     }
 
     fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {

@@ -26,6 +26,7 @@ use cec_exporter::puller::{Puller, Settings};
 use cec_exporter::store::{Medium, Nowhere, Store};
 use cec_exporter::upstream::grant::parse_grant;
 use cec_exporter::upstream::http::{ClientSettings, HttpClient};
+use cec_exporter::upstream::trust::Trust;
 use cec_exporter::upstream::{Error, Page, PageRequest, Report, Upstream};
 use clap::{Parser, ValueEnum};
 use futures_util::{StreamExt, stream};
@@ -400,8 +401,12 @@ impl Worker {
             }
         });
         let upstream = Asking {
-            client: HttpClient::new(self.client_settings(), report)
-                .expect("the settings are right"),
+            client: HttpClient::new(
+                self.client_settings(),
+                &Trust::of_this_machine().expect("defaults"),
+                report,
+            )
+            .expect("the settings are right"),
             asked: Arc::clone(asked),
         };
         let now = self.now;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use cec_exporter::model::Window;
 use cec_exporter::upstream::http::{BuildError, ClientSettings, HttpClient};
+use cec_exporter::upstream::trust::Trust;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Report, Upstream};
 use futures_util::future::join_all;
 use tokio_rustls::TlsAcceptor;
@@ -38,6 +39,10 @@ const REQUEST: PageRequest = PageRequest {
     limit: 10,
 };
 
+fn trust() -> Trust {
+    Trust::of_this_machine().unwrap()
+}
+
 /// A client, and what it has told of itself.
 struct Subject {
     client: HttpClient,
@@ -56,7 +61,7 @@ impl Subject {
         let sink = Arc::clone(&reports);
         let report = Arc::new(move |report| sink.lock().unwrap().push(report));
         Self {
-            client: HttpClient::new(settings, report).unwrap(),
+            client: HttpClient::new(settings, &trust(), report).unwrap(),
             reports,
         }
     }
@@ -692,7 +697,7 @@ fn settings_that_cannot_work_are_refused_by_their_key() {
     let refused = |change: &dyn Fn(&mut ClientSettings)| {
         let mut settings = settings("https://vendor.test");
         change(&mut settings);
-        match HttpClient::new(settings, Arc::new(|_| ())) {
+        match HttpClient::new(settings, &trust(), Arc::new(|_| ())) {
             Err(BuildError::Setting { key, reason }) => (key, reason),
             other => panic!("{other:?}"),
         }

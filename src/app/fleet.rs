@@ -22,6 +22,7 @@ use crate::puller::plan::Spans;
 use crate::puller::{Clock, Failure, Known, Puller, Settings};
 use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::http::{ClientSettings, HttpClient};
+use crate::upstream::trust::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
 /// Reads the configuration again.
@@ -72,8 +73,9 @@ impl Fleet {
         metrics.shard_ordinal.set(shard.ordinal().into());
         metrics.total_shards.set(shard.total().into());
         let config = of_shard(config, shard);
+        let trust = Trust::of_this_machine().map_err(|error| error.to_string())?;
         let members = stream::iter(config.targets).map(async |target| {
-            let (own, client) = prepare(&target, &metrics)?;
+            let (own, client) = prepare(&target, &metrics, &trust)?;
             let (book, store) = storage.open(&target.name).await?;
             let known = Known::opened(book, Arc::new(store));
             Ok::<_, String>(member(target, client, own, &clock, known))
@@ -110,6 +112,7 @@ impl Fleet {
     async fn replace(&self, config: Config) -> Result<(), String> {
         let old = self.members();
         let kept = |target: &Target| old.iter().find(|member| member.config == *target);
+        let trust = Trust::of_this_machine().map_err(|error| error.to_string())?;
         // Everything that can fail comes before anything that cannot be undone.
         let mut prepared = Vec::with_capacity(config.targets.len());
         for target in &config.targets {
@@ -117,7 +120,7 @@ impl Fleet {
                 prepared.push(None);
                 continue;
             }
-            let (own, client) = prepare(target, &self.metrics)?;
+            let (own, client) = prepare(target, &self.metrics, &trust)?;
             let before = old.iter().find(|member| member.config.name == target.name);
             let ledger = match before {
                 Some(before) => Ledger::Of(before.handle()),
@@ -215,6 +218,7 @@ impl Member {
 fn prepare(
     target: &Target,
     metrics: &ExporterMetrics,
+    trust: &Trust,
 ) -> Result<(TargetMetrics, HttpClient), String> {
     let own = metrics.target(&target.name, &known_labels());
     let reported = own.clone();
@@ -225,7 +229,7 @@ fn prepare(
         Report::TokenExpiry(time) => reported.set_token_expiry(time),
         Report::Retry(api) => reported.retry(&api.to_string()),
     });
-    let client = HttpClient::new(client_settings(target), report)
+    let client = HttpClient::new(client_settings(target), trust, report)
         .map_err(|error| format!("target {:?}: {error}", target.name))?;
     Ok((own, client))
 }

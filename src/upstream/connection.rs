@@ -1,14 +1,9 @@
-//! The HTTP client underneath: TLS, trust, proxy, pool.
+//! The HTTP client underneath: proxy, pool, timeouts.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-
 use super::settings::{BuildError, ClientSettings};
+use super::trust::Trust;
 
 /// Below the minute after which load balancers drop idle connections, so that this side does.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -17,11 +12,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// connection that does not come is told apart from an answer that does not.
 const CONNECTING: f64 = 0.9;
 
-/// A client for one target. Blocks for as long as reading the certificates takes.
-pub(super) fn client(settings: &ClientSettings) -> Result<reqwest::Client, BuildError> {
+/// A client for one target. Blocks for as long as reading a `ca_file` takes.
+pub(super) fn client(
+    settings: &ClientSettings,
+    trust: &Trust,
+) -> Result<reqwest::Client, BuildError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cec_exporter/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls(settings.ca_file.as_deref())?)
+        .tls_backend_preconfigured(trust.tls(settings.ca_file.as_deref())?)
         // Not HTTP/2: all requests would share one connection, and when that one dies silently
         // each of them runs into its timeout until the kernel gives the connection up.
         .http1_only()
@@ -46,46 +44,4 @@ pub(super) fn client(settings: &ClientSettings) -> Result<reqwest::Client, Build
     builder
         .build()
         .map_err(|error| BuildError::Client(error.without_url().to_string()))
-}
-
-/// Whom to trust, and how to speak to them. Blocks like [`client`].
-pub(super) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if roots.is_empty() {
-        // An image with nothing but this program in it has no certificates.
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(path) = ca_file {
-        add_file(&mut roots, path)?;
-    }
-    // The provider is named here: a process-wide default would have to be installed first by
-    // everyone who uses this, each test included.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| BuildError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), BuildError> {
-    let refuse =
-        |reason: String| BuildError::setting("ca_file", format!("{}: {reason}", path.display()));
-    let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let mut found = 0_usize;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| refuse(format!("not PEM: {error}")))?;
-        found += 1;
-        roots
-            .add(certificate)
-            .map_err(|error| refuse(format!("certificate {found} cannot be trusted: {error}")))?;
-    }
-    match found {
-        0 => Err(refuse("no certificate in it; PEM is expected".into())),
-        _ => Ok(()),
-    }
 }

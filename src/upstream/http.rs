@@ -21,6 +21,7 @@ use super::pace::Pace;
 use super::quote::Secrets;
 use super::retry::{self, Budget, Outcome, Retry};
 use super::token::{Need, Token, TokenCache};
+use super::trust::Trust;
 use super::wire::{Unreadable, parse_page};
 use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
 
@@ -55,7 +56,11 @@ impl HttpClient {
     ///
     /// If a setting cannot be used: it cannot be sent in a header, is no address that can be
     /// asked, is a limit of nothing, or is a `ca_file` without certificates.
-    pub fn new(settings: ClientSettings, report: Reporter) -> Result<Self, BuildError> {
+    pub fn new(
+        settings: ClientSettings,
+        trust: &Trust,
+        report: Reporter,
+    ) -> Result<Self, BuildError> {
         check_address("endpoint", &settings.endpoint)?;
         check_address("token_endpoint", &settings.token_endpoint)?;
         if settings.max_concurrent_requests == 0 {
@@ -78,7 +83,7 @@ impl HttpClient {
         ));
         let permits = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
         Ok(Self {
-            client: connection::client(&settings)?,
+            client: connection::client(&settings, trust)?,
             details_url,
             details_headers: details_headers(&settings)?,
             token_headers: token_headers(),

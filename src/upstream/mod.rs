@@ -10,6 +10,7 @@ pub mod pace;
 pub mod paging;
 pub mod retry;
 pub mod token;
+pub mod trust;
 pub mod way;
 pub mod wire;
 

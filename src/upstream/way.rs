@@ -17,8 +17,9 @@ use url::{Host, Url};
 use super::failure::Told;
 use super::quote::Secrets;
 use super::settings::{BuildError, ClientSettings};
+use super::trust::Trust;
 use super::unreachable::{self, Blame};
-use super::{Api, Error, ErrorKind, connection};
+use super::{Api, Error, ErrorKind};
 
 /// Addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 8;
@@ -54,13 +55,13 @@ pub struct Connection {
 }
 
 impl Ways {
-    /// The ways that a client with these settings takes. Reads certificates, so it blocks.
+    /// The ways that a client with these settings takes. Blocks for as long as reading a `ca_file` takes.
     ///
     /// # Errors
     ///
     /// If `ca_file` cannot be used.
-    pub fn new(settings: &ClientSettings) -> Result<Self, BuildError> {
-        let tls = Arc::new(connection::tls(settings.ca_file.as_deref())?);
+    pub fn new(settings: &ClientSettings, trust: &Trust) -> Result<Self, BuildError> {
+        let tls = Arc::new(trust.tls(settings.ca_file.as_deref())?);
         let way = |key, url: &Url| Way {
             key,
             host: url

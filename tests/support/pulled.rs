@@ -10,6 +10,7 @@ use cec_exporter::puller::plan::Spans;
 use cec_exporter::puller::{Clock, Puller, Settings};
 use cec_exporter::store::Nowhere;
 use cec_exporter::upstream::http::{ClientSettings, HttpClient};
+use cec_exporter::upstream::trust::Trust;
 use url::Url;
 
 use super::PATIENCE;
@@ -55,7 +56,8 @@ pub(crate) fn puller(
         min_pull_interval: Duration::ZERO,
         parallel: 4,
     };
-    let client = HttpClient::new(client, Arc::new(|_| ())).unwrap();
+    let client =
+        HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();
     let own = own.target(name, &KnownLabels::default());
     Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
 }

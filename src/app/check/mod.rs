@@ -16,6 +16,7 @@ use crate::config::Target;
 use crate::model::Window;
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::paging::{PageSize, first_page};
+use crate::upstream::trust::Trust;
 use crate::upstream::way::Ways;
 use crate::upstream::{Api, Error, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
@@ -50,7 +51,9 @@ pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
     }
     // Made one by one beforehand: reading certificates blocks, and would be counted as time that
     // others' steps took.
-    let trials: Vec<Trial> = config.targets.iter().map(Trial::new).collect();
+    let trust = Trust::of_this_machine()?;
+    let targets = config.targets.iter();
+    let trials: Vec<Trial> = targets.map(|target| Trial::new(target, &trust)).collect();
     let mut reports = stream::iter(trials).map(Trial::run).buffered(AT_ONCE);
     let mut targets = Vec::new();
     while let Some(target) = reports.next().await {
@@ -78,7 +81,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(target: &Target) -> Self {
+    fn new(target: &Target, trust: &Trust) -> Self {
         let mut settings = client_settings(target);
         // A handful of requests: the second need not wait minutes for its turn.
         settings.max_requests_per_second = settings.max_requests_per_second.max(SLOWEST);
@@ -93,8 +96,8 @@ impl Trial {
                 lock(&noted).push(format!("{step} {code}"));
             }
         });
-        let parts = Ways::new(&settings)
-            .and_then(|ways| Ok((ways, HttpClient::new(settings, report)?)))
+        let parts = Ways::new(&settings, trust)
+            .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {
                     BuildError::Setting { key, .. } => key,

@@ -81,6 +81,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         telemetry_path: arguments.telemetry_path.to_string(),
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
+        max_requests: arguments.max_requests,
         healthy_without_auth: arguments.healthy_without_auth,
         protection,
         ..server::Settings::default()

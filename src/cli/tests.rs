@@ -30,6 +30,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             healthy_without_auth: false,
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
+            max_requests: 40,
             storage_path: "data".into(),
             in_memory: false,
         },
@@ -46,7 +47,7 @@ fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
-         --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
+         --web.timeout-offset 1s500ms --web.max-requests 0 --storage.path /d --storage.in-memory \
          --log.level debug --log.format json",
     );
     let expected = Cli {
@@ -59,6 +60,7 @@ fn every_flag_is_taken() {
             healthy_without_auth: true,
             enable_lifecycle: true,
             timeout_offset: Duration::from_millis(1500),
+            max_requests: 0,
             storage_path: "/d".into(),
             in_memory: true,
         },
@@ -147,6 +149,7 @@ fn bad_usage_exits_with_2() {
             "--web.timeout-offset 1",
             "expected a duration such as 90s, 1h30m or 1d",
         ),
+        ("--web.max-requests -1", "--web.max-requests"),
         (
             "--log.level trace",
             "[possible values: debug, info, warn, error]",

@@ -109,9 +109,12 @@ pub struct View {
     pub progress: Progress,
     /// Calls remembered.
     pub remembered: usize,
+    /// When the last pull ended, and how long it took.
+    pub last_pull: Option<(UnixSeconds, Duration)>,
     /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
-    /// When and why a pull last failed; it stays after a success.
+    /// When and why a pull, or the comparison of the lookback after it, last failed; it stays
+    /// after a success.
     pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
@@ -409,6 +412,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         let mut flight = lock(&self.flight);
         let mut view = lock(&self.view);
         let was_up = view.up.replace(result.is_ok());
+        view.last_pull = Some((now, took));
         match result {
             Ok(()) => {
                 flight.gate.succeeded(Instant::now(), interval);
@@ -438,6 +442,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         warn!(target = %self.settings.name, reason = failure.label(), %failure,
             "comparing the lookback failed");
         self.metrics.pull_failed(failure.label());
+        lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
         let interval = self.settings.min_pull_interval;
         lock(&self.flight)
             .gate

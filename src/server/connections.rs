@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use super::connection::{self, Pulse};
 use super::guard::{self, Accepted, Guard};
 use super::routes;
+use super::scrapes::Scrapes;
 use super::{Settings, Site};
 
 /// Sent, as far as it goes without waiting, to a client that there is no room for.
@@ -24,7 +25,7 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 const MIN_ROOM: usize = 16;
 
 pub(super) struct Connections<S> {
-    site: Arc<S>,
+    scrapes: Arc<Scrapes<S>>,
     settings: Arc<Settings>,
     guard: Option<Arc<Guard>>,
     /// How many there may be; less than the limit once the system has refused one.
@@ -39,7 +40,7 @@ impl<S: Site> Connections<S> {
     pub(super) fn new(site: Arc<S>, settings: Arc<Settings>) -> Self {
         let guard = settings.protection.clone();
         Self {
-            site,
+            scrapes: Arc::new(Scrapes::new(site, settings.max_requests)),
             guard: guard.map(|protection| Arc::new(Guard::new(protection))),
             room: settings.limits.connections,
             settings,
@@ -66,7 +67,7 @@ impl<S: Site> Connections<S> {
         let _ = stream.set_nodelay(true);
         let pulse = Arc::new(Pulse::new());
         let connection = Connection {
-            site: Arc::clone(&self.site),
+            scrapes: Arc::clone(&self.scrapes),
             settings: Arc::clone(&self.settings),
             guard: self.guard.clone(),
             pulse: Arc::clone(&pulse),
@@ -147,7 +148,7 @@ impl<S: Site> Connections<S> {
 
 /// What the task of one connection needs.
 struct Connection<S> {
-    site: Arc<S>,
+    scrapes: Arc<Scrapes<S>>,
     settings: Arc<Settings>,
     guard: Option<Arc<Guard>>,
     pulse: Arc<Pulse>,
@@ -169,9 +170,9 @@ impl<S: Site> Connection<S> {
     }
 
     async fn serve_over(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
-        let (site, settings) = (&self.site, &self.settings);
+        let (scrapes, settings) = (&self.scrapes, &self.settings);
         let answer = |request: Request<Incoming>| {
-            let pass = |request| routes::answer(site, settings, request);
+            let pass = |request| routes::answer(scrapes, settings, request);
             let guard = self.guard.as_ref();
             async move {
                 match guard {
@@ -217,6 +218,10 @@ mod tests {
         fn ready(&self) -> bool {
             true
         }
+
+        fn scrape_began(&self) {}
+
+        fn scrape_ended(&self, _: Option<u16>) {}
 
         async fn reload(&self) -> Result<(), NotReloaded> {
             Ok(())

@@ -18,6 +18,8 @@ pub use address::{ListenAddress, TelemetryPath};
 use crate::config::duration;
 use crate::simulator::args::SimulateArgs;
 
+/// The name of this program.
+pub const NAME: &str = "cec_exporter";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that it was built from; `unknown` where there was none.
@@ -54,7 +56,7 @@ CEC_USER_ID and CEC_TENANT_SPACE_ID.";
 /// again. A bad configuration is one line on stderr and exit code 1, bad usage exit code 2.
 #[derive(Clone, PartialEq, Debug, Parser)]
 #[command(
-    name = "cec_exporter",
+    name = NAME,
     // With this comma `--version` prints what every Prometheus exporter prints.
     display_name = "cec_exporter,",
     version = LONG_VERSION,
@@ -89,6 +91,14 @@ pub enum Command {
     /// Prints what works and what does not, with the likely cause. Exit code 0 if all is well,
     /// 1 if not. Nothing is served and nothing is stored.
     Check(CheckArgs),
+    /// Print a script that completes this command line in a shell.
+    ///
+    /// For bash: cec_exporter completions bash > /etc/bash_completion.d/cec_exporter
+    Completions(CompletionsArgs),
+    /// Print the manual page, of all commands.
+    ///
+    /// To read it at once: cec_exporter man | man -l -
+    Man,
 }
 
 /// The flags of serving.
@@ -184,6 +194,13 @@ pub struct CheckArgs {
     pub config_file: Option<PathBuf>,
 }
 
+/// What to complete for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
 /// The flags of the log, which is on stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
 pub struct LogArgs {
@@ -231,6 +248,13 @@ pub enum LogFormat {
 }
 
 impl Cli {
+    /// What the command line takes, for what is generated from it: under the name that is typed.
+    pub fn definition() -> clap::Command {
+        let mut command = Self::command().display_name(NAME).version(VERSION);
+        command.build();
+        command
+    }
+
     /// Reads the command line of this process. Help, version and mistakes end it here.
     pub fn from_process() -> Self {
         Self::from_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit())

@@ -90,6 +90,12 @@ fn commands_have_flags_of_their_own() {
             seed: 7
         }))
     );
+    let shell = clap_complete::Shell::Fish;
+    assert_eq!(
+        parse("completions fish").unwrap().command,
+        Some(Command::Completions(CompletionsArgs { shell }))
+    );
+    assert_eq!(parse("man").unwrap().command, Some(Command::Man));
     let cli = parse("simulate").unwrap();
     let Some(Command::Simulate(arguments)) = cli.command else {
         panic!("{:?}", cli.command);
@@ -160,6 +166,12 @@ fn bad_usage_exits_with_2() {
             "a similar argument exists: '--config.file'",
         ),
         ("serve", "'serve'"),
+        ("completions", "<SHELL>"),
+        (
+            "completions tcsh",
+            "[possible values: bash, elvish, fish, powershell, zsh]",
+        ),
+        ("man bash", "'bash'"),
         ("demo --config.file a.yml", "--config.file"),
         ("demo --seed x", "invalid digit"),
     ] {

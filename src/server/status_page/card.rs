@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::words::{Coarse, Count, Escaped, Moment, Took};
+use super::words::{Coarse, Count, Escaped, Moment, Took, Utc};
 use crate::model::UnixSeconds;
 use crate::server::site::{CallCount, LastError, Outcome, TargetState, TargetView};
 
@@ -32,19 +32,17 @@ pub(super) fn write(
         name = Escaped(&target.name),
     )?;
     if let Some(progress) = &target.progress {
-        writeln!(page, "<dt>Loading</dt><dd>{}</dd>", Escaped(progress))?;
+        write_fact(page, "Loading", &Escaped(progress))?;
     }
     let complete = Moment(target.frontier, now);
-    writeln!(
-        page,
-        "<dt>Complete up to</dt><dd class=\"lag\">{complete}</dd>"
-    )?;
+    let complete = format_args!("<b>{complete}</b>");
+    write_fact(page, "Complete up to", &complete)?;
     write_last_pull(page, target, now)?;
+    write_renewal(page, target.token_renewal, now)?;
     match &target.last_error {
         Some(error) => write_error(page, error, now)?,
-        None => page.push_str("<dt>Last error</dt><dd>none</dd>\n"),
+        None => write_fact(page, "Last error", &"none")?,
     }
-    write_renewal(page, target.token_renewal, now)?;
     page.push_str("</dl>\n");
     write_calls(page, target)?;
     let query = super::query(target);
@@ -57,12 +55,14 @@ pub(super) fn write(
     )
 }
 
+/// One thing to know; `value` is HTML.
+fn write_fact(page: &mut String, name: &str, value: &dyn fmt::Display) -> fmt::Result {
+    writeln!(page, "<div><dt>{name}</dt><dd>{value}</dd></div>")
+}
+
 fn write_last_pull(page: &mut String, target: &TargetView, now: UnixSeconds) -> fmt::Result {
     let Some(pull) = target.last_pull else {
-        return writeln!(
-            page,
-            "<dt>Last pull</dt><dd>none has ended yet; a scrape starts one</dd>"
-        );
+        return write_fact(page, "Last pull", &"none has ended yet; scrapes start them");
     };
     let how = if pull.succeeded {
         "succeeded"
@@ -70,13 +70,11 @@ fn write_last_pull(page: &mut String, target: &TargetView, now: UnixSeconds) -> 
         "failed"
     };
     let (took, ended) = (Took(pull.took), Moment(Some(pull.ended), now));
-    writeln!(
-        page,
-        "<dt>Last pull</dt><dd>{how} after {took}, {ended}</dd>"
-    )?;
+    let told = format_args!("{how} after {took}, {ended}");
+    write_fact(page, "Last pull", &told)?;
     if !pull.succeeded {
         let success = Moment(target.last_success, now);
-        writeln!(page, "<dt>Last success</dt><dd>{success}</dd>")?;
+        write_fact(page, "Last success", &success)?;
     }
     Ok(())
 }
@@ -89,25 +87,30 @@ fn write_error(page: &mut String, error: &LastError, now: UnixSeconds) -> fmt::R
         None => (error.message.as_str(), ""),
     };
     let message = Escaped(message);
-    writeln!(
+    write!(
         page,
-        "<dt>Last error</dt><dd>{at}<span class=\"error\">{message}{more}</span></dd>"
+        "<div class=\"wide\"><dt>Last error</dt>\
+         <dd>{at}<p class=\"error\">{message}{more}</p></dd>"
     )?;
     if let Some(cause) = &error.likely_cause {
-        writeln!(page, "<dt>Likely cause</dt><dd>{}</dd>", Escaped(cause))?;
+        write!(page, "<dt>Likely cause</dt><dd>{}</dd>", Escaped(cause))?;
     }
+    page.push_str("</div>\n");
     Ok(())
 }
 
 fn write_renewal(page: &mut String, renewal: Option<UnixSeconds>, now: UnixSeconds) -> fmt::Result {
-    page.push_str("<dt>Token renewal</dt><dd>");
+    let name = "Token renewal";
     match renewal {
-        None => page.push_str("no token yet"),
-        Some(then) if then <= now => page.push_str("with the next request"),
-        Some(then) => write!(page, "in {}", Coarse(u64::from(then - now)))?,
+        None => write_fact(page, name, &"no token yet"),
+        Some(then) if then <= now => write_fact(page, name, &"with the next request"),
+        Some(then) => {
+            let left = Coarse(u64::from(then - now));
+            let when = Utc(then);
+            let told = format_args!("in {left} <time>{when}</time>");
+            write_fact(page, name, &told)
+        }
     }
-    page.push_str("</dd>\n");
-    Ok(())
 }
 
 /// A table for each type of call. Statuses without calls are left out: most are failures, and
@@ -128,19 +131,21 @@ fn write_calls(page: &mut String, target: &TargetView) -> fmt::Result {
             types.push(&call.call_type);
         }
     }
+    page.push_str("<div class=\"types\">\n");
     for call_type in types {
         let of_type = present.iter().filter(|call| call.call_type == call_type);
         let sum = Count(of_type.clone().map(|call| call.calls).sum());
         let name = Escaped(call_type);
         writeln!(
             page,
-            "<h3>{name} <span class=\"soft\">{sum} in the last {window}</span></h3>\n<table>"
+            "<table>\n<caption>{name} <span class=\"soft\">{sum} in the last {window}</span></caption>"
         )?;
         for call in of_type {
             write_bar(page, call, most)?;
         }
         page.push_str("</table>\n");
     }
+    page.push_str("</div>\n");
     Ok(())
 }
 

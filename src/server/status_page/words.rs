@@ -51,7 +51,7 @@ pub(super) struct Ago(pub(super) Option<UnixSeconds>, pub(super) UnixSeconds);
 impl fmt::Display for Ago {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(Some(then), now) = *self else {
-            return f.write_str("never");
+            return f.write_str("not yet");
         };
         match now.checked_sub(then) {
             Some(age) => write!(f, "{} ago", Coarse(u64::from(age))),

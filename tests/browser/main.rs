@@ -10,6 +10,8 @@ mod installed;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::net::TcpListener;
+
 use cec_exporter::simulator::faults::{Answer as Fault, Trouble};
 use cec_exporter::simulator::spec::Spec;
 use chromium::Browser;
@@ -287,8 +289,8 @@ fn hundreds_of_targets_are_one_short_page() {
     }
     let vendor = SimulatedVendor::frozen(settled(10));
     // Bound and dropped: nobody listens there.
-    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nowhere = nowhere.local_addr().unwrap();
+    let nowhere = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let nowhere = nowhere.unwrap();
     let targets: Vec<String> = (0..300)
         .map(|number| match number {
             297 => target("broken", &format!("http://{nowhere}"), ""),

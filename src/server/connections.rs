@@ -53,10 +53,17 @@ impl<S: Site> Connections<S> {
     /// Serves a connection; if there are too many already, the one that has kept the server
     /// waiting longest goes.
     ///
+    /// None goes before the server has looked at it: when many come at once, the request of one
+    /// that is not to blame may be there already, behind those that say nothing.
+    ///
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
-    pub(super) fn add(&mut self, stream: TcpStream) {
-        if self.open.len() >= self.room && !self.close_longest_waiting() {
+    pub(super) async fn add(&mut self, stream: TcpStream) {
+        while self.open.len() >= self.room && !self.close_longest_waiting() {
+            if self.open.values().any(|(pulse, _)| pulse.is_new()) {
+                tokio::task::yield_now().await;
+                continue;
+            }
             tracing::debug!("connection refused: all others are being answered");
             if !self.guard.as_ref().is_some_and(|guard| guard.speaks_tls()) {
                 let _ = stream.try_write(NO_ROOM);
@@ -157,6 +164,7 @@ struct Connection<S> {
 
 impl<S: Site> Connection<S> {
     async fn serve(self, stream: TcpStream) {
+        self.pulse.begin();
         let Some(guard) = &self.guard else {
             return self.serve_over(stream).await;
         };
@@ -237,12 +245,12 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..40 {
             clients.push(TcpStream::connect(address).await.unwrap());
-            connections.add(listener.accept().await.unwrap().0);
+            connections.add(listener.accept().await.unwrap().0).await;
         }
         connections.shrink();
         assert_eq!((connections.room(), connections.open.len()), (30, 30));
         clients.push(TcpStream::connect(address).await.unwrap());
-        connections.add(listener.accept().await.unwrap().0);
+        connections.add(listener.accept().await.unwrap().0).await;
         assert_eq!(connections.open.len(), 30);
         for _ in 0..10 {
             connections.shrink();

@@ -130,7 +130,7 @@ pub async fn run<S: Site>(
             accepted = accept::accept(&listeners) => accepted,
         };
         match accepted {
-            Ok(stream) => connections.add(stream),
+            Ok(stream) => connections.add(stream).await,
             Err(error) if accept::is_the_clients(&error) => {}
             Err(error) => {
                 connections.shrink();

@@ -155,7 +155,7 @@ fn bad_usage_exits_with_2() {
             "--web.timeout-offset 1",
             "expected a duration such as 90s, 1h30m or 1d",
         ),
-        ("--web.max-requests -1", "--web.max-requests"),
+        ("--web.max-requests=-1", "--web.max-requests"),
         (
             "--log.level trace",
             "[possible values: debug, info, warn, error]",

@@ -30,10 +30,15 @@ fn scrapes_are_counted_and_too_many_at_once_refused() {
     // Nobody gets a page as long as this is held.
     let held = vendor.simulator.world();
     std::thread::scope(|scope| {
-        let waiting = [
-            scope.spawn(|| exporter.scrape()),
-            scope.spawn(|| exporter.scrape()),
-        ];
+        // Until the two have the room, a probe of those below may have some of it for a moment.
+        let patient = || {
+            eventually("room for a scrape", || {
+                let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "30")];
+                let answer = ask("GET", &exporter.address, "/metrics", &headers);
+                (answer.status == 200).then(|| Samples::parse(&answer.body))
+            })
+        };
+        let waiting = [scope.spawn(patient), scope.spawn(patient)];
         let refused = eventually("a refusal", || {
             let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "0.1")];
             Some(ask("GET", &exporter.address, "/probe?target=a", &headers))

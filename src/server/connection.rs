@@ -64,9 +64,9 @@ impl Pulse {
         self.set(Phase::Handshake);
     }
 
-    /// Whether the server has not looked at it yet: what its client has sent is not known.
-    pub(super) fn is_new(&self) -> bool {
-        self.get().0 == Phase::New
+    /// Whether it may keep the server waiting sooner or later without being answered before.
+    pub(super) fn may_wait(&self) -> bool {
+        self.get().0 != Phase::Working
     }
 
     /// Whether no request can have come yet.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -23,6 +24,12 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 /// However short the system is of files, so many connections are kept: few enough to matter to
 /// nobody else, enough for Prometheus beside some that say nothing.
 const MIN_ROOM: usize = 16;
+
+/// How long each client may take at least, however many others wait for its place: when thousands
+/// connect at once, the request of one that is not to blame is on its way behind theirs.
+const GRACE: Duration = Duration::from_millis(100);
+/// How often to look for a place when all are taken and none has been held so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct Connections<S> {
     scrapes: Arc<Scrapes<S>>,
@@ -53,15 +60,17 @@ impl<S: Site> Connections<S> {
     /// Serves a connection; if there are too many already, the one that has kept the server
     /// waiting longest goes.
     ///
-    /// None goes before the server has looked at it: when many come at once, the request of one
-    /// that is not to blame may be there already, behind those that say nothing.
+    /// None goes within [`GRACE`]; meanwhile the new one and those behind it wait their turn.
     ///
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
     pub(super) async fn add(&mut self, stream: TcpStream) {
         while self.open.len() >= self.room && !self.close_longest_waiting() {
-            if self.open.values().any(|(pulse, _)| pulse.is_new()) {
-                tokio::task::yield_now().await;
+            if self.open.values().any(|(pulse, _)| pulse.may_wait()) {
+                tokio::select! {
+                    () = self.next_closed() => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                }
                 continue;
             }
             tracing::debug!("connection refused: all others are being answered");
@@ -85,11 +94,12 @@ impl<S: Site> Connections<S> {
     }
 
     /// Closes the connection that has kept the server waiting longest. `false` if it waits for
-    /// none, that is, if all are being answered.
+    /// none, that is, if all are being answered, or for none as long as each may take.
     fn close_longest_waiting(&mut self) -> bool {
         let waiting = self.open.iter();
         let longest = waiting
             .filter_map(|(id, (pulse, _))| Some((pulse.waiting_since()?, *id)))
+            .filter(|(since, _)| since.elapsed() >= GRACE)
             .min_by_key(|(since, _)| *since);
         let Some((_, id)) = longest else {
             return false;
@@ -247,6 +257,12 @@ mod tests {
             clients.push(TcpStream::connect(address).await.unwrap());
             connections.add(listener.accept().await.unwrap().0).await;
         }
+        connections.shrink();
+        let counts = (connections.room(), connections.open.len());
+        assert_eq!(counts, (30, 40), "none goes that has just come");
+        tokio::time::pause();
+        tokio::time::advance(GRACE).await;
+        tokio::time::resume();
         connections.shrink();
         assert_eq!((connections.room(), connections.open.len()), (30, 30));
         clients.push(TcpStream::connect(address).await.unwrap());

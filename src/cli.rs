@@ -19,6 +19,8 @@ use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
 use crate::simulator::args::SimulateArgs;
 
+/// The name of this program.
+pub const NAME: &str = "cec_exporter";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that it was built from; `unknown` where there was none.
@@ -55,7 +57,7 @@ CEC_USER_ID and CEC_TENANT_SPACE_ID.";
 /// again. A bad configuration is one line on stderr and exit code 1, bad usage exit code 2.
 #[derive(Clone, PartialEq, Debug, Parser)]
 #[command(
-    name = "cec_exporter",
+    name = NAME,
     // With this comma `--version` prints what every Prometheus exporter prints.
     display_name = "cec_exporter,",
     version = LONG_VERSION,
@@ -90,6 +92,14 @@ pub enum Command {
     /// Prints what each step took, and of one that fails the likely cause. Exit code 0 if all is
     /// well, 1 if not. Nothing is served and nothing is stored.
     Check(CheckArgs),
+    /// Print a script that completes this command line in a shell.
+    ///
+    /// For bash: cec_exporter completions bash > /etc/bash_completion.d/cec_exporter
+    Completions(CompletionsArgs),
+    /// Print the manual page, of all commands.
+    ///
+    /// To read it at once: cec_exporter man | man -l -
+    Man,
 }
 
 /// The flags of serving.
@@ -140,6 +150,10 @@ pub struct ServeArgs {
         value_parser = duration::parse
     )]
     pub timeout_offset: Duration,
+
+    /// How many scrapes to answer at once, 0 for any number; further ones are answered 503.
+    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 40)]
+    pub max_requests: usize,
 
     /// Directory in which calls already counted are remembered over restarts. One process at a
     /// time; it is made if it is not there.
@@ -215,6 +229,13 @@ pub enum CheckFormat {
     Json,
 }
 
+/// What to complete for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
 /// The flags of the log, which is on stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
 pub struct LogArgs {
@@ -262,6 +283,13 @@ pub enum LogFormat {
 }
 
 impl Cli {
+    /// What the command line takes, for what is generated from it: under the name that is typed.
+    pub fn definition() -> clap::Command {
+        let mut command = Self::command().display_name(NAME).version(VERSION);
+        command.build();
+        command
+    }
+
     /// Reads the command line of this process. Help, version and mistakes end it here.
     pub fn from_process() -> Self {
         Self::from_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit())

@@ -163,7 +163,7 @@ fn the_flags_are_those_of_the_command_line() {
         let flags = |command: &clap::Command, of_all: bool| -> Vec<(String, String)> {
             command
                 .get_arguments()
-                .filter(|flag| flag.get_id() != "version")
+                .filter(|flag| flag.get_id() != "version" && !flag.is_positional())
                 .filter(|flag| (flag.is_global_set() || flag.get_id() == "help") == of_all)
                 .map(|flag| {
                     let default = match (flag.get_action(), flag.get_default_values()) {
@@ -185,9 +185,16 @@ fn the_flags_are_those_of_the_command_line() {
                 .collect()
         };
         assert_eq!(told("serve"), flags(&cli, false), "{}", readme.file);
+        let commands = readme.table("commands");
         for command in cli.get_subcommands() {
             let name = command.get_name();
-            assert_eq!(told(name), flags(command, false), "{} {name}", readme.file);
+            let shown = format!("`cec_exporter {name}");
+            let is_told = commands.iter().any(|row| row[0].starts_with(&shown));
+            assert!(is_told, "{}: {name}", readme.file);
+            let own = flags(command, false);
+            if !own.is_empty() {
+                assert_eq!(told(name), own, "{} {name}", readme.file);
+            }
         }
         let sorted = |mut flags: Vec<_>| {
             flags.sort();
@@ -321,8 +328,13 @@ fn links_lead_somewhere() {
     ] {
         let path = root.join(file);
         let text = fs::read_to_string(&path).unwrap();
-        for link in text.split("](").skip(1) {
-            let link = link.split_once(')').unwrap().0;
+        let links = text.split("](").skip(1);
+        let links = links.map(|link| link.split_once(')').unwrap().0);
+        let pictures = [" src=\"", " srcset=\""]
+            .into_iter()
+            .flat_map(|attribute| text.split(attribute).skip(1))
+            .map(|link| link.split_once('"').unwrap().0);
+        for link in links.chain(pictures) {
             if link.starts_with("https://") {
                 continue;
             }

@@ -109,7 +109,7 @@ impl Subject {
             .iter()
             .filter_map(|report| match report {
                 Report::Request { api, code, .. } => Some(format!("{api} {code}")),
-                Report::TokenExpiry(_) | Report::Retry(_) => None,
+                Report::Token { .. } | Report::Retry(_) => None,
             })
             .collect()
     }
@@ -210,11 +210,12 @@ async fn the_samples_of_the_vendor_are_asked_for_and_read() {
     assert_eq!(body["status"], serde_json::json!([0, 1, 3]));
 
     assert_eq!(subject.codes(), ["token 200", "details 200", "details 200"]);
-    let expiries = subject.reports.lock().unwrap();
-    let expiries = expiries
-        .iter()
-        .filter(|report| matches!(report, Report::TokenExpiry(_)));
-    assert_eq!(expiries.count(), 1);
+    let reports = subject.reports.lock().unwrap();
+    let mut ahead = reports.iter().filter_map(|report| match report {
+        Report::Token { expiry, renewal } => Some((expiry - renewal).round()),
+        _ => None,
+    });
+    assert_eq!((ahead.next(), ahead.next()), (Some(60.0), None));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! All targets together: what the server asks for, answered by their pullers.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,7 +57,11 @@ pub(super) struct Fleet {
 struct Member {
     config: Target,
     puller: Puller<HttpClient, Kept>,
+    token_renewal: TokenRenewal,
 }
+
+/// From when on a request renews the token; none before the first token.
+type TokenRenewal = Arc<Mutex<Option<UnixSeconds>>>;
 
 impl Fleet {
     pub(super) async fn new(
@@ -75,10 +79,10 @@ impl Fleet {
         let config = of_shard(config, shard);
         let trust = Trust::of_this_machine().map_err(|error| error.to_string())?;
         let members = stream::iter(config.targets).map(async |target| {
-            let (own, client) = prepare(&target, &metrics, &trust)?;
+            let prepared = prepare(&target, &metrics, &trust)?;
             let (book, store) = storage.open(&target.name).await?;
             let known = Known::opened(book, Arc::new(store));
-            Ok::<_, String>(member(target, client, own, &clock, known))
+            Ok::<_, String>(member(target, prepared, &clock, known))
         });
         let members: Vec<Member> = members.buffered(OPENED_AT_ONCE).try_collect().await?;
         metrics.reload_ok.set(1.0);
@@ -120,17 +124,17 @@ impl Fleet {
                 prepared.push(None);
                 continue;
             }
-            let (own, client) = prepare(target, &self.metrics, &trust)?;
+            let new = prepare(target, &self.metrics, &trust)?;
             let before = old.iter().find(|member| member.config.name == target.name);
             let ledger = match before {
                 Some(before) => Ledger::Of(before.handle()),
                 None => Ledger::Opened(self.storage.open(&target.name).await?),
             };
-            prepared.push(Some((own, client, ledger)));
+            prepared.push(Some((new, ledger)));
         }
         let mut members = Vec::with_capacity(config.targets.len());
         for (target, prepared) in config.targets.into_iter().zip(prepared) {
-            let Some((own, client, ledger)) = prepared else {
+            let Some((new, ledger)) = prepared else {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
@@ -138,7 +142,7 @@ impl Fleet {
                 Ledger::Opened((book, store)) => Known::opened(book, Arc::new(store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
-            members.push(member(target, client, own, &self.clock, known));
+            members.push(member(target, new, &self.clock, known));
         }
         for gone in old.iter() {
             if !members
@@ -210,8 +214,16 @@ impl Member {
         Self {
             config: self.config.clone(),
             puller: self.puller.clone(),
+            token_renewal: Arc::clone(&self.token_renewal),
         }
     }
+}
+
+/// What a target needs besides what is known of its calls.
+struct Prepared {
+    own: TargetMetrics,
+    client: HttpClient,
+    token_renewal: TokenRenewal,
 }
 
 /// What can fail of a target: its client. Its metrics are there at 0 from now on.
@@ -219,28 +231,35 @@ fn prepare(
     target: &Target,
     metrics: &ExporterMetrics,
     trust: &Trust,
-) -> Result<(TargetMetrics, HttpClient), String> {
+) -> Result<Prepared, String> {
     let own = metrics.target(&target.name, &known_labels());
     let reported = own.clone();
+    let token_renewal = TokenRenewal::default();
+    let renewal_reported = Arc::clone(&token_renewal);
     let report: Reporter = Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
             reported.request(&api.to_string(), &code, took.as_secs_f64());
         }
-        Report::TokenExpiry(time) => reported.set_token_expiry(time),
+        Report::Token { expiry, renewal } => {
+            reported.set_token_expiry(expiry);
+            *lock(&renewal_reported) = Some(renewal as UnixSeconds);
+        }
         Report::Retry(api) => reported.retry(&api.to_string()),
     });
     let client = HttpClient::new(client_settings(target), trust, report)
         .map_err(|error| format!("target {:?}: {error}", target.name))?;
-    Ok((own, client))
+    Ok(Prepared {
+        own,
+        client,
+        token_renewal,
+    })
 }
 
-fn member(
-    config: Target,
-    client: HttpClient,
-    own: TargetMetrics,
-    clock: &Clock,
-    mut known: Known<Kept>,
-) -> Member {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn member(config: Target, new: Prepared, clock: &Clock, mut known: Known<Kept>) -> Member {
     let statuses: Vec<Status> = Status::documented()
         .chain(config.extra_status_codes.iter().copied())
         .collect();
@@ -257,8 +276,12 @@ fn member(
         min_pull_interval: config.min_pull_interval,
         parallel: config.max_concurrent_requests as usize,
     };
-    let puller = Puller::go_on(settings, client, Arc::clone(clock), own, known);
-    Member { config, puller }
+    let puller = Puller::go_on(settings, new.client, Arc::clone(clock), new.own, known);
+    Member {
+        config,
+        puller,
+        token_renewal: new.token_renewal,
+    }
 }
 
 pub(super) fn client_settings(target: &Target) -> ClientSettings {
@@ -347,7 +370,10 @@ impl Site for Fleet {
         let targets = self
             .members()
             .iter()
-            .map(|member| target_view(&member.config, &member.puller.view()))
+            .map(|member| {
+                let renewal = *lock(&member.token_renewal);
+                target_view(&member.config, &member.puller.view(), renewal)
+            })
             .collect();
         StatusView {
             version: self.version.clone(),
@@ -357,6 +383,17 @@ impl Site for Fleet {
 
     fn ready(&self) -> bool {
         true
+    }
+
+    fn scrape_began(&self) {
+        self.metrics.scrapes_in_flight.inc();
+    }
+
+    fn scrape_ended(&self, status: Option<u16>) {
+        self.metrics.scrapes_in_flight.dec();
+        if let Some(status) = status {
+            self.metrics.scrape_answered(&status.to_string());
+        }
     }
 
     async fn reload(&self) -> Result<(), NotReloaded> {

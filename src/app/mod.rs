@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod files;
 mod fleet;
+mod generate;
 mod signals;
 mod storage;
 mod view;
@@ -36,6 +37,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Simulate(arguments)) => simulate(&arguments).await,
         Some(Command::Check(arguments)) => check::run(&arguments).await,
+        Some(Command::Completions(arguments)) => generate::completions(arguments.shell),
+        Some(Command::Man) => generate::man(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +92,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         telemetry_path: arguments.telemetry_path.to_string(),
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
+        max_requests: arguments.max_requests,
         healthy_without_auth: arguments.healthy_without_auth,
         protection,
         ..server::Settings::default()

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::config::Target;
-use crate::model::{Place, Status};
+use crate::model::{Place, Status, UnixSeconds};
 use crate::puller::View;
-use crate::server::{CallCount, LastError, TargetState, TargetView};
+use crate::server::{CallCount, LastError, LastPull, Outcome, TargetState, TargetView};
 
 /// What the status page shows of a target.
-pub(super) fn target_view(config: &Target, view: &View) -> TargetView {
+pub(super) fn target_view(
+    config: &Target,
+    view: &View,
+    token_renewal: Option<UnixSeconds>,
+) -> TargetView {
     TargetView {
         name: config.name.clone(),
         state: match view.up {
@@ -19,12 +23,18 @@ pub(super) fn target_view(config: &Target, view: &View) -> TargetView {
         progress: (!view.progress.complete).then(|| loading(view)),
         lookback: config.lookback,
         frontier: view.progress.frontier(),
+        last_pull: view.last_pull.map(|(ended, took)| LastPull {
+            ended,
+            took,
+            succeeded: view.up == Some(true),
+        }),
         last_success: view.last_success,
         last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
             at: *at,
             message: failure.message().to_owned(),
             likely_cause: failure.likely_cause().map(str::to_owned),
         }),
+        token_renewal,
         calls: calls(view),
     }
 }
@@ -61,7 +71,17 @@ fn calls(view: &View) -> Vec<CallCount> {
         .map(|(call_type, place, calls)| CallCount {
             call_type: call_type.to_string(),
             status: place.to_string(),
+            outcome: outcome(place),
             calls,
         })
         .collect()
+}
+
+fn outcome(place: Place) -> Outcome {
+    match place {
+        Place::In(Status::SUCCEEDED) => Outcome::Succeeded,
+        Place::In(status) if status.is_final() => Outcome::Failed,
+        Place::In(_) => Outcome::Pending,
+        Place::Missing => Outcome::Missing,
+    }
 }

@@ -30,6 +30,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             healthy_without_auth: false,
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
+            max_requests: 40,
             storage_path: "data".into(),
             in_memory: false,
             shard: None,
@@ -48,7 +49,7 @@ fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
-         --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
+         --web.timeout-offset 1s500ms --web.max-requests 0 --storage.path /d --storage.in-memory \
          --shard 2 --total-shards 3 \
          --log.level debug --log.format json",
     );
@@ -62,6 +63,7 @@ fn every_flag_is_taken() {
             healthy_without_auth: true,
             enable_lifecycle: true,
             timeout_offset: Duration::from_millis(1500),
+            max_requests: 0,
             storage_path: "/d".into(),
             in_memory: true,
             shard: Some(2),
@@ -102,6 +104,12 @@ fn commands_have_flags_of_their_own() {
             seed: 7
         }))
     );
+    let shell = clap_complete::Shell::Fish;
+    assert_eq!(
+        parse("completions fish").unwrap().command,
+        Some(Command::Completions(CompletionsArgs { shell }))
+    );
+    assert_eq!(parse("man").unwrap().command, Some(Command::Man));
     let cli = parse("simulate").unwrap();
     let Some(Command::Simulate(arguments)) = cli.command else {
         panic!("{:?}", cli.command);
@@ -161,6 +169,7 @@ fn bad_usage_exits_with_2() {
             "--web.timeout-offset 1",
             "expected a duration such as 90s, 1h30m or 1d",
         ),
+        ("--web.max-requests=-1", "--web.max-requests"),
         (
             "--log.level trace",
             "[possible values: debug, info, warn, error]",
@@ -171,6 +180,12 @@ fn bad_usage_exits_with_2() {
             "a similar argument exists: '--config.file'",
         ),
         ("serve", "'serve'"),
+        ("completions", "<SHELL>"),
+        (
+            "completions tcsh",
+            "[possible values: bash, elvish, fish, powershell, zsh]",
+        ),
+        ("man bash", "'bash'"),
         ("demo --config.file a.yml", "--config.file"),
         ("demo --seed x", "invalid digit"),
     ] {

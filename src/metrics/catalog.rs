@@ -144,6 +144,11 @@ catalog! {
         "When the access token in use expires, by the local clock.";
     LEDGER_CALLS "cec_exporter_ledger_calls" Gauge ["target"], &[],
         "Calls remembered.";
+
+    HANDLER_REQUESTS "promhttp_metric_handler_requests_total" Counter ["code"], &[],
+        "Scrapes that were answered, by HTTP status.";
+    HANDLER_IN_FLIGHT "promhttp_metric_handler_requests_in_flight" Gauge [], &[],
+        "Scrapes that are being answered.";
 }
 
 #[cfg(test)]

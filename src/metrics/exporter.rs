@@ -8,6 +8,10 @@ use prometheus::{
 
 use super::catalog::{self, Metric};
 
+/// The statuses that are there at 0, as in the handler of Go's client library, of which users know
+/// these metrics.
+const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
+
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
     registry: Registry,
@@ -24,6 +28,9 @@ pub struct ExporterMetrics {
     rejected: CounterVec,
     token_expiry: GaugeVec,
     ledger_calls: GaugeVec,
+    scrapes: CounterVec,
+    /// Scrapes that are being answered.
+    pub scrapes_in_flight: Gauge,
     /// Whether the last attempt to load the configuration succeeded.
     pub reload_ok: Gauge,
     /// When it last did, Unix seconds.
@@ -59,6 +66,10 @@ impl ExporterMetrics {
             .set(1.0);
         let process = prometheus::process_collector::ProcessCollector::for_self();
         registry.register(Box::new(process))?;
+        let scrapes: CounterVec = add(&registry, counters(catalog::HANDLER_REQUESTS))?;
+        for code in HANDLER_CODES {
+            scrapes.with_label_values(&[code]);
+        }
         Ok(Self {
             up: add(&registry, gauges(catalog::UP))?,
             window: add(&registry, gauges(catalog::WINDOW))?,
@@ -73,6 +84,11 @@ impl ExporterMetrics {
             rejected: add(&registry, counters(catalog::REJECTED))?,
             token_expiry: add(&registry, gauges(catalog::TOKEN_EXPIRY))?,
             ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
+            scrapes,
+            scrapes_in_flight: add(
+                &registry,
+                Gauge::with_opts(opts(catalog::HANDLER_IN_FLIGHT)),
+            )?,
             reload_ok: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_OK)))?,
             reload_time: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_TIME)))?,
             shard_ordinal: add(&registry, Gauge::with_opts(opts(catalog::SHARD_ORDINAL)))?,
@@ -109,6 +125,11 @@ impl ExporterMetrics {
             api_retries: self.api_retries.clone(),
             rejected: self.rejected.clone(),
         }
+    }
+
+    /// A scrape was answered with this HTTP status.
+    pub fn scrape_answered(&self, code: &str) {
+        self.scrapes.with_label_values(&[code]).inc();
     }
 
     /// All series as they are now.

@@ -125,6 +125,8 @@ pub struct View {
     pub progress: Progress,
     /// Calls remembered.
     pub remembered: usize,
+    /// When the last pull ended, and how long it took.
+    pub last_pull: Option<(UnixSeconds, Duration)>,
     /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
     /// When and why a pull, or the comparison after it, last failed; it stays after a success.
@@ -425,6 +427,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         let mut flight = lock(&self.flight);
         let mut view = lock(&self.view);
         let was_up = view.up.replace(result.is_ok());
+        view.last_pull = Some((now, took));
         match result {
             Ok(()) => {
                 flight.gate.succeeded(Instant::now(), interval);

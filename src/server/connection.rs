@@ -21,6 +21,8 @@ use super::routes::Body;
 /// What a connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
+    /// The server is to look at it for the first time.
+    New,
     /// The client is to say hello in TLS, if that is spoken.
     Handshake,
     /// The client is to send the rest of a request's headers.
@@ -39,7 +41,7 @@ pub(super) struct Pulse(Mutex<(Phase, Instant)>);
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self(Mutex::new((Phase::Handshake, Instant::now())))
+        Self(Mutex::new((Phase::New, Instant::now())))
     }
 
     fn get(&self) -> (Phase, Instant) {
@@ -57,15 +59,25 @@ impl Pulse {
         }
     }
 
+    /// The server begins to look at it.
+    pub(super) fn begin(&self) {
+        self.set(Phase::Handshake);
+    }
+
+    /// Whether it may keep the server waiting sooner or later without being answered before.
+    pub(super) fn may_wait(&self) -> bool {
+        self.get().0 != Phase::Working
+    }
+
     /// Whether no request can have come yet.
     pub(super) fn in_handshake(&self) -> bool {
-        self.get().0 == Phase::Handshake
+        matches!(self.get().0, Phase::New | Phase::Handshake)
     }
 
     /// Since when the server has been waiting for the client; `None` while it is the other way.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let (phase, since) = self.get();
-        (phase != Phase::Working).then_some(since)
+        (!matches!(phase, Phase::New | Phase::Working)).then_some(since)
     }
 
     /// When the client has been waited for long enough.
@@ -74,7 +86,7 @@ impl Pulse {
         match phase {
             Phase::Handshake => Some(since + limits.handshake),
             Phase::Headers => Some(since + limits.header_read),
-            Phase::Working => None,
+            Phase::New | Phase::Working => None,
             Phase::Answering => Some(since + limits.answer_write),
             Phase::Idle => Some(since + limits.idle),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -13,6 +14,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use super::connection::{self, Pulse};
 use super::guard::{self, Accepted, Guard};
 use super::routes;
+use super::scrapes::Scrapes;
 use super::{Settings, Site};
 
 /// Sent, as far as it goes without waiting, to a client that there is no room for.
@@ -23,8 +25,14 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 /// nobody else, enough for Prometheus beside some that say nothing.
 const MIN_ROOM: usize = 16;
 
+/// How long each client may take at least, however many others wait for its place: when thousands
+/// connect at once, the request of one that is not to blame is on its way behind theirs.
+const GRACE: Duration = Duration::from_millis(100);
+/// How often to look for a place when all are taken and none has been held so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 pub(super) struct Connections<S> {
-    site: Arc<S>,
+    scrapes: Arc<Scrapes<S>>,
     settings: Arc<Settings>,
     guard: Option<Arc<Guard>>,
     /// How many there may be; less than the limit once the system has refused one.
@@ -39,7 +47,7 @@ impl<S: Site> Connections<S> {
     pub(super) fn new(site: Arc<S>, settings: Arc<Settings>) -> Self {
         let guard = settings.protection.clone();
         Self {
-            site,
+            scrapes: Arc::new(Scrapes::new(site, settings.max_requests)),
             guard: guard.map(|protection| Arc::new(Guard::new(protection))),
             room: settings.limits.connections,
             settings,
@@ -52,10 +60,19 @@ impl<S: Site> Connections<S> {
     /// Serves a connection; if there are too many already, the one that has kept the server
     /// waiting longest goes.
     ///
+    /// None goes within [`GRACE`]; meanwhile the new one and those behind it wait their turn.
+    ///
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
-    pub(super) fn add(&mut self, stream: TcpStream) {
-        if self.open.len() >= self.room && !self.close_longest_waiting() {
+    pub(super) async fn add(&mut self, stream: TcpStream) {
+        while self.open.len() >= self.room && !self.close_longest_waiting() {
+            if self.open.values().any(|(pulse, _)| pulse.may_wait()) {
+                tokio::select! {
+                    () = self.next_closed() => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                }
+                continue;
+            }
             tracing::debug!("connection refused: all others are being answered");
             if !self.guard.as_ref().is_some_and(|guard| guard.speaks_tls()) {
                 let _ = stream.try_write(NO_ROOM);
@@ -66,7 +83,7 @@ impl<S: Site> Connections<S> {
         let _ = stream.set_nodelay(true);
         let pulse = Arc::new(Pulse::new());
         let connection = Connection {
-            site: Arc::clone(&self.site),
+            scrapes: Arc::clone(&self.scrapes),
             settings: Arc::clone(&self.settings),
             guard: self.guard.clone(),
             pulse: Arc::clone(&pulse),
@@ -77,11 +94,12 @@ impl<S: Site> Connections<S> {
     }
 
     /// Closes the connection that has kept the server waiting longest. `false` if it waits for
-    /// none, that is, if all are being answered.
+    /// none, that is, if all are being answered, or for none as long as each may take.
     fn close_longest_waiting(&mut self) -> bool {
         let waiting = self.open.iter();
         let longest = waiting
             .filter_map(|(id, (pulse, _))| Some((pulse.waiting_since()?, *id)))
+            .filter(|(since, _)| since.elapsed() >= GRACE)
             .min_by_key(|(since, _)| *since);
         let Some((_, id)) = longest else {
             return false;
@@ -147,7 +165,7 @@ impl<S: Site> Connections<S> {
 
 /// What the task of one connection needs.
 struct Connection<S> {
-    site: Arc<S>,
+    scrapes: Arc<Scrapes<S>>,
     settings: Arc<Settings>,
     guard: Option<Arc<Guard>>,
     pulse: Arc<Pulse>,
@@ -156,6 +174,7 @@ struct Connection<S> {
 
 impl<S: Site> Connection<S> {
     async fn serve(self, stream: TcpStream) {
+        self.pulse.begin();
         let Some(guard) = &self.guard else {
             return self.serve_over(stream).await;
         };
@@ -169,9 +188,9 @@ impl<S: Site> Connection<S> {
     }
 
     async fn serve_over(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
-        let (site, settings) = (&self.site, &self.settings);
+        let (scrapes, settings) = (&self.scrapes, &self.settings);
         let answer = |request: Request<Incoming>| {
-            let pass = |request| routes::answer(site, settings, request);
+            let pass = |request| routes::answer(scrapes, settings, request);
             let guard = self.guard.as_ref();
             async move {
                 match guard {
@@ -218,6 +237,10 @@ mod tests {
             true
         }
 
+        fn scrape_began(&self) {}
+
+        fn scrape_ended(&self, _: Option<u16>) {}
+
         async fn reload(&self) -> Result<(), NotReloaded> {
             Ok(())
         }
@@ -232,12 +255,18 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..40 {
             clients.push(TcpStream::connect(address).await.unwrap());
-            connections.add(listener.accept().await.unwrap().0);
+            connections.add(listener.accept().await.unwrap().0).await;
         }
+        connections.shrink();
+        let counts = (connections.room(), connections.open.len());
+        assert_eq!(counts, (30, 40), "none goes that has just come");
+        tokio::time::pause();
+        tokio::time::advance(GRACE).await;
+        tokio::time::resume();
         connections.shrink();
         assert_eq!((connections.room(), connections.open.len()), (30, 30));
         clients.push(TcpStream::connect(address).await.unwrap());
-        connections.add(listener.accept().await.unwrap().0);
+        connections.add(listener.accept().await.unwrap().0).await;
         assert_eq!(connections.open.len(), 30);
         for _ in 0..10 {
             connections.shrink();

@@ -13,6 +13,7 @@ mod deadline;
 mod guard;
 mod query;
 mod routes;
+mod scrapes;
 mod site;
 mod status_page;
 
@@ -25,8 +26,8 @@ use tokio::time::Instant;
 
 pub use bind::{BindError, bind};
 pub use guard::{Protection, RateLimit, Rules};
-pub use site::{CallCount, LastError, Scope, Site, StatusView, TargetState, TargetView};
-pub use site::{NotReloaded, UnknownTarget};
+pub use site::{CallCount, LastError, LastPull, Outcome, StatusView, TargetState, TargetView};
+pub use site::{NotReloaded, Scope, Site, UnknownTarget};
 
 use connections::Connections;
 
@@ -39,6 +40,9 @@ pub struct Settings {
     pub enable_lifecycle: bool,
     /// Taken off the time that Prometheus gives a scrape, for the way back. Default: 500 ms.
     pub timeout_offset: Duration,
+    /// Scrapes and probes answered at once, 0 for any number; further ones get 503. Default: 40,
+    /// as in Prometheus's node_exporter.
+    pub max_requests: usize,
     /// What is asked of clients: TLS, passwords. Default: nothing.
     pub protection: Option<Arc<dyn Protection>>,
     /// Whether `/-/healthy` is answered without a password where others need one. Default: no.
@@ -53,6 +57,7 @@ impl Default for Settings {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
+            max_requests: 40,
             protection: None,
             healthy_without_auth: false,
             limits: Limits::default(),
@@ -125,7 +130,7 @@ pub async fn run<S: Site>(
             accepted = accept::accept(&listeners) => accepted,
         };
         match accepted {
-            Ok(stream) => connections.add(stream),
+            Ok(stream) => connections.add(stream).await,
             Err(error) if accept::is_the_clients(&error) => {}
             Err(error) => {
                 connections.shrink();

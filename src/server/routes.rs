@@ -9,7 +9,8 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::site::{Scope, Site, UnknownTarget};
+use super::scrapes::Scrapes;
+use super::site::{Scope, Site, StatusView, UnknownTarget};
 use super::{Settings, deadline, query, status_page};
 use crate::model::UnixSeconds;
 
@@ -76,11 +77,11 @@ pub(super) fn is_health_check(method: &Method, path: &str, telemetry_path: &str)
 /// Answers a request. Its body is not read: no request has one that means anything, and hyper
 /// closes the connection of a client that is still sending one.
 pub(super) fn answer<S: Site, B>(
-    site: &Arc<S>,
+    scrapes: &Arc<Scrapes<S>>,
     settings: &Arc<Settings>,
     request: Request<B>,
 ) -> impl Future<Output = Response<Body>> + Send + use<S, B> {
-    let (site, settings) = (Arc::clone(site), Arc::clone(settings));
+    let (scrapes, settings) = (Arc::clone(scrapes), Arc::clone(settings));
     let (parts, _body) = request.into_parts();
     async move {
         let Some(route) = Route::of(parts.uri.path(), &settings.telemetry_path) else {
@@ -90,30 +91,18 @@ pub(super) fn answer<S: Site, B>(
             return method_not_allowed(route);
         }
         let query = parts.uri.query().unwrap_or_default();
+        let site = &scrapes.site;
         match route {
-            Route::Metrics => {
+            Route::Metrics | Route::Probe => {
+                let Some(turn) = scrapes.begin() else {
+                    return too_many(settings.max_requests);
+                };
                 let wait = wait_until(&parts.headers, &settings);
-                let targets = query::restriction(query);
-                scraped(site.scrape(targets, Scope::Everything, wait).await)
+                let response = scrape(&**site, route, query, wait).await;
+                turn.answered(response.status().as_u16());
+                response
             }
-            Route::Probe => match query::only_target(query) {
-                Ok(target) => {
-                    let wait = wait_until(&parts.headers, &settings);
-                    let targets = Some(vec![target]);
-                    scraped(site.scrape(targets, Scope::TargetOnly, wait).await)
-                }
-                Err(wrong) => text(StatusCode::BAD_REQUEST, &wrong),
-            },
-            Route::StatusPage => {
-                let page = status_page::render(&site.status(), &settings.telemetry_path, now());
-                let mut page = response(StatusCode::OK, HTML, page);
-                set(
-                    &mut page,
-                    header::CONTENT_SECURITY_POLICY,
-                    status_page::POLICY,
-                );
-                page
-            }
+            Route::StatusPage => show_status(site.status(), query, &settings),
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),
             Route::Ready if site.ready() => text(StatusCode::OK, "Ready."),
@@ -121,7 +110,7 @@ pub(super) fn answer<S: Site, B>(
                 let reason = "Not ready: configuration and storage are still being loaded.";
                 text(StatusCode::SERVICE_UNAVAILABLE, reason)
             }
-            Route::Reload if settings.enable_lifecycle => reload(site).await,
+            Route::Reload if settings.enable_lifecycle => reload(Arc::clone(site)).await,
             Route::Reload => {
                 let reason = "Reloading over HTTP is off; --web.enable-lifecycle allows it, \
                     and SIGHUP does the same.";
@@ -142,11 +131,49 @@ fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
 }
 
+async fn scrape<S: Site>(site: &S, route: Route, query: &str, wait: Instant) -> Response<Body> {
+    let (targets, scope) = match route {
+        Route::Probe => match query::only_target(query) {
+            Ok(target) => (Some(vec![target]), Scope::TargetOnly),
+            Err(wrong) => return text(StatusCode::BAD_REQUEST, &wrong),
+        },
+        _ => (query::restriction(query), Scope::Everything),
+    };
+    scraped(site.scrape(targets, scope, wait).await)
+}
+
+fn too_many(limit: usize) -> Response<Body> {
+    let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
+    text(StatusCode::SERVICE_UNAVAILABLE, &reason)
+}
+
 fn scraped(result: Result<Bytes, UnknownTarget>) -> Response<Body> {
     match result {
         Ok(metrics) => response(StatusCode::OK, METRICS, metrics),
         Err(unknown) => text(StatusCode::NOT_FOUND, &unknown),
     }
+}
+
+/// The page of all targets, or of those that are named.
+fn show_status(mut view: StatusView, query: &str, settings: &Settings) -> Response<Body> {
+    let names = query::restriction(query);
+    if let Some(names) = &names {
+        let is_known = |name: &String| view.targets.iter().any(|target| target.name == *name);
+        if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+            let known = view.targets.into_iter().map(|target| target.name);
+            return scraped(Err(UnknownTarget {
+                name: unknown.clone(),
+                known: known.collect(),
+            }));
+        }
+        view.targets.retain(|target| names.contains(&target.name));
+    }
+    let path = &settings.telemetry_path;
+    let page = status_page::render(&view, path, names.is_some(), now());
+    let mut page = response(StatusCode::OK, HTML, page);
+    let policy = header::CONTENT_SECURITY_POLICY;
+    set(&mut page, policy, status_page::POLICY);
+    page
 }
 
 async fn reload<S: Site>(site: Arc<S>) -> Response<Body> {

@@ -28,6 +28,12 @@ pub trait Site: Send + Sync + 'static {
     /// Whether configuration and storage are loaded.
     fn ready(&self) -> bool;
 
+    /// A scrape or a probe has come in. Called once before each [`Site::scrape_ended`].
+    fn scrape_began(&self);
+
+    /// A scrape or a probe was answered with this HTTP status; `None` if its client left before.
+    fn scrape_ended(&self, status: Option<u16>);
+
     /// Reads the configuration again. Always runs to its end, also if the client leaves.
     fn reload(&self) -> impl Future<Output = Result<(), NotReloaded>> + Send;
 }
@@ -108,12 +114,27 @@ pub struct TargetView {
     pub lookback: Duration,
     /// The list was read completely up to this upload time.
     pub frontier: Option<UnixSeconds>,
+    /// How the last pull went; `None` before the end of the first.
+    pub last_pull: Option<LastPull>,
     /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
     /// The last failure; it stays after a success, with its time.
     pub last_error: Option<LastError>,
+    /// From then on a request renews the token; `None` before the first token.
+    pub token_renewal: Option<UnixSeconds>,
     /// Calls in the window, by type and status, in the order to show them in.
     pub calls: Vec<CallCount>,
+}
+
+/// How the last pull went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LastPull {
+    /// When it ended.
+    pub ended: UnixSeconds,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it succeeded.
+    pub succeeded: bool,
 }
 
 /// How a target is.
@@ -145,8 +166,23 @@ pub struct CallCount {
     pub call_type: String,
     /// The status, as in the label `status`.
     pub status: String,
+    /// What the status means for the call.
+    pub outcome: Outcome,
     /// The number of calls.
     pub calls: u64,
+}
+
+/// What a status means for a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It is on its way.
+    Pending,
+    /// It is done.
+    Succeeded,
+    /// It came to nothing.
+    Failed,
+    /// It is no longer listed.
+    Missing,
 }
 
 #[cfg(test)]

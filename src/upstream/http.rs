@@ -20,7 +20,7 @@ use super::grant::{Grant, USUAL_LIFETIME, parse_grant};
 use super::pace::Pace;
 use super::quote::Secrets;
 use super::retry::{self, Budget, Outcome, Retry};
-use super::token::{Need, Token, TokenCache};
+use super::token::{Need, Token, TokenCache, renewed_ahead};
 use super::trust::Trust;
 use super::wire::{Unreadable, parse_page};
 use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
@@ -169,7 +169,7 @@ impl HttpClient {
                 .await
             {
                 Ok(grant) => {
-                    self.report_expiry(grant.lifetime);
+                    self.report_token(grant.lifetime);
                     return Ok(grant);
                 }
                 Err(failure) => {
@@ -260,12 +260,15 @@ impl HttpClient {
         Ok(())
     }
 
-    fn report_expiry(&self, lifetime: Duration) {
+    fn report_token(&self, lifetime: Duration) {
         // A clock before 1970 is wrong; the metric then shows it.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        (self.report)(Report::TokenExpiry((now + lifetime).as_secs_f64()));
+        (self.report)(Report::Token {
+            expiry: (now + lifetime).as_secs_f64(),
+            renewal: (now + lifetime - renewed_ahead(lifetime)).as_secs_f64(),
+        });
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {

@@ -195,8 +195,13 @@ pub enum Report {
         /// From sending it to the last byte of its answer.
         took: Duration,
     },
-    /// A token was received that is good until this moment of the local clock (Unix seconds).
-    TokenExpiry(f64),
+    /// A token was received. Moments of the local clock, Unix seconds.
+    Token {
+        /// Until when it is good.
+        expiry: f64,
+        /// The first request from then on renews it.
+        renewal: f64,
+    },
     /// A request that failed is about to be sent again.
     Retry(Api),
 }

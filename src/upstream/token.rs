@@ -11,12 +11,17 @@ use tokio::time::Instant;
 use super::grant::Grant;
 use super::{Error, ErrorKind};
 
-/// A token is renewed when less than this is left of it, or a fifth of its life if that is less.
 const RENEW_AHEAD: Duration = Duration::from_secs(60);
 /// How long a failure answers for further requests: a crowd of waiters asks once, not in turn.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 /// The same while the old token is still good.
 const FAILURE_AHEAD_HOLDS: Duration = Duration::from_secs(10);
+
+/// How long before its end a token with this lifetime is renewed: a minute, or a fifth of its life
+/// if that is less.
+pub(super) fn renewed_ahead(lifetime: Duration) -> Duration {
+    RENEW_AHEAD.min(lifetime / 5)
+}
 
 /// A token in use.
 #[derive(Clone)]
@@ -50,7 +55,7 @@ impl Token {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.left(now) <= RENEW_AHEAD.min(self.lifetime / 5)
+        self.left(now) <= renewed_ahead(self.lifetime)
     }
 }
 

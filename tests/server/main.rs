@@ -6,4 +6,5 @@
 mod hostile;
 mod lifecycle;
 mod routes;
+mod smuggling;
 mod support;

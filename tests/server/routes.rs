@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cec_exporter::server::{Scope, Settings};
 
-use crate::support::{Scrape, Server, start};
+use crate::support::{Scrape, Server, start, start_held, until};
 
 const METRICS: &str = "cec_up{target=\"a\"} 1\n";
 
@@ -149,7 +149,7 @@ async fn the_telemetry_path_can_be_moved() {
 #[tokio::test]
 async fn the_status_page_is_locked_down() {
     let server = start(Settings::default()).await;
-    let answer = server.ask("GET", "/?target=a").await;
+    let answer = server.ask("GET", "/?x=y").await;
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.header("content-type"),
@@ -176,6 +176,106 @@ async fn the_status_page_is_locked_down() {
         (style.status, style.header("content-type")),
         (200, Some("text/css; charset=utf-8"))
     );
+}
+
+#[tokio::test]
+async fn the_status_page_can_show_one_target() {
+    let server = start(Settings::default()).await;
+    let answer = server.ask("GET", "/?target=%3Ca%3E").await;
+    assert_eq!(answer.status, 200);
+    let link = "<a href=\"./\">all targets</a>";
+    assert!(answer.body.contains(link), "{}", answer.body);
+    assert!(!server.ask("GET", "/").await.body.contains(link));
+    let answer = server.ask("GET", "/?target=%3Ca%3E&target=%3Cb%3E").await;
+    let unknown = "unknown target \"<b>\"; known: <a>\n";
+    assert_eq!((answer.status, answer.body.as_str()), (404, unknown));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+}
+
+/// Only the counts of the server; the metrics made of them are in `tests/scrapes.rs`.
+#[tokio::test]
+async fn each_scrape_is_counted_by_how_it_ended() {
+    let server = start_held(Settings {
+        max_requests: 1,
+        ..Settings::default()
+    })
+    .await;
+    let mut first = server.connect().await;
+    first.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    until(|| server.site.begun.load(Ordering::SeqCst) == 1).await;
+    for path in ["/metrics", "/probe?target=a", "/probe"] {
+        let refused = server.ask("GET", path).await;
+        let told = (refused.status, refused.body.as_str());
+        let reason = "Too many scrapes at once; --web.max-requests allows 1.\n";
+        assert_eq!(told, (503, reason), "{path}");
+    }
+    // People and health checks are no scrapes.
+    for path in ["/", "/-/healthy", "/-/ready"] {
+        assert_eq!(server.ask("GET", path).await.status, 200);
+    }
+    assert_eq!(server.site.in_flight.load(Ordering::SeqCst), 1);
+    server.open_gate();
+    assert_eq!(first.answer().await.status, 200);
+    for (method, path, status) in [
+        ("GET", "/metrics?target=x", 404),
+        ("GET", "/probe", 400),
+        ("HEAD", "/probe?target=a", 200),
+        ("POST", "/metrics", 405),
+    ] {
+        assert_eq!(server.ask(method, path).await.status, status);
+    }
+    assert_eq!(server.site.in_flight.load(Ordering::SeqCst), 0);
+    let ended = server.site.answered.lock().unwrap().clone();
+    let expected = [503, 503, 503, 200, 404, 400, 200].map(Some);
+    assert_eq!(ended, expected);
+}
+
+#[tokio::test]
+async fn a_scrape_whose_client_leaves_makes_room_and_counts_as_no_answer() {
+    let server = start_held(Settings {
+        max_requests: 1,
+        ..Settings::default()
+    })
+    .await;
+    let mut client = server.connect().await;
+    client
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    until(|| server.site.begun.load(Ordering::SeqCst) == 1).await;
+    drop(client);
+    until(|| server.site.in_flight.load(Ordering::SeqCst) == 0).await;
+    assert_eq!(*server.site.answered.lock().unwrap(), [None]);
+    server.open_gate();
+    assert_eq!(server.ask("GET", "/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_limit_any_number_of_scrapes_is_answered() {
+    for (max_requests, scrapes) in [(0, 60), (40, 40)] {
+        let server = start_held(Settings {
+            max_requests,
+            ..Settings::default()
+        })
+        .await;
+        let mut clients = Vec::new();
+        for _ in 0..scrapes {
+            let mut client = server.connect().await;
+            client
+                .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await;
+            clients.push(client);
+        }
+        until(|| server.site.begun.load(Ordering::SeqCst) == scrapes).await;
+        let more = server.connect().await.get("/probe").await.status;
+        assert_eq!(more, if max_requests == 0 { 400 } else { 503 });
+        server.open_gate();
+        for client in &mut clients {
+            assert_eq!(client.answer().await.status, 200);
+        }
+    }
 }
 
 #[tokio::test]

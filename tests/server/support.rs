@@ -33,6 +33,10 @@ pub(crate) struct Fake {
     /// A scrape and a reload take a permit; a test that holds them back starts with none.
     pub(crate) gate: Semaphore,
     pub(crate) begun: AtomicUsize,
+    /// Scrapes that came in and are not answered.
+    pub(crate) in_flight: AtomicUsize,
+    /// How each scrape ended.
+    pub(crate) answered: Mutex<Vec<Option<u16>>>,
     pub(crate) left: AtomicUsize,
     pub(crate) reloads: AtomicUsize,
     pub(crate) reload_fails: AtomicBool,
@@ -85,14 +89,25 @@ impl Site for Fake {
             progress: None,
             lookback: Duration::from_secs(86_400),
             frontier: None,
+            last_pull: None,
             last_success: None,
             last_error: None,
+            token_renewal: None,
             calls: Vec::new(),
         };
         StatusView {
             version: "0.0.0-test".to_owned(),
             targets: vec![target],
         }
+    }
+
+    fn scrape_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn scrape_ended(&self, status: Option<u16>) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.answered.lock().unwrap().push(status);
     }
 
     fn ready(&self) -> bool {
@@ -133,6 +148,8 @@ async fn start_with_gate(settings: Settings, permits: usize) -> Server {
         metrics: Mutex::new(Bytes::from_static(b"cec_up{target=\"a\"} 1\n")),
         gate: Semaphore::new(permits),
         begun: AtomicUsize::new(0),
+        in_flight: AtomicUsize::new(0),
+        answered: Mutex::default(),
         left: AtomicUsize::new(0),
         reloads: AtomicUsize::new(0),
         reload_fails: AtomicBool::new(false),

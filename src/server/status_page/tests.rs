@@ -1,0 +1,319 @@
+//! The page as text; `tests/browser` looks at it as a browser shows it.
+
+use std::time::Duration;
+
+use super::words::{Coarse, Moment, Took};
+use super::*;
+use crate::server::site::{CallCount, LastError, LastPull, Outcome};
+
+/// 2026-03-01T02:03:04Z.
+const NOW: UnixSeconds = 1_772_330_584;
+
+fn target(name: &str, state: TargetState) -> TargetView {
+    TargetView {
+        name: name.to_owned(),
+        state,
+        progress: None,
+        lookback: Duration::from_secs(86_400),
+        frontier: Some(NOW - 42),
+        last_pull: Some(LastPull {
+            ended: NOW - 3,
+            took: Duration::from_millis(420),
+            succeeded: state != TargetState::Down,
+        }),
+        last_success: Some(NOW - 7200),
+        last_error: None,
+        token_renewal: Some(NOW + 500),
+        calls: Vec::new(),
+    }
+}
+
+fn calls(call_type: &str, status: &str, calls: u64) -> CallCount {
+    let (call_type, status) = (call_type.to_owned(), status.to_owned());
+    CallCount {
+        call_type,
+        status,
+        outcome: Outcome::Failed,
+        calls,
+    }
+}
+
+fn page(targets: Vec<TargetView>) -> String {
+    let version = "1.2.3".to_owned();
+    render(&StatusView { version, targets }, "/metrics", false, NOW)
+}
+
+fn assert_has(page: &str, wanted: &str) {
+    assert!(page.contains(wanted), "no {wanted:?} in\n{page}");
+}
+
+#[test]
+fn a_target_is_told_in_words_and_times() {
+    let page = page(vec![target("support", TargetState::Up)]);
+    assert_has(&page, "<title>1/1 up - cec_exporter</title>");
+    assert_has(&page, "<p class=\"summary\">All targets are up.</p>");
+    assert_has(&page, "<h1>cec_exporter</h1> <small>1.2.3</small>");
+    assert_has(&page, "As of 2026-03-01 02:03:04 UTC. ");
+    assert_has(
+        &page,
+        "<section class=\"up\">\n<header><h2>support</h2> <span class=\"state\">UP</span>",
+    );
+    assert_has(
+        &page,
+        "<dt>Complete up to</dt><dd><b>42 s ago <time>2026-03-01 02:02:22 UTC</time></b></dd>",
+    );
+    assert_has(
+        &page,
+        "<dt>Last pull</dt><dd>succeeded after 420 ms, 3 s ago \
+         <time>2026-03-01 02:03:01 UTC</time></dd>",
+    );
+    assert!(!page.contains("Last success"), "{page}");
+    assert_has(
+        &page,
+        "<dt>Token renewal</dt><dd>in 8 min <time>2026-03-01 02:11:24 UTC</time></dd>",
+    );
+    assert_has(&page, "<dt>Last error</dt><dd>none</dd>");
+    assert_has(&page, "No calls in the last 24 h.");
+    assert_has(&page, "<a href=\"./metrics\">");
+    for link in ["./metrics", "./probe", "./"] {
+        assert_has(&page, &format!("<a href=\"{link}?target=support\">"));
+    }
+}
+
+#[test]
+fn what_has_not_happened_yet_is_told_so() {
+    let mut fresh = target("fresh", TargetState::Loading);
+    fresh.progress = Some("0 calls read".to_owned());
+    (fresh.frontier, fresh.last_pull, fresh.last_success) = (None, None, None);
+    fresh.token_renewal = None;
+    let first = page(vec![fresh.clone()]);
+    assert_has(
+        &first,
+        "<dt>Last pull</dt><dd>none has ended yet; scrapes start them</dd>",
+    );
+    assert_has(&first, "<dt>Token renewal</dt><dd>no token yet</dd>");
+    // Nothing is known of its calls so far, which is not the same as none.
+    assert!(!first.contains("No calls"), "{first}");
+    fresh.token_renewal = Some(NOW);
+    assert_has(&page(vec![fresh]), "<dd>with the next request</dd>");
+}
+
+#[test]
+fn what_is_wrong_comes_first() {
+    let states = [TargetState::Up, TargetState::Down, TargetState::Loading];
+    let mut targets: Vec<_> = ["a", "b", "c"]
+        .iter()
+        .zip(states)
+        .map(|(name, state)| target(name, state))
+        .collect();
+    targets[2].progress = Some("3 of 24 h".to_owned());
+    targets[2].frontier = None;
+    targets[1].last_error = Some(LastError {
+        at: NOW - 180,
+        message: "POST https://cec.example: 401".to_owned(),
+        likely_cause: Some("the app key".to_owned()),
+    });
+    let page = page(targets);
+    assert_has(&page, "<title>1/3 up - cec_exporter</title>");
+    assert_has(&page, "Down: b. Loading: c. Up: 1 of 3.");
+    assert_has(
+        &page,
+        "<dt>Loading</dt><dd>3 of 24 h</dd></div>\n<div><dt>Complete up to</dt><dd><b>not yet</b></dd>",
+    );
+    assert_has(
+        &page,
+        "3 min ago <time>2026-03-01 02:00:04 UTC</time>\
+         <p class=\"error\">POST https://cec.example: 401</p></dd>\
+         <dt>Likely cause</dt><dd>the app key</dd>",
+    );
+    assert_has(&page, "<dt>Last pull</dt><dd>failed after 420 ms, 3 s ago ");
+    assert_has(&page, "<dt>Last success</dt><dd>2 h ago ");
+    let at = |part: &str| page.find(part).unwrap();
+    assert!(at("<h2>b") < at("<h2>c") && at("<h2>c") < at("<h2>a"));
+}
+
+#[test]
+fn calls_are_grouped_by_type_with_bars() {
+    let mut support = target("support", TargetState::Up);
+    support.calls = vec![
+        calls("voice", "succeeded", 4_000_000_000),
+        calls("voice", "waiting", 2_000_000_000),
+        calls("voice", "task_failed", 0),
+        calls("voice", "asr_failed", 1),
+        calls("text", "succeeded", 7),
+    ];
+    let page = page(vec![support]);
+    let row = |status: &str, calls: &str, width: u32| {
+        format!(
+            "<tr><th>{status}</th><td>{calls}</td><td><svg viewBox=\"0 0 1000 1\" \
+             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"failed\" \
+             width=\"{width}\" height=\"1\"/></svg></td></tr>\n"
+        )
+    };
+    let voice = format!(
+        "<table>\n<caption>voice <span class=\"soft\">6,000,000,001 in the last 24 h</span></caption>\n\
+         {}{}{}</table>\n",
+        row("succeeded", "4,000,000,000", 1000),
+        row("waiting", "2,000,000,000", 500),
+        row("asr_failed", "1", 5),
+    );
+    assert_has(&page, &voice);
+    let text = row("succeeded", "7", 5);
+    assert_has(
+        &page,
+        &format!(
+            "<caption>text <span class=\"soft\">7 in the last 24 h</span></caption>\n{text}</table>"
+        ),
+    );
+}
+
+/// Each string of a view is hostile; none reaches the page as it is.
+#[test]
+fn everything_is_escaped() {
+    const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
+    const SAFE: &str = "&lt;b a=&#39;&quot;&amp; \u{fffd}\u{fffd}\u{fffd}&gt;";
+    let evil = || EVIL.to_owned();
+    let view = StatusView {
+        version: evil(),
+        targets: [TargetState::Down, TargetState::Loading]
+            .map(|state| TargetView {
+                name: evil(),
+                progress: Some(evil()),
+                last_error: Some(LastError {
+                    at: NOW,
+                    message: evil(),
+                    likely_cause: Some(evil()),
+                }),
+                calls: vec![calls(EVIL, EVIL, 1)],
+                ..target("", state)
+            })
+            .into(),
+    };
+    let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
+    let page = render(&view, EVIL, false, NOW);
+    assert!(!page.contains("<b "), "{page}");
+    // The version, the path and the two names of the summary; six strings and once more the path
+    // of each target.
+    assert_eq!(page.matches(SAFE).count(), 4 + 2 * 7, "{page}");
+    assert_eq!(page.matches(query).count(), 2 * 3, "{page}");
+
+    // And the same with a line for each.
+    let mut many = view;
+    many.targets = vec![many.targets[0].clone(); MOST_CARDS + 2];
+    let page = render(&many, "/metrics", false, NOW);
+    assert!(!page.contains("<b "), "{page}");
+    let line = format!("<a href=\"./{query}>{SAFE}</a></th>");
+    assert_eq!(page.matches(&line).count(), 2, "{page}");
+}
+
+#[test]
+fn a_long_error_is_cut() {
+    let mut down = target("down", TargetState::Down);
+    down.last_error = Some(LastError {
+        at: NOW,
+        message: "客".repeat(100_000),
+        likely_cause: None,
+    });
+    let page = page(vec![down]);
+    assert_eq!(page.matches('客').count(), 2000);
+    assert_has(&page, "客…</p></dd>");
+}
+
+/// With a thousand targets, what is wrong is still seen first and at once, the page still ends.
+#[test]
+fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
+    let name = |number: usize| format!("target-{number}");
+    let mut targets: Vec<_> = (0..3000)
+        .map(|number| target(&name(number), TargetState::Up))
+        .collect();
+    targets[2999].state = TargetState::Down;
+    targets[1500].state = TargetState::Loading;
+    targets[0].calls = vec![calls("voice", "x", 1000), calls("text", "y", 234)];
+    let few = page(targets.clone());
+    assert_has(
+        &few,
+        "Down: target-2999. Loading: target-1500. Up: 2998 of 3000.",
+    );
+    let headings: Vec<_> = few
+        .match_indices("<h2>")
+        .map(|(at, _)| &few[at..])
+        .collect();
+    assert_eq!(headings.len(), 2);
+    assert!(headings[0].starts_with("<h2>target-2999<"));
+    assert_has(
+        &few,
+        "<tr class=\"up\"><th><a href=\"./?target=target-0\">target-0</a></th>\
+         <td><span class=\"state\">UP</span></td><td>42 s ago</td><td>1,234</td></tr>",
+    );
+    assert_eq!(few.matches("<tr class=").count(), MOST_LINES);
+    assert_has(&few, "And 1,998 more; ");
+    assert!(few.len() < 400_000, "{}", few.len());
+
+    for target in &mut targets {
+        target.state = TargetState::Down;
+    }
+    let all = page(targets);
+    assert_has(&all, "Down: target-0, target-1, ");
+    assert_has(&all, "target-9 and 2990 more.</p>");
+    assert_eq!(all.matches("<h2>").count(), MOST_CARDS);
+    assert_eq!(all.matches("<tr class=").count(), MOST_LINES);
+    assert!(all.len() < 400_000, "{}", all.len());
+}
+
+#[test]
+fn a_part_leads_back_to_the_whole() {
+    let version = "1.2.3".to_owned();
+    let targets = vec![target("a", TargetState::Up)];
+    let part = render(&StatusView { version, targets }, "/metrics", true, NOW);
+    assert_has(&part, "<a href=\"./\">all targets</a>");
+}
+
+#[test]
+fn nothing_on_the_page_needs_an_exception_in_the_policy() {
+    let mut support = target("support", TargetState::Up);
+    support.calls = vec![calls("voice", "waiting", 1)];
+    let page = page(vec![support]);
+    for inline in ["<script", "<style", "style=", " on", "javascript:"] {
+        assert!(!page.contains(inline), "{inline:?} in\n{page}");
+    }
+    for outside in ["http://", "https://", "url(", "@import"] {
+        assert!(
+            !page.contains(outside) && !STYLE.contains(outside),
+            "{outside:?}"
+        );
+    }
+}
+
+#[test]
+fn times_are_coarse_and_never_negative() {
+    let coarse = [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (86_400, "24 h"),
+        (172_800, "2 days"),
+    ];
+    for (seconds, text) in coarse {
+        assert_eq!(Coarse(seconds).to_string(), text);
+    }
+    let ahead = Moment(Some(NOW + 300), NOW).to_string();
+    assert_eq!(
+        ahead,
+        "5 min ahead of this clock <time>2026-03-01 02:08:04 UTC</time>"
+    );
+    assert_eq!(Moment(None, NOW).to_string(), "not yet");
+    assert_eq!(Utc(0).to_string(), "1970-01-01 00:00:00 UTC");
+    assert_eq!(Utc(u32::MAX).to_string(), "2106-02-07 06:28:15 UTC");
+    let took = [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1250, "1.2 s"),
+        (9_999, "10.0 s"),
+    ];
+    let long = [(10_900, "10 s"), (1_800_000, "30 min")];
+    for (milliseconds, text) in took.into_iter().chain(long) {
+        assert_eq!(Took(Duration::from_millis(milliseconds)).to_string(), text);
+    }
+}

@@ -1,0 +1,197 @@
+//! Clients that take all they can get of a real exporter, while Prometheus goes on scraping it.
+//!
+//! Over loopback, and bounded: some thousands of connections and some megabytes.
+
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::client::ask;
+use support::eventually;
+use support::process::{Process, configuration, target};
+use support::simulated::{SimulatedVendor, settled};
+
+/// What the exporter may grow by, whatever clients do. All its connections together may hold
+/// 8 MiB of headers; the rest is for what sockets, tasks and the allocator keep.
+const MOST_GROWTH: usize = 64 << 20;
+
+/// An exporter that may have only so many files open.
+struct Exporter {
+    process: Process,
+    address: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Exporter {
+    fn start(vendor: &SimulatedVendor, files: u32) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = configuration(&[target("a", &vendor.endpoint, "min_pull_interval: 1h")]);
+        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+        let program = env!("CARGO_BIN_EXE_cec_exporter");
+        let script = format!(
+            "ulimit -n {files} && exec {program} --storage.in-memory \
+             --web.listen-address=127.0.0.1:0"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(directory.path());
+        let mut process = Process::spawn(&mut command);
+        let port = process.told("address=127.0.0.1:");
+        Self {
+            process,
+            address: format!("127.0.0.1:{port}"),
+            _directory: directory,
+        }
+    }
+
+    /// Bytes of memory that the process has in use.
+    fn memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes: usize = line
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        kilobytes * 1024
+    }
+
+    /// A connection on which the server's silence does not hold up the test.
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+}
+
+/// Sends as much as the other side takes without being waited for; `false` once it has closed.
+fn push(mut stream: &TcpStream, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+    true
+}
+
+/// How many connections the test may have besides what it needs for itself.
+fn room() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    let files = limit.maximum.map_or(4000, |files| files.min(4000));
+    usize::try_from(files).unwrap() - 300
+}
+
+/// What each kind of client does with its connections.
+fn attack(exporter: &Exporter, connections: usize, scrapes: &AtomicUsize, most: &mut usize) {
+    let mut look = |_: &[TcpStream]| {
+        *most = exporter.memory().max(*most);
+        // Not before some scrapes have been answered with all that there is now.
+        let before = scrapes.load(Ordering::SeqCst);
+        eventually("scrapes go on", || {
+            (scrapes.load(Ordering::SeqCst) >= before + 3).then_some(())
+        });
+        *most = exporter.memory().max(*most);
+    };
+    let open = |count: usize, bytes: &[u8]| -> Vec<TcpStream> {
+        let each = (0..count).map(|_| {
+            let stream = exporter.connect();
+            push(&stream, bytes);
+            stream
+        });
+        each.collect()
+    };
+    let head = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n";
+
+    let idle = open(connections, b"");
+    look(&idle);
+
+    let half = format!("{head}X-Slow: {}", "x".repeat(12 * 1024));
+    let slow = open(connections / 2, half.as_bytes());
+    look(&slow);
+    for stream in &slow {
+        push(stream, b"x");
+    }
+    look(&slow);
+    drop((idle, slow));
+
+    let endless = format!("{head}X-Long: {}", "x".repeat(1 << 20));
+    let many = format!("{head}{}", "A: b\r\n".repeat(100_000));
+    for bytes in [endless, many] {
+        look(&open(connections / 8, bytes.as_bytes()));
+    }
+
+    // Answers that nobody takes, with garbage behind.
+    let page = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000) + "\0\x16\x03garbage\r\n\r\n";
+    look(&open(connections / 8, page.as_bytes()));
+
+    let bodies = [
+        "POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+        "POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n",
+    ];
+    for head in bodies {
+        let body = format!("{head}{}", "x".repeat(1 << 20));
+        look(&open(connections / 8, body.as_bytes()));
+    }
+}
+
+fn hold_against_all(files: u32) {
+    let vendor = SimulatedVendor::frozen(settled(1000));
+    let exporter = Exporter::start(&vendor, files);
+    let first = support::process::scrape(&exporter.address, 30);
+    assert_eq!(first.one("cec_up", &[]), 1.0);
+    let calm = exporter.memory();
+    let (stop, scrapes) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut most = calm;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each is answered, over a connection of its own and at once, as Prometheus asks for.
+            while !stop.load(Ordering::SeqCst) {
+                let samples = support::process::scrape(&exporter.address, 10);
+                assert_eq!(samples.one("cec_up", &[]), 1.0);
+                scrapes.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let connections = room();
+        assert!(connections > 2 * 512, "too few files for this test");
+        let attacked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            attack(&exporter, connections, &scrapes, &mut most);
+        }));
+        stop.store(true, Ordering::SeqCst);
+        if let Err(panic) = attacked {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    let growth = most - calm;
+    eprintln!(
+        "{} scrapes, {calm} bytes, {growth} more",
+        scrapes.into_inner()
+    );
+    assert!(growth < MOST_GROWTH, "{calm} bytes grew by {growth}");
+    assert_eq!(ask("GET", &exporter.address, "/", &[]).status, 200);
+    let log = exporter.process.stderr();
+    assert!(log.len() < 10_000, "clients fill the log: {log}");
+}
+
+#[test]
+fn more_connections_than_there_is_room_for() {
+    hold_against_all(4096);
+}
+
+#[test]
+fn more_connections_than_the_process_may_have_files() {
+    hold_against_all(128);
+}

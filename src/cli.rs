@@ -152,6 +152,11 @@ pub struct ServeArgs {
     /// Keep nothing on disk: counters start over at a restart [default: off].
     #[arg(long = "storage.in-memory")]
     pub in_memory: bool,
+
+    /// Name a call for each bucket of the histograms of calls, by its call_uuid, to those who ask
+    /// for OpenMetrics or protobuf [default: off, as it identifies a call].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
 }
 
 /// The flags of the demonstration.
@@ -169,6 +174,11 @@ pub struct DemoArgs {
     /// Number that the simulated calls are made from: the same number, the same calls.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+
+    /// Name a call for each bucket of the histograms of calls, by its call_uuid, to those who ask
+    /// for OpenMetrics or protobuf [default: off].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
 }
 
 /// The flags of the check.

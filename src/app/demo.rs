@@ -11,6 +11,7 @@ use super::storage::Storage;
 use super::{BUILD, Stop, bind, signals, since_epoch, wall_clock};
 use crate::cli::DemoArgs;
 use crate::config;
+use crate::metrics::exposition::Format;
 use crate::server::{self, Scope, Site};
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
@@ -51,11 +52,21 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
     let storage = Storage::Directory(directory.path().to_owned());
     let config = configuration(&endpoint)?;
     let load = Box::new(move || configuration(&endpoint));
-    let fleet = Fleet::new(config, load, storage, wall_clock(), BUILD).await?;
+    let fleet = Fleet::new(
+        config,
+        load,
+        storage,
+        wall_clock(),
+        BUILD,
+        arguments.exemplars,
+    )
+    .await?;
     let fleet = Arc::new(fleet);
     // The first page that is opened shows a whole day.
     let patience = Instant::now() + Duration::from_secs(30);
-    let _ = fleet.scrape(None, Scope::Everything, patience).await;
+    let _ = fleet
+        .scrape(None, Scope::Everything, Format::Text, patience)
+        .await;
     for listener in &listeners {
         let port = listener.local_addr()?.port();
         println!("status page: http://localhost:{port}/");

@@ -13,7 +13,7 @@ use super::storage::{Kept, Storage};
 use super::view::target_view;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
-use crate::metrics::exposition::{CallMetrics, Own, render};
+use crate::metrics::exposition::{CallMetrics, Format, Own, render};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::book::Book;
 use crate::puller::plan::Spans;
@@ -36,11 +36,13 @@ enum Ledger {
 /// All targets, and the metrics of the exporter itself.
 pub(super) struct Fleet {
     members: RwLock<Arc<Vec<Member>>>,
-    metrics: ExporterMetrics,
+    metrics: Arc<ExporterMetrics>,
     clock: Clock,
     load: Load,
     storage: Storage,
     version: String,
+    /// Whether histograms name a call for each bucket.
+    exemplars: bool,
     /// Held while a configuration is put into force; what that does is done once at a time.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -58,25 +60,31 @@ impl Fleet {
         storage: Storage,
         clock: Clock,
         build: Build,
+        exemplars: bool,
     ) -> Result<Self, String> {
         storage.prepare()?;
-        let metrics = ExporterMetrics::new(build).map_err(|error| error.to_string())?;
+        let metrics = ExporterMetrics::new(build, since_epoch().as_secs_f64())
+            .map_err(|error| error.to_string())?;
         let mut members = Vec::with_capacity(config.targets.len());
         for target in config.targets {
             let (own, client) = prepare(&target, &metrics)?;
             let (book, store) = storage.open(&target.name).await?;
-            let known = Known::opened(book, Arc::new(store));
+            let mut known = Known::opened(book, Arc::new(store));
+            if exemplars {
+                known.keep_exemplars();
+            }
             members.push(member(target, client, own, &clock, known));
         }
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
         Ok(Self {
             members: RwLock::new(Arc::new(members)),
-            metrics,
+            metrics: Arc::new(metrics),
             clock,
             load,
             storage,
             version: format!("{} ({})", build.version, build.revision),
+            exemplars,
             reloading: tokio::sync::Mutex::new(()),
         })
     }
@@ -119,10 +127,13 @@ impl Fleet {
                 members.extend(kept(&target).map(Member::handle));
                 continue;
             };
-            let known = match ledger {
+            let mut known = match ledger {
                 Ledger::Opened((book, store)) => Known::opened(book, Arc::new(store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
+            if self.exemplars {
+                known.keep_exemplars();
+            }
             members.push(member(target, client, own, &self.clock, known));
         }
         for gone in old.iter() {
@@ -173,7 +184,7 @@ fn prepare(
     target: &Target,
     metrics: &ExporterMetrics,
 ) -> Result<(TargetMetrics, HttpClient), String> {
-    let own = metrics.target(&target.name, &known_labels());
+    let own = metrics.target(&target.name, &known_labels(), since_epoch().as_secs_f64());
     let reported = own.clone();
     let report: Reporter = Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
@@ -260,6 +271,7 @@ impl Site for Fleet {
         &self,
         targets: Option<Vec<String>>,
         scope: Scope,
+        format: Format,
         deadline: Instant,
     ) -> Result<Bytes, UnknownTarget> {
         let all = self.members();
@@ -280,20 +292,33 @@ impl Site for Fleet {
                 .collect::<Result<_, _>>()?,
         };
         let views = join_all(members.iter().map(|member| member.puller.scrape(deadline))).await;
-        let names: Vec<&str> = members
+        let names: Vec<String> = members
             .iter()
-            .map(|member| member.config.name.as_str())
+            .map(|member| member.config.name.clone())
             .collect();
-        let calls: Vec<(&str, &CallMetrics)> = names
-            .iter()
-            .zip(&views)
-            .filter_map(|(name, view)| Some((*name, view.calls.as_deref()?)))
-            .collect();
-        let own = match (scope, names.as_slice()) {
-            (Scope::TargetOnly, [name]) => Own::Only(name),
-            _ => Own::With(&names),
-        };
-        Ok(render(&calls, &self.metrics.gather(), own).into())
+        let metrics = Arc::clone(&self.metrics);
+        // Of a thousand targets, tens of megabytes: other requests must not wait for that.
+        let rendered = tokio::task::spawn_blocking(move || {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let calls: Vec<(&str, &CallMetrics)> = names
+                .iter()
+                .zip(&views)
+                .filter_map(|(name, view)| Some((*name, view.calls.as_deref()?)))
+                .collect();
+            let own = match (scope, names.as_slice()) {
+                (Scope::TargetOnly, [name]) => Own::Only(name),
+                _ => Own::With(&names),
+            };
+            Bytes::from(render(format, &calls, &metrics.gather(), own))
+        });
+        match rendered.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The program is at its end, and so is the connection.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     fn status(&self) -> StatusView {

@@ -75,7 +75,15 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         true => Storage::InMemory,
         false => Storage::Directory(arguments.storage_path),
     };
-    let fleet = Fleet::new(config, Box::new(load), storage, wall_clock(), BUILD).await?;
+    let fleet = Fleet::new(
+        config,
+        Box::new(load),
+        storage,
+        wall_clock(),
+        BUILD,
+        arguments.exemplars,
+    )
+    .await?;
     let fleet = Arc::new(fleet);
     let settings = server::Settings {
         telemetry_path: arguments.telemetry_path.to_string(),

@@ -32,6 +32,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             timeout_offset: Duration::from_millis(500),
             storage_path: "data".into(),
             in_memory: false,
+            exemplars: false,
         },
         log: LogArgs {
             level: LogLevel::Info,
@@ -46,7 +47,7 @@ fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
-         --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory \
+         --web.timeout-offset 1s500ms --storage.path /d --storage.in-memory --metrics.exemplars \
          --log.level debug --log.format json",
     );
     let expected = Cli {
@@ -61,6 +62,7 @@ fn every_flag_is_taken() {
             timeout_offset: Duration::from_millis(1500),
             storage_path: "/d".into(),
             in_memory: true,
+            exemplars: true,
         },
         log: LogArgs {
             level: LogLevel::Debug,
@@ -79,13 +81,14 @@ fn commands_have_flags_of_their_own() {
             config_file: Some("a.yml".into())
         }))
     );
-    let cli = parse("demo --seed 7 --web.listen-address localhost:1").unwrap();
+    let cli = parse("demo --seed 7 --metrics.exemplars --web.listen-address localhost:1").unwrap();
     let listen_addresses = vec!["localhost:1".parse().unwrap()];
     assert_eq!(
         cli.command,
         Some(Command::Demo(DemoArgs {
             listen_addresses,
-            seed: 7
+            seed: 7,
+            exemplars: true,
         }))
     );
     let cli = parse("simulate").unwrap();

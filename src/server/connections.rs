@@ -196,6 +196,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::metrics::exposition::Format;
     use crate::server::{NotReloaded, Scope, StatusView, UnknownTarget};
 
     struct Empty;
@@ -205,6 +206,7 @@ mod tests {
             &self,
             _: Option<Vec<String>>,
             _: Scope,
+            _: Format,
             _: Instant,
         ) -> Result<Bytes, UnknownTarget> {
             Ok(Bytes::new())

@@ -9,15 +9,14 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::site::{Scope, Site, UnknownTarget};
-use super::{Settings, deadline, query, status_page};
+use super::site::{Scope, Site};
+use super::{Settings, deadline, gzip, negotiation, query, status_page};
 use crate::model::UnixSeconds;
 
 /// The body of an answer: always all there, so that the client learns its length.
 pub(super) type Body = Full<Bytes>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
@@ -92,15 +91,27 @@ pub(super) fn answer<S: Site, B>(
         let query = parts.uri.query().unwrap_or_default();
         match route {
             Route::Metrics => {
-                let wait = wait_until(&parts.headers, &settings);
                 let targets = query::restriction(query);
-                scraped(site.scrape(targets, Scope::Everything, wait).await)
+                scrape(
+                    &*site,
+                    targets,
+                    Scope::Everything,
+                    &parts.headers,
+                    &settings,
+                )
+                .await
             }
             Route::Probe => match query::only_target(query) {
                 Ok(target) => {
-                    let wait = wait_until(&parts.headers, &settings);
                     let targets = Some(vec![target]);
-                    scraped(site.scrape(targets, Scope::TargetOnly, wait).await)
+                    scrape(
+                        &*site,
+                        targets,
+                        Scope::TargetOnly,
+                        &parts.headers,
+                        &settings,
+                    )
+                    .await
                 }
                 Err(wrong) => text(StatusCode::BAD_REQUEST, &wrong),
             },
@@ -142,11 +153,39 @@ fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
 }
 
-fn scraped(result: Result<Bytes, UnknownTarget>) -> Response<Body> {
-    match result {
-        Ok(metrics) => response(StatusCode::OK, METRICS, metrics),
-        Err(unknown) => text(StatusCode::NOT_FOUND, &unknown),
+/// Answers a scrape in the format and the encoding that the client asks for.
+async fn scrape<S: Site>(
+    site: &S,
+    targets: Option<Vec<String>>,
+    scope: Scope,
+    headers: &HeaderMap,
+    settings: &Settings,
+) -> Response<Body> {
+    let values = |name| {
+        let values = headers.get_all(name).into_iter();
+        values.filter_map(|value| value.to_str().ok())
+    };
+    let offer = negotiation::offer(values(header::ACCEPT));
+    let wait = wait_until(headers, settings);
+    let metrics = match site.scrape(targets, scope, offer.format, wait).await {
+        Ok(metrics) => metrics,
+        Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
+    };
+    let smaller = match negotiation::wants_gzip(values(header::ACCEPT_ENCODING)) {
+        true => gzip::gzip(metrics.clone()).await,
+        false => None,
+    };
+    let compressed = smaller.is_some();
+    let mut answer = response(
+        StatusCode::OK,
+        offer.content_type,
+        smaller.unwrap_or(metrics),
+    );
+    set(&mut answer, header::VARY, "accept, accept-encoding");
+    if compressed {
+        set(&mut answer, header::CONTENT_ENCODING, "gzip");
     }
+    answer
 }
 
 async fn reload<S: Site>(site: Arc<S>) -> Response<Body> {

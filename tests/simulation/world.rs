@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use cec_exporter::metrics::exposition::{Own, render};
 use cec_exporter::model::{CallId, CallType, Status, UnixSeconds};
 use cec_exporter::puller::book::Book;
 use cec_exporter::puller::plan::Spans;
@@ -170,7 +169,7 @@ impl Run {
             revision: "",
             rustc: "",
         };
-        let metrics = ExporterMetrics::new(build).unwrap();
+        let metrics = ExporterMetrics::new(build, 0.0).unwrap();
         let puller = open(&settings, &vendor, &disk, &kept, &metrics);
         let (start, first_lookback) = (BASE - lookback, lookback);
         let (last, uneven) = (Series::new(), false);
@@ -304,7 +303,7 @@ impl Run {
             assert!(self.last.is_empty(), "what was published is gone");
             return;
         };
-        let now = counters(&render(&[("t", &calls)], &[], Own::With(&[])));
+        let now = counters(&crate::text::text("t", &calls));
         for (name, value) in &self.last {
             let later = now.get(name).copied().unwrap_or_default();
             assert!(later >= *value, "{name} went from {value} to {later}");
@@ -445,7 +444,7 @@ impl Run {
         let view = self.puller.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         let calls = view.calls.expect("the lookback is in");
-        let text = render(&[("t", &calls)], &[], Own::With(&[]));
+        let text = crate::text::text("t", &calls);
         let now = (self.vendor.clock)();
         let cutoff = now - self.spans.lookback;
         let log = self.vendor.log.lock().unwrap();
@@ -575,7 +574,7 @@ fn open(
         log: Arc::clone(&vendor.log),
         kept: Arc::clone(kept),
     };
-    let own = metrics.target("t", &KnownLabels::default());
+    let own = metrics.target("t", &KnownLabels::default(), 0.0);
     let clock = Arc::clone(&vendor.clock);
     Puller::new(
         settings.clone(),

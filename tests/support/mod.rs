@@ -10,6 +10,7 @@ pub(crate) mod samples;
 pub(crate) mod scripted_vendor;
 pub(crate) mod simulated;
 pub(crate) mod storage_processes;
+pub(crate) mod text;
 pub(crate) mod truth;
 
 use std::time::{Duration, Instant};

@@ -45,7 +45,7 @@ pub(crate) fn puller(
         revision: "r",
         rustc: "c",
     };
-    let own = ExporterMetrics::new(build).unwrap();
+    let own = ExporterMetrics::new(build, 0.0).unwrap();
     let mut book = Book::default();
     book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
@@ -56,6 +56,6 @@ pub(crate) fn puller(
         parallel: 4,
     };
     let client = HttpClient::new(client, Arc::new(|_| ())).unwrap();
-    let own = own.target(name, &KnownLabels::default());
+    let own = own.target(name, &KnownLabels::default(), 0.0);
     Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
 }

@@ -7,7 +7,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
-use crate::metrics::exposition::{Own, render};
+use crate::metrics::exporter::Gathered;
+use crate::metrics::exposition::{Format, Own, render};
 use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
@@ -68,8 +69,14 @@ fn expect(book: &mut Book) {
 }
 
 fn exposition(book: &Book) -> String {
-    let published = book.published();
-    render(&[("t", &published.calls.unwrap())], &[], Own::Only("t"))
+    spelled(book, Format::Text)
+}
+
+fn spelled(book: &Book, format: Format) -> String {
+    let calls = book.published().calls.unwrap();
+    let own = Gathered::default();
+    let bytes = render(format, &[("t", &calls)], &own, Own::Only("t"));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn assert_same(a: &Book, b: &Book) {
@@ -77,7 +84,9 @@ fn assert_same(a: &Book, b: &Book) {
         from: 0,
         to: UnixSeconds::MAX,
     };
-    assert!(exposition(a) == exposition(b));
+    for format in Format::ALL {
+        assert!(spelled(a, format) == spelled(b, format), "{format:?}");
+    }
     assert_eq!(a.len(), b.len());
     assert_eq!(a.progress, b.progress);
     assert_eq!(a.ledger.marks(), b.ledger.marks());

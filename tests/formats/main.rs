@@ -1,0 +1,12 @@
+//! The three formats of an answer: what each holds to the last byte, that all hold the same, and
+//! what others read in them.
+
+// Helpers outside of a test function fail the test all the same.
+#![allow(clippy::unwrap_used)]
+
+mod golden;
+mod schema;
+mod strict;
+
+#[path = "../support/mod.rs"]
+mod support;

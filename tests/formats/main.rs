@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod golden;
+mod prometheus;
+mod rewriting;
 mod schema;
 mod strict;
 
+#[path = "../support/prometheus_server.rs"]
+mod prometheus_server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -94,14 +94,14 @@ fn the_strict_parser_takes_what_the_demonstration_answers() {
     }
     for (wrong, from, to) in [
         ("no end", "# EOF\n", ""),
-        ("a bound without its point", "le=\"1.0\"", "le=\"1\""),
+        ("no last bucket", "le=\"+Inf\"", "le=\"1e5\""),
         (
             "a unit that is not the name's",
             "# UNIT cec_call_silence_seconds seconds",
             "# UNIT cec_call_silence_seconds bytes",
         ),
         ("a counter without _total", "cec_calls_total{", "cec_calls{"),
-        ("an example without an end", "\"} 0.", "\" 0."),
+        ("an example that does not end", "\"} 1", "\" 1"),
     ] {
         let broken = whole.replacen(from, to, 1);
         assert_ne!(broken, whole, "{wrong}");

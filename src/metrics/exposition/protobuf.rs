@@ -216,14 +216,18 @@ impl Message {
         }
     }
 
-    /// The fields of a histogram that make it a native one too. Also of an empty one: by its
-    /// threshold Prometheus knows what it is.
+    /// The fields of a histogram that make it a native one too.
     fn native(&mut self, native: &Native) {
         self.tag(5, VARINT);
         self.zigzag(SCHEMA.into());
         self.double(6, ZERO_THRESHOLD);
         self.unsigned(7, native.zero());
-        for (distance, counts) in native.runs() {
+        // A run of nothing, for by its runs Prometheus knows a native histogram.
+        let nothing = [(0, &[] as &[u64])];
+        let nothing = nothing
+            .into_iter()
+            .filter(|_| native.runs().next().is_none());
+        for (distance, counts) in native.runs().chain(nothing) {
             self.nested(12, SMALL, |span| {
                 span.tag(1, VARINT);
                 span.zigzag(distance.into());

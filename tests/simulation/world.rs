@@ -76,6 +76,7 @@ struct Run {
     began: Instant,
     puller: Puller<Vendor, Tracked>,
     last: Series,
+    counted_from: Option<Option<u32>>,
     start: UnixSeconds,
     first_lookback: UnixSeconds,
     /// Nobody has scraped since the exporter started.
@@ -172,7 +173,7 @@ impl Run {
         let metrics = ExporterMetrics::new(build, 0.0).unwrap();
         let puller = open(&settings, &vendor, &disk, &kept, &metrics);
         let (start, first_lookback) = (BASE - lookback, lookback);
-        let (last, uneven) = (Series::new(), false);
+        let (last, uneven, counted_from) = (Series::new(), false, None);
         let mut run = Self {
             rng,
             spans,
@@ -186,6 +187,7 @@ impl Run {
             began,
             puller,
             last,
+            counted_from,
             start,
             first_lookback,
             is_first: true,
@@ -303,6 +305,10 @@ impl Run {
             assert!(self.last.is_empty(), "what was published is gone");
             return;
         };
+        // From the first that is published on, through every restart.
+        assert!(calls.counted_from.is_some());
+        let before = self.counted_from.replace(calls.counted_from);
+        assert!(before.is_none_or(|before| before == calls.counted_from));
         let now = counters(&crate::text::text("t", &calls));
         for (name, value) in &self.last {
             let later = now.get(name).copied().unwrap_or_default();

@@ -184,6 +184,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes all")
 }
 
+/// Writes an answer, or compresses one.
+type Work<'a> = &'a dyn Fn() -> Vec<u8>;
+
 fn measure(targets: usize) {
     let names: Vec<String> = (0..targets)
         .map(|number| format!("target-{number}"))
@@ -211,7 +214,7 @@ fn measure(targets: usize) {
         (0..times).for_each(|_| drop(black_box(work())));
         began.elapsed().as_nanos() as f64 / (times * samples) as f64
     };
-    let rows: [(&str, usize, &dyn Fn() -> Vec<u8>); 7] = [
+    let rows: [(&str, usize, Work<'_>); 7] = [
         ("TextEncoder of `prometheus`", text.len(), &|| {
             encode(&theirs)
         }),

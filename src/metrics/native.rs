@@ -47,11 +47,9 @@ fn place(value: Measure) -> usize {
     // The bucket of 2^n millionths is at 8 n, because that of 2^0 is the first; one of the eight
     // from there on, or the next, holds all up to 2^(n+1).
     let octave = 8 * value.0.ilog2() as usize;
-    match BOUNDS.get(octave..octave + 8) {
-        Some(bounds) => octave + bounds.iter().take_while(|bound| **bound < value.0).count(),
-        None => BUCKETS - 1,
-    }
-    .min(BUCKETS - 1)
+    let bounds = BOUNDS.get(octave..octave + 8).unwrap_or_default();
+    let place = octave + bounds.partition_point(|bound| *bound < value.0);
+    place.min(BUCKETS - 1)
 }
 
 /// Observations by bucket.
@@ -94,10 +92,10 @@ impl Native {
 
     /// How many were counted; none for one that was kept and that no counting makes.
     pub(super) fn total(&self) -> Option<u64> {
-        let last = (self.first.checked_add(self.counts.len().try_into().ok()?)?).checked_sub(1)?;
-        let possible = FIRST..FIRST + BUCKETS as i32;
-        if !self.counts.is_empty() && !(possible.contains(&self.first) && possible.contains(&last))
-        {
+        let length = i32::try_from(self.counts.len()).ok()?;
+        let end = self.first.checked_add(length)?;
+        let possible = self.first >= FIRST && end <= FIRST + BUCKETS as i32;
+        if length > 0 && !possible {
             return None;
         }
         let mut counts = self.counts.iter();

@@ -43,9 +43,9 @@ fn calls() -> CallMetrics {
             Event::Processed {
                 call_type: voice,
                 status: Status::SUCCEEDED,
-                after: Some(0),
+                after: Some(70),
             },
-            // Known under no UUID: no example.
+            // Of the same bucket, but known under no UUID: no example.
             seen("call 7", 1_622_635_000),
         ),
         (

@@ -392,8 +392,8 @@ impl Worker {
             revision: "",
             rustc: "",
         };
-        let metrics = ExporterMetrics::new(build).expect("the catalog is right");
-        let own = metrics.target("cold", &KnownLabels::default());
+        let metrics = ExporterMetrics::new(build, 0.0).expect("the catalog is right");
+        let own = metrics.target("cold", &KnownLabels::default(), 0.0);
         let reported = own.clone();
         let report = Arc::new(move |report| {
             if let Report::Request { api, code, took } = report {

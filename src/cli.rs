@@ -182,6 +182,11 @@ pub struct ServeArgs {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS))
     )]
     pub total_shards: u32,
+
+    /// Name a call for each bucket of the histograms of calls, by its call_uuid, to those who ask
+    /// for OpenMetrics or protobuf [default: off, as it identifies a call].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
 }
 
 /// The flags of the demonstration.
@@ -199,6 +204,11 @@ pub struct DemoArgs {
     /// Number that the simulated calls are made from: the same number, the same calls.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+
+    /// Name a call for each bucket of the histograms of calls, by its call_uuid, to those who ask
+    /// for OpenMetrics or protobuf [default: off].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
 }
 
 /// The flags of the check.

@@ -36,6 +36,13 @@ impl CallId {
         let uuid = uuid.unwrap_or_else(|| uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()));
         Some(Self(uuid.as_u128()))
     }
+
+    /// The UUID that came. `None` for a hash, which nobody but this program knows, and for whatever
+    /// looks like one: a UUID of version 5.
+    pub fn uuid(self) -> Option<impl fmt::Display> {
+        let uuid = uuid::Uuid::from_u128(self.0);
+        (uuid.get_version_num() != 5).then_some(uuid)
+    }
 }
 
 /// Keeps hashed identities apart from those of anybody else who uses version 5.
@@ -239,6 +246,11 @@ impl Measure {
         (0.0..=Self::MAX_UNITS)
             .contains(&value)
             .then(|| Self((value * 1e6).round() as u64))
+    }
+
+    /// In units, the nearest number there is.
+    pub fn units(self) -> f64 {
+        self.0 as f64 / 1e6
     }
 
     /// Whole units, for values that are counted in seconds.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cec_exporter::metrics::exposition::{Own, render};
 use cec_exporter::puller::Puller;
 use cec_exporter::puller::plan::Spans;
 use cec_exporter::simulator::faults::Faults;
@@ -23,6 +22,7 @@ use support::PATIENCE;
 use support::pulled::puller;
 use support::samples::Samples;
 use support::simulated::SimulatedVendor;
+use support::text::text;
 use support::truth::PENDING;
 
 const START: u32 = 1_750_000_000;
@@ -72,7 +72,7 @@ impl Hours {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let calls = view.calls.unwrap();
-        Samples::parse(&render(&[("a", &calls)], &[], Own::With(&[])))
+        Samples::parse(&text("a", &calls))
     }
 
     fn dry_up(&self) {

@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("app", &["*"]),
     ("logging", &["cli"]),
     ("cli", &["config", "simulator::args"]),
-    ("server", &["model"]),
+    ("server", &["metrics::exposition::Format", "model"]),
     (
         "puller",
         &["upstream", "ledger", "metrics", "store", "model"],

@@ -26,7 +26,7 @@ struct Book {
 
 impl Book {
     fn tell(tallies: &mut Tallies, counts: &mut BTreeMap<CallType, [u64; 3]>, event: Event) {
-        tallies.apply(&event);
+        tallies.apply(&event, None);
         match event {
             Event::Appeared { call_type, .. } => counts.entry(call_type).or_default()[0] += 1,
             Event::Processed { call_type, .. } => counts.entry(call_type).or_default()[1] += 1,

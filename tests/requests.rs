@@ -3,6 +3,9 @@
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/text.rs"]
+mod text;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -114,9 +117,10 @@ impl Bench {
             revision: "",
             rustc: "",
         };
-        let own = ExporterMetrics::new(build)
-            .unwrap()
-            .target("t", &KnownLabels::default());
+        let own =
+            ExporterMetrics::new(build, 0.0)
+                .unwrap()
+                .target("t", &KnownLabels::default(), 0.0);
         let store = Arc::new(Nowhere);
         let puller = Puller::new(settings, vendor.clone(), clock, own, Book::default(), store);
         let mut bench = Self {
@@ -216,9 +220,8 @@ async fn a_call_that_appears_late_is_found_at_the_next_pull() {
 }
 
 fn counted(bench: &Bench) -> usize {
-    use cec_exporter::metrics::exposition::{Own, render};
     let calls = bench.puller.view().calls.unwrap();
-    let text = render(&[("t", &calls)], &[], Own::With(&[]));
+    let text = text::text("t", &calls);
     let line = text
         .lines()
         .find(|line| line.starts_with("cec_calls_total{"))

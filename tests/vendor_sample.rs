@@ -7,7 +7,6 @@ mod support;
 
 use std::sync::Arc;
 
-use cec_exporter::metrics::exposition::{Own, render};
 use cec_exporter::puller::plan::Spans;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use support::process::{Exporter, target};
 use support::pulled::puller;
 use support::samples::Samples;
 use support::scripted_vendor::{Reply, Seen, Vendor};
+use support::text::text;
 
 const RESPONSE: &str = include_str!("fixtures/details-response.json");
 const TOKEN: &str = include_str!("fixtures/token-response.json");
@@ -166,7 +166,7 @@ async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
         let view = puller.scrape(Instant::now() + PATIENCE).await;
         assert_eq!((view.up, view.last_error), (Some(true), None));
         let calls = view.calls.unwrap();
-        let text = render(&[("sample", &calls)], &[], Own::With(&[]));
+        let text = text("sample", &calls);
         assert_figures(&Samples::parse(&text));
         let kept = "tests/golden/vendor_sample.prom";
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::fleet::{self, Fleet};
+use super::fleet::{self, Fleet, Setup};
 use super::storage::Storage;
 use super::{BUILD, Stop, bind, signals, since_epoch, wall_clock};
 use crate::cli::DemoArgs;
 use crate::config;
 use crate::config::shard::Shard;
+use crate::metrics::exposition::Format;
 use crate::server::{self, Scope, Site};
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
@@ -49,14 +50,22 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
     let directory = tempfile::Builder::new()
         .prefix("cec_exporter-demo-")
         .tempdir()?;
-    let storage = Storage::Directory(directory.path().to_owned());
     let config = configuration(&endpoint)?;
-    let load = Box::new(move || configuration(&endpoint));
-    let fleet = Fleet::new(config, load, Shard::WHOLE, storage, wall_clock(), BUILD).await?;
+    let setup = Setup {
+        load: Arc::new(move || configuration(&endpoint)),
+        shard: Shard::WHOLE,
+        storage: Storage::Directory(directory.path().to_owned()),
+        clock: wall_clock(),
+        build: BUILD,
+        exemplars: arguments.exemplars,
+    };
+    let fleet = Fleet::new(config, setup).await?;
     let fleet = Arc::new(fleet);
     // The first page that is opened shows a whole day.
     let patience = Instant::now() + Duration::from_secs(30);
-    let _ = fleet.scrape(None, Scope::Everything, patience).await;
+    let _ = fleet
+        .scrape(None, Scope::Everything, Format::Text, patience)
+        .await;
     for listener in &listeners {
         let port = listener.local_addr()?.port();
         println!("status page: http://localhost:{port}/");

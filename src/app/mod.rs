@@ -5,6 +5,7 @@ mod demo;
 mod files;
 mod fleet;
 mod generate;
+mod member;
 mod signals;
 mod storage;
 mod view;
@@ -26,7 +27,7 @@ use crate::model::UnixSeconds;
 use crate::server;
 use crate::simulator::Simulator;
 use crate::simulator::args::SimulateArgs;
-use fleet::Fleet;
+use fleet::{Fleet, Setup};
 use storage::Storage;
 pub use web::protection;
 
@@ -82,11 +83,18 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
     // Before ledgers are read, which may take a while: a signal meanwhile waits for its turn.
     let mut signals = signals::Signals::new()?;
     let listeners = bind(&arguments.listen_addresses).await?;
-    let storage = match arguments.in_memory {
-        true => Storage::InMemory,
-        false => Storage::Directory(arguments.storage_path),
+    let setup = Setup {
+        load: Arc::new(load),
+        shard,
+        storage: match arguments.in_memory {
+            true => Storage::InMemory,
+            false => Storage::Directory(arguments.storage_path),
+        },
+        clock: wall_clock(),
+        build: BUILD,
+        exemplars: arguments.exemplars,
     };
-    let fleet = Fleet::new(config, Box::new(load), shard, storage, wall_clock(), BUILD).await?;
+    let fleet = Fleet::new(config, setup).await?;
     let fleet = Arc::new(fleet);
     let settings = server::Settings {
         telemetry_path: arguments.telemetry_path.to_string(),

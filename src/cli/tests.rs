@@ -35,6 +35,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             in_memory: false,
             shard: None,
             total_shards: 1,
+            exemplars: false,
         },
         log: LogArgs {
             level: LogLevel::Info,
@@ -50,7 +51,7 @@ fn every_flag_is_taken() {
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
          --web.timeout-offset 1s500ms --web.max-requests 0 --storage.path /d --storage.in-memory \
-         --shard 2 --total-shards 3 \
+         --shard 2 --total-shards 3 --metrics.exemplars \
          --log.level debug --log.format json",
     );
     let expected = Cli {
@@ -68,6 +69,7 @@ fn every_flag_is_taken() {
             in_memory: true,
             shard: Some(2),
             total_shards: 3,
+            exemplars: true,
         },
         log: LogArgs {
             level: LogLevel::Debug,
@@ -95,13 +97,14 @@ fn commands_have_flags_of_their_own() {
             format: CheckFormat::Json,
         }))
     );
-    let cli = parse("demo --seed 7 --web.listen-address localhost:1").unwrap();
+    let cli = parse("demo --seed 7 --metrics.exemplars --web.listen-address localhost:1").unwrap();
     let listen_addresses = vec!["localhost:1".parse().unwrap()];
     assert_eq!(
         cli.command,
         Some(Command::Demo(DemoArgs {
             listen_addresses,
-            seed: 7
+            seed: 7,
+            exemplars: true,
         }))
     );
     let shell = clap_complete::Shell::Fish;

@@ -171,8 +171,14 @@ mod tests {
                 metric.name
             );
             assert!(metric.bounds.is_sorted(), "{}", metric.name);
+            // Where all that write numbers spell them alike.
+            let plain = metric.bounds.iter().all(|b| (1e-4..1e6).contains(b));
+            assert!(plain, "{}", metric.name);
             assert!(
-                metric.help.ends_with('.') && metric.help.len() > 15,
+                metric.help.ends_with('.')
+                    && metric.help.len() > 15
+                    // What a format would have to escape.
+                    && !metric.help.contains(['\\', '"', '\n']),
                 "{}",
                 metric.name
             );

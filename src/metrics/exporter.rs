@@ -1,5 +1,8 @@
 //! What the exporter tells about itself: the metrics `cec_exporter_*` and those of its process.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -15,6 +18,7 @@ const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
     registry: Registry,
+    created: Mutex<Created>,
     up: GaugeVec,
     window: GaugeVec,
     frontier: GaugeVec,
@@ -53,12 +57,12 @@ pub struct Build {
 }
 
 impl ExporterMetrics {
-    /// With the process's metrics, and none of any target.
+    /// With the process's metrics, and none of any target. `now` in Unix seconds.
     ///
     /// # Errors
     ///
     /// Only if the catalog breaks the rules of Prometheus, which a test would have shown.
-    pub fn new(build: Build) -> prometheus::Result<Self> {
+    pub fn new(build: Build, now: f64) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let build_info: GaugeVec = add(&registry, gauges(catalog::BUILD_INFO))?;
         build_info
@@ -94,11 +98,20 @@ impl ExporterMetrics {
             shard_ordinal: add(&registry, Gauge::with_opts(opts(catalog::SHARD_ORDINAL)))?,
             total_shards: add(&registry, Gauge::with_opts(opts(catalog::TOTAL_SHARDS)))?,
             registry,
+            created: Mutex::new(Created {
+                exporter: now,
+                targets: BTreeMap::new(),
+            }),
         })
     }
 
-    /// The metrics of one target; those that are known are there at 0 from now on.
-    pub fn target(&self, name: &str, labels: &KnownLabels) -> TargetMetrics {
+    /// The metrics of one target; those that are known are there at 0 from now on, in Unix
+    /// seconds.
+    pub fn target(&self, name: &str, labels: &KnownLabels, now: f64) -> TargetMetrics {
+        let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        // A target that comes back after a reload goes on counting.
+        created.targets.entry(name.to_owned()).or_insert(now);
+        drop(created);
         for api in &labels.apis {
             self.api_request_duration.with_label_values(&[name, api]);
             self.api_retries.with_label_values(&[name, api]);
@@ -133,8 +146,43 @@ impl ExporterMetrics {
     }
 
     /// All series as they are now.
-    pub fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+    pub fn gather(&self) -> Gathered {
+        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        Gathered {
+            created: created.clone(),
+            families: self.registry.gather(),
+        }
+    }
+}
+
+/// The exporter's own series at one moment.
+#[derive(Clone, Default, Debug)]
+pub struct Gathered {
+    /// In the order of their names.
+    pub families: Vec<MetricFamily>,
+    created: Created,
+}
+
+/// Since when the exporter's own series count, in Unix seconds.
+#[derive(Clone, Default, Debug)]
+struct Created {
+    exporter: f64,
+    targets: BTreeMap<String, f64>,
+}
+
+impl Gathered {
+    /// Since when a series counts: the start of the process for what is told of that, otherwise
+    /// since there is its target, or the exporter. In Unix seconds.
+    pub fn created(&self, family: &MetricFamily, target: Option<&str>) -> f64 {
+        let Created { exporter, targets } = &self.created;
+        if family.name().starts_with("process_") {
+            let start = |family: &&MetricFamily| family.name() == "process_start_time_seconds";
+            let start = self.families.iter().find(start);
+            let start = start.and_then(|family| family.get_metric().first());
+            return start.map_or(*exporter, |metric| metric.get_gauge().get_value());
+        }
+        let of_target = target.and_then(|target| targets.get(target));
+        *of_target.unwrap_or(exporter)
     }
 }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Measure;
+use super::native::Native;
+use crate::model::{CallId, Measure, UnixSeconds};
 
 /// Counts by bucket and a sum in millionths, all integers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -15,6 +16,32 @@ pub struct Histogram {
     counts: Vec<u64>,
     /// Sum in millionths. 128 bits hold 10^23 observations of the largest measure.
     sum: u128,
+    /// The same observations in finer buckets.
+    #[serde(default, skip_serializing_if = "Native::is_empty")]
+    native: Native,
+    /// The last observation of each bucket, if such are wanted; not kept over a restart.
+    #[serde(skip)]
+    exemplars: Vec<Option<Exemplar>>,
+}
+
+/// An observation as an example of its bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exemplar {
+    /// Of which call.
+    pub call: CallId,
+    /// What was observed.
+    pub value: Measure,
+    /// When.
+    pub at: UnixSeconds,
+}
+
+/// What an observation comes from, where examples are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Of which call.
+    pub call: CallId,
+    /// When it was seen.
+    pub at: UnixSeconds,
 }
 
 impl Histogram {
@@ -24,26 +51,47 @@ impl Histogram {
             bounds: bounds.into(),
             counts: vec![0; bounds.len() + 1],
             sum: 0,
+            native: Native::default(),
+            exemplars: Vec::new(),
         }
     }
 
-    /// Whether the buckets are these; a histogram that was kept then shares them.
-    pub fn has_bounds(&mut self, bounds: &'static [f64]) -> bool {
-        let same = *self.bounds == *bounds && self.counts.len() == bounds.len() + 1;
-        if same {
-            self.bounds = bounds.into();
+    /// Goes on from what was kept; answers whether the buckets are these.
+    ///
+    /// Where the finer buckets are missing (versions before them did not keep any) or count
+    /// something else (such a version has counted since), nobody knows where in its bucket an old
+    /// observation was: all are put where the bucket ends, those of the infinite one where that
+    /// begins.
+    pub fn go_on(&mut self, bounds: &'static [f64]) -> bool {
+        if *self.bounds != *bounds || self.counts.len() != bounds.len() + 1 {
+            return false;
         }
-        same
+        self.bounds = bounds.into();
+        if self.native.total() != Some(self.count()) {
+            self.native = Native::default();
+            let last = bounds.last().copied();
+            for (bound, count) in bounds.iter().copied().chain(last).zip(&self.counts) {
+                if let Some(bound) = Measure::from_units(bound).filter(|_| *count > 0) {
+                    self.native.add(bound, *count);
+                }
+            }
+        }
+        true
     }
 
-    /// Counts a value; a bound belongs to the bucket below it.
-    pub fn observe(&mut self, value: Measure) {
+    /// Counts a value; a bound belongs to the bucket below it. A source makes it an example.
+    pub fn observe(&mut self, value: Measure, source: Option<Source>) {
         // Rounds to the nearest: without an instruction for it, `f64::round` takes longer than all
         // the rest here. Bounds are small and not negative.
-        let above = |bound: &&f64| value.0 > (**bound * 1e6 + 0.5) as u64;
-        let bucket = self.bounds.iter().take_while(above).count();
+        let above = |bound: &f64| value.0 > (*bound * 1e6 + 0.5) as u64;
+        let bucket = self.bounds.partition_point(above);
         self.counts[bucket] += 1;
         self.sum += u128::from(value.0);
+        self.native.add(value, 1);
+        if let Some(Source { call, at }) = source {
+            self.exemplars.resize(self.counts.len(), None);
+            self.exemplars[bucket] = Some(Exemplar { call, value, at });
+        }
     }
 
     /// The buckets as Prometheus wants them: upper bound and observations up to it, the last one
@@ -66,26 +114,131 @@ impl Histogram {
         // Split, so that up to 2^53 whole units the result is the nearest number to the true sum.
         (self.sum / 1_000_000) as f64 + (self.sum % 1_000_000) as f64 / 1e6
     }
+
+    /// The finer buckets.
+    pub(super) fn native(&self) -> &Native {
+        &self.native
+    }
+
+    /// An example for each bucket that has one; none at all where they are not wanted.
+    pub(super) fn exemplars(&self) -> &[Option<Exemplar>] {
+        &self.exemplars
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const BOUNDS: &[f64] = &[0.3, 1.0, 60.0];
+
+    fn of(values: &[f64]) -> Histogram {
+        let mut histogram = Histogram::new(BOUNDS);
+        for value in values {
+            histogram.observe(Measure::from_units(*value).unwrap(), None);
+        }
+        histogram
+    }
+
     #[test]
     fn a_bound_belongs_to_the_bucket_below_and_sums_are_exact() {
-        let mut histogram = Histogram::new(&[0.3, 1.0, 60.0]);
-        for value in [0.0, 0.3, 0.300001, 1.0, 59.9, 60.0, 60.1, 1e9] {
-            histogram.observe(Measure::from_units(value).unwrap());
-        }
+        let histogram = of(&[0.0, 0.3, 0.300001, 1.0, 59.9, 60.0, 60.1, 1e9]);
         let buckets: Vec<_> = histogram.buckets().collect();
         assert_eq!(buckets, [(0.3, 2), (1.0, 4), (60.0, 6), (f64::INFINITY, 8)]);
         assert_eq!(
             (histogram.count(), histogram.sum()),
             (8, 1_000_000_181.600001)
         );
+        assert_eq!(histogram.native().total(), Some(8));
         let mut tenths = Histogram::new(&[1.0]);
-        (0..10).for_each(|_| tenths.observe(Measure::from_units(0.1).unwrap()));
+        (0..10).for_each(|_| tenths.observe(Measure::from_units(0.1).unwrap(), None));
         assert_eq!(tenths.sum(), 1.0);
+    }
+
+    #[test]
+    fn the_last_observation_of_a_bucket_is_its_example() {
+        let mut histogram = of(&[0.1]);
+        assert_eq!(histogram.exemplars(), []);
+        for (call, units) in [(1, 0.5), (2, 100.0), (3, 0.7)] {
+            let source = Source {
+                call: CallId(call),
+                at: 1000 + call as u32,
+            };
+            histogram.observe(Measure::from_units(units).unwrap(), Some(source));
+        }
+        let example = |call: u128, millionths| {
+            Some(Exemplar {
+                call: CallId(call),
+                value: Measure(millionths),
+                at: 1000 + call as u32,
+            })
+        };
+        let (last, beyond) = (example(3, 700_000), example(2, 100_000_000));
+        assert_eq!(histogram.exemplars(), [None, last, None, beyond]);
+        histogram.observe(Measure::whole(1), None);
+        assert_eq!(histogram.exemplars(), [None, last, None, beyond]);
+    }
+
+    /// What becomes of a histogram that is kept so.
+    fn kept(text: &str) -> Histogram {
+        let mut histogram: Histogram = serde_json::from_str(text).unwrap();
+        assert!(histogram.go_on(BOUNDS), "{text}");
+        histogram
+    }
+
+    #[test]
+    fn it_is_kept_with_its_finer_buckets_and_without_its_examples() {
+        let mut histogram = of(&[0.0, 0.2, 59.0, 1e9]);
+        let text = serde_json::to_string(&histogram).unwrap();
+        assert_eq!(kept(&text), histogram);
+        let source = Source {
+            call: CallId(7),
+            at: 9,
+        };
+        histogram.observe(Measure::whole(1), Some(source));
+        let again = kept(&serde_json::to_string(&histogram).unwrap());
+        assert_eq!(again.native(), histogram.native());
+        assert_eq!(again.exemplars(), []);
+        let empty = serde_json::to_string(&of(&[])).unwrap();
+        assert_eq!(
+            empty,
+            r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0,0],"sum":0}"#
+        );
+    }
+
+    #[test]
+    fn what_was_kept_without_finer_buckets_is_put_where_its_bucket_ends() {
+        let old = r#"{"bounds":[0.3,1.0,60.0],"counts":[2,0,3,4],"sum":77000000"#;
+        let mut expected = Native::default();
+        expected.add(Measure(300_000), 2);
+        expected.add(Measure::whole(60), 7);
+        for native in [
+            "}",
+            // Of another count, as after a version that left it as it was.
+            r#","native":{"zero":0,"first":8,"counts":[8]}}"#,
+            // That no counting makes.
+            r#","native":{"zero":0,"first":300,"counts":[9]}}"#,
+            r#","native":{"zero":10,"first":0,"counts":[18446744073709551615]}}"#,
+        ] {
+            let histogram = kept(&format!("{old}{native}"));
+            assert_eq!(histogram.native(), &expected, "{native}");
+            assert_eq!((histogram.count(), histogram.sum()), (9, 77.0));
+        }
+        let right = r#","native":{"zero":0,"first":8,"counts":[9]}}"#;
+        let mut elsewhere = Native::default();
+        elsewhere.add(Measure::whole(2), 9);
+        assert_eq!(kept(&format!("{old}{right}")).native(), &elsewhere);
+    }
+
+    #[test]
+    fn other_buckets_are_not_taken() {
+        for text in [
+            r#"{"bounds":[0.3,1.0],"counts":[0,0,0],"sum":0}"#,
+            r#"{"bounds":[0.3,1.0,61.0],"counts":[0,0,0,0],"sum":0}"#,
+            r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0],"sum":0}"#,
+        ] {
+            let mut histogram: Histogram = serde_json::from_str(text).unwrap();
+            assert!(!histogram.go_on(BOUNDS), "{text}");
+        }
     }
 }

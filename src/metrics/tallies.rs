@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::catalog;
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Source};
 use crate::model::{
     CallType, Event, Manual, ManualKind, Measure, Measures, Place, Role, Status, UnixSeconds,
 };
@@ -33,6 +33,9 @@ pub struct Tallies {
     pub(super) speed: BTreeMap<Role, Histogram>,
     #[serde(with = "pairs")]
     pub(super) ratio: BTreeMap<Role, Histogram>,
+    /// Whether histograms keep examples.
+    #[serde(skip)]
+    exemplars: bool,
 }
 
 impl Default for Tallies {
@@ -54,6 +57,7 @@ impl Default for Tallies {
             silence: by_role(catalog::SILENCE),
             speed: by_role(catalog::SPEED),
             ratio: by_role(catalog::RATIO),
+            exemplars: false,
         }
     }
 }
@@ -84,8 +88,13 @@ impl Tallies {
         }
     }
 
-    /// Counts what happened.
-    pub fn apply(&mut self, event: &Event) {
+    /// Makes the histograms keep examples of what they count from now on.
+    pub fn keep_exemplars(&mut self) {
+        self.exemplars = true;
+    }
+
+    /// Counts what happened, and where that was seen, if it was in a record.
+    pub fn apply(&mut self, event: &Event, source: Option<Source>) {
         match *event {
             Event::Appeared { call_type, status } => {
                 *self.calls.entry(call_type).or_default() += 1;
@@ -116,14 +125,15 @@ impl Tallies {
                 let class = (call_type, status);
                 *self.processed.entry(class).or_default() += 1;
                 if let Some(seconds) = after {
+                    let source = self.example(source);
                     histogram(&mut self.processing, class, catalog::PROCESSING_TIME)
-                        .observe(Measure::whole(seconds));
+                        .observe(Measure::whole(seconds), source);
                 }
             }
             Event::Succeeded {
                 call_type,
                 measures,
-            } => self.measure(call_type, &measures),
+            } => self.measure(call_type, &measures, source),
             Event::Manual { kind, from, to } => {
                 if let Some(state) = from {
                     decrease(&mut self.manual, (kind, state));
@@ -145,9 +155,15 @@ impl Tallies {
         }
     }
 
-    fn measure(&mut self, call_type: CallType, measures: &Measures) {
+    /// Where an example is from. A call without an identity that the vendor would know is none.
+    fn example(&self, source: Option<Source>) -> Option<Source> {
+        source.filter(|source| self.exemplars && source.call.uuid().is_some())
+    }
+
+    fn measure(&mut self, call_type: CallType, measures: &Measures, source: Option<Source>) {
+        let source = self.example(source);
         if let Some(duration) = measures.duration {
-            histogram(&mut self.duration, call_type, catalog::DURATION).observe(duration);
+            histogram(&mut self.duration, call_type, catalog::DURATION).observe(duration, source);
         }
         if call_type != CallType::VOICE {
             return;
@@ -159,7 +175,7 @@ impl Tallies {
                 (&mut self.ratio, side.ratio),
             ] {
                 if let (Some(histogram), Some(value)) = (histograms.get_mut(&side.role), value) {
-                    histogram.observe(value);
+                    histogram.observe(value, source);
                 }
             }
         }
@@ -183,23 +199,23 @@ impl Tallies {
             && self
                 .duration
                 .values_mut()
-                .all(|h| h.has_bounds(catalog::DURATION.bounds))
+                .all(|h| h.go_on(catalog::DURATION.bounds))
             && self
                 .processing
                 .values_mut()
-                .all(|h| h.has_bounds(catalog::PROCESSING_TIME.bounds))
+                .all(|h| h.go_on(catalog::PROCESSING_TIME.bounds))
             && self
                 .silence
                 .values_mut()
-                .all(|h| h.has_bounds(catalog::SILENCE.bounds))
+                .all(|h| h.go_on(catalog::SILENCE.bounds))
             && self
                 .speed
                 .values_mut()
-                .all(|h| h.has_bounds(catalog::SPEED.bounds))
+                .all(|h| h.go_on(catalog::SPEED.bounds))
             && self
                 .ratio
                 .values_mut()
-                .all(|h| h.has_bounds(catalog::RATIO.bounds))
+                .all(|h| h.go_on(catalog::RATIO.bounds))
     }
 
     /// Calls by type and place, for the status page.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Ledger, Marks, Observed};
 use crate::metrics::exposition::CallMetrics;
+use crate::metrics::histogram::Source;
 use crate::metrics::tallies::Tallies;
 use crate::model::{CallSet, CallType, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
@@ -18,6 +19,9 @@ struct State<'a> {
     marks: Marks,
     progress: Progress,
     tallies: Cow<'a, Tallies>,
+    /// Not in files that were written before it was kept; nobody can tell it any more.
+    #[serde(default)]
+    counted_from: Option<UnixSeconds>,
 }
 
 fn damaged(name: &str) -> StoreError {
@@ -30,12 +34,19 @@ pub struct Book {
     pub(super) ledger: Ledger,
     tallies: Tallies,
     pub(super) progress: Progress,
+    /// Calls uploaded before were never counted: at this time, all counters were 0.
+    pub(super) counted_from: Option<UnixSeconds>,
 }
 
 impl Book {
     /// Makes the series of these types and statuses be there from the start.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
         self.tallies.expect(call_types, statuses);
+    }
+
+    /// Makes the histograms name a call for each bucket, of those counted from now on.
+    pub fn keep_exemplars(&mut self) {
+        self.tallies.keep_exemplars();
     }
 
     /// How many calls are remembered.
@@ -60,8 +71,13 @@ impl Book {
         } = self;
         let mut rejected = page.rejected;
         for record in &page.records {
-            let observed =
-                ledger.observe(record, now, lookback, &mut |event| tallies.apply(&event));
+            let source = Some(Source {
+                call: record.id,
+                at: now,
+            });
+            let observed = ledger.observe(record, now, lookback, &mut |event| {
+                tallies.apply(&event, source)
+            });
             if matches!(observed, Observed::Future | Observed::Full) {
                 tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?observed, "record rejected");
                 rejected[Rejection::UploadTime as usize] += 1;
@@ -75,7 +91,7 @@ impl Book {
         let Self {
             ledger, tallies, ..
         } = self;
-        ledger.mark_missing(window, seen, &mut |event| tallies.apply(&event));
+        ledger.mark_missing(window, seen, &mut |event| tallies.apply(&event, None));
     }
 
     /// Forgets what is older than the lookback.
@@ -83,7 +99,7 @@ impl Book {
         let Self {
             ledger, tallies, ..
         } = self;
-        ledger.expire(cutoff, &mut |event| tallies.apply(&event));
+        ledger.expire(cutoff, &mut |event| tallies.apply(&event, None));
     }
 
     /// What has changed since the last commit, with the state that belongs to it.
@@ -94,6 +110,7 @@ impl Book {
             marks: self.ledger.marks(),
             progress: self.progress,
             tallies: Cow::Borrowed(&self.tallies),
+            counted_from: self.counted_from,
         };
         let mut key = Key::default();
         key[..4].copy_from_slice(&drop_below.to_be_bytes());
@@ -137,6 +154,7 @@ impl Book {
         let state: State<'_> = serde_json::from_slice(&state).map_err(|_| damaged(&name))?;
         book.tallies = state.tallies.into_owned();
         book.progress = state.progress;
+        book.counted_from = state.counted_from;
         if sound && book.ledger.go_on(&state.marks) && book.tallies.fits(book.ledger.standing()) {
             Ok((book, store))
         } else {
@@ -149,6 +167,7 @@ impl Book {
         let calls = self.progress.complete.then(|| CallMetrics {
             tallies: self.tallies.clone(),
             oldest_pending: self.ledger.oldest_pending().collect(),
+            counted_from: self.counted_from,
         });
         Published {
             calls,

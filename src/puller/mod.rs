@@ -157,6 +157,11 @@ impl<S> Known<S> {
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
         self.book.expect(call_types, statuses);
     }
+
+    /// Makes the histograms name a call for each bucket, of those counted from now on.
+    pub fn keep_exemplars(&mut self) {
+        self.book.keep_exemplars();
+    }
 }
 
 /// Pulls one target. Clones are handles of the same.

@@ -88,7 +88,10 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         if first {
             // What was uploaded before the first pull's lookback is not counted, whatever the
             // lookback may be later.
-            self.book(|book| book.ledger.close_before(self.lookback.from));
+            self.book(|book| {
+                book.ledger.close_before(self.lookback.from);
+                book.counted_from = Some(self.lookback.from);
+            });
         }
         if let Some(tail) = tail {
             self.tail(tail).await?;

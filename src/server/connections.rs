@@ -215,6 +215,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::metrics::exposition::Format;
     use crate::server::{NotReloaded, Scope, StatusView, UnknownTarget};
 
     struct Empty;
@@ -224,6 +225,7 @@ mod tests {
             &self,
             _: Option<Vec<String>>,
             _: Scope,
+            _: Format,
             _: Instant,
         ) -> Result<Bytes, UnknownTarget> {
             Ok(Bytes::new())

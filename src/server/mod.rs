@@ -11,6 +11,8 @@ mod connection;
 mod connections;
 mod deadline;
 mod guard;
+mod gzip;
+mod negotiation;
 mod query;
 mod routes;
 mod scrapes;

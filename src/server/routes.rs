@@ -11,14 +11,13 @@ use tokio::time::Instant;
 
 use super::scrapes::Scrapes;
 use super::site::{Scope, Site, StatusView, UnknownTarget};
-use super::{Settings, deadline, query, status_page};
+use super::{Settings, deadline, gzip, negotiation, query, status_page};
 use crate::model::UnixSeconds;
 
 /// The body of an answer: always all there, so that the client learns its length.
 pub(super) type Body = Full<Bytes>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
@@ -98,7 +97,7 @@ pub(super) fn answer<S: Site, B>(
                     return too_many(settings.max_requests);
                 };
                 let wait = wait_until(&parts.headers, &settings);
-                let response = scrape(&**site, route, query, wait).await;
+                let response = scrape(&**site, route, query, &parts.headers, wait).await;
                 turn.answered(response.status().as_u16());
                 response
             }
@@ -131,7 +130,19 @@ fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
 }
 
-async fn scrape<S: Site>(site: &S, route: Route, query: &str, wait: Instant) -> Response<Body> {
+fn too_many(limit: usize) -> Response<Body> {
+    let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
+    text(StatusCode::SERVICE_UNAVAILABLE, &reason)
+}
+
+/// Answers a scrape in the format and the encoding that the client asks for.
+async fn scrape<S: Site>(
+    site: &S,
+    route: Route,
+    query: &str,
+    headers: &HeaderMap,
+    wait: Instant,
+) -> Response<Body> {
     let (targets, scope) = match route {
         Route::Probe => match query::only_target(query) {
             Ok(target) => (Some(vec![target]), Scope::TargetOnly),
@@ -139,19 +150,30 @@ async fn scrape<S: Site>(site: &S, route: Route, query: &str, wait: Instant) -> 
         },
         _ => (query::restriction(query), Scope::Everything),
     };
-    scraped(site.scrape(targets, scope, wait).await)
-}
-
-fn too_many(limit: usize) -> Response<Body> {
-    let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
-    text(StatusCode::SERVICE_UNAVAILABLE, &reason)
-}
-
-fn scraped(result: Result<Bytes, UnknownTarget>) -> Response<Body> {
-    match result {
-        Ok(metrics) => response(StatusCode::OK, METRICS, metrics),
-        Err(unknown) => text(StatusCode::NOT_FOUND, &unknown),
+    let values = |name| {
+        let values = headers.get_all(name).into_iter();
+        values.filter_map(|value| value.to_str().ok())
+    };
+    let offer = negotiation::offer(values(header::ACCEPT));
+    let metrics = match site.scrape(targets, scope, offer.format, wait).await {
+        Ok(metrics) => metrics,
+        Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
+    };
+    let smaller = match negotiation::wants_gzip(values(header::ACCEPT_ENCODING)) {
+        true => gzip::gzip(metrics.clone()).await,
+        false => None,
+    };
+    let compressed = smaller.is_some();
+    let mut answer = response(
+        StatusCode::OK,
+        offer.content_type,
+        smaller.unwrap_or(metrics),
+    );
+    set(&mut answer, header::VARY, "accept, accept-encoding");
+    if compressed {
+        set(&mut answer, header::CONTENT_ENCODING, "gzip");
     }
+    answer
 }
 
 /// The page of all targets, or of those that are named.
@@ -161,10 +183,11 @@ fn show_status(mut view: StatusView, query: &str, settings: &Settings) -> Respon
         let is_known = |name: &String| view.targets.iter().any(|target| target.name == *name);
         if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
             let known = view.targets.into_iter().map(|target| target.name);
-            return scraped(Err(UnknownTarget {
+            let unknown = UnknownTarget {
                 name: unknown.clone(),
                 known: known.collect(),
-            }));
+            };
+            return text(StatusCode::NOT_FOUND, &unknown);
         }
         view.targets.retain(|target| names.contains(&target.name));
     }

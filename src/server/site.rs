@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::metrics::exposition::Format;
 use crate::model::UnixSeconds;
 
 /// The program behind the server.
 pub trait Site: Send + Sync + 'static {
-    /// The metrics of the named targets, or of all without names, in Prometheus's text format.
+    /// The metrics of the named targets, or of all without names.
     ///
     /// Returns by `deadline` with what is complete by then, whatever state the vendor is in. The
     /// server drops the future when the client leaves, so work that must end belongs elsewhere.
@@ -19,6 +20,7 @@ pub trait Site: Send + Sync + 'static {
         &self,
         targets: Option<Vec<String>>,
         scope: Scope,
+        format: Format,
         deadline: Instant,
     ) -> impl Future<Output = Result<Bytes, UnknownTarget>> + Send;
 

@@ -3,6 +3,7 @@
 // Helpers of tests are tests too, which clippy's own exception does not see.
 #![allow(clippy::unwrap_used)]
 
+mod formats;
 mod hostile;
 mod lifecycle;
 mod routes;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cec_exporter::metrics::exposition::Format;
 use cec_exporter::server::{self, Limits, NotReloaded, Scope, Settings, Site};
 use cec_exporter::server::{StatusView, TargetState, TargetView, UnknownTarget};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +25,7 @@ pub(crate) const KNOWN: [&str; 3] = ["a", "b/c d", "客服"];
 pub(crate) struct Scrape {
     pub(crate) targets: Option<Vec<String>>,
     pub(crate) scope: Scope,
+    pub(crate) format: Format,
     pub(crate) wait: Duration,
 }
 
@@ -57,6 +59,7 @@ impl Site for Fake {
         &self,
         targets: Option<Vec<String>>,
         scope: Scope,
+        format: Format,
         deadline: Instant,
     ) -> Result<Bytes, UnknownTarget> {
         let wait = deadline - Instant::now();
@@ -71,6 +74,7 @@ impl Site for Fake {
         let scrape = Scrape {
             targets,
             scope,
+            format,
             wait,
         };
         self.scrapes.lock().unwrap().push(scrape);

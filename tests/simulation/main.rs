@@ -10,6 +10,8 @@
 
 mod disk;
 mod replay;
+#[path = "../support/text.rs"]
+mod text;
 mod vendor;
 mod world;
 

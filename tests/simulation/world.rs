@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use cec_exporter::metrics::exposition::{Own, render};
 use cec_exporter::model::{CallId, CallType, Status, UnixSeconds};
 use cec_exporter::puller::book::Book;
 use cec_exporter::puller::plan::Spans;
@@ -77,6 +76,7 @@ struct Run {
     began: Instant,
     puller: Puller<Vendor, Tracked>,
     last: Series,
+    counted_from: Option<Option<u32>>,
     start: UnixSeconds,
     first_lookback: UnixSeconds,
     /// Nobody has scraped since the exporter started.
@@ -170,10 +170,10 @@ impl Run {
             revision: "",
             rustc: "",
         };
-        let metrics = ExporterMetrics::new(build).unwrap();
+        let metrics = ExporterMetrics::new(build, 0.0).unwrap();
         let puller = open(&settings, &vendor, &disk, &kept, &metrics);
         let (start, first_lookback) = (BASE - lookback, lookback);
-        let (last, uneven) = (Series::new(), false);
+        let (last, uneven, counted_from) = (Series::new(), false, None);
         let mut run = Self {
             rng,
             spans,
@@ -187,6 +187,7 @@ impl Run {
             began,
             puller,
             last,
+            counted_from,
             start,
             first_lookback,
             is_first: true,
@@ -304,7 +305,11 @@ impl Run {
             assert!(self.last.is_empty(), "what was published is gone");
             return;
         };
-        let now = counters(&render(&[("t", &calls)], &[], Own::With(&[])));
+        // From the first that is published on, through every restart.
+        assert!(calls.counted_from.is_some());
+        let before = self.counted_from.replace(calls.counted_from);
+        assert!(before.is_none_or(|before| before == calls.counted_from));
+        let now = counters(&crate::text::text("t", &calls));
         for (name, value) in &self.last {
             let later = now.get(name).copied().unwrap_or_default();
             assert!(later >= *value, "{name} went from {value} to {later}");
@@ -445,7 +450,7 @@ impl Run {
         let view = self.puller.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         let calls = view.calls.expect("the lookback is in");
-        let text = render(&[("t", &calls)], &[], Own::With(&[]));
+        let text = crate::text::text("t", &calls);
         let now = (self.vendor.clock)();
         let cutoff = now - self.spans.lookback;
         let log = self.vendor.log.lock().unwrap();
@@ -575,7 +580,7 @@ fn open(
         log: Arc::clone(&vendor.log),
         kept: Arc::clone(kept),
     };
-    let own = metrics.target("t", &KnownLabels::default());
+    let own = metrics.target("t", &KnownLabels::default(), 0.0);
     let clock = Arc::clone(&vendor.clock);
     Puller::new(
         settings.clone(),

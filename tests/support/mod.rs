@@ -11,6 +11,7 @@ pub(crate) mod scripted_vendor;
 pub(crate) mod silent;
 pub(crate) mod simulated;
 pub(crate) mod storage_processes;
+pub(crate) mod text;
 pub(crate) mod truth;
 
 use std::time::{Duration, Instant};

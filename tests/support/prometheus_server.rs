@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -147,6 +148,11 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// With the configuration and, if they are there already, the data of this directory.
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(directory: &Path, flags: &[&str]) -> Self {
         let address = free_address();
         let mut command = Command::new("prometheus");
         command
@@ -159,7 +165,8 @@ impl Prometheus {
                 directory.join("tsdb").display()
             ))
             .arg("--storage.tsdb.retention.time=30d")
-            .arg(format!("--web.listen-address={address}"));
+            .arg(format!("--web.listen-address={address}"))
+            .args(flags);
         let log = directory.join("prometheus.log");
         Self {
             running: Running::start(&mut command, address, "/-/ready", &log),
@@ -247,6 +254,25 @@ impl Prometheus {
             .iter()
             .map(|value| value.as_str().unwrap().to_owned())
             .collect())
+    }
+
+    /// What is known of a metric besides its series: type, help and unit.
+    pub(crate) fn metadata(&self, metric: &str) -> Value {
+        let data = self.api("metadata", &[("metric", metric)]).unwrap();
+        data[metric][0].clone()
+    }
+
+    /// The values of a label in all exemplars of the series that a selector chooses.
+    pub(crate) fn exemplars(&self, selector: &str, label: &str) -> BTreeSet<String> {
+        let always = [("query", selector), ("start", "0"), ("end", "4e9")];
+        let data = self.api("query_exemplars", &always).unwrap();
+        let series = data.as_array().cloned().unwrap_or_default();
+        let exemplars = series
+            .iter()
+            .flat_map(|one| one["exemplars"].as_array().unwrap());
+        exemplars
+            .map(|one| one["labels"][label].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Labels of all alerts that are pending or firing.

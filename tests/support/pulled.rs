@@ -46,7 +46,7 @@ pub(crate) fn puller(
         revision: "r",
         rustc: "c",
     };
-    let own = ExporterMetrics::new(build).unwrap();
+    let own = ExporterMetrics::new(build, 0.0).unwrap();
     let mut book = Book::default();
     book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
@@ -58,6 +58,6 @@ pub(crate) fn puller(
     };
     let client =
         HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();
-    let own = own.target(name, &KnownLabels::default());
+    let own = own.target(name, &KnownLabels::default(), 0.0);
     Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
 }

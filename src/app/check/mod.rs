@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::fleet::client_settings;
+use super::member::client_settings;
 use super::{Stop, load, wall_clock};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::config::Target;

@@ -7,7 +7,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
-use crate::metrics::exposition::{Own, render};
+use crate::metrics::exporter::Gathered;
+use crate::metrics::exposition::{Format, Own, render};
 use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
@@ -68,8 +69,14 @@ fn expect(book: &mut Book) {
 }
 
 fn exposition(book: &Book) -> String {
-    let published = book.published();
-    render(&[("t", &published.calls.unwrap())], &[], Own::Only("t"))
+    spelled(book, Format::Text)
+}
+
+fn spelled(book: &Book, format: Format) -> String {
+    let calls = book.published().calls.unwrap();
+    let own = Gathered::default();
+    let bytes = render(format, &[("t", &calls)], &own, Own::Only("t"));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn assert_same(a: &Book, b: &Book) {
@@ -77,7 +84,9 @@ fn assert_same(a: &Book, b: &Book) {
         from: 0,
         to: UnixSeconds::MAX,
     };
-    assert!(exposition(a) == exposition(b));
+    for format in Format::ALL {
+        assert!(spelled(a, format) == spelled(b, format), "{format:?}");
+    }
     assert_eq!(a.len(), b.len());
     assert_eq!(a.progress, b.progress);
     assert_eq!(a.ledger.marks(), b.ledger.marks());
@@ -100,6 +109,7 @@ fn written(directory: &TempDir) -> (PathBuf, Book) {
     let (mut book, store) = open(&path).unwrap();
     book.progress.known = Some(LOOKBACK);
     book.progress.complete = true;
+    book.counted_from = Some(LOOKBACK.from);
     take(
         &mut book,
         (0..300).map(|id| record(id, [0, 3, 1, 2, 32, 77][id as usize % 6])),
@@ -299,4 +309,94 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
             text.insert(first_bound(text), '9');
         });
     }
+}
+
+/// A state as it was written before native histograms and the beginning of the counting were kept.
+fn old_state(state: &str) -> String {
+    let mut state: serde_json::Value = serde_json::from_str(state).unwrap();
+    assert!(
+        state
+            .as_object_mut()
+            .unwrap()
+            .remove("counted_from")
+            .is_some()
+    );
+    let mut removed = 0;
+    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
+        for pair in state["tallies"][metric].as_array_mut().unwrap() {
+            let histogram = pair[1].as_object_mut().unwrap();
+            removed += usize::from(histogram.remove("native").is_some());
+        }
+    }
+    assert!(removed > 5, "{removed}");
+    state.to_string()
+}
+
+#[test]
+fn a_file_of_a_version_that_kept_less_is_read_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, book) = written(&directory);
+    {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut notes = transaction.open_table(NOTES).unwrap();
+            let state = notes.remove("state").unwrap().unwrap();
+            let old = old_state(std::str::from_utf8(state.value()).unwrap());
+            drop(state);
+            notes.insert("state", old.as_bytes()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let (mut again, store) = open(&path).unwrap();
+    // Nothing that was kept is lost, and nothing is made up.
+    assert_eq!(exposition(&again), exposition(&book));
+    assert_eq!(again.counted_from, None);
+    assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
+    take(&mut again, (400..500).map(|id| record(id, 2)));
+    store.commit(&again.take_changes()).unwrap();
+    drop(store);
+    let (once_more, _store) = open(&path).unwrap();
+    assert_same(&again, &once_more);
+}
+
+#[test]
+fn the_beginning_of_the_counting_outlives_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut book, store) = open(&path).unwrap();
+    book.progress.complete = true;
+    book.counted_from = Some(12_345);
+    store.commit(&book.take_changes()).unwrap();
+    drop(store);
+    let (again, _store) = open(&path).unwrap();
+    assert_same(&book, &again);
+    let text = spelled(&again, Format::OpenMetrics);
+    let created = "cec_calls_created{target=\"t\",call_type=\"voice\"} 12345\n";
+    assert!(text.contains(created), "{text}");
+}
+
+#[test]
+fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut book, store) = open(&path).unwrap();
+    book.progress.complete = true;
+    take(&mut book, [record(3, 2)]);
+    assert!(!spelled(&book, Format::OpenMetrics).contains(" # {"));
+    book.keep_exemplars();
+    // Counted already; not done yet; done.
+    take(&mut book, [record(3, 2), record(4, 0), record(5, 2)]);
+    let text = spelled(&book, Format::OpenMetrics);
+    let named = |id: u32| text.contains(&format!("call_uuid=\"{:?}\"", record(id, 0).id));
+    assert_eq!([3, 4, 5].map(named), [false, false, true], "{text}");
+    assert!(
+        text.contains(" 5 50000\n"),
+        "its duration, and when it was seen: {text}"
+    );
+    store.commit(&book.take_changes()).unwrap();
+    drop(store);
+    let (again, _store) = open(&path).unwrap();
+    let text = spelled(&again, Format::OpenMetrics);
+    assert!(!text.contains("call_uuid"), "{text}");
 }

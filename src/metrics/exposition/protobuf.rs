@@ -1,0 +1,246 @@
+//! Messages `io.prometheus.client.MetricFamily`, each with its length before it. Numbers of fields
+//! are those of `metrics.proto` in <https://github.com/prometheus/client_model>.
+
+use std::fmt::{Display, Write};
+
+use super::lines::Plain;
+use super::writer::{Distribution, Labels, Value, Writer};
+use crate::metrics::catalog::Kind;
+use crate::metrics::histogram::Exemplar;
+use crate::metrics::native::{Native, SCHEMA, ZERO_THRESHOLD};
+
+pub(super) struct Protobuf {
+    out: Message,
+    kind: Kind,
+    family: Option<Family>,
+}
+
+/// The family that is being written.
+struct Family {
+    start: usize,
+    /// Where it would end without any series.
+    head: usize,
+}
+
+impl Protobuf {
+    pub(super) fn new(out: Vec<u8>) -> Self {
+        Self {
+            out: Message(out),
+            kind: Kind::Gauge,
+            family: None,
+        }
+    }
+
+    fn end_family(&mut self) {
+        let Some(Family { start, head }) = self.family.take() else {
+            return;
+        };
+        if self.out.0.len() == head {
+            // A family without series is no valid one here.
+            self.out.0.truncate(start);
+        } else {
+            self.out.set_length(start, FAMILY);
+        }
+    }
+
+    fn metric(&mut self, labels: &dyn Labels, rest: impl FnOnce(&mut Message)) {
+        self.out.nested(4, SERIES, |metric| {
+            labels.each(&mut |name, value| metric.label(1, name, value));
+            rest(metric);
+        });
+    }
+}
+
+impl Writer for Protobuf {
+    fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        self.end_family();
+        self.kind = kind;
+        let start = self.out.0.len();
+        self.out.0.extend_from_slice(&[0; FAMILY]);
+        self.out.text(1, name);
+        self.out.text(2, help);
+        let number = match kind {
+            Kind::Counter => 0,
+            Kind::Gauge => 1,
+            Kind::Histogram => 4,
+        };
+        self.out.unsigned(3, number);
+        let head = self.out.0.len();
+        self.family = Some(Family { start, head });
+    }
+
+    fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>) {
+        let counts = self.kind == Kind::Counter;
+        let field = if counts { 3 } else { 2 };
+        self.metric(labels, |metric| {
+            metric.nested(field, SMALL, |message| {
+                message.double(1, value.as_f64());
+                if let Some(created) = created.filter(|_| counts) {
+                    message.time(3, created);
+                }
+            });
+        });
+    }
+
+    fn histogram(
+        &mut self,
+        labels: &dyn Labels,
+        distribution: Distribution<'_>,
+        created: Option<f64>,
+    ) {
+        self.metric(labels, |metric| {
+            metric.nested(7, SERIES, |histogram| {
+                histogram.unsigned(1, distribution.count);
+                histogram.double(2, distribution.sum);
+                for (index, (bound, count)) in distribution.buckets.enumerate() {
+                    histogram.nested(3, SMALL, |bucket| {
+                        bucket.unsigned(1, count);
+                        bucket.double(2, bound);
+                        if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
+                            bucket.exemplar(3, exemplar);
+                        }
+                    });
+                }
+                if let Some(native) = distribution.native {
+                    histogram.native(native);
+                }
+                if let Some(created) = created {
+                    histogram.time(15, created);
+                }
+            });
+        });
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.end_family();
+        self.out.0
+    }
+}
+
+/// Bytes kept free for the length of what is not written yet, by what it usually is: up to 127
+/// bytes, up to 2 million, up to 34 thousand million. A number may have more digits than it needs.
+const SMALL: usize = 1;
+const SERIES: usize = 3;
+const FAMILY: usize = 5;
+
+/// How the bytes after the number of a field are to be read.
+const VARINT: u64 = 0;
+const DOUBLE: u64 = 1;
+const LENGTH: u64 = 2;
+
+/// Messages so far, the innermost one open.
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    fn tag(&mut self, field: u64, wire: u64) {
+        self.varint(field << 3 | wire);
+    }
+
+    fn unsigned(&mut self, field: u64, value: u64) {
+        self.tag(field, VARINT);
+        self.varint(value);
+    }
+
+    /// Small negative numbers are short: 0, -1, 1, -2 are written 0, 1, 2, 3.
+    fn zigzag(&mut self, value: i64) {
+        self.varint((value << 1 ^ value >> 63) as u64);
+    }
+
+    fn double(&mut self, field: u64, value: f64) {
+        self.tag(field, DOUBLE);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn text(&mut self, field: u64, text: &str) {
+        self.tag(field, LENGTH);
+        self.varint(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// A message within; `room` is for its length.
+    fn nested(&mut self, field: u64, room: usize, write: impl FnOnce(&mut Self)) {
+        self.tag(field, LENGTH);
+        let start = self.0.len();
+        self.0.extend_from_slice(&[0; FAMILY][..room]);
+        write(self);
+        self.set_length(start, room);
+    }
+
+    /// Puts the length of what follows the room into the room, and makes that wider if it must be.
+    fn set_length(&mut self, start: usize, room: usize) {
+        let length = self.0.len() - start - room;
+        let needed = (length | 1).ilog2() as usize / 7 + 1;
+        if needed > room {
+            let more = std::iter::repeat_n(0, needed - room);
+            self.0.splice(start..start, more);
+        }
+        let room = room.max(needed);
+        for (at, byte) in self.0[start..start + room].iter_mut().enumerate() {
+            let more = if at + 1 < room { 0x80 } else { 0 };
+            *byte = (length >> (7 * at)) as u8 & 0x7f | more;
+        }
+    }
+
+    fn label(&mut self, field: u64, name: &str, value: &dyn Display) {
+        self.nested(field, SMALL, |label| {
+            label.text(1, name);
+            label.nested(2, SMALL, |text| {
+                let _ = write!(Plain(&mut text.0), "{value}");
+            });
+        });
+    }
+
+    /// A `google.protobuf.Timestamp`.
+    fn time(&mut self, field: u64, unix: f64) {
+        self.nested(field, SMALL, |time| {
+            time.unsigned(1, unix as u64);
+            time.unsigned(2, (unix.fract() * 1e9) as u64);
+        });
+    }
+
+    fn exemplar(&mut self, field: u64, exemplar: &Exemplar) {
+        if let Some(uuid) = exemplar.call.uuid() {
+            self.nested(field, SMALL, |message| {
+                message.label(1, "call_uuid", &uuid);
+                message.double(2, exemplar.value.units());
+                message.time(3, exemplar.at.into());
+            });
+        }
+    }
+
+    /// The fields of a histogram that make it a native one too.
+    fn native(&mut self, native: &Native) {
+        self.tag(5, VARINT);
+        self.zigzag(SCHEMA.into());
+        self.double(6, ZERO_THRESHOLD);
+        self.unsigned(7, native.zero());
+        // A run of nothing, for by its runs Prometheus knows a native histogram.
+        let nothing = [(0, &[] as &[u64])];
+        let nothing = nothing
+            .into_iter()
+            .filter(|_| native.runs().next().is_none());
+        for (distance, counts) in native.runs().chain(nothing) {
+            self.nested(12, SMALL, |span| {
+                span.tag(1, VARINT);
+                span.zigzag(distance.into());
+                span.unsigned(2, counts.len() as u64);
+            });
+        }
+        // Each count as its distance from the one before, across all runs.
+        let mut before = 0;
+        self.nested(13, SMALL, |deltas| {
+            for count in native.runs().flat_map(|(_, counts)| counts) {
+                deltas.zigzag(count.wrapping_sub(before) as i64);
+                before = *count;
+            }
+        });
+    }
+}

@@ -1,0 +1,269 @@
+//! The buckets of a native histogram: exponential, sparse, and exact.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Measure;
+
+/// Prometheus's name for buckets of which each is 2^(1/8), some 9 %, wider than the one below.
+/// Bucket `i` holds what is over 2^((i-1)/8) and at most 2^(i/8) units.
+pub(crate) const SCHEMA: i32 = 3;
+/// What is at most this counts as zero: 2^-128, as in Prometheus's own libraries, so that theirs
+/// and ours can be added up. The least measure, a millionth, is far above it.
+pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1_u128 << 127) as f64 / 2.0;
+
+/// The bucket of one millionth, the least measure there is.
+const FIRST: i32 = -159;
+/// Buckets up to 2^32 units. Measures end at 10^9, and whole seconds at 2^32; so these are all that
+/// a histogram can ever have.
+const BUCKETS: usize = 416;
+/// Upper bounds of all buckets in millionths, rounded down, which for integers changes nothing.
+const BOUNDS: [u64; BUCKETS] = bounds();
+
+const fn bounds() -> [u64; BUCKETS] {
+    // 2^(0/8) to 2^(7/8), times 2^63.
+    const EIGHTHS: [u64; 8] = [
+        9_223_372_036_854_775_808,
+        10_058_158_527_438_640_870,
+        10_968_499_650_544_839_023,
+        11_961_233_684_655_323_370,
+        13_043_817_825_332_782_212,
+        14_224_384_202_002_324_189,
+        15_511_800_964_685_064_948,
+        16_915_738_899_553_466_670,
+    ];
+    let mut bounds = [0; BUCKETS];
+    let mut place = 0;
+    while place < BUCKETS {
+        let index = FIRST + place as i32;
+        let eighth = EIGHTHS[index.rem_euclid(8) as usize] as u128;
+        bounds[place] = ((1_000_000 * eighth) >> (63 - index.div_euclid(8))) as u64;
+        place += 1;
+    }
+    bounds
+}
+
+/// The place in [`BOUNDS`] of the bucket that a measure belongs to. Not for zero.
+fn place(value: Measure) -> usize {
+    // The bucket of 2^n millionths is at 8 n, because that of 2^0 is the first; one of the eight
+    // from there on, or the next, holds all up to 2^(n+1).
+    let octave = 8 * value.0.ilog2() as usize;
+    let bounds = BOUNDS.get(octave..octave + 8).unwrap_or_default();
+    let place = octave + bounds.partition_point(|bound| *bound < value.0);
+    place.min(BUCKETS - 1)
+}
+
+/// Observations by bucket.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Native {
+    zero: u64,
+    /// Index of the bucket that the first count is of.
+    first: i32,
+    /// From the lowest bucket that ever had something to the highest: at most 416.
+    counts: Vec<u64>,
+}
+
+impl Native {
+    /// Counts a measure so many times.
+    pub(super) fn add(&mut self, value: Measure, times: u64) {
+        if value.0 == 0 {
+            self.zero += times;
+            return;
+        }
+        let index = FIRST + place(value) as i32;
+        if self.counts.is_empty() {
+            self.first = index;
+        }
+        if index < self.first {
+            let missing = (self.first - index) as usize;
+            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = index;
+        }
+        let at = (index - self.first) as usize;
+        if at >= self.counts.len() {
+            self.counts.resize(at + 1, 0);
+        }
+        self.counts[at] += times;
+    }
+
+    /// Whether nothing was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How many were counted; none for one that was kept and that no counting makes.
+    pub(super) fn total(&self) -> Option<u64> {
+        let length = i32::try_from(self.counts.len()).ok()?;
+        let end = self.first.checked_add(length)?;
+        let possible = self.first >= FIRST && end <= FIRST + BUCKETS as i32;
+        if length > 0 && !possible {
+            return None;
+        }
+        let mut counts = self.counts.iter();
+        counts.try_fold(self.zero, |total, count| total.checked_add(*count))
+    }
+
+    /// Observations of zero.
+    pub(super) fn zero(&self) -> u64 {
+        self.zero
+    }
+
+    /// Runs of buckets that have something, but for gaps too small to be worth a new run: the
+    /// distance from the run before (for the first, its index) and the counts.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (i32, &[u64])> {
+        /// A new run costs as much as that many empty buckets.
+        const GAP: usize = 2;
+        let counts = &self.counts;
+        let mut distance = self.first;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = at + counts[at..].iter().position(|count| *count > 0)?;
+            let mut end = start + 1;
+            while let Some(next) = counts[end..].iter().position(|count| *count > 0)
+                && next <= GAP
+            {
+                end += next + 1;
+            }
+            distance += (start - at) as i32;
+            at = end;
+            Some((std::mem::take(&mut distance), &counts[start..end]))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The product of two numbers, digits of 32 bits, lowest first.
+    fn times(a: &[u64], b: &[u64]) -> Vec<u64> {
+        let mut product = vec![0_u64; a.len() + b.len()];
+        for (i, a) in a.iter().enumerate() {
+            let mut carry = 0;
+            for (j, b) in b.iter().enumerate() {
+                let sum = product[i + j] + a * b + carry;
+                product[i + j] = sum & 0xffff_ffff;
+                carry = sum >> 32;
+            }
+            product[i + b.len()] += carry;
+        }
+        product
+    }
+
+    fn eighth_power(number: u64) -> Vec<u64> {
+        let number = [number & 0xffff_ffff, number >> 32];
+        let square = times(&number, &number);
+        let fourth = times(&square, &square);
+        times(&fourth, &fourth)
+    }
+
+    fn power_of_two(exponent: usize) -> Vec<u64> {
+        let mut number = vec![0; exponent / 32 + 1];
+        number[exponent / 32] = 1 << (exponent % 32);
+        number
+    }
+
+    fn at_most(a: &[u64], b: &[u64]) -> bool {
+        let digit = |number: &[u64], at: usize| number.get(at).copied().unwrap_or_default();
+        let digits = (0..a.len().max(b.len())).rev();
+        digits
+            .map(|at| digit(a, at).cmp(&digit(b, at)))
+            .find(|order| order.is_ne())
+            .is_none_or(|order| order.is_lt())
+    }
+
+    /// Whether a number of millionths is at most 2^(index/8) units, in integers alone.
+    fn is_within(millionths: u64, index: i32) -> bool {
+        let (left, right) = match index {
+            0.. => (0, index as usize),
+            _ => (index.unsigned_abs() as usize, 0),
+        };
+        at_most(
+            &times(&eighth_power(millionths), &power_of_two(left)),
+            &times(&eighth_power(1_000_000), &power_of_two(right)),
+        )
+    }
+
+    #[test]
+    fn every_bound_is_the_last_integer_of_its_bucket() {
+        for (place, bound) in BOUNDS.iter().enumerate() {
+            let index = FIRST + place as i32;
+            assert!(is_within(*bound, index), "{index}");
+            assert!(!is_within(bound + 1, index), "{index}");
+        }
+        assert!(BOUNDS.is_sorted());
+        // One unit is the last of bucket 0, and 2^32 units of the last.
+        assert_eq!(BOUNDS[(-FIRST) as usize], 1_000_000);
+        assert_eq!(BOUNDS[BUCKETS - 1], 1_000_000 << 32);
+        assert_eq!(ZERO_THRESHOLD, 2_f64.powi(-128));
+    }
+
+    #[test]
+    fn every_measure_is_put_into_the_one_bucket_that_holds_it() {
+        let near = |bound: u64| [bound.saturating_sub(1), bound, bound + 1];
+        let powers = (0..52).map(|exponent| 1_u64 << exponent);
+        let values = BOUNDS.into_iter().chain(powers).flat_map(near);
+        for value in values.filter(|value| (1..=BOUNDS[BUCKETS - 1]).contains(value)) {
+            let place = place(Measure(value));
+            let index = FIRST + place as i32;
+            assert!(is_within(value, index), "{value}");
+            assert!(
+                place == 0 || !is_within(value, index - 1),
+                "{value}: bucket {index} begins higher"
+            );
+        }
+        assert_eq!(place(Measure(u64::MAX)), BUCKETS - 1, "no measure");
+        let largest = Measure::from_units(Measure::MAX_UNITS).unwrap();
+        assert_eq!(FIRST + place(largest) as i32, 240);
+        assert_eq!(FIRST + place(Measure::whole(u32::MAX)) as i32, 256);
+    }
+
+    fn of(values: &[u64]) -> Native {
+        let mut native = Native::default();
+        values.iter().for_each(|v| native.add(Measure(*v), 1));
+        native
+    }
+
+    #[test]
+    fn runs_say_where_the_counts_are() {
+        let runs = |native: &Native| {
+            let runs = native
+                .runs()
+                .map(|(distance, counts)| (distance, counts.to_vec()));
+            runs.collect::<Vec<_>>()
+        };
+        assert_eq!(runs(&of(&[])), []);
+        assert_eq!(runs(&of(&[0, 0])), []);
+        // Buckets 8 and 0, 16, and again 8: the order makes no difference.
+        let spread = of(&[2_000_000, 1_000_000, 0, 4_000_000, 1_999_999]);
+        let expected = [(0, vec![1]), (7, vec![2]), (7, vec![1])];
+        assert_eq!(runs(&spread), expected);
+        assert_eq!((spread.zero(), spread.total()), (1, Some(5)));
+        // Buckets 0, 3 and 7: two empty ones between are written, three are not.
+        let near = of(&[1_000_000, 1_290_000, 1_810_000]);
+        assert_eq!(runs(&near), [(0, vec![1, 0, 0, 1]), (3, vec![1])]);
+        let (least, most) = (of(&[1]), of(&[1_000_000_000_000_000]));
+        assert_eq!(runs(&least), [(-159, vec![1])]);
+        assert_eq!(runs(&most), [(240, vec![1])]);
+    }
+
+    #[test]
+    fn what_no_counting_makes_has_no_total() {
+        let native = |zero, first, counts: &[u64]| Native {
+            zero,
+            first,
+            counts: counts.to_vec(),
+        };
+        assert_eq!(native(2, 256, &[3]).total(), Some(5));
+        assert_eq!(native(2, 0, &[]).total(), Some(2));
+        for wrong in [
+            native(0, -160, &[1]),
+            native(0, 257, &[1]),
+            native(0, 256, &[1, 1]),
+            native(0, i32::MAX, &[1, 1]),
+            native(0, i32::MIN, &[1]),
+            native(1, 0, &[u64::MAX]),
+        ] {
+            assert_eq!(wrong.total(), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A small exposition, to the last byte, in each format.
+
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, render};
+use cec_exporter::metrics::histogram::Source;
+use cec_exporter::metrics::tallies::Tallies;
+use cec_exporter::model::{
+    CallId, CallType, Event, ManualKind, Measure, Measures, Place, Role, Speech, Status,
+};
+
+use crate::schema::{Samples, decode, describe, samples};
+
+/// A name with everything that a format has to escape.
+const TARGET: &str = "a \"b\" c\\d\ne 客服";
+const UUID: &str = "3b9cd7a9-d38c-4aa0-a35d-77f6abb9f497";
+
+fn calls() -> CallMetrics {
+    let mut tallies = Tallies::default();
+    tallies.keep_exemplars();
+    let (voice, waiting) = (CallType::VOICE, Status::from_number(0));
+    let seen = |id: &str, at| {
+        let call = CallId::parse(id).unwrap();
+        Some(Source { call, at })
+    };
+    let units = Measure::from_units;
+    for (event, source) in [
+        (
+            Event::Appeared {
+                call_type: voice,
+                status: waiting,
+            },
+            seen(UUID, 1_622_633_000),
+        ),
+        (
+            Event::Processed {
+                call_type: voice,
+                status: Status::SUCCEEDED,
+                after: Some(64),
+            },
+            seen(UUID, 1_622_634_000),
+        ),
+        (
+            Event::Processed {
+                call_type: voice,
+                status: Status::SUCCEEDED,
+                after: Some(70),
+            },
+            // Of the same bucket, but known under no UUID: no example.
+            seen("call 7", 1_622_635_000),
+        ),
+        (
+            Event::Succeeded {
+                call_type: voice,
+                measures: Measures {
+                    duration: units(164.22),
+                    channels: [
+                        Speech {
+                            role: Role::Customer,
+                            speed: units(241.552),
+                            silence: units(88.46),
+                            ratio: units(0.4613),
+                        },
+                        Speech {
+                            role: Role::Staff,
+                            speed: units(1e9),
+                            silence: units(0.0),
+                            ratio: units(1.0),
+                        },
+                    ],
+                },
+            },
+            seen(UUID, 1_622_634_000),
+        ),
+        (
+            Event::Moved {
+                call_type: voice,
+                from: Place::In(waiting),
+                to: Place::Missing,
+            },
+            None,
+        ),
+        (
+            Event::Manual {
+                kind: ManualKind::Review,
+                from: None,
+                to: Some(2),
+            },
+            seen(UUID, 1_622_634_000),
+        ),
+    ] {
+        tallies.apply(&event, source);
+    }
+    CallMetrics {
+        tallies,
+        oldest_pending: vec![(CallType::TEXT, Status::from_number(77), 1_622_633_782)],
+        counted_from: Some(1_622_500_000),
+    }
+}
+
+fn own() -> Gathered {
+    let build = Build {
+        version: "1",
+        revision: "r",
+        rustc: "c",
+    };
+    let own = ExporterMetrics::new(build, 1_622_600_000.25).unwrap();
+    let known = KnownLabels::default();
+    let target = own.target(TARGET, &known, 1_622_600_001.5);
+    own.target("another", &known, 1.0).pulls.inc();
+    target.pull_duration.observe(0.3);
+    target.pulls.inc();
+    target.set_frontier(1_622_633_999.0);
+    target.reject("shape", 3);
+    own.gather()
+}
+
+fn exposition(format: Format) -> Vec<u8> {
+    render(format, &[(TARGET, &calls())], &own(), Own::Only(TARGET))
+}
+
+#[track_caller]
+fn assert_kept(file: &str, text: &str) {
+    let path = format!("tests/golden/{file}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(text == kept, "UPDATE_GOLDEN=1 writes {path} anew:\n{text}");
+}
+
+#[test]
+fn the_text_is_the_kept_one() {
+    let text = String::from_utf8(exposition(Format::Text)).unwrap();
+    assert_kept("formats.prom", &text);
+}
+
+#[test]
+fn the_openmetrics_text_is_the_kept_one() {
+    let text = String::from_utf8(exposition(Format::OpenMetrics)).unwrap();
+    assert_kept("formats.openmetrics", &text);
+}
+
+#[test]
+fn the_messages_are_the_kept_ones() {
+    let families = decode(&exposition(Format::Protobuf));
+    assert_kept("formats.protobuf.txt", &describe(&families));
+}
+
+#[test]
+fn all_formats_hold_the_same_samples() {
+    let text = exposition(Format::Text);
+    let text = lines(std::str::from_utf8(&text).unwrap());
+    assert!(text.len() > 150, "{}", text.len());
+    let openmetrics = exposition(Format::OpenMetrics);
+    let mut openmetrics = lines(std::str::from_utf8(&openmetrics).unwrap());
+    let all = openmetrics.len();
+    openmetrics.retain(|(name, _), _| !name.ends_with("_created"));
+    // Of 4 series of counters and 12 of histograms.
+    assert_eq!(all - openmetrics.len(), 16);
+    assert_eq!(text, openmetrics);
+    let families = decode(&exposition(Format::Protobuf));
+    assert_eq!(text, samples(&families));
+}
+
+/// The samples of a text, bounds without a point that says nothing.
+fn lines(text: &str) -> Samples {
+    let mut samples = Samples::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let line = line.split(" # ").next().unwrap();
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, mut rest) = series.split_once('{').unwrap();
+        let mut labels = Vec::new();
+        while rest != "}" {
+            let (label, after) = rest.trim_start_matches(',').split_once("=\"").unwrap();
+            let mut value = String::new();
+            let mut characters = after.chars();
+            loop {
+                match characters.next().unwrap() {
+                    '"' => break,
+                    '\\' => value.push(match characters.next().unwrap() {
+                        'n' => '\n',
+                        other => other,
+                    }),
+                    other => value.push(other),
+                }
+            }
+            rest = characters.as_str();
+            if label == "le" {
+                value = value.trim_end_matches(".0").to_owned();
+            }
+            labels.push((label.to_owned(), value));
+        }
+        let twice = samples.insert((name.to_owned(), labels), value.parse().unwrap());
+        assert_eq!(twice, None, "{line}");
+    }
+    samples
+}

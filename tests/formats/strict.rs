@@ -1,0 +1,120 @@
+//! The answers of the program before the strict OpenMetrics parser of `prometheus_client`, the
+//! library for Python.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::client::ask;
+use crate::support::process::{Process, command};
+
+const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text;version=1.0.0");
+
+/// A Python that has the library: of this variable, or where `.ci/run` puts one. Where tests must
+/// not be skipped, it has to be there.
+fn python() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = match std::env::var_os("CEC_TEST_PYTHON") {
+        Some(python) => python.into(),
+        None => root.join("target/python/bin/python"),
+    };
+    let has_it = Command::new(&python)
+        .args(["-c", "import prometheus_client.openmetrics.parser"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if has_it {
+        return Some(python);
+    }
+    let remedy = format!(
+        "{} has no prometheus_client: python3 -m venv target/python && \
+         target/python/bin/pip install prometheus_client",
+        python.display()
+    );
+    assert!(std::env::var_os("CI").is_none(), "{remedy}");
+    // Not by `eprintln!`, which a test that passes does not show.
+    let _ = writeln!(std::io::stderr(), "\n\n*** SKIPPED: {remedy} ***\n\n");
+    None
+}
+
+fn parse(python: &Path, text: &str) -> Result<Value, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/strict.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    if output.status.success() {
+        return Ok(serde_json::from_slice(&output.stdout).unwrap());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn demo(directory: &Path, flags: &[&str]) -> (Process, String) {
+    let mut command = command(directory);
+    command
+        .args(["demo", "--web.listen-address=127.0.0.1:0"])
+        .args(flags);
+    let mut demo = Process::spawn(&mut command);
+    let port = demo.told("status page: http://localhost:");
+    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
+    (demo, address)
+}
+
+#[test]
+fn the_strict_parser_takes_what_the_demonstration_answers() {
+    let Some(python) = python() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let (_demo, address) = demo(directory.path(), &["--metrics.exemplars"]);
+    let mut whole = String::new();
+    for path in ["/metrics", "/probe?target=demo"] {
+        whole = ask("GET", &address, path, &[OPENMETRICS]).body;
+        let found = parse(&python, &whole).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(found["samples"].as_u64().unwrap() > 700, "{path}: {found}");
+        assert_eq!(found["without_created"].to_string(), "[]", "{path}");
+        assert_eq!(found["units"]["cec_call_duration_seconds"], "seconds");
+        let exemplars = found["exemplars"].as_array().unwrap();
+        assert!(exemplars.len() > 50, "{path}: {}", exemplars.len());
+        for exemplar in exemplars {
+            let bound = exemplar["le"].as_str().unwrap().replace("+Inf", "inf");
+            let value = exemplar["value"].as_f64().unwrap();
+            assert!(value <= bound.parse().unwrap(), "{exemplar}");
+            let uuid = exemplar["labels"]["call_uuid"].as_str().unwrap();
+            assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"), "{exemplar}");
+        }
+    }
+    for (wrong, from, to) in [
+        ("no end", "# EOF\n", ""),
+        ("no last bucket", "le=\"+Inf\"", "le=\"1e5\""),
+        (
+            "a unit that is not the name's",
+            "# UNIT cec_call_silence_seconds seconds",
+            "# UNIT cec_call_silence_seconds bytes",
+        ),
+        ("a counter without _total", "cec_calls_total{", "cec_calls{"),
+        ("an example that does not end", "\"} 1", "\" 1"),
+    ] {
+        let broken = whole.replacen(from, to, 1);
+        assert_ne!(broken, whole, "{wrong}");
+        let answer = parse(&python, &broken);
+        assert!(answer.is_err(), "the parser would not see {wrong}");
+    }
+}
+
+#[test]
+fn no_call_is_named_unless_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_demo, address) = demo(directory.path(), &[]);
+    let text = ask("GET", &address, "/metrics", &[OPENMETRICS]).body;
+    assert!(text.contains("cec_calls_created{") && text.ends_with("# EOF\n"));
+    assert!(!text.contains("uuid") && !text.contains(" # {"));
+}

@@ -89,6 +89,11 @@ pub enum Command {
     /// Prints what works and what does not, with the likely cause. Exit code 0 if all is well,
     /// 1 if not. Nothing is served and nothing is stored.
     Check(CheckArgs),
+    /// Ask the exporter that runs on this machine whether it is well; for containers.
+    ///
+    /// Exit code 0 if /-/healthy is answered, 1 if not. Neither a password nor a certificate is
+    /// needed: an exporter that asks for them is well too.
+    Healthcheck(HealthcheckArgs),
 }
 
 /// The flags of serving.
@@ -178,6 +183,18 @@ pub struct CheckArgs {
     /// CEC_...].
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+}
+
+/// The flags of the health check.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct HealthcheckArgs {
+    /// Address that the exporter was told to listen on.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10042"
+    )]
+    pub listen_address: ListenAddress,
 }
 
 /// The flags of the log, which is on stderr.

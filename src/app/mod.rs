@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod fleet;
+mod healthcheck;
 mod signals;
 mod storage;
 mod view;
@@ -34,6 +35,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Simulate(arguments)) => simulate(&arguments).await,
         Some(Command::Check(arguments)) => check::run(&arguments).await,
+        Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

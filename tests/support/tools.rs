@@ -1,0 +1,50 @@
+//! Programs that are not part of the toolchain, and what to do without them.
+
+#![allow(dead_code)] // Each test uses a part of it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Whether this works, such as asking a program for its version. If not it says so, loudly; where
+/// CI runs, a test that proves nothing must not look like one that passed.
+pub(crate) fn is_there(program: &str, arguments: &[&str], remedy: &str) -> bool {
+    let output = Command::new(program).args(arguments).output();
+    let is_there = output.is_ok_and(|output| output.status.success());
+    if !is_there {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{program} is not installed: {remedy}"
+        );
+        // Not through the captured output of the test.
+        let _ = writeln!(
+            io::stderr(),
+            "\n*** SKIPPED: {program} is not installed: {remedy} ***\n"
+        );
+    }
+    is_there
+}
+
+/// Runs a program to its end, expects success of it, and gives what it says on stdout.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    stdout
+}
+
+/// A path in this repository.
+pub(crate) fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The text of a file in this repository.
+pub(crate) fn read(path: &str) -> String {
+    let whole = in_repository(path);
+    std::fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{path}: {error}"))
+}

@@ -211,13 +211,20 @@ impl Prometheus {
         alerts.iter().map(|alert| alert["labels"].clone()).collect()
     }
 
-    /// Rules that could not be evaluated, with the reason.
-    pub(crate) fn broken_rules(&self) -> Vec<String> {
+    /// All rules that are loaded.
+    pub(crate) fn rules(&self) -> Vec<Value> {
         let data = self.api("rules", &[]).unwrap();
         let groups = data["groups"].as_array().cloned().unwrap_or_default();
         groups
             .iter()
             .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+            .collect()
+    }
+
+    /// Rules that could not be evaluated, with the reason.
+    pub(crate) fn broken_rules(&self) -> Vec<String> {
+        self.rules()
+            .iter()
             .filter(|rule| rule["health"] != "ok")
             .map(|rule| format!("{}: {} {}", rule["name"], rule["health"], rule["lastError"]))
             .collect()

@@ -48,3 +48,29 @@ pub(crate) fn read(path: &str) -> String {
     let whole = in_repository(path);
     std::fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
+
+/// The directory of a Go module, as `path@version`; `None` without a Go that could fetch it.
+pub(crate) fn go_module(module: &str) -> Option<PathBuf> {
+    if !is_there("go", &["version"], "install Go from https://go.dev/dl/") {
+        return None;
+    }
+    // Outside of a module nothing else is asked for.
+    let directory = tempfile::tempdir().unwrap();
+    let mut go = Command::new("go");
+    go.args(["mod", "download", "-json", module])
+        .current_dir(directory.path());
+    let answer: serde_json::Value = serde_json::from_str(&run(&mut go)).unwrap();
+    Some(PathBuf::from(answer["Dir"].as_str().unwrap()))
+}
+
+/// The validator of YAML files; `None` without what it needs.
+pub(crate) fn schemas() -> Option<Command> {
+    let needs = "import jsonschema, kubernetes_validate, yaml";
+    let remedy = "pip install jsonschema kubernetes-validate PyYAML";
+    let script = in_repository("tests/support/schemas.py");
+    is_there("python3", &["-c", needs], remedy).then(|| {
+        let mut command = Command::new("python3");
+        command.arg(script);
+        command
+    })
+}

@@ -16,6 +16,10 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+# The custom resources that are spoken of.
+CUSTOM = ["servicemonitors", "prometheusrules"]
+
+
 # With duplicate keys one of two values would be lost without a word.
 class Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
@@ -44,7 +48,8 @@ def strict(schema):
 def definitions(directory):
     """The schema of each custom resource, by apiVersion and kind."""
     found = {}
-    for path in pathlib.Path(directory).glob("*.yaml"):
+    for name in CUSTOM:
+        path = pathlib.Path(directory, f"monitoring.coreos.com_{name}.yaml")
         definition = yaml.load(path.read_text(), yaml.CSafeLoader)
         spec = definition["spec"]
         for version in spec["versions"]:

@@ -28,8 +28,8 @@ const REVISION: &str = "0123abc";
 /// The last instruction of this name in the Dockerfile, in one line.
 fn instruction(name: &str) -> String {
     let text = read("deploy/docker/Dockerfile").replace("\\\n", " ");
-    let lines = text.lines().filter_map(|line| line.strip_prefix(name));
-    lines.last().unwrap().trim().to_owned()
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
+    lines.next_back().unwrap().trim().to_owned()
 }
 
 /// The words of an instruction in JSON: `HEALTHCHECK ... CMD ["a", "b"]`.

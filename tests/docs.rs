@@ -317,7 +317,14 @@ fn links_lead_somewhere() {
         "README.zh-CN.md",
         "CHANGELOG.md",
         "deploy/README.md",
+        "deploy/RELEASING.md",
+        "deploy/compose/README.md",
+        "deploy/docker/README.md",
+        "deploy/helm/cec-exporter/README.md",
+        "deploy/kubernetes/README.md",
+        "deploy/systemd/README.md",
         "dashboards/README.md",
+        "docs/versions.md",
     ] {
         let path = root.join(file);
         let text = fs::read_to_string(&path).unwrap();

@@ -238,7 +238,11 @@ fn the_exporter_works_within_it() {
     let children = format!("/proc/{0}/task/{0}/children", exporter.id());
     let child = fs::read_to_string(children).unwrap().trim().to_owned();
     let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-    for line in ["Seccomp:\t2\n", "NoNewPrivs:\t1\n", "CapEff:\t0000000000000000\n"] {
+    for line in [
+        "Seccomp:\t2\n",
+        "NoNewPrivs:\t1\n",
+        "CapEff:\t0000000000000000\n",
+    ] {
         assert!(status.contains(line), "{line}: {status}");
     }
     let signal = |name: &str| run(Command::new("kill").args([name, &child]));

@@ -65,6 +65,7 @@ fn build() -> PathBuf {
         .arg(&target_directory)
         .current_dir(context())
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("CEC_REVISION", REVISION));
     target_directory.join(TARGET).join("debug/cec_exporter")
 }

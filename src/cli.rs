@@ -100,6 +100,11 @@ pub enum Command {
     ///
     /// To read it at once: cec_exporter man | man -l -
     Man,
+    /// Ask the exporter that runs on this machine whether it is well; for containers.
+    ///
+    /// Exit code 0 if /-/healthy is answered, 1 if not. Neither a password nor a certificate is
+    /// needed: an exporter that asks for them is well too.
+    Healthcheck(HealthcheckArgs),
 }
 
 /// The flags of serving.
@@ -244,6 +249,18 @@ pub enum CheckFormat {
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
+}
+
+/// The flags of the health check.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct HealthcheckArgs {
+    /// Address that the exporter was told to listen on.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10042"
+    )]
+    pub listen_address: ListenAddress,
 }
 
 /// The flags of the log, which is on stderr.

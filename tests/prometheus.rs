@@ -3,6 +3,8 @@
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/installed.rs"]
+mod installed;
 mod support;
 
 use std::io::Write;
@@ -10,27 +12,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use installed::is_installed;
 use serde_json::Value;
 use support::client::ask;
 use support::eventually;
 use support::process::{Process, command};
-
-/// Whether a program of Debian's package is here. Where tests must not be skipped, it has to be.
-fn is_here(program: &str) -> bool {
-    let found = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| status.success()) {
-        return true;
-    }
-    let missing = format!("there is no {program} here; apt-get install prometheus brings it");
-    assert!(std::env::var_os("CI").is_none(), "{missing}");
-    // Not by `eprintln!`, which a test that passes does not show.
-    let _ = writeln!(std::io::stderr(), "\n\n*** SKIPPED: {missing} ***\n\n");
-    false
-}
 
 fn demo(directory: &Path) -> (Process, String) {
     let mut demo =
@@ -59,7 +45,7 @@ fn check_metrics(text: &str) -> (bool, String) {
 
 #[test]
 fn promtool_has_nothing_to_say_about_the_metrics() {
-    if !is_here("promtool") {
+    if !is_installed("promtool", "prometheus") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -75,7 +61,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
 
 #[test]
 fn prometheus_scrapes_the_demonstration() {
-    if !is_here("prometheus") {
+    if !is_installed("prometheus", "prometheus") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

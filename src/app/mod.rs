@@ -5,6 +5,7 @@ mod demo;
 mod files;
 mod fleet;
 mod generate;
+mod healthcheck;
 mod member;
 mod signals;
 mod storage;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments).await,
         Some(Command::Completions(arguments)) => generate::completions(arguments.shell),
         Some(Command::Man) => generate::man(),
+        Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,20 @@ pub struct ListenAddress {
     port: u16,
 }
 
+impl ListenAddress {
+    /// Where clients on this machine reach it, as `host:port`; if not at the first, then at the
+    /// next.
+    pub fn for_clients(&self) -> Vec<String> {
+        let hosts = match self.host.as_deref() {
+            Some(host) if !matches!(host, "0.0.0.0" | "[::]") => vec![host],
+            // A server on all addresses has those of the loopback, each where its family is there.
+            _ => vec!["127.0.0.1", "[::1]"],
+        };
+        let port = self.port;
+        (hosts.iter().map(|host| format!("{host}:{port}"))).collect()
+    }
+}
+
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -134,6 +148,21 @@ mod tests {
             ":-1",
         ] {
             assert!(text.parse::<ListenAddress>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn clients_reach_all_addresses_through_the_loopback() {
+        for (text, expected) in [
+            (":1", &["127.0.0.1:1", "[::1]:1"][..]),
+            ("0.0.0.0:1", &["127.0.0.1:1", "[::1]:1"]),
+            ("[::]:1", &["127.0.0.1:1", "[::1]:1"]),
+            ("10.0.0.1:1", &["10.0.0.1:1"]),
+            ("[fe80::1]:1", &["[fe80::1]:1"]),
+            ("exporter:1", &["exporter:1"]),
+        ] {
+            let address: ListenAddress = text.parse().unwrap();
+            assert_eq!(address.for_clients(), expected, "{text}");
         }
     }
 

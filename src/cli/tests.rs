@@ -113,6 +113,12 @@ fn commands_have_flags_of_their_own() {
         Some(Command::Completions(CompletionsArgs { shell }))
     );
     assert_eq!(parse("man").unwrap().command, Some(Command::Man));
+    let cli = parse("healthcheck --web.listen-address [::1]:1").unwrap();
+    let listen_address = "[::1]:1".parse().unwrap();
+    assert_eq!(
+        cli.command,
+        Some(Command::Healthcheck(HealthcheckArgs { listen_address }))
+    );
     let cli = parse("simulate").unwrap();
     let Some(Command::Simulate(arguments)) = cli.command else {
         panic!("{:?}", cli.command);

@@ -3,6 +3,9 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 use std::collections::BTreeSet;
+#[path = "installed.rs"]
+pub(crate) mod installed;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,24 +19,13 @@ use serde_json::Value;
 /// How long a program may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether a program of Prometheus is there. If not it says so, loudly; where CI runs, a test that
-/// proves nothing must not look like one that passed.
+/// Whether one of the databases' programs is there.
 pub(crate) fn is_installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        let package = match program {
-            "victoria-metrics" => "victoria-metrics",
-            _ => "prometheus",
-        };
-        let remedy = format!(
-            "{program} is not installed: on Debian, apt-get install {package}; elsewhere put it \
-             into the PATH"
-        );
-        assert!(std::env::var_os("CI").is_none(), "{remedy}");
-        // Not through the captured output of the test.
-        let _ = writeln!(io::stderr(), "\n*** SKIPPED: {remedy} ***\n");
-    }
-    found
+    let package = match program {
+        "promtool" => "prometheus",
+        other => other,
+    };
+    installed::is_installed(program, package)
 }
 
 /// Runs a program to its end, and expects success of it.
@@ -282,13 +274,20 @@ impl Prometheus {
         alerts.iter().map(|alert| alert["labels"].clone()).collect()
     }
 
-    /// Rules that could not be evaluated, with the reason.
-    pub(crate) fn broken_rules(&self) -> Vec<String> {
+    /// All rules that are loaded.
+    pub(crate) fn rules(&self) -> Vec<Value> {
         let data = self.api("rules", &[]).unwrap();
         let groups = data["groups"].as_array().cloned().unwrap_or_default();
         groups
             .iter()
             .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+            .collect()
+    }
+
+    /// Rules that could not be evaluated, with the reason.
+    pub(crate) fn broken_rules(&self) -> Vec<String> {
+        self.rules()
+            .iter()
             .filter(|rule| rule["health"] != "ok")
             .map(|rule| format!("{}: {} {}", rule["name"], rule["health"], rule["lastError"]))
             .collect()

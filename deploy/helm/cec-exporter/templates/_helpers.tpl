@@ -1,0 +1,56 @@
+{{- define "cec-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of all objects: the release's, with the chart's unless that is in it. Short enough for
+     the ordinal and the hash that a StatefulSet adds. */}}
+{{- define "cec-exporter.fullname" -}}
+{{- $name := include "cec-exporter.name" . }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "cec-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "cec-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "cec-exporter.labels" -}}
+{{ include "cec-exporter.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "cec-exporter.image" -}}
+{{- $repository := required "image.repository is needed: from where the cluster pulls the image that deploy/docker builds" .Values.image.repository }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* The ConfigMap with cec_exporter.yml; nothing for the demonstration. */}}
+{{- define "cec-exporter.configMap" -}}
+{{- $given := compact (list (ternary "demo" "" .Values.demo) .Values.existingConfigMap (ternary "config" "" (not (empty .Values.config)))) }}
+{{- if ne (len $given) 1 }}
+{{- fail "exactly one is needed of config (the exporter's cec_exporter.yml), existingConfigMap (one with such a file) and demo=true (simulated calls)" }}
+{{- end }}
+{{- if not .Values.demo }}
+{{- default (include "cec-exporter.fullname" .) .Values.existingConfigMap }}
+{{- end }}
+{{- end }}
+
+{{/* How a probe asks, of the root and a path. Who wants TLS or a password is asked from within: the kubelet has neither
+     password nor certificate to show. */}}
+{{- define "cec-exporter.probe" -}}
+{{- if (index . 0).Values.web.existingSecret -}}
+exec:
+  command: [/bin/cec_exporter, healthcheck]
+{{- else -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: http
+{{- end }}
+{{- end }}

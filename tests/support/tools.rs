@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+// Another helper of the same test may have it too.
+#[allow(clippy::duplicate_mod)]
 #[path = "installed.rs"]
 mod installed;
 

@@ -2,11 +2,12 @@
 //! with what is published at its deadline at the latest. The pull goes on by itself.
 
 pub mod book;
+mod commit;
+mod failure;
 pub mod gate;
 pub mod plan;
 mod pull;
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use book::{Book, Published};
+use book::Book;
+pub use failure::Failure;
 use gate::Gate;
 use plan::{Progress, Spans};
 use pull::{Habits, Pull};
@@ -23,9 +25,9 @@ use pull::{Habits, Pull};
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::{CallType, Status, UnixSeconds};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use crate::upstream::Upstream;
 use crate::upstream::paging::PageSize;
-use crate::upstream::{Error, Upstream};
 
 /// The local time. An argument, so that a test can hold it, step it and let it run.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
@@ -43,75 +45,6 @@ pub struct Settings {
     pub min_pull_interval: Duration,
     /// Pages to read at a time.
     pub parallel: usize,
-}
-
-/// Why a pull failed.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Failure {
-    /// The vendor, or the way to it.
-    Upstream(Error),
-    /// What was read could not be kept, so it is not counted yet.
-    Storage(StoreError),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Upstream(error)
-    }
-}
-
-impl Failure {
-    /// Every label `reason` there is.
-    pub const LABELS: [&str; 9] = [
-        "auth",
-        "rate_limit",
-        "timeout",
-        "connect",
-        "server",
-        "body",
-        "envelope",
-        "storage",
-        "paging",
-    ];
-
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Upstream(error) => error.kind.label(),
-            Self::Storage(_) => "storage",
-        }
-    }
-
-    /// What happened.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Upstream(error) => &error.message,
-            Self::Storage(error) => &error.message,
-        }
-    }
-
-    /// Why that is most likely, and what to look at, if it can be told.
-    pub fn likely_cause(&self) -> Option<&str> {
-        match self {
-            Self::Upstream(error) => error.likely_cause.as_deref(),
-            Self::Storage(error) => error.likely_cause.as_deref(),
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Upstream(error) => error.retry_after,
-            Self::Storage(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Upstream(error) => error.fmt(f),
-            Self::Storage(error) => error.fmt(f),
-        }
-    }
 }
 
 /// What is known of a target at one moment; all that was published by then.
@@ -370,56 +303,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             }
             flight.phase = Phase::Fresh;
         }
-    }
-
-    /// Makes what was read durable, and then known to the world.
-    ///
-    /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
-    /// book takes for kept never differ.
-    async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
-        let turn = Arc::clone(&self.committing).lock_owned().await;
-        let inner = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            inner.commit_now()
-        });
-        written
-            .await
-            .unwrap_or_else(|error| Err(Failure::Storage(StoreError::new(error.to_string()))))
-    }
-
-    fn commit_now(&self) -> Result<(), Failure> {
-        let (changes, published) = {
-            let mut book = lock(&self.book);
-            (book.take_changes(), book.published())
-        };
-        match self.store.commit(&changes) {
-            Ok(()) => {
-                lock(&self.book).kept();
-                self.publish(published);
-                Ok(())
-            }
-            Err(error) => {
-                lock(&self.book).put_back(&changes);
-                Err(Failure::Storage(error))
-            }
-        }
-    }
-
-    fn publish(&self, published: Published) {
-        let calls = published.calls.map(Arc::new);
-        self.show(calls, published.progress, published.remembered);
-    }
-
-    fn show(&self, calls: Option<Arc<CallMetrics>>, progress: Progress, remembered: usize) {
-        if let Some(frontier) = progress.frontier() {
-            self.metrics.set_frontier(frontier.into());
-        }
-        self.metrics.ledger_calls.set(remembered as f64);
-        let mut view = lock(&self.view);
-        view.calls = calls;
-        view.progress = progress;
-        view.remembered = remembered;
     }
 
     /// Notes how a pull went, and lets those go who waited for it.

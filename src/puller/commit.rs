@@ -1,0 +1,67 @@
+//! Commit before publishing: nothing is shown that would be gone after a crash.
+
+use std::sync::Arc;
+
+use super::book::Published;
+use super::plan::Progress;
+use super::{Failure, Inner, lock};
+use crate::metrics::exposition::CallMetrics;
+use crate::store::{Store, StoreError};
+use crate::upstream::Upstream;
+
+impl<U: Upstream, S: Store> Inner<U, S> {
+    /// Makes what was read durable, and then known to the world.
+    ///
+    /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
+    /// book takes for kept never differ.
+    pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
+        let turn = Arc::clone(&self.committing).lock_owned().await;
+        let inner = Arc::clone(self);
+        let written = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            inner.commit_now()
+        });
+        written
+            .await
+            .unwrap_or_else(|error| Err(Failure::Storage(StoreError::new(error.to_string()))))
+    }
+
+    fn commit_now(&self) -> Result<(), Failure> {
+        let (changes, published) = {
+            let mut book = lock(&self.book);
+            (book.take_changes(), book.published())
+        };
+        match self.store.commit(&changes) {
+            Ok(()) => {
+                lock(&self.book).kept();
+                self.publish(published);
+                Ok(())
+            }
+            Err(error) => {
+                lock(&self.book).put_back(&changes);
+                Err(Failure::Storage(error))
+            }
+        }
+    }
+
+    fn publish(&self, published: Published) {
+        let calls = published.calls.map(Arc::new);
+        self.show(calls, published.progress, published.remembered);
+    }
+
+    pub(super) fn show(
+        &self,
+        calls: Option<Arc<CallMetrics>>,
+        progress: Progress,
+        remembered: usize,
+    ) {
+        if let Some(frontier) = progress.frontier() {
+            self.metrics.set_frontier(frontier.into());
+        }
+        self.metrics.ledger_calls.set(remembered as f64);
+        let mut view = lock(&self.view);
+        view.calls = calls;
+        view.progress = progress;
+        view.remembered = remembered;
+    }
+}

@@ -157,7 +157,7 @@ pub struct ServeArgs {
     pub timeout_offset: Duration,
 
     /// How many scrapes to answer at once, 0 for any number; further ones are answered 503.
-    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 40)]
+    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 0)]
     pub max_requests: usize,
 
     /// Directory in which calls already counted are remembered over restarts. One process at a

@@ -5,7 +5,7 @@
 //!
 //! | layer | what it does |
 //! | --- | --- |
-//! | [`app`] | puts the parts together: serve, demo, simulate, check, healthcheck |
+//! | [`app`] | puts the parts together: serve, demo, simulate, check and the small commands |
 //! | [`logging`] | the log on stderr |
 //! | [`cli`] | the command line |
 //! | [`server`] | HTTP: TLS, passwords, scrapes, probes, the status page; knows no puller |

@@ -141,7 +141,7 @@ fn the_manual_can_be_set_without_a_warning() {
     for part in ["NAME", "SYNOPSIS", "COMMAND CHECK", "EXAMPLES", "VERSION"] {
         assert!(text.lines().any(|line| line == part), "{part}: {text}");
     }
-    assert!(text.contains("--web.max-requests <NUMBER> [default: 40]"));
+    assert!(text.contains("--web.max-requests <NUMBER> [default: 0]"));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_crate_has_what_the_build_reads_and_nothing_that_is_large() {
         "README.md",
         "build.rs",
         "src/main.rs",
-        "src/server/status.css",
+        "src/server/status_page/status.css",
     ] {
         assert!(files.contains(&file), "{file}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -27,6 +28,9 @@ pub(super) type Load = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync
 
 /// Ledgers opened at a time at the start. A new file waits for the disk, and there may be a thousand.
 const OPENED_AT_ONCE: usize = 16;
+
+/// Answers written at a time; more would only wait for the processor, with their memory.
+const RENDERED_AT_ONCE: usize = 4;
 
 /// What a target goes on with after a reload.
 enum Ledger {
@@ -53,6 +57,8 @@ pub(super) struct Fleet {
     members: RwLock<Arc<Vec<Member>>>,
     metrics: Arc<ExporterMetrics>,
     setup: Setup,
+    /// For writing answers. That goes on when its client has left, and must not pile up.
+    rendering: Arc<Semaphore>,
     /// Held while a configuration is put into force; what that does is done once at a time.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -79,6 +85,7 @@ impl Fleet {
             members: RwLock::new(Arc::new(members)),
             metrics: Arc::new(metrics),
             setup,
+            rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: tokio::sync::Mutex::new(()),
         })
     }
@@ -220,8 +227,10 @@ impl Site for Fleet {
             .map(|member| member.config.name.clone())
             .collect();
         let metrics = Arc::clone(&self.metrics);
+        let turn = Arc::clone(&self.rendering).acquire_owned().await;
         // Of a thousand targets, tens of megabytes: other requests must not wait for that.
         let rendered = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let calls: Vec<(&str, &CallMetrics)> = names
                 .iter()

@@ -20,7 +20,7 @@ pub(super) fn man() -> Result<(), Stop> {
     print(&page()?)
 }
 
-/// One page for all commands: a page for each would be five files to install, of a few lines.
+/// One page for all commands: a page for each would be many files to install, of a few lines.
 fn page() -> io::Result<Vec<u8>> {
     let definition = Cli::definition();
     let main = Man::new(definition.clone());

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Stop;
 use crate::cli::HealthcheckArgs;
 
-/// From the connection to the status of the answer. Below what container engines and Kubernetes
+/// For all addresses together. Below what container engines and Kubernetes
 /// are usually told to wait, so that it is this program that says what is wrong.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -19,14 +19,16 @@ const BEGIN: usize = "HTTP/1.1 200".len();
 
 /// Asks for `/-/healthy`, in plain HTTP and without a password.
 ///
-/// A server that speaks TLS answers that with 400, one that wants a password with 401, and both
-/// show that it is well; this needs to know neither certificates nor passwords.
+/// A server that speaks TLS answers that with 400, one that wants a password with 401, and one
+/// whose web configuration has become unusable with 500. Each of them is alive, and a restart would
+/// mend none; this needs to know neither certificates nor passwords.
 pub(super) async fn run(arguments: &HealthcheckArgs) -> Result<(), Stop> {
     let mut told = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
     for address in arguments.listen_address.for_clients() {
-        let asked = timeout(PATIENCE, ask(&address)).await;
+        let asked = timeout_at(deadline, ask(&address)).await;
         match asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(status @ 200..500) => {
+            Ok(status @ 200..=500) => {
                 println!("healthy: {address} answered {status}");
                 return Ok(());
             }

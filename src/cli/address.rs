@@ -71,13 +71,6 @@ impl FromStr for ListenAddress {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TelemetryPath(String);
 
-impl TelemetryPath {
-    /// The path, from its `/` on.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl fmt::Display for TelemetryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -175,7 +168,7 @@ mod tests {
             "/probes",
             "/-metrics",
         ] {
-            assert_eq!(text.parse::<TelemetryPath>().unwrap().as_str(), text);
+            assert_eq!(text.parse::<TelemetryPath>().unwrap().to_string(), text);
         }
         for text in [
             "",

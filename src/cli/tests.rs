@@ -30,7 +30,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             healthy_without_auth: false,
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
-            max_requests: 40,
+            max_requests: 0,
             storage_path: "data".into(),
             in_memory: false,
             shard: None,
@@ -50,7 +50,7 @@ fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
-         --web.timeout-offset 1s500ms --web.max-requests 0 --storage.path /d --storage.in-memory \
+         --web.timeout-offset 1s500ms --web.max-requests 9 --storage.path /d --storage.in-memory \
          --shard 2 --total-shards 3 --metrics.exemplars \
          --log.level debug --log.format json",
     );
@@ -64,7 +64,7 @@ fn every_flag_is_taken() {
             healthy_without_auth: true,
             enable_lifecycle: true,
             timeout_offset: Duration::from_millis(1500),
-            max_requests: 0,
+            max_requests: 9,
             storage_path: "/d".into(),
             in_memory: true,
             shard: Some(2),

@@ -58,7 +58,7 @@ pub struct View {
     pub progress: Progress,
     /// Calls remembered.
     pub remembered: usize,
-    /// When the last pull ended, and how long it took.
+    /// When the last pull ended, and how long it took; none after one that broke off.
     pub last_pull: Option<(UnixSeconds, Duration)>,
     /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
@@ -373,7 +373,8 @@ impl<U, S> Drop for Landing<'_, U, S> {
             let interval = self.0.settings.min_pull_interval;
             flight.gate.failed(Instant::now(), interval, None);
             self.0.metrics.up.set(0.0);
-            lock(&self.0.view).up = Some(false);
+            let mut view = lock(&self.0.view);
+            (view.up, view.last_pull) = (Some(false), None);
         }
         // Whoever still waits is answered with what there is.
         self.0.ended.send_modify(|count| *count += 1);

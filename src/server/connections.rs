@@ -10,6 +10,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::connection::{self, Pulse};
 use super::guard::{self, Accepted, Guard};
@@ -60,13 +61,24 @@ impl<S: Site> Connections<S> {
     /// Serves a connection; if there are too many already, the one that has kept the server
     /// waiting longest goes.
     ///
-    /// None goes within [`GRACE`]; meanwhile the new one and those behind it wait their turn.
+    /// None goes within [`GRACE`]; meanwhile the new one and those behind it wait their turn, but
+    /// no longer than that: clients that never stop asking wait for nothing for so long.
     ///
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
     pub(super) async fn add(&mut self, stream: TcpStream) {
-        while self.open.len() >= self.room && !self.close_longest_waiting() {
-            if self.open.values().any(|(pulse, _)| pulse.may_wait()) {
+        let patience = Instant::now() + GRACE;
+        let grace = |now| {
+            if now < patience {
+                GRACE
+            } else {
+                Duration::ZERO
+            }
+        };
+        while self.open.len() >= self.room && !self.close_longest_waiting(grace(Instant::now())) {
+            if Instant::now() < patience + GRACE
+                && self.open.values().any(|(pulse, _)| pulse.may_wait())
+            {
                 tokio::select! {
                     () = self.next_closed() => {}
                     () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -94,12 +106,12 @@ impl<S: Site> Connections<S> {
     }
 
     /// Closes the connection that has kept the server waiting longest. `false` if it waits for
-    /// none, that is, if all are being answered, or for none as long as each may take.
-    fn close_longest_waiting(&mut self) -> bool {
+    /// none, that is, if all are being answered, or for none as long as `grace`.
+    fn close_longest_waiting(&mut self, grace: Duration) -> bool {
         let waiting = self.open.iter();
         let longest = waiting
             .filter_map(|(id, (pulse, _))| Some((pulse.waiting_since()?, *id)))
-            .filter(|(since, _)| since.elapsed() >= GRACE)
+            .filter(|(since, _)| since.elapsed() >= grace)
             .min_by_key(|(since, _)| *since);
         let Some((_, id)) = longest else {
             return false;
@@ -116,7 +128,7 @@ impl<S: Site> Connections<S> {
     /// need too. It stays like that: the limit that was hit is there until the next start.
     pub(super) fn shrink(&mut self) {
         self.room = self.room.min((self.open.len() / 4 * 3).max(MIN_ROOM));
-        while self.open.len() > self.room && self.close_longest_waiting() {}
+        while self.open.len() > self.room && self.close_longest_waiting(GRACE) {}
     }
 
     /// How many connections there may be.

@@ -59,7 +59,7 @@ impl Default for Settings {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
-            max_requests: 40,
+            max_requests: 0,
             protection: None,
             healthy_without_auth: false,
             limits: Limits::default(),
@@ -132,7 +132,10 @@ pub async fn run<S: Site>(
             accepted = accept::accept(&listeners) => accepted,
         };
         match accepted {
-            Ok(stream) => connections.add(stream).await,
+            Ok(stream) => tokio::select! {
+                () = &mut shutdown => break,
+                () = connections.add(stream) => {}
+            },
             Err(error) if accept::is_the_clients(&error) => {}
             Err(error) => {
                 connections.shrink();

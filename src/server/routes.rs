@@ -37,7 +37,6 @@ impl Route {
     /// Paths are compared as they come: what a proxy in front lets through and what is served
     /// here must be the same thing, so nothing is decoded, merged or resolved.
     fn of(path: &str, telemetry_path: &str) -> Option<Self> {
-        // First, so that `/` can be the path of the scrape.
         if path == telemetry_path {
             return Some(Self::Metrics);
         }
@@ -97,7 +96,7 @@ pub(super) fn answer<S: Site, B>(
                     return too_many(settings.max_requests);
                 };
                 let wait = wait_until(&parts.headers, &settings);
-                let response = scrape(&**site, route, query, &parts.headers, wait).await;
+                let response = scrape(&scrapes, route, query, &parts.headers, wait).await;
                 turn.answered(response.status().as_u16());
                 response
             }
@@ -137,7 +136,7 @@ fn too_many(limit: usize) -> Response<Body> {
 
 /// Answers a scrape in the format and the encoding that the client asks for.
 async fn scrape<S: Site>(
-    site: &S,
+    scrapes: &Scrapes<S>,
     route: Route,
     query: &str,
     headers: &HeaderMap,
@@ -155,12 +154,16 @@ async fn scrape<S: Site>(
         values.filter_map(|value| value.to_str().ok())
     };
     let offer = negotiation::offer(values(header::ACCEPT));
-    let metrics = match site.scrape(targets, scope, offer.format, wait).await {
+    let metrics = match scrapes
+        .site
+        .scrape(targets, scope, offer.format, wait)
+        .await
+    {
         Ok(metrics) => metrics,
         Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
     };
     let smaller = match negotiation::wants_gzip(values(header::ACCEPT_ENCODING)) {
-        true => gzip::gzip(metrics.clone()).await,
+        true => gzip::gzip(metrics.clone(), &scrapes.compressing).await,
         false => None,
     };
     let compressed = smaller.is_some();

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Semaphore;
+
 use super::Site;
+
+/// Answers that are compressed at a time; more would only wait for the processor.
+const AT_ONCE: usize = 4;
 
 /// The site, and how many scrapes of it are being answered.
 pub(super) struct Scrapes<S> {
     pub(super) site: Arc<S>,
     limit: usize,
     running: AtomicUsize,
+    /// For making answers smaller. Such work goes on when its client has left, and must not pile up.
+    pub(super) compressing: Arc<Semaphore>,
 }
 
 impl<S: Site> Scrapes<S> {
@@ -20,6 +27,7 @@ impl<S: Site> Scrapes<S> {
             site,
             limit,
             running: AtomicUsize::new(0),
+            compressing: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 

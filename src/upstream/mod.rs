@@ -84,7 +84,7 @@ pub trait Upstream: Send + Sync + 'static {
     fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, Error>> + Send;
 }
 
-/// What went wrong, by what can be done about it. `Display` gives the label `reason`.
+/// What went wrong, by what can be done about it. [`ErrorKind::label`] gives the label `reason`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ErrorKind {
     /// 401 or 403: credentials, allow list.

@@ -17,7 +17,10 @@ pub(super) struct Secrets(Vec<String>);
 impl Secrets {
     /// The forms of these values; empty ones are left out.
     pub(super) fn new(values: &[&str]) -> Self {
-        let mut forms: Vec<String> = values.iter().flat_map(|value| forms(value)).collect();
+        Self::of(values.iter().flat_map(|value| forms(value)).collect())
+    }
+
+    fn of(mut forms: Vec<String>) -> Self {
         forms.retain(|form| !form.is_empty());
         // The longest first: a shorter one may be a part of it.
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -29,14 +32,16 @@ impl Secrets {
     ///
     /// Secrets go before the cut: half a secret would not be recognised.
     pub(super) fn quote(&self, text: &str, token: Option<&str>) -> String {
-        let secrets = || self.0.iter().map(String::as_str).chain(token);
-        let mut text = one_line(text);
-        for secret in secrets() {
+        let token = token.into_iter().flat_map(forms);
+        let secrets = Self::of(self.0.iter().cloned().chain(token).collect()).0;
+        let mut text = one_line(&without_needless_escapes(text));
+        for secret in &secrets {
             text = text.replace(secret, "***");
         }
         // The text may have been cut by others, in the middle of a secret.
         let end = text.trim_end_matches(['.', '…', '"', ' ']).len();
-        if let Some(rest) = secrets().find_map(|secret| tail(&text[..end], secret)) {
+        let cut_off = |secret: &String| tail(&text[..end], secret);
+        if let Some(rest) = secrets.iter().find_map(cut_off) {
             text.truncate(rest);
             text.push_str("***");
         }
@@ -45,29 +50,71 @@ impl Secrets {
 }
 
 /// How a value may come back: as it is, in JSON, in HTML, in a URL or form.
-fn forms(value: &str) -> [String; 4] {
+fn forms(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
     let html = value
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;");
-    let url = byte_serialize(value.as_bytes()).collect();
+    let form: String = byte_serialize(value.as_bytes()).collect();
+    let url = form.replace('+', "%20");
     // What is searched through has been brought onto one line.
     [
-        value.to_owned(),
-        json.trim_matches('"').to_owned(),
-        html,
-        url,
+        value,
+        json.trim_matches('"'),
+        &html,
+        &lower_hex(&form),
+        &lower_hex(&url),
+        &form,
+        &url,
     ]
-    .map(|form| one_line(&form))
+    .map(one_line)
+    .into()
+}
+
+/// `%3D` as `%3d`, which means the same.
+fn lower_hex(url: &str) -> String {
+    let mut parts = url.split('%');
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // What was encoded is ASCII.
+        let (hex, rest) = part.split_at(part.len().min(2));
+        all.push('%');
+        all.push_str(&hex.to_ascii_lowercase());
+        all.push_str(rest);
+    }
+    all
+}
+
+/// Undoes what JSON allows to be escaped and need not be: some libraries write `\u003d` for `=` and
+/// `\/` for `/`, in which no secret would be recognised.
+fn without_needless_escapes(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .get(..4)
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match code.and_then(char::from_u32) {
+            Some(character) => {
+                all.push(character);
+                all.push_str(&part[4..]);
+            }
+            None => {
+                all.push_str("\\u");
+                all.push_str(part);
+            }
+        }
+    }
+    all.replace("\\/", "/")
 }
 
 /// What is secret of a proxy's address: the password, and what the client sends with it.
 pub(super) fn proxy_secrets(url: &Url) -> Vec<String> {
     let plain = |text: &str| -> String {
-        // A plus sign is one here, and not a blank as in a form.
-        let form = text.replace('+', "%2B");
+        // These are themselves here, and not a blank and an end as in a form.
+        let form = text.replace('+', "%2B").replace('&', "%26");
         parse(form.as_bytes())
             .next()
             .map_or_else(String::new, |(name, _)| name.into_owned())
@@ -160,9 +207,15 @@ mod tests {
             "a\\\"b<c&d  e/é",
             "a&quot;b&lt;c&amp;d e/é",
             "a%22b%3Cc%26d++e%2F%C3%A9",
+            "a%22b%3cc%26d%20%20e%2f%c3%a9",
+            "a\\u0022b\\u003cc\\u0026d  e\\/\\u00e9",
         ] {
             assert_eq!(quote(&format!("({told})"), &[secret]), "(***)", "{told}");
         }
+        let token = Secrets::new(&["abcd"]).quote("abcd-9f=", Some("abcd-9f="));
+        assert_eq!(token, "***");
+        let token = Secrets::new(&[]).quote("t%3dk and t=k", Some("t=k"));
+        assert_eq!(token, "*** and ***");
         // One secret is a part of the other.
         assert_eq!(quote("hush-hush", &["hush", "hush-hush"]), "***");
     }
@@ -172,6 +225,10 @@ mod tests {
         let url = Url::parse("http://user:pa%2055+word@proxy:3128").unwrap();
         let sent = BASE64_STANDARD.encode("user:pa 55+word");
         assert_eq!(proxy_secrets(&url), ["pa%2055+word", "pa 55+word", &sent]);
+        let url = Url::parse("http://user:pa&s=s@proxy").unwrap();
+        let sent = BASE64_STANDARD.encode("user:pa&s=s");
+        assert!(proxy_secrets(&url).contains(&"pa&s=s".to_owned()));
+        assert!(proxy_secrets(&url).contains(&sent), "{sent}");
         let key = Url::parse("http://t0ken@proxy").unwrap();
         assert_eq!(proxy_secrets(&key)[0], "t0ken");
         assert!(proxy_secrets(&Url::parse("http://proxy").unwrap()).is_empty());

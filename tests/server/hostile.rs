@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cec_exporter::server::Settings;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Answer, Client, Server, patiently, start, start_held, until, with_limits};
 
@@ -223,6 +224,51 @@ async fn silent_connections_lock_nobody_out() {
         b"",
         "the longest silent had to go"
     );
+}
+
+/// Clients that take all the room and never stop asking: none of them is waited for as long as
+/// others would be.
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_connections_lock_nobody_out_and_hold_up_no_end() {
+    let mut server = start(with_limits(|limits| limits.connections = 4)).await;
+    let address = server.address;
+    let busy: Vec<_> = (0..8)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(mut stream) = TcpStream::connect(address).await {
+                    let request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+                    while stream.write_all(request).await.is_ok()
+                        && stream
+                            .read(&mut buffer)
+                            .await
+                            .is_ok_and(|length| length > 0)
+                    {}
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        // It may itself be the one to go, or find no room; but not again and again.
+        patiently(async {
+            loop {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let request = b"GET /metrics HTTP/1.0\r\n\r\n";
+                let mut answer = Vec::new();
+                let asked = stream.write_all(request).await.is_ok();
+                if asked
+                    && stream.read_to_end(&mut answer).await.is_ok()
+                    && answer.starts_with(b"HTTP/1.0 200 ")
+                {
+                    break;
+                }
+            }
+        })
+        .await;
+    }
+    server.shut_down();
+    server.ended().await;
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]

@@ -121,5 +121,8 @@ fn a_series_counts_since_there_is_its_target_and_the_process_since_its_start() {
     let started = value("process_start_time_seconds ");
     assert!(started > 1.6e9, "{started}");
     assert_eq!(value("process_cpu_seconds_created "), started);
-    assert_eq!(text.matches("_created").count(), 5);
+    let answers = "promhttp_metric_handler_requests_created{code=\"200\"}";
+    assert_eq!(value(answers), 1000.5);
+    // And those of the other two codes.
+    assert_eq!(text.matches("_created").count(), 8);
 }

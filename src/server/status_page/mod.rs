@@ -69,7 +69,7 @@ fn write_page(
          <p class=\"summary\">{summary}</p>\n",
         version = Escaped(&view.version),
         metrics = Escaped(telemetry_path),
-        summary = summary(view),
+        summary = summary(view, is_part),
     )?;
     if is_part {
         page.push_str("<p><a href=\"./\">all targets</a></p>\n");
@@ -108,13 +108,14 @@ fn divided(view: &StatusView) -> (Vec<&TargetView>, Vec<&TargetView>) {
 }
 
 /// The one sentence that a reader in a hurry needs; escaped.
-fn summary(view: &StatusView) -> String {
+fn summary(view: &StatusView, is_part: bool) -> String {
     let (up, all) = (of_state(view, TargetState::Up).count(), view.targets.len());
     if all == 0 {
         return "No targets.".to_owned();
     }
     if up == all {
-        return "All targets are up.".to_owned();
+        let shown = if is_part { " shown" } else { "" };
+        return format!("All targets{shown} are up.");
     }
     let mut parts = Vec::new();
     for (state, word) in [

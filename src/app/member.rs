@@ -1,11 +1,11 @@
 //! One target: its client, its puller, its metrics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::fleet::Setup;
-use super::since_epoch;
 use super::storage::Kept;
+use super::{lock, since_epoch};
 use crate::config::Target;
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
@@ -84,10 +84,6 @@ pub(super) fn prepare(
         client,
         token_renewal,
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A target that goes on with what is known of its calls.

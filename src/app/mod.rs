@@ -14,7 +14,7 @@ mod web;
 
 use std::fmt;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
@@ -160,6 +160,11 @@ fn variable(name: &str) -> Option<String> {
 async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, server::BindError> {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     server::bind(&addresses).await
+}
+
+/// What is behind it is whole after a panic elsewhere too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn since_epoch() -> std::time::Duration {

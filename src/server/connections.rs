@@ -67,18 +67,18 @@ impl<S: Site> Connections<S> {
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
     pub(super) async fn add(&mut self, stream: TcpStream) {
-        let patience = Instant::now() + GRACE;
-        let grace = |now| {
-            if now < patience {
+        let began = Instant::now();
+        while self.open.len() >= self.room {
+            let waited = began.elapsed();
+            let grace = if waited < GRACE {
                 GRACE
             } else {
                 Duration::ZERO
+            };
+            if self.close_longest_waiting(grace) {
+                break;
             }
-        };
-        while self.open.len() >= self.room && !self.close_longest_waiting(grace(Instant::now())) {
-            if Instant::now() < patience + GRACE
-                && self.open.values().any(|(pulse, _)| pulse.may_wait())
-            {
+            if waited < 2 * GRACE && self.open.values().any(|(pulse, _)| pulse.may_wait()) {
                 tokio::select! {
                     () = self.next_closed() => {}
                     () = tokio::time::sleep(LOOK_AGAIN) => {}

@@ -4,13 +4,13 @@ mod report;
 mod steps;
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::member::client_settings;
-use super::{Stop, load, wall_clock};
+use super::{Stop, load, lock, wall_clock};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::config::Target;
 use crate::model::Window;
@@ -199,8 +199,4 @@ fn describe(page: &Page) -> String {
         told += &format!("; {unusable} records or values cannot be used");
     }
     told
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

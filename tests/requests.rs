@@ -69,7 +69,7 @@ impl Upstream for Vendor {
             Page {
                 total: Some(found.len() as u64),
                 records,
-                rejected: [0; 4],
+                ..Page::default()
             }
         }))
     }

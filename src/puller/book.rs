@@ -10,8 +10,9 @@ use crate::metrics::histogram::Source;
 use crate::metrics::tallies::Tallies;
 use crate::model::{CallSet, CallType, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
+use crate::puller::recent_set::RecentSet;
 use crate::store::{Changes, FileStore, Key, Medium, StoreError};
-use crate::upstream::Page;
+use crate::upstream::{Page, Rejected};
 
 /// What is kept beside the rows of the calls.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +37,7 @@ pub struct Book {
     pub(super) progress: Progress,
     /// Calls uploaded before were never counted: at this time, all counters were 0.
     pub(super) counted_from: Option<UnixSeconds>,
+    rejects: RecentSet,
 }
 
 impl Book {
@@ -60,6 +62,8 @@ impl Book {
     }
 
     /// Takes up a page that was received at `now`; answers with what was rejected, by reason.
+    ///
+    /// A row is rejected once, however often it is read.
     pub fn take(
         &mut self,
         page: &Page,
@@ -67,9 +71,18 @@ impl Book {
         lookback: Window,
     ) -> [u64; Rejection::ALL.len()] {
         let Self {
-            ledger, tallies, ..
+            ledger,
+            tallies,
+            rejects,
+            ..
         } = self;
-        let mut rejected = page.rejected;
+        let mut rejected = [0; Rejection::ALL.len()];
+        let mut reject = |row: Rejected| {
+            if rejects.insert(row.fingerprint) {
+                rejected[row.reason as usize] += 1;
+            }
+        };
+        page.rejected.iter().copied().for_each(&mut reject);
         for record in &page.records {
             let source = Some(Source {
                 call: record.id,
@@ -80,7 +93,7 @@ impl Book {
             });
             if matches!(observed, Observed::Future | Observed::Full) {
                 tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?observed, "record rejected");
-                rejected[Rejection::UploadTime as usize] += 1;
+                reject(Rejected::new(Rejection::UploadTime, record.id));
             }
         }
         rejected

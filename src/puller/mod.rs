@@ -7,6 +7,7 @@ mod failure;
 pub mod gate;
 pub mod plan;
 mod pull;
+mod recent_set;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -23,6 +23,7 @@ mod unreachable;
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::model::{Record, Rejection, Window};
@@ -57,24 +58,49 @@ pub struct Page {
     pub total: Option<u64>,
     /// Those of this page that can be used.
     pub records: Vec<Record>,
-    /// How many rows of this page cannot, or have a value that cannot, by [`Rejection::ALL`].
-    pub rejected: [u64; Rejection::ALL.len()],
+    /// Rows of this page that cannot be used, and values of rows that can.
+    pub rejected: Vec<Rejected>,
+    /// Call groups on this page: `limit` may count these instead of calls.
+    pub groups: u32,
+}
+
+/// A row, or a value of one, that cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Rejected {
+    /// Why.
+    pub reason: Rejection,
+    /// The same for the same row or value in each reading, so that it is counted once.
+    pub fingerprint: u64,
+}
+
+impl Rejected {
+    /// `row` is what tells the row from others: its identity, or its fields where it has none.
+    pub fn new(reason: Rejection, row: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (reason, row).hash(&mut hasher);
+        Self {
+            reason,
+            fingerprint: hasher.finish(),
+        }
+    }
 }
 
 impl Page {
     /// Rows that could not be used at all.
     pub fn unusable(&self) -> u64 {
-        Rejection::ALL
-            .iter()
-            .zip(self.rejected)
-            .filter(|(reason, _)| **reason != Rejection::Measure)
-            .map(|(_, count)| count)
-            .sum()
+        let rows = self.rejected.iter();
+        rows.filter(|rejected| rejected.reason != Rejection::Measure)
+            .count() as u64
+    }
+
+    /// Rows the vendor sent, usable or not.
+    pub fn rows(&self) -> u64 {
+        self.records.len() as u64 + self.unusable()
     }
 
     /// Whether the vendor sent no row: the list ends before this page.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.unusable() == 0
+        self.rows() == 0
     }
 }
 

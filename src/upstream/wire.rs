@@ -8,6 +8,7 @@ mod row;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::Hash;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -17,7 +18,7 @@ use tracing::debug;
 use loose::Loose;
 use row::Row;
 
-use super::Page;
+use super::{Page, Rejected};
 use crate::model::Rejection;
 
 /// Why a body with status 200 is not a page.
@@ -208,8 +209,15 @@ impl<'de> Deserialize<'de> for Data {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
                 let mut page = Page::default();
                 while let Some(found) = seq.next_element_seed(GroupSeed(&mut page))? {
+                    page.groups = page.groups.saturating_add(1);
                     if !found {
-                        reject(&mut page, Rejection::Shape, "a call group without calls");
+                        let place = page.rejected.len();
+                        reject(
+                            &mut page,
+                            Rejection::Shape,
+                            place,
+                            "a call group without calls",
+                        );
                     }
                 }
                 Ok(Data(Some(page)))
@@ -219,8 +227,8 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-fn reject(page: &mut Page, reason: Rejection, what: &str) {
-    page.rejected[reason as usize] += 1;
+fn reject(page: &mut Page, reason: Rejection, row: impl Hash, what: &str) {
+    page.rejected.push(Rejected::new(reason, row));
     debug!(%reason, what, "record rejected");
 }
 
@@ -289,7 +297,10 @@ impl<'de> Visitor<'de> for CallsSeed<'_> {
         while let Some(row) = seq.next_element::<Row<'de>>()? {
             match row.0 {
                 Some(fields) => fields.take_up(self.0),
-                None => reject(self.0, Rejection::Shape, "not an object"),
+                None => {
+                    let place = self.0.rejected.len();
+                    reject(self.0, Rejection::Shape, place, "not an object");
+                }
             }
         }
         Ok(true)

@@ -193,7 +193,7 @@ fn describe(page: &Page) -> String {
         |total| counted(total, "call"),
     );
     let rows = page.records.len();
-    let unusable: u64 = page.rejected.iter().sum();
+    let unusable = page.rejected.len();
     let mut told = format!("{total} uploaded in the last hour, {rows} on the first page");
     if unusable > 0 {
         told += &format!("; {unusable} records or values cannot be used");

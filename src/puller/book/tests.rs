@@ -47,9 +47,8 @@ fn record(id: u32, status: i64) -> Record {
 
 fn page(records: impl IntoIterator<Item = Record>) -> Page {
     Page {
-        total: None,
         records: records.into_iter().collect(),
-        rejected: [0; Rejection::ALL.len()],
+        ..Page::default()
     }
 }
 

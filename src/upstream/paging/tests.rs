@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::model::{CallId, CallType, Manual, Measures, Record, Rejection, Status};
+use crate::upstream::Rejected;
 
 fn record(id: u32) -> Record {
     Record {
@@ -39,11 +40,21 @@ where
 fn cut(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
     let from = ((page - 1) * limit) as usize;
     let rows = ids.iter().skip(from).take(limit as usize);
+    let records: Vec<_> = rows.map(|id| record(*id)).collect();
     Page {
         total,
-        records: rows.map(|id| record(*id)).collect(),
-        rejected: [0; 4],
+        groups: records.len() as u32,
+        records,
+        rejected: Vec::new(),
     }
+}
+
+fn rejected(reason: Rejection, count: u64) -> Vec<Rejected> {
+    let rejected = |fingerprint| Rejected {
+        reason,
+        fingerprint,
+    };
+    (0..count).map(rejected).collect()
 }
 
 fn refused() -> Error {
@@ -137,7 +148,7 @@ async fn unusable_rows_count_towards_the_end_but_do_not_bring_it_early() {
         let mut page = cut(&ids, Some(25), 10, request.page);
         let bad = page.records.len().min(2);
         page.records.drain(..bad);
-        page.rejected[Rejection::Identity as usize] = bad as u64;
+        page.rejected = rejected(Rejection::Identity, bad as u64);
         Ok(page)
     })
     .await;
@@ -171,7 +182,7 @@ async fn a_moving_list_with_unusable_rows_is_no_proof_of_what_it_did_not_show() 
                 }
                 let mut page = cut(&ids, Some(25), 10, request.page);
                 if request.page == 1 {
-                    page.rejected[Rejection::Shape as usize] = 3;
+                    page.rejected = rejected(Rejection::Shape, 3);
                 }
                 if !moves && request.page == 3 {
                     page.records.pop();

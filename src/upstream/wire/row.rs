@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Row<'de> {
 }
 
 /// The fields of a call that are used, as they came.
-#[derive(Default)]
+#[derive(Default, Hash)]
 pub(super) struct Fields<'de> {
     call_uuid: Loose<'de>,
     call_id: Loose<'de>,
@@ -59,7 +59,7 @@ pub(super) struct Fields<'de> {
     manual: [Loose<'de>; 3],
 }
 
-#[derive(Default)]
+#[derive(Default, Hash)]
 struct SpeechFields<'de> {
     channel: Loose<'de>,
     speed: Loose<'de>,
@@ -98,10 +98,15 @@ impl<'de> Fields<'de> {
             .identity()
             .or_else(|| self.call_id.identity())
         else {
-            return reject(page, Rejection::Identity, "neither call_uuid nor call_id");
+            return reject(
+                page,
+                Rejection::Identity,
+                self,
+                "neither call_uuid nor call_id",
+            );
         };
         let Some(uploaded) = self.upload_time.time() else {
-            return reject(page, Rejection::UploadTime, "no usable upload_time");
+            return reject(page, Rejection::UploadTime, id, "no usable upload_time");
         };
         let mut bad = Vec::new();
         let mut measure = |name: &'static str, value: &Loose<'_>| {
@@ -126,7 +131,7 @@ impl<'de> Fields<'de> {
             })
         }));
         for name in bad {
-            reject(page, Rejection::Measure, name);
+            reject(page, Rejection::Measure, (id, name), name);
         }
         page.records.push(Record {
             id,

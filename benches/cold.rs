@@ -386,6 +386,7 @@ impl Worker {
             page_size: self.page_size,
             min_pull_interval: Duration::ZERO,
             parallel: PARALLEL,
+            max_calls: 5_000_000,
         };
         let build = Build {
             version: "",

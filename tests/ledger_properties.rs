@@ -60,7 +60,7 @@ impl Book {
             tallies,
             counts,
         } = self;
-        ledger.mark_missing(window, seen, &mut |event| {
+        ledger.mark_missing(window, |id| seen.contains(&id), &mut |event| {
             Self::tell(tallies, counts, event)
         });
     }

@@ -111,6 +111,7 @@ pub(super) fn member(
         page_size: config.page_size,
         min_pull_interval: config.min_pull_interval,
         parallel: config.max_concurrent_requests as usize,
+        max_calls: 5_000_000,
     };
     let puller = Puller::go_on(
         settings,

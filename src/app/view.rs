@@ -31,7 +31,7 @@ pub(super) fn target_view(
         last_success: view.last_success,
         last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
             at: *at,
-            message: failure.message().to_owned(),
+            message: failure.message().into_owned(),
             likely_cause: failure.likely_cause().map(str::to_owned),
         }),
         token_renewal,

@@ -22,6 +22,11 @@ impl Ledger {
         self.drop_below
     }
 
+    /// Whether something is to be written.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// What was to be dropped is.
     pub fn kept(&mut self) {
         self.drop_below = 0;

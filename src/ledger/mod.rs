@@ -14,8 +14,7 @@ use entry::{Entry, Slot};
 use table::Table;
 
 use crate::model::{
-    CallId, CallSet, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds,
-    Window,
+    CallId, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds, Window,
 };
 
 /// What became of a record.
@@ -55,6 +54,8 @@ pub struct Ledger {
     strange_statuses: BTreeSet<Status>,
     /// Slots of entries that have changed since the last commit, and of some that are gone.
     changed: Vec<Slot>,
+    /// How many calls may be remembered, if that is bounded.
+    most_calls: Option<usize>,
     /// Calls uploaded before are forgotten.
     forgotten_before: UnixSeconds,
     /// Rows of calls uploaded before are of no more use; 0 when they have been dropped. Apart from
@@ -63,6 +64,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Bounds how many calls are remembered. Those that are remembered already stay.
+    pub fn limit(&mut self, most_calls: usize) {
+        self.most_calls = Some(most_calls);
+    }
+
     /// How many calls are remembered.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -80,8 +86,13 @@ impl Ledger {
     }
 
     /// Calls that will not rest where they are, oldest first.
+    ///
+    /// Not those without a status: no status can be asked for that lists them.
     pub fn pending(&self) -> Vec<(UnixSeconds, CallId)> {
-        let calls = self.pending.values().flatten();
+        let with_status = self.pending.iter();
+        let calls = with_status
+            .filter(|((_, status), _)| *status != Status::UNKNOWN)
+            .flat_map(|(_, calls)| calls);
         let mut found: Vec<_> = calls
             .map(|(at, slot)| (*at, self.table[*slot].id()))
             .collect();
@@ -103,6 +114,13 @@ impl Ledger {
     /// Whatever was uploaded before and is not known yet will not be counted.
     pub fn close_before(&mut self, time: UnixSeconds) {
         self.closed_before = self.closed_before.max(time);
+    }
+
+    /// While nothing was ever counted: calls uploaded from `time` on are.
+    pub fn reopen(&mut self, time: UnixSeconds) {
+        self.closed_before = time;
+        self.forgotten_before = self.forgotten_before.min(time);
+        self.drop_below = 0;
     }
 
     /// Takes up what a record tells, seen at `now`, and emits what was not known.
@@ -143,7 +161,9 @@ impl Ledger {
         let mut entry = Entry::new(record);
         entry.call_type = call_type;
         entry.status = status;
-        let Some(slot) = self.table.insert(entry) else {
+        let has_room = self.most_calls.is_none_or(|most| self.table.len() < most);
+        let slot = has_room.then(|| self.table.insert(entry)).flatten();
+        let Some(slot) = slot else {
             return Observed::Full;
         };
         let closed = record.uploaded < self.closed_before;
@@ -201,16 +221,49 @@ impl Ledger {
         }
     }
 
-    /// Marks the calls of a window that a complete reading of it did not show.
-    pub fn mark_missing(&mut self, window: Window, seen: &CallSet, emit: &mut impl FnMut(Event)) {
-        let gone: Vec<Slot> = self
-            .table
-            .slots(window)
-            .filter(|slot| {
-                let entry = &self.table[*slot];
-                !entry.is_missing() && !seen.contains(&entry.id())
-            })
-            .collect();
+    /// Whether a reading listed any of the calls uploaded in one second; `None` if none is known.
+    pub fn is_any_listed(
+        &self,
+        second: UnixSeconds,
+        is_listed: impl Fn(CallId) -> bool,
+    ) -> Option<bool> {
+        let window = Window {
+            from: second,
+            to: second,
+        };
+        let present = |slot: &Slot| !self.table[*slot].is_missing();
+        let mut known = self.table.slots(window).filter(present).peekable();
+        known.peek()?;
+        Some(known.any(|slot| is_listed(self.table[slot].id())))
+    }
+
+    /// Upload times of the calls of a window that a reading did not list.
+    pub fn absent(&self, window: Window, is_listed: impl Fn(CallId) -> bool) -> Vec<UnixSeconds> {
+        let slots = self.absent_slots(window, &is_listed);
+        let mut times: Vec<_> = slots.map(|slot| self.table[slot].uploaded).collect();
+        times.sort_unstable();
+        times
+    }
+
+    fn absent_slots(
+        &self,
+        window: Window,
+        is_listed: &impl Fn(CallId) -> bool,
+    ) -> impl Iterator<Item = Slot> {
+        self.table.slots(window).filter(|slot| {
+            let entry = &self.table[*slot];
+            !entry.is_missing() && !is_listed(entry.id())
+        })
+    }
+
+    /// Marks the calls of a window that are no longer listed.
+    pub fn mark_missing(
+        &mut self,
+        window: Window,
+        is_listed: impl Fn(CallId) -> bool,
+        emit: &mut impl FnMut(Event),
+    ) {
+        let gone: Vec<Slot> = self.absent_slots(window, &is_listed).collect();
         for slot in gone {
             self.drop_pending(slot);
             let entry = &self.table[slot];

@@ -67,10 +67,12 @@ impl Book {
     }
 
     fn miss(&mut self, window: Window, seen: &[u128]) -> Vec<Event> {
-        let seen: CallSet = seen.iter().map(|id| CallId(*id)).collect();
+        let seen: HashSet<CallId> = seen.iter().map(|id| CallId(*id)).collect();
         let mut told = Vec::new();
         self.ledger
-            .mark_missing(window, &seen, &mut |event| told.push(event));
+            .mark_missing(window, |id| seen.contains(&id), &mut |event| {
+                told.push(event)
+            });
         self.events.extend(&told);
         told
     }

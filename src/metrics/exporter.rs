@@ -260,6 +260,11 @@ impl TargetMetrics {
         self.api_retries.with_label_values(&[&self.name, api]).inc();
     }
 
+    /// A part of the list was taken without proof, or stepped over.
+    pub fn window_unproven(&self, reason: &str) {
+        let _ = reason;
+    }
+
     /// So many records were rejected.
     pub fn reject(&self, reason: &str, count: u64) {
         self.rejected

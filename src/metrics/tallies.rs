@@ -218,6 +218,11 @@ impl Tallies {
                 .all(|h| h.go_on(catalog::RATIO.bounds))
     }
 
+    /// Calls that were ever counted.
+    pub fn counted(&self) -> u64 {
+        self.calls.values().sum()
+    }
+
     /// Calls by type and place, for the status page.
     pub fn window(&self) -> impl Iterator<Item = (CallType, Place, u64)> {
         self.window

@@ -8,11 +8,15 @@ use crate::ledger::{Ledger, Marks, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::Source;
 use crate::metrics::tallies::Tallies;
-use crate::model::{CallSet, CallType, Rejection, Status, UnixSeconds, Window};
+use crate::model::{CallId, CallType, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
+use crate::puller::skipped::{Skipped, SkippedWindows};
 use crate::store::{Changes, FileStore, Key, Medium, StoreError};
 use crate::upstream::{Page, Rejected};
+
+/// Seconds after which a frontier is written that moved alone.
+const FRONTIER_INTERVAL: UnixSeconds = 60;
 
 /// What is kept beside the rows of the calls.
 #[derive(Serialize, Deserialize)]
@@ -23,6 +27,8 @@ struct State<'a> {
     /// Not in files that were written before it was kept; nobody can tell it any more.
     #[serde(default)]
     counted_from: Option<UnixSeconds>,
+    #[serde(default)]
+    skipped: Cow<'a, SkippedWindows>,
 }
 
 fn damaged(name: &str) -> StoreError {
@@ -37,7 +43,15 @@ pub struct Book {
     pub(super) progress: Progress,
     /// Calls uploaded before were never counted: at this time, all counters were 0.
     pub(super) counted_from: Option<UnixSeconds>,
+    /// Parts of the list that could not be read.
+    pub(super) skipped: SkippedWindows,
     rejects: RecentSet,
+    /// Something has changed that must be on disk before it is published.
+    changed: bool,
+    /// The progress on disk, and the clock when it was written.
+    written: Option<(Progress, UnixSeconds)>,
+    /// Calls that found no room.
+    pub(super) refused: u64,
 }
 
 impl Book {
@@ -74,6 +88,8 @@ impl Book {
             ledger,
             tallies,
             rejects,
+            changed,
+            refused,
             ..
         } = self;
         let mut rejected = [0; Rejection::ALL.len()];
@@ -89,9 +105,11 @@ impl Book {
                 at: now,
             });
             let observed = ledger.observe(record, now, lookback, &mut |event| {
+                *changed = true;
                 tallies.apply(&event, source)
             });
-            if matches!(observed, Observed::Future | Observed::Full) {
+            *refused += u64::from(observed == Observed::Full);
+            if observed == Observed::Future {
                 tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?observed, "record rejected");
                 reject(Rejected::new(Rejection::UploadTime, record.id));
             }
@@ -99,24 +117,71 @@ impl Book {
         rejected
     }
 
-    /// Marks what a whole reading of a window did not show.
-    pub(super) fn mark_missing(&mut self, window: Window, seen: &CallSet) {
+    /// Marks the calls of a window that two complete readings in agreement did not list.
+    pub(super) fn mark_missing(&mut self, window: Window, is_listed: impl Fn(CallId) -> bool) {
         let Self {
-            ledger, tallies, ..
+            ledger,
+            tallies,
+            changed,
+            ..
         } = self;
-        ledger.mark_missing(window, seen, &mut |event| tallies.apply(&event, None));
+        ledger.mark_missing(window, is_listed, &mut |event| {
+            *changed = true;
+            tallies.apply(&event, None);
+        });
     }
 
     /// Forgets what is older than the lookback.
     pub(super) fn expire(&mut self, cutoff: UnixSeconds) {
         let Self {
-            ledger, tallies, ..
+            ledger,
+            tallies,
+            changed,
+            ..
         } = self;
-        ledger.expire(cutoff, &mut |event| tallies.apply(&event, None));
+        ledger.expire(cutoff, &mut |event| {
+            *changed = true;
+            tallies.apply(&event, None);
+        });
+    }
+
+    /// Calls that were ever counted. While there are none, the marks may still move either way.
+    pub(super) fn counted(&self) -> u64 {
+        self.tallies.counted()
+    }
+
+    /// Forgets how far the list was read, under a clock that was wrong: calls uploaded from
+    /// `from` on are counted.
+    pub(super) fn begin_anew(&mut self, from: UnixSeconds) {
+        self.progress = Progress::default();
+        self.skipped = SkippedWindows::default();
+        self.ledger.reopen(from);
+        self.counted_from = Some(from);
+    }
+
+    /// Whether a commit has anything to write at `now`. That the frontier moved alone is written
+    /// now and then: a restart reads a little more.
+    pub(super) fn is_commit_due(&self, now: UnixSeconds) -> bool {
+        let Some((written, at)) = self.written else {
+            return true;
+        };
+        let elapsed = now.abs_diff(at);
+        self.changed
+            || self.ledger.has_changes()
+            || (written.gap, written.complete) != (self.progress.gap, self.progress.complete)
+            || elapsed >= FRONTIER_INTERVAL
+    }
+
+    /// Notes a change of the skipped windows.
+    pub(super) fn change_skipped(&mut self, change: impl FnOnce(&mut SkippedWindows)) {
+        change(&mut self.skipped);
+        self.changed = true;
     }
 
     /// What has changed since the last commit, with the state that belongs to it.
-    pub(super) fn take_changes(&mut self) -> Changes {
+    pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Changes {
+        self.changed = false;
+        self.written = Some((self.progress, now));
         let rows = self.ledger.take_changes();
         let drop_below = self.ledger.drop_below();
         let state = State {
@@ -124,6 +189,7 @@ impl Book {
             progress: self.progress,
             tallies: Cow::Borrowed(&self.tallies),
             counted_from: self.counted_from,
+            skipped: Cow::Borrowed(&self.skipped),
         };
         let mut key = Key::default();
         key[..4].copy_from_slice(&drop_below.to_be_bytes());
@@ -142,6 +208,7 @@ impl Book {
 
     /// Changes that could not be kept: they come again with the next ones.
     pub(super) fn put_back(&mut self, changes: &Changes) {
+        self.changed = true;
         self.ledger.put_back(&changes.rows);
     }
 
@@ -168,6 +235,7 @@ impl Book {
         book.tallies = state.tallies.into_owned();
         book.progress = state.progress;
         book.counted_from = state.counted_from;
+        book.skipped = state.skipped.into_owned();
         if sound && book.ledger.go_on(&state.marks) && book.tallies.fits(book.ledger.standing()) {
             Ok((book, store))
         } else {
@@ -186,6 +254,7 @@ impl Book {
             calls,
             progress: self.progress,
             remembered: self.ledger.len(),
+            skipped: self.skipped.iter().cloned().collect(),
         }
     }
 }
@@ -196,6 +265,7 @@ pub(super) struct Published {
     pub(super) calls: Option<CallMetrics>,
     pub(super) progress: Progress,
     pub(super) remembered: usize,
+    pub(super) skipped: Vec<Skipped>,
 }
 
 #[cfg(test)]

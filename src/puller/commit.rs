@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::book::Published;
 use super::plan::Progress;
+use super::skipped::Skipped;
 use super::{Failure, Inner, lock};
 use crate::metrics::exposition::CallMetrics;
 use crate::store::{Store, StoreError};
@@ -29,7 +30,14 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn commit_now(&self) -> Result<(), Failure> {
         let (changes, published) = {
             let mut book = lock(&self.book);
-            (book.take_changes(), book.published())
+            let now = (self.clock)();
+            let published = book.published();
+            let due = book.is_commit_due(now);
+            (due.then(|| book.take_changes(now)), published)
+        };
+        let Some(changes) = changes else {
+            self.publish(published);
+            return Ok(());
         };
         match self.store.commit(&changes) {
             Ok(()) => {
@@ -46,7 +54,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn publish(&self, published: Published) {
         let calls = published.calls.map(Arc::new);
-        self.show(calls, published.progress, published.remembered);
+        self.show(
+            calls,
+            published.progress,
+            published.remembered,
+            published.skipped,
+        );
     }
 
     pub(super) fn show(
@@ -54,6 +67,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         calls: Option<Arc<CallMetrics>>,
         progress: Progress,
         remembered: usize,
+        skipped: Vec<Skipped>,
     ) {
         if let Some(frontier) = progress.frontier() {
             self.metrics.set_frontier(frontier.into());
@@ -63,5 +77,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         view.calls = calls;
         view.progress = progress;
         view.remembered = remembered;
+        view.skipped = skipped;
     }
 }

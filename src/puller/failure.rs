@@ -1,5 +1,6 @@
 //! Why a pull failed, and what the failure says to whom.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub enum Failure {
     Upstream(Error),
     /// What was read could not be kept, so it is not counted yet.
     Storage(StoreError),
+    /// The lookback holds more calls than may be remembered, which is so many.
+    Full(usize),
 }
 
 impl From<Error> for Failure {
@@ -38,15 +41,19 @@ impl Failure {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Upstream(error) => error.kind.label(),
-            Self::Storage(_) => "storage",
+            Self::Storage(_) | Self::Full(_) => "storage",
         }
     }
 
     /// What happened.
-    pub fn message(&self) -> &str {
+    pub fn message(&self) -> Cow<'_, str> {
         match self {
-            Self::Upstream(error) => &error.message,
-            Self::Storage(error) => &error.message,
+            Self::Upstream(error) => Cow::Borrowed(&error.message),
+            Self::Storage(error) => Cow::Borrowed(&error.message),
+            Self::Full(most) => Cow::Owned(format!(
+                "{most} calls are remembered, which is all that max_calls allows: calls uploaded \
+                 since then are not counted"
+            )),
         }
     }
 
@@ -55,22 +62,27 @@ impl Failure {
         match self {
             Self::Upstream(error) => error.likely_cause.as_deref(),
             Self::Storage(error) => error.likely_cause.as_deref(),
+            Self::Full(_) => Some(
+                "the lookback holds more calls than max_calls: raise it, or shorten lookback; or \
+                 the vendor lists calls without end",
+            ),
         }
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Upstream(error) => error.retry_after,
-            Self::Storage(_) => None,
+            Self::Storage(_) | Self::Full(_) => None,
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Upstream(error) => error.fmt(f),
-            Self::Storage(error) => error.fmt(f),
+        f.write_str(&self.message())?;
+        match self.likely_cause() {
+            Some(cause) => write!(f, "; likely cause: {cause}"),
+            None => Ok(()),
         }
     }
 }

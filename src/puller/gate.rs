@@ -11,7 +11,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Holds pulls apart: by the configured interval, by a backoff after failures, by what the vendor
 /// asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Gate {
     not_before: Option<Instant>,
     failures: u32,

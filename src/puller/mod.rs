@@ -5,9 +5,15 @@ pub mod book;
 mod commit;
 mod failure;
 pub mod gate;
+mod hints;
+mod pending;
 pub mod plan;
 mod pull;
+mod recent;
 mod recent_set;
+mod reconcile;
+mod scan;
+pub mod skipped;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,15 +26,16 @@ use tracing::{info, warn};
 use book::Book;
 pub use failure::Failure;
 use gate::Gate;
+use hints::ScanHints;
 use plan::{Progress, Spans};
-use pull::{Habits, Pull};
+use pull::Pull;
+use skipped::Skipped;
 
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::{CallType, Status, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
-use crate::upstream::paging::PageSize;
 
 /// The local time. An argument, so that a test can hold it, step it and let it run.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
@@ -46,6 +53,8 @@ pub struct Settings {
     pub min_pull_interval: Duration,
     /// Pages to read at a time.
     pub parallel: usize,
+    /// Calls to remember at most.
+    pub max_calls: usize,
 }
 
 /// What is known of a target at one moment; all that was published by then.
@@ -59,6 +68,8 @@ pub struct View {
     pub progress: Progress,
     /// Calls remembered.
     pub remembered: usize,
+    /// Parts of the list that could not be read and were stepped over, oldest first.
+    pub skipped: Vec<Skipped>,
     /// When the last pull ended, and how long it took; none after one that broke off.
     pub last_pull: Option<(UnixSeconds, Duration)>,
     /// When a pull last succeeded.
@@ -75,6 +86,8 @@ pub struct Known<S> {
     /// What is published, where the book may be ahead of it: what was read and not yet kept is
     /// shown after the next commit.
     view: Option<View>,
+    /// Holds the next pull off: an interval, a backoff or what the vendor asked for.
+    gate: Gate,
 }
 
 impl<S> Known<S> {
@@ -84,6 +97,7 @@ impl<S> Known<S> {
             book,
             store,
             view: None,
+            gate: Gate::default(),
         }
     }
 
@@ -118,11 +132,10 @@ struct Inner<U, S> {
     /// Held while a commit is written, also by one whose pull is gone: the next one waits for it.
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
-    size: PageSize,
     metrics: TargetMetrics,
     book: Mutex<Book>,
     /// Taken by the pull under way.
-    habits: Mutex<Habits>,
+    hints: Mutex<Option<ScanHints>>,
     view: Mutex<View>,
     flight: Mutex<Flight>,
     /// How many pulls have ended, so far as scrapes wait for them.
@@ -177,19 +190,25 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         metrics: TargetMetrics,
         known: Known<S>,
     ) -> Self {
-        let Known { book, store, view } = known;
+        let Known {
+            mut book,
+            store,
+            view,
+            gate,
+        } = known;
+        book.ledger.limit(settings.max_calls);
         let view = view.unwrap_or_else(|| {
             let published = book.published();
             View {
                 calls: published.calls.map(Arc::new),
                 progress: published.progress,
                 remembered: published.remembered,
+                skipped: published.skipped,
                 ..View::default()
             }
         });
         metrics.window.set(settings.spans.lookback.into());
         let inner = Inner {
-            size: PageSize::new(settings.page_size),
             settings,
             upstream,
             store,
@@ -197,13 +216,16 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             clock,
             metrics,
             book: Mutex::new(book),
-            habits: Mutex::default(),
+            hints: Mutex::default(),
             view: Mutex::default(),
-            flight: Mutex::default(),
+            flight: Mutex::new(Flight {
+                gate,
+                ..Flight::default()
+            }),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
-        inner.show(view.calls, view.progress, view.remembered);
+        inner.show(view.calls, view.progress, view.remembered, view.skipped);
         Self {
             inner: Arc::new(inner),
         }
@@ -269,6 +291,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             book: std::mem::take(&mut *lock(&self.inner.book)),
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
+            gate: lock(&self.inner.flight).gate.clone(),
         }
     }
 }
@@ -278,12 +301,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     async fn run(self: Arc<Self>) {
         // However this ends, a later scrape must find the way free.
         let landing = Landing(&self);
-        let mut habits = std::mem::take(&mut *lock(&self.habits));
+        let known = lock(&self.hints).take();
+        let mut hints = known.unwrap_or_else(|| ScanHints::new(self.settings.page_size));
         loop {
             self.wanted.send_replace(false);
             let began = Instant::now();
-            let mut pull = Pull::new(&self, &mut habits);
-            let result = pull.fresh().await;
+            let mut pull = Pull::new(&self, &mut hints);
+            let result = pull.incremental().await;
             self.fresh_ended(began, &result);
             if result.is_ok()
                 && let Err(failure) = pull.reconcile().await
@@ -298,7 +322,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 } else {
                     flight.phase = Phase::Idle;
                 }
-                *lock(&self.habits) = habits;
+                *lock(&self.hints) = Some(hints);
                 std::mem::forget(landing);
                 return;
             }

@@ -17,6 +17,12 @@ pub struct Progress {
     pub gap: Option<Window>,
     /// The first whole lookback is in.
     pub complete: bool,
+    /// When the overlap was last read to its end.
+    #[serde(default)]
+    pub swept: Option<UnixSeconds>,
+    /// All that was known at this time has been compared with the list since then.
+    #[serde(default)]
+    pub reconciled: Option<UnixSeconds>,
 }
 
 /// The times that a target's configuration gives.
@@ -31,13 +37,14 @@ pub struct Spans {
 }
 
 impl Progress {
-    /// What a pull at `now` has to catch up with: answers with the tail to be read, and widens the
-    /// gap where more than a tail is unknown.
+    /// What a pull at `now` has to catch up with: answers with the recent window, in which a call
+    /// may have appeared since the last sweep, and widens the gap where more than that is unknown.
     pub fn begin(&mut self, now: UnixSeconds, spans: Spans) -> Option<Window> {
         let from = now.saturating_sub(spans.lookback);
         let Some(known) = self.known else {
             self.known = Some(Window { from, to: now });
             self.widen_gap(Window { from, to: now });
+            self.swept = Some(now);
             return None;
         };
         let tail = if now.saturating_add(spans.overlap) < known.to {
@@ -45,9 +52,14 @@ impl Progress {
             // happened yet, and now it is behind what is thought to be known.
             self.widen_gap(Window { from, to: now });
             self.known = Some(Window { from, to: now });
+            self.swept = Some(now);
             None
         } else {
             let late = known.to.saturating_sub(spans.overlap);
+            // A call listed since the last sweep was uploaded at most `overlap` before it.
+            let swept = self.swept.unwrap_or(known.to).min(now);
+            self.swept = Some(swept);
+            let late = late.min(swept.saturating_sub(spans.overlap));
             Some(Window {
                 from: late.max(from).min(now),
                 to: now,
@@ -70,8 +82,17 @@ impl Progress {
         tail
     }
 
-    /// The tail is read, or put into the gap: all up to `now` is known but for that.
-    pub fn reached(&mut self, now: UnixSeconds, spans: Spans) {
+    /// Whether the overlap is to be read to its end again.
+    pub fn is_sweep_due(&self, now: UnixSeconds, spans: Spans) -> bool {
+        let due = |swept: UnixSeconds| now >= swept.saturating_add(spans.overlap / 2);
+        self.swept.is_none_or(due)
+    }
+
+    /// The recent window is read, or put into the gap: all up to `now` is known but for that.
+    pub fn reached(&mut self, now: UnixSeconds, spans: Spans, swept: bool) {
+        if swept {
+            self.swept = Some(now);
+        }
         self.known = Some(Window {
             from: now.saturating_sub(spans.lookback),
             to: now,
@@ -118,6 +139,41 @@ pub fn next_span(span: UnixSeconds, found: u64, wanted: u64) -> UnixSeconds {
     let fitting = u64::from(span).saturating_mul(wanted) / found.max(1);
     let most = u64::from(span).saturating_mul(4);
     UnixSeconds::try_from(fitting.clamp(1, most.max(1))).unwrap_or(UnixSeconds::MAX)
+}
+
+/// The two halves of a window; `None` for a second.
+pub fn halves(window: Window) -> Option<(Window, Window)> {
+    let middle = window.from + (window.to - window.from) / 2;
+    (window.from < window.to).then_some((
+        Window {
+            from: window.from,
+            to: middle,
+        },
+        Window {
+            from: middle + 1,
+            to: window.to,
+        },
+    ))
+}
+
+/// The earliest beginning, from `from` to `latest`, of a window that holds at most `room` calls;
+/// `latest` if none does. `count` tells how many a window from there on holds.
+pub fn shortest(
+    from: UnixSeconds,
+    latest: UnixSeconds,
+    room: u64,
+    count: impl Fn(UnixSeconds) -> u64,
+) -> UnixSeconds {
+    let (mut low, mut high) = (from, latest);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if count(middle) <= room {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }
 
 /// Both ends a second wider.
@@ -291,6 +347,11 @@ impl Reconcile {
             from: whole.from,
             to: fits,
         })
+    }
+
+    /// Whether it has come to its end.
+    pub fn is_done(&self) -> bool {
+        self.cursor > self.window.to
     }
 
     /// A slice has been read.

@@ -169,7 +169,8 @@ impl Subject<'_> {
             (Outcome::Status(429), _) => ErrorKind::RateLimit,
             // A refused token request says nothing about a `limit`.
             (Outcome::Status(400), Api::Details) => ErrorKind::BadRequest,
-            (Outcome::Status(_), _) => ErrorKind::Server,
+            (Outcome::Status(500), _) => ErrorKind::Server,
+            (Outcome::Status(_), _) => ErrorKind::Unavailable,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The vendor's API: the only layer that talks to it.
 //!
 //! [`Upstream`] is what the puller asks for; [`http`] answers it from the real service. Bytes
-//! become records in [`wire`], apart from any socket; pages become whole windows in [`paging`];
+//! become records in [`wire`], apart from any socket; pages of a window come from [`pages`];
 //! whether and when to try again is decided by [`retry`], how soon by [`pace`], both pure.
 
 pub mod grant;
 pub mod http;
 pub mod pace;
-pub mod paging;
+pub mod page_size;
+pub mod pages;
 pub mod retry;
 pub mod token;
 pub mod trust;
@@ -121,15 +122,17 @@ pub enum ErrorKind {
     Timeout,
     /// No connection, or one that broke before a status came.
     Connect,
-    /// Any other HTTP status that is not success.
+    /// 500: the vendor's service failed, perhaps at what was asked for.
     Server,
+    /// Any other HTTP status that is not success, as of a gateway. Reported as `server`.
+    Unavailable,
     /// An answer that broke off, is too large or cannot be read.
     Body,
     /// 200 with an error inside.
     Envelope,
     /// 400: the vendor did not like the request, which may be its `limit`. Reported as `server`.
     BadRequest,
-    /// The list would not come to its own total. Reported as `paging`.
+    /// The list has no end. Reported as `paging`.
     Paging,
 }
 
@@ -141,7 +144,7 @@ impl ErrorKind {
             Self::RateLimit => "rate_limit",
             Self::Timeout => "timeout",
             Self::Connect => "connect",
-            Self::Server | Self::BadRequest => "server",
+            Self::Server | Self::Unavailable | Self::BadRequest => "server",
             Self::Body => "body",
             Self::Envelope => "envelope",
             Self::Paging => "paging",

@@ -116,6 +116,7 @@ impl Run {
             page_size: rng.u32(10..60),
             min_pull_interval: Duration::from_secs([0, 5, 15][rng.usize(..3)]),
             parallel: rng.usize(1..4),
+            max_calls: 5_000_000,
         };
         let again = rng.bool();
         let spec = Spec {

@@ -55,6 +55,7 @@ pub(crate) fn puller(
         page_size: 100,
         min_pull_interval: Duration::ZERO,
         parallel: 4,
+        max_calls: 5_000_000,
     };
     let client =
         HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();

@@ -15,7 +15,7 @@ use crate::cli::{CheckArgs, CheckFormat};
 use crate::config::Target;
 use crate::model::Window;
 use crate::upstream::http::{BuildError, HttpClient};
-use crate::upstream::paging::{PageSize, first_page};
+use crate::upstream::pages::{ListHints, Pages};
 use crate::upstream::trust::Trust;
 use crate::upstream::way::Ways;
 use crate::upstream::{Api, Error, Filter, Page, Report as Notice};
@@ -161,8 +161,14 @@ impl Trial {
             from: now.saturating_sub(LOOK),
             to: now,
         };
-        let size = PageSize::new(self.page_size);
-        let (page, limit) = first_page(client, window, Filter::All, &size).await?;
+        let mut hints = ListHints::new(self.page_size);
+        let mut pages = Pages::new(client, window, Filter::All, 1, &mut hints);
+        let page = pages.next().await?;
+        let page = page.unwrap_or_else(|| Page {
+            total: pages.pass().total,
+            ..Page::default()
+        });
+        let limit = pages.limit();
         let mut told = describe(&page);
         if limit < self.page_size {
             told += &format!("; page_size {} is refused, {limit} works", self.page_size);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::metrics::exporter::Gathered;
 use crate::metrics::exposition::{Format, Own, render};
-use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
+use crate::model::{CallId, CallSet, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
 const NOW: UnixSeconds = 50_000;
@@ -113,12 +113,12 @@ fn written(directory: &TempDir) -> (PathBuf, Book) {
         &mut book,
         (0..300).map(|id| record(id, [0, 3, 1, 2, 32, 77][id as usize % 6])),
     );
-    store.commit(&book.take_changes()).unwrap();
+    store.commit(&book.take_changes(NOW)).unwrap();
     take(&mut book, (100..200).map(|id| record(id, 2)));
     book.expire(10_050);
-    let seen = (0..280).map(|id| record(id, 0).id).collect();
-    book.mark_missing(LOOKBACK, &seen);
-    store.commit(&book.take_changes()).unwrap();
+    let seen: CallSet = (0..280).map(|id| record(id, 0).id).collect();
+    book.mark_missing(LOOKBACK, |id| seen.contains(&id));
+    store.commit(&book.take_changes(NOW)).unwrap();
     (path, book)
 }
 
@@ -145,10 +145,10 @@ fn what_could_not_be_kept_comes_again_with_the_next() {
     let (mut book, store) = open(&path).unwrap();
     book.progress.complete = true;
     take(&mut book, (0..50).map(|id| record(id, 0)));
-    let lost = book.take_changes();
+    let lost = book.take_changes(NOW);
     book.put_back(&lost);
     take(&mut book, (40..60).map(|id| record(id, 2)));
-    store.commit(&book.take_changes()).unwrap();
+    store.commit(&book.take_changes(NOW)).unwrap();
     drop(store);
     assert_same(&book, &open(&path).unwrap().0);
 }
@@ -177,12 +177,12 @@ proptest! {
             for book in [&mut never_closed, &mut book] {
                 take(book, seen.iter().map(|(id, status)| record(*id, *status)));
                 if missing {
-                    let seen = seen.iter().map(|(id, _)| record(*id, 0).id).collect();
-                    book.mark_missing(Window { from: 10_010, to: 10_030 }, &seen);
+                    let seen: CallSet = seen.iter().map(|(id, _)| record(*id, 0).id).collect();
+                    book.mark_missing(Window { from: 10_010, to: 10_030 }, |id| seen.contains(&id));
                 }
                 book.expire(cutoff);
             }
-            store.commit(&book.take_changes()).unwrap();
+            store.commit(&book.take_changes(NOW)).unwrap();
             drop(store);
             (book, store) = open(&path).unwrap();
             assert_same(&never_closed, &book);
@@ -353,7 +353,7 @@ fn a_file_of_a_version_that_kept_less_is_read_on() {
     assert_eq!(again.counted_from, None);
     assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
     take(&mut again, (400..500).map(|id| record(id, 2)));
-    store.commit(&again.take_changes()).unwrap();
+    store.commit(&again.take_changes(NOW)).unwrap();
     drop(store);
     let (once_more, _store) = open(&path).unwrap();
     assert_same(&again, &once_more);
@@ -366,7 +366,7 @@ fn the_beginning_of_the_counting_outlives_the_process() {
     let (mut book, store) = open(&path).unwrap();
     book.progress.complete = true;
     book.counted_from = Some(12_345);
-    store.commit(&book.take_changes()).unwrap();
+    store.commit(&book.take_changes(NOW)).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
     assert_same(&book, &again);
@@ -393,7 +393,7 @@ fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
         text.contains(" 5 50000\n"),
         "its duration, and when it was seen: {text}"
     );
-    store.commit(&book.take_changes()).unwrap();
+    store.commit(&book.take_changes(NOW)).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
     let text = spelled(&again, Format::OpenMetrics);

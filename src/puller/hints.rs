@@ -1,0 +1,106 @@
+//! What a target remembers from pull to pull, but not across a restart: it saves requests and
+//! proves nothing.
+
+use std::collections::HashMap;
+
+use super::plan::Reconcile;
+use super::recent::RecentHints;
+use crate::model::{CallId, UnixSeconds, Window};
+use crate::upstream::pages::ListHints;
+
+/// The largest slice of a comparison, pages.
+pub(super) const MOST_RECONCILE_PAGES: u64 = 10;
+/// Looks at a pending call that the filtered list does not show, before it is left to the
+/// comparison of the lookback.
+const LOOKS: u8 = 3;
+/// A vendor that refuses even shorter windows refuses something else.
+pub(super) const SHORTEST_WIDTH: UnixSeconds = 600;
+
+#[derive(Debug)]
+pub(super) struct ScanHints {
+    /// How pages are cut, and what is odd about the list.
+    pub(super) list: ListHints,
+    /// How new calls are found.
+    pub(super) recent: RecentHints,
+    /// Seconds of a gap to be read at a time.
+    pub(super) span: UnixSeconds,
+    /// The widest window that the vendor takes, seconds.
+    pub(super) width: UnixSeconds,
+    /// Lists read since the width was last tried.
+    reads_at_width: u32,
+    /// Whether a call uploaded at the first second of a window is listed, and at the last.
+    pub(super) edges: [Option<bool>; 2],
+    /// Where among the pending calls the next pull begins.
+    pub(super) pending_from: UnixSeconds,
+    /// Pending calls that the filtered list did not show, and yet nothing had happened to them.
+    unlisted: HashMap<CallId, u8>,
+    pub(super) reconcile: Option<Reconcile>,
+    pub(super) reconcile_pages: u64,
+    /// Slices of a comparison that were dropped in a row, because a scrape wanted a pull.
+    pub(super) drops: u32,
+    /// The last warning about the list, so that it is not repeated.
+    pub(super) warned: String,
+}
+
+impl ScanHints {
+    pub(super) fn new(page_size: u32) -> Self {
+        Self {
+            list: ListHints::new(page_size),
+            recent: RecentHints::default(),
+            span: UnixSeconds::MAX,
+            width: UnixSeconds::MAX,
+            reads_at_width: 0,
+            edges: [None; 2],
+            pending_from: 0,
+            unlisted: HashMap::new(),
+            reconcile: None,
+            reconcile_pages: MOST_RECONCILE_PAGES,
+            drops: 0,
+            warned: String::new(),
+        }
+    }
+
+    /// A window of this width was read where wider ones had been refused.
+    pub(super) fn narrowed_to(&mut self, width: UnixSeconds) {
+        self.width = width.max(SHORTEST_WIDTH);
+        self.reads_at_width = 0;
+    }
+
+    /// A list was read. A width that was refused once is tried again after many lists.
+    pub(super) fn list_read(&mut self) {
+        if self.width < UnixSeconds::MAX {
+            self.reads_at_width += 1;
+            if self.reads_at_width >= 1000 {
+                self.width = self.width.saturating_mul(2);
+                self.reads_at_width = 0;
+            }
+        }
+    }
+
+    /// Whether to look where a pending call went that the filtered list does not show.
+    pub(super) fn is_worth_a_look(&self, id: CallId) -> bool {
+        self.unlisted.get(&id).is_none_or(|looks| *looks < LOOKS)
+    }
+
+    /// A look at a call that the filtered list did not show found it still pending.
+    pub(super) fn looked_in_vain(&mut self, id: CallId) {
+        let looks = self.unlisted.entry(id).or_default();
+        *looks = looks.saturating_add(1);
+    }
+
+    /// Forgets the calls that the filtered list shows, or that are no longer pending.
+    pub(super) fn keep_unlisted(&mut self, keep: impl Fn(CallId) -> bool) {
+        self.unlisted.retain(|id, _| keep(*id));
+    }
+
+    /// Seconds to widen the window around a second at each end, so that the second is listed.
+    pub(super) fn padding(&self, window: Window) -> Window {
+        let pad = self
+            .edges
+            .map(|listed| UnixSeconds::from(listed != Some(true)));
+        Window {
+            from: window.from.saturating_sub(pad[0]),
+            to: window.to.saturating_add(pad[1]),
+        }
+    }
+}

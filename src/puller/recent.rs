@@ -1,0 +1,205 @@
+//! What was uploaded since the last pull, and what appeared late.
+//!
+//! The overlap is read to its end where it fits a page, and every half overlap anyway, so that a
+//! late row is counted within that time. In between, the total saves requests: where it is what
+//! the ledger expects, only the pages are read that connect to what is known.
+
+use super::Failure;
+use super::plan;
+use super::pull::Pull;
+use super::scan::{Scanned, may_be_local};
+use crate::model::{UnixSeconds, Window};
+use crate::store::Store;
+use crate::upstream::pages::Pages;
+use crate::upstream::{Filter, Page, Upstream};
+
+/// Sweeps during which a total that was wrong several times is not listened to, at most.
+const LONGEST_DEAFNESS: u32 = 64;
+
+/// What the totals of the recent window are worth.
+#[derive(Debug, Default)]
+pub(super) struct RecentHints {
+    /// Whether pages show the latest upload first.
+    newest_first: bool,
+    /// By how much the total exceeded the known calls when the overlap was last read to its end.
+    excess: i64,
+    /// Sweeps until a total is listened to again, and for how many it was not the last time.
+    deaf_for: u32,
+    last_deafness: u32,
+}
+
+impl RecentHints {
+    /// Learns the order of a list from a page.
+    pub(super) fn observe(&mut self, page: &Page) {
+        let times = || page.records.iter().map(|record| record.uploaded);
+        if let (Some(first), Some(last)) = (times().next(), times().last())
+            && first != last
+        {
+            self.newest_first = times().rev().is_sorted();
+        }
+    }
+
+    fn swept(&mut self, excess: i64) {
+        self.excess = excess;
+        self.deaf_for = self.deaf_for.saturating_sub(1);
+    }
+
+    /// A total promised something new, and the overlap held nothing new.
+    fn false_alarm(&mut self) {
+        self.last_deafness = (self.last_deafness * 2).clamp(1, LONGEST_DEAFNESS);
+        self.deaf_for = self.last_deafness;
+    }
+
+    fn is_alarm(&self, excess: i64) -> bool {
+        self.deaf_for == 0 && excess != self.excess
+    }
+}
+
+/// What a look at the recent window came to.
+enum Look {
+    /// All new calls are known, and the total promises nothing else.
+    Connected,
+    /// The total, or the list, is not what was expected.
+    Alarm,
+}
+
+impl<U: Upstream, S: Store> Pull<'_, U, S> {
+    /// Reads what is new in a window that begins before the last sweep.
+    pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
+        let intervals = self.inner.settings.spans;
+        let room = self.hints.list.size.rows() / 2;
+        let (due, known, from) = self.book(|book| {
+            let count = |from| book.ledger.count_present(Window { from, ..window });
+            let due = book.progress.is_sweep_due(self.now, intervals);
+            let known = book.progress.known.map_or(window.from, |known| known.to);
+            let known = known.clamp(window.from, window.to);
+            let from = plan::shortest(window.from, known, room, count);
+            (due || from == window.from, known, from)
+        });
+        let mut swept = due;
+        let mut scanned = Scanned::Whole;
+        if !due {
+            let before = self.counted();
+            let look = if self.hints.recent.newest_first {
+                self.look_newest_first(window, known).await?
+            } else {
+                let newest = Window { from, ..window };
+                scanned = self.scan_slice(newest).await?;
+                let rest = Window { to: from, ..window };
+                self.look_at_total(rest).await?
+            };
+            if let (Look::Alarm, Scanned::Whole) = (look, scanned) {
+                let counted = self.counted();
+                scanned = self.sweep(window).await?;
+                swept = true;
+                if counted == self.counted() && counted == before {
+                    self.hints.recent.false_alarm();
+                }
+            }
+        } else {
+            scanned = self.sweep(window).await?;
+        }
+        self.book(|book| {
+            if scanned == Scanned::Oversized {
+                book.progress.widen_gap(window);
+            }
+            if book.refused == 0 {
+                book.progress.reached(self.now, intervals, swept);
+            }
+        });
+        Ok(())
+    }
+
+    /// Reads the window to its end.
+    async fn sweep(&mut self, window: Window) -> Result<Scanned, Failure> {
+        self.last_total = None;
+        let scanned = self.scan_slice(window).await?;
+        if let (Some(asked), Some(total)) = (self.asked(window), self.last_total) {
+            let excess = self.excess(asked, total);
+            self.hints.recent.swept(excess);
+        }
+        Ok(scanned)
+    }
+
+    /// Reads pages until they reach back to what was known before, which the new calls precede.
+    async fn look_newest_first(
+        &mut self,
+        window: Window,
+        known: UnixSeconds,
+    ) -> Result<Look, Failure> {
+        let inner = self.inner;
+        let whole = self.book(|book| book.skipped.without(window)) == [window];
+        let (Some(asked), true) = (self.asked(window), whole) else {
+            return Ok(Look::Alarm);
+        };
+        let (list, recent) = (&mut self.hints.list, &mut self.hints.recent);
+        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
+        let total = loop {
+            match pages.next().await.map_err(Failure::from) {
+                Ok(Some(page)) => {
+                    self.applied.apply(inner, &page);
+                    recent.observe(&page);
+                    let mut times = page.records.iter().map(|record| record.uploaded);
+                    let connects = times.any(|at| at < known);
+                    if connects && recent.newest_first {
+                        break page.total;
+                    }
+                    if !recent.newest_first {
+                        return Ok(Look::Alarm);
+                    }
+                }
+                Ok(None) => return Ok(Look::Alarm),
+                Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),
+                Err(failure) => return Err(failure),
+            }
+        };
+        drop(pages);
+        Ok(self.judge(asked, total))
+    }
+
+    /// Whether the total of a window is what the ledger expects.
+    async fn look_at_total(&mut self, window: Window) -> Result<Look, Failure> {
+        let inner = self.inner;
+        let Some(asked) = self
+            .asked(window)
+            .filter(|_| self.hints.recent.deaf_for == 0)
+        else {
+            return Ok(Look::Connected);
+        };
+        let list = &mut self.hints.list;
+        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
+        let total = match pages.next().await.map_err(Failure::from) {
+            Ok(Some(page)) => {
+                self.applied.apply(inner, &page);
+                page.total
+            }
+            Ok(None) => Some(0),
+            Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),
+            Err(failure) => return Err(failure),
+        };
+        drop(pages);
+        Ok(self.judge(asked, total))
+    }
+
+    fn judge(&self, asked: Window, total: Option<u64>) -> Look {
+        let is_alarm = total.is_some_and(|total| {
+            let excess = self.excess(asked, total);
+            self.hints.recent.is_alarm(excess)
+        });
+        if is_alarm {
+            Look::Alarm
+        } else {
+            Look::Connected
+        }
+    }
+
+    /// By how much a total exceeds the calls that are known.
+    fn excess(&self, asked: Window, total: u64) -> i64 {
+        let known = self.book(|book| book.ledger.count_present(asked));
+        total.min(i64::MAX as u64) as i64 - known as i64
+    }
+
+    fn counted(&self) -> u64 {
+        self.book(|book| book.counted())
+    }
+}

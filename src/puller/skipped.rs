@@ -1,0 +1,207 @@
+//! Parts of the list that cannot be read, each stepped over and tried again later. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{UnixSeconds, Window};
+
+/// Seconds until a skipped window is tried again; doubles up to the longest.
+const FIRST_RETRY: UnixSeconds = 60;
+const LONGEST_RETRY: UnixSeconds = 3600;
+/// Windows remembered; beyond that neighbours are merged, so that a vendor cannot make this grow.
+const MOST: usize = 64;
+
+/// A window that was stepped over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Upload times; both ends belong to it.
+    pub window: Window,
+    /// When it was first stepped over.
+    pub since: UnixSeconds,
+    /// Not tried again before.
+    pub retry_at: UnixSeconds,
+    /// How often it has been tried.
+    pub tries: u32,
+    /// What the vendor answered, for people.
+    pub reason: String,
+}
+
+/// All skipped windows of a target: ascending, apart from each other.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SkippedWindows(Vec<Skipped>);
+
+impl SkippedWindows {
+    /// Each of them, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Skipped> {
+        self.0.iter()
+    }
+
+    /// Whether a time lies in one of them.
+    pub fn contains(&self, time: UnixSeconds) -> bool {
+        self.0.iter().any(|skipped| skipped.window.contains(time))
+    }
+
+    /// Adds a window, or notes that it failed once more.
+    pub fn add(&mut self, window: Window, now: UnixSeconds, reason: &str) {
+        let mut new = Skipped {
+            window,
+            since: now,
+            retry_at: now,
+            tries: 0,
+            reason: reason.chars().take(200).collect(),
+        };
+        self.0.retain(|old| {
+            let touches = old.window.from <= window.to.saturating_add(1)
+                && window.from <= old.window.to.saturating_add(1);
+            if touches {
+                new.window.from = new.window.from.min(old.window.from);
+                new.window.to = new.window.to.max(old.window.to);
+                new.since = new.since.min(old.since);
+                new.tries = new.tries.max(old.tries);
+            }
+            !touches
+        });
+        let wait = FIRST_RETRY.saturating_mul(1 << new.tries.min(6));
+        new.retry_at = now.saturating_add(wait.min(LONGEST_RETRY));
+        new.tries = new.tries.saturating_add(1);
+        let at = self
+            .0
+            .partition_point(|old| old.window.from < new.window.from);
+        self.0.insert(at, new);
+        if self.0.len() > MOST {
+            self.merge_closest();
+        }
+    }
+
+    fn merge_closest(&mut self) {
+        let gap = |at: &usize| self.0[*at].window.from - self.0[*at - 1].window.to;
+        if let Some(at) = (1..self.0.len()).min_by_key(gap) {
+            let right = self.0.remove(at);
+            let left = &mut self.0[at - 1];
+            left.window.to = right.window.to;
+            left.since = left.since.min(right.since);
+        }
+    }
+
+    /// A window that is to be tried again at `now`.
+    pub fn due(&self, now: UnixSeconds) -> Option<Window> {
+        // A retry far ahead was planned by a clock that was ahead too.
+        let due = |skipped: &&Skipped| {
+            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * LONGEST_RETRY)
+        };
+        self.0.iter().find(due).map(|skipped| skipped.window)
+    }
+
+    /// A window has been read.
+    pub fn remove(&mut self, window: Window) {
+        self.0.retain(|skipped| skipped.window != window);
+    }
+
+    /// Drops what lies before a time; answers with what was dropped.
+    pub fn expire(&mut self, before: UnixSeconds) -> Vec<Skipped> {
+        let (gone, kept) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|skipped: &Skipped| skipped.window.to < before);
+        self.0 = kept;
+        gone
+    }
+
+    /// The parts of a window that are not skipped.
+    pub fn without(&self, window: Window) -> Vec<Window> {
+        let mut parts = Vec::new();
+        let mut from = Some(window.from);
+        for skipped in &self.0 {
+            let Some(start) = from else { break };
+            let hole = skipped.window;
+            if hole.to < start || hole.from > window.to {
+                continue;
+            }
+            if hole.from > start {
+                parts.push(Window {
+                    from: start,
+                    to: hole.from - 1,
+                });
+            }
+            from = hole.to.checked_add(1).filter(|next| *next <= window.to);
+        }
+        parts.extend(from.map(|from| Window {
+            from,
+            to: window.to,
+        }));
+        parts
+    }
+
+    /// A window a second wider at both ends, but not into a skipped one, unless its last second
+    /// is known not to be listed.
+    pub fn padded(&self, window: Window, is_listed: [Option<bool>; 2]) -> Window {
+        let free = |time: UnixSeconds, edge: UnixSeconds, is_listed| {
+            let blocked = is_listed != Some(false) && self.contains(time);
+            if blocked { edge } else { time }
+        };
+        Window {
+            from: free(window.from.saturating_sub(1), window.from, is_listed[0]),
+            to: free(window.to.saturating_add(1), window.to, is_listed[1]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(from: UnixSeconds, to: UnixSeconds) -> Window {
+        Window { from, to }
+    }
+
+    #[test]
+    fn what_is_skipped_is_left_out_and_tried_again_ever_later() {
+        let mut skipped = SkippedWindows::default();
+        skipped.add(window(100, 101), 1000, "500");
+        skipped.add(window(300, 300), 1000, "500");
+        assert_eq!(
+            skipped.without(window(0, 400)),
+            [window(0, 99), window(102, 299), window(301, 400)]
+        );
+        assert_eq!(skipped.without(window(100, 100)), []);
+        assert_eq!(skipped.without(window(101, 300)), [window(102, 299)]);
+        assert_eq!(skipped.without(window(500, 600)), [window(500, 600)]);
+        assert_eq!(
+            skipped.padded(window(102, 299), [None; 2]),
+            window(102, 299)
+        );
+        assert_eq!(
+            skipped.padded(window(103, 200), [None; 2]),
+            window(102, 201)
+        );
+        let known = [Some(true), Some(false)];
+        assert_eq!(skipped.padded(window(102, 299), known), window(102, 300));
+        let mut now = 1000;
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let due = (now..).find(|at| skipped.due(*at).is_some()).unwrap();
+            waits.push(due - now);
+            now = due;
+            while let Some(window) = skipped.due(now) {
+                skipped.add(window, now, "500");
+            }
+        }
+        assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        skipped.remove(window(300, 300));
+        assert_eq!(skipped.expire(102).len(), 1);
+        assert_eq!(skipped.iter().count(), 0);
+    }
+
+    #[test]
+    fn neighbours_are_one_and_there_are_never_many() {
+        let mut skipped = SkippedWindows::default();
+        for at in 0..1000 {
+            skipped.add(window(at * 10, at * 10), 1, "x");
+            assert!(skipped.iter().count() <= MOST);
+        }
+        assert!((0..1000).all(|at| skipped.contains(at * 10)));
+        let mut skipped = SkippedWindows::default();
+        skipped.add(window(5, 5), 1, "x");
+        skipped.add(window(7, 7), 1, "x");
+        skipped.add(window(6, 6), 1, "x");
+        assert_eq!(skipped.iter().next().unwrap().window, window(5, 7));
+    }
+}

@@ -35,7 +35,7 @@ async fn a_cap_on_depth_does_not_keep_a_day_from_loading() {
     for (deep_is_empty, oldest_first) in
         [(false, false), (true, false), (false, true), (true, true)]
     {
-        let bench = bench(deep(deep_is_empty), even(20_000, 86_400), SPANS);
+        let bench = bench(deep(deep_is_empty), even(20_000, 80_000), SPANS);
         bench.vendor.with(|list| list.oldest_first = oldest_first);
         let requests = bench.pulls(5).await.len();
         bench.assert_up();
@@ -47,7 +47,7 @@ async fn a_cap_on_depth_does_not_keep_a_day_from_loading() {
 #[tokio::test(start_paused = true)]
 async fn a_cap_on_depth_does_not_keep_an_outage_from_being_made_up_for() {
     for deep_is_empty in [false, true] {
-        let bench = bench(deep(deep_is_empty), even(2000, 86_400), SPANS);
+        let bench = bench(deep(deep_is_empty), even(2000, 78_000), SPANS);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 2000);
         bench
@@ -81,7 +81,7 @@ async fn a_cap_on_the_width_of_a_window_is_kept() {
                 reconcile_interval: 3600,
                 ..SPANS
             };
-            let mut calls = even(2000, lookback);
+            let mut calls = even(2000, lookback - 7000);
             // Pending calls far apart: looked for in windows that are no wider either.
             calls[50].status = Call::waiting(0, 0).status;
             calls[1900].status = Call::waiting(0, 0).status;

@@ -21,7 +21,7 @@ const AHEAD: [i64; 3] = [25 * HOUR, 365 * 24 * HOUR, 8 * HOUR];
 async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     let what = format!("{ahead} s ahead, first pull fails: {fails}, restarts: {restarts}");
     let list = List {
-        calls: even(400, 14_400),
+        calls: even(400, 8000),
         ..List::default()
     };
     let mut bench = Bench::new(settings(SPANS, 100), list);
@@ -85,7 +85,7 @@ async fn nor_if_the_first_pull_failed() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_steps_back_counts_no_call_twice() {
     let list = List {
-        calls: even(400, 14_400),
+        calls: even(400, 8000),
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);

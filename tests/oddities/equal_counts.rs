@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use cec_exporter::model::Window;
 use cec_exporter::puller::plan::Spans;
+use tokio::time::Instant;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, add, even};
+use crate::listed::{BASE, Call, List, add, even};
 
 fn bench(calls: Vec<Call>, spans: Spans) -> Bench {
     let list = List {
@@ -24,7 +27,7 @@ const PULLS: u32 = SPANS.overlap / 2 / 15 + 5;
 async fn a_late_row_is_counted_though_another_is_deleted() {
     for (deleted, late) in [(30, 590), (400, 300), (590, 60), (20_000, 500), (300, 595)] {
         // Dense enough that the overlap is more than a page.
-        let bench = bench(even(20_000, 86_400), SPANS);
+        let bench = bench(even(20_000, 80_000), SPANS);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 20_000);
         let now = bench.vendor.now();
@@ -47,7 +50,7 @@ async fn a_late_row_is_counted_though_another_is_deleted() {
 #[tokio::test(start_paused = true)]
 async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
     for gone in 1..4 {
-        let bench = bench(even(20_000, 86_400), SPANS);
+        let bench = bench(even(20_000, 80_000), SPANS);
         bench.pulls(3).await;
         let now = bench.vendor.now();
         bench.vendor.with(|list| {
@@ -68,29 +71,27 @@ async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_window_that_changes_between_its_pages_is_read_again() {
     for oldest_first in [false, true] {
-        let list = List {
-            calls: even(150, 600),
-            oldest_first,
-            ..List::default()
+        let spans = Spans {
+            reconcile_interval: 1200,
+            ..SPANS
         };
-        let bench = Bench::new(settings(SPANS, 100), list);
-        let mut changes = 0;
+        // Older than the tail, so that nothing but the comparison comes back to it.
+        let mut calls = even(150, 7200);
+        for call in &mut calls {
+            call.at -= 7200;
+        }
+        let bench = bench(calls, spans);
+        let mut is_changed = false;
         bench.vendor.with(|list| {
+            list.oldest_first = oldest_first;
             list.before = Some(Box::new(move |calls, request| {
-                if request.page == 2 && changes < 1 {
-                    changes += 1;
-                    // One leaves the first page, so that the first of the second one moves there;
-                    // one joins where it is read yet.
-                    let (leaves, joins) = match oldest_first {
-                        false => (calls.len() - 5, calls[3].at),
-                        true => (5, calls[calls.len() - 3].at),
-                    };
-                    calls.remove(leaves);
-                    add(calls, Call::done(1000, joins));
+                if request.page == 2 && !is_changed {
+                    is_changed = true;
+                    slip(calls, request.window, oldest_first, 1000);
                 }
             }));
         });
-        bench.pulls(PULLS).await;
+        bench.pulls(2 * 80 + 10).await;
         bench.assert_up();
         // The one that left was listed, and may have been read.
         assert!(
@@ -102,60 +103,67 @@ async fn a_window_that_changes_between_its_pages_is_read_again() {
     }
 }
 
+/// One leaves the first page of a window, so that the first of the second page moves there; one
+/// joins where nothing has been read yet.
+fn slip(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) -> Call {
+    let begin = calls.partition_point(|call| call.at < window.from);
+    let end = calls.partition_point(|call| call.at <= window.to);
+    let (leaves, at) = match oldest_first {
+        false => (end - 5, calls[begin + 1].at),
+        true => (begin + 5, calls[end - 2].at),
+    };
+    let left = calls.remove(leaves);
+    add(calls, Call::done(joins, at));
+    left
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_what_is_gone_is_missing_however_the_list_moves() {
     for oldest_first in [false, true] {
         let spans = Spans {
             lookback: 14_400,
-            reconcile_interval: 600,
+            reconcile_interval: 300,
             ..SPANS
         };
-        let mut calls = even(1000, 14_400);
-        for place in (0..900).step_by(90) {
-            calls[place].status = Call::waiting(0, 0).status;
-        }
-        let bench = bench(calls, spans);
+        let bench = bench(even(400, 8000), spans);
         bench.vendor.with(|list| list.oldest_first = oldest_first);
         bench.pulls(3).await;
-        assert_eq!(bench.counted(), 1000);
-        let deleted = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&deleted);
-        let mut rng = fastrand::Rng::with_seed(1);
+        assert_eq!(bench.counted(), 400);
+        let joined = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&joined);
+        let mut away: Option<Call> = None;
+        let mut next = Instant::now();
         bench.vendor.with(|list| {
             list.before = Some(Box::new(move |calls, request| {
-                if request.page < 2 {
-                    return;
+                if request.page == 1
+                    && let Some(call) = away.take()
+                {
+                    // It was never gone for longer than a reading takes.
+                    add(calls, call);
                 }
-                let inside: Vec<usize> = (0..calls.len())
-                    .filter(|place| request.window.contains(calls[*place].at))
-                    .collect();
-                if inside.len() > 100 && counter.load(Ordering::Relaxed) < 100 {
-                    // From the page that was read, and anywhere.
-                    let recent = match oldest_first {
-                        true => inside[rng.usize(..90)],
-                        false => inside[inside.len() - 1 - rng.usize(..90)],
-                    };
-                    calls.remove(recent);
+                // Apart from the tail, which is read again and again.
+                let is_old = request.window.from < BASE - 600;
+                if request.page == 2 && is_old && Instant::now() >= next {
+                    // Rarely enough for a second reading to find the list at rest.
+                    next = Instant::now() + Duration::from_secs(100);
                     let number = counter.fetch_add(1, Ordering::Relaxed);
-                    let at = calls[inside[rng.usize(..inside.len() - 1)]].at;
-                    add(calls, Call::done(10_000 + u128::from(number), at));
+                    away = Some(slip(
+                        calls,
+                        request.window,
+                        oldest_first,
+                        10_000 + u128::from(number),
+                    ));
                 }
             }));
         });
         for _ in 0..300 {
             bench.pull_after(15).await;
-            let gone = deleted.load(Ordering::Relaxed);
-            assert!(bench.missing() <= gone, "{} of {gone}", bench.missing());
+            bench.assert_up();
+            assert_eq!(bench.missing(), 0, "oldest first: {oldest_first}");
         }
-        assert!(deleted.load(Ordering::Relaxed) > 10);
-        bench.vendor.with(|list| list.before = None);
-        bench.pulls(100).await;
-        let cutoff = bench.vendor.now() - 14_400;
-        let listed = bench.vendor.with(|list| {
-            let inside = list.calls.iter().filter(|call| call.at >= cutoff);
-            inside.count() as u64
-        });
-        assert_eq!(bench.listed(), listed);
+        let joined = joined.load(Ordering::Relaxed);
+        assert!(joined > 5, "{joined}");
+        assert_eq!(bench.counted(), 400 + joined);
     }
 }
 
@@ -167,13 +175,13 @@ async fn one_reading_is_not_enough_for_missing() {
         reconcile_interval: 600,
         ..SPANS
     };
-    let mut calls = even(400, 14_400);
+    let mut calls = even(400, 8000);
     calls[200].status = Call::waiting(0, 0).status;
     let bench = bench(calls, spans);
     bench.pulls(3).await;
     // Now and then one answer leaves a call out, with a total that fits.
     let mut kept: Option<Call> = None;
-    let mut next = tokio::time::Instant::now();
+    let mut next = Instant::now();
     bench.vendor.with(|list| {
         list.before = Some(Box::new(move |calls, request| {
             if let Some(call) = kept.take() {
@@ -185,8 +193,8 @@ async fn one_reading_is_not_enough_for_missing() {
             else {
                 return;
             };
-            if tokio::time::Instant::now() >= next {
-                next = tokio::time::Instant::now() + std::time::Duration::from_secs(400);
+            if Instant::now() >= next {
+                next = Instant::now() + Duration::from_secs(400);
                 kept = Some(calls.remove(place));
             }
         }));

@@ -3,22 +3,27 @@
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, add, even};
+use crate::listed::{Call, List, Oddity, add, even};
 
 #[tokio::test(start_paused = true)]
 async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
         let list = List {
-            calls: even(20_000, 86_400),
+            calls: even(20_000, 80_000),
             ..List::default()
         };
         let bench = Bench::new(settings(SPANS, 1000), list);
         bench.pulls(3).await;
         bench.assert_up();
+        // A spell that ends just when the smallest size is tried, and one that outlasts it.
+        bench
+            .vendor
+            .with(|list| list.oddity.largest_limit = Some((10, kind)));
+        bench.pulls(5).await;
         bench.vendor.with(|list| list.oddity.failing = Some(kind));
         bench.pulls(20).await;
         assert_eq!(bench.view().up, Some(false));
-        bench.vendor.with(|list| list.oddity.failing = None);
+        bench.vendor.with(|list| list.oddity = Oddity::default());
         let mut requests = bench.pulls(240).await;
         bench.assert_up();
         let last = requests.split_off(requests.len() - 20);
@@ -38,7 +43,7 @@ async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
 async fn a_limit_that_is_refused_is_halved_and_seldom_tried_again() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
         let list = List {
-            calls: even(5000, 86_400),
+            calls: even(5000, 80_000),
             ..List::default()
         };
         let bench = Bench::new(settings(SPANS, 1000), list);

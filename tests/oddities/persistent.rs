@@ -33,7 +33,7 @@ fn requests(pulls: &[Vec<PageRequest>]) -> usize {
 #[tokio::test(start_paused = true)]
 async fn calls_without_a_status_cost_nothing_at_each_pull() {
     for status in [-1, 77] {
-        let mut calls = even(20_000, 86_400);
+        let mut calls = even(20_000, 80_000);
         for call in calls.iter_mut().step_by(50) {
             call.status = Call::new(0, 0, status).status;
         }
@@ -58,7 +58,7 @@ async fn calls_without_a_status_cost_nothing_at_each_pull() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_gets_a_status_after_all_is_followed() {
-    let mut calls = even(2000, 86_400);
+    let mut calls = even(2000, 78_000);
     for place in [500, 1995] {
         calls[place].status = Call::new(0, 0, -1).status;
     }
@@ -91,7 +91,7 @@ async fn a_call_that_gets_a_status_after_all_is_followed() {
 #[tokio::test(start_paused = true)]
 async fn bounds_that_do_not_belong_to_the_window_cost_nothing_at_each_pull() {
     // With a call in each second, one is always at a bound.
-    for calls in [even(20_000, 86_400), even(86_000, 86_400)] {
+    for calls in [even(20_000, 80_000), even(80_000, 80_000)] {
         let count = calls.len() as u64;
         let list = List {
             calls,
@@ -131,8 +131,8 @@ async fn rows_that_cannot_be_used_cost_nothing_at_each_pull() {
         ),
         ("shape", "17"),
     ] {
-        let mut calls = even(20_000, 86_400);
-        // One in the tail at first, one older.
+        let mut calls = even(20_000, 80_000);
+        // One in the tail at first, which has a few pages, and one older.
         for at in [BASE - 100, BASE - 40_000] {
             let row = row
                 .replace("1699999900", &at.to_string())
@@ -143,7 +143,7 @@ async fn rows_that_cannot_be_used_cost_nothing_at_each_pull() {
             calls,
             ..List::default()
         };
-        let bench = Bench::new(settings(SPANS, 100), list);
+        let bench = Bench::new(settings(SPANS, 25), list);
         bench.pulls(5).await;
         bench.assert_up();
         assert_eq!(bench.counted(), 20_000, "{reason}");

@@ -17,7 +17,7 @@ const SPANS: Spans = Spans {
 #[tokio::test(start_paused = true)]
 async fn the_comparison_ends_though_every_pull_is_followed_by_another() {
     let list = List {
-        calls: even(2000, 14_400),
+        calls: even(2000, 10_000),
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);
@@ -45,7 +45,7 @@ async fn the_comparison_ends_though_every_pull_is_followed_by_another() {
 #[tokio::test(start_paused = true)]
 async fn a_scrape_does_not_wait_for_a_comparison() {
     let list = List {
-        calls: even(2000, 14_400),
+        calls: even(2000, 10_000),
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);

@@ -58,7 +58,7 @@ async fn three_lookbacks(bench: &Bench) -> usize {
 async fn a_row_that_fails_costs_only_itself() {
     for kind in [ErrorKind::Server, ErrorKind::Body] {
         for place in [20, 200, 399] {
-            let mut calls = even(400, 14_400);
+            let mut calls = even(400, 8000);
             calls[place].fault = Some(kind);
             let bench = bench(calls);
             bench.pulls(20).await;
@@ -78,7 +78,7 @@ async fn a_row_that_fails_costs_only_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_begins_to_fail_stops_neither_pending_calls_nor_expiry() {
-    let mut calls = even(400, 14_400);
+    let mut calls = even(400, 8000);
     // Old enough to be no part of the tail, and waiting for good beside what cannot be read.
     for place in [199, 201, 300] {
         calls[place].status = Call::waiting(0, 0).status;
@@ -103,7 +103,7 @@ async fn a_row_that_begins_to_fail_stops_neither_pending_calls_nor_expiry() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_call_beside_a_row_that_is_listed_twice_expires() {
-    let mut calls = even(400, 14_400);
+    let mut calls = even(400, 8000);
     calls[200].status = Call::waiting(0, 0).status;
     calls[201].copies = 2;
     let bench = bench(calls);
@@ -118,7 +118,7 @@ async fn a_deleted_call_beside_a_row_that_is_listed_twice_expires() {
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_can_be_read_again_is() {
-    let mut calls = even(400, 14_400);
+    let mut calls = even(400, 8000);
     calls[300].fault = Some(ErrorKind::Server);
     let bench = bench(calls);
     bench.pulls(20).await;
@@ -145,7 +145,7 @@ async fn a_value_that_is_not_json_costs_only_itself() {
         (b"\"staff_name\":\"\xff\xfe\",\"duration\":5", 0.0),
         (b"\"left_channel\":\"\xff\",\"duration\":5", 0.0),
     ] {
-        let mut calls = even(400, 14_400);
+        let mut calls = even(400, 8000);
         add(&mut calls, Call::done(7, at).written(row(rest)));
         let bench = bench(calls);
         bench.pulls(10).await;

@@ -9,13 +9,6 @@ use super::replay::{Series, counters, replay, series};
 use super::vendor::Served;
 use super::world::{BASE, Run, total};
 
-/// What a series may be: each call that is sure to be in it, and each that may be.
-#[derive(Default)]
-struct Range {
-    sure: f64,
-    perhaps: f64,
-}
-
 impl Run {
     /// Nothing is above the truth: no more calls than were ever listed, and none missing that is
     /// not gone.
@@ -109,14 +102,16 @@ impl Run {
         let rows = &self.odd.rows;
         let mut world = self.vendor.simulator.world();
         let blocked = self.odd.blocked(&mut world, vendor_now);
-        let mut expected = std::collections::BTreeMap::<String, Range>::new();
+        // Calls that are sure to be in a series, and how many may be in any.
+        let mut expected = Series::new();
+        let mut unsure = 0.0;
         let mut add = |name: String, is_sure: bool| {
-            let range = expected.entry(name).or_default();
-            *(if is_sure {
-                &mut range.sure
+            let count = if is_sure {
+                expected.entry(name).or_default()
             } else {
-                &mut range.perhaps
-            }) += 1.0;
+                &mut unsure
+            };
+            *count += 1.0;
         };
         let mut oldest = Series::new();
         let mut there = BTreeSet::new();
@@ -168,29 +163,21 @@ impl Run {
                 let name =
                     format!("cec_window_calls{{call_type=\"{call_type}\",status=\"missing\"}}");
                 add(name, is_sure);
-                if !is_sure {
-                    // It still is where it was last seen, until then.
-                    let status = record.status;
-                    let labels = format!("{{call_type=\"{call_type}\",status=\"{status}\"}}");
-                    add(format!("cec_window_calls{labels}"), false);
-                }
             }
         }
         let is_exact = blocked.is_empty();
         for name in expected.keys().chain(gauges.keys()) {
             let is_oldest = name.starts_with("cec_oldest_pending");
-            let is_missing = name.contains("missing");
-            // With calls that cannot be read, the rest of a series is a matter of its neighbours.
-            if is_oldest || (is_missing && self.uneven) || (name.contains("manual") && !is_exact) {
+            if is_oldest || (self.uneven && name.contains("missing")) {
                 continue;
             }
             let shown = gauges.get(name).copied().unwrap_or_default();
-            let range = expected.get(name);
-            let (sure, perhaps) = range.map_or((0.0, 0.0), |range| (range.sure, range.perhaps));
-            let possible = sure..=sure + perhaps;
-            let is_right = possible.contains(&shown)
-                || (!is_exact && shown <= sure + perhaps + 2.0 && !is_missing && perhaps > 0.0);
-            assert!(is_right, "{name} is {shown}, not {possible:?}");
+            let sure = expected.get(name).copied().unwrap_or_default();
+            let possible = sure..=sure + unsure;
+            assert!(
+                possible.contains(&shown),
+                "{name} is {shown}, not {possible:?}"
+            );
         }
         if is_exact {
             let shown = |(name, _): &(&String, &f64)| name.starts_with("cec_oldest_pending");

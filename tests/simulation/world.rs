@@ -102,7 +102,12 @@ pub(crate) fn run(seed: u64) {
         .max_blocking_threads(1)
         .build()
         .unwrap();
-    runtime.block_on(async { Run::new(seed).live().await });
+    runtime.block_on(async {
+        let run = Run::new(seed);
+        // Shown with a failure, and by a run of one seed.
+        println!("{seed}: {:?}", run.odd);
+        run.live().await;
+    });
 }
 
 impl Run {
@@ -306,7 +311,7 @@ impl Run {
             paging: Paging {
                 clamp_above: [None, Some(7), Some(20)][rng.usize(..3)],
                 refuse_above: [None, Some(25)][rng.usize(..2)],
-                refuse_as_500: rng.bool(),
+                refuse_as_500: rng.u8(..4) == 0,
                 limit_counts: [Unit::Calls, Unit::Groups][rng.usize(..2)],
                 order: [Order::NewestFirst, Order::OldestFirst][rng.usize(..2)],
                 end_excluded: rng.bool(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cec_exporter::puller::Puller;
 use cec_exporter::puller::plan::Spans;
 use cec_exporter::simulator::faults::Faults;
-use cec_exporter::simulator::listing::{Order, Unit};
+use cec_exporter::simulator::listing::{Order, TotalOf, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
 use cec_exporter::store::Nowhere;
 use cec_exporter::upstream::http::HttpClient;
@@ -203,4 +203,28 @@ async fn calls_that_are_sent_round_again_are_followed() {
         ..spec()
     };
     live_through(spec, Faults::default()).await;
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_a_little_odd_changes_nothing() {
+    let mut faults = Faults::default();
+    faults.rows.twice_share = 0.01;
+    faults.rows.twice_apart = true;
+    faults.rows.nan_share = 0.01;
+    faults.rows.control_character_share = 0.01;
+    faults.rows.broken_utf8_share = 0.01;
+    faults.paging.total_off = 1;
+    faults.paging.start_excluded = true;
+    faults.paging.end_excluded = true;
+    live_through(spec(), faults).await;
+}
+
+#[tokio::test]
+async fn nor_do_a_cap_on_depth_and_a_total_that_lags() {
+    let mut faults = Faults::default();
+    faults.paging.deepest_row = Some(1000);
+    faults.paging.deep_is_empty = true;
+    faults.paging.total_counts = TotalOf::Groups;
+    faults.paging.total_lag_seconds = 60;
+    live_through(spec(), faults).await;
 }

@@ -79,7 +79,7 @@ impl Simulator {
 
     fn details_reply(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
         let now = self.now();
-        let (trouble, paging, wire) = {
+        let (trouble, faults) = {
             let desk = &mut *self.desk();
             if desk.faults.down {
                 return Reply::error(503, "Service Temporarily Unavailable");
@@ -101,22 +101,29 @@ impl Simulator {
             if let Some(refusal) = desk.refuse(caller, now) {
                 return refusal;
             }
-            (
-                trouble,
-                desk.faults.paging.clone(),
-                desk.faults.wire.clone(),
-            )
+            (trouble, desk.faults.clone())
         };
+        let paging = &faults.paging;
         let query = match request::query(body) {
             Ok(query) => query,
             Err(why) => return Reply::error(400, &why),
         };
-        if paging.refuse_above.is_some_and(|most| query.limit > most) {
-            return Reply::error(400, "limit is too large");
+        if let Some((status, why)) = paging.refusal(&query) {
+            return Reply::error(status, why);
         }
 
         let mut world = self.world();
-        let mut listing = world.list(&query, now as u32, &paging);
+        let mut listing = world.list_with(&query, now as u32, paging, &faults.rows);
+        let mut calls = listing.groups.iter().flat_map(|group| &group.calls);
+        if calls.clone().any(|call| faults.rows.is_failing(call)) {
+            return Reply::error(500, "business failure");
+        }
+        if calls.any(|call| faults.rows.is_not_json(call)) {
+            return Reply {
+                name: Some("not_json"),
+                ..Reply::ok(b"java.lang.IllegalArgumentException: call".to_vec())
+            };
+        }
         let (data, name) = match trouble.as_ref().map(|trouble| trouble.answer) {
             Some(Answer::NullData) => (wire::Data::Null, Some("null_data")),
             Some(Answer::NoData) => (wire::Data::Absent, Some("no_data")),
@@ -128,7 +135,7 @@ impl Simulator {
             listing.total = listing.total.max(1);
         }
         let rows: usize = listing.groups.iter().map(|group| group.calls.len()).sum();
-        let page = wire::page(&listing, now as u32, data, &wire);
+        let page = wire::page(&listing, now as u32, data, &faults);
         drop(listing);
         drop(world);
         match page {

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
 use super::listing::Paging;
+use super::rows::RowFaults;
 use super::spec::check_share;
 
 /// Everything that can be switched. As JSON, whatever is left out is off.
@@ -23,6 +26,60 @@ pub struct Faults {
     pub paging: Paging,
     /// How rows are written.
     pub wire: WireFaults,
+    /// What is wrong with single rows.
+    pub rows: RowFaults,
+    /// A code of success that stands beside every page.
+    pub success: Option<Code>,
+    /// Seconds by which the vendor's clock, in the header `Date`, is ahead of the truth.
+    pub clock_skew_seconds: i64,
+}
+
+/// A code beside a page, such as `{"name": "return_code", "code": "0409000"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// Its name.
+    pub name: CodeName,
+    /// A string or a number.
+    pub code: Value,
+}
+
+/// The names that the vendor's services and its gateway have for a code and its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeName {
+    /// `resultCode` and `resultDesc`.
+    ResultCode,
+    /// `returnCode` and `returnDesc`.
+    ReturnCode,
+    /// `retCode` and `retMsg`.
+    RetCode,
+    /// `error_code` and `error_msg`.
+    GatewayCode,
+    /// `errorCode` and `errorMsg`.
+    ErrorCode,
+}
+
+impl CodeName {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::ResultCode,
+        Self::ReturnCode,
+        Self::RetCode,
+        Self::GatewayCode,
+        Self::ErrorCode,
+    ];
+
+    /// The names of the code and of its text.
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ResultCode => ("resultCode", "resultDesc"),
+            Self::ReturnCode => ("returnCode", "returnDesc"),
+            Self::RetCode => ("retCode", "retMsg"),
+            Self::GatewayCode => ("error_code", "error_msg"),
+            Self::ErrorCode => ("errorCode", "errorMsg"),
+        }
+    }
 }
 
 /// Peculiarities of the token endpoint.
@@ -93,6 +150,12 @@ pub enum Answer {
     Http(u16),
     /// 200 with an error inside.
     Envelope,
+    /// 200 with an error inside, its code under this name.
+    EnvelopeAs(CodeName),
+    /// The same beside an empty list and a total of 0.
+    EmptyEnvelope(CodeName),
+    /// 200 with an empty list and nothing else.
+    BareEmpty,
     /// 200 with a total and `data: null`.
     NullData,
     /// 200 with a total and no `data`.
@@ -150,6 +213,13 @@ impl Faults {
             ("wire.malformed_share", wire.malformed_share),
         ] {
             check_share(name, share)?;
+        }
+        faults.rows.check()?;
+        if let Some(success) = &faults.success
+            && !success.code.is_string()
+            && !success.code.is_number()
+        {
+            return Err("success.code: expected a string or a number".into());
         }
         let lists = [
             ("details", &faults.details),

@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -113,6 +114,30 @@ async fn serve(
     if head.method != Method::POST {
         return Ok(whole(Reply::error(405, "expected POST")));
     }
+    let mut response = answer(simulator, head, body).await?;
+    if let Some(date) = date(simulator) {
+        response.headers_mut().insert(DATE, date);
+    }
+    Ok(response)
+}
+
+/// The time as the vendor has it.
+fn date(simulator: &Simulator) -> Option<HeaderValue> {
+    let seconds = simulator.now() as i64 + simulator.faults().clock_skew_seconds;
+    let since_epoch = Duration::from_secs(seconds.try_into().ok()?);
+    let time = SystemTime::UNIX_EPOCH.checked_add(since_epoch)?;
+    // The format has no year beyond 9999.
+    let year_10000 = Duration::from_secs(253_402_300_800);
+    let text = (since_epoch < year_10000).then(|| httpdate::fmt_http_date(time))?;
+    HeaderValue::try_from(text).ok()
+}
+
+async fn answer(
+    simulator: &Simulator,
+    head: Parts,
+    body: Incoming,
+) -> Result<Response<Body>, Broken> {
+    let path = head.uri.path();
     simulator.entered();
     let _guard = Guard(simulator);
     let body = match read(body).await {
@@ -255,7 +280,7 @@ fn respond(reply: &Reply, body: Body) -> Response<Body> {
         "application/json; charset=UTF-8"
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(seconds) = reply.retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::{Call, TEXT_CALL, VOICE};
+use super::rows::RowFaults;
 use super::world::World;
 
 /// What a page is asked for.
@@ -43,7 +44,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn admits(&self, call: &Call<'_>) -> bool {
+    pub(super) fn admits(&self, call: &Call<'_>) -> bool {
         let call_time = f64::from(call.call_time());
         // A null duration is taken as 0 here.
         let duration = || call.measures().duration.unwrap_or(0) as f64 / 1e6;
@@ -92,14 +93,70 @@ pub struct Paging {
     pub clamp_above: Option<u32>,
     /// A larger limit is answered 400.
     pub refuse_above: Option<u32>,
+    /// It is answered 500 instead.
+    pub refuse_as_500: bool,
+    /// Pages beyond this many rows (`page` times `limit`) are answered 400.
+    pub deepest_row: Option<u32>,
+    /// They are empty instead.
+    pub deep_is_empty: bool,
+    /// A window whose ends are further apart than this many seconds is answered 400.
+    pub widest_seconds: Option<u32>,
     /// What `limit` counts.
     pub limit_counts: Unit,
     /// Which way the list runs.
     pub order: Order,
+    /// Whether a call uploaded exactly at `upload_from` is left out.
+    pub start_excluded: bool,
     /// Whether a call uploaded exactly at `upload_to` is left out.
     pub end_excluded: bool,
     /// Whether an empty window has `data: null`, instead of an empty list.
     pub empty_as_null: bool,
+    /// What `paging.total` counts.
+    pub total_counts: TotalOf,
+    /// How much larger `paging.total` is than what it counts; negative for smaller.
+    pub total_off: i64,
+    /// `paging.total` is as it was this many seconds ago.
+    pub total_lag_seconds: u32,
+    /// There is no `paging.total`.
+    pub no_total: bool,
+}
+
+impl Paging {
+    /// Whether a page ends beyond the deepest row.
+    fn is_too_deep(&self, skip: usize, limit: usize) -> bool {
+        let end = skip.saturating_add(limit);
+        self.deepest_row.is_some_and(|most| end > most as usize)
+    }
+
+    /// Why the vendor would not answer a query at all.
+    pub(super) fn refusal(&self, query: &Query) -> Option<(u16, &'static str)> {
+        let limit = query.limit.min(self.clamp_above.unwrap_or(u32::MAX)) as usize;
+        let skip = (query.page as usize - 1).saturating_mul(limit);
+        let width = query.to.saturating_sub(query.from);
+        if self.refuse_above.is_some_and(|most| query.limit > most) {
+            let status = if self.refuse_as_500 { 500 } else { 400 };
+            Some((status, "limit is too large"))
+        } else if self.widest_seconds.is_some_and(|most| width > most) {
+            Some((400, "the time range is too long"))
+        } else if !self.deep_is_empty && self.is_too_deep(skip, limit) {
+            Some((400, "page is too deep"))
+        } else {
+            None
+        }
+    }
+}
+
+/// What `paging.total` counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TotalOf {
+    /// Rows, also those that are listed twice.
+    #[default]
+    Rows,
+    /// Calls, each once.
+    Calls,
+    /// Call groups.
+    Groups,
 }
 
 /// Calls listed together.
@@ -120,49 +177,59 @@ pub struct Listing<'a> {
     pub groups: Vec<Group<'a>>,
 }
 
-/// The matches of a query that needed a look at every call. Kept, as its other pages follow.
-#[derive(Debug)]
-pub(super) struct Scan {
-    query: Query,
-    now: u32,
-    matches: Vec<u32>,
-    /// Where in `matches` a group begins.
-    starts: Vec<u32>,
-}
-
 impl World {
+    /// A page of the list as it is at `now`, with every row as it should be.
+    pub fn list(&mut self, query: &Query, now: u32, paging: &Paging) -> Listing<'_> {
+        self.list_with(query, now, paging, &RowFaults::default())
+    }
+
     /// A page of the list as it is at `now`.
     ///
     /// A query for all types and statuses costs a binary search and the page itself, whatever the
-    /// size of the world (and a walk over the few calls that are late or deleted). Any other one
-    /// looks at the whole window, once for all pages read in the same second.
-    pub fn list(&mut self, query: &Query, now: u32, paging: &Paging) -> Listing<'_> {
+    /// size of the world (and a walk over the few calls that are late or deleted). Any other one,
+    /// and an odd list, looks at the whole window, once for all pages read in the same second.
+    pub fn list_with(
+        &mut self,
+        query: &Query,
+        now: u32,
+        paging: &Paging,
+        rows: &RowFaults,
+    ) -> Listing<'_> {
         self.grow(now);
         let mut query = query.clone();
         let limit = query.limit.min(paging.clamp_above.unwrap_or(u32::MAX)) as usize;
         let skip = (query.page.max(1) as usize - 1).saturating_mul(limit);
+        query.from = query.from.saturating_add(u32::from(paging.start_excluded));
         query.to = query
             .to
             .saturating_sub(u32::from(paging.end_excluded))
             .min(now);
         (query.limit, query.page) = (0, 0);
+        let earlier_total = (paging.total_lag_seconds > 0).then(|| {
+            let before = now.saturating_sub(paging.total_lag_seconds);
+            self.scan(query.clone(), before, rows).total(paging)
+        });
         let by_groups = paging.limit_counts == Unit::Groups && self.spec.group_max > 1;
         let newest_first = paging.order == Order::NewestFirst;
 
-        let (total, mut indices) = if self.takes_all(&query) && !by_groups {
+        let (total, mut indices) = if self.takes_all(&query)
+            && !by_groups
+            && !rows.change_list()
+            && paging.total_counts != TotalOf::Groups
+        {
             self.page_of_all(&query, now, newest_first, skip, limit)
         } else {
-            let scan = self.scanned(query, now);
-            let total = scan.matches.len();
+            let scan = self.scanned(query, now, rows);
+            let count = scan.matches.len();
             let range = if by_groups {
                 let groups = cut(scan.starts.len(), newest_first, skip, limit);
-                let start = |group: usize| scan.starts.get(group).map_or(total, |&at| at as usize);
+                let start = |group: usize| scan.starts.get(group).map_or(count, |&at| at as usize);
                 start(groups.start)..start(groups.end)
             } else {
-                cut(total, newest_first, skip, limit)
+                cut(count, newest_first, skip, limit)
             };
             (
-                total,
+                scan.total(paging),
                 scan.matches[range]
                     .iter()
                     .map(|&index| index as usize)
@@ -172,6 +239,11 @@ impl World {
         if newest_first {
             indices.reverse();
         }
+        if paging.deep_is_empty && paging.is_too_deep(skip, limit) {
+            indices.clear();
+        }
+        let total = earlier_total.unwrap_or(total) as i64;
+        let total = total.saturating_add(paging.total_off).max(0) as usize;
         let mut groups: Vec<Group<'_>> = Vec::with_capacity(indices.len());
         let mut last_leader = None;
         for index in indices {
@@ -189,7 +261,7 @@ impl World {
         Listing { total, groups }
     }
 
-    fn takes_all(&self, query: &Query) -> bool {
+    pub(super) fn takes_all(&self, query: &Query) -> bool {
         [VOICE, TEXT_CALL]
             .iter()
             .all(|kind| query.call_types.contains(kind))
@@ -237,42 +309,6 @@ impl World {
             .take(ranks.len())
             .collect();
         (total, page)
-    }
-
-    fn scanned(&mut self, query: Query, now: u32) -> &Scan {
-        let scan = match self.scan.take() {
-            Some(scan) if scan.now == now && scan.query == query => scan,
-            _ => self.look_at_all(query, now),
-        };
-        self.scan.insert(scan)
-    }
-
-    fn look_at_all(&self, query: Query, now: u32) -> Scan {
-        let mut matches = Vec::new();
-        let mut starts = Vec::new();
-        let mut last_leader = None;
-        for index in self.span(query.from, query.to) {
-            let call = self.call(index);
-            if !call.is_visible(now)
-                || !query.call_types.contains(&call.call_type())
-                || !query.statuses.contains(&call.status_at(now))
-                || !query.filter.admits(&call)
-            {
-                continue;
-            }
-            let leader = index - usize::from(call.record.back);
-            if last_leader != Some(leader) {
-                starts.push(matches.len() as u32);
-                last_leader = Some(leader);
-            }
-            matches.push(index as u32);
-        }
-        Scan {
-            query,
-            now,
-            matches,
-            starts,
-        }
     }
 }
 

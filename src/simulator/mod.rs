@@ -9,7 +9,7 @@
 //! | [`world`], [`call`], [`measures`] | all its calls and their lives: pure and seeded, the time is an argument |
 //! | [`listing`] | the list of calls, page by page |
 //! | [`truth`] | what really happened, to compare an exporter with |
-//! | [`faults`] | what can be wrong with the API, switchable while it runs |
+//! | [`faults`], [`rows`] | what can be wrong with the API and with single rows, switchable while it runs |
 //! | [`reply`], [`stats`] | an answer before it is sent; counts of them |
 //! | [`http`], [`args`] | the server and its command line |
 //!
@@ -28,6 +28,8 @@ mod oddity;
 mod record;
 pub mod reply;
 mod request;
+pub mod rows;
+mod scan;
 pub mod spec;
 pub mod stats;
 pub mod status;

@@ -5,13 +5,23 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::chance::unit;
 use super::faults::WireFaults;
+use super::rows::RowFaults;
 use super::wire::Row;
 
+/// Marks what is no JSON until the page is written. No text of the simulator's has it.
+const MARK: char = '\u{e000}';
+
 /// The rows of a group, with whatever the faults ask for.
-pub(super) fn odd_rows(calls: &[Call<'_>], now: u32, faults: &WireFaults) -> Vec<Value> {
+pub(super) fn odd_rows(
+    calls: &[Call<'_>],
+    now: u32,
+    faults: &WireFaults,
+    odd: &RowFaults,
+) -> Vec<Value> {
     let mut rows = Vec::with_capacity(calls.len());
     for call in calls {
         let row = serde_json::to_value(Row::of(call, now)).unwrap_or(Value::Null);
+        let row = odd_row(row, call, now, odd);
         let hits = |salt: u64, share: f64| unit(call.dice(salt)) < share;
         if hits(100, faults.malformed_share) {
             let mut broken = row.clone();
@@ -37,6 +47,71 @@ pub(super) fn odd_rows(calls: &[Call<'_>], now: u32, faults: &WireFaults) -> Vec
         }
     }
     rows
+}
+
+fn odd_row(mut row: Value, call: &Call<'_>, now: u32, odd: &RowFaults) -> Value {
+    row["upload_time"] = json!(odd.upload_time(call, now));
+    if let Some(id) = odd.call_id(call) {
+        row["call_id"] = json!(id);
+    }
+    if odd.lacks_uuid(call, now) {
+        row["call_uuid"] = Value::Null;
+    }
+    if odd.has_no_identity(call) {
+        row["call_uuid"] = Value::Null;
+        row["call_id"] = Value::Null;
+    }
+    if odd.has_no_upload_time(call) {
+        row["upload_time"] = Value::Null;
+    }
+    if odd.has_no_status(call) {
+        row["status"] = Value::Null;
+    }
+    if odd.has_nan(call) {
+        row["duration"] = json!(format!("{MARK}NaN"));
+    }
+    for (is_odd, name) in [
+        (odd.has_control_character(call), "control"),
+        (odd.has_broken_utf8(call), "utf8"),
+    ] {
+        if is_odd {
+            row["staff_name"] = json!(format!("agent {MARK}{name}"));
+        }
+    }
+    row
+}
+
+/// Puts what is no JSON in the place of its marks.
+pub(super) fn spoil(body: Vec<u8>) -> Vec<u8> {
+    let marked = |text: &str| {
+        let mut marked = MARK.to_string();
+        marked.push_str(text);
+        marked
+    };
+    let mark = MARK.to_string();
+    if !body.windows(mark.len()).any(|part| part == mark.as_bytes()) {
+        return body;
+    }
+    let odd: [(String, &[u8]); 3] = [
+        (format!("\"{}\"", marked("NaN")), b"NaN"),
+        (marked("control"), b"\x01"),
+        (marked("utf8"), b"\xff\xfe"),
+    ];
+    let mut spoilt = Vec::with_capacity(body.len());
+    let mut rest = &body[..];
+    while let Some(&first) = rest.first() {
+        let found = odd
+            .iter()
+            .find(|(text, _)| rest.starts_with(text.as_bytes()));
+        if let Some((text, bytes)) = found {
+            spoilt.extend_from_slice(bytes);
+            rest = &rest[text.len()..];
+        } else {
+            spoilt.push(first);
+            rest = &rest[1..];
+        }
+    }
+    spoilt
 }
 
 const MEASURES: [&str; 7] = [
@@ -68,7 +143,7 @@ fn row_with(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Value {
         row["call_uuid"] = Value::Null;
     }
     if faults.call_id_as_number {
-        if row["call_uuid"].is_null() {
+        if row["call_uuid"].is_null() && !row["call_id"].is_null() {
             row["call_uuid"] = row["call_id"].clone();
         }
         // Small enough to be exact as a double.

@@ -1,11 +1,12 @@
 //! An answer before it is sent: what it says, and how it gets there.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::faults::{Answer, Trouble};
+use super::faults::{Answer, CodeName, Trouble};
 
-/// The code that the vendor's error envelopes carry.
-const ENVELOPE_CODE: &str = "0300028";
+/// The code and text that the vendor's error envelopes carry.
+const ENVELOPE: (&str, &str) = ("0300028", "query appraise call failed");
 
 /// How an answer travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,20 @@ impl Reply {
         }
     }
 
+    /// A 200 with an error inside, perhaps beside an empty list.
+    fn envelope(name: CodeName, with_list: bool) -> Self {
+        let (code, text) = name.names();
+        let mut envelope = json!({code: ENVELOPE.0, text: ENVELOPE.1});
+        if with_list {
+            envelope["data"] = json!([]);
+            envelope["paging"] = json!({"total": 0});
+        }
+        Self {
+            name: Some("envelope"),
+            ..Self::json(&envelope)
+        }
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self {
             retry_after_seconds: Some(seconds),
@@ -107,17 +122,13 @@ impl Reply {
                 retry_after_seconds: trouble.retry_after_seconds,
                 ..Self::error(status, reason(status))
             },
-            Answer::Envelope => {
-                let desc = "query appraise call failed";
-                let envelope = Envelope {
-                    result_code: ENVELOPE_CODE,
-                    result_desc: desc,
-                };
-                Self {
-                    name: Some("envelope"),
-                    ..Self::json(&envelope)
-                }
-            }
+            Answer::Envelope => Self::envelope(CodeName::ResultCode, false),
+            Answer::EnvelopeAs(name) => Self::envelope(name, false),
+            Answer::EmptyEnvelope(name) => Self::envelope(name, true),
+            Answer::BareEmpty => Self {
+                name: Some("bare_empty"),
+                ..Self::json(&json!({"data": []}))
+            },
             Answer::Reset => Self {
                 delivery: Delivery::Reset,
                 name: Some("reset"),

@@ -8,7 +8,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Requests by api (`token`, `details`, `detail`) and answer: an HTTP status, or the name of
-    /// a broken answer (`envelope`, `null_data`, `no_data`, `cut_body`, `reset`).
+    /// a broken answer (`envelope`, `null_data`, `no_data`, `bare_empty`, `not_json`, `cut_body`,
+    /// `reset`).
     pub requests: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Calls listed on all pages together.
     pub rows: u64,

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::chance::unit;
-use super::faults::WireFaults;
+use super::faults::{Faults, WireFaults};
 use super::listing::{Group, Listing};
 use super::measures::{Channel, Millionths, Role};
-use super::oddity::odd_rows;
+use super::oddity::{odd_rows, spoil};
+use super::rows::RowFaults;
 
 #[derive(Serialize)]
 struct Page<D: Serialize> {
@@ -19,7 +20,8 @@ struct Page<D: Serialize> {
 
 #[derive(Serialize)]
 struct Total {
-    total: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -105,23 +107,24 @@ pub(super) enum Data {
     Absent,
 }
 
-/// A page as JSON.
+/// A page as JSON, or as what the faults make of it.
 pub(super) fn page(
     listing: &Listing<'_>,
     now: u32,
     data: Data,
-    faults: &WireFaults,
+    faults: &Faults,
 ) -> serde_json::Result<Vec<u8>> {
     let paging = Total {
-        total: listing.total,
+        total: (!faults.paging.no_total).then_some(listing.total),
     };
-    match data {
+    let is_plain = faults.wire == WireFaults::default() && faults.rows == RowFaults::default();
+    let mut body = match data {
         Data::Absent => serde_json::to_vec(&Page::<()> { data: None, paging }),
         Data::Null => serde_json::to_vec(&Page {
             data: Some(Value::Null),
             paging,
         }),
-        Data::Rows if *faults == WireFaults::default() => {
+        Data::Rows if is_plain => {
             let rows = |calls: &[Call<'_>]| calls.iter().map(|call| Row::of(call, now)).collect();
             serde_json::to_vec(&Page {
                 data: Some(groups(listing, rows)),
@@ -129,13 +132,21 @@ pub(super) fn page(
             })
         }
         Data::Rows => {
-            let rows = |calls: &[Call<'_>]| odd_rows(calls, now, faults);
+            let rows = |calls: &[Call<'_>]| odd_rows(calls, now, &faults.wire, &faults.rows);
             serde_json::to_vec(&Page {
                 data: Some(groups(listing, rows)),
                 paging,
             })
+            .map(spoil)
         }
+    }?;
+    if let Some(success) = &faults.success {
+        body.pop();
+        let (name, text) = success.name.names();
+        let code = serde_json::to_string(&success.code)?;
+        body.extend_from_slice(format!(r#","{name}":{code},"{text}":"success"}}"#).as_bytes());
     }
+    Ok(body)
 }
 
 fn groups<R: Serialize>(

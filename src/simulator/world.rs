@@ -8,8 +8,8 @@ use fastrand::Rng;
 
 use super::call::Call;
 use super::chance::{mix, poisson};
-use super::listing::Scan;
 use super::record::Record;
+use super::scan::Scan;
 use super::spec::{Scenario, Spec};
 use super::status;
 

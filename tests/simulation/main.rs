@@ -9,9 +9,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod disk;
+mod odd;
 mod replay;
+mod steady;
 #[path = "../support/text.rs"]
 mod text;
+mod truth;
 mod vendor;
 mod world;
 

@@ -7,12 +7,17 @@ use std::time::Duration;
 use cec_exporter::model::{Record, UnixSeconds};
 use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
+use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
 use cec_exporter::upstream::wire::{Unreadable, parse_page};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
+use super::odd::Identities;
+
 /// Every record that reached the exporter, in order, with the exporter's time.
-pub(crate) type Log = Arc<Mutex<Vec<(UnixSeconds, Record)>>>;
+pub(crate) type Served = Vec<(UnixSeconds, Record)>;
+/// What is served while the run goes on.
+pub(crate) type Log = Arc<Mutex<Served>>;
 
 #[derive(Clone)]
 pub(crate) struct Vendor {
@@ -23,6 +28,9 @@ pub(crate) struct Vendor {
     /// Milliseconds that an answer takes at most.
     pub(crate) slowness_ms: Arc<Mutex<u64>>,
     pub(crate) token: Arc<Mutex<Option<String>>>,
+    /// How rows are odd, for as long as the run lasts.
+    pub(crate) rows: RowFaults,
+    pub(crate) identities: Arc<Mutex<Identities>>,
 }
 
 const STATUSES: &str = "[0,3,1,2,9,31,32,33,34,35,36,37,38,39,40]";
@@ -102,8 +110,13 @@ impl Upstream for Vendor {
         })?;
         // From here to the ledger there is no wait: what is logged is taken up.
         let now = (self.clock)();
-        let mut log = self.log.lock().unwrap();
-        log.extend(page.records.iter().map(|record| (now, record.clone())));
+        let mut identities = self.identities.lock().unwrap();
+        let known = page.records.iter().map(|record| {
+            let mut record = record.clone();
+            record.id = identities.of(record.id, &self.rows, &self.simulator);
+            (now, record)
+        });
+        self.log.lock().unwrap().extend(known);
         Ok(page)
     }
 }

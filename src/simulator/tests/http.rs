@@ -95,6 +95,10 @@ async fn the_server_speaks_as_the_vendor_and_breaks_as_asked() {
         page.headers()["content-type"],
         "application/json; charset=UTF-8"
     );
+    let date = httpdate::fmt_http_date(
+        std::time::SystemTime::UNIX_EPOCH + Duration::from_secs((START + DAY).into()),
+    );
+    assert_eq!(page.headers()["date"], date);
     let whole = page.bytes().await.unwrap();
     let page: Value = serde_json::from_slice(&whole).unwrap();
     assert!(page["paging"]["total"].as_u64().unwrap() > 10_000);

@@ -2,6 +2,7 @@
 
 mod http;
 mod listing;
+mod rows;
 mod vendor;
 mod world;
 

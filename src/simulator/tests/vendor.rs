@@ -13,13 +13,13 @@ use super::super::{Caller, Simulator};
 use super::{DAY, START, eventful};
 
 /// A vendor whose clock is turned by hand.
-struct Bench {
-    simulator: Simulator,
+pub(super) struct Bench {
+    pub(super) simulator: Simulator,
     time: Arc<AtomicU32>,
 }
 
 impl Bench {
-    fn new(spec: Spec) -> Self {
+    pub(super) fn new(spec: Spec) -> Self {
         let time = Arc::new(AtomicU32::new(START + DAY));
         let clock = Arc::clone(&time);
         let simulator = Simulator::new(
@@ -29,7 +29,7 @@ impl Bench {
         Self { simulator, time }
     }
 
-    fn wait(&self, seconds: u32) {
+    pub(super) fn wait(&self, seconds: u32) {
         self.time.fetch_add(seconds, Ordering::Relaxed);
     }
 
@@ -38,12 +38,12 @@ impl Bench {
             .token(expire, br#"{"app_key": "k", "app_secret": "s"}"#)
     }
 
-    fn bearer(&self) -> String {
+    pub(super) fn bearer(&self) -> String {
         let token = value(&self.token(Some("600")));
         format!("Bearer {}", token["AccessToken"].as_str().unwrap())
     }
 
-    fn page(&self, bearer: &str, change: Value) -> Reply {
+    pub(super) fn page(&self, bearer: &str, change: Value) -> Reply {
         let mut body = json!({
             "upload_from": START, "upload_to": START + DAY, "call_types": [0, 2],
             "status": [0, 1, 2, 3, 9, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40],
@@ -73,7 +73,7 @@ impl Bench {
     }
 }
 
-fn value(reply: &Reply) -> Value {
+pub(super) fn value(reply: &Reply) -> Value {
     assert_eq!(
         reply.status,
         200,

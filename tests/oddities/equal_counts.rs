@@ -1,0 +1,206 @@
+//! Two equal counts are not two equal sets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cec_exporter::model::Window;
+use cec_exporter::puller::plan::Spans;
+use tokio::time::Instant;
+
+use crate::bench::{Bench, SPANS, settings};
+use crate::listed::{BASE, Call, List, add, even};
+
+fn bench(calls: Vec<Call>, spans: Spans) -> Bench {
+    let list = List {
+        calls,
+        ..List::default()
+    };
+    Bench::new(settings(spans, 100), list)
+}
+
+/// Pulls within which a row that appears within the overlap is counted: half of the overlap, and
+/// some.
+const PULLS: u32 = SPANS.overlap / 2 / 15 + 5;
+
+#[tokio::test(start_paused = true)]
+async fn a_late_row_is_counted_though_another_is_deleted() {
+    for (deleted, late) in [(30, 590), (400, 300), (590, 60), (20_000, 500), (300, 595)] {
+        // Dense enough that the overlap is more than a page.
+        let bench = bench(even(20_000, 80_000), SPANS);
+        bench.pulls(3).await;
+        assert_eq!(bench.counted(), 20_000);
+        let now = bench.vendor.now();
+        bench.vendor.with(|list| {
+            let place = list.calls.partition_point(|call| call.at < now - deleted);
+            list.calls.remove(place.min(list.calls.len() - 1));
+            add(&mut list.calls, Call::done(50_000, now - late));
+        });
+        bench.pulls(PULLS).await;
+        bench.assert_up();
+        assert_eq!(
+            bench.counted(),
+            20_001,
+            "deleted {deleted} s ago, late by {late} s"
+        );
+        assert!(bench.missing() <= 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
+    for gone in 1..4 {
+        let bench = bench(even(20_000, 80_000), SPANS);
+        bench.pulls(3).await;
+        let now = bench.vendor.now();
+        bench.vendor.with(|list| {
+            // As many are deleted as do not fit on the first page.
+            let place = list.calls.partition_point(|call| call.at < now - 500);
+            list.calls.drain(place..place + gone);
+            for number in 0..100 + gone {
+                let at = now + (number % 60) as u32;
+                add(&mut list.calls, Call::done(50_000 + number as u128, at));
+            }
+        });
+        bench.pull_after(60).await;
+        // Those are new, not late: the first pull counts them.
+        assert_eq!(bench.counted(), 20_100 + gone as u64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_changes_between_its_pages_is_read_again() {
+    for oldest_first in [false, true] {
+        let spans = Spans {
+            reconcile_interval: 1200,
+            ..SPANS
+        };
+        // Older than the tail, so that nothing but the comparison comes back to it.
+        let mut calls = even(150, 7200);
+        for call in &mut calls {
+            call.at -= 7200;
+        }
+        let bench = bench(calls, spans);
+        let mut is_changed = false;
+        bench.vendor.with(|list| {
+            list.oldest_first = oldest_first;
+            list.before = Some(Box::new(move |calls, request| {
+                if request.page == 2 && !is_changed {
+                    is_changed = true;
+                    slip(calls, request.window, oldest_first, 1000);
+                }
+            }));
+        });
+        bench.pulls(2 * 80 + 10).await;
+        bench.assert_up();
+        // The one that left was listed, and may have been read.
+        assert!(
+            (150..=151).contains(&bench.counted()),
+            "{}",
+            bench.counted()
+        );
+        assert_eq!(bench.listed(), 150, "oldest first: {oldest_first}");
+    }
+}
+
+/// One leaves the first page of a window, so that the first of the second page moves there; one
+/// joins where nothing has been read yet.
+fn slip(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) -> Call {
+    let begin = calls.partition_point(|call| call.at < window.from);
+    let end = calls.partition_point(|call| call.at <= window.to);
+    let (leaves, at) = match oldest_first {
+        false => (end - 5, calls[begin + 1].at),
+        true => (begin + 5, calls[end - 2].at),
+    };
+    let left = calls.remove(leaves);
+    add(calls, Call::done(joins, at));
+    left
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_gone_is_missing_however_the_list_moves() {
+    for oldest_first in [false, true] {
+        let spans = Spans {
+            lookback: 14_400,
+            reconcile_interval: 300,
+            ..SPANS
+        };
+        let bench = bench(even(400, 8000), spans);
+        bench.vendor.with(|list| list.oldest_first = oldest_first);
+        bench.pulls(3).await;
+        assert_eq!(bench.counted(), 400);
+        let joined = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&joined);
+        let mut away: Option<Call> = None;
+        let mut next = Instant::now();
+        bench.vendor.with(|list| {
+            list.before = Some(Box::new(move |calls, request| {
+                if request.page == 1
+                    && let Some(call) = away.take()
+                {
+                    // It was never gone for longer than a reading takes.
+                    add(calls, call);
+                }
+                // Apart from the tail, which is read again and again.
+                let is_old = request.window.from < BASE - 600;
+                if request.page == 2 && is_old && Instant::now() >= next {
+                    // Rarely enough for a second reading to find the list at rest.
+                    next = Instant::now() + Duration::from_secs(100);
+                    let number = counter.fetch_add(1, Ordering::Relaxed);
+                    away = Some(slip(
+                        calls,
+                        request.window,
+                        oldest_first,
+                        10_000 + u128::from(number),
+                    ));
+                }
+            }));
+        });
+        for _ in 0..300 {
+            bench.pull_after(15).await;
+            bench.assert_up();
+            assert_eq!(bench.missing(), 0, "oldest first: {oldest_first}");
+        }
+        let joined = joined.load(Ordering::Relaxed);
+        assert!(joined > 5, "{joined}");
+        assert_eq!(bench.counted(), 400 + joined);
+    }
+}
+
+/// A vendor that lists a call for a moment only once does not make it missing for good.
+#[tokio::test(start_paused = true)]
+async fn one_reading_is_not_enough_for_missing() {
+    let spans = Spans {
+        lookback: 14_400,
+        reconcile_interval: 600,
+        ..SPANS
+    };
+    let mut calls = even(400, 8000);
+    calls[200].status = Call::waiting(0, 0).status;
+    let bench = bench(calls, spans);
+    bench.pulls(3).await;
+    // Now and then one answer leaves a call out, with a total that fits.
+    let mut kept: Option<Call> = None;
+    let mut next = Instant::now();
+    bench.vendor.with(|list| {
+        list.before = Some(Box::new(move |calls, request| {
+            if let Some(call) = kept.take() {
+                add(calls, call);
+                return;
+            }
+            let place = calls.iter().position(|call| call.id == 200);
+            let Some(place) = place.filter(|place| request.window.contains(calls[*place].at))
+            else {
+                return;
+            };
+            if Instant::now() >= next {
+                next = Instant::now() + Duration::from_secs(400);
+                kept = Some(calls.remove(place));
+            }
+        }));
+    });
+    for _ in 0..240 {
+        bench.pull_after(15).await;
+        assert_eq!(bench.missing(), 0);
+    }
+}

@@ -1,0 +1,216 @@
+//! What is shown against what the world knows: at any moment, and to the last call after calm.
+
+use std::collections::BTreeSet;
+
+use cec_exporter::model::{CallId, CallType, Status, UnixSeconds};
+use cec_exporter::simulator::call::Call;
+
+use super::replay::{Series, counters, replay, series};
+use super::vendor::Served;
+use super::world::{BASE, Run, total};
+
+impl Run {
+    /// Nothing is above the truth: no more calls than were ever listed, and none missing that is
+    /// not gone.
+    pub(crate) fn never_above(&self, shown: &Series) {
+        let mut world = self.vendor.simulator.world();
+        let now = self.vendor_now();
+        let rows = &self.odd.rows;
+        let start = if self.uneven { 0 } else { self.start };
+        let (mut listed, mut gone) = (0_u64, 0_u64);
+        for call in world.calls(start, now, now) {
+            let is_listed = call.visible_at() <= now && !rows.hide(&call);
+            listed += u64::from(is_listed);
+            gone += u64::from(is_listed && !call.is_visible(now));
+        }
+        let counted = total(shown, "cec_calls_total");
+        assert!(
+            counted <= listed as f64,
+            "{counted} counted, {listed} ever listed"
+        );
+        let missing = missing(shown);
+        assert!(missing <= gone as f64, "{missing} missing, {gone} gone");
+    }
+
+    /// After calm.
+    pub(crate) fn compare(&mut self) {
+        let view = self.puller.view();
+        assert_eq!(view.up, Some(true), "{:?}", view.last_error);
+        let calls = view.calls.expect("the lookback is in");
+        let text = crate::text::text("t", &calls);
+        let cutoff = (self.vendor.clock)() - self.spans.lookback;
+        self.never_above(&series(&text));
+
+        let counted = counters(&text);
+        let log = self.vendor.log.lock().unwrap().clone();
+        let (expected, distinct) = replay(&log, self.start, cutoff);
+        let counted_calls = total(&counted, "cec_calls_total") as u64;
+        // What left the lookback before it was ever read is not counted when the lookback grows
+        // back over it, although it is served then.
+        let read_in_time = self.first_in.unwrap() - self.first_lookback;
+        let least = if self.grown || self.odd.moves() {
+            always_from(&log, self.start.max(read_in_time))
+        } else {
+            distinct
+        };
+        assert!(
+            (least..=distinct).contains(&counted_calls),
+            "{counted_calls} counted, {least} to {distinct} distinct calls served"
+        );
+        if !self.uneven {
+            for name in expected.keys().chain(counted.keys()) {
+                assert_eq!(counted.get(name), expected.get(name), "{name}");
+            }
+        }
+        if self.vendor.simulator.world().spec().deleted_share == 0.0 && !self.odd.moves() {
+            self.compare_served(distinct);
+        }
+        let gauges = series(&text).into_iter();
+        let gauges = gauges.filter(|(name, value)| *value != 0.0 && !counted.contains_key(name));
+        self.compare_gauges(&gauges.collect(), &log, cutoff);
+    }
+
+    /// Everything that was ever listed in a readable form has been read.
+    fn compare_served(&self, distinct: u64) {
+        let now = self.vendor_now();
+        let mut world = self.vendor.simulator.world();
+        let blocked = self.odd.blocked(&mut world, now);
+        // Before the first lookback was in, its older end had moved on.
+        let first_in = self.first_in.unwrap() - self.first_lookback;
+        let (mut sure, mut perhaps) = (0, 0);
+        let listed = |call: &Call<'_>| call.visible_at() <= now && !self.odd.rows.hide(call);
+        for call in world.calls(self.start, now, now).filter(listed) {
+            let is_sure = self.is_surely_in_time(&call, first_in)
+                && self.odd.is_readable(&call, now, &blocked);
+            *(if is_sure { &mut sure } else { &mut perhaps }) += 1;
+        }
+        let possible = sure..=sure + perhaps;
+        assert!(
+            possible.contains(&distinct),
+            "{distinct} counted, the world has had {possible:?}"
+        );
+    }
+
+    /// What was listed late and had almost left the lookback by then may have been missed.
+    pub(crate) fn is_surely_in_time(&self, call: &Call<'_>, first_in: UnixSeconds) -> bool {
+        let edge = BASE.max(self.ahead_until) - self.first_lookback / 2;
+        call.upload_time() >= edge || (call.visible_at() <= BASE && call.upload_time() >= first_in)
+    }
+
+    fn compare_gauges(&self, gauges: &Series, log: &Served, cutoff: UnixSeconds) {
+        let (now, vendor_now) = ((self.vendor.clock)(), self.vendor_now());
+        let rows = &self.odd.rows;
+        let mut world = self.vendor.simulator.world();
+        let blocked = self.odd.blocked(&mut world, vendor_now);
+        // Calls that are sure to be in a series, and how many may be in any.
+        let mut expected = Series::new();
+        let mut unsure = 0.0;
+        let mut add = |name: String, is_sure: bool| {
+            let count = if is_sure {
+                expected.entry(name).or_default()
+            } else {
+                &mut unsure
+            };
+            *count += 1.0;
+        };
+        let mut oldest = Series::new();
+        let mut there = BTreeSet::new();
+        for call in world.calls(0, now, vendor_now) {
+            let uploaded = rows.upload_time(&call, vendor_now);
+            let is_inside = (cutoff..=now).contains(&uploaded);
+            if !is_inside || !call.is_visible(vendor_now) || rows.hide(&call) {
+                continue;
+            }
+            let is_sure = self.odd.is_readable(&call, vendor_now, &blocked);
+            let call_type = CallType::from_number(call.call_type().into());
+            let status = match rows.has_no_status(&call) {
+                true => Status::UNKNOWN,
+                false => Status::from_number(call.status_at(vendor_now).into()),
+            };
+            there.insert(CallId::parse(&call.uuid()).unwrap());
+            let labels = format!("{{call_type=\"{call_type}\",status=\"{status}\"}}");
+            add(format!("cec_window_calls{labels}"), is_sure);
+            if !status.is_final() {
+                let name = format!("cec_oldest_pending_call_timestamp_seconds{labels}");
+                let at = f64::from(uploaded);
+                let oldest = oldest.entry(name).or_insert(at);
+                *oldest = oldest.min(at);
+            }
+            let manual = call.manual_at(vendor_now);
+            for (kind, state) in [
+                ("inspect", manual.inspect),
+                ("review", manual.review),
+                ("complain", manual.complain),
+            ] {
+                if state >= 0 {
+                    let name =
+                        format!("cec_window_calls_manual{{kind=\"{kind}\",state=\"{state}\"}}");
+                    add(name, is_sure);
+                }
+            }
+        }
+        // A call that was forgotten early and then deleted is not known to be gone.
+        let mut gone = BTreeSet::new();
+        let remembered = log
+            .iter()
+            .filter(|(_, record)| !self.uneven && record.uploaded >= cutoff);
+        for (_, record) in remembered {
+            if !there.contains(&record.id) && gone.insert(record.id) {
+                let call_type = record.call_type;
+                // A window without the second of one that cannot be read may not be had.
+                let near = record.uploaded.saturating_sub(1)..=record.uploaded.saturating_add(1);
+                let is_sure = blocked.range(near).next().is_none();
+                let name =
+                    format!("cec_window_calls{{call_type=\"{call_type}\",status=\"missing\"}}");
+                add(name, is_sure);
+            }
+        }
+        let is_exact = blocked.is_empty();
+        for name in expected.keys().chain(gauges.keys()) {
+            let is_oldest = name.starts_with("cec_oldest_pending");
+            if is_oldest || (self.uneven && name.contains("missing")) {
+                continue;
+            }
+            let shown = gauges.get(name).copied().unwrap_or_default();
+            let sure = expected.get(name).copied().unwrap_or_default();
+            let possible = sure..=sure + unsure;
+            assert!(
+                possible.contains(&shown),
+                "{name} is {shown}, not {possible:?}"
+            );
+        }
+        if is_exact {
+            let shown = |(name, _): &(&String, &f64)| name.starts_with("cec_oldest_pending");
+            let shown: Series = gauges
+                .iter()
+                .filter(shown)
+                .map(|(name, value)| (name.clone(), *value))
+                .collect();
+            assert_eq!(shown, oldest);
+        }
+    }
+}
+
+/// Distinct calls that were never served with an upload time before `from`.
+fn always_from(log: &Served, from: UnixSeconds) -> u64 {
+    let (mut before, mut all) = (BTreeSet::new(), BTreeSet::new());
+    for (_, record) in log {
+        all.insert(record.id);
+        if record.uploaded < from {
+            before.insert(record.id);
+        }
+    }
+    all.difference(&before).count() as u64
+}
+
+/// Calls in the lookback that are no longer listed.
+pub(crate) fn missing(shown: &Series) -> f64 {
+    let as_status = shown
+        .iter()
+        .filter(|(name, _)| {
+            name.starts_with("cec_window_calls{") && name.contains("status=\"missing\"")
+        })
+        .map(|(_, value)| value)
+        .sum::<f64>();
+    as_status + total(shown, "cec_window_missing_calls")
+}

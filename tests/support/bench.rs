@@ -1,0 +1,228 @@
+//! A puller of a [`Vendor`] in imaginary time, and what it shows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::model::UnixSeconds;
+use cec_exporter::puller::book::Book;
+use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::{Clock, Puller, Settings, View};
+use cec_exporter::store::{Changes, FileStore, Medium, Store, StoreError};
+use cec_exporter::upstream::PageRequest;
+use tokio::time::Instant;
+
+use crate::disk::Disk;
+use crate::listed::{BASE, List, Vendor};
+use crate::samples::Samples;
+
+/// The times that most tests have.
+pub(crate) const SPANS: Spans = Spans {
+    lookback: 86_400,
+    overlap: 600,
+    // Comparing is on its own account, where a test does not ask for it.
+    reconcile_interval: u32::MAX,
+};
+
+/// What a target is configured as. The only place that makes [`Settings`].
+pub(crate) fn settings(spans: Spans, page_size: u32) -> Settings {
+    Settings {
+        name: "t".into(),
+        spans,
+        page_size,
+        min_pull_interval: Duration::ZERO,
+        parallel: 4,
+        max_calls: 5_000_000,
+    }
+}
+
+/// Counts what a store is given.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) commits: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+struct Counting {
+    store: FileStore,
+    given: Arc<Given>,
+}
+
+impl Store for Counting {
+    fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        let rows = changes.rows.len() * size_of_val(&([0_u8; 20], [0_u8; 8]));
+        let bytes = (rows + changes.state.len()) as u64;
+        self.given.commits.fetch_add(1, Ordering::Relaxed);
+        self.given.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.store.commit(changes)
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) vendor: Vendor,
+    puller: Puller<Vendor, Counting>,
+    settings: Settings,
+    clock: Clock,
+    /// Seconds by which the exporter's clock is ahead.
+    pub(crate) ahead: Arc<AtomicI64>,
+    disk: Disk,
+    pub(crate) given: Arc<Given>,
+    metrics: ExporterMetrics,
+}
+
+impl Bench {
+    /// An exporter that has not pulled yet.
+    pub(crate) fn new(settings: Settings, list: List) -> Self {
+        let vendor = Vendor::new(list);
+        let ahead = Arc::new(AtomicI64::new(0));
+        let clock: Clock = {
+            let (began, ahead) = (vendor.began, Arc::clone(&ahead));
+            Arc::new(move || {
+                let now = i64::from(BASE) + began.elapsed().as_secs() as i64;
+                (now + ahead.load(Ordering::Relaxed)) as UnixSeconds
+            })
+        };
+        let build = Build {
+            version: "",
+            revision: "",
+            rustc: "",
+        };
+        let metrics = ExporterMetrics::new(build, 0.0).unwrap();
+        let (disk, given) = (Disk::default(), Arc::default());
+        let puller = open(&settings, &vendor, &clock, &disk, &given, &metrics);
+        Self {
+            vendor,
+            puller,
+            settings,
+            clock,
+            ahead,
+            disk,
+            given,
+            metrics,
+        }
+    }
+
+    /// The process ends and starts again.
+    pub(crate) async fn restart(&mut self) {
+        self.puller.stop().await;
+        // Handles of the disk from before write nothing more.
+        self.disk.crash(&mut fastrand::Rng::with_seed(1));
+        self.puller = open(
+            &self.settings,
+            &self.vendor,
+            &self.clock,
+            &self.disk,
+            &self.given,
+            &self.metrics,
+        );
+    }
+
+    /// Time passes, and one scrape. Answers with the requests since the last one.
+    pub(crate) async fn pull_after(&self, seconds: UnixSeconds) -> Vec<PageRequest> {
+        tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+        self.pull().await
+    }
+
+    /// One scrape. Answers with the requests since the last one.
+    pub(crate) async fn pull(&self) -> Vec<PageRequest> {
+        self.puller
+            .scrape(Instant::now() + Duration::from_secs(600))
+            .await;
+        // What is compared when the scrape is over.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        self.vendor.with(|list| std::mem::take(&mut list.requests))
+    }
+
+    /// Pulls every 15 seconds; answers with the requests that they made.
+    pub(crate) async fn pulls(&self, count: u32) -> Vec<PageRequest> {
+        let mut requests = Vec::new();
+        for _ in 0..count {
+            requests.extend(self.pull_after(15).await);
+        }
+        requests
+    }
+
+    /// One scrape that waits no longer than this.
+    pub(crate) async fn glance(&self, patience: Duration) {
+        self.puller.scrape(Instant::now() + patience).await;
+    }
+
+    pub(crate) fn view(&self) -> View {
+        self.puller.view()
+    }
+
+    /// The target is up, with everything that can be read.
+    pub(crate) fn assert_up(&self) {
+        let view = self.view();
+        assert_eq!(view.up, Some(true), "{:?}", view.last_error);
+    }
+
+    /// The call metrics; empty before they are there.
+    pub(crate) fn samples(&self) -> Samples {
+        let calls = self.view().calls;
+        Samples::parse(&calls.map_or_else(String::new, |calls| crate::text::text("t", &calls)))
+    }
+
+    /// `cec_calls_total`.
+    pub(crate) fn counted(&self) -> u64 {
+        self.samples().sum("cec_calls_total", &[]) as u64
+    }
+
+    /// Calls in the lookback in this status.
+    pub(crate) fn in_status(&self, status: &str) -> u64 {
+        self.samples()
+            .sum("cec_window_calls", &[("status", status)]) as u64
+    }
+
+    /// Calls in the lookback that are no longer listed.
+    pub(crate) fn missing(&self) -> u64 {
+        // As a status where they have no gauge of their own.
+        let own = self.samples().sum("cec_window_missing_calls", &[]) as u64;
+        own + self.in_status("missing")
+    }
+
+    /// Calls in the lookback that are listed.
+    pub(crate) fn listed(&self) -> u64 {
+        self.samples().sum("cec_window_calls", &[]) as u64 - self.in_status("missing")
+    }
+
+    /// The sum of the exporter's own metrics whose names begin so, with this label value.
+    pub(crate) fn own(&self, name: &str, label: Option<(&str, &str)>) -> f64 {
+        let families = self.metrics.gather().families;
+        let named = families
+            .iter()
+            .filter(|family| family.name().starts_with(name));
+        named
+            .flat_map(|family| family.get_metric())
+            .filter(|metric| {
+                label.is_none_or(|(name, value)| {
+                    let mut labels = metric.get_label().iter();
+                    labels.any(|label| label.name() == name && label.value() == value)
+                })
+            })
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
+    }
+}
+
+fn open(
+    settings: &Settings,
+    vendor: &Vendor,
+    clock: &Clock,
+    disk: &Disk,
+    given: &Arc<Given>,
+    metrics: &ExporterMetrics,
+) -> Puller<Vendor, Counting> {
+    let handle = disk.clone();
+    let medium = Medium::Other("disk".into(), Box::new(move || handle.open()));
+    let (book, store) = Book::open(medium).unwrap_or_else(|error| panic!("{error}"));
+    let store = Counting {
+        store,
+        given: Arc::clone(given),
+    };
+    let own = metrics.target("t", &KnownLabels::default(), 0.0);
+    let clock = Arc::clone(clock);
+    let vendor = vendor.clone();
+    Puller::new(settings.clone(), vendor, clock, own, book, Arc::new(store))
+}

@@ -1,0 +1,254 @@
+//! A vendor in memory, whose list a test writes and changes as it likes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cec_exporter::model::{CallId, CallType, Manual, Measures, Record, Status, UnixSeconds};
+use cec_exporter::upstream::wire::parse_page;
+use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
+use tokio::time::Instant;
+
+pub(crate) const BASE: UnixSeconds = 1_700_000_000;
+
+/// A call as the vendor has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) id: u128,
+    pub(crate) at: UnixSeconds,
+    /// [`Status::UNKNOWN`] for a row without one: only a query for all statuses lists it.
+    pub(crate) status: Status,
+    /// How often it is listed.
+    pub(crate) copies: u32,
+    /// How every page with it fails.
+    pub(crate) fault: Option<ErrorKind>,
+    /// Its row as the vendor writes it, where it is not a plain one.
+    pub(crate) row: Option<Vec<u8>>,
+}
+
+impl Call {
+    pub(crate) fn new(id: u128, at: UnixSeconds, status: i64) -> Self {
+        Self {
+            id,
+            at,
+            status: Status::from_number(status),
+            copies: 1,
+            fault: None,
+            row: None,
+        }
+    }
+
+    /// One that has come to rest.
+    pub(crate) fn done(id: u128, at: UnixSeconds) -> Self {
+        Self::new(id, at, 2)
+    }
+
+    /// One that is still waiting.
+    pub(crate) fn waiting(id: u128, at: UnixSeconds) -> Self {
+        Self::new(id, at, 0)
+    }
+
+    /// A call whose row is written so.
+    pub(crate) fn written(self, row: impl Into<Vec<u8>>) -> Self {
+        Self {
+            row: Some(row.into()),
+            ..self
+        }
+    }
+
+    fn put_on(&self, page: &mut Page) -> Result<(), Error> {
+        match &self.row {
+            None => page.records.push(Record {
+                id: CallId(self.id),
+                uploaded: self.at,
+                call_type: CallType::VOICE,
+                status: self.status,
+                manual: Manual::default(),
+                measures: Measures::default(),
+            }),
+            Some(row) => {
+                let body = [
+                    &br#"{"data":[{"calls":["#[..],
+                    row,
+                    br#"]}],"paging":{"total":1}}"#,
+                ];
+                let parsed = parse_page(&body.concat()).map_err(|_| error(ErrorKind::Body))?;
+                page.records.extend(parsed.records);
+                page.rejected.extend(parsed.rejected);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the vendor gives as the total.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+pub(crate) enum Total {
+    /// The rows of the window.
+    #[default]
+    Rows,
+    /// So many more or fewer.
+    Off(i64),
+    /// Groups, of which two rows in three begin one.
+    Groups,
+    /// As it was so many seconds ago.
+    Late(UnixSeconds),
+    /// Always the same.
+    Always(u64),
+    Missing,
+}
+
+/// How the vendor is odd as a whole.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Oddity {
+    pub(crate) total: Total,
+    /// Neither bound belongs to the window.
+    pub(crate) bounds_excluded: bool,
+    /// Rows (`page` times `limit`) beyond which a page is refused.
+    pub(crate) deepest: Option<u32>,
+    /// It is empty instead.
+    pub(crate) deep_is_empty: bool,
+    /// Seconds beyond which a window is refused.
+    pub(crate) widest: Option<UnixSeconds>,
+    /// A larger limit fails so.
+    pub(crate) largest_limit: Option<(u32, ErrorKind)>,
+    /// Every request fails so.
+    pub(crate) failing: Option<ErrorKind>,
+    /// How long every answer takes.
+    pub(crate) latency: Duration,
+}
+
+/// Runs before each answer, and may change the list.
+pub(crate) type Hook = Box<dyn FnMut(&mut Vec<Call>, PageRequest) + Send>;
+
+#[derive(Default)]
+pub(crate) struct List {
+    /// Ascending by upload time.
+    pub(crate) calls: Vec<Call>,
+    pub(crate) oldest_first: bool,
+    pub(crate) oddity: Oddity,
+    pub(crate) before: Option<Hook>,
+    pub(crate) requests: Vec<PageRequest>,
+}
+
+/// Puts a call at its place in a list.
+pub(crate) fn add(calls: &mut Vec<Call>, call: Call) {
+    let place = calls.partition_point(|other| other.at <= call.at);
+    calls.insert(place, call);
+}
+
+/// Calls spread evenly over the `seconds` before the base, all at rest.
+pub(crate) fn even(count: u32, seconds: UnixSeconds) -> Vec<Call> {
+    let at = |number: u32| {
+        let after = u64::from(number) * u64::from(seconds - 10) / u64::from(count);
+        BASE - (seconds - 10) + after as UnixSeconds
+    };
+    (0..count)
+        .map(|number| Call::done(number.into(), at(number)))
+        .collect()
+}
+
+#[derive(Clone)]
+pub(crate) struct Vendor {
+    list: Arc<Mutex<List>>,
+    pub(crate) began: Instant,
+}
+
+impl Vendor {
+    pub(crate) fn new(list: List) -> Self {
+        Self {
+            list: Arc::new(Mutex::new(list)),
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixSeconds {
+        BASE + self.began.elapsed().as_secs() as UnixSeconds
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut List) -> T) -> T {
+        work(&mut self.list.lock().unwrap())
+    }
+}
+
+fn error(kind: ErrorKind) -> Error {
+    Error {
+        kind,
+        message: format!("scripted: {kind:?}"),
+        likely_cause: None,
+        retry_after: None,
+    }
+}
+
+impl List {
+    fn answer(&mut self, request: PageRequest, now: UnixSeconds) -> Result<Page, Error> {
+        if let Some(before) = &mut self.before {
+            before(&mut self.calls, request);
+        }
+        self.requests.push(request);
+        let oddity = &self.oddity;
+        if let Some(kind) = oddity.failing {
+            return Err(error(kind));
+        }
+        let width = request.window.to.saturating_sub(request.window.from);
+        let end = request.page.saturating_mul(request.limit);
+        let is_deep = oddity.deepest.is_some_and(|most| end > most);
+        if oddity.widest.is_some_and(|most| width > most) || (is_deep && !oddity.deep_is_empty) {
+            return Err(error(ErrorKind::BadRequest));
+        }
+        if let Some((most, kind)) = oddity.largest_limit
+            && request.limit > most
+        {
+            return Err(error(kind));
+        }
+        let edge = UnixSeconds::from(oddity.bounds_excluded);
+        let (from, to) = (request.window.from + edge, request.window.to - edge);
+        let begin = self.calls.partition_point(|call| call.at < from);
+        let end = self.calls.partition_point(|call| call.at <= to);
+        let wanted = |call: &&Call| {
+            let is_pending = [0, 1, 3].contains(&call.status.number());
+            call.at <= now && (request.filter == Filter::All || is_pending)
+        };
+        let found = self.calls[begin..end.max(begin)].iter().filter(wanted);
+        let mut rows: Vec<&Call> = found
+            .flat_map(|call| std::iter::repeat_n(call, call.copies as usize))
+            .collect();
+        if !self.oldest_first {
+            rows.reverse();
+        }
+        let count = rows.len() as u64;
+        let total = match oddity.total {
+            Total::Rows => Some(count),
+            Total::Off(by) => Some(count.saturating_add_signed(by)),
+            Total::Groups => Some(count - count / 3),
+            Total::Late(by) => Some(rows.iter().filter(|row| row.at + by <= now).count() as u64),
+            Total::Always(total) => Some(total),
+            Total::Missing => None,
+        };
+        let mut page = Page {
+            total,
+            ..Page::default()
+        };
+        if is_deep {
+            return Ok(page);
+        }
+        let skipped = ((request.page - 1) as usize).saturating_mul(request.limit as usize);
+        for row in rows.into_iter().skip(skipped).take(request.limit as usize) {
+            if let Some(kind) = row.fault {
+                return Err(error(kind));
+            }
+            row.put_on(&mut page)?;
+            page.groups += 1;
+        }
+        Ok(page)
+    }
+}
+
+impl Upstream for Vendor {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        // As over a network: an answer takes a moment, so that one page may come before another.
+        let latency = self.with(|list| list.oddity.latency);
+        tokio::time::sleep(latency.max(Duration::from_millis(1))).await;
+        let now = self.now();
+        self.with(|list| list.answer(request, now))
+    }
+}

@@ -13,6 +13,10 @@ pub(super) const MOST_RECONCILE_PAGES: u64 = 10;
 /// Looks at a pending call that the filtered list does not show, before it is left to the
 /// comparison of the lookback.
 const LOOKS: u8 = 3;
+/// A page that fails earlier fails for another reason than its depth.
+const SHALLOWEST: u64 = 1000;
+/// Lists to read before a width or depth that was refused is tried again.
+const READS_TO_GROW: u32 = 1000;
 /// A vendor that refuses even shorter windows refuses something else.
 pub(super) const SHORTEST_WIDTH: UnixSeconds = 600;
 
@@ -26,8 +30,10 @@ pub(super) struct ScanHints {
     pub(super) span: UnixSeconds,
     /// The widest window that the vendor takes, seconds.
     pub(super) width: UnixSeconds,
-    /// Lists read since the width was last tried.
-    reads_at_width: u32,
+    /// Rows of one list beyond which no page is served.
+    pub(super) depth: u64,
+    /// Lists read since width or depth was last cut.
+    reads_since_cut: u32,
     /// Whether a call uploaded at the first second of a window is listed, and at the last.
     pub(super) edges: [Option<bool>; 2],
     /// Where among the pending calls the next pull begins.
@@ -49,7 +55,8 @@ impl ScanHints {
             recent: RecentHints::default(),
             span: UnixSeconds::MAX,
             width: UnixSeconds::MAX,
-            reads_at_width: 0,
+            depth: u64::MAX,
+            reads_since_cut: 0,
             edges: [None; 2],
             pending_from: 0,
             unlisted: HashMap::new(),
@@ -63,17 +70,22 @@ impl ScanHints {
     /// A window of this width was read where wider ones had been refused.
     pub(super) fn narrowed_to(&mut self, width: UnixSeconds) {
         self.width = width.max(SHORTEST_WIDTH);
-        self.reads_at_width = 0;
+        self.reads_since_cut = 0;
     }
 
-    /// A list was read. A width that was refused once is tried again after many lists.
+    /// No page was served beyond so many rows.
+    pub(super) fn cut_at(&mut self, rows: u64) {
+        self.depth = rows.max(SHALLOWEST);
+        self.reads_since_cut = 0;
+    }
+
+    /// A list was read. A width or depth that was refused is tried again after many lists.
     pub(super) fn list_read(&mut self) {
-        if self.width < UnixSeconds::MAX {
-            self.reads_at_width += 1;
-            if self.reads_at_width >= 1000 {
-                self.width = self.width.saturating_mul(2);
-                self.reads_at_width = 0;
-            }
+        self.reads_since_cut = self.reads_since_cut.saturating_add(1);
+        if self.reads_since_cut >= READS_TO_GROW {
+            self.width = self.width.saturating_mul(2);
+            self.depth = self.depth.saturating_mul(2);
+            self.reads_since_cut = 0;
         }
     }
 

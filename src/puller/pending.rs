@@ -30,9 +30,13 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let mut windows = self.cover_pending(&pending);
         let cost: u64 = windows.iter().map(|window| self.pages_of(*window)).sum();
         let mut hinted = false;
-        if cost > hint_pages && window.to - window.from < self.hints.width {
+        let pieces = plan::pieces(window, self.hints.width);
+        if cost > hint_pages + pieces.len() as u64 {
             // A call that this list shows is still pending; only the others are looked for.
-            let listed = self.read_hint(window, 2 * hint_pages + 2).await?;
+            let mut listed = CallSet::default();
+            for piece in pieces {
+                listed.extend(self.read_hint(piece, 2 * hint_pages + 2).await?);
+            }
             pending.retain(|(_, id)| !listed.contains(id));
             self.hints.keep_unlisted(|id| !listed.contains(&id));
             pending.retain(|(_, id)| self.hints.is_worth_a_look(*id));

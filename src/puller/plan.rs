@@ -141,6 +141,21 @@ pub fn next_span(span: UnixSeconds, found: u64, wanted: u64) -> UnixSeconds {
     UnixSeconds::try_from(fitting.clamp(1, most.max(1))).unwrap_or(UnixSeconds::MAX)
 }
 
+/// Cuts a window into pieces of at most so many seconds, about equally long.
+pub fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
+    let mut pieces = Vec::new();
+    let mut rest = Some(window);
+    while let Some(window) = rest {
+        let piece = slice(window, width);
+        rest = (piece.to < window.to).then(|| Window {
+            from: piece.to + 1,
+            to: window.to,
+        });
+        pieces.push(piece);
+    }
+    pieces
+}
+
 /// The two halves of a window; `None` for a second.
 pub fn halves(window: Window) -> Option<(Window, Window)> {
     let middle = window.from + (window.to - window.from) / 2;

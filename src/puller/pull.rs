@@ -30,8 +30,8 @@ pub(super) struct Pull<'a, U, S> {
     pub(super) applied: Applied,
     /// The total of the last list that was read to its end.
     pub(super) last_total: Option<u64>,
-    /// The last reading failed at the first page of its list.
-    pub(super) failed_at_once: bool,
+    /// Rows that the last reading had read when it failed.
+    pub(super) rows_before_failure: u64,
 }
 
 /// Takes up pages.
@@ -77,7 +77,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 pending: CallSet::default(),
             },
             last_total: None,
-            failed_at_once: false,
+            rows_before_failure: 0,
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     /// Reads a slice of new calls. Answers whether it came to that: a window that holds far more
     /// is left for shorter slices.
     pub(super) async fn scan_slice(&mut self, window: Window) -> Result<Scanned, Failure> {
-        let most = SLICE_PAGES * self.hints.list.size.rows();
+        let most = (SLICE_PAGES * self.hints.list.size.rows()).min(self.hints.depth);
         let length = (window.to - window.from).saturating_add(1);
         let (scanned, rows) = self.scan(window, Some(most)).await?;
         // Half of what one reading may have, so that a busier hour ahead still fits.

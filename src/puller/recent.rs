@@ -79,7 +79,6 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let mut swept = due;
         let mut scanned = Scanned::Whole;
         if !due {
-            let before = self.counted();
             let look = if self.hints.recent.newest_first {
                 self.look_newest_first(window, known).await?
             } else {
@@ -92,7 +91,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 let counted = self.counted();
                 scanned = self.sweep(window).await?;
                 swept = true;
-                if counted == self.counted() && counted == before {
+                if counted == self.counted() {
                     self.hints.recent.false_alarm();
                 }
             }

@@ -12,7 +12,7 @@ use super::pull::{Pull, SLICE_PAGES};
 use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::page_size::SMALLEST_LIMIT;
-use crate::upstream::pages::{Pages, Pass, Verdict};
+use crate::upstream::pages::{End, Pages, Pass, Verdict};
 use crate::upstream::{ErrorKind, Filter, PageRequest, Upstream};
 
 /// Failures in a row after which it is asked whether the vendor answers anything at all.
@@ -21,6 +21,8 @@ const FAILURES_TO_PROBE: u32 = 3;
 const MOST_FAILURES: u32 = 200;
 /// Pages of one second that are tried one by one.
 const MOST_SINGLE_PAGES: u32 = 500;
+/// Full pages after which a total is believed that promises too many rows.
+const PAGES_TO_BELIEVE: u32 = 5;
 /// Pages of any window that are read at once.
 const MOST_PAGES: u64 = 4 * SLICE_PAGES;
 
@@ -71,7 +73,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         while let Some(part) = queue.pop_front() {
             let length = (part.to - part.from).saturating_add(1);
             if length > width {
-                for piece in pieces(part, width).into_iter().rev() {
+                for piece in plan::pieces(part, width).into_iter().rev() {
                     queue.push_front(piece);
                 }
                 continue;
@@ -126,9 +128,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                     continue;
                 }
             }
-            let refused = kind(&failure) == Some(ErrorKind::BadRequest) && self.failed_at_once;
-            if refused && length / 2 >= SHORTEST_WIDTH {
-                width = length / 2;
+            if kind(&failure) == Some(ErrorKind::BadRequest) {
+                if self.rows_before_failure > 0 {
+                    self.hints.cut_at(self.rows_before_failure);
+                } else if length / 2 >= SHORTEST_WIDTH {
+                    width = length / 2;
+                }
             }
             match plan::halves(part) {
                 Some((early, late)) if failed < MOST_FAILURES => {
@@ -169,11 +174,17 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let is_second = window.from == window.to;
         let most = most
             .filter(|_| !is_second)
-            .unwrap_or(MOST_PAGES * self.hints.list.size.rows());
+            .unwrap_or(MOST_PAGES * self.hints.list.size.rows())
+            .min(self.hints.depth);
         let first = self.read_once(asked, most).await?;
         let (pass, outcome) = match first.verdict(&self.hints.list) {
             Verdict::Complete => (first, Outcome::Complete),
-            Verdict::Cut => (first, Outcome::Oversized),
+            Verdict::Cut => {
+                if first.end == End::Deep {
+                    self.hints.cut_at(first.rows);
+                }
+                (first, Outcome::Oversized)
+            }
             Verdict::Doubtful => {
                 let mut second = self.read_once(asked, most).await?;
                 let outcome = match second.verdict(&self.hints.list) {
@@ -212,12 +223,15 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let parallel = inner.settings.parallel;
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, parallel, list);
-        self.failed_at_once = true;
+        self.rows_before_failure = 0;
         while let Some(page) = pages.next().await? {
-            self.failed_at_once = false;
             self.applied.apply(inner, &page);
             self.hints.recent.observe(&page);
-            if pages.expected_rows() > most && !pages.is_at_end() {
+            let pass = pages.pass();
+            self.rows_before_failure = pass.rows;
+            // A total that promises more is believed after a few full pages.
+            let promised = pass.pages >= PAGES_TO_BELIEVE && pages.expected_rows() > most;
+            if (pass.rows > most || promised) && !pages.is_at_end() {
                 break;
             }
         }
@@ -389,19 +403,4 @@ pub(super) fn may_be_local(failure: &Failure) -> bool {
         kind(failure),
         None | Some(ErrorKind::Auth | ErrorKind::RateLimit | ErrorKind::Connect)
     )
-}
-
-/// Cuts a window into pieces of at most so many seconds, about equally long.
-fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
-    let mut pieces = Vec::new();
-    let mut rest = Some(window);
-    while let Some(window) = rest {
-        let piece = plan::slice(window, width);
-        rest = (piece.to < window.to).then(|| Window {
-            from: piece.to + 1,
-            to: window.to,
-        });
-        pieces.push(piece);
-    }
-    pieces
 }

@@ -317,7 +317,8 @@ impl<'a, U: Upstream> Pages<'a, U> {
         let per_page = (self.pass.rows / u64::from(self.pass.pages.max(1))).max(1);
         while self.ahead.len() < self.parallel {
             let expected = self.pass.rows + self.ahead.len() as u64 * per_page;
-            let likely = self.pass.total.is_some_and(|total| expected < total);
+            let likely =
+                self.last_was_full && self.pass.total.is_some_and(|total| expected < total);
             if !self.ahead.is_empty() && !likely {
                 return;
             }

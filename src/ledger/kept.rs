@@ -22,9 +22,12 @@ impl Ledger {
         self.drop_below
     }
 
-    /// What was to be dropped is.
-    pub fn kept(&mut self) {
-        self.drop_below = 0;
+    /// Rows of calls uploaded before `dropped` are dropped.
+    pub fn kept(&mut self, dropped: UnixSeconds) {
+        // More may have been forgotten since.
+        if self.drop_below <= dropped {
+            self.drop_below = 0;
+        }
     }
 
     /// Rows of what has changed since the last time, in their order, which is the one that a store

@@ -174,6 +174,7 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) {
         let entry = &self.table[slot];
+        let before = entry.clone();
         let (call_type, from, to) = (entry.call_type, entry.place(), Place::In(status));
         let known = if entry.is_missing() {
             Manual::default()
@@ -195,7 +196,10 @@ impl Ledger {
         let after = now.saturating_sub(entry.uploaded);
         count_once(entry, record, Some(after), emit);
         self.table.set_missing(slot, false);
-        self.note_change(slot);
+        // Most rows are read again as they were; those are not written again.
+        if self.table[slot] != before {
+            self.note_change(slot);
+        }
         if from != to {
             self.note_pending(slot);
         }
@@ -232,7 +236,7 @@ impl Ledger {
     /// not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
         self.forgotten_before = cutoff;
-        self.drop_below = self.drop_below.max(cutoff);
+        let before = self.table.len();
         let Self {
             table,
             pending,
@@ -251,6 +255,10 @@ impl Ledger {
             });
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
         });
+        // Nothing to drop is nothing to write.
+        if self.table.len() < before {
+            self.drop_below = self.drop_below.max(cutoff);
+        }
     }
 
     /// Calls uploaded from `time` on may be taken up again: their rows must stay.

@@ -29,11 +29,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn commit_now(&self) -> Result<(), Failure> {
         let (changes, published) = {
             let mut book = lock(&self.book);
-            (book.take_changes(), book.published())
+            let changes = book.take_changes().map_err(Failure::Storage)?;
+            (changes, book.published())
         };
         match self.store.commit(&changes) {
             Ok(()) => {
-                lock(&self.book).kept();
+                lock(&self.book).kept(&changes);
                 self.publish(published);
                 Ok(())
             }
@@ -42,6 +43,19 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 Err(Failure::Storage(error))
             }
         }
+    }
+
+    /// Compacts the ledger's file if it is due. No scrape waits for it: a pull that begins
+    /// meanwhile reads its pages, and only its commit waits.
+    pub(super) fn compact(self: &Arc<Self>) {
+        let Ok(turn) = Arc::clone(&self.committing).try_lock_owned() else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            inner.store.compact();
+        });
     }
 
     fn publish(&self, published: Published) {

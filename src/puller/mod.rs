@@ -299,7 +299,9 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                     flight.phase = Phase::Idle;
                 }
                 *lock(&self.habits) = habits;
+                drop(flight);
                 std::mem::forget(landing);
+                self.compact();
                 return;
             }
             flight.phase = Phase::Fresh;

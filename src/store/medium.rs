@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, DatabaseError, StorageBackend};
@@ -23,6 +24,33 @@ pub enum Medium {
 
 /// Memory for pages of a file that is read and written; what is hot is small.
 const CACHE_BYTES: usize = 2 << 20;
+
+/// redb's header: 64 bytes, and 128 for each of two commits.
+const HEADER_BYTES: u64 = 320;
+
+/// Whether a file holds a commit that is newer than the one that will be opened.
+///
+/// That is so when the process was killed in the midst of a commit, which nobody has counted on
+/// then. But the bit that says which commit is the newest has no checksum: if it is damaged, the
+/// commit before is opened, and no error says so.
+pub(super) fn has_unused_commit(header: &[u8]) -> bool {
+    // As redb's `docs/design.md` describes its format 3.
+    const SECOND_IS_NEWEST: u8 = 1;
+    const TWO_PHASES: u8 = 4;
+    let number = |commit: usize| {
+        let bytes = header.get(64 + 128 * commit + 104..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
+    };
+    let (Some(flags), Some(first), Some(second)) = (header.get(9), number(0), number(1)) else {
+        return false;
+    };
+    let (opened, other) = match flags & SECOND_IS_NEWEST {
+        0 => (first, second),
+        _ => (second, first),
+    };
+    // Without two phases redb looks for the newest itself.
+    flags & TWO_PHASES != 0 && other > opened
+}
 
 /// The name of the file of a target: whatever is not a plain letter, digit, `_` or `-` is written
 /// as `%` and two hexadecimal digits, so that no name leads out of the directory.
@@ -52,6 +80,33 @@ impl Medium {
         match self {
             Self::File(path) => path.try_exists(),
             Self::Other(_, open) => Ok(open().len()? > 0),
+        }
+    }
+
+    /// The beginning of what is there, as far as it says which commit is the newest.
+    pub(super) fn header(&self) -> io::Result<Vec<u8>> {
+        let mut header = Vec::new();
+        match self {
+            Self::File(path) => {
+                File::open(path)?
+                    .take(HEADER_BYTES)
+                    .read_to_end(&mut header)?;
+            }
+            Self::Other(_, open) => {
+                let backend = open();
+                header.resize(backend.len()?.min(HEADER_BYTES) as usize, 0);
+                backend.read(0, &mut header)?;
+            }
+        }
+        Ok(header)
+    }
+
+    /// Bytes taken on disk. The length says less: redb doubles it when it needs room, and what has
+    /// never been written to takes none.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::File(path) => Ok(fs::metadata(path)?.blocks() * 512),
+            Self::Other(_, open) => open().len(),
         }
     }
 

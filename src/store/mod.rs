@@ -23,8 +23,15 @@ pub struct Changes {
     pub rows: Vec<(Key, Value)>,
     /// Rows whose keys are smaller are dropped.
     pub drop_below: Key,
-    /// Takes the place of the older state.
+    /// Takes the place of the older state; empty: the older one stays.
     pub state: Vec<u8>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.drop_below == Key::default() && self.state.is_empty()
+    }
 }
 
 /// Where changes are kept.
@@ -36,6 +43,15 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing has changed then, or everything has and the same changes may be made again. The
     /// next commit tries anew, so a disk that was full needs no restart.
     fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Gives back the space that the content no longer needs, if there is much of it; to be called
+    /// when nobody waits for a commit. Blocks.
+    fn compact(&self) {}
+
+    /// Bytes taken on disk. Waits for no commit.
+    fn size(&self) -> u64 {
+        0
+    }
 
     /// Lets go of the file, for others to open it, however many still hold the store. Blocks.
     fn close(&self) {}
@@ -54,6 +70,14 @@ impl Store for Nowhere {
 impl Store for Box<dyn Store> {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
         self.as_ref().commit(changes)
+    }
+
+    fn compact(&self) {
+        self.as_ref().compact();
+    }
+
+    fn size(&self) -> u64 {
+        self.as_ref().size()
     }
 
     fn close(&self) {

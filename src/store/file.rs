@@ -7,7 +7,8 @@ use redb::{
     WriteTransaction,
 };
 
-use super::medium::{Medium, explain, has_unused_commit, likely_cause};
+use super::explain::{explain, likely_cause};
+use super::medium::{Medium, has_unused_commit};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
@@ -58,7 +59,7 @@ impl FileStore {
     ) -> Result<(Self, Option<Vec<u8>>), StoreError> {
         let name = medium.name();
         let wrong = |error: redb::Error| explain(&name, &error);
-        let is_there = medium.exists().map_err(|error| wrong(error.into()))?;
+        let is_there = medium.exists()?;
         let mut rows = 0;
         let mut row = |key, value| {
             rows += 1;
@@ -104,8 +105,13 @@ impl FileStore {
         let Some(mut database) = state.database.take() else {
             return;
         };
+        let before = self.size();
         match database.compact() {
-            Ok(_) => state.database = Some(database),
+            Ok(_) => {
+                state.database = Some(database);
+                let (file, after) = (self.medium.name(), self.size());
+                tracing::debug!(file, before, after, "ledger compacted");
+            }
             // The next commit opens it anew, and says what is wrong if that is still so.
             Err(error) => {
                 tracing::warn!(file = %self.medium.name(), %error, "compacting the ledger failed");

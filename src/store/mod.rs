@@ -3,8 +3,11 @@
 //! It knows bytes and no calls: rows of a fixed width by key, and one state beside them. A file is
 //! never replaced by a fresh one: what cannot be read is an error that says what to do.
 
+mod backend;
+mod explain;
 mod file;
 mod medium;
+mod place;
 
 use std::fmt;
 
@@ -107,8 +110,8 @@ impl StoreError {
     /// A file whose content cannot be what was written.
     pub fn damaged(name: &str, how: &str) -> Self {
         Self::new(format!(
-            "{name} is damaged or not a ledger of cec_exporter ({how}): put a copy from a backup \
-             in its place, or move it away (counters then start over)"
+            "{name} is damaged or not a ledger of cec_exporter ({how}): put a backup in its \
+             place (see \"Backups\" in the README), or move it away (counters then start over)"
         ))
     }
 }

@@ -95,6 +95,21 @@ fn one_bit_of_a_process_that_was_killed_is_refused_or_whole() {
     assert!(refused > 40, "damage went unnoticed: {refused}");
 }
 
+#[test]
+fn the_bit_that_says_which_commit_is_the_newest_is_watched() {
+    let directory = tempfile::tempdir().unwrap();
+    let (killed, before, whole) = killed(&directory);
+    let mut bytes = fs::read(&killed).unwrap();
+    assert!(!medium::has_unused_commit(&bytes));
+    bytes[9] ^= 1;
+    assert!(medium::has_unused_commit(&bytes));
+    fs::write(&killed, &bytes).unwrap();
+    refused_or(&killed, &[&whole], Some(&before), "the bit");
+    for length in [0, 9, 64, 319] {
+        medium::has_unused_commit(&bytes[..length]);
+    }
+}
+
 /// Damages a file in each of its blocks in turn; answers how often it was then refused.
 fn damage_everywhere(path: &Path, allowed: &[&Content], told: Option<&Content>) -> usize {
     let bytes = fs::read(path).unwrap();

@@ -1,6 +1,7 @@
 mod compaction;
 mod damage;
 mod disk;
+mod place;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -169,7 +170,7 @@ fn one_that_is_made_meanwhile_is_not_replaced() {
     // Two that start at the same moment both find no file; this one is slower.
     let late = Medium::File(path.clone());
     let error = late.create(|_| Ok(())).err().unwrap();
-    let text = medium::explain(&late.name(), &error).to_string();
+    let text = explain::explain(&late.name(), &error).to_string();
     assert!(text.contains("in use by another process"), "{text}");
     assert!(content_of(&path) == content);
     assert!(!directory.path().join("t.redb.new").exists());

@@ -79,3 +79,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         view.remembered = remembered;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! What a pull writes: it follows what has changed, not what was read.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;

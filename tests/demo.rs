@@ -60,6 +60,29 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
 }
 
 #[test]
+fn a_demonstration_that_is_killed_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut demo = Process::spawn(
+        command(directory.path())
+            .args(["demo", "--web.listen-address=127.0.0.1:0"])
+            .env("TMPDIR", directory.path()),
+    );
+    let port = demo.told("status page: http://localhost:");
+    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
+    let first = scrape(&address, 10);
+    assert!(calls(&first) > 30_000.0);
+    // It goes on without a name of its own for the file.
+    eventually("more calls", || {
+        let samples = scrape(&address, 10);
+        (calls(&samples) > calls(&first) && samples.one("cec_up", &[]) == 1.0).then_some(())
+    });
+    demo.signal("KILL");
+    demo.ended();
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
 fn the_simulator_alone_can_be_watched() {
     let directory = tempfile::tempdir().unwrap();
     let mut simulator = Process::spawn(command(directory.path()).args([

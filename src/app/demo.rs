@@ -60,6 +60,9 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         exemplars: arguments.exemplars,
     };
     let fleet = Fleet::new(config, setup).await?;
+    // The ledger is open and needs no name from here on: nothing is left behind, not even by a
+    // process that is killed.
+    directory.close()?;
     let fleet = Arc::new(fleet);
     // The first page that is opened shows a whole day.
     let patience = Instant::now() + Duration::from_secs(30);

@@ -12,13 +12,12 @@ use tracing::{error, info};
 
 use super::member::{Member, member, prepare};
 use super::since_epoch;
-use super::storage::{Kept, Storage};
+use super::storage::{Opened, Storage};
 use super::view::target_view;
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::metrics::exposition::{CallMetrics, Format, Own, render};
-use crate::puller::book::Book;
 use crate::puller::{Clock, Known};
 use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::trust::Trust;
@@ -35,7 +34,7 @@ const RENDERED_AT_ONCE: usize = 4;
 /// What a target goes on with after a reload.
 enum Ledger {
     /// What was kept of it.
-    Opened((Book, Kept)),
+    Opened(Opened),
     /// What it has now, under another configuration.
     Of(Member),
 }
@@ -72,13 +71,20 @@ impl Fleet {
         metrics.total_shards.set(setup.shard.total().into());
         let config = of_shard(config, setup.shard);
         let trust = trust()?;
-        let members = stream::iter(config.targets).map(async |target| {
-            let prepared = prepare(&target, &metrics, &trust)?;
-            let (book, store) = setup.storage.open(&target.name).await?;
-            let known = Known::opened(book, Arc::new(store));
-            Ok::<_, String>(member(target, prepared, &setup, known))
+        let opened = stream::iter(&config.targets).map(async |target| {
+            let prepared = prepare(target, &metrics, &trust)?;
+            Ok::<_, String>((prepared, setup.storage.open(&target.name).await?))
         });
-        let members: Vec<Member> = members.buffered(OPENED_AT_ONCE).try_collect().await?;
+        let opened: Vec<_> = opened.buffered(OPENED_AT_ONCE).try_collect().await?;
+        let is_new = opened.iter().map(|(_, opened)| opened.is_new);
+        report_new(&setup.storage, &config.targets, is_new);
+        let members = config.targets.into_iter().zip(opened);
+        let members: Vec<Member> = members
+            .map(|(target, (prepared, opened))| {
+                let known = Known::opened(opened.book, Arc::new(opened.store));
+                member(target, prepared, &setup, known)
+            })
+            .collect();
         metrics.reload_ok.set(1.0);
         metrics.reload_time.set(since_epoch().as_secs_f64());
         Ok(Self {
@@ -122,6 +128,10 @@ impl Fleet {
             };
             prepared.push(Some((new, ledger)));
         }
+        let is_new = prepared
+            .iter()
+            .map(|prepared| matches!(prepared, Some((_, Ledger::Opened(opened))) if opened.is_new));
+        report_new(&self.setup.storage, &config.targets, is_new);
         let mut members = Vec::with_capacity(config.targets.len());
         for (target, prepared) in config.targets.into_iter().zip(prepared) {
             let Some((new, ledger)) = prepared else {
@@ -129,7 +139,7 @@ impl Fleet {
                 continue;
             };
             let known = match ledger {
-                Ledger::Opened((book, store)) => Known::opened(book, Arc::new(store)),
+                Ledger::Opened(opened) => Known::opened(opened.book, Arc::new(opened.store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
             members.push(member(target, new, &self.setup, known));
@@ -145,6 +155,17 @@ impl Fleet {
         *self.members.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(members);
         Ok(())
     }
+}
+
+/// Says which targets begin a new ledger; `is_new` is in their order.
+fn report_new(storage: &Storage, targets: &[Target], is_new: impl Iterator<Item = bool>) {
+    let new: Vec<String> = targets
+        .iter()
+        .zip(is_new)
+        .filter(|(_, is_new)| *is_new)
+        .map(|(target, _)| target.name.clone())
+        .collect();
+    storage.report_new(&new, targets);
 }
 
 fn trust() -> Result<Trust, String> {

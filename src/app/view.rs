@@ -23,6 +23,7 @@ pub(super) fn target_view(
         progress: (!view.progress.complete).then(|| loading(view)),
         lookback: config.lookback,
         frontier: view.progress.frontier(),
+        counted_from: view.calls.as_ref().and_then(|calls| calls.counted_from),
         last_pull: view.last_pull.map(|(ended, took)| LastPull {
             ended,
             took,

@@ -115,15 +115,24 @@ impl Entry {
         first
     }
 
+    pub(super) fn key(&self) -> RowKey {
+        let mut key = [0; 20];
+        key[..4].copy_from_slice(&self.uploaded.to_be_bytes());
+        key[4..].copy_from_slice(&self.id().0.to_be_bytes());
+        key
+    }
+
+    pub(super) fn set_id(&mut self, id: CallId) {
+        self.id = halves(id);
+    }
+
     /// The row of an entry that has changed; it is as its row from then on.
     pub(super) fn take_row(&mut self) -> Option<Row> {
         if self.flags & CHANGED == 0 {
             return None;
         }
         self.flags &= !CHANGED;
-        let mut key = [0; 20];
-        key[..4].copy_from_slice(&self.uploaded.to_be_bytes());
-        key[4..].copy_from_slice(&self.id().0.to_be_bytes());
+        let key = self.key();
         let mut value = [0; 8];
         value[..2].copy_from_slice(&self.call_type.number().to_le_bytes());
         value[2..4].copy_from_slice(&self.status.number().to_le_bytes());
@@ -151,7 +160,10 @@ impl Entry {
 
 /// A row of the store: upload time and identity, big-endian, so that rows lie in the order of
 /// their upload; then type, status, manual states and what has been counted.
-pub type Row = ([u8; 20], [u8; 8]);
+pub type Row = (RowKey, [u8; 8]);
+
+/// The key of a row.
+pub type RowKey = [u8; 20];
 
 /// The identity in the key of a row.
 pub(super) fn row_id(key: [u8; 20]) -> CallId {

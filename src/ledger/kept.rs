@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
-use super::entry::{self, Entry, Row};
+use super::entry::{self, Entry, Row, RowKey};
 use crate::model::{CallType, Status, UnixSeconds};
 
 /// What a ledger needs besides its rows to go on where it was.
@@ -24,12 +24,15 @@ impl Ledger {
 
     /// Whether something is to be written.
     pub fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+        !self.changed.is_empty() || !self.removed.is_empty() || self.drop_below > 0
     }
 
-    /// What was to be dropped is.
-    pub fn kept(&mut self) {
-        self.drop_below = 0;
+    /// Rows of calls uploaded before `dropped` are dropped.
+    pub fn kept(&mut self, dropped: UnixSeconds) {
+        // More may have been forgotten since.
+        if self.drop_below <= dropped {
+            self.drop_below = 0;
+        }
     }
 
     /// Rows of what has changed since the last time, in their order, which is the one that a store
@@ -45,13 +48,19 @@ impl Ledger {
         rows
     }
 
+    /// Keys of rows whose calls have another key now.
+    pub fn take_removed(&mut self) -> Vec<RowKey> {
+        std::mem::take(&mut self.removed)
+    }
+
     /// Rows that were taken, but not kept.
-    pub fn put_back(&mut self, rows: &[Row]) {
+    pub fn put_back(&mut self, rows: &[Row], removed: &[RowKey]) {
         for (key, _) in rows {
             if let Some(slot) = self.table.find(entry::row_id(*key)) {
                 self.note_change(slot);
             }
         }
+        self.removed.extend(removed);
     }
 
     /// What is to be kept besides the rows.

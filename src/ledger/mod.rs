@@ -5,7 +5,7 @@ mod entry;
 mod kept;
 mod table;
 
-pub use entry::Row;
+pub use entry::{Row, RowKey};
 pub use kept::Marks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,8 @@ pub struct Ledger {
     closed_before: UnixSeconds,
     strange_types: BTreeSet<CallType>,
     strange_statuses: BTreeSet<Status>,
+    /// Rows whose calls have another key since the last commit.
+    removed: Vec<RowKey>,
     /// Slots of entries that have changed since the last commit, and of some that are gone.
     changed: Vec<Slot>,
     /// How many calls may be remembered, if that is bounded.
@@ -137,6 +139,12 @@ impl Ledger {
             .unwrap_or(Status::UNKNOWN);
         match self.table.find(record.id) {
             Some(slot) => {
+                // Documented never to change; if it does, the call is looked for at its new place.
+                if record.uploaded != self.table[slot].uploaded
+                    && lookback.contains(record.uploaded)
+                {
+                    self.relocate(slot, record.uploaded);
+                }
                 self.update(slot, status, record, now, emit);
                 Observed::Known
             }
@@ -194,6 +202,7 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) {
         let entry = &self.table[slot];
+        let before = entry.clone();
         let (call_type, from, to) = (entry.call_type, entry.place(), Place::In(status));
         let known = if entry.is_missing() {
             Manual::default()
@@ -215,7 +224,10 @@ impl Ledger {
         let after = now.saturating_sub(entry.uploaded);
         count_once(entry, record, Some(after), emit);
         self.table.set_missing(slot, false);
-        self.note_change(slot);
+        // Most rows are read again as they were; those are not written again.
+        if self.table[slot] != before {
+            self.note_change(slot);
+        }
         if from != to {
             self.note_pending(slot);
         }
@@ -285,7 +297,7 @@ impl Ledger {
     /// not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
         self.forgotten_before = cutoff;
-        self.drop_below = self.drop_below.max(cutoff);
+        let before = self.table.len();
         let Self {
             table,
             pending,
@@ -304,6 +316,10 @@ impl Ledger {
             });
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
         });
+        // Nothing to drop is nothing to write.
+        if self.table.len() < before {
+            self.drop_below = self.drop_below.max(cutoff);
+        }
     }
 
     /// Calls uploaded from `time` on may be taken up again: their rows must stay.
@@ -331,6 +347,26 @@ impl Ledger {
             };
             (entry.call_type, entry.place(), manual)
         })
+    }
+
+    /// Gives a call that is known by one identity another. Nothing is counted again.
+    pub fn rename(&mut self, before: CallId, id: CallId) {
+        if self.table.find(id).is_some() {
+            return;
+        }
+        if let Some(slot) = self.table.find(before) {
+            self.removed.push(self.table[slot].key());
+            self.table.rename(slot, id);
+            self.note_change(slot);
+        }
+    }
+
+    fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {
+        self.removed.push(self.table[slot].key());
+        self.drop_pending(slot);
+        self.table.relocate(slot, uploaded);
+        self.note_pending(slot);
+        self.note_change(slot);
     }
 
     fn note_change(&mut self, slot: Slot) {

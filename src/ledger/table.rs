@@ -101,6 +101,59 @@ impl Table {
         Some(slot)
     }
 
+    /// Gives a call another identity, which no call has yet.
+    pub(super) fn rename(&mut self, slot: Slot, id: CallId) {
+        let hash = self.hasher.hash_one(self[slot].id());
+        if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
+            found.remove();
+        }
+        self[slot].set_id(id);
+        let hash = self.hasher.hash_one(id);
+        let Self {
+            by_id,
+            entries,
+            hasher,
+            ..
+        } = self;
+        by_id.insert_unique(hash, slot, |slot| {
+            hasher.hash_one(entries[*slot as usize].id())
+        });
+    }
+
+    /// Moves a call to another upload time.
+    pub(super) fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {
+        let present = u32::from(!self[slot].is_missing());
+        let (before, next) = (self[slot].uploaded / MINUTE, self[slot].next);
+        let Some(minute) = self.minutes.get_mut(&before) else {
+            return;
+        };
+        minute.present -= present;
+        if minute.head == slot {
+            minute.head = next;
+        } else {
+            let head = minute.head;
+            let previous = self.list(head).find(|other| self[*other].next == slot);
+            if let Some(previous) = previous {
+                self[previous].next = next;
+            }
+        }
+        if self
+            .minutes
+            .get(&before)
+            .is_some_and(|minute| minute.head == NO_SLOT)
+        {
+            self.minutes.remove(&before);
+        }
+        let minute = self.minutes.entry(uploaded / MINUTE).or_insert(Minute {
+            head: NO_SLOT,
+            present: 0,
+        });
+        minute.present += present;
+        let head = std::mem::replace(&mut minute.head, slot);
+        let entry = &mut self[slot];
+        (entry.next, entry.uploaded) = (head, uploaded);
+    }
+
     /// The slots of the calls uploaded in a window; by minute, in no order within one.
     pub(super) fn slots(&self, window: Window) -> impl Iterator<Item = Slot> {
         self.minutes
@@ -231,6 +284,32 @@ mod tests {
                 table.count_present(Window { from: 175, to: 175 }),
                 u64::from(!missing_now)
             );
+        }
+        // To another minute and back, from the middle of a list and from its head.
+        for id in [75, 119, 120] {
+            let slot = table.find(CallId(id)).unwrap();
+            let at = table[slot].uploaded;
+            table.relocate(slot, 5000);
+            assert_eq!(table.count_present(Window { from: at, to: at }), 0);
+            assert_eq!(
+                table.count_present(Window {
+                    from: 5000,
+                    to: 5000
+                }),
+                1
+            );
+            table.relocate(slot, at);
+            assert_eq!(
+                table.count_present(Window {
+                    from: 100,
+                    to: 1099
+                }),
+                1000
+            );
+            table.rename(slot, CallId(70_000 + id));
+            assert_eq!(table.find(CallId(id)), None);
+            table.rename(slot, CallId(id));
+            assert_eq!(table.find(CallId(id)), Some(slot));
         }
         let mut taken = Vec::new();
         table.take_before(471, |_, entry| taken.push(entry.uploaded));

@@ -1,5 +1,7 @@
 //! The ledger by itself. `Tally` is the simplest fold there is, so that this layer needs no other.
 
+mod changes;
+
 use std::collections::{BTreeMap, HashSet};
 
 use super::*;

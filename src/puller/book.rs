@@ -99,6 +99,9 @@ impl Book {
             }
         };
         page.rejected.iter().copied().for_each(&mut reject);
+        for (id, before) in &page.renamed {
+            ledger.rename(*before, *id);
+        }
         for record in &page.records {
             let source = Some(Source {
                 call: record.id,
@@ -179,10 +182,11 @@ impl Book {
     }
 
     /// What has changed since the last commit, with the state that belongs to it.
-    pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Changes {
-        self.changed = false;
-        self.written = Some((self.progress, now));
-        let rows = self.ledger.take_changes();
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be written down. Nothing has been taken then.
+    pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Result<Changes, StoreError> {
         let drop_below = self.ledger.drop_below();
         let state = State {
             marks: self.ledger.marks(),
@@ -191,25 +195,31 @@ impl Book {
             counted_from: self.counted_from,
             skipped: Cow::Borrowed(&self.skipped),
         };
+        // An empty state in its place would be committed, and would lose all counters.
+        let state = serde_json::to_vec(&state)
+            .map_err(|error| StoreError::new(format!("cannot write down the counters: {error}")))?;
         let mut key = Key::default();
         key[..4].copy_from_slice(&drop_below.to_be_bytes());
-        Changes {
-            rows,
+        self.changed = false;
+        self.written = Some((self.progress, now));
+        Ok(Changes {
+            rows: self.ledger.take_changes(),
+            removed: self.ledger.take_removed(),
             drop_below: key,
-            // Numbers and lists of numbers: nothing in it can fail to be written.
-            state: serde_json::to_vec(&state).unwrap_or_default(),
-        }
+            state,
+        })
     }
 
     /// The changes that were taken are kept.
-    pub(super) fn kept(&mut self) {
-        self.ledger.kept();
+    pub(super) fn kept(&mut self, changes: &Changes) {
+        let [a, b, c, d, ..] = changes.drop_below;
+        self.ledger.kept(UnixSeconds::from_be_bytes([a, b, c, d]));
     }
 
     /// Changes that could not be kept: they come again with the next ones.
     pub(super) fn put_back(&mut self, changes: &Changes) {
         self.changed = true;
-        self.ledger.put_back(&changes.rows);
+        self.ledger.put_back(&changes.rows, &changes.removed);
     }
 
     /// Reads what was kept of a target. Blocks.

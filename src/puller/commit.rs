@@ -31,9 +31,11 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         let (changes, published) = {
             let mut book = lock(&self.book);
             let now = (self.clock)();
-            let published = book.published();
-            let due = book.is_commit_due(now);
-            (due.then(|| book.take_changes(now)), published)
+            let changes = match book.is_commit_due(now) {
+                true => Some(book.take_changes(now).map_err(Failure::Storage)?),
+                false => None,
+            };
+            (changes, book.published())
         };
         let Some(changes) = changes else {
             self.publish(published);
@@ -41,7 +43,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         };
         match self.store.commit(&changes) {
             Ok(()) => {
-                lock(&self.book).kept();
+                lock(&self.book).kept(&changes);
                 self.publish(published);
                 Ok(())
             }
@@ -50,6 +52,19 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 Err(Failure::Storage(error))
             }
         }
+    }
+
+    /// Compacts the ledger's file if it is due. No scrape waits for it: a pull that begins
+    /// meanwhile reads its pages, and only its commit waits.
+    pub(super) fn compact(self: &Arc<Self>) {
+        let Ok(turn) = Arc::clone(&self.committing).try_lock_owned() else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            inner.store.compact();
+        });
     }
 
     fn publish(&self, published: Published) {
@@ -80,3 +95,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         view.skipped = skipped;
     }
 }
+
+#[cfg(test)]
+mod tests;

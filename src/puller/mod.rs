@@ -323,7 +323,9 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                     flight.phase = Phase::Idle;
                 }
                 *lock(&self.hints) = Some(hints);
+                drop(flight);
                 std::mem::forget(landing);
+                self.compact();
                 return;
             }
             flight.phase = Phase::Fresh;

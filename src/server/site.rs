@@ -116,6 +116,8 @@ pub struct TargetView {
     pub lookback: Duration,
     /// The list was read completely up to this upload time.
     pub frontier: Option<UnixSeconds>,
+    /// Calls uploaded from then on are in the counters; `None` where that is not known.
+    pub counted_from: Option<UnixSeconds>,
     /// How the last pull went; `None` before the end of the first.
     pub last_pull: Option<LastPull>,
     /// When a pull last succeeded.

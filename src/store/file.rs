@@ -1,10 +1,14 @@
 //! The store on disk.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    WriteTransaction,
+};
 
-use super::medium::{Medium, explain, likely_cause};
+use super::explain::{explain, likely_cause};
+use super::medium::{Medium, has_unused_commit};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
@@ -17,13 +21,29 @@ const STATE: &str = "state";
 const MAGIC: &str = "cec_exporter ledger ";
 /// The format that this version writes, and the only one it reads.
 const VERSION: u32 = 1;
+/// Bytes of a row.
+const ROW_BYTES: u64 = (size_of::<Key>() + size_of::<Value>()) as u64;
+/// Free space that is worth nothing: commits need some, because pages are copied when they change
+/// and are free again two commits later.
+const SLACK_BYTES: u64 = 256 << 10;
+/// Commits from one compaction to the next: four hours at a pull every 15 s. A file whose rows
+/// change all over needs room for copies of many pages, and would be compacted for nothing.
+const COMMITS_BETWEEN_COMPACTIONS: u32 = 1000;
 
 /// One file, locked against every other process.
 pub struct FileStore {
     medium: Medium,
+    state: Mutex<State>,
+}
+
+struct State {
     /// `None` after an error: the database behind it refuses everything from then on and has to be
     /// opened again.
-    database: Mutex<Option<Database>>,
+    database: Option<Database>,
+    /// Bytes of all rows and of the state.
+    content: u64,
+    /// Commits until a compaction may be considered.
+    commits_left: u32,
 }
 
 impl FileStore {
@@ -39,41 +59,88 @@ impl FileStore {
     ) -> Result<(Self, Option<Vec<u8>>), StoreError> {
         let name = medium.name();
         let wrong = |error: redb::Error| explain(&name, &error);
-        let is_there = medium.exists().map_err(|error| wrong(error.into()))?;
+        let is_there = medium.exists()?;
+        let mut rows = 0;
+        let mut row = |key, value| {
+            rows += 1;
+            row(key, value);
+        };
         let (database, state) = if is_there {
+            if medium
+                .header()
+                .is_ok_and(|header| has_unused_commit(&header))
+            {
+                tracing::warn!(
+                    file = %name,
+                    "the last commit of the ledger was not finished, or the file is damaged: the \
+                     commit before it is used"
+                );
+            }
             let database = medium.open().map_err(|error| wrong(error.into()))?;
             let state = read(&database, &name, &mut row)?;
             (database, state)
         } else {
             (medium.create(lay_out).map_err(wrong)?, None)
         };
+        let content = rows * ROW_BYTES + state.as_ref().map_or(0, Vec::len) as u64;
         Ok((
             Self {
                 medium,
-                database: Mutex::new(Some(database)),
+                state: Mutex::new(State {
+                    database: Some(database),
+                    content,
+                    commits_left: 0,
+                }),
             },
             state,
         ))
+    }
+
+    /// Moves the content together and cuts off the rest of the file. Blocks.
+    ///
+    /// redb does it in commits of its own, of which none changes the content: a crash between any
+    /// two leaves the file whole.
+    pub fn compact_now(&self) {
+        let mut state = self.lock();
+        let Some(mut database) = state.database.take() else {
+            return;
+        };
+        let before = self.size();
+        match database.compact() {
+            Ok(_) => {
+                state.database = Some(database);
+                let (file, after) = (self.medium.name(), self.size());
+                tracing::debug!(file, before, after, "ledger compacted");
+            }
+            // The next commit opens it anew, and says what is wrong if that is still so.
+            Err(error) => {
+                tracing::warn!(file = %self.medium.name(), %error, "compacting the ledger failed");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for FileStore {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = match database.take() {
-            Some(open) => write(&open, changes).map(|()| open),
-            None => self
-                .medium
-                .open()
-                .map_err(redb::Error::from)
-                .and_then(|open| {
-                    write(&open, changes)?;
-                    Ok(open)
-                }),
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        let opened = match state.database.take() {
+            Some(open) => Ok(open),
+            None => self.medium.open().map_err(redb::Error::from),
         };
-        match done {
-            Ok(open) => {
-                *database = Some(open);
+        match opened.and_then(|open| Ok((write(&open, changes)?, open))) {
+            Ok((content, open)) => {
+                *state = State {
+                    database: Some(open),
+                    content,
+                    commits_left: state.commits_left.saturating_sub(1),
+                };
                 Ok(())
             }
             Err(error) => Err(StoreError {
@@ -88,19 +155,38 @@ impl Store for FileStore {
         }
     }
 
-    fn close(&self) {
-        let database = self
-            .database
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(database);
+    fn compact(&self) {
+        let is_due = {
+            let mut state = self.lock();
+            let is_due = state.commits_left == 0 && is_too_large(self.size(), state.content);
+            if is_due {
+                state.commits_left = COMMITS_BETWEEN_COMPACTIONS;
+            }
+            is_due
+        };
+        if is_due {
+            self.compact_now();
+        }
     }
+
+    fn size(&self) -> u64 {
+        // A file that cannot be looked at is told of by the next commit.
+        self.medium.size().unwrap_or_default()
+    }
+
+    fn close(&self) {
+        drop(self.lock().database.take());
+    }
+}
+
+/// Whether a file of so many bytes is much larger than its content.
+fn is_too_large(size: u64, content: u64) -> bool {
+    size > content + content / 2 + SLACK_BYTES
 }
 
 /// Makes the tables, so that reading never has to ask whether they are there.
 fn lay_out(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     transaction.open_table(ROWS)?;
     transaction
         .open_table(NOTES)?
@@ -153,17 +239,36 @@ fn read(
     Ok(state)
 }
 
-fn write(database: &Database, changes: &Changes) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
+/// In two phases: pages are durable before the header names them. With one, a damaged page cannot
+/// be told from a commit that a crash cut short, and redb would open the commit before it without
+/// a word. Costs a second sync for each commit.
+fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
+/// Answers how many bytes the content has now.
+fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
+    let transaction = begin_write(database)?;
+    let content = {
         let mut rows = transaction.open_table(ROWS)?;
-        rows.retain_in(..changes.drop_below, |_, _| false)?;
+        if changes.drop_below != Key::default() {
+            rows.retain_in(..changes.drop_below, |_, _| false)?;
+        }
+        for key in &changes.removed {
+            rows.remove(key)?;
+        }
         for (key, value) in &changes.rows {
             rows.insert(key, value)?;
         }
         let mut notes = transaction.open_table(NOTES)?;
-        notes.insert(STATE, changes.state.as_slice())?;
-    }
+        if !changes.state.is_empty() {
+            notes.insert(STATE, changes.state.as_slice())?;
+        }
+        let state = notes.get(STATE)?.map_or(0, |state| state.value().len());
+        rows.len()? * ROW_BYTES + state as u64
+    };
     transaction.commit()?;
-    Ok(())
+    Ok(content)
 }

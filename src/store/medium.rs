@@ -1,14 +1,18 @@
-//! Where the bytes of a store lie.
+//! Where a store keeps its bytes.
 
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 use tempfile::TempPath;
 
-use super::StoreError;
+use super::backend::{Boxed, MustLock};
+use super::explain::explain;
+use super::{StoreError, place};
 
 /// A file, or what a test puts in its place.
 pub enum Medium {
@@ -23,6 +27,33 @@ pub enum Medium {
 
 /// Memory for pages of a file that is read and written; what is hot is small.
 const CACHE_BYTES: usize = 2 << 20;
+
+/// redb's header: 64 bytes, and 128 for each of two commits.
+const HEADER_BYTES: u64 = 320;
+
+/// Whether a file holds a commit that is newer than the one that will be opened.
+///
+/// That is so when the process was killed in the midst of a commit, which nobody has counted on
+/// then. But the bit that says which commit is the newest has no checksum: if it is damaged, the
+/// commit before is opened, and no error says so.
+pub(super) fn has_unused_commit(header: &[u8]) -> bool {
+    // As redb's `docs/design.md` describes its format 3.
+    const SECOND_IS_NEWEST: u8 = 1;
+    const TWO_PHASES: u8 = 4;
+    let number = |commit: usize| {
+        let bytes = header.get(64 + 128 * commit + 104..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
+    };
+    let (Some(flags), Some(first), Some(second)) = (header.get(9), number(0), number(1)) else {
+        return false;
+    };
+    let (opened, other) = match flags & SECOND_IS_NEWEST {
+        0 => (first, second),
+        _ => (second, first),
+    };
+    // Without two phases redb looks for the newest itself.
+    flags & TWO_PHASES != 0 && other > opened
+}
 
 /// The name of the file of a target: whatever is not a plain letter, digit, `_` or `-` is written
 /// as `%` and two hexadecimal digits, so that no name leads out of the directory.
@@ -48,10 +79,40 @@ impl Medium {
         }
     }
 
-    pub(super) fn exists(&self) -> io::Result<bool> {
+    pub(super) fn exists(&self) -> Result<bool, StoreError> {
         match self {
-            Self::File(path) => path.try_exists(),
-            Self::Other(_, open) => Ok(open().len()? > 0),
+            Self::File(path) => place::is_there(path),
+            Self::Other(name, open) => match open().len() {
+                Ok(length) => Ok(length > 0),
+                Err(error) => Err(explain(name, &error.into())),
+            },
+        }
+    }
+
+    /// The beginning of what is there, as far as it says which commit is the newest.
+    pub(super) fn header(&self) -> io::Result<Vec<u8>> {
+        let mut header = Vec::new();
+        match self {
+            Self::File(path) => {
+                File::open(path)?
+                    .take(HEADER_BYTES)
+                    .read_to_end(&mut header)?;
+            }
+            Self::Other(_, open) => {
+                let backend = open();
+                header.resize(backend.len()?.min(HEADER_BYTES) as usize, 0);
+                backend.read(0, &mut header)?;
+            }
+        }
+        Ok(header)
+    }
+
+    /// Bytes taken on disk. The length says less: redb doubles it when it needs room, and what has
+    /// never been written to takes none.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::File(path) => Ok(fs::metadata(path)?.blocks() * 512),
+            Self::Other(_, open) => open().len(),
         }
     }
 
@@ -60,8 +121,8 @@ impl Medium {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
         match self {
-            Self::File(path) => builder.open(path),
-            Self::Other(_, open) => builder.create_with_backend(Shared(open())),
+            Self::File(path) => builder.create_with_backend(locked(place::open(path)?)?),
+            Self::Other(_, open) => builder.create_with_backend(Boxed(open())),
         }
     }
 
@@ -78,21 +139,19 @@ impl Medium {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
                     _ => {}
                 }
+                let file = place::create(&unfinished).map_err(is_taken)?;
                 let made = TempPath::try_from_path(&unfinished)?;
-                let database = builder().create(&made)?;
+                let database = builder().create_with_backend(locked(file)?)?;
                 fill(&database)?;
                 drop(database);
                 // Another process may have been faster, and count in its file already.
                 made.persist_noclobber(path)
-                    .map_err(|failed| match failed.error.kind() {
-                        ErrorKind::AlreadyExists => redb::Error::DatabaseAlreadyOpen,
-                        _ => failed.error.into(),
-                    })?;
-                sync_directory(path)?;
+                    .map_err(|failed| is_taken(failed.error))?;
+                place::sync_directory(path)?;
                 Ok(self.open()?)
             }
             Self::Other(_, open) => {
-                let database = builder().create_with_backend(Shared(open()))?;
+                let database = builder().create_with_backend(Boxed(open()))?;
                 fill(&database)?;
                 Ok(database)
             }
@@ -100,93 +159,20 @@ impl Medium {
     }
 }
 
+fn locked(file: File) -> Result<MustLock<FileBackend>, DatabaseError> {
+    Ok(MustLock(FileBackend::new(file)?))
+}
+
+/// What is there after all was made by another process a moment ago.
+fn is_taken(error: io::Error) -> redb::Error {
+    match error.kind() {
+        ErrorKind::AlreadyExists => redb::Error::DatabaseAlreadyOpen,
+        _ => error.into(),
+    }
+}
+
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
-}
-
-/// A rename is durable when its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
-
-/// What to do about a database that cannot be opened.
-pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
-    use redb::Error;
-    StoreError::new(match error {
-        Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => format!(
-            "{name} is in use by another process, most likely another cec_exporter: stop it, or \
-             give each its own --storage.path"
-        ),
-        Error::UpgradeRequired(version) => format!(
-            "{name} is in an old file format ({version}): start the version of cec_exporter that \
-             wrote it, or move the file away (counters then start over)"
-        ),
-        Error::Io(cause) if cause.kind() == ErrorKind::PermissionDenied => format!(
-            "{name} cannot be opened: permission denied; give it to the user that runs \
-             cec_exporter"
-        ),
-        Error::Io(cause)
-            if !matches!(
-                cause.kind(),
-                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
-            ) =>
-        {
-            format!("{name} cannot be used: {cause}")
-        }
-        _ => return StoreError::damaged(name, &error.to_string().replace('\n', " ")),
-    })
-}
-
-/// Why a database that was good cannot be written to, most likely.
-pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
-    use redb::Error;
-    let Error::Io(error) = error else {
-        return match error {
-            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
-                Some("another cec_exporter has opened the file meanwhile: stop it")
-            }
-            _ => None,
-        };
-    };
-    Some(match error.kind() {
-        ErrorKind::StorageFull => "the disk is full: make room on it",
-        ErrorKind::QuotaExceeded => "the user's share of the disk is used up: make room",
-        ErrorKind::FileTooLarge => "the file may not grow: a limit on the size of files is reached",
-        ErrorKind::ReadOnlyFilesystem => {
-            "the file system is read-only: it was mounted so, or became so after an error of the \
-             disk"
-        }
-        ErrorKind::PermissionDenied => {
-            "the file or its directory does not belong to the user that runs cec_exporter"
-        }
-        ErrorKind::NotFound => "the directory of --storage.path was removed, or is not mounted",
-        _ => return None,
-    })
-}
-
-/// A boxed backend is one too.
-#[derive(Debug)]
-struct Shared(Box<dyn StorageBackend>);
-
-impl StorageBackend for Shared {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
 }

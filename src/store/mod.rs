@@ -3,8 +3,11 @@
 //! It knows bytes and no calls: rows of a fixed width by key, and one state beside them. A file is
 //! never replaced by a fresh one: what cannot be read is an error that says what to do.
 
+mod backend;
+mod explain;
 mod file;
 mod medium;
+mod place;
 
 use std::fmt;
 
@@ -19,12 +22,24 @@ pub type Value = [u8; 8];
 /// What one commit changes, all or nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
+    /// Rows to be taken out, before the others are put in.
+    pub removed: Vec<Key>,
     /// Rows to be added or put in the place of older ones.
     pub rows: Vec<(Key, Value)>,
     /// Rows whose keys are smaller are dropped.
     pub drop_below: Key,
-    /// Takes the place of the older state.
+    /// Takes the place of the older state; empty: the older one stays.
     pub state: Vec<u8>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.removed.is_empty()
+            && self.drop_below == Key::default()
+            && self.state.is_empty()
+    }
 }
 
 /// Where changes are kept.
@@ -36,6 +51,15 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing has changed then, or everything has and the same changes may be made again. The
     /// next commit tries anew, so a disk that was full needs no restart.
     fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Gives back the space that the content no longer needs, if there is much of it; to be called
+    /// when nobody waits for a commit. Blocks.
+    fn compact(&self) {}
+
+    /// Bytes taken on disk. Waits for no commit.
+    fn size(&self) -> u64 {
+        0
+    }
 
     /// Lets go of the file, for others to open it, however many still hold the store. Blocks.
     fn close(&self) {}
@@ -54,6 +78,14 @@ impl Store for Nowhere {
 impl Store for Box<dyn Store> {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
         self.as_ref().commit(changes)
+    }
+
+    fn compact(&self) {
+        self.as_ref().compact();
+    }
+
+    fn size(&self) -> u64 {
+        self.as_ref().size()
     }
 
     fn close(&self) {
@@ -83,8 +115,8 @@ impl StoreError {
     /// A file whose content cannot be what was written.
     pub fn damaged(name: &str, how: &str) -> Self {
         Self::new(format!(
-            "{name} is damaged or not a ledger of cec_exporter ({how}): put a copy from a backup \
-             in its place, or move it away (counters then start over)"
+            "{name} is damaged or not a ledger of cec_exporter ({how}): put a backup in its \
+             place (see \"Backups\" in the README), or move it away (counters then start over)"
         ))
     }
 }

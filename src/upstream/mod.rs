@@ -27,7 +27,7 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::model::{Record, Rejection, Window};
+use crate::model::{CallId, Record, Rejection, Window};
 
 /// Which calls of a window to ask for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +63,9 @@ pub struct Page {
     pub rejected: Vec<Rejected>,
     /// Call groups on this page: `limit` may count these instead of calls.
     pub groups: u32,
+    /// Calls that have both identities, `call_uuid` and another `call_id`. The first may have come
+    /// later: then the call is known by the second.
+    pub renamed: Vec<(CallId, CallId)>,
 }
 
 /// A row, or a value of one, that cannot be used.

@@ -93,6 +93,7 @@ impl Site for Fake {
             progress: None,
             lookback: Duration::from_secs(86_400),
             frontier: None,
+            counted_from: None,
             last_pull: None,
             last_success: None,
             last_error: None,

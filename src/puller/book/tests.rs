@@ -1,5 +1,7 @@
 //! A book on disk: as it was, or not at all.
 
+mod written;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -113,12 +115,12 @@ fn written(directory: &TempDir) -> (PathBuf, Book) {
         &mut book,
         (0..300).map(|id| record(id, [0, 3, 1, 2, 32, 77][id as usize % 6])),
     );
-    store.commit(&book.take_changes(NOW)).unwrap();
+    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
     take(&mut book, (100..200).map(|id| record(id, 2)));
     book.expire(10_050);
     let seen: CallSet = (0..280).map(|id| record(id, 0).id).collect();
     book.mark_missing(LOOKBACK, |id| seen.contains(&id));
-    store.commit(&book.take_changes(NOW)).unwrap();
+    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
     (path, book)
 }
 
@@ -145,10 +147,10 @@ fn what_could_not_be_kept_comes_again_with_the_next() {
     let (mut book, store) = open(&path).unwrap();
     book.progress.complete = true;
     take(&mut book, (0..50).map(|id| record(id, 0)));
-    let lost = book.take_changes(NOW);
+    let lost = book.take_changes(NOW).unwrap();
     book.put_back(&lost);
     take(&mut book, (40..60).map(|id| record(id, 2)));
-    store.commit(&book.take_changes(NOW)).unwrap();
+    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     assert_same(&book, &open(&path).unwrap().0);
 }
@@ -182,7 +184,7 @@ proptest! {
                 }
                 book.expire(cutoff);
             }
-            store.commit(&book.take_changes(NOW)).unwrap();
+            store.commit(&book.take_changes(NOW).unwrap()).unwrap();
             drop(store);
             (book, store) = open(&path).unwrap();
             assert_same(&never_closed, &book);
@@ -353,7 +355,7 @@ fn a_file_of_a_version_that_kept_less_is_read_on() {
     assert_eq!(again.counted_from, None);
     assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
     take(&mut again, (400..500).map(|id| record(id, 2)));
-    store.commit(&again.take_changes(NOW)).unwrap();
+    store.commit(&again.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (once_more, _store) = open(&path).unwrap();
     assert_same(&again, &once_more);
@@ -366,7 +368,7 @@ fn the_beginning_of_the_counting_outlives_the_process() {
     let (mut book, store) = open(&path).unwrap();
     book.progress.complete = true;
     book.counted_from = Some(12_345);
-    store.commit(&book.take_changes(NOW)).unwrap();
+    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
     assert_same(&book, &again);
@@ -393,7 +395,7 @@ fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
         text.contains(" 5 50000\n"),
         "its duration, and when it was seen: {text}"
     );
-    store.commit(&book.take_changes(NOW)).unwrap();
+    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
     let text = spelled(&again, Format::OpenMetrics);

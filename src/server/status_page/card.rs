@@ -37,6 +37,9 @@ pub(super) fn write(
     let complete = Moment(target.frontier, now);
     let complete = format_args!("<b>{complete}</b>");
     write_fact(page, "Complete up to", &complete)?;
+    if let Some(began) = target.counted_from {
+        write_fact(page, "Counters since", &Moment(Some(began), now))?;
+    }
     write_last_pull(page, target, now)?;
     write_renewal(page, target.token_renewal, now)?;
     match &target.last_error {

@@ -16,6 +16,7 @@ fn target(name: &str, state: TargetState) -> TargetView {
         progress: None,
         lookback: Duration::from_secs(86_400),
         frontier: Some(NOW - 42),
+        counted_from: Some(NOW - 1_000_000),
         last_pull: Some(LastPull {
             ended: NOW - 3,
             took: Duration::from_millis(420),
@@ -61,6 +62,10 @@ fn a_target_is_told_in_words_and_times() {
     assert_has(
         &page,
         "<dt>Complete up to</dt><dd><b>42 s ago <time>2026-03-01 02:02:22 UTC</time></b></dd>",
+    );
+    assert_has(
+        &page,
+        "<dt>Counters since</dt><dd>11 days ago <time>2026-02-17 12:16:24 UTC</time></dd>",
     );
     assert_has(
         &page,

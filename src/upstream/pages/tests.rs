@@ -45,7 +45,7 @@ fn cut(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
         total,
         groups: records.len() as u32,
         records,
-        rejected: Vec::new(),
+        ..Page::default()
     }
 }
 

@@ -133,6 +133,9 @@ impl<'de> Fields<'de> {
         for name in bad {
             reject(page, Rejection::Measure, (id, name), name);
         }
+        if let Some(other) = self.call_id.identity().filter(|other| *other != id) {
+            page.renamed.push((id, other));
+        }
         page.records.push(Record {
             id,
             uploaded,

@@ -4,6 +4,9 @@
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
 
+mod files;
+
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::process::{Command, Output};

@@ -1,0 +1,74 @@
+//! What to do about a database that cannot be opened or written to.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::StoreError;
+use super::backend::NoLocks;
+use super::place::file_system;
+
+/// What to do about a database that cannot be opened.
+pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
+    use redb::Error;
+    StoreError::new(match error {
+        Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => format!(
+            "{name} is in use by another process, most likely another cec_exporter: stop it, or \
+             give each its own --storage.path"
+        ),
+        Error::UpgradeRequired(version) => format!(
+            "{name} is in an old file format ({version}): start the version of cec_exporter that \
+             wrote it, or move the file away (counters then start over)"
+        ),
+        Error::Io(cause) if cause.get_ref().is_some_and(|cause| cause.is::<NoLocks>()) => {
+            let on = file_system(Path::new(name)).map_or_else(String::new, |on| format!(" ({on})"));
+            format!(
+                "{name} is on a file system without file locks{on}, where a second process would \
+                 destroy it unseen: choose a --storage.path on another one, or mount this one \
+                 with locks"
+            )
+        }
+        Error::Io(cause) if cause.kind() == ErrorKind::PermissionDenied => format!(
+            "{name} cannot be opened: permission denied; give it and its directory to the user \
+             that runs cec_exporter"
+        ),
+        Error::Io(cause)
+            if !matches!(
+                cause.kind(),
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            ) =>
+        {
+            return StoreError {
+                message: format!("{name} cannot be used: {cause}"),
+                likely_cause: likely_cause(error).map(str::to_owned),
+            };
+        }
+        _ => return StoreError::damaged(name, &error.to_string().replace('\n', " ")),
+    })
+}
+
+/// Why a database that was good cannot be written to, most likely.
+pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
+    use redb::Error;
+    let Error::Io(error) = error else {
+        return match error {
+            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
+                Some("another cec_exporter has opened the file meanwhile: stop it")
+            }
+            _ => None,
+        };
+    };
+    Some(match error.kind() {
+        ErrorKind::StorageFull => "the disk is full: make room on it",
+        ErrorKind::QuotaExceeded => "the user's share of the disk is used up: make room",
+        ErrorKind::FileTooLarge => "the file may not grow: a limit on the size of files is reached",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only: it was mounted so, or became so after an error of the \
+             disk"
+        }
+        ErrorKind::PermissionDenied => {
+            "the file or its directory does not belong to the user that runs cec_exporter"
+        }
+        ErrorKind::NotFound => "the directory of --storage.path was removed, or is not mounted",
+        _ => return None,
+    })
+}

@@ -151,8 +151,8 @@ async fn scattered_pending_calls_cost_little_more_than_knowing_which_have_finish
     let mut rng = fastrand::Rng::with_seed(1);
     let mut pending = BTreeSet::new();
     while pending.len() < 60 {
-        // Older than the tail, so that nothing but the planner looks for them.
-        pending.insert(rng.usize(..98_000));
+        // Older than the tail, so that nothing but the planner looks for them, and not about to expire.
+        pending.insert(rng.usize(2_000..98_000));
     }
     let (bench, _) = loaded(false, |calls| {
         for number in &pending {
@@ -182,7 +182,12 @@ async fn scattered_pending_calls_cost_little_more_than_knowing_which_have_finish
         rounds += 1;
         bench.assert_up();
         let left = bench.in_status("transcribing");
-        assert_eq!(left, pending.len() as u64);
+        assert_eq!(
+            left,
+            pending.len() as u64,
+            "{pending:?} after {rounds} {:?}",
+            bench.vendor.now()
+        );
     }
     let beyond = (asked - needed) as f64 / f64::from(rounds);
     println!("{rounds} pulls, {asked} requests, {needed} needed: {beyond:.2} a pull beyond");

@@ -11,6 +11,8 @@ use crate::upstream::{Filter, Upstream};
 
 /// Pending calls that one pull looks after; the others have their turn in the next ones.
 const MOST_PENDING: usize = 2000;
+/// Windows of the list of pending calls that one pull reads.
+const MOST_PIECES: UnixSeconds = 2;
 
 type Calls = Vec<(UnixSeconds, CallId)>;
 
@@ -66,11 +68,13 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let begin = pending.partition_point(|(at, _)| *at < self.hints.pending_from);
         let begin = if begin == pending.len() { 0 } else { begin };
         pending.drain(..begin);
-        self.hints.pending_from = match pending.get(MOST_PENDING) {
-            Some((at, _)) => *at,
-            None => 0,
-        };
-        pending.truncate(MOST_PENDING);
+        // A vendor that takes only narrow windows is asked for a few of them at each pull.
+        let first = pending.first().map_or(0, |(at, _)| *at);
+        let last = first.saturating_add(self.hints.width.saturating_mul(MOST_PIECES));
+        let most = pending.partition_point(|(at, _)| *at < last);
+        let most = most.min(MOST_PENDING);
+        self.hints.pending_from = pending.get(most).map_or(0, |(at, _)| *at);
+        pending.truncate(most);
         pending
     }
 

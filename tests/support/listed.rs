@@ -74,6 +74,7 @@ impl Call {
                 let parsed = parse_page(&body.concat()).map_err(|_| error(ErrorKind::Body))?;
                 page.records.extend(parsed.records);
                 page.rejected.extend(parsed.rejected);
+                page.renamed.extend(parsed.renamed);
             }
         }
         Ok(())

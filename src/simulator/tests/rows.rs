@@ -85,7 +85,10 @@ fn a_total_is_off_late_or_missing() {
         no_total: true,
         ..Paging::default()
     };
-    assert_eq!(total(none), None);
+    assert_eq!(total(none.clone()), None);
+    let (silent, bearer) = bench(RowFaults::default(), none);
+    let empty = value(&silent.page(&bearer, json!({"upload_from": 1, "upload_to": 5})));
+    assert_eq!(empty["paging"]["total"], 0);
 }
 
 #[test]

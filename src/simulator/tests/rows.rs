@@ -382,3 +382,23 @@ fn the_faults_of_rows_are_read_strictly() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[test]
+fn the_documentation_names_every_fault() {
+    for page in [
+        include_str!("../../../docs/simulator.md"),
+        include_str!("../../../docs/simulator.zh-CN.md"),
+    ] {
+        let faults = serde_json::to_value(Faults::default()).unwrap();
+        for (name, value) in faults.as_object().unwrap() {
+            match value.as_object() {
+                None => assert!(page.contains(&format!("`{name}`")), "{name}"),
+                Some(inner) => {
+                    for key in inner.keys() {
+                        assert!(page.contains(&format!("`{name}.{key}`")), "{name}.{key}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -223,7 +223,6 @@ async fn a_vendor_that_is_a_little_odd_changes_nothing() {
 async fn nor_do_a_cap_on_depth_and_a_total_that_lags() {
     let mut faults = Faults::default();
     faults.paging.deepest_row = Some(1000);
-    faults.paging.deep_is_empty = true;
     faults.paging.total_counts = TotalOf::Groups;
     faults.paging.total_lag_seconds = 60;
     live_through(spec(), faults).await;

@@ -151,8 +151,9 @@ async fn scattered_pending_calls_cost_little_more_than_knowing_which_have_finish
     let mut rng = fastrand::Rng::with_seed(1);
     let mut pending = BTreeSet::new();
     while pending.len() < 60 {
-        // Older than the tail, so that nothing but the planner looks for them, and not about to expire.
-        pending.insert(rng.usize(2_000..98_000));
+        // Older than the tail, so that nothing but the planner looks for them, and not so old that
+        // they leave the lookback.
+        pending.insert(rng.usize(2000..98_000));
     }
     let (bench, _) = loaded(false, |calls| {
         for number in &pending {

@@ -127,7 +127,9 @@ impl Simulator {
         let (data, name) = match trouble.as_ref().map(|trouble| trouble.answer) {
             Some(Answer::NullData) => (wire::Data::Null, Some("null_data")),
             Some(Answer::NoData) => (wire::Data::Absent, Some("no_data")),
-            _ if paging.empty_as_null && listing.total == 0 => (wire::Data::Null, None),
+            _ if paging.empty_as_null && listing.total == 0 && listing.groups.is_empty() => {
+                (wire::Data::Null, None)
+            }
             _ => (wire::Data::Rows, None),
         };
         if name.is_some() {

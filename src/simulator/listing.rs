@@ -117,7 +117,7 @@ pub struct Paging {
     pub total_off: i64,
     /// `paging.total` is as it was this many seconds ago.
     pub total_lag_seconds: u32,
-    /// There is no `paging.total`.
+    /// There is no `paging.total` beside rows, and one of 0 without.
     pub no_total: bool,
 }
 

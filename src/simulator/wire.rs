@@ -114,9 +114,13 @@ pub(super) fn page(
     data: Data,
     faults: &Faults,
 ) -> serde_json::Result<Vec<u8>> {
-    let paging = Total {
-        total: (!faults.paging.no_total).then_some(listing.total),
+    let total = match (faults.paging.no_total, listing.groups.is_empty()) {
+        (false, _) => Some(listing.total),
+        // An empty window and an error would look the same.
+        (true, true) => Some(0),
+        (true, false) => None,
     };
+    let paging = Total { total };
     let is_plain = faults.wire == WireFaults::default() && faults.rows == RowFaults::default();
     let mut body = match data {
         Data::Absent => serde_json::to_vec(&Page::<()> { data: None, paging }),

@@ -27,7 +27,20 @@ impl Odd {
         for _ in 0..[0, 1, 3][rng.usize(..3)] {
             odd.add(rng, lookback);
         }
+        if odd.has_small_total() {
+            // Pages that end in silence, and nothing that tells.
+            odd.paging.deep_is_empty = false;
+        }
         odd
+    }
+
+    /// Whether the total does not tell that there are further rows.
+    fn has_small_total(&self) -> bool {
+        let paging = &self.paging;
+        paging.total_off < 0
+            || paging.total_counts != TotalOf::Rows
+            || paging.total_lag_seconds > 0
+            || paging.no_total
     }
 
     fn add(&mut self, rng: &mut Rng, lookback: u32) {
@@ -106,6 +119,10 @@ impl Odd {
             end_excluded: own.end_excluded || faults.paging.end_excluded,
             ..faults.paging.clone()
         };
+        if self.has_small_total() {
+            // A page that was cut short would look like the last one.
+            faults.paging.clamp_above = None;
+        }
     }
 
     /// Whether upload times change.

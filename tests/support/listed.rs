@@ -95,6 +95,7 @@ pub(crate) enum Total {
     Late(UnixSeconds),
     /// Always the same.
     Always(u64),
+    /// There is none beside rows, and one of 0 without.
     Missing,
 }
 
@@ -216,6 +217,7 @@ impl List {
         if !self.oldest_first {
             rows.reverse();
         }
+        let skipped = ((request.page - 1) as usize).saturating_mul(request.limit as usize);
         let count = rows.len() as u64;
         let total = match oddity.total {
             Total::Rows => Some(count),
@@ -223,7 +225,7 @@ impl List {
             Total::Groups => Some(count - count / 3),
             Total::Late(by) => Some(rows.iter().filter(|row| row.at + by <= now).count() as u64),
             Total::Always(total) => Some(total),
-            Total::Missing => None,
+            Total::Missing => (skipped >= rows.len()).then_some(0),
         };
         let mut page = Page {
             total,
@@ -232,7 +234,6 @@ impl List {
         if is_deep {
             return Ok(page);
         }
-        let skipped = ((request.page - 1) as usize).saturating_mul(request.limit as usize);
         for row in rows.into_iter().skip(skipped).take(request.limit as usize) {
             if let Some(kind) = row.fault {
                 return Err(error(kind));

@@ -85,7 +85,10 @@ fn a_total_is_off_late_or_missing() {
         no_total: true,
         ..Paging::default()
     };
-    assert_eq!(total(none), None);
+    assert_eq!(total(none.clone()), None);
+    let (silent, bearer) = bench(RowFaults::default(), none);
+    let empty = value(&silent.page(&bearer, json!({"upload_from": 1, "upload_to": 5})));
+    assert_eq!(empty["paging"]["total"], 0);
 }
 
 #[test]
@@ -377,5 +380,25 @@ fn the_faults_of_rows_are_read_strictly() {
     ] {
         let error = Faults::parse(bad.as_bytes()).unwrap_err();
         assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn the_documentation_names_every_fault() {
+    for page in [
+        include_str!("../../../docs/simulator.md"),
+        include_str!("../../../docs/simulator.zh-CN.md"),
+    ] {
+        let faults = serde_json::to_value(Faults::default()).unwrap();
+        for (name, value) in faults.as_object().unwrap() {
+            match value.as_object() {
+                None => assert!(page.contains(&format!("`{name}`")), "{name}"),
+                Some(inner) => {
+                    for key in inner.keys() {
+                        assert!(page.contains(&format!("`{name}.{key}`")), "{name}.{key}");
+                    }
+                }
+            }
+        }
     }
 }

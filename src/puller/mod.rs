@@ -67,6 +67,15 @@ pub struct View {
     pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
+impl View {
+    /// Whether the last success is so long ago that gauges of calls would show the past.
+    /// `stale_after` of 0 stands for never.
+    pub fn is_stale(&self, now: UnixSeconds, stale_after: Duration) -> bool {
+        let age = |at: UnixSeconds| Duration::from_secs(now.saturating_sub(at).into());
+        !stale_after.is_zero() && self.last_success.is_none_or(|at| age(at) > stale_after)
+    }
+}
+
 /// What one puller hands over to the next.
 pub struct Known<S> {
     book: Book,
@@ -177,17 +186,25 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         metrics: TargetMetrics,
         known: Known<S>,
     ) -> Self {
-        let Known { book, store, view } = known;
+        let Known {
+            mut book,
+            store,
+            view,
+        } = known;
         let view = view.unwrap_or_else(|| {
             let published = book.published();
             View {
                 calls: published.calls.map(Arc::new),
                 progress: published.progress,
                 remembered: published.remembered,
+                last_success: published.looked_at,
                 ..View::default()
             }
         });
+        book.expect_pulls_every(settings.min_pull_interval);
         metrics.window.set(settings.spans.lookback.into());
+        let interval = settings.min_pull_interval.as_secs_f64();
+        metrics.min_pull_interval.set(interval);
         let inner = Inner {
             size: PageSize::new(settings.page_size),
             settings,
@@ -203,7 +220,12 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
-        inner.show(view.calls, view.progress, view.remembered);
+        inner.show(
+            view.calls,
+            view.progress,
+            view.last_success,
+            view.remembered,
+        );
         Self {
             inner: Arc::new(inner),
         }
@@ -220,8 +242,10 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         if let Some(number) = self.join() {
             let mut ended = self.inner.ended.subscribe();
             // At the deadline the answer is what there is; the pull goes on.
-            let _ =
-                tokio::time::timeout_at(deadline, ended.wait_for(|count| *count >= number)).await;
+            let ended = ended.wait_for(|count| *count >= number);
+            if tokio::time::timeout_at(deadline, ended).await.is_err() {
+                self.inner.metrics.early_scrapes.inc();
+            }
         }
         self.view()
     }
@@ -310,7 +334,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn fresh_ended(&self, began: Instant, result: &Result<(), Failure>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
-        self.metrics.pulls.inc();
         self.metrics.pull_duration.observe(took.as_secs_f64());
         self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
         let mut flight = lock(&self.flight);
@@ -335,6 +358,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 view.last_error = Some((now, failure.clone()));
             }
         }
+        self.show_next_pull(&flight.gate);
         if flight.phase == Phase::Fresh {
             flight.phase = Phase::Reconciling;
         }
@@ -347,9 +371,11 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             "comparing the lookback failed");
         self.compared_badly(failure);
         let interval = self.settings.min_pull_interval;
-        lock(&self.flight)
+        let mut flight = lock(&self.flight);
+        flight
             .gate
             .failed(Instant::now(), interval, failure.retry_after());
+        self.show_next_pull(&flight.gate);
     }
 
     /// Counts and shows a failure of a comparison. The target stays up: its values are complete,
@@ -357,6 +383,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn compared_badly(&self, failure: &Failure) {
         self.metrics.pull_failed(failure.label());
         lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
+    }
+}
+
+impl<U, S> Inner<U, S> {
+    fn show_next_pull(&self, gate: &Gate) {
+        let wait = gate.wait(Instant::now()).as_secs_f64();
+        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
     }
 }
 
@@ -373,6 +406,7 @@ impl<U, S> Drop for Landing<'_, U, S> {
             // Nothing else would tell that the pull has not succeeded, or hold the next one off.
             let interval = self.0.settings.min_pull_interval;
             flight.gate.failed(Instant::now(), interval, None);
+            self.0.show_next_pull(&flight.gate);
             self.0.metrics.up.set(0.0);
             let mut view = lock(&self.0.view);
             (view.up, view.last_pull) = (Some(false), None);

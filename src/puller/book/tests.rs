@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::metrics::exporter::Gathered;
-use crate::metrics::exposition::{Format, Own, render};
+use crate::metrics::exposition::{Format, Own, Shown, Spelling, render};
 use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
@@ -74,7 +74,11 @@ fn exposition(book: &Book) -> String {
 fn spelled(book: &Book, format: Format) -> String {
     let calls = book.published().calls.unwrap();
     let own = Gathered::default();
-    let bytes = render(format, &[("t", &calls)], &own, Own::Only("t"));
+    let spelling = Spelling {
+        format,
+        created_lines: true,
+    };
+    let bytes = render(spelling, &[Shown::all("t", &calls)], &own, Own::Only("t"));
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -128,7 +132,10 @@ fn a_book_is_as_it_was() {
     let (path, mut book) = written(&directory);
     let (mut again, _store) = open(&path).unwrap();
     assert_eq!(again.len(), 250);
-    assert!(exposition(&again).contains("status=\"missing\"} 1"));
+    assert!(
+        exposition(&again)
+            .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 13\n")
+    );
     assert_same(&book, &again);
     // And goes on as it would have.
     for book in [&mut book, &mut again] {
@@ -294,7 +301,7 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
         let digit = at + text[at..].find("],1").map(|n| n + 2).unwrap();
         text.replace_range(digit..=digit, "9");
     });
-    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
+    for metric in ["duration", "outcomes", "silence", "speed", "ratio"] {
         let first_bound = |text: &str| {
             let at = text.find(&format!("\"{metric}\":[")).unwrap();
             at + text[at..].find("\"bounds\":[").unwrap() + 10
@@ -321,7 +328,7 @@ fn old_state(state: &str) -> String {
             .is_some()
     );
     let mut removed = 0;
-    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
+    for metric in ["duration", "outcomes", "silence", "speed", "ratio"] {
         for pair in state["tallies"][metric].as_array_mut().unwrap() {
             let histogram = pair[1].as_object_mut().unwrap();
             removed += usize::from(histogram.remove("native").is_some());

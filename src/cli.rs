@@ -219,6 +219,10 @@ pub struct DemoArgs {
     /// for OpenMetrics or protobuf [default: off].
     #[arg(long = "metrics.exemplars")]
     pub exemplars: bool,
+
+    /// Add a line _created to each counter and histogram in OpenMetrics text [default: off].
+    #[arg(long = "metrics.created-timestamps")]
+    pub created_timestamps: bool,
 }
 
 /// The flags of the check.

@@ -289,11 +289,45 @@ mod tests {
     }
 
     #[test]
-    fn other_buckets_are_not_taken() {
+    fn other_buckets_are_taken_over_without_a_count_too_many() {
+        const OLD: &[f64] = &[1.0, 100.0, 300.0, 1000.0];
+        const NEW: &[f64] = &[100.0, 180.0, 300.0, 2000.0];
+        let values = [
+            0.5, 60.0, 100.0, 150.0, 160.0, 175.0, 180.0, 299.0, 400.0, 1500.0, 3000.0,
+        ];
+        let mut old = Histogram::new(OLD);
+        let mut new = Histogram::new(NEW);
+        for value in values {
+            old.observe(Measure::from_units(value).unwrap(), None);
+            new.observe(Measure::from_units(value).unwrap(), None);
+        }
+        let (sum, native) = (old.sum, old.native.clone());
+        assert!(old.go_on(NEW));
+        let counts: Vec<u64> = old.buckets().map(|(_, count)| count).collect();
+        let exact: Vec<u64> = new.buckets().map(|(_, count)| count).collect();
+        // 175 and 180 are in a finer bucket that ends at 181; that of 1500 ends at 1,579.
+        assert_eq!(exact, [3, 7, 8, 10, 11]);
+        assert_eq!(counts, [3, 5, 8, 10, 11]);
+        assert_eq!((old.count(), old.sum, old.native), (11, sum, native));
+    }
+
+    #[test]
+    fn histograms_are_added_up() {
+        let mut sum = of(&[0.2, 70.0]);
+        sum.merge(&of(&[0.0, 0.7, 59.0, 1e9]));
+        assert_eq!(sum, of(&[0.2, 70.0, 0.0, 0.7, 59.0, 1e9]));
+        sum.merge(&of(&[]));
+        assert_eq!(sum.count(), 6);
+    }
+
+    #[test]
+    fn what_is_no_histogram_is_not_taken() {
         for text in [
-            r#"{"bounds":[0.3,1.0],"counts":[0,0,0],"sum":0}"#,
-            r#"{"bounds":[0.3,1.0,61.0],"counts":[0,0,0,0],"sum":0}"#,
             r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0],"sum":0}"#,
+            r#"{"bounds":[0.3,0.3,60.0],"counts":[0,0,0,0],"sum":0}"#,
+            r#"{"bounds":[9.3,1.0,60.0],"counts":[0,0,0,0],"sum":0}"#,
+            r#"{"bounds":[-1.0],"counts":[0,0],"sum":0}"#,
+            r#"{"bounds":[1.0],"counts":[18446744073709551615,1],"sum":0}"#,
         ] {
             let mut histogram: Histogram = serde_json::from_str(text).unwrap();
             assert!(!histogram.go_on(BOUNDS), "{text}");

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod plan;
 mod pull;
 mod recent_set;
+mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use failure::Failure;
 use gate::Gate;
 use plan::{Progress, Spans};
 use pull::{Habits, Pull};
+pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
@@ -46,34 +48,6 @@ pub struct Settings {
     pub min_pull_interval: Duration,
     /// Pages to read at a time.
     pub parallel: usize,
-}
-
-/// What is known of a target at one moment; all that was published by then.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Whether the last pull that ended succeeded; none has before the first.
-    pub up: Option<bool>,
-    /// Once the first whole lookback is in.
-    pub calls: Option<Arc<CallMetrics>>,
-    /// How far the list is read.
-    pub progress: Progress,
-    /// Calls remembered.
-    pub remembered: usize,
-    /// When the last pull ended, and how long it took; none after one that broke off.
-    pub last_pull: Option<(UnixSeconds, Duration)>,
-    /// When a pull last succeeded.
-    pub last_success: Option<UnixSeconds>,
-    /// When and why a pull, or the comparison after it, last failed; it stays after a success.
-    pub last_error: Option<(UnixSeconds, Failure)>,
-}
-
-impl View {
-    /// Whether the last success is so long ago that gauges of calls would show the past.
-    /// `stale_after` of 0 stands for never.
-    pub fn is_stale(&self, now: UnixSeconds, stale_after: Duration) -> bool {
-        let age = |at: UnixSeconds| Duration::from_secs(now.saturating_sub(at).into());
-        !stale_after.is_zero() && self.last_success.is_none_or(|at| age(at) > stale_after)
-    }
 }
 
 /// What one puller hands over to the next.

@@ -107,6 +107,7 @@ fn commands_have_flags_of_their_own() {
             listen_addresses,
             seed: 7,
             exemplars: true,
+            created_timestamps: false,
         }))
     );
     let shell = clap_complete::Shell::Fish;

@@ -21,12 +21,11 @@ use tracing::{info, warn};
 use book::Book;
 pub use failure::Failure;
 use gate::Gate;
-use plan::{Progress, Spans};
+use plan::Spans;
 use pull::{Habits, Pull};
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
-use crate::metrics::exposition::CallMetrics;
 use crate::model::{CallType, Status, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;

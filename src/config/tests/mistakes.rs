@@ -118,7 +118,7 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         ),
         (
             "stale_after: -1m",
-            "18: targets[0].stale_after: expected a duration such as 90s or 1h30m, got -1m",
+            "18: targets[0].stale_after: expected a duration such as 90s, 1h30m or 1d, got -1m",
         ),
         (
             "call_types: []",

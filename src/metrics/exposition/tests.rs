@@ -136,7 +136,7 @@ fn a_series_counts_since_there_is_its_target_and_the_process_since_its_start() {
     let answers = "promhttp_metric_handler_requests_created{code=\"200\"}";
     assert_eq!(value(answers), 1000.5);
     // And those of the other two codes.
-    assert_eq!(text.matches("_created").count(), 8);
+    assert_eq!(text.matches("_created").count(), 14);
 }
 
 #[test]

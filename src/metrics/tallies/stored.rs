@@ -59,6 +59,7 @@ impl Stored {
         if !same_counts(&self.window.0, &window) {
             return None;
         }
+        let is_older = self.outcomes.is_none();
         let processing = match (self.outcomes, self.processing) {
             (Some(stored), _) => stored.0,
             (None, Some(stored)) => by_outcome(stored.0)?,
@@ -86,20 +87,26 @@ impl Stored {
             }
             tallies.listing_delay = stored;
         }
-        // Zeros of types and statuses that do not go together.
-        let keep = |(call_type, status): &(CallType, Status), count: &mut u64| {
-            *count > 0 || status.suits(*call_type)
-        };
-        tallies.processed.retain(keep);
-        tallies.expired.retain(keep);
-        tallies
-            .window
-            .retain(|(call_type, place), count| match place {
-                Place::In(status) => keep(&(*call_type, *status), count),
-                Place::Missing => true,
-            });
+        if is_older {
+            drop_impossible(&mut tallies);
+        }
         Some(tallies)
     }
+}
+
+/// Drops the zeros of types and statuses that do not go together, which older builds had.
+fn drop_impossible(tallies: &mut Tallies) {
+    let keep = |(call_type, status): &(CallType, Status), count: &mut u64| {
+        *count > 0 || status.suits(*call_type)
+    };
+    tallies.processed.retain(keep);
+    tallies.expired.retain(keep);
+    tallies
+        .window
+        .retain(|(call_type, place), count| match place {
+            Place::In(status) => keep(&(*call_type, *status), count),
+            Place::Missing => true,
+        });
 }
 
 /// A call that is missing now has been found to be so at least once.

@@ -136,7 +136,7 @@ fn a_book_is_as_it_was() {
     assert_eq!(again.len(), 250);
     assert!(
         exposition(&again)
-            .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 13\n")
+            .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 14\n")
     );
     assert_same(&book, &again);
     // And goes on as it would have.

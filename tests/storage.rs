@@ -412,7 +412,9 @@ fn gauges_are_withdrawn_after_the_last_success_also_over_a_restart() {
     let shown = |samples: &Samples| withdrawn.map(|name| samples.has(name, &A));
     assert_eq!(shown(&before), [true; 5]);
     vendor.set_faults(|faults| faults.down = true);
-    exporter.scrape_until("the gauges are gone", |samples| shown(samples) == [false; 5]);
+    exporter.scrape_until("the gauges are gone", |samples| {
+        shown(samples) == [false; 5]
+    });
     exporter.end();
 
     let exporter = place.start(&[]);

@@ -51,8 +51,9 @@ pub struct Tallies {
 impl Default for Tallies {
     /// Nothing counted; the series that do not depend on the configuration are there.
     fn default() -> Self {
+        // 45 series that stay at 0 where the vendor says who speaks: they begin with the first call.
         let by_role = |metric: catalog::Metric| {
-            Role::ALL
+            [Role::Customer, Role::Staff]
                 .map(|role| (role, Histogram::new(metric.bounds)))
                 .into()
         };
@@ -205,13 +206,13 @@ impl Tallies {
             return;
         }
         for side in measures.channels {
-            for (histograms, value) in [
-                (&mut self.silence, side.silence),
-                (&mut self.speed, side.speed),
-                (&mut self.ratio, side.ratio),
+            for (histograms, metric, value) in [
+                (&mut self.silence, catalog::SILENCE, side.silence),
+                (&mut self.speed, catalog::SPEED, side.speed),
+                (&mut self.ratio, catalog::RATIO, side.ratio),
             ] {
-                if let (Some(histogram), Some(value)) = (histograms.get_mut(&side.role), value) {
-                    histogram.observe(value, source);
+                if let Some(value) = value {
+                    histogram(histograms, side.role, metric).observe(value, source);
                 }
             }
         }

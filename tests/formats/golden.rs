@@ -169,8 +169,8 @@ fn all_formats_hold_the_same_samples() {
     let mut openmetrics = lines(std::str::from_utf8(&openmetrics).unwrap());
     let all = openmetrics.len();
     openmetrics.retain(|(name, _), _| !name.ends_with("_created"));
-    // Of 4 series of counters and 12 of histograms.
-    assert_eq!(all - openmetrics.len(), 16);
+    // Of 9 series of counters and 10 of histograms.
+    assert_eq!(all - openmetrics.len(), 19);
     assert_eq!(text, openmetrics);
     let families = decode(&exposition(Format::Protobuf));
     assert_eq!(text, samples(&families));

@@ -88,14 +88,14 @@ impl Stored {
             tallies.listing_delay = stored;
         }
         if is_older {
-            drop_impossible(&mut tallies);
+            drop_zeros(&mut tallies);
         }
         Some(tallies)
     }
 }
 
-/// Drops the zeros of types and statuses that do not go together, which older builds had.
-fn drop_impossible(tallies: &mut Tallies) {
+/// Drops the zeros that older builds had from the start and this one has not.
+fn drop_zeros(tallies: &mut Tallies) {
     let keep = |(call_type, status): &(CallType, Status), count: &mut u64| {
         *count > 0 || status.suits(*call_type)
     };
@@ -107,6 +107,9 @@ fn drop_impossible(tallies: &mut Tallies) {
             Place::In(status) => keep(&(*call_type, *status), count),
             Place::Missing => true,
         });
+    for by_role in [&mut tallies.silence, &mut tallies.speed, &mut tallies.ratio] {
+        by_role.retain(|role, histogram| *role != Role::Unknown || histogram.count() > 0);
+    }
 }
 
 /// A call that is missing now has been found to be so at least once.

@@ -7,6 +7,7 @@ use super::plan::Progress;
 use super::skipped::Skipped;
 use super::{Failure, Inner, lock};
 use crate::metrics::exposition::CallMetrics;
+use crate::model::UnixSeconds;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
@@ -69,26 +70,37 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn publish(&self, published: Published) {
         let calls = published.calls.map(Arc::new);
-        self.show(
-            calls,
-            published.progress,
-            published.remembered,
-            published.skipped,
-        );
+        let Published {
+            progress,
+            looked_at,
+            remembered,
+            skipped,
+            ..
+        } = published;
+        self.show(calls, progress, looked_at, remembered, skipped);
     }
 
+    /// Shows what is on disk. After a restart, `looked_at` is the last success that is known.
     pub(super) fn show(
         &self,
         calls: Option<Arc<CallMetrics>>,
         progress: Progress,
+        looked_at: Option<UnixSeconds>,
         remembered: usize,
         skipped: Vec<Skipped>,
     ) {
         if let Some(frontier) = progress.frontier() {
             self.metrics.set_frontier(frontier.into());
         }
+        if let Some(at) = progress.reconciled {
+            self.metrics.set_reconciled(at.into());
+        }
         self.metrics.ledger_calls.set(remembered as f64);
         let mut view = lock(&self.view);
+        if let (None, Some(at)) = (view.last_success, looked_at) {
+            view.last_success = looked_at;
+            self.metrics.set_last_success(at.into());
+        }
         view.calls = calls;
         view.progress = progress;
         view.remembered = remembered;

@@ -96,7 +96,10 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         self.retry_skipped().await?;
         if self.book(|book| book.progress.gap).is_none() {
             self.pending().await?;
-            self.book(|book| book.progress.complete = true);
+            self.book(|book| {
+                book.progress.complete = true;
+                book.looked_at = Some(self.now);
+            });
         }
         self.expire();
         self.inner.commit().await?;

@@ -376,7 +376,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// Counts a part of the list that was taken without proof, and warns of it once.
     fn unproven(&mut self, reason: &'static str, window: Window, what: &str) {
-        self.inner.metrics.window_unproven(reason);
+        self.inner.metrics.unproven(reason);
         if self.hints.warned != what {
             self.hints.warned = what.to_owned();
             warn!(target = %self.inner.settings.name, from = window.from, to = window.to, reason,

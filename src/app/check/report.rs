@@ -37,6 +37,8 @@ pub(super) struct Step {
     pub(super) seconds: Option<f64>,
     pub(super) detail: String,
     pub(super) likely_cause: Option<String>,
+    /// What does not work although the step did.
+    pub(super) warning: Option<String>,
 }
 
 impl Step {
@@ -61,6 +63,7 @@ impl Step {
             seconds: Some(seconds),
             detail,
             likely_cause,
+            warning: None,
         }
     }
 
@@ -85,20 +88,32 @@ impl Step {
             seconds: None,
             detail: reason.into(),
             likely_cause: None,
+            warning: None,
         }
     }
 
-    fn line(&self, text: &mut String) {
+    /// `labelled`: there are steps of this name to more than one address.
+    fn line(&self, labelled: bool, text: &mut String) {
         let mark = mark(self.ok);
         let time = self
             .seconds
             .map_or_else(String::new, |seconds| format!("{seconds:.3} s"));
-        let line = format!("  {:<8} {mark:<6} {time:>9}  {}", self.step, self.detail);
+        let label = match labelled && ["dns", "connect", "tls"].contains(&self.step) {
+            true => format!("{}: ", self.key),
+            false => String::new(),
+        };
+        let line = format!(
+            "  {:<8} {mark:<6} {time:>9}  {label}{}",
+            self.step, self.detail
+        );
         text.push_str(line.trim_end());
         text.push('\n');
         if let Some(cause) = &self.likely_cause {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  likely cause: {cause}");
+        }
+        if let Some(warning) = &self.warning {
+            let _ = writeln!(text, "  warning: {warning}");
         }
     }
 }
@@ -114,8 +129,10 @@ impl TargetReport {
 
     fn text(&self) -> String {
         let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
+        let connections = self.steps.iter().filter(|step| step.step == "connect");
+        let labelled = connections.count() > 1;
         for step in &self.steps {
-            step.line(&mut text);
+            step.line(labelled, &mut text);
         }
         text
     }
@@ -241,6 +258,32 @@ b: FAILED
     }
 
     #[test]
+    fn steps_to_two_addresses_are_labelled_and_a_warning_is_shown() {
+        let took = Duration::from_millis(1);
+        let ok = |step, key| Step::tried(step, key, took, Ok("h".into()));
+        let mut page = ok("page", "endpoint");
+        page.warning = Some("1 of 2".into());
+        let report = TargetReport::new(
+            "a",
+            vec![
+                ok("connect", "token_endpoint"),
+                ok("token", "token_endpoint"),
+                ok("connect", "endpoint"),
+                page,
+            ],
+        );
+        let expected = "
+a: ok
+  connect  ok       0.001 s  token_endpoint: h
+  token    ok       0.001 s  h
+  connect  ok       0.001 s  endpoint: h
+  page     ok       0.001 s  h
+  warning: 1 of 2
+";
+        assert_eq!(report.text(), expected);
+    }
+
+    #[test]
     fn scripts_read_every_field_of_every_step() {
         let json: serde_json::Value =
             serde_json::from_str(&report().render(CheckFormat::Json)).unwrap();
@@ -250,15 +293,16 @@ b: FAILED
             "targets": [
                 {"name": "a", "ok": true, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": true, "seconds": 0.012345,
-                     "detail": "h: 192.0.2.1", "likely_cause": null},
+                     "detail": "h: 192.0.2.1", "likely_cause": null, "warning": null},
                 ]},
                 {"name": "b", "ok": false, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": null, "seconds": null,
-                     "detail": "192.0.2.1 is an address", "likely_cause": null},
+                     "detail": "192.0.2.1 is an address", "likely_cause": null, "warning": null},
                     {"step": "connect", "key": "endpoint", "ok": false, "seconds": 12.345678,
-                     "detail": "refused", "likely_cause": "nobody is there"},
+                     "detail": "refused", "likely_cause": "nobody is there",
+                     "warning": null},
                     {"step": "page", "key": "endpoint", "ok": null, "seconds": null,
-                     "detail": "not tried", "likely_cause": null},
+                     "detail": "not tried", "likely_cause": null, "warning": null},
                 ]},
             ],
         });

@@ -429,6 +429,8 @@ impl Worker {
             token_endpoint,
             app_key: "key".into(),
             app_secret: "secret".into(),
+            secret_source: None,
+            success_codes: vec![],
             user_id: "user".into(),
             tenant_space_id: None,
             call_types: vec![0, 2],

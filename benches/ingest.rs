@@ -5,11 +5,14 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::time::Instant;
 
 use cec_exporter::model::Window;
 use cec_exporter::puller::book::Book;
 use cec_exporter::upstream::wire::parse_page;
+use flate2::Compression;
+use flate2::write::{GzEncoder, MultiGzDecoder};
 
 const CALLS_A_PAGE: u32 = 100;
 const PAGES: u32 = 1000;
@@ -48,8 +51,16 @@ fn pages() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// A page as a server sends it to a client that takes gzip.
+fn gzip(page: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(page).expect("memory");
+    encoder.finish().expect("memory")
+}
+
 fn main() {
     let pages = pages();
+    let compressed: Vec<Vec<u8>> = pages.iter().map(|page| gzip(page)).collect();
     let calls = f64::from(PAGES * CALLS_A_PAGE);
     let bytes: usize = pages.iter().map(Vec::len).sum();
     let open = Window {
@@ -74,6 +85,13 @@ fn main() {
             black_box(parse_page(page).expect("the pages are right"));
         }
     };
+    let gunzip = || {
+        for page in &compressed {
+            let mut decoder = MultiGzDecoder::new(Vec::new());
+            decoder.write_all(page).expect("it was compressed just now");
+            black_box(decoder.finish().expect("it was compressed just now"));
+        }
+    };
     let whole = || {
         let mut book = Book::default();
         for page in &pages {
@@ -88,20 +106,26 @@ fn main() {
         work();
         began.elapsed().as_nanos() as f64 / calls
     };
-    let mut rounds: Vec<[f64; 3]> = (0..ROUNDS)
-        .map(|_| [timed(&typed), timed(&parse), timed(&whole)])
+    let mut rounds: Vec<[f64; 4]> = (0..ROUNDS)
+        .map(|_| [timed(&typed), timed(&parse), timed(&whole), timed(&gunzip)])
         .collect();
     rounds.sort_by(|a, b| (a[2] / a[0]).total_cmp(&(b[2] / b[0])));
-    let [base, parse, whole] = rounds[ROUNDS / 2];
+    let [base, parse, whole, gunzip] = rounds[ROUNDS / 2];
     println!(
         "{calls} calls, {} bytes each, median of {ROUNDS} rounds by ratio",
         bytes as f64 / calls
+    );
+    let compressed: usize = compressed.iter().map(Vec::len).sum();
+    println!(
+        "gzip makes {:.1} times less of them",
+        bytes as f64 / compressed as f64
     );
     println!("{:<36} {:>9} {:>7}", "", "ns a call", "ratio");
     for (name, time) in [
         ("typed serde_json parse alone", base),
         ("parse that survives anything", parse),
         ("that, with ledger and tallies", whole),
+        ("gunzip, before the parse", gunzip),
     ] {
         println!("{name:<36} {time:>9.0} {:>7.2}", time / base);
     }

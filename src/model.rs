@@ -218,9 +218,10 @@ impl Role {
     /// The role that `left_channel` or `right_channel` names.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
-        if text.eq_ignore_ascii_case("customer") {
+        let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+        if is(&["customer", "客户"]) {
             Self::Customer
-        } else if text.eq_ignore_ascii_case("staff") {
+        } else if is(&["staff", "agent", "座席", "坐席"]) {
             Self::Staff
         } else {
             Self::Unknown

@@ -209,7 +209,7 @@ proptest! {
             let dropped = first_key(book.ledger.drop_below());
             rows.retain(|key: &[u8; 20], _| *key >= dropped);
             rows.extend(book.ledger.take_changes());
-            book.ledger.kept();
+            book.ledger.kept(book.ledger.drop_below());
             for (call_type, [appeared, processed, expired]) in &book.counts {
                 let open = rows.values().filter(|row| is_open(row, *call_type)).count() as u64;
                 prop_assert_eq!(*appeared, processed + expired + open, "{}", call_type);

@@ -3,6 +3,8 @@
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
 
+#[path = "upstream_client/answers.rs"]
+mod answers;
 #[path = "support/scripted_vendor.rs"]
 mod scripted_vendor;
 #[allow(dead_code)]
@@ -122,6 +124,8 @@ fn settings(endpoint: &str) -> ClientSettings {
         token_endpoint: Url::parse(&token).unwrap(),
         app_key: APP_KEY.into(),
         app_secret: APP_SECRET.into(),
+        secret_source: None,
+        success_codes: vec![],
         user_id: "1611917095665261978".into(),
         tenant_space_id: None,
         call_types: vec![0, 2],
@@ -195,6 +199,7 @@ async fn the_samples_of_the_vendor_are_asked_for_and_read() {
         all.header("authorization"),
         Some(&*format!("Bearer {TOKEN_TEXT}"))
     );
+    assert_eq!(all.header("accept-encoding"), Some("gzip"));
     assert_eq!(all.header("x-app-key"), Some(APP_KEY));
     assert_eq!(all.header("x-userid"), Some("1611917095665261978"));
     assert_eq!(all.header("x-tenantspaceid"), Some("space"));
@@ -299,10 +304,8 @@ async fn a_401_that_stays_is_an_error_after_one_renewal() {
 #[tokio::test]
 async fn wrong_credentials_are_asked_for_once_by_a_crowd() {
     let vendor = tokens(|_| {
-        Reply::status(
-            401,
-            format!("bad \r\n\u{1b}[31m {APP_KEY} and {APP_SECRET}"),
-        )
+        let text = format!("bad \r\n\u{1b}[31m {APP_KEY} and {APP_SECRET}");
+        Reply::status(401, serde_json::json!({ "error_msg": text }).to_string())
     })
     .await;
     let subject = Subject::new(vendor.port);
@@ -429,7 +432,8 @@ async fn each_failure_is_told_apart() {
     assert_fails(refused, ErrorKind::BadRequest, "400", &says, 1).await;
     let lost = Reply::status(404, "");
     assert_fails(lost, ErrorKind::Server, "404", &["check endpoint"], 1).await;
-    let failed = Reply::status(500, format!("business failure {TOKEN_TEXT}"));
+    let failed = serde_json::json!({ "retMsg": format!("business failure {TOKEN_TEXT}") });
+    let failed = Reply::status(500, failed.to_string());
     assert_fails(
         failed,
         ErrorKind::Server,
@@ -544,7 +548,7 @@ async fn nobody_there_and_no_such_name_are_told_apart() {
     let subject = Subject::new(port);
     let error = subject.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
-    assert_says(&error, &["refused", "token_endpoint"]);
+    assert_says(&error, &["refused", "host and port of endpoint"]);
     assert_eq!(subject.codes(), ["token connect"; 3]);
 
     let subject = Subject::with(port, |settings| {

@@ -1,5 +1,6 @@
 //! One target: its client, its puller, its metrics.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use super::{lock, since_epoch};
 use prometheus::Gauge;
 use url::Url;
 
-use crate::config::Target;
+use crate::config::{self, Target};
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Spans;
 use crate::puller::{Failure, Known, Puller, Settings};
-use crate::upstream::http::{ClientSettings, HttpClient};
+use crate::upstream::http::{ClientSettings, HttpClient, SecretSource};
 use crate::upstream::retry::Outcome;
 use crate::upstream::trust::Trust;
 use crate::upstream::{Api, Report, Reporter};
@@ -166,6 +167,8 @@ pub(super) fn client_settings(target: &Target) -> ClientSettings {
         token_endpoint: target.token_endpoint.clone(),
         app_key: target.app_key.expose().to_owned(),
         app_secret: target.app_secret.expose().to_owned(),
+        secret_source: target.app_secret_file.clone().map(secret_source),
+        success_codes: target.success_codes.clone(),
         user_id: target.user_id.clone(),
         tenant_space_id: target.tenant_space_id.clone(),
         call_types: target
@@ -184,6 +187,15 @@ pub(super) fn client_settings(target: &Target) -> ClientSettings {
             .as_ref()
             .map(|proxy| proxy.expose().clone()),
     }
+}
+
+/// Reads a file with a secret anew. Its path is not told: it may be a secret put where the path
+/// belongs.
+fn secret_source(file: PathBuf) -> SecretSource {
+    Arc::new(move || match config::read_secret(&file) {
+        Ok(secret) => Ok(secret.expose().to_owned()),
+        Err(reason) => Err(reason),
+    })
 }
 
 fn known_labels() -> KnownLabels {

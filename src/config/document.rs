@@ -17,8 +17,8 @@ const MAX_TARGETS: usize = 10_000;
 
 /// The keys of a target, as the message about an unknown one gives them.
 const KEYS: &str = "name, endpoint, token_endpoint, app_key, app_secret, app_secret_file, user_id, \
-    tenant_space_id, call_types, extra_status_codes, lookback, overlap, reconcile_interval, \
-    page_size, min_pull_interval, request_timeout, max_concurrent_requests, \
+    tenant_space_id, call_types, extra_status_codes, success_codes, lookback, overlap, \
+    reconcile_interval, page_size, min_pull_interval, request_timeout, max_concurrent_requests, \
     max_requests_per_second, ca_file, proxy_url, max_calls, stale_after";
 
 /// Reads the text of a configuration file. Relative paths in it start at `directory`.
@@ -111,9 +111,9 @@ impl Document<'_> {
                         return Err(ConfigError::key(entry.path, message).at(key.position));
                     }
                     settings.app_secret = Some(match name {
-                        "app_secret" => entry.read(value::secret)?,
+                        "app_secret" => (entry.read(value::secret)?, None),
                         _ => match entry.file(files::secret)? {
-                            Some((secret, _)) => secret,
+                            Some((secret, path)) => (secret, Some(path)),
                             None => return Err(entry.error("expected the path of a file")),
                         },
                     });
@@ -165,6 +165,7 @@ impl Settings {
                 codes.retain(|code| !code.is_documented());
                 self.extra_status_codes = Some(codes);
             }
+            "success_codes" => self.success_codes = Some(entry.list(value::answer_code)?),
             "lookback" => self.lookback = Some(entry.placed(value::duration(range::LOOKBACK))?),
             "overlap" => self.overlap = Some(entry.placed(value::duration(range::OVERLAP))?),
             "reconcile_interval" => {

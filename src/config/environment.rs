@@ -22,11 +22,12 @@ pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, Con
             let message = "expected either CEC_APP_SECRET or CEC_APP_SECRET_FILE, got both";
             return Err(ConfigError::key("CEC_APP_SECRET_FILE", message));
         }
-        (secret, None) => secret,
-        (None, Some(file)) => Some(
-            files::secret(Path::new(&file), &file)
-                .map_err(|message| ConfigError::key("CEC_APP_SECRET_FILE", message))?,
-        ),
+        (secret, None) => secret.map(|secret| (secret, None)),
+        (None, Some(file)) => {
+            let secret = files::secret(Path::new(&file), &file)
+                .map_err(|message| ConfigError::key("CEC_APP_SECRET_FILE", message))?;
+            Some((secret, Some(file.into())))
+        }
     };
     let name = Placed {
         value: "default".to_owned(),

@@ -66,6 +66,15 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     Ok(Config { targets })
 }
 
+/// Reads a file with a secret, which blocks.
+///
+/// # Errors
+///
+/// One line that says what is wrong with it; it holds neither the path nor anything of the file.
+pub fn read_secret(file: &Path) -> Result<Secret, String> {
+    files::secret(file, "app_secret_file")
+}
+
 fn load_or(
     given: Option<&Path>,
     default: &Path,

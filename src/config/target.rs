@@ -39,6 +39,8 @@ pub struct Target {
     pub app_key: Secret,
     /// The application's secret.
     pub app_secret: Secret,
+    /// The file that it was read from, if it was.
+    pub app_secret_file: Option<PathBuf>,
     /// The operator on whose behalf calls are listed.
     pub user_id: String,
     /// Sent as `X-TenantSpaceID` if set.
@@ -47,6 +49,8 @@ pub struct Target {
     pub call_types: Vec<CallType>,
     /// Statuses to ask for besides the documented ones; none of those is in it. Default: none.
     pub extra_status_codes: Vec<Status>,
+    /// Codes beside an answer without rows that mean success, besides the known ones. Default: none.
+    pub success_codes: Vec<String>,
     /// The window of the gauges, and how long a call is remembered. Default: 24 h.
     pub lookback: Duration,
     /// How late after its upload time a call may still appear in the list; at most `lookback`.
@@ -98,11 +102,13 @@ pub(super) struct Settings {
     pub(super) endpoint: Option<Url>,
     pub(super) token_endpoint: Option<Option<Url>>,
     pub(super) app_key: Option<Secret>,
-    pub(super) app_secret: Option<Secret>,
+    /// With the file that it was read from.
+    pub(super) app_secret: Option<(Secret, Option<PathBuf>)>,
     pub(super) user_id: Option<String>,
     pub(super) tenant_space_id: Option<Option<String>>,
     pub(super) call_types: Option<Vec<CallType>>,
     pub(super) extra_status_codes: Option<Vec<Status>>,
+    pub(super) success_codes: Option<Vec<String>>,
     pub(super) lookback: Option<Placed<Duration>>,
     pub(super) overlap: Option<Placed<Duration>>,
     pub(super) reconcile_interval: Option<Duration>,
@@ -127,7 +133,7 @@ impl Settings {
         }
         or! {
             name endpoint token_endpoint app_key app_secret user_id tenant_space_id call_types
-            extra_status_codes lookback overlap reconcile_interval page_size min_pull_interval
+            extra_status_codes success_codes lookback overlap reconcile_interval page_size min_pull_interval
             request_timeout max_concurrent_requests max_requests_per_second ca_file proxy_url
             max_calls stale_after
         }
@@ -165,8 +171,11 @@ impl Settings {
         let overlap = self.overlap(defaults)?;
         let all = self.or(defaults);
         let endpoint = all.endpoint.ok_or_else(|| missing("endpoint"))?;
+        let name = all.name.ok_or_else(|| missing("name"))?.value;
+        let app_key = all.app_key.ok_or_else(|| missing("app_key"))?;
+        let (app_secret, app_secret_file) = all.app_secret.ok_or_else(|| missing("app_secret"))?;
         Ok(Target {
-            name: all.name.ok_or_else(|| missing("name"))?.value,
+            name,
             token_endpoint: all.token_endpoint.flatten().unwrap_or_else(|| {
                 let mut url = endpoint.clone();
                 url.set_path(&format!(
@@ -176,12 +185,14 @@ impl Settings {
                 url
             }),
             endpoint,
-            app_key: all.app_key.ok_or_else(|| missing("app_key"))?,
-            app_secret: all.app_secret.ok_or_else(|| missing("app_secret"))?,
+            app_key,
+            app_secret,
+            app_secret_file,
             user_id: all.user_id.ok_or_else(|| missing("user_id"))?,
             tenant_space_id: all.tenant_space_id.flatten(),
             call_types: (all.call_types).unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
             extra_status_codes: all.extra_status_codes.unwrap_or_default(),
+            success_codes: all.success_codes.unwrap_or_default(),
             lookback: all.lookback.map_or(LOOKBACK, |lookback| lookback.value),
             overlap,
             reconcile_interval: all.reconcile_interval.unwrap_or(RECONCILE_INTERVAL),

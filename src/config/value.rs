@@ -180,6 +180,20 @@ pub(super) fn status(text: &str) -> Result<Status, Problem> {
         .ok_or_else(|| Problem::new("expected a whole number from 0 to 32767"))
 }
 
+/// A code that the vendor answers with, a number or a word.
+pub(super) fn answer_code(text: &str) -> Result<String, Problem> {
+    let usable = !text.is_empty()
+        && text.len() <= MAX_NAME_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if usable {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::new(
+            "expected a code of 1 to 64 printable ASCII characters without spaces",
+        ))
+    }
+}
+
 fn code(text: &str) -> Option<i64> {
     text.parse::<u16>()
         .ok()

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::decode::{DecodeError, Decoder};
 use super::failure::{Failure, Subject, Told};
 use super::retry::{Outcome, parse_retry_after};
 use super::unreachable::{self, Blame, root};
@@ -14,8 +15,6 @@ use super::{Api, Report, Reporter};
 
 /// How much of the body of a failure, or of a token, is read.
 pub(super) const SMALL_BODY: usize = 64 << 10;
-/// Bytes that are set aside for a body before any of it has come.
-const FIRST_CAPACITY: usize = 256 << 10;
 
 /// What every request of a client has in common.
 pub(super) struct Line<'a> {
@@ -49,8 +48,11 @@ impl Line<'_> {
         let status = answer.status();
         if !status.is_success() {
             // The status tells enough if its body cannot be had.
-            let mut body = Vec::new();
-            let _ = timeout_at(deadline, read(&mut answer, SMALL_BODY, &mut body)).await;
+            let read = timeout_at(deadline, read(&mut answer, SMALL_BODY)).await;
+            let body = match read {
+                Ok(Ok(body)) => body,
+                _ => Vec::new(),
+            };
             let location = answer
                 .headers()
                 .get(LOCATION)
@@ -59,42 +61,56 @@ impl Line<'_> {
                 .status(status, &body, location)
                 .asked_to_wait(retry_after(answer.headers())));
         }
-        let mut body = Vec::new();
-        match timeout_at(deadline, read(&mut answer, longest_body, &mut body)).await {
-            Ok(Ok(())) => Ok((status.as_u16(), body)),
-            Ok(Err(Unread::TooLarge)) => {
-                let told = Told::new(
-                    format!("its answer is larger than {} KiB", longest_body >> 10),
-                    format!(
-                        "it is not the vendor's service; or else {}",
-                        smaller(subject)
-                    ),
-                );
-                Err(subject.failure(Outcome::Body, told))
-            }
-            Ok(Err(Unread::Broken(error))) => {
-                let told = Told::new(
-                    format!(
-                        "the answer broke off after {} bytes ({})",
-                        body.len(),
-                        subject.quote(&root(&error).to_string())
-                    ),
-                    "something between here and the vendor cut the connection",
-                );
-                Err(subject.failure(Outcome::Body, told))
-            }
+        // Outside of the future, which may not come to its end.
+        let mut received = 0;
+        let unread = match timeout_at(
+            deadline,
+            read_counted(&mut answer, longest_body, &mut received),
+        )
+        .await
+        {
+            Ok(Ok(body)) => return Ok((status.as_u16(), body)),
+            Ok(Err(unread)) => unread,
             Err(_) => {
-                let what = format!("only {} bytes of the answer came", body.len());
-                Err(self.timed_out(subject, &what))
+                let what = format!("only {received} bytes of the answer came");
+                return Err(self.timed_out(subject, &what));
             }
-        }
+        };
+        let told = match unread {
+            Unread::Decode(DecodeError::TooLarge) => Told::new(
+                format!("its answer is larger than {} KiB", longest_body >> 10),
+                format!(
+                    "it is not the vendor's service; or else {}",
+                    smaller(subject)
+                ),
+            ),
+            Unread::Decode(DecodeError::Unknown(coding)) => Told::new(
+                format!(
+                    "its answer is compressed in an unknown way (Content-Encoding: {})",
+                    subject.redact(&coding)
+                ),
+                "a proxy or gateway on the way compresses what it was not asked to",
+            ),
+            Unread::Decode(DecodeError::Broken) => Told::new(
+                format!("its compressed answer of {received} bytes cannot be decompressed"),
+                "it was cut or replaced on the way",
+            ),
+            Unread::Broken(error) => Told::new(
+                format!(
+                    "the answer broke off after {received} bytes ({})",
+                    subject.redact(&root(&error).to_string())
+                ),
+                "something between here and the vendor cut the connection",
+            ),
+        };
+        Err(subject.failure(Outcome::Body, told))
     }
 
     fn timed_out(&self, subject: Subject<'_>, what: &str) -> Failure {
         let told = Told::new(
             format!("{what} within {:?}", self.timeout),
             format!(
-                "the vendor is slow, or something on the way swallows what is sent; raise \
+                "the vendor is slow, or something on the way drops packets; raise \
                  request_timeout, or {}",
                 smaller(subject)
             ),
@@ -117,7 +133,7 @@ impl Line<'_> {
 /// Whose address can be to blame where no answer came.
 fn blame(subject: Subject<'_>) -> Blame {
     let own = subject.endpoint_key();
-    match subject.proxy.map(Url::scheme) {
+    match subject.proxy().map(Url::scheme) {
         None => Blame {
             peer: own,
             certificate: own,
@@ -136,46 +152,61 @@ fn blame(subject: Subject<'_>) -> Blame {
 
 /// Why no status came.
 fn no_answer(error: &reqwest::Error, subject: Subject<'_>) -> Told {
-    let quote = |text: &str| subject.quote(text);
-    let mut told = unreachable::explain(error, error.is_connect(), blame(subject), &quote);
-    if subject.proxy.is_some() {
+    let quote = |text: &str| subject.redact(text);
+    let not_http = || subject.not_http();
+    let connecting = error.is_connect();
+    let mut told = unreachable::explain(error, connecting, blame(subject), &quote, not_http);
+    let is_closed = told.what.starts_with("the connection broke");
+    if let Some(cause) = told.cause.as_mut()
+        && is_closed
+        && subject.url.scheme() == "http"
+    {
+        cause.push_str("; if the port speaks TLS, write https://");
+    }
+    if subject.proxy().is_some() {
         told.what = format!("through the proxy of proxy_url: {}", told.what);
     }
     told
 }
 
 /// What may make an answer come sooner and smaller.
-fn smaller(subject: Subject<'_>) -> &'static str {
+fn smaller(subject: Subject<'_>) -> String {
     match subject.api {
-        Api::Token => "check token_endpoint",
-        Api::Details => "lower page_size",
+        Api::Token => format!("check {}", subject.endpoint_key()),
+        Api::Details => "lower page_size".to_owned(),
     }
 }
 
 /// Why a body was not read to its end.
 enum Unread {
-    TooLarge,
+    Decode(DecodeError),
     Broken(reqwest::Error),
 }
 
-/// Reads a body piece by piece: what it says of its own length is a hint, not a promise.
-async fn read(answer: &mut Response, longest: usize, body: &mut Vec<u8>) -> Result<(), Unread> {
-    let announced = answer
-        .content_length()
-        .and_then(|length| usize::try_from(length).ok());
-    body.reserve(
-        announced
-            .unwrap_or_default()
-            .min(longest)
-            .min(FIRST_CAPACITY),
-    );
-    while let Some(piece) = answer.chunk().await.map_err(Unread::Broken)? {
-        if piece.len() > longest - body.len() {
-            return Err(Unread::TooLarge);
-        }
-        body.extend_from_slice(&piece);
+impl From<DecodeError> for Unread {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
     }
-    Ok(())
+}
+
+async fn read(answer: &mut Response, longest: usize) -> Result<Vec<u8>, Unread> {
+    read_counted(answer, longest, &mut 0).await
+}
+
+/// Reads a body piece by piece: what it says of its own length is a hint, not a promise.
+async fn read_counted(
+    answer: &mut Response,
+    longest: usize,
+    received: &mut usize,
+) -> Result<Vec<u8>, Unread> {
+    let coding = answer.headers().get(CONTENT_ENCODING);
+    let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let mut decoder = Decoder::new(coding.as_deref(), longest)?;
+    while let Some(piece) = answer.chunk().await.map_err(Unread::Broken)? {
+        decoder.push(&piece)?;
+        *received = decoder.received();
+    }
+    Ok(decoder.finish()?)
 }
 
 /// What `Retry-After` asks for. A date is compared with the answer's own: the clocks may differ.

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
 use url::Url;
 
+use super::cause::{Answered, speaks_tls};
 use super::quote::{Secrets, cut};
 use super::retry::Outcome;
-use super::settings::{host, place};
-use super::wire::Unreadable;
+use super::settings::{ClientSettings, host, place};
+use super::wire::{Envelope, ErrorInside, Unreadable};
 use super::{Api, Error, ErrorKind};
 
 /// Characters of a message; it has to fit a log line and a status page.
@@ -32,8 +34,8 @@ pub(super) struct Subject<'a> {
     pub(super) secrets: &'a Secrets,
     /// A further secret.
     pub(super) token: Option<&'a str>,
-    /// What the request goes through: then it may be the one to blame.
-    pub(super) proxy: Option<&'a Url>,
+    /// Which of its keys may be to blame.
+    pub(super) settings: &'a ClientSettings,
 }
 
 /// What came, fit to be shown, and why that is so most likely.
@@ -74,13 +76,19 @@ impl Subject<'_> {
         body: &[u8],
         location: Option<&str>,
     ) -> Failure {
-        let text = String::from_utf8_lossy(body);
-        let is_html = is_html(body);
+        let html = String::from_utf8_lossy(if is_html(body) { body } else { &[] });
+        let said = match is_html(body) {
+            true => ErrorInside {
+                text: Some(title(&html).to_owned()),
+                ..ErrorInside::default()
+            },
+            false => error_inside(body),
+        };
         let mut told = Told {
             what: format!("answered {status}"),
-            cause: likely_cause(self.api, status.as_u16(), is_html).map(str::to_owned),
+            cause: self.answered(status.as_u16(), body, &said).cause(),
         };
-        if is_html {
+        if is_html(body) {
             told.what.push_str(" with an HTML page");
         }
         if status.is_redirection() {
@@ -91,13 +99,13 @@ impl Subject<'_> {
                 self.endpoint_key()
             ));
         }
-        let quote = self.quote(if is_html { title(&text) } else { &text });
+        let quote = self.quote_error(&said);
         if !quote.is_empty() {
             told.what.push_str(&format!("; it says: {quote}"));
         }
         // Of a request without TLS the proxy reads all, and answers what it likes.
         let is_the_proxys = matches!(status.as_u16(), 403 | 502..=504)
-            && self.proxy.is_some()
+            && self.proxy().is_some()
             && self.url.scheme() == "http";
         if let Some(cause) = told.cause.as_mut().filter(|_| is_the_proxys) {
             cause.push_str("; or it is the proxy of proxy_url that answers");
@@ -107,55 +115,104 @@ impl Subject<'_> {
 
     /// A success whose body is not what was asked for.
     pub(super) fn unreadable(&self, body: &[u8], why: &Unreadable) -> Failure {
-        let (outcome, text) = match why {
-            Unreadable::Envelope(text) => (Outcome::Envelope, text),
-            Unreadable::Body(text) => (Outcome::Body, text),
-        };
-        let text = self.quote(text);
-        let told = match outcome {
-            Outcome::Envelope => Told::new(
-                format!("answered 200 with an error inside: {text}"),
-                match self.api {
-                    Api::Token => {
-                        "app_key or app_secret is wrong, or may not take tokens; the vendor's list \
-                         of codes tells more"
+        let key = self.endpoint_key();
+        match why {
+            Unreadable::Envelope(error) => {
+                let what = match error.is_silent() {
+                    true => format!(
+                        "answered 200 without a list: {}",
+                        error.finding.as_deref().unwrap_or_default()
+                    ),
+                    false => {
+                        let finding = error.finding.as_ref();
+                        let finding = finding.map(|finding| format!(" ({finding})"));
+                        format!(
+                            "answered 200 with an error inside: {}{}",
+                            self.quote_error(error),
+                            finding.unwrap_or_default()
+                        )
                     }
-                    Api::Details => {
-                        "user_id is wrong, or app_key lacks a right; the vendor's list of codes \
-                         tells more"
-                    }
-                },
-            ),
-            _ if is_html(body) => Told::new(
-                "answered with an HTML page instead of JSON",
-                format!(
-                    "{} leads to a site for people, or something on the way, such as a login \
-                     page, answers in the vendor's place",
-                    self.endpoint_key()
-                ),
-            ),
-            _ => Told::new(
-                format!("its answer of {} bytes cannot be read: {text}", body.len()),
-                "it was cut or replaced on the way, or the vendor changed its form",
-            ),
-        };
-        self.failure(outcome, told)
+                };
+                let cause = self.answered(200, body, error).cause_inside();
+                self.failure(Outcome::Envelope, Told::new(what, cause))
+            }
+            Unreadable::Body(_) if is_html(body) => {
+                let told = Told::new(
+                    "answered with an HTML page instead of JSON",
+                    format!(
+                        "{key} leads to a site for people, or something on the way, such as a \
+                         login page, answers in the vendor's place"
+                    ),
+                );
+                self.failure(Outcome::Body, told)
+            }
+            Unreadable::Body(text) => {
+                let cause = match body.trim_ascii_start().first() {
+                    None | Some(b'{') => "it was cut or replaced on the way, or the vendor \
+                         changed its form"
+                        .to_owned(),
+                    Some(_) => format!(
+                        "another service than the vendor's answers at this address; check host \
+                         and port of {key}"
+                    ),
+                };
+                let what = format!("its answer of {} bytes cannot be read: {text}", body.len());
+                self.failure(Outcome::Body, Told::new(what, cause))
+            }
+        }
     }
 
-    /// Text of the vendor's on one line, cut, without anything secret.
-    pub(super) fn quote(&self, text: &str) -> String {
-        self.secrets.quote(text, self.token)
+    /// What came is no HTTP.
+    pub(super) fn not_http(&self) -> Told {
+        let key = self.endpoint_key();
+        let cause = match self.url.scheme() {
+            "http" => format!("{}; else host or port is wrong", speaks_tls(key)),
+            _ => format!("another service than the vendor's answers there; check port of {key}"),
+        };
+        Told::new("what answers there does not speak HTTP", cause)
+    }
+
+    fn answered<'b>(&self, status: u16, body: &[u8], said: &'b ErrorInside) -> Answered<'b> {
+        Answered {
+            api: self.api,
+            status,
+            is_html: is_html(body),
+            key: self.endpoint_key(),
+            has_token_endpoint: self.settings.has_token_endpoint(),
+            code: said.code.as_deref(),
+            text: said.text.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The vendor's code and description, fit to be shown.
+    fn quote_error(&self, error: &ErrorInside) -> String {
+        let code = error.code.as_deref();
+        let code = code.and_then(|code| self.secrets.code(code, self.token));
+        let text = error.text.as_deref().unwrap_or_default();
+        let text = self.secrets.quote(text, self.token);
+        let parts = [code.unwrap_or_default(), text];
+        parts.join(" ").trim().to_owned()
+    }
+
+    /// Text of this machine's on one line, cut, without anything secret.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.secrets.redact(text, self.token)
+    }
+
+    /// What the request goes through: then it may be the one to blame.
+    pub(super) fn proxy(&self) -> Option<&Url> {
+        self.settings.proxy_url.as_ref()
     }
 
     /// The key of the configuration that holds the address.
     pub(super) fn endpoint_key(&self) -> &'static str {
-        self.api.endpoint_key()
+        self.settings.key(self.api)
     }
 
     fn redirect(&self, location: Option<&str>) -> String {
         // The rest of the address may hold a session; the host tells enough.
         let target = location.and_then(|to| self.url.join(to).ok());
-        let target = target.map_or_else(|| "nowhere".to_owned(), |to| self.quote(&host(&to)));
+        let target = target.map_or_else(|| "nowhere".to_owned(), |to| self.redact(&host(&to)));
         format!(": it redirects to {target}, which is not followed")
     }
 
@@ -182,41 +239,37 @@ impl Failure {
     }
 }
 
-/// The likely cause of a status and what to do about it.
-fn likely_cause(api: Api, status: u16, is_html: bool) -> Option<&'static str> {
-    Some(match (status, api) {
-        (400, Api::Token) => {
-            "app_key or app_secret is wrong, or token_endpoint leads to another interface"
+/// Code and description in the body of a failure, if it is JSON.
+fn error_inside(body: &[u8]) -> ErrorInside {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return plain_error(body);
+    };
+    let mut envelope = Envelope::default();
+    let inner = match fields.get("error") {
+        Some(Value::Object(inner)) => Some(inner),
+        _ => None,
+    };
+    for (key, value) in fields.iter().chain(inner.into_iter().flatten()) {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => continue,
+        };
+        if let Some(slot) = envelope.slot(key) {
+            *slot = Some(text);
         }
-        (400, Api::Details) => "it does not take page_size, user_id or extra_status_codes",
-        (401, Api::Token) => {
-            "app_key or app_secret is wrong, or the secret has been replaced at the vendor's"
-        }
-        (401, Api::Details) => {
-            "it does not take a new token either: app_key lacks the right to this interface, \
-             or token_endpoint belongs to another deployment"
-        }
-        (403, _) if is_html => {
-            "the address of this machine is not on the vendor's allow list, \
-             or app_key is of the wrong kind"
-        }
-        (403, _) => {
-            "app_key lacks the right to this interface or is of the wrong kind, \
-             or the address of this machine is not on the vendor's allow list"
-        }
-        (404, Api::Token) => "there is no token service at this path; check token_endpoint",
-        (404, Api::Details) => "there is no such interface at this address; check endpoint",
-        (407, _) => "the proxy wants credentials; put them into proxy_url",
-        (429, _) => {
-            "asked too often; lower max_requests_per_second, \
-             or see what else uses this app_key"
-        }
-        (502..=504, _) => {
-            "the vendor's gateway does not reach the service behind it; this mostly passes"
-        }
-        (500..=599, _) => "the vendor's service failed; if it stays, open a ticket with them",
-        _ => return None,
-    })
+    }
+    envelope.error(&[])
+}
+
+/// The one sentence in plain text that tells a cause; no other is quoted.
+fn plain_error(body: &[u8]) -> ErrorInside {
+    const HTTP_TO_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
+    let is_said = body.trim_ascii_start().starts_with(HTTP_TO_TLS);
+    ErrorInside {
+        text: is_said.then(|| String::from_utf8_lossy(HTTP_TO_TLS).into_owned()),
+        ..ErrorInside::default()
+    }
 }
 
 /// Whether a body is a page for people, whatever was asked for.

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::wire::Unreadable;
+use super::wire::{Envelope, Unreadable};
 
-/// The lifetime that is asked for, and assumed where the answer does not tell: the vendor's usual.
+/// The lifetime that is asked for, and assumed where the answer's own cannot be used: the vendor's
+/// usual.
 pub const USUAL_LIFETIME: Duration = Duration::from_secs(600);
+/// Assumed where the answer gives none: what other clients of such deployments take. A token that
+/// ends sooner is renewed when it is refused.
+const UNTOLD_LIFETIME: Duration = Duration::from_secs(3300);
 /// No lifetime is taken for shorter, or every request would ask for a token.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 /// Nor for longer: the vendor's longest is an hour.
@@ -36,7 +40,7 @@ impl fmt::Debug for Grant {
 ///
 /// # Errors
 ///
-/// If there is no usable `AccessToken`. The texts quote nothing but the vendor's own error: a
+/// If there is no usable token. The texts quote nothing but the vendor's own error: a
 /// body that cannot be read may hold a token all the same.
 pub fn parse_grant(body: &[u8]) -> Result<Grant, Unreadable> {
     let answer: Value = serde_json::from_slice(body).map_err(|error| {
@@ -49,38 +53,49 @@ pub fn parse_grant(body: &[u8]) -> Result<Grant, Unreadable> {
     let Value::Object(fields) = answer else {
         return Err(Unreadable::Body("not a JSON object".into()));
     };
-    let Some(token) = text(&fields, "AccessToken") else {
-        return Err(
-            match (text(&fields, "resultCode"), text(&fields, "resultDesc")) {
-                (None, None) => Unreadable::Body("there is no AccessToken in it".into()),
-                (code, desc) => Unreadable::Envelope(format!(
-                    "{} {}",
-                    code.unwrap_or_default(),
-                    desc.unwrap_or_default()
-                )),
-            },
-        );
+    let mut envelope = Envelope::default();
+    let (mut token, mut expires) = (None, None);
+    for (key, value) in &fields {
+        match key.replace('_', "").to_ascii_lowercase().as_str() {
+            "accesstoken" => token = token.or_else(|| text(value)),
+            // `Expires` is documented, `expiresIn` and `expires_in` are seen.
+            "expires" | "expiresin" => expires = expires.or_else(|| text(value)),
+            _ => {
+                if let Some(slot) = envelope.slot(key) {
+                    *slot = text(value);
+                }
+            }
+        }
+    }
+    let Some(token) = token else {
+        let error = envelope.error(&[]);
+        return Err(match error.is_silent() {
+            true => Unreadable::Body("there is no AccessToken in it".into()),
+            false => Unreadable::Envelope(error),
+        });
     };
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Unreadable::Body(
             "its AccessToken cannot be sent in a header".into(),
         ));
     }
-    // `Expires` is documented, `expiresIn` is seen.
-    let lifetime = text(&fields, "Expires")
-        .or_else(|| text(&fields, "expiresIn"))
-        .and_then(|seconds| seconds.parse::<f64>().ok())
-        .filter(|seconds| *seconds > 0.0)
-        .map_or(USUAL_LIFETIME, |seconds| {
-            let seconds = seconds.min(LONGEST_LIFETIME.as_secs_f64());
-            Duration::from_secs_f64(seconds).max(SHORTEST_LIFETIME)
-        });
+    let lifetime = match expires {
+        None => UNTOLD_LIFETIME,
+        Some(seconds) => seconds
+            .parse::<f64>()
+            .ok()
+            .filter(|seconds| *seconds > 0.0)
+            .map_or(USUAL_LIFETIME, |seconds| {
+                let seconds = seconds.min(LONGEST_LIFETIME.as_secs_f64());
+                Duration::from_secs_f64(seconds).max(SHORTEST_LIFETIME)
+            }),
+    };
     Ok(Grant { token, lifetime })
 }
 
 /// A string or a number that is not blank.
-fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    let text = match fields.get(name)? {
+fn text(value: &Value) -> Option<String> {
+    let text = match value {
         Value::String(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),
         _ => return None,
@@ -106,17 +121,25 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_comes_in_either_field_as_either_type() {
-        assert_eq!(lifetime(r#", "Expires": "90""#), 90_000);
-        assert_eq!(lifetime(r#", "Expires": 90"#), 90_000);
-        assert_eq!(lifetime(r#", "expiresIn": 90.5"#), 90_500);
+    fn token_and_lifetime_are_found_under_each_name_as_either_type() {
+        for name in ["AccessToken", "accessToken", "access_token"] {
+            let grant = parse_grant(format!(r#"{{"{name}": "t"}}"#).as_bytes()).unwrap();
+            assert_eq!(grant.token, "t", "{name}");
+        }
+        for name in ["Expires", "expires", "expiresIn", "expires_in"] {
+            for value in ["90", "\"90\"", "90.0"] {
+                let field = format!(r#", "{name}": {value}"#);
+                assert_eq!(lifetime(&field), 90_000, "{field}");
+            }
+        }
         assert_eq!(lifetime(r#", "Expires": null, "expiresIn": "90""#), 90_000);
+        assert_eq!(lifetime(""), 3_300_000);
+        assert_eq!(lifetime(r#", "Expires": null"#), 3_300_000);
     }
 
     #[test]
     fn an_unusable_lifetime_is_the_usual_and_an_absurd_one_is_cut() {
         for field in [
-            "",
             r#", "Expires": "soon""#,
             r#", "Expires": "-5""#,
             r#", "Expires": "NaN""#,
@@ -131,8 +154,22 @@ mod tests {
     #[test]
     fn what_is_no_token_is_told_apart_and_not_quoted() {
         let read = |body: &str| parse_grant(body.as_bytes()).unwrap_err();
-        let envelope = read(r#"{"resultCode": "0300028", "resultDesc": "no right"}"#);
-        assert_eq!(envelope, Unreadable::Envelope("0300028 no right".into()));
+        for (body, told) in [
+            (
+                r#"{"resultCode": "0300028", "resultDesc": "no right"}"#,
+                "0300028 no right",
+            ),
+            (
+                r#"{"error_msg": "Incorrect app authentication", "error_code": "APIG.0303"}"#,
+                "APIG.0303 Incorrect app authentication",
+            ),
+            (r#"{"returnCode": 17, "access_token": ""}"#, "17"),
+        ] {
+            match read(body) {
+                Unreadable::Envelope(error) => assert_eq!(error.to_string(), told),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
         for body in [
             "",
             "<html>",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, Request};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -12,23 +12,29 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 use url::Url;
 
-pub use super::settings::{BuildError, ClientSettings};
+pub use super::settings::{BuildError, ClientSettings, SecretSource};
 
+use super::credentials::{Credentials, CurrentSecret};
 use super::exchange::{Line, SMALL_BODY};
 use super::failure::{Failure, Subject};
-use super::grant::{Grant, USUAL_LIFETIME, parse_grant};
+use super::grant::{Grant, parse_grant};
 use super::pace::Pace;
-use super::quote::Secrets;
-use super::retry::{self, Budget, Outcome, Retry};
+use super::request::{check_address, details_headers, token_headers};
+use super::retry::{self, Budgets, Outcome, Retry};
 use super::token::{Need, Token, TokenCache, renewed_ahead};
 use super::trust::Trust;
-use super::wire::{Unreadable, parse_page};
+use super::wire::{PageRules, Reading, Unreadable};
 use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-/// A page of the largest `page_size` takes some 8 MiB.
+/// Bytes of a page: some 800 make a row, and groups may hold several.
+const BYTES_A_ROW: usize = 16 << 10;
+const SHORTEST_PAGE: usize = 1 << 20;
 const LONGEST_PAGE: usize = 64 << 20;
+/// Rows of a page for each that was asked for, since `limit` may count groups; and for small pages.
+const ROWS_A_ROW: usize = 20;
+const FEWEST_ROWS: usize = 1000;
 
 /// A client of one deployment, for any number of tasks at once.
 pub struct HttpClient {
@@ -38,15 +44,16 @@ pub struct HttpClient {
     details_url: Url,
     details_headers: HeaderMap,
     token_headers: HeaderMap,
-    /// What messages must not repeat, apart from the token.
-    secrets: Secrets,
+    credentials: CurrentSecret,
     tokens: TokenCache,
     /// One permit for each request that may be under way.
     slots: Semaphore,
     pace: Mutex<Pace>,
-    budget: Mutex<Budget>,
+    budgets: Mutex<Budgets>,
     /// The vendor's wish to be left alone: until when, and the failure that came with it.
     hold: Mutex<Option<(Instant, Error)>>,
+    /// What is wrong with a row of the last page that had one that cannot be used.
+    example: Mutex<Option<String>>,
 }
 
 impl HttpClient {
@@ -87,12 +94,13 @@ impl HttpClient {
             details_url,
             details_headers: details_headers(&settings)?,
             token_headers: token_headers(),
-            secrets: settings.secrets(),
+            credentials: CurrentSecret::new(&settings),
             tokens: TokenCache::default(),
             slots: Semaphore::new(permits),
             pace: Mutex::new(Pace::new(settings.max_requests_per_second)),
-            budget: Mutex::new(Budget::new()),
-            hold: Mutex::new(None),
+            budgets: Mutex::default(),
+            hold: Mutex::default(),
+            example: Mutex::default(),
             settings,
             report,
         })
@@ -105,6 +113,12 @@ impl HttpClient {
     /// If none can be had.
     pub async fn take_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
+    }
+
+    /// What is wrong with a row of the last page that had one that cannot be used: names and types
+    /// of its fields.
+    pub fn unusable_example(&self) -> Option<String> {
+        lock(&self.example).clone()
     }
 
     /// One attempt at a page, with a token that has been accepted so far.
@@ -127,16 +141,27 @@ impl HttpClient {
             .headers_mut()
             .insert(AUTHORIZATION, token.header.clone());
         *request.body_mut() = Some(body.to_string().into());
+        let secrets = self.credentials.get().secrets;
         let subject = Subject {
             api: Api::Details,
             url: &self.details_url,
             page: Some(wanted.page),
-            secrets: &self.secrets,
+            secrets: &secrets,
             token: Some(token.bare()),
-            proxy: self.settings.proxy_url.as_ref(),
+            settings: &self.settings,
         };
-        self.request(request, subject, LONGEST_PAGE, parse_page)
-            .await
+        let rules = PageRules {
+            page: wanted.page,
+            max_rows: most_rows(wanted.limit),
+            success_codes: &self.settings.success_codes,
+        };
+        let read = |body: &[u8]| rules.read(body);
+        let longest = longest_page(wanted.limit);
+        let Reading { page, example } = self.request(request, subject, longest, read).await?;
+        if example.is_some() {
+            *lock(&self.example) = example;
+        }
+        Ok(page)
     }
 
     async fn token(&self) -> Result<Token, Error> {
@@ -145,25 +170,29 @@ impl HttpClient {
 
     async fn fetch_token(&self, need: Need) -> Result<Grant, Error> {
         let url = &self.settings.token_endpoint;
-        let (app_key, app_secret) = (&self.settings.app_key, &self.settings.app_secret);
-        let body = json!({ "app_key": app_key, "app_secret": app_secret }).to_string();
-        let subject = Subject {
-            api: Api::Token,
-            url,
-            page: None,
-            secrets: &self.secrets,
-            token: None,
-            proxy: self.settings.proxy_url.as_ref(),
-        };
         let mut made = match need {
             Need::Now => 0,
             Need::Ahead => retry::MAX_RETRIES,
         };
-        self.budget().earn();
+        let mut read_anew = false;
+        self.budgets().earn();
         loop {
+            let Credentials {
+                app_secret,
+                secrets,
+            } = self.credentials.get();
+            let subject = Subject {
+                api: Api::Token,
+                url,
+                page: None,
+                secrets: &secrets,
+                token: None,
+                settings: &self.settings,
+            };
+            let body = json!({ "app_key": self.settings.app_key, "app_secret": app_secret });
             let mut request = Request::new(Method::POST, url.clone());
             *request.headers_mut() = self.token_headers.clone();
-            *request.body_mut() = Some(body.clone().into());
+            *request.body_mut() = Some(body.to_string().into());
             match self
                 .request(request, subject, SMALL_BODY, parse_grant)
                 .await
@@ -172,11 +201,17 @@ impl HttpClient {
                     self.report_token(grant.lifetime);
                     return Ok(grant);
                 }
+                Err(failure) if failure.outcome == Outcome::Status(401) && !read_anew => {
+                    read_anew = true;
+                    if !self.credentials.read_anew(&self.settings, app_secret).await {
+                        return Err(failure.error);
+                    }
+                }
                 Err(failure) => {
                     sleep(self.wait_before_retry(subject.api, failure, made)?).await;
+                    made += 1;
                 }
             }
-            made += 1;
         }
     }
 
@@ -186,7 +221,7 @@ impl HttpClient {
         request: Request,
         subject: Subject<'_>,
         longest_body: usize,
-        parse: fn(&[u8]) -> Result<T, Unreadable>,
+        parse: impl Fn(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<T, Failure> {
         let turn = lock(&self.pace).next(Instant::now().into_std());
         sleep_until(turn.into()).await;
@@ -219,7 +254,8 @@ impl HttpClient {
 
     /// How long to wait before the request is tried again, or the error if it is not.
     fn wait_before_retry(&self, api: Api, failure: Failure, made: u32) -> Result<Duration, Error> {
-        let mut budget = self.budget();
+        let mut budgets = self.budgets();
+        let budget = budgets.after(failure.outcome);
         let retry_after = failure.error.retry_after;
         let jitter = fastrand::f64();
         match retry::decide(failure.outcome, made, retry_after, jitter, budget.is_left()) {
@@ -272,8 +308,8 @@ impl HttpClient {
         });
     }
 
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        lock(&self.budget)
+    fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        lock(&self.budgets)
     }
 }
 
@@ -281,7 +317,7 @@ impl Upstream for HttpClient {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
         let mut renewed = false;
         let mut made = 0;
-        self.budget().earn();
+        self.budgets().earn();
         loop {
             let failure = {
                 // The semaphore is never closed, so there is always a permit. The token comes
@@ -320,56 +356,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn check_address(key: &'static str, url: &Url) -> Result<(), BuildError> {
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(BuildError::setting(
-            key,
-            "expected http:// or https:// and a host",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        // They would be sent instead of the token.
-        return Err(BuildError::setting(
-            key,
-            "a user name or password in it is not supported",
-        ));
-    }
-    Ok(())
+/// Bytes of a page with this limit, decompressed, at most.
+fn longest_page(limit: u32) -> usize {
+    (limit as usize)
+        .saturating_mul(BYTES_A_ROW)
+        .clamp(SHORTEST_PAGE, LONGEST_PAGE)
 }
 
-fn token_headers() -> HeaderMap {
-    let lifetime = HeaderValue::from(USUAL_LIFETIME.as_secs());
-    [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        // Always sent: some deployments answer nothing without it.
-        (HeaderName::from_static("x-token-expire"), lifetime),
-    ]
-    .into_iter()
-    .collect()
-}
-
-fn details_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildError> {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=UTF-8"),
-    );
-    let mut add = |key: &'static str, name, text: &str, secret| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| {
-            BuildError::setting(key, "it holds characters that a header cannot carry")
-        })?;
-        value.set_sensitive(secret);
-        headers.insert(HeaderName::from_static(name), value);
-        Ok(())
-    };
-    add("app_key", "x-app-key", &settings.app_key, true)?;
-    add("user_id", "x-userid", &settings.user_id, false)?;
-    if let Some(id) = settings
-        .tenant_space_id
-        .as_deref()
-        .filter(|id| !id.is_empty())
-    {
-        add("tenant_space_id", "x-tenantspaceid", id, false)?;
-    }
-    Ok(headers)
+/// Rows of a page with this limit at most.
+fn most_rows(limit: u32) -> usize {
+    (limit as usize)
+        .saturating_mul(ROWS_A_ROW)
+        .saturating_add(FEWEST_ROWS)
 }

@@ -15,10 +15,14 @@ pub mod trust;
 pub mod way;
 pub mod wire;
 
+mod cause;
 mod connection;
+mod credentials;
+mod decode;
 mod exchange;
 mod failure;
 mod quote;
+mod request;
 mod settings;
 mod unreachable;
 
@@ -195,14 +199,6 @@ pub enum Api {
 impl Api {
     /// Both, in the order of the exposition.
     pub const ALL: [Self; 2] = [Self::Details, Self::Token];
-
-    /// The key of the configuration that holds its address.
-    fn endpoint_key(self) -> &'static str {
-        match self {
-            Self::Token => "token_endpoint",
-            Self::Details => "endpoint",
-        }
-    }
 }
 
 impl fmt::Display for Api {

@@ -1,113 +1,144 @@
-//! The words of others within a message: short, on one visible line, and without anything secret.
+//! Sanitises text of others for messages: one short line of plain characters without secrets.
+//!
+//! Secrets can come back in any dress: other letter case, base64, escapes, half of them. So little
+//! is quoted that none of these fits: only words that a person reads, up to the first sign of an
+//! encoding.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
-use url::form_urlencoded::{byte_serialize, parse};
+use url::form_urlencoded::parse;
 
 /// Characters of a quotation.
-const LONGEST_QUOTE: usize = 100;
-/// A shorter beginning of a secret at the end of a cut text tells nothing.
-const TELLING_PREFIX: usize = 4;
+const MAX_QUOTE: usize = 100;
+/// Characters of a code.
+const MAX_CODE: usize = 24;
+/// Words from this length on are masked where they are part of a secret.
+const MIN_PART: usize = 4;
+/// Words from this length on are masked where they mix letters and digits.
+const MIN_MIXED: usize = 10;
+/// Longer words than any that people read.
+const MAX_WORD: usize = 20;
+/// What takes the place of a secret.
+const MASK: &str = "***";
 
-/// What must not be repeated should somebody quote it, in each form in which it may be quoted.
+/// What must not be repeated should somebody quote it.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// The forms of these values; empty ones are left out.
+    /// Empty values are left out.
     pub(super) fn new(values: &[&str]) -> Self {
-        Self::of(values.iter().flat_map(|value| forms(value)).collect())
+        Self(
+            values
+                .iter()
+                .filter(|value| !value.trim().is_empty())
+                .map(|value| value.to_ascii_lowercase())
+                .collect(),
+        )
     }
 
-    fn of(mut forms: Vec<String>) -> Self {
-        forms.retain(|form| !form.is_empty());
-        // The longest first: a shorter one may be a part of it.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self(forms)
-    }
-
-    /// Text of somebody else's on one line, cut, without these secrets or this further one.
-    ///
-    /// Secrets go before the cut: half a secret would not be recognised.
+    /// A description of the vendor's. `token` is a further secret.
     pub(super) fn quote(&self, text: &str, token: Option<&str>) -> String {
-        let token = token.into_iter().flat_map(forms);
-        let secrets = Self::of(self.0.iter().cloned().chain(token).collect()).0;
-        let mut text = one_line(&without_needless_escapes(text));
-        for secret in &secrets {
-            text = text.replace(secret, "***");
+        let text = self.redacted(plain(text), token);
+        // An escape of HTML, URLs or JSON, an assignment: what follows may be encoded.
+        let end = text.find(['&', '%', '\\', '=', '<', '>', '{', '"', '`']);
+        let (text, is_cut) = match end {
+            Some(end) => (&text[..end], true),
+            None => (&*text, false),
+        };
+        let text = self.mask(text, token, true);
+        match is_cut && !text.is_empty() {
+            true => cut(&format!("{}…", text.trim_end()), MAX_QUOTE),
+            false => cut(text.trim_end(), MAX_QUOTE),
         }
-        // The text may have been cut by others, in the middle of a secret.
-        let end = text.trim_end_matches(['.', '…', '"', ' ']).len();
-        let cut_off = |secret: &String| tail(&text[..end], secret);
-        if let Some(rest) = secrets.iter().find_map(cut_off) {
-            text.truncate(rest);
-            text.push_str("***");
+    }
+
+    /// A code of the vendor's, such as `APIG.0308`; nothing where it does not look like one.
+    pub(super) fn code(&self, code: &str, token: Option<&str>) -> Option<String> {
+        let is_code = !code.is_empty()
+            && code.len() <= MAX_CODE
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let code = is_code.then(|| self.mask(code, token, false))?;
+        (code != MASK).then_some(code)
+    }
+
+    /// Text of this machine's, or a host name: long words are usual in it.
+    pub(super) fn redact(&self, text: &str, token: Option<&str>) -> String {
+        cut(&self.mask(&plain(text), token, false), MAX_QUOTE)
+    }
+
+    /// Without whole secrets, in whatever letter case.
+    fn redacted(&self, mut text: String, token: Option<&str>) -> String {
+        let token = token.map(str::to_ascii_lowercase);
+        for secret in self.0.iter().chain(&token) {
+            text = without(&text, secret);
         }
-        cut(&text, LONGEST_QUOTE)
+        text
     }
-}
 
-/// How a value may come back: as it is, in JSON, in HTML, in a URL or form.
-fn forms(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let html = value
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;");
-    let form: String = byte_serialize(value.as_bytes()).collect();
-    let url = form.replace('+', "%20");
-    // What is searched through has been brought onto one line.
-    [
-        value,
-        json.trim_matches('"'),
-        &html,
-        &lower_hex(&form),
-        &lower_hex(&url),
-        &form,
-        &url,
-    ]
-    .map(one_line)
-    .into()
-}
-
-/// `%3D` as `%3d`, which means the same.
-fn lower_hex(url: &str) -> String {
-    let mut parts = url.split('%');
-    let mut all = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        // What was encoded is ASCII.
-        let (hex, rest) = part.split_at(part.len().min(2));
-        all.push('%');
-        all.push_str(&hex.to_ascii_lowercase());
-        all.push_str(rest);
-    }
-    all
-}
-
-/// Undoes what JSON allows to be escaped and need not be: some libraries write `\u003d` for `=` and
-/// `\/` for `/`, in which no secret would be recognised.
-fn without_needless_escapes(text: &str) -> String {
-    let mut parts = text.split("\\u");
-    let mut all = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part
-            .get(..4)
-            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
-        match code.and_then(char::from_u32) {
-            Some(character) => {
-                all.push(character);
-                all.push_str(&part[4..]);
+    /// Without words that are part of a secret, or may be one.
+    fn mask(&self, text: &str, token: Option<&str>, strict: bool) -> String {
+        let text = self.redacted(text.to_owned(), token);
+        let token = token.map(str::to_ascii_lowercase);
+        let secrets = || self.0.iter().chain(&token);
+        let is_inside = |c: char| c.is_ascii_alphanumeric() || "+/_-.*".contains(c);
+        let mut masked = String::with_capacity(text.len());
+        for piece in text.split_inclusive(|c| !is_inside(c)) {
+            let word = piece.trim_end_matches(|c| !is_inside(c));
+            let lower = word.trim_matches(['.', '-']).to_ascii_lowercase();
+            let is_part = lower.len() >= MIN_PART
+                && (word.contains(MASK) || secrets().any(|secret| secret.contains(&lower)));
+            match is_part || (strict && is_unreadable(word)) {
+                true => masked.push_str(MASK),
+                false => masked.push_str(word),
             }
-            None => {
-                all.push_str("\\u");
-                all.push_str(part);
-            }
+            masked.push_str(&piece[word.len()..]);
         }
+        masked
     }
-    all.replace("\\/", "/")
+}
+
+/// Whether a word may be a key or encoded, and is none that people read.
+fn is_unreadable(word: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    word.len() > MAX_WORD
+        || word.contains('+')
+        || (word.len() >= MIN_MIXED && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic))
+}
+
+/// A text without a secret, whose letter case does not matter.
+fn without(text: &str, secret: &str) -> String {
+    // ASCII case only, so that positions in the copy are positions in the original.
+    let lower = text.to_ascii_lowercase();
+    let mut rest = 0;
+    let mut out = String::with_capacity(text.len());
+    for (at, _) in lower.match_indices(secret) {
+        out.push_str(&text[rest..at]);
+        out.push_str(MASK);
+        rest = at + secret.len();
+    }
+    out + &text[rest..]
+}
+
+/// ASCII and Chinese on one line. All else goes: marks that turn or hide text, and letters that
+/// only look like others.
+fn plain(text: &str) -> String {
+    let visible: String = text
+        .chars()
+        .filter_map(|c| match c {
+            ' '..='~' => Some(c),
+            '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' => Some(c),
+            '、' | '。' | '，' | '：' | '；' | '（' | '）' | '！' | '？' | '《' | '》' | '…'
+            | '“' | '”' => Some(c),
+            c if c.is_whitespace() || c.is_control() => Some(' '),
+            _ => None,
+        })
+        .collect();
+    let words: Vec<&str> = visible.split(' ').filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// What is secret of a proxy's address: the password, and what the client sends with it.
@@ -129,41 +160,6 @@ pub(super) fn proxy_secrets(url: &Url) -> Vec<String> {
     }
 }
 
-/// Runs of white space become one space; what a terminal or a browser would act on goes.
-fn one_line(text: &str) -> String {
-    let visible: String = text
-        .chars()
-        .map(|c| {
-            if c.is_whitespace() || c.is_control() {
-                ' '
-            } else {
-                c
-            }
-        })
-        // Marks that turn or hide text.
-        .filter(|c| {
-            !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        })
-        .collect();
-    visible
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// Where a beginning of the secret starts with which the text ends.
-fn tail(text: &str, secret: &str) -> Option<usize> {
-    secret
-        .char_indices()
-        .map(|(index, _)| &secret[..index])
-        .rev()
-        .take_while(|beginning| beginning.len() >= TELLING_PREFIX)
-        .find(|beginning| text.ends_with(beginning))
-        .map(|beginning| text.len() - beginning.len())
-}
-
 /// At most this many characters, the last one `…` if any were lost.
 pub(super) fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
@@ -176,48 +172,73 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
 mod tests {
     use super::*;
 
-    fn quote(text: &str, secrets: &[&str]) -> String {
-        Secrets::new(secrets).quote(text, None)
+    const SECRET: &str = "Hush-hush/s3cret=";
+
+    fn quote(text: &str) -> String {
+        Secrets::new(&["", SECRET]).quote(text, Some("t0kenT0ken"))
     }
 
     #[test]
-    fn vendor_text_is_one_short_visible_line() {
-        assert_eq!(quote(" a\r\n\tb\u{1b}[31mc\u{202e}\0 ", &[]), "a b [31mc");
-        assert_eq!(quote(&"客".repeat(500), &[]).chars().count(), LONGEST_QUOTE);
+    fn vendor_text_is_one_short_line_of_plain_characters() {
+        assert_eq!(quote(" a\r\n\tb\u{1b}[31mc\0 "), "a b [31mc");
+        let hidden = "no\u{ad} ri\u{202e}g\u{200b}h\u{e0061}t\u{feff} 无权限，请检查";
+        assert_eq!(quote(hidden), "no right 无权限，请检查");
+        assert_eq!(quote("ｗｉｄｅ 𝐛𝐨𝐥𝐝 plain"), "plain");
+        assert_eq!(quote(&"客".repeat(500)).chars().count(), MAX_QUOTE);
+        let limit =
+            "The throttling threshold has been reached: policy ratelimit,limit:10,time:1 second";
+        assert_eq!(quote(limit), limit);
     }
 
     #[test]
-    fn secrets_do_not_survive_a_quotation() {
-        assert_eq!(
-            quote("key hush-hush is bad", &["", "hush-hush"]),
-            "key *** is bad"
-        );
-        assert_eq!(quote("key hush-hu…", &["hush-hush"]), "key ***");
-        let long = format!("{}hush-hush", "x".repeat(LONGEST_QUOTE - 5));
-        assert!(!quote(&long, &["hush-hush"]).contains("hush"));
-        let token = Secrets::new(&["hush"]).quote("hush and t0ken", Some("t0ken"));
-        assert_eq!(token, "*** and ***");
-    }
-
-    #[test]
-    fn a_secret_is_recognised_in_each_form() {
-        let secret = "a\"b<c&d  e/é";
-        for told in [
-            "a\"b<c&d  e/é",
-            "a\\\"b<c&d  e/é",
-            "a&quot;b&lt;c&amp;d e/é",
-            "a%22b%3Cc%26d++e%2F%C3%A9",
-            "a%22b%3cc%26d%20%20e%2f%c3%a9",
-            "a\\u0022b\\u003cc\\u0026d  e\\/\\u00e9",
+    fn a_secret_is_not_told_in_any_dress() {
+        let base64 = BASE64_STANDARD.encode(SECRET);
+        let pair = BASE64_STANDARD.encode(format!("key:{SECRET}"));
+        for dress in [
+            SECRET,
+            "HUSH-HUSH/S3CRET=",
+            "hush-hush/s3cr",
+            "Hush-hush",
+            &base64,
+            &base64[3..],
+            &pair,
+            "Hush&#45;hush&#x2F;s3cret",
+            "%48%75%73%68-hush",
+            "\\u0048ush-hush\\/s3cret",
+            "H\u{ad}ush-\u{200b}hush/s3cret=",
+            "t0kenT0ken",
+            "T0KENT0KEN",
+            "t0kenT0",
         ] {
-            assert_eq!(quote(&format!("({told})"), &[secret]), "(***)", "{told}");
+            let told = quote(&format!("the key ({dress}) is bad")).to_lowercase();
+            assert!(told.starts_with("the key ("), "{told}");
+            for part in ["hush", "s3cr", "t0ken", "48%", "u0048"] {
+                assert!(!told.contains(part), "{dress}: {told}");
+            }
+            for start in 0..base64.len() - 4 {
+                let part = base64[start..start + 4].to_lowercase();
+                assert!(!told.contains(&part), "{dress}: {told}");
+            }
         }
-        let token = Secrets::new(&["abcd"]).quote("abcd-9f=", Some("abcd-9f="));
-        assert_eq!(token, "***");
-        let token = Secrets::new(&[]).quote("t%3dk and t=k", Some("t=k"));
-        assert_eq!(token, "*** and ***");
-        // One secret is a part of the other.
-        assert_eq!(quote("hush-hush", &["hush", "hush-hush"]), "***");
+        assert_eq!(quote("key Hush-hush/s3cret= is bad"), "key *** is bad");
+    }
+
+    #[test]
+    fn a_code_is_quoted_if_it_looks_like_one() {
+        let code = |code| Secrets::new(&[SECRET]).code(code, None);
+        assert_eq!(code("APIG.0308").as_deref(), Some("APIG.0308"));
+        assert_eq!(code("-1").as_deref(), Some("-1"));
+        for bad in ["", "hush-hush", "a b", "\u{202e}1", &"1".repeat(25)] {
+            assert_eq!(code(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_keeps_its_name() {
+        let secrets = Secrets::new(&["hunter2hunter2"]);
+        let host = "gw1.cn-north-4.besclouds.example.com:8443";
+        assert_eq!(secrets.redact(host, None), host);
+        assert_eq!(secrets.redact("hunter2hunter2.example", None), MASK);
     }
 
     #[test]

@@ -151,6 +151,30 @@ impl Default for Budget {
     }
 }
 
+/// Two budgets, so that a request that always fails does not take the retries of the others:
+/// failures that one request may cause are apart from those of the network and the gateway.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budgets {
+    answers: Budget,
+    network: Budget,
+}
+
+impl Budgets {
+    /// A request that is no retry.
+    pub fn earn(&mut self) {
+        self.answers.earn();
+        self.network.earn();
+    }
+
+    /// The budget for retries after this.
+    pub fn after(&mut self, outcome: Outcome) -> &mut Budget {
+        match outcome {
+            Outcome::Status(500) | Outcome::Body | Outcome::Envelope => &mut self.answers,
+            Outcome::Status(_) | Outcome::Timeout | Outcome::Connect => &mut self.network,
+        }
+    }
+}
+
 /// The time that a `Retry-After` header asks for: seconds, or an HTTP date seen from `now`.
 ///
 /// `None` if it is neither; at most [`LONGEST_RETRY_AFTER`]; a date that is past asks for nothing.
@@ -260,6 +284,20 @@ mod tests {
             }
         }
         assert!((29..=30).contains(&retries), "{retries}");
+    }
+
+    #[test]
+    fn a_request_that_always_fails_leaves_the_others_their_retries() {
+        let mut budgets = Budgets::default();
+        for _ in 0..1000 {
+            budgets.earn();
+            budgets.after(Outcome::Status(500)).spend();
+            budgets.after(Outcome::Body).spend();
+        }
+        assert!(!budgets.after(Outcome::Status(500)).is_left());
+        for outcome in [Outcome::Status(503), Outcome::Timeout, Outcome::Connect] {
+            assert!(budgets.after(outcome).is_left(), "{outcome}");
+        }
     }
 
     #[test]

@@ -2,11 +2,19 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::Api;
 use super::quote::{Secrets, proxy_secrets};
+
+/// Where the vendor's usual token service is, below the endpoint.
+const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
+
+/// Reads the secret anew from where it came from, which blocks; an error says why it cannot.
+pub type SecretSource = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// How to reach one deployment of the vendor's, and how hard it may be asked.
 #[derive(Clone)]
@@ -19,6 +27,8 @@ pub struct ClientSettings {
     pub app_key: String,
     /// The key's secret half.
     pub app_secret: String,
+    /// Where it came from, if it may change there while the program runs.
+    pub secret_source: Option<SecretSource>,
     /// The operator's id, sent as `x-UserId`.
     pub user_id: String,
     /// Sent as `X-TenantSpaceID` if there is one.
@@ -29,6 +39,8 @@ pub struct ClientSettings {
     pub status_codes: Vec<i16>,
     /// Those of them in which a call does not rest, for [`Filter::Pending`](super::Filter).
     pub pending_codes: Vec<i16>,
+    /// Codes beside an answer without rows that mean success, besides the known ones.
+    pub success_codes: Vec<String>,
     /// From the start of the connection to the last byte of the answer.
     pub request_timeout: Duration,
     /// Requests under way at once, at least 1.
@@ -42,16 +54,32 @@ pub struct ClientSettings {
 }
 
 impl ClientSettings {
-    /// What messages must not repeat.
-    pub(super) fn secrets(&self) -> Secrets {
+    /// What messages must not repeat: these secrets, those of the proxy, and the key.
+    pub(super) fn secrets(&self, app_secrets: &[&str]) -> Secrets {
         let proxy = self.proxy_url.as_ref().map(proxy_secrets);
         let proxy = proxy.unwrap_or_default();
-        let own = [self.app_secret.as_str(), &self.app_key];
-        let all: Vec<&str> = own
-            .into_iter()
-            .chain(proxy.iter().map(String::as_str))
-            .collect();
+        let mut all = app_secrets.to_vec();
+        all.push(&self.app_key);
+        all.extend(proxy.iter().map(String::as_str));
         Secrets::new(&all)
+    }
+
+    /// Whether tokens come from elsewhere than the usual place below `endpoint`.
+    pub(super) fn has_token_endpoint(&self) -> bool {
+        let mut usual = self.endpoint.clone();
+        usual.set_path(&format!(
+            "{}{TOKEN_PATH}",
+            self.endpoint.path().trim_end_matches('/')
+        ));
+        usual != self.token_endpoint
+    }
+
+    /// The key of the configuration that an address comes from.
+    pub(super) fn key(&self, api: Api) -> &'static str {
+        match api {
+            Api::Token if self.has_token_endpoint() => "token_endpoint",
+            Api::Token | Api::Details => "endpoint",
+        }
     }
 }
 
@@ -62,11 +90,13 @@ impl fmt::Debug for ClientSettings {
             .field("token_endpoint", &place(&self.token_endpoint))
             .field("app_key", &"***")
             .field("app_secret", &"***")
+            .field("secret_source", &self.secret_source.is_some())
             .field("user_id", &self.user_id)
             .field("tenant_space_id", &self.tenant_space_id)
             .field("call_types", &self.call_types)
             .field("status_codes", &self.status_codes)
             .field("pending_codes", &self.pending_codes)
+            .field("success_codes", &self.success_codes)
             .field("request_timeout", &self.request_timeout)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
             .field("max_requests_per_second", &self.max_requests_per_second)

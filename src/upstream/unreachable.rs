@@ -19,16 +19,18 @@ pub(super) struct Blame {
 }
 
 /// What an error of a connection means. `connecting`: it broke before anything was sent. `quote`
-/// makes text of others fit to be shown.
+/// makes text of others fit to be shown, `not_http` tells what an answer means that is no HTTP.
 pub(super) fn explain(
     error: &(dyn StdError + 'static),
     connecting: bool,
     blame: Blame,
     quote: &dyn Fn(&str) -> String,
+    not_http: impl FnOnce() -> Told,
 ) -> Told {
     let text = || quote(&root(error).to_string());
     let peer = blame.peer;
     match cause(error) {
+        Cause::NotHttp => not_http(),
         Cause::Tls(error) => untrusted(&error, blame.certificate),
         Cause::Dns => unresolved(&text(), peer),
         Cause::Proxy { wants_credentials } => refused_tunnel(wants_credentials),
@@ -85,7 +87,7 @@ pub(super) fn silent(what: &str, key: &str) -> Told {
     Told::new(
         what,
         format!(
-            "a firewall swallows what is sent, or nothing answers there; check host and port of \
+            "a firewall may be dropping packets, or nothing answers there; check host and port of \
              {key}"
         ),
     )
@@ -96,7 +98,8 @@ fn refused_tunnel(wants_credentials: bool) -> Told {
     match wants_credentials {
         true => Told::new(
             "the proxy wants credentials (407)",
-            "user or password in proxy_url is missing or wrong",
+            "user or password in proxy_url is missing or wrong; or the proxy takes only NTLM or \
+             Kerberos, which needs a local proxy that speaks it, such as cntlm",
         ),
         false => Told::new(
             "the proxy refused to connect to the vendor",
@@ -108,6 +111,7 @@ fn refused_tunnel(wants_credentials: bool) -> Told {
 
 enum Cause {
     Tls(rustls::Error),
+    NotHttp,
     Dns,
     Proxy { wants_credentials: bool },
     Io(io::ErrorKind),
@@ -119,6 +123,12 @@ fn cause(error: &(dyn StdError + 'static)) -> Cause {
     for error in causes(error) {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Cause::Tls(tls.clone());
+        }
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+        {
+            return Cause::NotHttp;
         }
         // Errors of the resolver and of proxies have no types of their own that could be seen
         // from here.
@@ -201,12 +211,31 @@ fn untrusted(error: &rustls::Error, key: &str) -> Told {
             ),
             format!("it is too new, {CLOCK}"),
         ),
+        InvalidCertificate(Bad::NotValidForNameContext { presented, .. })
+            if presented.is_empty() =>
+        {
+            Told::new(
+                "TLS: its certificate names no host (a common name alone does not count)",
+                "the certificate is made the old way: have one made with a subjectAltName",
+            )
+        }
         InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => Told::new(
             "TLS: its certificate is for another host name",
             format!("{key} names the host otherwise than its certificate does"),
         ),
+        InvalidCertificate(
+            Bad::UnsupportedSignatureAlgorithmContext { .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => Told::new(
+            "TLS: its certificate is signed in a way that is no longer accepted, such as SHA-1",
+            "the certificate is old or made by old software: have a new one made, signed with \
+             SHA-256",
+        ),
         InvalidCertificate(other) => Told::new(
-            format!("TLS: its certificate was not accepted ({other:?})"),
+            match is_authority(other) {
+                true => "TLS: it shows the certificate of an authority as its own",
+                false => "TLS: its certificate was not accepted",
+            },
             "it is not made for a server, or damaged; a private authority's belongs into ca_file",
         ),
         InvalidMessage(_) => Told::new(
@@ -230,4 +259,9 @@ fn untrusted(error: &rustls::Error, key: &str) -> Told {
 fn date(time: UnixTime) -> String {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs());
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Whether a certificate was refused for being an authority's, which has no variant of its own.
+fn is_authority(error: &rustls::CertificateError) -> bool {
+    format!("{error:?}").contains("CaUsedAsEndEntity")
 }

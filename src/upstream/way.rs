@@ -70,7 +70,7 @@ impl Ways {
             port: url.port_or_known_default().unwrap_or_default(),
             tls: (url.scheme() == "https").then(|| Arc::clone(&tls)),
             limit: settings.request_timeout,
-            secrets: settings.secrets(),
+            secrets: settings.secrets(&[&settings.app_secret]),
         };
         if let Some(proxy) = &settings.proxy_url {
             return Ok(Self {
@@ -82,12 +82,12 @@ impl Ways {
         let (token, details) = (&settings.token_endpoint, &settings.endpoint);
         Ok(match origin(token) == origin(details) {
             true => Self {
-                token: way(Api::Details.endpoint_key(), details),
+                token: way(settings.key(Api::Details), details),
                 details: None,
             },
             false => Self {
-                token: way(Api::Token.endpoint_key(), token),
-                details: Some(way(Api::Details.endpoint_key(), details)),
+                token: way(settings.key(Api::Token), token),
+                details: Some(way(settings.key(Api::Details), details)),
             },
         })
     }
@@ -231,7 +231,7 @@ impl Way {
                         self.limit
                     ),
                     format!(
-                        "what listens there does not speak TLS, or something on the way swallows \
+                        "what listens there does not speak TLS, or something on the way drops \
                          it; check scheme and port of {}",
                         self.key
                     ),
@@ -245,11 +245,12 @@ impl Way {
             peer: self.key,
             certificate: self.key,
         };
-        unreachable::explain(error, true, blame, &|text| self.quote(text))
+        let not_http = || Told::new("what answers there does not speak HTTP", "");
+        unreachable::explain(error, true, blame, &|text| self.quote(text), not_http)
     }
 
     fn quote(&self, text: &str) -> String {
-        self.secrets.quote(text, None)
+        self.secrets.redact(text, None)
     }
 }
 

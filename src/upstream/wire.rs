@@ -1,309 +1,222 @@
 //! Bytes to values: the vendor's JSON as records, in one pass and without a copy per row.
 //!
 //! Every field may be missing, null, or a string where a number was and the reverse; a row that
-//! cannot be used costs its neighbours nothing.
+//! cannot be used costs its neighbours nothing. A body that is not quite JSON is read a second
+//! time, repaired and row by row.
 
+mod data;
+mod envelope;
+mod example;
 mod loose;
+mod repair;
 mod row;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::Hash;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use tracing::debug;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
 
+pub use envelope::{Envelope, ErrorInside};
+
+use data::{DataSeed, Paging, Rows, Shape};
+use envelope::Verdict;
 use loose::Loose;
-use row::Row;
 
-use super::{Page, Rejected};
-use crate::model::Rejection;
+use super::Page;
 
 /// Why a body with status 200 is not a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unreadable {
-    /// Not the JSON that was expected: cut short, HTML, another shape.
+    /// Not the JSON that was expected: cut short, HTML, another shape, more rows than allowed.
+    /// Holds nothing of the body.
     Body(String),
-    /// The vendor's own error inside a 200: its code and text, cut to a sane length.
-    Envelope(String),
+    /// The vendor's own error inside a 200.
+    Envelope(ErrorInside),
 }
 
-/// Reads the answer to a list request.
+/// What was asked for, as far as the answer has to be judged by it.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRules<'a> {
+    /// The number of the page, from 1.
+    pub page: u32,
+    /// More rows than these are an error.
+    pub max_rows: usize,
+    /// Codes that mean success besides the known ones.
+    pub success_codes: &'a [String],
+}
+
+/// A page, and what may help to find out why its rows cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// The page.
+    pub page: Page,
+    /// What is wrong with the first row that cannot be used, by names and types of its fields.
+    pub example: Option<String>,
+}
+
+/// Reads the answer to a request for some page, of any size.
 ///
 /// # Errors
 ///
-/// `data` that is null or absent is an empty page only where the total is 0 as well and no error
-/// code is given: an empty window and a failure must never look alike.
+/// As [`PageRules::read`], but a list without calls and with a total is taken to be over.
 pub fn parse_page(body: &[u8]) -> Result<Page, Unreadable> {
-    // Checked as a whole, for checking each of its short strings takes longer. Broken characters in
-    // a field that is not read are no reason to lose the page.
-    let answer: Answer = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
-    }
-    .map_err(|error| Unreadable::Body(error.to_string()))?;
-    let failed = answer
-        .code
-        .as_deref()
-        .is_some_and(|code| code.bytes().any(|b| b != b'0'));
-    match (answer.page, answer.total) {
-        (Some(page), total) if !(failed && page.is_empty()) => Ok(Page { total, ..page }),
-        (None, Some(0)) if !failed => Ok(Page {
-            total: Some(0),
-            ..Page::default()
-        }),
-        (_, total) => Err(Unreadable::Envelope(match answer.code {
-            Some(code) => {
-                format!(
-                    "{} {}",
-                    clip(&code),
-                    clip(answer.text.as_deref().unwrap_or_default())
-                )
-            }
-            None => match total {
-                Some(total) => format!("no data, though paging.total is {total}"),
-                None => "neither data nor paging.total".into(),
+    let rules = PageRules {
+        page: u32::MAX,
+        max_rows: usize::MAX,
+        success_codes: &[],
+    };
+    rules.read(body).map(|reading| reading.page)
+}
+
+impl PageRules<'_> {
+    /// Reads the answer to a list request.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a page. An empty window and a failure must never look alike: a page without
+    /// rows is one only where its total says so too and no code of an error stands beside it.
+    pub fn read(&self, body: &[u8]) -> Result<Reading, Unreadable> {
+        let answer = self.answer(body)?;
+        let total = self.judge(&answer)?;
+        Ok(Reading {
+            page: Page {
+                total,
+                ..answer.rows.page
             },
-        })),
+            example: answer.rows.example,
+        })
+    }
+
+    /// The total of an answer that is a page.
+    fn judge(&self, answer: &Answer) -> Result<Option<u64>, Unreadable> {
+        let (page, total) = (&answer.rows.page, answer.total);
+        let verdict = answer.envelope.verdict(self.success_codes);
+        // Beyond the last page a list is empty, whatever its total is.
+        let is_over = total == Some(0) || (self.page > 1 && total.is_some());
+        let is_page = match (verdict, answer.shape) {
+            // Whatever code stands beside them.
+            _ if !page.records.is_empty() => true,
+            (Verdict::Failed, _) | (_, Shape::Other) => false,
+            (_, Shape::List) if !page.is_empty() => true,
+            (Verdict::Success, Shape::List) => is_over,
+            (Verdict::Success, Shape::Null) => total == Some(0),
+            (Verdict::Success, Shape::Absent) => false,
+            (Verdict::NoData, _) if total.is_none() => return Ok((self.page == 1).then_some(0)),
+            (Verdict::NoData, _) => is_over,
+        };
+        match is_page {
+            true => Ok(total),
+            false => Err(answer.error(self, verdict)),
+        }
+    }
+
+    /// Quickly where the body is JSON and each row can be told from others by its identity; else
+    /// row by row.
+    fn answer(&self, body: &[u8]) -> Result<Answer, Unreadable> {
+        // Checked as a whole, for checking each of its short strings takes longer.
+        let first = match std::str::from_utf8(body) {
+            Err(_) => None,
+            Ok(text) => match self.parse(text, false) {
+                Ok(answer) if answer.rows.has_strangers() => {
+                    return self.parse(text, true).map_err(|(error, _)| error);
+                }
+                Ok(answer) => return Ok(answer),
+                Err((error, Category::Syntax)) => Some(error),
+                Err((error, _)) => return Err(error),
+            },
+        };
+        match repair::repair(body) {
+            Some(text) => self.parse(&text, true).map_err(|(error, _)| error),
+            None => Err(first
+                .unwrap_or_else(|| Unreadable::Body("it is not UTF-8, nor JSON otherwise".into()))),
+        }
+    }
+
+    fn parse(&self, text: &str, exact: bool) -> Result<Answer, (Unreadable, Category)> {
+        let mut rows = Rows::new(self.max_rows, exact);
+        let mut json = serde_json::Deserializer::from_str(text);
+        let parsed = AnswerSeed(&mut rows)
+            .deserialize(&mut json)
+            .and_then(|answer| json.end().map(|()| answer));
+        match parsed {
+            Ok(answer) => Ok(Answer { rows, ..answer }),
+            Err(error) => {
+                let what = match error.classify() {
+                    _ if rows.overflowed() => format!("it lists more than {} calls", self.max_rows),
+                    Category::Eof => format!("it ends in the middle, on line {}", error.line()),
+                    Category::Data => "it is JSON, but not a list of calls".to_owned(),
+                    Category::Syntax | Category::Io => format!(
+                        "it is not JSON (line {}, column {})",
+                        error.line(),
+                        error.column()
+                    ),
+                };
+                Err((Unreadable::Body(what), error.classify()))
+            }
+        }
     }
 }
 
-/// The vendor's texts go into logs and pages; nobody needs more of one than this.
-fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
+/// What an answer says.
 #[derive(Default)]
 struct Answer {
-    page: Option<Page>,
+    rows: Rows,
+    shape: Shape,
     total: Option<u64>,
-    code: Option<String>,
-    text: Option<String>,
+    envelope: Envelope,
 }
 
-impl<'de> Deserialize<'de> for Answer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnswerVisitor;
-        impl<'de> Visitor<'de> for AnswerVisitor {
-            type Value = Answer;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with data and paging")
+impl Answer {
+    fn error(&self, rules: &PageRules<'_>, verdict: Verdict) -> Unreadable {
+        let total = self.total.map(|total| format!("paging.total is {total}"));
+        let finding = match (verdict, self.shape, total) {
+            (Verdict::Failed, Shape::List, Some(total)) if self.rows.page.is_empty() => {
+                Some(format!("beside an empty list, {total}"))
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
-                let mut answer = Answer::default();
-                while let Some(key) = next_key(&mut map)? {
-                    match key.as_ref() {
-                        "data" => answer.page = map.next_value::<Data>()?.0,
-                        "paging" => answer.total = map.next_value::<Paging>()?.0,
-                        "resultCode" => answer.code = map.next_value::<Loose>()?.into_text(),
-                        "resultDesc" => answer.text = map.next_value::<Loose>()?.into_text(),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(answer)
-            }
-        }
-        deserializer.deserialize_map(AnswerVisitor)
+            (Verdict::Failed, ..) => None,
+            (_, Shape::List, None) => Some("an empty list without paging.total".to_owned()),
+            (_, Shape::List, Some(total)) => Some(format!("no calls, though {total}")),
+            (_, _, Some(total)) => Some(format!("no list of calls, though {total}")),
+            (_, _, None) => Some("neither data nor paging.total".to_owned()),
+        };
+        Unreadable::Envelope(ErrorInside {
+            finding,
+            ..self.envelope.error(rules.success_codes)
+        })
     }
 }
 
-/// Anything JSON, where only one shape is of use: `T` from that shape, `None` from any other.
-///
-/// `deserialize_any` with the scalar cases answered is what lets a row of the wrong shape be
-/// skipped while its neighbours are read.
-macro_rules! otherwise_none {
-    () => {
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-    };
-}
-use otherwise_none;
+struct AnswerSeed<'a>(&'a mut Rows);
 
-fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
-}
+impl<'de> DeserializeSeed<'de> for AnswerSeed<'_> {
+    type Value = Answer;
 
-fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-/// `paging`: its total, where it is a usable number.
-#[derive(Default)]
-struct Paging(Option<u64>);
-
-impl<'de> Deserialize<'de> for Paging {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PagingVisitor;
-        impl<'de> Visitor<'de> for PagingVisitor {
-            type Value = Paging;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("paging")
-            }
-
-            otherwise_none!();
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Paging, A::Error> {
-                skip_seq(seq).map(|()| Paging::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Paging, A::Error> {
-                let mut paging = Paging::default();
-                while let Some(key) = next_key(&mut map)? {
-                    if key == "total" {
-                        let total = map.next_value::<Loose>()?.integer();
-                        paging.0 = total.and_then(|total| u64::try_from(total).ok());
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(paging)
-            }
-        }
-        deserializer.deserialize_any(PagingVisitor)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Answer, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-/// `data`: all calls of all groups, or nothing where it is not a list.
-#[derive(Default)]
-struct Data(Option<Page>);
-
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DataVisitor;
-        impl<'de> Visitor<'de> for DataVisitor {
-            type Value = Data;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of call groups")
-            }
-
-            otherwise_none!();
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data, A::Error> {
-                skip_map(map).map(|()| Data::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
-                let mut page = Page::default();
-                while let Some(found) = seq.next_element_seed(GroupSeed(&mut page))? {
-                    page.groups = page.groups.saturating_add(1);
-                    if !found {
-                        let place = page.rejected.len();
-                        reject(
-                            &mut page,
-                            Rejection::Shape,
-                            place,
-                            "a call group without calls",
-                        );
-                    }
-                }
-                Ok(Data(Some(page)))
-            }
-        }
-        deserializer.deserialize_any(DataVisitor)
-    }
-}
-
-fn reject(page: &mut Page, reason: Rejection, row: impl Hash, what: &str) {
-    page.rejected.push(Rejected::new(reason, row));
-    debug!(%reason, what, "record rejected");
-}
-
-/// Reads one call group into the page; answers whether there was a list of calls.
-struct GroupSeed<'a>(&'a mut Page);
-
-impl<'de> DeserializeSeed<'de> for GroupSeed<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for GroupSeed<'_> {
-    type Value = bool;
+impl<'de> Visitor<'de> for AnswerSeed<'_> {
+    type Value = Answer;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a call group")
+        f.write_str("an object with data and paging")
     }
 
-    otherwise_none!();
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<bool, A::Error> {
-        skip_seq(seq).map(|()| false)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let mut found = false;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
+        let mut answer = Answer::default();
         while let Some(key) = next_key(&mut map)? {
-            if key == "calls" {
-                found |= map.next_value_seed(CallsSeed(self.0))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+            match key.as_ref() {
+                "data" => answer.shape = map.next_value_seed(DataSeed(self.0))?,
+                "paging" => answer.total = map.next_value::<Paging>()?.0,
+                key => match answer.envelope.slot(key) {
+                    Some(slot) => *slot = map.next_value::<Loose>()?.into_text(),
+                    None => drop(map.next_value::<IgnoredAny>()?),
+                },
             }
         }
-        Ok(found)
-    }
-}
-
-/// Reads `calls` into the page; answers whether it was a list.
-struct CallsSeed<'a>(&'a mut Page);
-
-impl<'de> DeserializeSeed<'de> for CallsSeed<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for CallsSeed<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of calls")
-    }
-
-    otherwise_none!();
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<bool, A::Error> {
-        skip_map(map).map(|()| false)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
-        while let Some(row) = seq.next_element::<Row<'de>>()? {
-            match row.0 {
-                Some(fields) => fields.take_up(self.0),
-                None => {
-                    let place = self.0.rejected.len();
-                    reject(self.0, Rejection::Shape, place, "not an object");
-                }
-            }
-        }
-        Ok(true)
+        Ok(answer)
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Step {
     pub(crate) seconds: Option<f64>,
     pub(crate) detail: String,
     pub(crate) likely_cause: Option<String>,
+    pub(crate) warning: Option<String>,
 }
 
 impl Checked {
@@ -67,6 +68,7 @@ impl Checked {
             seconds: step["seconds"].as_f64(),
             detail: text(&step["detail"]),
             likely_cause: step["likely_cause"].as_str().map(str::to_owned),
+            warning: step["warning"].as_str().map(str::to_owned),
         });
         (target["ok"].as_bool().unwrap(), steps.collect())
     }

@@ -56,7 +56,10 @@ fn each_answer_has_its_step_and_its_cause() {
             tokens(Answer::Http(404)),
             "token",
             &["404"],
-            &["check token_endpoint"],
+            &[
+                "endpoint is wrong",
+                ":28070/apigovernance/api/oauth/tokenByAkSk",
+            ],
         ),
         (
             "token_envelope",
@@ -160,7 +163,7 @@ async fn a_page_for_people() {
     let causes = ["app_key lacks the right"];
     let step = checked.assert_breaks_off("json", "token", &["403", "no right"], &causes);
     assert!(!step.detail.contains("HTML"), "{step:?}");
-    let causes = ["moved", "token_endpoint"];
+    let causes = ["moved", "answers into endpoint"];
     let step = checked.assert_breaks_off("moved", "token", &["302", "login.example"], &causes);
     assert!(!step.detail.contains("8c1f"), "{step:?}");
 }
@@ -181,6 +184,82 @@ fn a_page_size_that_is_refused_and_a_retry_that_helped_are_remarked_on() {
         "{page}"
     );
     assert!(page.contains("2 requests: page 400, page 200"), "{page}");
+}
+
+/// Calls that cannot be used are the first thing that somebody with a new deployment has to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_calls_that_cannot_be_used() {
+    let listing = |calls: &str| {
+        let body = format!(r#"{{"data":[{calls}],"paging":{{"total":2}}}}"#);
+        Vendor::start(move |seen, _| match seen.is_token() {
+            true => Reply::ok(TOKEN),
+            false => Reply::ok(body.clone()),
+        })
+    };
+    let call = |fields: &str| format!(r#"{{"call_uuid":"a","staff_name":"Wang Fang",{fields}}}"#);
+    let group = |calls: &str| format!(r#"{{"calls":[{calls}]}}"#);
+    let (good, milliseconds) = (
+        call(r#""upload_time":5"#),
+        call(r#""upload_time":1622633782000"#),
+    );
+    let iso = call(r#""upload_time":"2021-06-02T11:36:22Z""#);
+    let unnamed = r#"{"upload_time":5,"staff_name":"Wang Fang"}"#;
+    let vendors = [
+        ("milliseconds", group(&milliseconds)),
+        ("iso", group(&iso)),
+        ("flat", format!("{good},{good}")),
+        ("unnamed", group(unnamed)),
+        ("some", group(&format!("{good},{milliseconds}"))),
+        ("values", group(&call(r#""upload_time":5,"duration":-1"#))),
+    ];
+    let mut targets = Vec::new();
+    let mut running = Vec::new();
+    for (name, data) in &vendors {
+        let vendor = listing(data).await;
+        targets.push(target(
+            name,
+            &format!("http://127.0.0.1:{}", vendor.port),
+            "",
+        ));
+        running.push(vendor);
+    }
+    let checked = block_in_place(|| check_json(&targets));
+    assert!(!checked.stdout.contains("Wang"), "{checked:?}");
+    for (name, says, cause) in [
+        (
+            "milliseconds",
+            "upload_time 1",
+            "1622633782000: milliseconds?",
+        ),
+        ("iso", "upload_time 1", "2021-06-02T11:36:22Z: a date?"),
+        (
+            "flat",
+            "shape 2",
+            "data is a list of calls, not of call groups",
+        ),
+        (
+            "unnamed",
+            "identity 1",
+            "staff_name (string), upload_time (number)",
+        ),
+    ] {
+        let says = ["not one of", "on the first page can be used", says];
+        checked.assert_breaks_off(name, "page", &says, &[cause]);
+    }
+    for (name, warning) in [
+        (
+            "some",
+            "1 of 2 calls on the first page cannot be used (upload_time 1); for example, upload_time is 1622633782000: milliseconds?",
+        ),
+        (
+            "values",
+            "some values on the first page cannot be used (measure 1)",
+        ),
+    ] {
+        let step = checked.assert_well(name).pop().unwrap();
+        let told = step.warning.unwrap();
+        assert!(told.starts_with(warning), "{told}");
+    }
 }
 
 /// Two requests are no burden: a check is not for those who can wait a quarter of an hour.

@@ -9,7 +9,7 @@ use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
-use cec_exporter::upstream::wire::{Unreadable, parse_page};
+use cec_exporter::upstream::wire::{PageRules, Unreadable};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
 use super::odd::Identities;
@@ -104,10 +104,18 @@ impl Upstream for Vendor {
         if let Some(kind) = kind {
             return Err(error(kind, reply.retry_after_seconds));
         }
-        let page = parse_page(&reply.body).map_err(|unreadable| match unreadable {
-            Unreadable::Body(_) => error(ErrorKind::Body, None),
-            Unreadable::Envelope(_) => error(ErrorKind::Envelope, None),
-        })?;
+        let rules = PageRules {
+            page: request.page,
+            max_rows: usize::MAX,
+            success_codes: &[],
+        };
+        let reading = rules
+            .read(&reply.body)
+            .map_err(|unreadable| match unreadable {
+                Unreadable::Body(_) => error(ErrorKind::Body, None),
+                Unreadable::Envelope(_) => error(ErrorKind::Envelope, None),
+            })?;
+        let page = reading.page;
         // From here to the ledger there is no wait: what is logged is taken up.
         let now = (self.clock)();
         let mut identities = self.identities.lock().unwrap();

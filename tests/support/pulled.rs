@@ -30,6 +30,8 @@ pub(crate) fn puller(
         token_endpoint: Url::parse(&token_endpoint).unwrap(),
         app_key: "key".into(),
         app_secret: "secret".into(),
+        secret_source: None,
+        success_codes: vec![],
         user_id: "user".into(),
         tenant_space_id: None,
         call_types: vec![0, 2],

@@ -48,6 +48,8 @@ pub(crate) enum Reply {
     Drip,
     /// Bytes without an end and without a length.
     Endless,
+    /// These bytes, head and all; then the connection is closed.
+    Raw(Vec<u8>),
     /// The connection is closed without a word.
     HangUp,
 }
@@ -59,6 +61,13 @@ impl Reply {
 
     pub(crate) fn status(status: u16, body: impl Into<String>) -> Self {
         Self::Answer(status, vec![], body.into())
+    }
+
+    /// Status 200 with a body that is no text.
+    #[allow(dead_code)]
+    pub(crate) fn bytes(headers: &str, body: &[u8]) -> Self {
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n");
+        Self::Raw([head.as_bytes(), body].concat())
     }
 
     pub(crate) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
@@ -267,6 +276,7 @@ async fn write_reply<S: AsyncWrite + Unpin>(socket: &mut S, reply: Reply) -> io:
                 socket.write_all(&piece).await?;
             }
         }
+        Reply::Raw(bytes) => socket.write_all(&bytes).await?,
         Reply::HangUp => {}
     }
     socket.flush().await?;

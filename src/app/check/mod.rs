@@ -13,12 +13,12 @@ use super::member::client_settings;
 use super::{Stop, load, lock, wall_clock};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::config::Target;
-use crate::model::Window;
+use crate::model::{Rejection, Window};
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::pages::{ListHints, Pages};
 use crate::upstream::trust::Trust;
 use crate::upstream::way::Ways;
-use crate::upstream::{Api, Error, Filter, Page, Report as Notice};
+use crate::upstream::{Api, Error, ErrorKind, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
 
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 8;
 /// Requests a second that are allowed, whatever the configuration says.
 const SLOWEST: f64 = 1.0;
 
-/// Loads the configuration, then goes the way to each target.
+/// Loads the configuration, then checks each target.
 pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
     let format = arguments.format;
     let config = match load(arguments.config_file.as_deref()) {
@@ -138,12 +138,16 @@ impl Trial {
             // It does not need the token, and tells whether it is the one host or the network.
             reached = steps.go(way).await;
         }
+        let mut warning = None;
         let page = async {
-            let page = self.page(client).await;
+            let page = self.page(client, &mut warning).await;
             self.requests(page)
         };
         let ready = reached && token.is_some();
         steps.attempt("page", "endpoint", ready, page).await;
+        if let Some(step) = steps.0.last_mut() {
+            step.warning = warning;
+        }
         let skew = *lock(&self.clock_skew);
         TargetReport::new(&self.name, steps.0).with_clock_skew(skew)
     }
@@ -163,7 +167,12 @@ impl Trial {
         TargetReport::new(&self.name, steps)
     }
 
-    async fn page(&self, client: &HttpClient) -> Result<String, Error> {
+    /// Reads a page; `warning` says what of it cannot be used.
+    async fn page(
+        &self,
+        client: &HttpClient,
+        warning: &mut Option<String>,
+    ) -> Result<String, Error> {
         let now = wall_clock()();
         let window = Window {
             from: now.saturating_sub(LOOK),
@@ -177,6 +186,19 @@ impl Trial {
             ..Page::default()
         });
         let limit = pages.limit();
+        if let Some(unusable) = unusable(&page) {
+            let example = client.unusable_example();
+            if page.records.is_empty() {
+                return Err(Error {
+                    kind: ErrorKind::Body,
+                    message: unusable,
+                    likely_cause: example.or_else(|| Some("the vendor changed its form".into())),
+                    retry_after: None,
+                });
+            }
+            let example = example.map(|example| format!("; for example, {example}"));
+            *warning = Some(unusable + &example.unwrap_or_default());
+        }
         let mut told = describe(&page);
         if limit < self.page_size {
             told += &format!("; page_size {} is refused, {limit} works", self.page_size);
@@ -207,10 +229,35 @@ fn describe(page: &Page) -> String {
         |total| counted(total, "call"),
     );
     let rows = page.records.len();
-    let unusable = page.rejected.len();
-    let mut told = format!("{total} uploaded in the last hour, {rows} on the first page");
-    if unusable > 0 {
-        told += &format!("; {unusable} records or values cannot be used");
+    format!("{total} uploaded in the last hour, {rows} on the first page")
+}
+
+/// How many rows and values of a page cannot be used, and why; `None` if all can.
+fn unusable(page: &Page) -> Option<String> {
+    if page.rejected.is_empty() {
+        return None;
     }
-    told
+    let reasons: Vec<String> = Rejection::ALL
+        .iter()
+        .filter_map(|reason| {
+            let rejected = page.rejected.iter();
+            let number = rejected.filter(|row| row.reason == *reason).count();
+            (number > 0).then(|| format!("{reason} {number}"))
+        })
+        .collect();
+    let rows = page.rows();
+    let of_rows = match page.unusable() {
+        0 => "some values".to_owned(),
+        all if all == rows => format!("not one of {}", counted(rows, "call")),
+        some => format!("{some} of {}", counted(rows, "call")),
+    };
+    let verb = if page.records.is_empty() {
+        "can"
+    } else {
+        "cannot"
+    };
+    Some(format!(
+        "{of_rows} on the first page {verb} be used ({})",
+        reasons.join(", ")
+    ))
 }

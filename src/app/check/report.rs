@@ -40,6 +40,8 @@ pub(super) struct Step {
     pub(super) seconds: Option<f64>,
     pub(super) detail: String,
     pub(super) likely_cause: Option<String>,
+    /// What does not work although the step did.
+    pub(super) warning: Option<String>,
 }
 
 impl Step {
@@ -64,6 +66,7 @@ impl Step {
             seconds: Some(seconds),
             detail,
             likely_cause,
+            warning: None,
         }
     }
 
@@ -88,20 +91,32 @@ impl Step {
             seconds: None,
             detail: reason.into(),
             likely_cause: None,
+            warning: None,
         }
     }
 
-    fn line(&self, text: &mut String) {
+    /// `labelled`: there are steps of this name to more than one address.
+    fn line(&self, labelled: bool, text: &mut String) {
         let mark = mark(self.ok);
         let time = self
             .seconds
             .map_or_else(String::new, |seconds| format!("{seconds:.3} s"));
-        let line = format!("  {:<8} {mark:<6} {time:>9}  {}", self.step, self.detail);
+        let label = match labelled && ["dns", "connect", "tls"].contains(&self.step) {
+            true => format!("{}: ", self.key),
+            false => String::new(),
+        };
+        let line = format!(
+            "  {:<8} {mark:<6} {time:>9}  {label}{}",
+            self.step, self.detail
+        );
         text.push_str(line.trim_end());
         text.push('\n');
         if let Some(cause) = &self.likely_cause {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  likely cause: {cause}");
+        }
+        if let Some(warning) = &self.warning {
+            let _ = writeln!(text, "  warning: {warning}");
         }
     }
 }
@@ -131,8 +146,10 @@ impl TargetReport {
 
     fn text(&self) -> String {
         let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
+        let connections = self.steps.iter().filter(|step| step.step == "connect");
+        let labelled = connections.count() > 1;
         for step in &self.steps {
-            step.line(&mut text);
+            step.line(labelled, &mut text);
         }
         for warning in &self.warnings {
             // Writing to a string cannot fail.
@@ -263,6 +280,32 @@ b: FAILED
     }
 
     #[test]
+    fn steps_to_two_addresses_are_labelled_and_a_warning_is_shown() {
+        let took = Duration::from_millis(1);
+        let ok = |step, key| Step::tried(step, key, took, Ok("h".into()));
+        let mut page = ok("page", "endpoint");
+        page.warning = Some("1 of 2".into());
+        let report = TargetReport::new(
+            "a",
+            vec![
+                ok("connect", "token_endpoint"),
+                ok("token", "token_endpoint"),
+                ok("connect", "endpoint"),
+                page,
+            ],
+        );
+        let expected = "
+a: ok
+  connect  ok       0.001 s  token_endpoint: h
+  token    ok       0.001 s  h
+  connect  ok       0.001 s  endpoint: h
+  page     ok       0.001 s  h
+  warning: 1 of 2
+";
+        assert_eq!(report.text(), expected);
+    }
+
+    #[test]
     fn scripts_read_every_field_of_every_step() {
         let json: serde_json::Value =
             serde_json::from_str(&report().render(CheckFormat::Json)).unwrap();
@@ -272,16 +315,17 @@ b: FAILED
             "targets": [
                 {"name": "a", "ok": true, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": true, "seconds": 0.012345,
-                     "detail": "h: 192.0.2.1", "likely_cause": null},
+                     "detail": "h: 192.0.2.1", "likely_cause": null, "warning": null},
                 ], "warnings": ["this machine's clock is 3600 s ahead of the vendor's; set it \
                                  right (NTP), or new calls are counted late or not at all"]},
                 {"name": "b", "ok": false, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": null, "seconds": null,
-                     "detail": "192.0.2.1 is an address", "likely_cause": null},
+                     "detail": "192.0.2.1 is an address", "likely_cause": null, "warning": null},
                     {"step": "connect", "key": "endpoint", "ok": false, "seconds": 12.345678,
-                     "detail": "refused", "likely_cause": "nobody is there"},
+                     "detail": "refused", "likely_cause": "nobody is there",
+                     "warning": null},
                     {"step": "page", "key": "endpoint", "ok": null, "seconds": null,
-                     "detail": "not tried", "likely_cause": null},
+                     "detail": "not tried", "likely_cause": null, "warning": null},
                 ], "warnings": []},
             ],
         });

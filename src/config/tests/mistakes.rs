@@ -145,6 +145,15 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             "26: targets[0].extra_status_codes[0]: expected a whole number from 0 to 32767, got 32768",
         ),
         (
+            "success_codes: [0, 'a b']",
+            "24: targets[0].success_codes[1]: expected a code of 1 to 64 printable ASCII \
+             characters without spaces, got \"a b\"",
+        ),
+        (
+            "success_codes: 0",
+            "20: targets[0].success_codes: expected a list in [ ], got a single value",
+        ),
+        (
             "token_endpoint: ftp://h",
             "21: targets[0].token_endpoint: {URL}, got \"ftp://h\"",
         ),
@@ -211,9 +220,10 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             _ => 3,
         };
         let keys = "name, endpoint, token_endpoint, app_key, app_secret, app_secret_file, \
-            user_id, tenant_space_id, call_types, extra_status_codes, lookback, overlap, \
-            reconcile_interval, page_size, min_pull_interval, request_timeout, \
-            max_concurrent_requests, max_requests_per_second, ca_file, proxy_url, max_calls, stale_after";
+            user_id, tenant_space_id, call_types, extra_status_codes, success_codes, lookback, \
+            overlap, reconcile_interval, page_size, min_pull_interval, request_timeout, \
+            max_concurrent_requests, max_requests_per_second, ca_file, proxy_url, max_calls, \
+            stale_after";
         let expected = expected.replace("{URL}", URL).replace("{KEYS}", keys);
         let expected = format!("cec_exporter.yml:{line}:{expected}");
         assert_eq!(config(&lines(entry)).unwrap_err(), expected, "{entry}");

@@ -61,10 +61,12 @@ fn a_short_file_gives_the_defaults() {
             .unwrap(),
         app_key: Secret::new("k"),
         app_secret: Secret::new("hunter2"),
+        app_secret_file: None,
         user_id: "u".to_owned(),
         tenant_space_id: None,
         call_types: vec![CallType::VOICE, CallType::TEXT],
         extra_status_codes: vec![],
+        success_codes: vec![],
         lookback: Duration::from_secs(86_400),
         overlap: Duration::from_secs(600),
         reconcile_interval: Duration::from_secs(3600),
@@ -81,7 +83,7 @@ fn a_short_file_gives_the_defaults() {
     assert_eq!(target(""), expected);
     // Said outright, and left empty, they are the same.
     let said = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
-        extra_status_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
+        extra_status_codes: [], success_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
         page_size: 100, min_pull_interval: 15s, request_timeout: 10s, \
         max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: '', \
         max_calls: 5000000, stale_after: 10m";
@@ -106,6 +108,7 @@ targets:
     tenant_space_id: 007
     call_types: [text, 7, "0", voice, 2]
     extra_status_codes: [50, 2, 50, "51"]
+    success_codes: [0409000, "OK", 17, OK]
     lookback: 10y
     overlap: 1w
     reconcile_interval: ${LONG}
@@ -139,6 +142,8 @@ targets:
         [CallType::TEXT, CallType::from_number(7), CallType::VOICE]
     );
     assert_eq!(target.extra_status_codes, [50, 51].map(Status::from_number));
+    assert_eq!(target.success_codes, ["0409000", "OK", "17"]);
+    assert!(target.app_secret_file.as_ref().unwrap().ends_with("secret"));
     assert_eq!(target.lookback, Duration::from_secs(315_360_000));
     assert_eq!(target.overlap, Duration::from_secs(604_800));
     assert_eq!(target.reconcile_interval, Duration::from_secs(5400));
@@ -236,7 +241,7 @@ fn ten_thousand_targets_are_enough() {
         writeln!(
             text,
             "- {{name: t{n}, {REST}, token_endpoint: '', tenant_space_id: '', \
-             call_types: [voice, text], extra_status_codes: [50, 51], lookback: 1d, \
+             call_types: [voice, text], extra_status_codes: [50, 51], success_codes: [1, a], lookback: 1d, \
              overlap: 1m, reconcile_interval: 1h, page_size: 1, min_pull_interval: 1s, \
              request_timeout: 1s, max_concurrent_requests: 1, max_requests_per_second: 1, \
              ca_file: '', proxy_url: '', max_calls: 1, stale_after: 1m}}"

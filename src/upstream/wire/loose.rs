@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::model::{CallId, Measure, Role, UnixSeconds};
 
 /// A scalar in whatever dress it came.
-#[derive(Default, Debug, PartialEq, Hash)]
+#[derive(Default, Debug, PartialEq)]
 pub(super) enum Loose<'de> {
     /// Missing or null.
     #[default]

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::data::{Rows, otherwise_none, skip_seq};
 use super::loose::Loose;
-use super::{next_key, otherwise_none, reject, skip_seq};
+use super::{example, next_key};
 use crate::model::{CallType, Manual, Measures, Record, Rejection, Speech, Status};
-use crate::upstream::Page;
 
 /// A row: its fields, or nothing where it is not an object.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Row<'de> {
 }
 
 /// The fields of a call that are used, as they came.
-#[derive(Default, Hash)]
+#[derive(Default)]
 pub(super) struct Fields<'de> {
     call_uuid: Loose<'de>,
     call_id: Loose<'de>,
@@ -59,7 +59,7 @@ pub(super) struct Fields<'de> {
     manual: [Loose<'de>; 3],
 }
 
-#[derive(Default, Hash)]
+#[derive(Default)]
 struct SpeechFields<'de> {
     channel: Loose<'de>,
     speed: Loose<'de>,
@@ -91,22 +91,19 @@ impl<'de> Fields<'de> {
         })
     }
 
-    /// Puts the call on the page, or counts why it cannot be used.
-    pub(super) fn take_up(&self, page: &mut Page) {
+    /// Puts the call on the page, or counts why it cannot be used. `text`: see [`Rows::take`].
+    pub(super) fn take_up(&self, rows: &mut Rows, text: &str) {
         let Some(id) = self
             .call_uuid
             .identity()
             .or_else(|| self.call_id.identity())
         else {
-            return reject(
-                page,
-                Rejection::Identity,
-                self,
-                "neither call_uuid nor call_id",
-            );
+            return rows.reject(Rejection::Identity, text, || example::no_identity(text));
         };
         let Some(uploaded) = self.upload_time.time() else {
-            return reject(page, Rejection::UploadTime, id, "no usable upload_time");
+            return rows.reject(Rejection::UploadTime, id, || {
+                example::no_time(&self.upload_time)
+            });
         };
         let mut bad = Vec::new();
         let mut measure = |name: &'static str, value: &Loose<'_>| {
@@ -117,26 +114,36 @@ impl<'de> Fields<'de> {
         };
         let measures = Measures {
             duration: measure("duration", &self.duration),
-            channels: [&self.left, &self.right].map(|side| Speech {
+            channels: [
+                (
+                    &self.left,
+                    ["left_speed", "left_silence_time", "left_speech_ratio"],
+                ),
+                (
+                    &self.right,
+                    ["right_speed", "right_silence_time", "right_speech_ratio"],
+                ),
+            ]
+            .map(|(side, [speed, silence, ratio])| Speech {
                 role: side.channel.role(),
-                speed: measure("speed", &side.speed),
-                silence: measure("silence time", &side.silence),
-                ratio: measure("speech ratio", &side.ratio),
+                speed: measure(speed, &side.speed),
+                silence: measure(silence, &side.silence),
+                ratio: measure(ratio, &side.ratio),
             }),
         };
         let manual = Manual(std::array::from_fn(|kind| {
             self.manual[kind].state().unwrap_or_else(|()| {
-                bad.push("manual state");
+                bad.push(["inspect_status", "review_status", "complain_status"][kind]);
                 None
             })
         }));
         for name in bad {
-            reject(page, Rejection::Measure, (id, name), name);
+            rows.reject(Rejection::Measure, (id, name), String::new);
         }
         if let Some(other) = self.call_id.identity().filter(|other| *other != id) {
-            page.renamed.push((id, other));
+            rows.page.renamed.push((id, other));
         }
-        page.records.push(Record {
+        rows.page.records.push(Record {
             id,
             uploaded,
             call_type: self

@@ -1,5 +1,9 @@
 use super::*;
-use crate::model::{CallId, CallType, Manual, Measure, Measures, Record, Role, Speech, Status};
+use crate::model::{
+    CallId, CallType, Manual, Measure, Measures, Record, Rejection, Role, Speech, Status,
+};
+
+mod answers;
 
 fn page(calls: &str) -> Page {
     let body = format!(r#"{{"data":[{{"calls":[{calls}]}}],"paging":{{"total":1}}}}"#);
@@ -195,67 +199,20 @@ fn either_side_may_be_the_customer() {
         roles,
         [(Role::Staff, units(1.0)), (Role::Customer, units(2.0))]
     );
+    for (name, role) in [
+        ("客户", Role::Customer),
+        ("CUSTOMER ", Role::Customer),
+        ("座席", Role::Staff),
+        ("坐席", Role::Staff),
+        ("Agent", Role::Staff),
+        ("STAFF", Role::Staff),
+        ("客", Role::Unknown),
+    ] {
+        let call = record(&format!(r#""right_channel":"{name}""#));
+        assert_eq!(call.measures.channels[1].role, role, "{name}");
+    }
     let call = record(r#""left_channel":3,"left_speed":1"#);
     assert_eq!(call.measures.channels[0].role, Role::Unknown);
-}
-
-#[test]
-fn an_empty_window_and_a_failure_never_look_alike() {
-    let empty = Page {
-        total: Some(0),
-        ..Page::default()
-    };
-    for body in [
-        r#"{"data":[],"paging":{"total":0}}"#,
-        r#"{"data":null,"paging":{"total":0}}"#,
-        r#"{"paging":{"total":"0"}}"#,
-        r#"{"resultCode":"0","data":[],"paging":{"total":0}}"#,
-    ] {
-        assert_eq!(parse_page(body.as_bytes()), Ok(empty.clone()), "{body}");
-    }
-    for (body, message) in [
-        (
-            r#"{"resultCode":"0300028","resultDesc":"no\npermission"}"#,
-            "0300028 nopermission",
-        ),
-        (
-            r#"{"resultCode":"0300028","data":null,"paging":{"total":0}}"#,
-            "0300028 ",
-        ),
-        (
-            r#"{"resultCode":"0300028","data":[],"paging":{"total":0}}"#,
-            "0300028 ",
-        ),
-        (
-            r#"{"data":null,"paging":{"total":5}}"#,
-            "no data, though paging.total is 5",
-        ),
-        (r#"{"data":null}"#, "neither data nor paging.total"),
-        (r#"{}"#, "neither data nor paging.total"),
-        (
-            r#"{"data":{"calls":[]},"paging":[1]}"#,
-            "neither data nor paging.total",
-        ),
-    ] {
-        assert_eq!(
-            parse_page(body.as_bytes()),
-            Err(Unreadable::Envelope(message.into())),
-            "{body}"
-        );
-    }
-    for body in [
-        "",
-        "<html>",
-        r#"{"data":[{"calls":[{"call_uuid":"a""#,
-        "[]",
-        "null",
-    ] {
-        let answer = parse_page(body.as_bytes());
-        assert!(
-            matches!(answer, Err(Unreadable::Body(_))),
-            "{body}: {answer:?}"
-        );
-    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Store for Tracked {
                 };
                 // At a time that follows from the seed, so that a run can be repeated. The power
                 // may go in its midst.
-                if records % 8 == 0 {
+                if records.is_multiple_of(8) {
                     self.store.compact_now();
                 }
             }

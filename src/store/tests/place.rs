@@ -165,12 +165,10 @@ fn what_is_no_file_is_named_and_left_alone() {
     assert!(text.contains("is a named pipe and not a file"), "{text}");
     fs::remove_file(&path).unwrap();
 
-    for (device, said) in [("/dev/zero", "is a device and not a file")] {
-        symlink(device, &path).unwrap();
-        let text = refusal(&path);
-        assert!(text.contains(said), "{text}");
-        fs::remove_file(&path).unwrap();
-    }
+    symlink("/dev/zero", &path).unwrap();
+    let text = refusal(&path);
+    assert!(text.contains("is a device and not a file"), "{text}");
+    fs::remove_file(&path).unwrap();
 
     let parent = directory.path().join("file");
     fs::write(&parent, "").unwrap();

@@ -47,7 +47,7 @@ fn two_thousand_pending_calls_that_are_as_they_were_cost_nothing() {
     let open = move || -> Box<dyn StorageBackend> { Box::new(disk.clone()) };
     let (mut book, store) = Book::open(Medium::Other("memory".into(), Box::new(open))).unwrap();
     expect(&mut book);
-    let status = |id: u32| if id % 50 == 0 { 0 } else { 2 };
+    let status = |id: u32| if id.is_multiple_of(50) { 0 } else { 2 };
     let pending = |book: &mut Book| {
         let read = (0..100_000).step_by(50).map(|id| record(id, 0));
         take(book, read);

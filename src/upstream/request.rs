@@ -6,6 +6,7 @@ use url::Url;
 use super::grant::USUAL_LIFETIME;
 use super::settings::{BuildError, ClientSettings};
 
+/// Whether requests can be sent to an address.
 pub(super) fn check_address(key: &'static str, url: &Url) -> Result<(), BuildError> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(BuildError::setting(
@@ -40,7 +41,8 @@ pub(super) fn details_headers(settings: &ClientSettings) -> Result<HeaderMap, Bu
         CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=UTF-8"),
     );
-    // A tenth of the bytes on the line for a tenth of the time that reading a page takes.
+    // A page shrinks sevenfold, for about as much time as its parse takes: some 1 µs a call, in
+    // which only a line of gigabits a second would carry what is saved.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     let mut add = |key: &'static str, name, text: &str, secret| {
         let mut value = HeaderValue::from_str(text).map_err(|_| {

@@ -63,13 +63,6 @@ impl Reply {
         Self::Answer(status, vec![], body.into())
     }
 
-    /// Status 200 with a body that is no text.
-    #[allow(dead_code)]
-    pub(crate) fn bytes(headers: &str, body: &[u8]) -> Self {
-        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n");
-        Self::Raw([head.as_bytes(), body].concat())
-    }
-
     pub(crate) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
         match self {
             Self::Answer(status, mut headers, body) => {

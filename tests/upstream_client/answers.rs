@@ -14,6 +14,12 @@ use crate::{
     tokens,
 };
 
+/// Status 200 with a body that is no text.
+fn bytes(headers: &str, body: &[u8]) -> Reply {
+    let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n");
+    Reply::Raw([head.as_bytes(), body].concat())
+}
+
 /// The sample, written by an encoder into a buffer.
 macro_rules! compressed {
     ($encoder:ident, $text:expr) => {{
@@ -39,16 +45,16 @@ async fn compressed_answers_are_read_whether_they_were_asked_for_or_not() {
         ),
         ("content-encoding: gzip\r\n", sample.to_vec()),
     ] {
-        let vendor = pages(move |_| Reply::bytes(header, &body)).await;
+        let vendor = pages(move |_| bytes(header, &body)).await;
         let page = Subject::new(vendor.port).page().await.unwrap();
         assert_eq!(page.records.len(), 6, "{header}");
     }
-    let unknown = Reply::bytes("content-encoding: br\r\n", b"\x0b\x02\x80");
+    let unknown = bytes("content-encoding: br\r\n", b"\x0b\x02\x80");
     let says = ["compressed in an unknown way", "br"];
     assert_fails(unknown, ErrorKind::Body, "body", &says, 3).await;
     let mut cut = compressed!(GzEncoder, sample);
     cut.truncate(cut.len() - 9);
-    let cut = Reply::bytes("content-encoding: gzip\r\n", &cut);
+    let cut = bytes("content-encoding: gzip\r\n", &cut);
     assert_fails(cut, ErrorKind::Body, "body", &["decompressed"], 3).await;
 }
 
@@ -62,7 +68,7 @@ async fn a_page_far_larger_than_asked_for_is_not_kept() {
     let plain = Reply::ok(body);
     let says = ["larger than 1024 KiB", "page_size"];
     assert_fails(plain, ErrorKind::Body, "body", &says, 3).await;
-    let bomb = Reply::bytes("content-encoding: gzip\r\n", &bomb);
+    let bomb = bytes("content-encoding: gzip\r\n", &bomb);
     assert_fails(bomb, ErrorKind::Body, "body", &says, 3).await;
     // What fits the size may still be too many rows.
     let rows = row.repeat(5000);

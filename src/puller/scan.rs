@@ -13,10 +13,12 @@ use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::page_size::SMALLEST_LIMIT;
 use crate::upstream::pages::{End, Pages, Pass, Verdict};
-use crate::upstream::{ErrorKind, Filter, PageRequest, Upstream};
+use crate::upstream::{Error, ErrorKind, Filter, PageRequest, Upstream};
 
 /// Failures in a row after which it is asked whether the vendor answers anything at all.
 const FAILURES_TO_PROBE: u32 = 3;
+/// A total that promises no more than so many calls where none is may be a little off.
+const MOST_OFF: u64 = 10;
 /// Parts that one scan may fail at; the rest is stepped over as a whole.
 const MOST_FAILURES: u32 = 200;
 /// Pages of one second that are tried one by one.
@@ -202,6 +204,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         };
         if matches!(outcome, Outcome::Complete) && pass.contradicts_total(&self.hints.list) {
             self.warn_of_total(window, &pass);
+            if pass.pages > 0 {
+                self.hints.list.learn(&pass);
+            }
         }
         if matches!(outcome, Outcome::Complete) {
             self.learn_edges(asked, &pass.seen);
@@ -238,6 +243,16 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let pass = pages.into_pass();
         self.hints.list_read();
         self.last_total = pass.total;
+        if let (0, Some(total @ 1..)) = (pass.pages, pass.total)
+            && pass.contradicts_total(&self.hints.list)
+        {
+            // Better a target down than calls taken for gone.
+            let known = self.book(|book| book.ledger.count_present(asked));
+            let is_off = total <= MOST_OFF || self.hints.list.distrusts_totals();
+            if known > 0 || !is_off {
+                return Err(Error::empty_list(total).into());
+            }
+        }
         debug!(target = %inner.settings.name, from = asked.from, to = asked.to, ?pass.end,
             calls = pass.seen.len(), "read");
         Ok(pass)
@@ -247,18 +262,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// bounds belong to it. But not before what is forgotten, which must not be taken up again,
     /// and not into what is skipped. `None` if nothing is left.
     pub(super) fn asked(&self, window: Window) -> Option<Window> {
-        let is_second = window.from == window.to;
         let (forgotten_before, padded) = self.book(|book| {
             (
                 book.ledger.forgotten_before(),
                 book.skipped.padded(window, self.hints.edges),
             )
         });
-        let padded = if is_second {
-            self.hints.padding(window)
-        } else {
-            padded
-        };
         let asked = Window {
             from: padded.from.max(forgotten_before),
             to: padded.to,
@@ -275,6 +284,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             *known = match (*known, found) {
                 (_, Some(true)) => Some(true),
                 (None, Some(false)) => Some(false),
+                // It was, and is not: the call is gone, or the vendor has changed.
+                (Some(true), Some(false)) => None,
                 (known, _) => known,
             };
         }

@@ -175,6 +175,20 @@ pub struct Error {
     pub retry_after: Option<Duration>,
 }
 
+impl Error {
+    /// A list without a row, though its total promises some.
+    pub fn empty_list(total: u64) -> Self {
+        Self {
+            kind: ErrorKind::Envelope,
+            message: format!("answered 200 without calls, though paging.total is {total}"),
+            likely_cause: Some(
+                "user_id may not see the calls, or the vendor's service is in trouble".into(),
+            ),
+            retry_after: None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

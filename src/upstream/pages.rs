@@ -42,6 +42,11 @@ impl ListHints {
         }
     }
 
+    /// Whether totals were found to be wrong.
+    pub fn distrusts_totals(&self) -> bool {
+        self.excess.is_some_and(|excess| excess != 0)
+    }
+
     /// Takes what is odd about a list as a fact, after two readings agreed.
     pub fn learn(&mut self, pass: &Pass) {
         if let Some(total) = pass.total {

@@ -92,8 +92,9 @@ impl PageRules<'_> {
     fn judge(&self, answer: &Answer) -> Result<Option<u64>, Unreadable> {
         let (page, total) = (&answer.rows.page, answer.total);
         let verdict = answer.envelope.verdict(self.success_codes);
-        // Beyond the last page a list is empty, whatever its total is.
-        let is_over = total == Some(0) || (self.page > 1 && total.is_some());
+        // Beyond the last page a list is empty, whatever its total is. On the first page too: the
+        // reader of the list knows whether to believe that.
+        let is_over = total.is_some();
         let is_page = match (verdict, answer.shape) {
             // Whatever code stands beside them.
             _ if !page.records.is_empty() => true,

@@ -117,6 +117,8 @@ impl Odd {
             widest_seconds: own.widest_seconds,
             start_excluded: own.start_excluded,
             end_excluded: own.end_excluded || faults.paging.end_excluded,
+            // No list beside a total that promises calls is an error.
+            empty_as_null: faults.paging.empty_as_null && own.total_off <= 0,
             ..faults.paging.clone()
         };
         if self.has_small_total() {

@@ -29,7 +29,12 @@ impl Run {
             "{counted} counted, {listed} ever listed"
         );
         let missing = missing(shown);
-        assert!(missing <= gone as f64, "{missing} missing, {gone} gone");
+        // One whose upload time changes is gone until the comparison finds it again.
+        let moves = self.odd.moves();
+        assert!(
+            moves || missing <= gone as f64,
+            "{missing} missing, {gone} gone"
+        );
     }
 
     /// After calm.

@@ -186,6 +186,9 @@ impl Trial {
             ..Page::default()
         });
         let limit = pages.limit();
+        if let (true, Some(total @ 1..)) = (page.is_empty(), page.total) {
+            return Err(Error::empty_list(total));
+        }
         if let Some(unusable) = unusable(&page) {
             let example = client.unusable_example();
             if page.records.is_empty() {

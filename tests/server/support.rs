@@ -97,6 +97,7 @@ impl Site for Fake {
             last_success: None,
             last_error: None,
             token_renewal: None,
+            clock_skew: None,
             calls: Vec::new(),
         };
         StatusView {

@@ -304,12 +304,13 @@ impl Book {
         book.progress = state.progress;
         book.counted_from = state.counted_from;
         book.skipped = state.skipped;
-        // An older build did not keep it, but had read the tail by then.
-        let read = state
-            .progress
-            .known
-            .filter(|_| state.progress.gap.is_none());
-        book.looked_at = state.looked_at.or(read.map(|known| known.to));
+        book.looked_at = match state.tallies.is_older() {
+            false => state.looked_at,
+            // Such a build did not keep it, but had read the tail by then.
+            true => (state.progress.known)
+                .filter(|_| state.progress.gap.is_none())
+                .map(|known| known.to),
+        };
         let is_whole = sound && book.ledger.go_on(&state.marks);
         match state.tallies.open(book.ledger.standing()) {
             Some(tallies) if is_whole => book.tallies = tallies,

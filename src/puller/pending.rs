@@ -3,11 +3,11 @@
 use super::Failure;
 use super::plan;
 use super::pull::Pull;
-use super::scan::may_be_local;
+use super::scan::{kind, may_be_local};
 use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::pages::{Pages, Verdict};
-use crate::upstream::{Filter, Upstream};
+use crate::upstream::{ErrorKind, Filter, Upstream};
 
 /// Pending calls that one pull looks after; the others have their turn in the next ones.
 const MOST_PENDING: usize = 2000;
@@ -87,10 +87,24 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         };
         let (list, parallel) = (&mut self.hints.list, inner.settings.parallel);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::Pending, parallel, list);
-        while let Some(page) = pages.next().await? {
-            self.applied.apply(inner, &page);
-            if u64::from(pages.pass().pages) >= most_pages {
-                break;
+        loop {
+            match pages.next().await.map_err(Failure::from) {
+                Ok(Some(page)) => {
+                    self.applied.apply(inner, &page);
+                    if u64::from(pages.pass().pages) >= most_pages {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                // Only a hint: the calls that it does not show are looked for.
+                Err(failure) if may_be_local(&failure) => {
+                    drop(pages);
+                    if kind(&failure) == Some(ErrorKind::BadRequest) {
+                        self.hints.narrowed_to((window.to - window.from) / 2);
+                    }
+                    return Ok(CallSet::default());
+                }
+                Err(failure) => return Err(failure),
             }
         }
         Ok(pages.into_pass().seen)

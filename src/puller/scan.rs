@@ -401,7 +401,7 @@ fn pad(is_listed: Option<bool>) -> UnixSeconds {
     UnixSeconds::from(is_listed.is_none())
 }
 
-fn kind(failure: &Failure) -> Option<ErrorKind> {
+pub(super) fn kind(failure: &Failure) -> Option<ErrorKind> {
     match failure {
         Failure::Upstream(error) => Some(error.kind),
         _ => None,

@@ -341,10 +341,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
         }
         pass.total = page.total.or(pass.total);
         if page.rows() == 0 {
-            // A cap on the depth is a round number of rows, if the total does not betray it.
-            let capped =
-                pass.rows.is_multiple_of(1000) || pass.compare_total(self.hints) == Total::More;
-            let deep = self.last_was_full && pass.pages >= DEEP_PAGES && capped;
+            // A cap on the depth is betrayed by the total; if not, it is a round number of rows.
+            let many = pass.pages >= DEEP_PAGES && pass.rows.is_multiple_of(1000);
+            let more = pass.pages > 0 && pass.compare_total(self.hints) == Total::More;
+            let deep = self.last_was_full && (many || more);
             return self.end(if deep { End::Deep } else { End::Reached });
         }
         if let Some((rows, groups)) = self.last.take() {

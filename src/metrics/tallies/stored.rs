@@ -37,10 +37,16 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Whether a build before 0.1.0 has written them.
+    pub fn is_older(&self) -> bool {
+        self.outcomes.is_none()
+    }
+
     /// The tallies, if they agree with the calls that were stored with them.
     ///
     /// No counter goes down. What an older build did not count begins with what can be told now.
     pub fn open(self, calls: impl Iterator<Item = (CallType, Place, Manual)>) -> Option<Tallies> {
+        let is_older = self.is_older();
         let mut window = BTreeMap::new();
         let mut manual = BTreeMap::new();
         for (call_type, place, states) in calls {
@@ -59,7 +65,6 @@ impl Stored {
         if !same_counts(&self.window.0, &window) {
             return None;
         }
-        let is_older = self.outcomes.is_none();
         let processing = match (self.outcomes, self.processing) {
             (Some(stored), _) => stored.0,
             (None, Some(stored)) => by_outcome(stored.0)?,

@@ -264,6 +264,19 @@ impl Ledger {
         Some(known.any(|slot| is_listed(self.table[slot].id())))
     }
 
+    /// A call of a window that is listed, as far as is known, and uploaded at a time that suits.
+    pub fn find_listed(
+        &self,
+        window: Window,
+        suits: impl Fn(UnixSeconds) -> bool,
+    ) -> Option<(UnixSeconds, CallId)> {
+        let mut calls = self.table.slots(window).map(|slot| &self.table[slot]);
+        let found = calls.find(|entry| {
+            window.from < entry.uploaded && !entry.is_missing() && suits(entry.uploaded)
+        });
+        found.map(|entry| (entry.uploaded, entry.id()))
+    }
+
     /// Upload times of the calls of a window that a reading did not list.
     pub fn absent(&self, window: Window, is_listed: impl Fn(CallId) -> bool) -> Vec<UnixSeconds> {
         let slots = self.absent_slots(window, &is_listed);

@@ -233,6 +233,13 @@ impl Book {
             || elapsed >= FRONTIER_INTERVAL
     }
 
+    /// Takes out a skipped window that is tried again.
+    pub(super) fn take_skipped(&mut self, window: Window) -> Option<Skipped> {
+        let skipped = self.skipped.remove(window);
+        self.changed |= skipped.is_some();
+        skipped
+    }
+
     /// Notes a change of the skipped windows.
     pub(super) fn change_skipped(&mut self, change: impl FnOnce(&mut SkippedWindows)) {
         change(&mut self.skipped);

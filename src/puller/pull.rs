@@ -26,7 +26,7 @@ pub(super) struct Pull<'a, U, S> {
     pub(super) inner: &'a Arc<Inner<U, S>>,
     pub(super) hints: &'a mut ScanHints,
     pub(super) now: UnixSeconds,
-    lookback: Window,
+    pub(super) lookback: Window,
     pub(super) applied: Applied,
     /// The total of the last list that was read to its end.
     pub(super) last_total: Option<u64>,
@@ -179,12 +179,26 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         let Some(window) = self.book(|book| book.skipped.due(self.now)) else {
             return Ok(());
         };
-        if self.step_through(window, "unreadable").await? {
-            self.book(|book| book.change_skipped(|skipped| skipped.remove(window)));
+        let Some(before) = self.book(|book| book.take_skipped(window)) else {
+            return Ok(());
+        };
+        let scanned = self.scan(window, None).await;
+        // What is still unreadable is tried again after a longer wait, and so is all of it if
+        // nothing could be read.
+        let left = self.book(|book| {
+            book.change_skipped(|skipped| match scanned {
+                Ok(_) => skipped.carry(&before, self.now),
+                Err(_) => skipped.put_back(before, self.now),
+            });
+            book.skipped
+                .iter()
+                .any(|left| left.window.from <= window.to && left.window.to >= window.from)
+        });
+        if !left {
             tracing::info!(target = %self.inner.settings.name, from = window.from, to = window.to,
                 "a part of the list that had been skipped was read");
         }
-        Ok(())
+        scanned.map(drop)
     }
 
     /// Forgets what has left the lookback. Nothing that could not be read holds it up.

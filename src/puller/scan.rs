@@ -275,6 +275,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         (asked.from <= asked.to).then_some(asked)
     }
 
+    /// The part of a window of which a reading shows every call, whether its bounds are listed or
+    /// not.
+    fn proven(&self, window: Window) -> Option<Window> {
+        plan::proven(self.asked(window)?)
+    }
+
     /// Learns whether calls at the bounds of a window are listed.
     fn learn_edges(&mut self, asked: Window, seen: &CallSet) {
         let edges = self.book(|book| {
@@ -293,7 +299,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// Marks what a complete reading did not show, once a second one agrees.
     async fn settle(&mut self, window: Window, seen: &CallSet) -> Result<(), Failure> {
-        let absent = self.book(|book| book.ledger.absent(window, |id| seen.contains(&id)));
+        let Some(proven) = self.proven(window) else {
+            return Ok(());
+        };
+        let absent = self.book(|book| book.ledger.absent(proven, |id| seen.contains(&id)));
         if absent.is_empty() {
             return Ok(());
         }
@@ -319,10 +328,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 outcome: Outcome::Complete,
                 ..
             }) => {
-                self.book(|book| {
+                if let Some(proven) = self.proven(inside) {
                     let is_listed = |id| was_listed(id) || seen.contains(&id);
-                    book.mark_missing(inside, is_listed);
-                });
+                    self.book(|book| book.mark_missing(proven, is_listed));
+                }
                 Ok(())
             }
             Ok(_) => Ok(()),
@@ -338,35 +347,14 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         window: Window,
         reason: &str,
     ) -> Result<bool, Failure> {
-        let (mut failed, mut in_a_row) = (0, 0);
-        let exact = self.hints.padding(window);
-        for page in 1..=MOST_SINGLE_PAGES {
-            let request = PageRequest {
-                window: exact,
-                filter: Filter::All,
-                page,
-                limit: SMALLEST_LIMIT,
-            };
-            match self.inner.upstream.page(request).await {
-                Ok(page) if page.is_empty() => break,
-                Ok(page) => {
-                    in_a_row = 0;
-                    self.applied.apply(self.inner, &page);
-                }
-                Err(error) => {
-                    let failure = Failure::Upstream(error);
-                    if !may_be_local(&failure) {
-                        return Err(failure);
-                    }
-                    failed += 1;
-                    in_a_row += 1;
-                    if in_a_row >= FAILURES_TO_PROBE {
-                        break;
-                    }
-                }
-            }
+        self.probe_edges().await?;
+        // Without the seconds beside it: a row there may be what cannot be read.
+        let padded = self.hints.padding(window);
+        let is_known = self.hints.edges.iter().all(Option::is_some);
+        if !is_known {
+            self.read_pages(window).await?;
         }
-        if failed == 0 {
+        if self.read_pages(padded).await? {
             return Ok(true);
         }
         let skipped = Window {
@@ -376,6 +364,89 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         self.unproven("unreadable", skipped, reason);
         self.book(|book| book.change_skipped(|all| all.add(skipped, self.now, reason)));
         Ok(false)
+    }
+
+    /// Finds out by a call that is known whether the bounds of a window are listed, so that a
+    /// second can be read without those beside it.
+    async fn probe_edges(&mut self) -> Result<(), Failure> {
+        if self.hints.edges.iter().all(Option::is_some) {
+            return Ok(());
+        }
+        let known = self.book(|book| {
+            let skipped = &book.skipped;
+            let is_free = |at: UnixSeconds| (at - 1..=at + 1).all(|at| !skipped.contains(at));
+            book.ledger.find_listed(self.lookback, is_free)
+        });
+        let Some((at, id)) = known else {
+            return Ok(());
+        };
+        for (from, to, edges) in [
+            (at, at, [true, true]),
+            (at, at + 1, [true, false]),
+            (at - 1, at, [false, true]),
+        ] {
+            let request = PageRequest {
+                window: Window { from, to },
+                filter: Filter::All,
+                page: 1,
+                limit: SMALLEST_LIMIT,
+            };
+            match self
+                .inner
+                .upstream
+                .page(request)
+                .await
+                .map_err(Failure::from)
+            {
+                Ok(page) => {
+                    self.applied.apply(self.inner, &page);
+                    if page.records.iter().any(|record| record.id == id) {
+                        self.hints.edges = edges.map(Some);
+                        return Ok(());
+                    }
+                }
+                Err(failure) if may_be_local(&failure) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.hints.edges = [Some(false); 2];
+        Ok(())
+    }
+
+    /// Reads a window in the smallest pages, and steps over those that fail. Answers whether none
+    /// did.
+    async fn read_pages(&mut self, window: Window) -> Result<bool, Failure> {
+        let (mut failed, mut in_a_row) = (0, 0);
+        for page in 1..=MOST_SINGLE_PAGES {
+            let request = PageRequest {
+                window,
+                filter: Filter::All,
+                page,
+                limit: SMALLEST_LIMIT,
+            };
+            match self
+                .inner
+                .upstream
+                .page(request)
+                .await
+                .map_err(Failure::from)
+            {
+                Ok(page) if page.is_empty() => break,
+                Ok(page) => {
+                    in_a_row = 0;
+                    self.applied.apply(self.inner, &page);
+                }
+                Err(failure) if may_be_local(&failure) => {
+                    failed += 1;
+                    in_a_row += 1;
+                    if in_a_row >= FAILURES_TO_PROBE {
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(failed == 0)
     }
 
     fn warn_of_total(&mut self, window: Window, pass: &Pass) {

@@ -25,6 +25,13 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// Seconds to wait after so many tries.
+fn wait(tries: u32) -> UnixSeconds {
+    FIRST_RETRY
+        .saturating_mul(1 << tries.min(6))
+        .min(LONGEST_RETRY)
+}
+
 /// All skipped windows of a target: ascending, apart from each other.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SkippedWindows(Vec<Skipped>);
@@ -60,8 +67,7 @@ impl SkippedWindows {
             }
             !touches
         });
-        let wait = FIRST_RETRY.saturating_mul(1 << new.tries.min(6));
-        new.retry_at = now.saturating_add(wait.min(LONGEST_RETRY));
+        new.retry_at = now.saturating_add(wait(new.tries));
         new.tries = new.tries.saturating_add(1);
         let at = self
             .0
@@ -91,9 +97,29 @@ impl SkippedWindows {
         self.0.iter().find(due).map(|skipped| skipped.window)
     }
 
-    /// A window has been read.
-    pub fn remove(&mut self, window: Window) {
-        self.0.retain(|skipped| skipped.window != window);
+    /// Takes out a window, to be tried again.
+    pub fn remove(&mut self, window: Window) -> Option<Skipped> {
+        let at = self.0.iter().position(|skipped| skipped.window == window)?;
+        Some(self.0.remove(at))
+    }
+
+    /// A window was tried again: what is left of it waits longer than before.
+    pub fn carry(&mut self, before: &Skipped, now: UnixSeconds) {
+        for skipped in &mut self.0 {
+            let inside = before.window.from.saturating_sub(1)..=before.window.to.saturating_add(1);
+            if inside.contains(&skipped.window.from) && inside.contains(&skipped.window.to) {
+                skipped.since = skipped.since.min(before.since);
+                skipped.tries = skipped.tries.max(before.tries.saturating_add(1));
+                skipped.retry_at = now.saturating_add(wait(skipped.tries - 1));
+            }
+        }
+    }
+
+    /// A window could not be tried.
+    pub fn put_back(&mut self, skipped: Skipped, now: UnixSeconds) {
+        let reason = skipped.reason.clone();
+        self.add(skipped.window, now, &reason);
+        self.carry(&skipped, now);
     }
 
     /// Drops what lies before a time; answers with what was dropped.

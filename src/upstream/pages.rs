@@ -30,6 +30,8 @@ pub struct ListHints {
     excess: Option<i64>,
     /// Calls that two readings in agreement listed more than once.
     repeated: CallSet,
+    /// The total counts rows that cannot be used too.
+    counts_unusable: bool,
 }
 
 impl ListHints {
@@ -39,18 +41,19 @@ impl ListHints {
             size: PageSize::new(page_size),
             excess: None,
             repeated: CallSet::default(),
+            counts_unusable: false,
         }
     }
 
     /// Whether totals were found to be wrong.
     pub fn distrusts_totals(&self) -> bool {
-        self.excess.is_some_and(|excess| excess != 0)
+        self.excess.is_some()
     }
 
     /// Takes what is odd about a list as a fact, after two readings agreed.
     pub fn learn(&mut self, pass: &Pass) {
         if let Some(total) = pass.total {
-            self.excess = Some(excess(total, pass.rows));
+            self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
         }
         if self.repeated.len() + pass.repeated.len() > MOST_REPEATED {
             self.repeated.clear();
@@ -146,14 +149,13 @@ impl Pass {
             return Total::Absent;
         };
         let distinct = self.seen.len() as u64;
-        // Whatever a vendor may count: rows or calls, usable or not.
-        let counts = [
-            self.rows,
-            distinct + self.unusable,
-            distinct,
-            self.rows - self.unusable,
-        ];
-        if counts.contains(&total) || hints.excess == Some(excess(total, self.rows)) {
+        // Whatever a vendor may count: rows or calls, and the unusable ones if that is known.
+        let usable = [distinct, self.rows - self.unusable].contains(&total);
+        let all = [self.rows, distinct + self.unusable].contains(&total);
+        if usable
+            || (all && hints.counts_unusable)
+            || hints.excess == Some(excess(total, self.rows))
+        {
             Total::Agrees
         } else if total > self.rows {
             Total::More
@@ -341,6 +343,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
         }
         pass.total = page.total.or(pass.total);
         if page.rows() == 0 {
+            if pass.unusable > 0 && pass.total == Some(pass.rows) {
+                self.hints.counts_unusable = true;
+            }
             // A cap on the depth is betrayed by the total; if not, it is a round number of rows.
             let many = pass.pages >= DEEP_PAGES && pass.rows.is_multiple_of(1000);
             let more = pass.pages > 0 && pass.compare_total(self.hints) == Total::More;

@@ -376,6 +376,7 @@ impl Run {
         assert!(calls.counted_from.is_some());
         let before = self.counted_from.replace(calls.counted_from);
         // While nothing was counted, a clock that steps back moves it.
+        self.start = self.start.min(calls.counted_from.unwrap_or(self.start));
         let nothing = total(&self.last, "cec_calls_total") == 0.0;
         assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
         let text = crate::text::text("t", &calls);

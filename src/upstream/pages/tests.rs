@@ -193,20 +193,35 @@ async fn pages_of_groups_are_full_by_their_groups() {
 }
 
 #[tokio::test]
-async fn unusable_rows_count_towards_the_end_but_do_not_bring_it_early() {
-    // 25 rows, of which the first two of each page have no identity.
-    let mut hints = ListHints::new(10);
-    let (pass, asked) = pass(&mut hints, 1, |_, request| {
+async fn unusable_rows_may_or_may_not_be_part_of_the_total() {
+    // 25 rows, of which the first two of each page have no identity: the total counts them.
+    let counted = |_, request: PageRequest| {
         let ids: Vec<u32> = (0..25).collect();
         let mut page = cut(&ids, Some(25), 10, request.page);
         let bad = page.records.len().min(2);
         page.records.drain(..bad);
         page.rejected = rejected(Rejection::Identity, bad as u64);
         Ok(page)
+    };
+    let mut hints = ListHints::new(10);
+    for last in [4, 3] {
+        let (pass, asked) = pass(&mut hints, 1, counted).await;
+        assert_eq!((pass.seen.len(), asked.len()), (19, last));
+        assert_eq!(pass.verdict(&hints), Verdict::Complete);
+    }
+    // A page of seven, clamped in silence, with an unusable row on top: the total of eight calls
+    // is no sign of its end.
+    let mut hints = ListHints::new(10);
+    let (pass, _) = pass(&mut hints, 1, |_, request| {
+        let ids: Vec<u32> = (0..8).collect();
+        let mut page = cut(&ids, Some(8), 7, request.page);
+        if request.page == 1 {
+            page.rejected = rejected(Rejection::Shape, 1);
+        }
+        Ok(page)
     })
     .await;
-    assert_eq!((pass.seen.len(), asked.len()), (19, 3));
-    assert_eq!(pass.verdict(&hints), Verdict::Complete);
+    assert_eq!(pass.seen.len(), 8);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ impl Pass {
             || hints.excess == Some(excess(total, self.rows))
         {
             Total::Agrees
-        } else if total > self.rows {
+        } else if total > self.rows - self.unusable {
             Total::More
         } else {
             Total::Fewer

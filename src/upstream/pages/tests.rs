@@ -131,7 +131,12 @@ async fn a_total_that_is_wrong_neither_hides_a_page_nor_makes_one_up() {
         let mut hints = ListHints::new(10);
         let (pass, asked) = still(&mut hints, count, Some(total), 10).await;
         assert_eq!(pass.seen.len(), count as usize, "{count} {total}");
-        assert_eq!(pass.verdict(&hints), Verdict::Doubtful, "{count} {total}");
+        // A full page before the end, and a total of more: it may be no end.
+        let verdict = match count == 30 && total > 30 {
+            true => Verdict::Cut,
+            false => Verdict::Doubtful,
+        };
+        assert_eq!(pass.verdict(&hints), verdict, "{count} {total}");
         assert!(asked.len() <= 5, "{asked:?}");
         // What two readings agree on is known from then on.
         hints.learn(&pass);

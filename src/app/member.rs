@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::fleet::Setup;
 use super::storage::Kept;
 use super::{lock, since_epoch};
-use crate::config::Target;
+use crate::config::{Proxy, Target};
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Spans;
 use crate::puller::{Failure, Known, Puller, Settings};
-use crate::upstream::http::{ClientSettings, HttpClient};
+use crate::upstream::http::{ClientSettings, HttpClient, ProxySettings};
 use crate::upstream::trust::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
@@ -148,10 +148,15 @@ pub(super) fn client_settings(target: &Target) -> ClientSettings {
         max_concurrent_requests: target.max_concurrent_requests as usize,
         max_requests_per_second: target.max_requests_per_second,
         ca_file: target.ca_file.clone(),
-        proxy_url: target
-            .proxy_url
-            .as_ref()
-            .map(|proxy| proxy.expose().clone()),
+        proxy: target.proxy.as_ref().map(proxy_settings),
+        token_proxy: target.token_proxy.as_ref().map(proxy_settings),
+    }
+}
+
+fn proxy_settings(proxy: &Proxy) -> ProxySettings {
+    ProxySettings {
+        key: proxy.key,
+        url: proxy.url.expose().clone(),
     }
 }
 

@@ -35,7 +35,19 @@ pub(super) fn target_view(
             likely_cause: failure.likely_cause().map(str::to_owned),
         }),
         token_renewal,
+        proxy: proxy(config),
         calls: calls(view),
+    }
+}
+
+fn proxy(config: &Target) -> Option<String> {
+    let shown = [&config.proxy, &config.token_proxy].map(|proxy| {
+        let proxy = proxy.as_ref();
+        proxy.map_or_else(|| "none".to_owned(), ToString::to_string)
+    });
+    match shown {
+        [calls, token] if calls == token => config.proxy.as_ref().map(|_| calls),
+        [calls, token] => Some(format!("{calls}; for tokens: {token}")),
     }
 }
 

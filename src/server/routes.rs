@@ -1,5 +1,6 @@
 //! Which request gets which answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,6 +20,7 @@ pub(super) type Body = Full<Bytes>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// What there is.
@@ -31,16 +33,25 @@ enum Route {
     Healthy,
     Ready,
     Reload,
+    Discovery,
+    /// What is outside of the prefix and leads into it.
+    Entrance,
 }
 
 impl Route {
     /// Paths are compared as they come: what a proxy in front lets through and what is served
     /// here must be the same thing, so nothing is decoded, merged or resolved.
-    fn of(path: &str, telemetry_path: &str) -> Option<Self> {
-        if path == telemetry_path {
+    fn of(path: &str, settings: &Settings) -> Option<Self> {
+        let prefix = settings.route_prefix.as_str();
+        if !prefix.is_empty() && (path == "/" || path == prefix) {
+            return Some(Self::Entrance);
+        }
+        let path = path.strip_prefix(prefix)?;
+        if path == settings.telemetry_path {
             return Some(Self::Metrics);
         }
         match path {
+            "/sd" => Some(Self::Discovery),
             "/probe" => Some(Self::Probe),
             "/" => Some(Self::StatusPage),
             status_page::STYLE_PATH => Some(Self::Style),
@@ -67,8 +78,8 @@ impl Route {
 }
 
 /// Whether a request asks if the program is alive, and nothing else.
-pub(super) fn is_health_check(method: &Method, path: &str, telemetry_path: &str) -> bool {
-    let route = Route::of(path, telemetry_path);
+pub(super) fn is_health_check(method: &Method, path: &str, settings: &Settings) -> bool {
+    let route = Route::of(path, settings);
     route == Some(Route::Healthy) && Route::Healthy.allows(method)
 }
 
@@ -82,8 +93,8 @@ pub(super) fn answer<S: Site, B>(
     let (scrapes, settings) = (Arc::clone(scrapes), Arc::clone(settings));
     let (parts, _body) = request.into_parts();
     async move {
-        let Some(route) = Route::of(parts.uri.path(), &settings.telemetry_path) else {
-            return not_found(&settings.telemetry_path);
+        let Some(route) = Route::of(parts.uri.path(), &settings) else {
+            return not_found(&settings);
         };
         if !route.allows(&parts.method) {
             return method_not_allowed(route);
@@ -93,14 +104,15 @@ pub(super) fn answer<S: Site, B>(
         match route {
             Route::Metrics | Route::Probe => {
                 let Some(turn) = scrapes.begin() else {
-                    return too_many(settings.max_requests);
+                    return too_many(&settings, scrapes.limit());
                 };
-                let wait = wait_until(&parts.headers, &settings);
-                let response = scrape(&scrapes, route, query, &parts.headers, wait).await;
+                let response = scrape(&scrapes, route, query, &parts.headers, &settings).await;
                 turn.answered(response.status().as_u16());
                 response
             }
             Route::StatusPage => show_status(site.status(), query, &settings),
+            Route::Discovery => discovery(&site.status()),
+            Route::Entrance => entrance(&settings),
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),
             Route::Ready if site.ready() => text(StatusCode::OK, "Ready."),
@@ -108,7 +120,10 @@ pub(super) fn answer<S: Site, B>(
                 let reason = "Not ready: configuration and storage are still being loaded.";
                 text(StatusCode::SERVICE_UNAVAILABLE, reason)
             }
-            Route::Reload if settings.enable_lifecycle => reload(Arc::clone(site)).await,
+            Route::Reload if settings.enable_lifecycle => match scrapes.may_reload() {
+                Some(_waiting) => reload(Arc::clone(site)).await,
+                None => retry_later("Too many reloads wait for one that is running."),
+            },
             Route::Reload => {
                 let reason = "Reloading over HTTP is off; --web.enable-lifecycle allows it, \
                     and SIGHUP does the same.";
@@ -129,9 +144,17 @@ fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
 }
 
-fn too_many(limit: usize) -> Response<Body> {
-    let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
-    text(StatusCode::SERVICE_UNAVAILABLE, &reason)
+fn too_many(settings: &Settings, limit: usize) -> Response<Body> {
+    retry_later(&match settings.max_requests {
+        0 => format!("Too many scrapes at once: {limit} are being answered."),
+        limit => format!("Too many scrapes at once; --web.max-requests allows {limit}."),
+    })
+}
+
+pub(super) fn retry_later(reason: &str) -> Response<Body> {
+    let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    set(&mut refusal, header::RETRY_AFTER, "1");
+    refusal
 }
 
 /// Answers a scrape in the format and the encoding that the client asks for.
@@ -140,7 +163,7 @@ async fn scrape<S: Site>(
     route: Route,
     query: &str,
     headers: &HeaderMap,
-    wait: Instant,
+    settings: &Settings,
 ) -> Response<Body> {
     let (targets, scope) = match route {
         Route::Probe => match query::only_target(query) {
@@ -149,20 +172,23 @@ async fn scrape<S: Site>(
         },
         _ => (query::restriction(query), Scope::Everything),
     };
-    let values = |name| {
-        let values = headers.get_all(name).into_iter();
-        values.filter_map(|value| value.to_str().ok())
+    let accept = texts(headers, header::ACCEPT);
+    let offer = negotiation::offer(accept.iter().map(|value| &**value));
+    let scraped = {
+        let permit = scrapes.may_wait();
+        let deadline = match permit {
+            Some(_) => wait_until(headers, settings),
+            None => Instant::now(),
+        };
+        let site = &scrapes.site;
+        site.scrape(targets, scope, offer.format, deadline).await
     };
-    let offer = negotiation::offer(values(header::ACCEPT));
-    let metrics = match scrapes
-        .site
-        .scrape(targets, scope, offer.format, wait)
-        .await
-    {
+    let metrics = match scraped {
         Ok(metrics) => metrics,
         Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
     };
-    let smaller = match negotiation::wants_gzip(values(header::ACCEPT_ENCODING)) {
+    let encodings = texts(headers, header::ACCEPT_ENCODING);
+    let smaller = match negotiation::wants_gzip(encodings.iter().map(|value| &**value)) {
         true => gzip::gzip(metrics.clone(), &scrapes.compressing).await,
         false => None,
     };
@@ -177,6 +203,15 @@ async fn scrape<S: Site>(
         set(&mut answer, header::CONTENT_ENCODING, "gzip");
     }
     answer
+}
+
+/// The values of a header. Bytes that are no text spoil the item that they are in, and not the
+/// whole list.
+fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<Cow<'_, str>> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect()
 }
 
 /// The page of all targets, or of those that are named.
@@ -221,10 +256,36 @@ async fn reload<S: Site>(site: Arc<S>) -> Response<Body> {
     }
 }
 
-fn not_found(telemetry_path: &str) -> Response<Body> {
+/// Prometheus HTTP service discovery: a target for each target, with what `/probe` needs to know.
+fn discovery(view: &StatusView) -> Response<Body> {
+    let groups: Vec<serde_json::Value> = (view.targets.iter())
+        .map(|target| {
+            serde_json::json!({
+                "targets": [target.name],
+                "labels": {"__param_target": target.name},
+            })
+        })
+        .collect();
+    let json = serde_json::Value::from(groups).to_string();
+    response(StatusCode::OK, JSON, json)
+}
+
+fn entrance(settings: &Settings) -> Response<Body> {
+    let location = format!("{}/", settings.route_prefix);
+    let mut redirect = text(StatusCode::FOUND, &location);
+    // A prefix is made of characters that may stand in a header.
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        redirect.headers_mut().insert(header::LOCATION, location);
+    }
+    redirect
+}
+
+fn not_found(settings: &Settings) -> Response<Body> {
+    let (prefix, telemetry_path) = (&settings.route_prefix, &settings.telemetry_path);
     let paths = format!(
-        "There is nothing here. There are: {telemetry_path}, /probe?target=NAME, /, /-/healthy, \
-         /-/ready and, for POST, /-/reload."
+        "There is nothing here. There are: {prefix}{telemetry_path}, \
+         {prefix}/probe?target=NAME, {prefix}/sd, {prefix}/, {prefix}/-/healthy, \
+         {prefix}/-/ready and, for POST, {prefix}/-/reload."
     );
     text(StatusCode::NOT_FOUND, &paths)
 }

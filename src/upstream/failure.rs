@@ -7,7 +7,7 @@ use url::Url;
 
 use super::quote::{Secrets, cut};
 use super::retry::Outcome;
-use super::settings::{host, place};
+use super::settings::{ProxySettings, host, place};
 use super::wire::Unreadable;
 use super::{Api, Error, ErrorKind};
 
@@ -33,7 +33,7 @@ pub(super) struct Subject<'a> {
     /// A further secret.
     pub(super) token: Option<&'a str>,
     /// What the request goes through: then it may be the one to blame.
-    pub(super) proxy: Option<&'a Url>,
+    pub(super) proxy: Option<&'a ProxySettings>,
 }
 
 /// What came, fit to be shown, and why that is so most likely.
@@ -96,11 +96,12 @@ impl Subject<'_> {
             told.what.push_str(&format!("; it says: {quote}"));
         }
         // Of a request without TLS the proxy reads all, and answers what it likes.
-        let is_the_proxys = matches!(status.as_u16(), 403 | 502..=504)
-            && self.proxy.is_some()
-            && self.url.scheme() == "http";
-        if let Some(cause) = told.cause.as_mut().filter(|_| is_the_proxys) {
-            cause.push_str("; or it is the proxy of proxy_url that answers");
+        let may_be_the_proxys =
+            matches!(status.as_u16(), 403 | 502..=504) && self.url.scheme() == "http";
+        if let Some(cause) = told.cause.as_mut().filter(|_| may_be_the_proxys)
+            && let Some(proxy) = self.proxy
+        {
+            cause.push_str(&format!("; or it is the proxy of {} that answers", proxy.key));
         }
         self.failure(Outcome::Status(status.as_u16()), told)
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 use url::Url;
 
-pub use super::settings::{BuildError, ClientSettings};
+pub use super::settings::{BuildError, ClientSettings, ProxySettings};
 
 use super::exchange::{Line, SMALL_BODY};
 use super::failure::{Failure, Subject};
@@ -133,7 +133,7 @@ impl HttpClient {
             page: Some(wanted.page),
             secrets: &self.secrets,
             token: Some(token.bare()),
-            proxy: self.settings.proxy_url.as_ref(),
+            proxy: self.settings.proxy.as_ref(),
         };
         self.request(request, subject, LONGEST_PAGE, parse_page)
             .await
@@ -153,7 +153,7 @@ impl HttpClient {
             page: None,
             secrets: &self.secrets,
             token: None,
-            proxy: self.settings.proxy_url.as_ref(),
+            proxy: self.settings.token_proxy.as_ref(),
         };
         let mut made = match need {
             Need::Now => 0,

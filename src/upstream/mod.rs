@@ -17,6 +17,7 @@ pub mod wire;
 mod connection;
 mod exchange;
 mod failure;
+mod pinned;
 mod quote;
 mod settings;
 mod unreachable;

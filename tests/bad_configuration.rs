@@ -133,7 +133,10 @@ fn a_misplaced_secret_is_not_shown() {
     let exporter = Exporter::start_with(&good, &["--web.enable-lifecycle"]);
     for (key, value) in [
         ("app_secret_file", SECRET.to_owned()),
-        ("app_secret", format!("pre${{{}}}", SECRET.replace('-', "_"))),
+        (
+            "app_secret",
+            format!("pre${{{}}}", SECRET.replace('-', "_")),
+        ),
         ("app_key", format!("{SECRET}\\t")),
         ("proxy_url", SECRET.to_owned()),
         ("proxy_url", format!("user:{SECRET}:3128")),
@@ -171,7 +174,10 @@ fn a_misplaced_secret_is_not_shown() {
         .output()
         .unwrap();
     let line = String::from_utf8(output.stderr).unwrap();
-    assert!(line.contains("CEC_APP_SECRET_FILE: ") && !line.contains(SECRET), "{line}");
+    assert!(
+        line.contains("CEC_APP_SECRET_FILE: ") && !line.contains(SECRET),
+        "{line}"
+    );
 }
 
 /// What the program says that does not start, however much memory or time it would like.

@@ -246,7 +246,10 @@ fn a_failed_reload_is_on_the_page_until_one_succeeds() {
             assert_eq!(answered.join().unwrap(), 500);
         }
     });
-    for part in ["was not reloaded", "cec_exporter.yml:1:12: targets[0].nonsense"] {
+    for part in [
+        "was not reloaded",
+        "cec_exporter.yml:1:12: targets[0].nonsense",
+    ] {
         assert!(page().contains(part), "{}", page());
     }
     exporter.configure(&config);
@@ -270,7 +273,9 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
         assert!(log.contains(part), "no {part:?} in {log}");
     }
     let page = format!("status_page=http://{}/cec/", exporter.address);
-    eventually("the page's address", || exporter.log().contains(&page).then_some(()));
+    eventually("the page's address", || {
+        exporter.log().contains(&page).then_some(())
+    });
     assert_eq!(exporter.get("/cec/metrics").status, 200);
 
     let file = exporter.config_file();
@@ -278,7 +283,12 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
     let warnings = || exporter.log().matches("holds a secret").count();
     let before = warnings();
     exporter.process.signal("HUP");
-    eventually("the reload", || exporter.log().contains("configuration reloaded").then_some(()));
+    eventually("the reload", || {
+        exporter
+            .log()
+            .contains("configuration reloaded")
+            .then_some(())
+    });
     assert_eq!(warnings(), before);
 
     let variables = [
@@ -288,7 +298,11 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
         ("CEC_USER_ID", "u"),
     ];
     let exporter = Exporter::start_with_variables(&variables);
-    assert!(exporter.log().contains("from=\"the variables CEC_...\""), "{}", exporter.log());
+    assert!(
+        exporter.log().contains("from=\"the variables CEC_...\""),
+        "{}",
+        exporter.log()
+    );
 }
 
 /// A socket that is open before the program starts, handed over as systemd does it.
@@ -299,7 +313,8 @@ import os, socket, sys
 listening = socket.socket()
 listening.bind(('127.0.0.1', 0))
 listening.listen()
-os.dup2(listening.fileno(), 3, inheritable=True)
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
 os.execv(sys.argv[1], sys.argv[1:])
 ";
@@ -312,7 +327,11 @@ os.execv(sys.argv[1], sys.argv[1:])
         .current_dir(directory.path())
         .args(["-c", ACTIVATE, env!("CARGO_BIN_EXE_cec_exporter")])
         // An empty name stands for no file, as in the toolkit.
-        .args(["--storage.in-memory", "--web.systemd-socket", "--web.config.file="]);
+        .args([
+            "--storage.in-memory",
+            "--web.systemd-socket",
+            "--web.config.file=",
+        ]);
     let mut process = support::process::Process::spawn(&mut command);
     let port = process.told("address=127.0.0.1:");
     let address = format!("127.0.0.1:{port}");
@@ -321,7 +340,11 @@ os.execv(sys.argv[1], sys.argv[1:])
     let flags = ["--storage.in-memory", "--web.systemd-socket"];
     let output = support::process::run(directory.path(), &flags);
     let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+    assert_eq!(
+        (output.status.code(), line.lines().count()),
+        (Some(1), 1),
+        "{line}"
+    );
     assert!(line.contains("systemd has handed over no socket"), "{line}");
 }
 

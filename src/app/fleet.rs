@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::member::{Member, member, prepare};
-use super::{lock, since_epoch, tell_of};
 use super::storage::{Kept, Storage};
 use super::view::target_view;
+use super::{lock, since_epoch, tell_of};
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};

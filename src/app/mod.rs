@@ -81,7 +81,8 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
     let config = load().map_err(|error| Stop::Because(error.to_string()))?;
     let (origin, warnings) = (config.origin.clone(), config.warnings.clone());
     // As in the toolkit, an empty path stands for no file.
-    let web_config_file = (arguments.web_config_file.as_ref()).filter(|path| !path.as_os_str().is_empty());
+    let web_config_file =
+        (arguments.web_config_file.as_ref()).filter(|path| !path.as_os_str().is_empty());
     let protection = match web_config_file {
         Some(path) => Some(protection(path).map_err(|error| Stop::Because(error.to_string()))?),
         None => None,

@@ -7,9 +7,11 @@ use tokio::net::TcpListener;
 pub(super) fn listeners() -> Result<Vec<TcpListener>, String> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() == 0 {
-        return Err("--web.systemd-socket: systemd has handed over no socket; start the program \
+        return Err(
+            "--web.systemd-socket: systemd has handed over no socket; start the program \
             by a unit of type .socket"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let mut listeners = Vec::with_capacity(sockets.len());
     for index in 0..sockets.len() {

@@ -282,12 +282,24 @@ mod tests {
     fn an_external_url_has_a_path_and_no_secrets() {
         for (text, shown, path) in [
             ("http://gate.example", "http://gate.example/", ""),
-            ("https://gate.example:8443/cec/", "https://gate.example:8443/cec/", "/cec"),
+            (
+                "https://gate.example:8443/cec/",
+                "https://gate.example:8443/cec/",
+                "/cec",
+            ),
         ] {
             let url: ExternalUrl = text.parse().unwrap();
             assert_eq!((url.to_string().as_str(), url.path()), (shown, path));
         }
-        for text in ["", "gate.example", "/cec", "ftp://g", "http://u:p@g", "http://g?a", "http://g#a"] {
+        for text in [
+            "",
+            "gate.example",
+            "/cec",
+            "ftp://g",
+            "http://u:p@g",
+            "http://g?a",
+            "http://g#a",
+        ] {
             assert!(text.parse::<ExternalUrl>().is_err(), "{text:?}");
         }
     }

@@ -91,7 +91,10 @@ fn the_path_of_the_external_url_is_the_prefix_unless_another_is_given() {
     for (flags, expected) in [
         ("", ""),
         ("--web.external-url=http://gate.example/cec/", "/cec"),
-        ("--web.external-url=http://gate.example/cec --web.route-prefix=/", ""),
+        (
+            "--web.external-url=http://gate.example/cec --web.route-prefix=/",
+            "",
+        ),
         ("--web.route-prefix=/own", "/own"),
     ] {
         assert_eq!(parse(flags).unwrap().serve.prefix(), expected, "{flags}");

@@ -117,7 +117,11 @@ fn is_proxied(url: &Url, exceptions: &str) -> bool {
         }
         _ => Some(entry.to_owned()),
     };
-    let exceptions: Vec<String> = exceptions.split(',').map(str::trim).filter_map(for_port).collect();
+    let exceptions: Vec<String> = exceptions
+        .split(',')
+        .map(str::trim)
+        .filter_map(for_port)
+        .collect();
     let matcher = Matcher::builder()
         .all("http://proxy.invalid")
         .no(exceptions.join(","))
@@ -150,7 +154,10 @@ mod tests {
         assert_eq!(proxy("https://vendor", &both), "http://s:1 (HTTPS_PROXY)");
         assert_eq!(proxy("http://vendor", &both), "http://p:2 (http_proxy)");
         assert_eq!(proxy("http://vendor", &both[..1]), "none");
-        let capitals = [("https_proxy", "small"), ("HTTPS_PROXY", "http://u:hunter2@big")];
+        let capitals = [
+            ("https_proxy", "small"),
+            ("HTTPS_PROXY", "http://u:hunter2@big"),
+        ];
         assert_eq!(
             proxy("https://vendor", &capitals),
             "http://<secret>@big (HTTPS_PROXY)"
@@ -166,7 +173,11 @@ mod tests {
         for (url, list, expected) in [
             ("https://vendor.example", "vendor.example", false),
             ("https://a.vendor.example", ".vendor.example", false),
-            ("https://vendor.example", "other.example, vendor.example:443", false),
+            (
+                "https://vendor.example",
+                "other.example, vendor.example:443",
+                false,
+            ),
             ("https://vendor.example", "vendor.example:8443", true),
             ("https://vendor.example", "*", false),
             ("https://192.0.2.7", "192.0.2.0/24", false),
@@ -183,10 +194,20 @@ mod tests {
 
     #[test]
     fn a_proxy_that_cannot_be_used_is_not_shown() {
-        for value in ["socks5://user:hunter2@proxy", "user:hunter2@pro xy", "http://"] {
+        for value in [
+            "socks5://user:hunter2@proxy",
+            "user:hunter2@pro xy",
+            "http://",
+        ] {
             let error = proxy("https://vendor", &[("HTTPS_PROXY", value)]);
-            assert!(error.starts_with("HTTPS_PROXY: expected http://"), "{error}");
-            assert!(error.ends_with("`proxy_url: direct` goes without it"), "{error}");
+            assert!(
+                error.starts_with("HTTPS_PROXY: expected http://"),
+                "{error}"
+            );
+            assert!(
+                error.ends_with("`proxy_url: direct` goes without it"),
+                "{error}"
+            );
             assert!(!error.contains("hunter2"), "{error}");
         }
         // Those who opt out do not care.

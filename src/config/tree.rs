@@ -212,7 +212,9 @@ fn tab_near(text: &str, line: u64) -> Option<Position> {
     let first = usize::try_from(line.saturating_sub(1)).ok()?;
     let lines = text.lines().zip(1..).skip(first).take(2);
     lines.into_iter().find_map(|(text, line)| {
-        let indent = text.find(|c: char| !c.is_whitespace()).unwrap_or(text.len());
+        let indent = text
+            .find(|c: char| !c.is_whitespace())
+            .unwrap_or(text.len());
         let column = text[..indent].find('\t')? as u64 + 1;
         Some(Position { line, column })
     })
@@ -363,8 +365,14 @@ mod tests {
             ("targets:\n  - name: a\n  \tendpoint: b\n", 3),
         ] {
             let error = at(file);
-            assert!(error.starts_with(&format!("f:{line}:")), "{file:?}: {error}");
-            assert!(error.contains("a tab in the indentation; expected spaces"), "{error}");
+            assert!(
+                error.starts_with(&format!("f:{line}:")),
+                "{file:?}: {error}"
+            );
+            assert!(
+                error.contains("a tab in the indentation; expected spaces"),
+                "{error}"
+            );
         }
         for file in [
             "targets:\n  - name: a\n     endpoint: b\n",
@@ -372,7 +380,10 @@ mod tests {
             "defaults:\n  page_size: 7\n targets: []\n",
         ] {
             let error = at(file);
-            assert!(error.contains("; check the indentation of this line"), "{file:?}: {error}");
+            assert!(
+                error.contains("; check the indentation of this line"),
+                "{file:?}: {error}"
+            );
         }
     }
 

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::connection::{self, Pulse};
 use super::guard::{self, Accepted, Guard};
-use super::{host, http2};
 use super::routes;
 use super::scrapes::Scrapes;
 use super::{Settings, Site};
+use super::{host, http2};
 
 /// Sent, as far as it goes without waiting, to a client that there is no room for.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
@@ -229,7 +229,9 @@ impl<S: Site> Connection<S> {
                     Some(guard) => {
                         let is_exempt = settings.is_exempt(&request);
                         guard
-                            .answer(request, peer, is_exempt, async |request| pass(request).await)
+                            .answer(request, peer, is_exempt, async |request| {
+                                pass(request).await
+                            })
                             .await
                     }
                 }

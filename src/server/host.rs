@@ -44,12 +44,32 @@ mod tests {
 
     #[test]
     fn names_and_addresses_are_hosts_and_nothing_else_is() {
-        for host in ["", "x", "x:80", "x:", "exporter_1.example:10042", "192.0.2.1", "[::1]:9"] {
+        for host in [
+            "",
+            "x",
+            "x:80",
+            "x:",
+            "exporter_1.example:10042",
+            "192.0.2.1",
+            "[::1]:9",
+        ] {
             assert!(is_host(&HeaderValue::from_static(host)), "{host:?}");
         }
         for host in [
-            "a b", "a/b", "a@b", "user:pw@b:80", "a:b", "a:65536", "[::1", "http://a", "a?b", "a#b",
-            ":80", "a:80:90", "a\\b", "<a>",
+            "a b",
+            "a/b",
+            "a@b",
+            "user:pw@b:80",
+            "a:b",
+            "a:65536",
+            "[::1",
+            "http://a",
+            "a?b",
+            "a#b",
+            ":80",
+            "a:80:90",
+            "a\\b",
+            "<a>",
         ] {
             assert!(!is_host(&HeaderValue::from_static(host)), "{host:?}");
         }

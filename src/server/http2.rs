@@ -17,8 +17,8 @@ use super::Limits;
 use super::connection::{Phase, Pulse, run};
 use super::routes::Body;
 
-/// Requests at a time over one connection. A Prometheus that has more opens a second connection.
-const STREAMS: u32 = 32;
+/// Requests at a time over one connection: what clients take for granted until they are told.
+const STREAMS: u32 = 100;
 
 /// Serves a connection until either side ends it, the client takes too long, or `watcher` tells
 /// of the shutdown.
@@ -90,7 +90,10 @@ impl Working {
     /// The answer, which the connection is busy with until its last byte has left.
     async fn answered(self, response: Response<Body>) -> Response<Body> {
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_or(Bytes::new(), |all| all.to_bytes());
+        let body = body
+            .collect()
+            .await
+            .map_or(Bytes::new(), |all| all.to_bytes());
         let unsent = Unsent::new(&self.0, body);
         Response::from_parts(parts, Full::new(Bytes::from_owner(unsent)))
     }

@@ -18,6 +18,7 @@ mod negotiation;
 mod query;
 mod routes;
 mod scrapes;
+mod shared;
 mod site;
 mod status_page;
 
@@ -47,8 +48,7 @@ pub struct Settings {
     pub enable_lifecycle: bool,
     /// Taken off the time that Prometheus gives a scrape, for the way back. Default: 500 ms.
     pub timeout_offset: Duration,
-    /// Scrapes and probes answered at once; further ones get 503. Default: 0, which leaves as many
-    /// connections as there are scrapes to everything else.
+    /// Scrapes and probes answered at once, 0 for any number; further ones get 503. Default: 0.
     pub max_requests: usize,
     /// What is asked of clients: TLS, passwords. Default: nothing.
     pub protection: Option<Arc<dyn Protection>>,
@@ -77,8 +77,7 @@ impl Settings {
     /// Whether a request is answered without a password.
     fn is_exempt<B>(&self, request: &hyper::Request<B>) -> bool {
         let path = request.uri().path();
-        self.healthy_without_auth
-            && routes::is_health_check(request.method(), path, self)
+        self.healthy_without_auth && routes::is_health_check(request.method(), path, self)
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::scrapes::Scrapes;
 use super::site::{Scope, Site, StatusView, UnknownTarget};
 use super::{Settings, deadline, gzip, negotiation, query, status_page};
+use crate::metrics::exposition::Format;
 use crate::model::UnixSeconds;
 
 /// The body of an answer: always all there, so that the client learns its length.
@@ -104,7 +105,7 @@ pub(super) fn answer<S: Site, B>(
         match route {
             Route::Metrics | Route::Probe => {
                 let Some(turn) = scrapes.begin() else {
-                    return too_many(&settings, scrapes.limit());
+                    return too_many(settings.max_requests);
                 };
                 let response = scrape(&scrapes, route, query, &parts.headers, &settings).await;
                 turn.answered(response.status().as_u16());
@@ -144,11 +145,9 @@ fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch.as_secs()).unwrap_or(UnixSeconds::MAX)
 }
 
-fn too_many(settings: &Settings, limit: usize) -> Response<Body> {
-    retry_later(&match settings.max_requests {
-        0 => format!("Too many scrapes at once: {limit} are being answered."),
-        limit => format!("Too many scrapes at once; --web.max-requests allows {limit}."),
-    })
+fn too_many(limit: usize) -> Response<Body> {
+    let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
+    retry_later(&reason)
 }
 
 pub(super) fn retry_later(reason: &str) -> Response<Body> {
@@ -174,35 +173,60 @@ async fn scrape<S: Site>(
     };
     let accept = texts(headers, header::ACCEPT);
     let offer = negotiation::offer(accept.iter().map(|value| &**value));
-    let scraped = {
-        let permit = scrapes.may_wait();
-        let deadline = match permit {
-            Some(_) => wait_until(headers, settings),
-            None => Instant::now(),
-        };
-        let site = &scrapes.site;
-        site.scrape(targets, scope, offer.format, deadline).await
+    let encodings = texts(headers, header::ACCEPT_ENCODING);
+    let gzip = negotiation::wants_gzip(encodings.iter().map(|value| &**value));
+    let format = offer.format;
+    let metrics = match scrapes.may_wait() {
+        Some(_waiting) => {
+            let deadline = wait_until(headers, settings);
+            metrics(scrapes, targets, scope, format, gzip, deadline).await
+        }
+        None => {
+            let key = format!("{targets:?} {scope:?} {format:?} {gzip}");
+            let make = || metrics(scrapes, targets, scope, format, gzip, Instant::now());
+            let Some(shared) = scrapes.at_once.answer(key, make).await else {
+                return retry_later("Too many different scrapes at once.");
+            };
+            shared
+        }
     };
-    let metrics = match scraped {
+    let metrics = match metrics {
         Ok(metrics) => metrics,
         Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
     };
-    let encodings = texts(headers, header::ACCEPT_ENCODING);
-    let smaller = match negotiation::wants_gzip(encodings.iter().map(|value| &**value)) {
-        true => gzip::gzip(metrics.clone(), &scrapes.compressing).await,
-        false => None,
-    };
-    let compressed = smaller.is_some();
-    let mut answer = response(
-        StatusCode::OK,
-        offer.content_type,
-        smaller.unwrap_or(metrics),
-    );
+    let mut answer = response(StatusCode::OK, offer.content_type, metrics.body);
     set(&mut answer, header::VARY, "accept, accept-encoding");
-    if compressed {
+    if metrics.is_compressed {
         set(&mut answer, header::CONTENT_ENCODING, "gzip");
     }
     answer
+}
+
+/// Metrics as they are sent.
+#[derive(Clone)]
+pub(super) struct Metrics {
+    pub(super) body: Bytes,
+    pub(super) is_compressed: bool,
+}
+
+async fn metrics<S: Site>(
+    scrapes: &Scrapes<S>,
+    targets: Option<Vec<String>>,
+    scope: Scope,
+    format: Format,
+    gzip: bool,
+    deadline: Instant,
+) -> Result<Metrics, UnknownTarget> {
+    let site = &scrapes.site;
+    let body = site.scrape(targets, scope, format, deadline).await?;
+    let smaller = match gzip {
+        true => gzip::gzip(body.clone(), &scrapes.compressing).await,
+        false => None,
+    };
+    Ok(Metrics {
+        is_compressed: smaller.is_some(),
+        body: smaller.unwrap_or(body),
+    })
 }
 
 /// The values of a header. Bytes that are no text spoil the item that they are in, and not the

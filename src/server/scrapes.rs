@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::shared::Shared;
 use super::{Settings, Site};
 
 /// Answers that are compressed at a time; more would only wait for the processor.
@@ -23,6 +24,8 @@ pub(super) struct Scrapes<S> {
     limit: usize,
     running: AtomicUsize,
     waiting: Semaphore,
+    /// The answers of those that do not wait.
+    pub(super) at_once: Shared,
     reloading: Semaphore,
     /// For making answers smaller. Such work goes on when its client has left, and must not pile up.
     pub(super) compressing: Arc<Semaphore>,
@@ -30,18 +33,16 @@ pub(super) struct Scrapes<S> {
 
 impl<S: Site> Scrapes<S> {
     pub(super) fn new(site: Arc<S>, settings: &Settings) -> Self {
-        // What is left of the connections is for health checks, which compete with nobody.
-        let connections = settings.limits.connections;
-        let most = (connections / 2).max(connections.min(WAITING));
         let limit = match settings.max_requests {
-            0 => most,
-            limit => limit.min(most),
+            0 => usize::MAX,
+            limit => limit,
         };
         Self {
             site,
             limit,
             running: AtomicUsize::new(0),
             waiting: Semaphore::new(WAITING),
+            at_once: Shared::default(),
             reloading: Semaphore::new(RELOADING),
             compressing: Arc::new(Semaphore::new(AT_ONCE)),
         }
@@ -56,11 +57,6 @@ impl<S: Site> Scrapes<S> {
     /// Lets a reload wait for its turn; `None` if too many do.
     pub(super) fn may_reload(&self) -> Option<SemaphorePermit<'_>> {
         self.reloading.try_acquire().ok()
-    }
-
-    /// How many scrapes are answered at once.
-    pub(super) fn limit(&self) -> usize {
-        self.limit
     }
 
     /// Room for a scrape, as long as what is returned is kept; `None` if there are too many.

@@ -101,7 +101,10 @@ impl Subject<'_> {
         if let Some(cause) = told.cause.as_mut().filter(|_| may_be_the_proxys)
             && let Some(proxy) = self.proxy
         {
-            cause.push_str(&format!("; or it is the proxy of {} that answers", proxy.key));
+            cause.push_str(&format!(
+                "; or it is the proxy of {} that answers",
+                proxy.key
+            ));
         }
         self.failure(Outcome::Status(status.as_u16()), told)
     }

@@ -73,7 +73,9 @@ impl ServerCertVerifier for Pinned {
 
 impl Pinned {
     fn has(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.certificates.iter().any(|known| **known == **certificate)
+        self.certificates
+            .iter()
+            .any(|known| **known == **certificate)
     }
 }
 

@@ -56,7 +56,9 @@ impl ClientSettings {
     /// What messages must not repeat.
     pub(super) fn secrets(&self) -> Secrets {
         let proxies = self.proxy.iter().chain(&self.token_proxy);
-        let proxy: Vec<String> = proxies.flat_map(|proxy| proxy_secrets(&proxy.url)).collect();
+        let proxy: Vec<String> = proxies
+            .flat_map(|proxy| proxy_secrets(&proxy.url))
+            .collect();
         let own = [self.app_secret.as_str(), &self.app_key];
         let all: Vec<&str> = own
             .into_iter()

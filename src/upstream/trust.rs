@@ -120,7 +120,9 @@ fn check_variables() -> Result<bool, BuildError> {
         };
         if !is_as_expected {
             let most = MAX_FILE_BYTES >> 20;
-            return Err(refuse(format!("expected {expected}, of at most {most} MiB")));
+            return Err(refuse(format!(
+                "expected {expected}, of at most {most} MiB"
+            )));
         }
     }
     Ok(is_any_set)
@@ -174,7 +176,9 @@ mod tests {
     #[test]
     fn a_certificate_is_read_as_it_comes() {
         let key = rcgen::KeyPair::generate().unwrap();
-        let made = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let made = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
         let (der, pem) = (made.der().to_vec(), made.pem());
         for (bytes, count) in [
             (pem.clone().into_bytes(), 1),

@@ -128,7 +128,10 @@ async fn the_proxy_of_the_environment_is_used_and_named() {
     std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
     let output = block_in_place(|| {
         command(directory.path())
-            .env("HTTP_PROXY", format!("http://user:pa55word@127.0.0.1:{}", proxy.port))
+            .env(
+                "HTTP_PROXY",
+                format!("http://user:pa55word@127.0.0.1:{}", proxy.port),
+            )
             .env("NO_PROXY", "other.invalid,example.com")
             .args(["check", "--format=json"])
             .output()
@@ -142,7 +145,10 @@ async fn the_proxy_of_the_environment_is_used_and_named() {
         stderr: String::new(),
     };
     let steps = checked.assert_well("proxied");
-    assert!(steps[..3].iter().all(|step| step.key == "HTTP_PROXY"), "{steps:?}");
+    assert!(
+        steps[..3].iter().all(|step| step.key == "HTTP_PROXY"),
+        "{steps:?}"
+    );
     for name in ["excepted", "direct"] {
         let step = checked.assert_breaks_off(name, "dns", &["cannot be resolved"], &["endpoint"]);
         assert_eq!(step.key, "endpoint");

@@ -120,7 +120,10 @@ fn the_fields_for_scripts_are_those_of_the_table() {
         .unwrap();
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let warnings = json["warnings"].to_string();
-    for part in ["cec_exporter.yml holds a secret", "the variable CEC_USER_ID is set and not used"] {
+    for part in [
+        "cec_exporter.yml holds a secret",
+        "the variable CEC_USER_ID is set and not used",
+    ] {
         assert!(warnings.contains(part), "{warnings}");
     }
     let mut found = BTreeSet::new();

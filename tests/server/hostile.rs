@@ -337,7 +337,10 @@ async fn a_scrape_that_finds_too_many_waiting_is_answered_at_once() {
     }
     let waits = server.site.scrapes.lock().unwrap().clone();
     let is_long = |wait: &Duration| *wait > Duration::from_secs(60);
-    assert_eq!(waits.iter().filter(|scrape| is_long(&scrape.wait)).count(), 64);
+    assert_eq!(
+        waits.iter().filter(|scrape| is_long(&scrape.wait)).count(),
+        64
+    );
 }
 
 #[tokio::test]
@@ -396,9 +399,7 @@ async fn a_request_has_one_host() {
         ("1.1", "Host: exporter.example\r\n"),
     ] {
         let mut client = server.connect().await;
-        let request = format!(
-            "GET /metrics HTTP/{version}\r\n{headers}Connection: close\r\n\r\n"
-        );
+        let request = format!("GET /metrics HTTP/{version}\r\n{headers}Connection: close\r\n\r\n");
         client.send(request).await;
         let answer = String::from_utf8(client.until_closed().await).unwrap();
         assert!(answer.contains(" 200 OK"), "{headers:?}: {answer}");

@@ -373,7 +373,9 @@ async fn all_else_is_not_found() {
         let answer = server.ask("GET", path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert!(
-            answer.body.contains("/metrics, /probe?target=NAME, /,"),
+            answer
+                .body
+                .contains("/metrics, /probe?target=NAME, /sd, /,"),
             "{}",
             answer.body
         );
@@ -407,15 +409,33 @@ async fn a_prefix_stands_in_front_of_every_path() {
         ..Settings::default()
     })
     .await;
-    for path in ["/metrics", "/probe?target=a", "/", "/sd", "/-/healthy", "/-/ready", "/-/style.css"] {
+    for path in [
+        "/metrics",
+        "/probe?target=a",
+        "/",
+        "/sd",
+        "/-/healthy",
+        "/-/ready",
+        "/-/style.css",
+    ] {
         let answer = server.ask("GET", &format!("/cec{path}")).await;
         assert_eq!(answer.status, 200, "{path}");
     }
     for path in ["/", "/cec"] {
         let answer = server.ask("GET", path).await;
-        assert_eq!((answer.status, answer.header("location")), (302, Some("/cec/")), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (302, Some("/cec/")),
+            "{path}"
+        );
     }
-    for path in ["/metrics", "/-/healthy", "/cecmetrics", "/cec/cec/metrics", "/cec//metrics"] {
+    for path in [
+        "/metrics",
+        "/-/healthy",
+        "/cecmetrics",
+        "/cec/cec/metrics",
+        "/cec//metrics",
+    ] {
         let answer = server.ask("GET", path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.body.contains(" /cec/metrics,"), "{}", answer.body);

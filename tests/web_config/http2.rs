@@ -19,13 +19,18 @@ const NEVER: Duration = Duration::from_secs(3600);
 /// A client that offers these protocols, the one that it likes best first.
 fn client(files: &Files, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::clone(&files.authority.client(None));
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     Arc::new(config)
 }
 
 /// A connection whose windows have this size.
 async fn open(files: &Files, server: &Server, window: u32) -> SendRequest<Empty<Bytes>> {
-    let stream = connect(server, &client(files, &["h2", "http/1.1"])).await.unwrap();
+    let stream = connect(server, &client(files, &["h2", "http/1.1"]))
+        .await
+        .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(window)
@@ -54,8 +59,13 @@ async fn clients_choose_by_alpn() {
         let protocol = stream.get_ref().1.alpn_protocol();
         assert_eq!(protocol, expected.map(str::as_bytes), "{offered:?}");
     }
-    files.write("web.yml", &format!("{TLS}http_server_config: {{http2: false}}\n"));
-    let stream = connect(&server, &client(&files, &["h2", "http/1.1"])).await.unwrap();
+    files.write(
+        "web.yml",
+        &format!("{TLS}http_server_config: {{http2: false}}\n"),
+    );
+    let stream = connect(&server, &client(&files, &["h2", "http/1.1"]))
+        .await
+        .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
 }
 
@@ -63,9 +73,11 @@ async fn clients_choose_by_alpn() {
 async fn many_requests_share_a_connection() {
     let files = Files::new(TLS);
     let server = files.start().await;
-    let sender = open(&files, &server, 1 << 20).await;
+    let mut sender = open(&files, &server, 1 << 20).await;
+    let first = patiently(sender.send_request(request("/-/healthy"))).await;
+    assert_eq!(first.unwrap().status(), StatusCode::OK);
     // More than are answered at a time: the others wait.
-    let asked: Vec<_> = (0..100)
+    let asked: Vec<_> = (0..250)
         .map(|_| {
             let mut sender = sender.clone();
             tokio::spawn(async move {
@@ -81,8 +93,9 @@ async fn many_requests_share_a_connection() {
         assert_eq!(status, StatusCode::OK);
         assert_eq!(body, "cec_up{target=\"a\"} 1\n");
     }
-    let mut sender = sender;
-    let unknown = patiently(sender.send_request(request("/nowhere"))).await.unwrap();
+    let unknown = patiently(sender.send_request(request("/nowhere")))
+        .await
+        .unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let long = Request::get("https://localhost/metrics")
         .header("x-long", "x".repeat(20 * 1024))
@@ -116,14 +129,18 @@ async fn a_client_that_takes_its_time_is_cut() {
     closed(&silent).await;
     *server.site.metrics.lock().unwrap() = Bytes::from(vec![b'#'; 8 << 20]);
     let mut greedy = open(&files, &server, 1024).await;
-    let answer = patiently(greedy.send_request(request("/metrics"))).await.unwrap();
+    let answer = patiently(greedy.send_request(request("/metrics")))
+        .await
+        .unwrap();
     closed(&greedy).await;
     drop(answer);
     // One that has its answer may stay.
     *server.site.metrics.lock().unwrap() = Bytes::from_static(b"short");
     let mut idle = open(&files, &server, 1 << 20).await;
     for _ in 0..3 {
-        let answer = patiently(idle.send_request(request("/metrics"))).await.unwrap();
+        let answer = patiently(idle.send_request(request("/metrics")))
+            .await
+            .unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "short");
         tokio::time::sleep(2 * SOON).await;
@@ -135,14 +152,18 @@ async fn an_idle_connection_is_closed_in_the_end_and_at_the_shutdown() {
     let files = Files::new(TLS);
     let server = files.start_with(|limits| limits.idle = SOON).await;
     let mut idle = open(&files, &server, 1 << 20).await;
-    let answer = patiently(idle.send_request(request("/-/healthy"))).await.unwrap();
+    let answer = patiently(idle.send_request(request("/-/healthy")))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     drop(answer);
     closed(&idle).await;
 
     let mut server = files.start().await;
     let mut open = open(&files, &server, 1 << 20).await;
-    let answer = patiently(open.send_request(request("/-/healthy"))).await.unwrap();
+    let answer = patiently(open.send_request(request("/-/healthy")))
+        .await
+        .unwrap();
     drop(answer);
     server.shut_down();
     server.ended().await;

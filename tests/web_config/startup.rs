@@ -88,7 +88,11 @@ fn a_pasted_key_is_not_shown() {
         ("key_file", "cert_file: cert.pem", whole.as_str()),
         ("key_file", "cert_file: cert.pem", secret),
         ("cert_file", "key_file: key.pem", &whole),
-        ("client_ca_file", "cert_file: cert.pem\n  key_file: key.pem", &whole),
+        (
+            "client_ca_file",
+            "cert_file: cert.pem\n  key_file: key.pem",
+            &whole,
+        ),
     ] {
         let web = format!("tls_server_config:\n  {other}\n  {name}: {pasted}\n");
         files.write("web.yml", &web);
@@ -97,7 +101,11 @@ fn a_pasted_key_is_not_shown() {
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(!error.contains(secret), "{error}");
         let place = format!(": tls_server_config.{name}: expected the path of a file");
-        let place = if pasted == secret { ": tls_server_config.key_file: " } else { &place };
+        let place = if pasted == secret {
+            ": tls_server_config.key_file: "
+        } else {
+            &place
+        };
         assert!(error.contains(place), "{error}");
     }
 }

@@ -177,10 +177,7 @@ fn a_target_wins_over_the_defaults() {
         (a.lookback, b.lookback),
         (Duration::from_secs(3600), Duration::from_secs(3600))
     );
-    assert_eq!(
-        (a.proxy.is_some(), b.proxy.is_some()),
-        (true, false)
-    );
+    assert_eq!((a.proxy.is_some(), b.proxy.is_some()), (true, false));
     // A key without a value says nothing.
     assert_eq!(b.tenant_space_id.as_deref(), Some("t"));
     assert_eq!(

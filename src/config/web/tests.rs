@@ -155,9 +155,15 @@ fn what_only_go_has_is_left_out_with_a_warning() {
         "cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
     );
     assert_eq!(server.crypto_provider().cipher_suites.len(), 4);
-    assert!(warnings.contains("lacks it: TLS_RSA_WITH_AES_128_CBC_SHA"), "{warnings}");
+    assert!(
+        warnings.contains("lacks it: TLS_RSA_WITH_AES_128_CBC_SHA"),
+        "{warnings}"
+    );
     let (_, warnings) = open("client_auth_type: VerifyClientCertIfGiven");
-    assert!(warnings.contains("taken as RequestClientCert"), "{warnings}");
+    assert!(
+        warnings.contains("taken as RequestClientCert"),
+        "{warnings}"
+    );
 }
 
 #[test]
@@ -342,7 +348,7 @@ fn mistakes_with_clients_certificates() {
         ),
         (
             "client_auth_type: RequireAndVerifyClientCert\nclient_ca_file: gone.pem",
-            "client_ca_file: expected a readable file, but that file cannot be read: ",
+            "client_ca_file: expected a readable file, but gone.pem cannot be read: ",
         ),
         (
             "client_auth_type: RequestClientCert\nclient_allowed_sans: [a]",

@@ -267,7 +267,8 @@ fn supported<T>(
 impl Tls {
     /// How much is asked of clients: whether one must have a certificate, and of whom.
     pub(super) fn strictness(&self) -> u8 {
-        u8::from(self.policy.requires()) + u8::from(self.policy.verifies() && self.policy.requires())
+        u8::from(self.policy.requires())
+            + u8::from(self.policy.verifies() && self.policy.requires())
     }
 
     /// Reads the certificates and the key. Blocks.
@@ -298,7 +299,11 @@ impl Tls {
             .map_err(|error| self.cert.problem(&format!("TLS cannot be set up: {error}")))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
-        let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+        let protocols: &[&[u8]] = if http2 {
+            &[b"h2", b"http/1.1"]
+        } else {
+            &[b"http/1.1"]
+        };
         server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         server.ignore_client_order = self.prefer_own_suites;
         if self.policy != Policy::NoClientCert {

@@ -167,7 +167,9 @@ mod tests {
     }
 
     async fn check(passwords: &Arc<Passwords>, rules: &Rules, pair: (&str, &str)) -> Verdict {
-        passwords.check(rules, credentials(pair.0, pair.1), PEER).await
+        passwords
+            .check(rules, credentials(pair.0, pair.1), PEER)
+            .await
     }
 
     #[tokio::test]

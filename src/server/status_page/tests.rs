@@ -199,7 +199,10 @@ fn a_proxy_is_shown() {
         proxy: Some("http://proxy:3128 (HTTPS_PROXY)".to_owned()),
         ..target("a", TargetState::Up)
     };
-    assert_has(&page(vec![proxied]), "<dt>Proxy</dt><dd>http://proxy:3128 (HTTPS_PROXY)</dd>");
+    assert_has(
+        &page(vec![proxied]),
+        "<dt>Proxy</dt><dd>http://proxy:3128 (HTTPS_PROXY)</dd>",
+    );
     assert!(!page(vec![target("a", TargetState::Up)]).contains("Proxy"));
 }
 

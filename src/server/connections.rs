@@ -220,7 +220,7 @@ impl<S: Site> Connection<S> {
             let (scrapes, settings) = (Arc::clone(&scrapes), Arc::clone(&settings));
             let guard = guard.clone();
             async move {
-                if let Err(refusal) = host::check(&request) {
+                if let Some(refusal) = host::refusal(&request) {
                     return refusal;
                 }
                 let pass = |request| routes::answer(&scrapes, &settings, request);

@@ -8,20 +8,20 @@ use hyper::{Request, Response, StatusCode, Version};
 use super::routes::{self, Body};
 
 /// An answer that ends the connection, for a request whose `Host` is not as it must be.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Response<Body>> {
+pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let wrong = match (hosts.next(), hosts.next()) {
         // In HTTP/2 there is `:authority` in its place, and HTTP/1.0 is older than both.
-        (None, _) if request.version() != Version::HTTP_11 => return Ok(()),
+        (None, _) if request.version() != Version::HTTP_11 => return None,
         (None, _) => "A request needs a header Host.",
         (Some(_), Some(_)) => "A request has one header Host.",
-        (Some(host), None) if is_host(host) => return Ok(()),
+        (Some(host), None) if is_host(host) => return None,
         (Some(_), None) => "The header Host is malformed.",
     };
     let mut refusal = routes::text(StatusCode::BAD_REQUEST, wrong);
     let close = HeaderValue::from_static("close");
     refusal.headers_mut().insert(CONNECTION, close);
-    Err(refusal)
+    Some(refusal)
 }
 
 /// A name or an address, with or without a port; empty where the client knows none.

@@ -440,7 +440,8 @@ impl Worker {
             max_concurrent_requests: PARALLEL,
             max_requests_per_second: 1e6,
             ca_file: None,
-            proxy_url: None,
+            proxy: None,
+            token_proxy: None,
         }
     }
 

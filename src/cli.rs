@@ -9,11 +9,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub use address::{ListenAddress, TelemetryPath};
+pub use address::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
 
 use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
@@ -116,13 +117,27 @@ pub struct ServeArgs {
     pub config_file: Option<PathBuf>,
 
     /// Address to listen on: host:port, an IPv6 host in brackets; or :port for all of this machine.
-    /// May be given more than once.
+    /// The port is a number or a name such as https. May be given more than once.
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
         default_value = ":10042"
     )]
     pub listen_addresses: Vec<ListenAddress>,
+
+    /// Take the listening sockets from systemd, in place of --web.listen-address [default: off].
+    #[arg(long = "web.systemd-socket")]
+    pub systemd_socket: bool,
+
+    /// URL at which clients reach the exporter, for example behind a reverse proxy. Its path is the
+    /// default of --web.route-prefix [default: none].
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub external_url: Option<ExternalUrl>,
+
+    /// Prefix of all paths. Give / where a reverse proxy takes the path of --web.external-url off
+    /// [default: the path of --web.external-url].
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    pub route_prefix: Option<RoutePrefix>,
 
     /// Path of the metrics.
     #[arg(
@@ -134,7 +149,12 @@ pub struct ServeArgs {
 
     /// File with TLS and basic auth settings, in the Prometheus exporter-toolkit's format; changes
     /// hold at once [default: none, plain HTTP for everybody].
-    #[arg(long = "web.config.file", value_name = "FILE")]
+    // Unlike the parser of paths this one takes an empty value, which stands for none.
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub web_config_file: Option<PathBuf>,
 
     /// Answer /-/healthy without a password even if --web.config.file has users, for health checks
@@ -349,6 +369,13 @@ impl Cli {
 }
 
 impl ServeArgs {
+    /// What stands in front of every path; empty if nothing does.
+    pub fn prefix(&self) -> String {
+        let given = self.route_prefix.as_ref().map(RoutePrefix::as_str);
+        let external = self.external_url.as_ref().map(ExternalUrl::path);
+        given.or(external).unwrap_or_default().to_owned()
+    }
+
     fn no_such_shard(&self) -> Option<String> {
         let (shard, total) = (self.shard?, self.total_shards);
         Shard::new(shard, total).is_none().then(|| {

@@ -7,10 +7,11 @@ mod support;
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use support::process::{Exporter, command, configuration, run, target};
+use support::process::{Exporter, Process, command, configuration, run, target};
 use support::scripted_vendor::{Reply, Vendor};
 use support::simulated::{SimulatedVendor, settled};
 
@@ -93,7 +94,7 @@ fn a_bad_configuration_is_one_line_and_exit_code_1() {
         ),
         (
             a_target("app_secret_file: absent"),
-            &["targets[0].app_secret_file: ", "absent", "No such file"],
+            &["targets[0].app_secret_file: ", "No such file"],
         ),
         (
             a_target("user_id: \"${NOT_SET}\""),
@@ -121,6 +122,113 @@ fn a_bad_configuration_is_one_line_and_exit_code_1() {
         for part in parts {
             assert!(line.contains(part), "no {part:?} in {line}");
         }
+    }
+}
+
+/// A secret where its path belongs, a password without the `@`, and the like.
+#[test]
+fn a_misplaced_secret_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = a_target("");
+    let exporter = Exporter::start_with(&good, &["--web.enable-lifecycle"]);
+    for (key, value) in [
+        ("app_secret_file", SECRET.to_owned()),
+        (
+            "app_secret",
+            format!("pre${{{}}}", SECRET.replace('-', "_")),
+        ),
+        ("app_key", format!("{SECRET}\\t")),
+        ("proxy_url", SECRET.to_owned()),
+        ("proxy_url", format!("user:{SECRET}:3128")),
+        ("proxy_url", format!("http:/user:{SECRET}")),
+        ("proxy_url", format!("socks5://user:{SECRET}")),
+        ("ca_file", format!("-----BEGIN CERTIFICATE-----\\n{SECRET}")),
+    ] {
+        let config = a_target(&format!("{key}: \"{value}\""));
+        let line = refused(directory.path(), &config, &[]);
+        let hidden = SECRET.replace('-', "_");
+        let place = format!("targets[0].{key}: ");
+        assert!(line.contains("cec_exporter.yml:9:"), "{line}");
+        assert!(line.contains(&place) && !line.contains(&hidden), "{line}");
+        for format in ["--format=text", "--format=json"] {
+            let output = run(directory.path(), &["check", format]);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert!(said.contains(&place), "{said}");
+            assert!(!said.contains(SECRET) && !said.contains(&hidden), "{said}");
+        }
+        exporter.configure(&config);
+        let answer = exporter.post("/-/reload");
+        assert_eq!(answer.status, 500);
+        assert!(!answer.body.contains(SECRET), "{}", answer.body);
+        assert!(!answer.body.contains(&hidden), "{}", answer.body);
+    }
+    assert!(!exporter.log().contains(SECRET), "{}", exporter.log());
+
+    let output = command(tempfile::tempdir().unwrap().path())
+        .envs([
+            ("CEC_ENDPOINT", "http://127.0.0.1:1"),
+            ("CEC_APP_SECRET_FILE", SECRET),
+        ])
+        .arg("--storage.in-memory")
+        .output()
+        .unwrap();
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        line.contains("CEC_APP_SECRET_FILE: ") && !line.contains(SECRET),
+        "{line}"
+    );
+}
+
+/// What the program says that does not start, however much memory or time it would like.
+fn started_in_vain(directory: &Path, variable: (&str, &str), flags: &[&str]) -> String {
+    let mut command = Command::new("sh");
+    command
+        .current_dir(directory)
+        .env_clear()
+        .env(variable.0, variable.1)
+        .args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_cec_exporter"))
+        .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
+        .args(flags);
+    let mut process = Process::spawn(&mut command);
+    let code = process.ended().code();
+    let line = process.stderr();
+    assert_eq!(code, Some(1), "{flags:?} {variable:?}: {line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    line
+}
+
+#[test]
+fn every_file_has_a_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    for key in ["ca_file", "app_secret_file"] {
+        let config = a_target(&format!("{key}: /dev/zero"));
+        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+        let line = started_in_vain(directory.path(), ("A", "b"), &[]);
+        assert!(line.contains(key) && line.contains("larger than"), "{line}");
+    }
+    for flag in ["--config.file=/dev/zero", "--web.config.file=/dev/zero"] {
+        std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+        let line = started_in_vain(directory.path(), ("A", "b"), &[flag]);
+        assert!(line.contains("larger than"), "{line}");
+    }
+}
+
+/// Trust anchors that are asked for and not there are not replaced by others.
+#[test]
+fn a_certificate_file_of_the_environment_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+    std::fs::write(directory.path().join("empty.pem"), "").unwrap();
+    for (name, value) in [
+        ("SSL_CERT_FILE", "gone.pem"),
+        ("SSL_CERT_FILE", "empty.pem"),
+        ("SSL_CERT_FILE", "/dev/zero"),
+        ("SSL_CERT_DIR", "gone"),
+    ] {
+        let line = started_in_vain(directory.path(), (name, value), &[]);
+        assert!(line.contains(name) && line.contains(value), "{line}");
     }
 }
 

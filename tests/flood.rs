@@ -12,6 +12,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::client::ask;
 use support::eventually;
@@ -31,13 +33,22 @@ struct Exporter {
 
 impl Exporter {
     fn start(vendor: &SimulatedVendor, files: u32) -> Self {
+        Self::start_with(vendor, files, None)
+    }
+
+    /// With this web configuration.
+    fn start_with(vendor: &SimulatedVendor, files: u32, web: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let web = web.map_or("", |web| {
+            std::fs::write(directory.path().join("web.yml"), web).unwrap();
+            "--web.config.file=web.yml"
+        });
         let config = configuration(&[target("a", &vendor.endpoint, "min_pull_interval: 1h")]);
         std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
         let program = env!("CARGO_BIN_EXE_cec_exporter");
         let script = format!(
             "ulimit -n {files} && exec {program} --storage.in-memory \
-             --web.listen-address=127.0.0.1:0"
+             --web.listen-address=127.0.0.1:0 {web}"
         );
         let mut command = Command::new("sh");
         command.args(["-c", &script]).current_dir(directory.path());
@@ -194,4 +205,119 @@ fn more_connections_than_there_is_room_for() {
 #[test]
 fn more_connections_than_the_process_may_have_files() {
     hold_against_all(128);
+}
+
+/// How many of these have been answered 200.
+fn answered(clients: &[TcpStream]) -> usize {
+    let is_answered = |client: &&TcpStream| {
+        let mut begin = [0; 12];
+        matches!(client.peek(&mut begin), Ok(12)) && begin == *b"HTTP/1.1 200"
+    };
+    clients.iter().filter(is_answered).count()
+}
+
+/// How many of these have neither an answer nor been closed.
+fn still_waiting(clients: &[TcpStream]) -> usize {
+    let waits = |client: &&TcpStream| {
+        let seen = client.peek(&mut [0; 1]);
+        seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    clients.iter().filter(waits).count()
+}
+
+/// Patient clients, as many as there may be connections and more, while the vendor hangs.
+#[test]
+fn waiting_scrapes_leave_room_for_everybody_else() {
+    const CLIENTS: usize = 600;
+    const WAITING: usize = 64;
+    let vendor = SimulatedVendor::frozen(settled(1000));
+    let exporter = Exporter::start(&vendor, 4096);
+    assert_eq!(ask("GET", &exporter.address, "/", &[]).status, 200);
+    assert!(room() > CLIENTS, "too few files for this test");
+    let calm = exporter.memory();
+    let held = vendor.simulator.world();
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\
+        X-Prometheus-Scrape-Timeout-Seconds: 600\r\n\r\n";
+    let clients: Vec<TcpStream> = (0..CLIENTS)
+        .map(|_| {
+            let stream = exporter.connect();
+            push(&stream, request.as_bytes());
+            stream
+        })
+        .collect();
+    eventually("those that need not wait are answered", || {
+        let health = ask("GET", &exporter.address, "/-/healthy", &[]);
+        assert_eq!(health.status, 200, "{}", health.body);
+        (still_waiting(&clients) <= WAITING).then_some(())
+    });
+    for path in ["/-/healthy", "/-/ready"] {
+        assert_eq!(ask("GET", &exporter.address, path, &[]).status, 200);
+    }
+    let samples = support::process::scrape(&exporter.address, 10);
+    assert!(samples.has("cec_window_seconds", &[("target", "a")]));
+    assert_eq!(still_waiting(&clients), WAITING, "the others wait");
+    // For each connection above the limit one may have had to go that was silent so far.
+    let most_gone = CLIENTS + 64 - 512;
+    assert!(answered(&clients) >= CLIENTS - WAITING - most_gone);
+    let growth = exporter.memory().saturating_sub(calm);
+    assert!(growth < MOST_GROWTH, "{calm} bytes grew by {growth}");
+    drop(held);
+    eventually("the others are answered", || {
+        (still_waiting(&clients) == 0).then_some(())
+    });
+    assert!(answered(&clients) >= CLIENTS - most_gone);
+}
+
+/// Passwords that are not remembered yet, beside many that are guessed from the same address.
+#[test]
+fn guessers_lock_nobody_out() {
+    const GUESSERS: usize = 40;
+    const USERS: usize = 5;
+    let user = |n| {
+        format!(
+            "  user{n}: {}\n",
+            bcrypt::hash(format!("right{n}"), 6).unwrap()
+        )
+    };
+    let users: String = (0..USERS).map(user).collect();
+    let vendor = SimulatedVendor::frozen(settled(10));
+    let web = format!("basic_auth_users:\n{users}");
+    let exporter = Exporter::start_with(&vendor, 4096, Some(&web));
+    let ask_as = |name: &str, password: &str| {
+        let pair = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        let headers = [("Authorization", &*format!("Basic {pair}"))];
+        ask("GET", &exporter.address, "/-/healthy", &headers).status
+    };
+    let (stop, guesses) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let stopping = Stop(&stop);
+        for guesser in 0..GUESSERS {
+            let (stop, guesses, ask_as) = (&stop, &guesses, &ask_as);
+            scope.spawn(move || {
+                while !stop.load(Ordering::SeqCst) {
+                    let guess = guesses.fetch_add(1, Ordering::SeqCst);
+                    let name = format!("user{}", guesser % USERS);
+                    let status = ask_as(&name, &format!("wrong{guess}"));
+                    assert!([401, 503].contains(&status), "{status}");
+                }
+            });
+        }
+        eventually("all guess", || {
+            (guesses.load(Ordering::SeqCst) > 2 * GUESSERS).then_some(())
+        });
+        let right: Vec<u16> = (0..USERS)
+            .map(|n| ask_as(&format!("user{n}"), &format!("right{n}")))
+            .collect();
+        drop(stopping);
+        assert_eq!(right, [200; USERS]);
+    });
+}
+
+/// Ends the guessing however the test ends.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }

@@ -229,3 +229,137 @@ fn the_limit_of_open_files_is_raised() {
     let columns: Vec<&str> = line.unwrap().split_whitespace().collect();
     assert_eq!(columns[3], columns[4], "{limits}");
 }
+
+/// What a failed reload says stays on the page until one succeeds, and reloads do not pile up.
+#[test]
+fn a_failed_reload_is_on_the_page_until_one_succeeds() {
+    let vendor = SimulatedVendor::frozen(settled(20));
+    let config = configuration(&[target("a", &vendor.endpoint, "")]);
+    let exporter = Exporter::start_with(&config, &["--web.enable-lifecycle"]);
+    let page = || exporter.get("/").body;
+    assert!(!page().contains("was not reloaded"));
+    exporter.configure("targets: [{nonsense: 1}]");
+    std::thread::scope(|scope| {
+        let reload = || exporter.post("/-/reload").status;
+        let all: Vec<_> = (0..40).map(|_| scope.spawn(reload)).collect();
+        for answered in all {
+            assert_eq!(answered.join().unwrap(), 500);
+        }
+    });
+    for part in [
+        "was not reloaded",
+        "cec_exporter.yml:1:12: targets[0].nonsense",
+    ] {
+        assert!(page().contains(part), "{}", page());
+    }
+    exporter.configure(&config);
+    assert_eq!(exporter.post("/-/reload").status, 200);
+    assert!(!page().contains("was not reloaded"));
+}
+
+#[test]
+fn the_log_says_where_the_configuration_and_the_page_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let config = configuration(&[target("a", &vendor.endpoint, "")]);
+    let variables = [("CEC_USER_ID", "not used")];
+    let exporter = Exporter::start_in(&config, &variables, &["--web.route-prefix=/cec"]);
+    let log = exporter.log();
+    for part in [
+        "from=cec_exporter.yml",
+        "CEC_USER_ID is set and not used",
+        "cec_exporter.yml holds a secret and every user of this machine can read it",
+    ] {
+        assert!(log.contains(part), "no {part:?} in {log}");
+    }
+    let page = format!("status_page=http://{}/cec/", exporter.address);
+    eventually("the page's address", || {
+        exporter.log().contains(&page).then_some(())
+    });
+    assert_eq!(exporter.get("/cec/metrics").status, 200);
+
+    let file = exporter.config_file();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let warnings = || exporter.log().matches("holds a secret").count();
+    let before = warnings();
+    exporter.process.signal("HUP");
+    eventually("the reload", || {
+        exporter
+            .log()
+            .contains("configuration reloaded")
+            .then_some(())
+    });
+    assert_eq!(warnings(), before);
+
+    let variables = [
+        ("CEC_ENDPOINT", &*vendor.endpoint),
+        ("CEC_APP_KEY", "k"),
+        ("CEC_APP_SECRET", "s"),
+        ("CEC_USER_ID", "u"),
+    ];
+    let exporter = Exporter::start_with_variables(&variables);
+    assert!(
+        exporter.log().contains("from=\"the variables CEC_...\""),
+        "{}",
+        exporter.log()
+    );
+}
+
+/// A socket that is open before the program starts, handed over as systemd does it.
+#[test]
+fn systemd_hands_over_the_sockets() {
+    const ACTIVATE: &str = "
+import os, socket, sys
+listening = socket.socket()
+listening.bind(('127.0.0.1', 0))
+listening.listen()
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execv(sys.argv[1], sys.argv[1:])
+";
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let directory = tempfile::tempdir().unwrap();
+    let config = configuration(&[target("a", &vendor.endpoint, "")]);
+    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let mut command = std::process::Command::new("python3");
+    command
+        .current_dir(directory.path())
+        .args(["-c", ACTIVATE, env!("CARGO_BIN_EXE_cec_exporter")])
+        // An empty name stands for no file, as in the toolkit.
+        .args([
+            "--storage.in-memory",
+            "--web.systemd-socket",
+            "--web.config.file=",
+        ]);
+    let mut process = support::process::Process::spawn(&mut command);
+    let port = process.told("address=127.0.0.1:");
+    let address = format!("127.0.0.1:{port}");
+    assert_eq!(ask("GET", &address, "/-/healthy", &[]).status, 200);
+
+    let flags = ["--storage.in-memory", "--web.systemd-socket"];
+    let output = support::process::run(directory.path(), &flags);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), line.lines().count()),
+        (Some(1), 1),
+        "{line}"
+    );
+    assert!(line.contains("systemd has handed over no socket"), "{line}");
+}
+
+/// A reload that hangs in a file neither keeps the program from ending nor piles up.
+#[test]
+fn a_reload_that_hangs_does_not_keep_the_program_from_ending() {
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let mut exporter = one_target(&vendor, "");
+    let file = exporter.config_file();
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    exporter.process.signal("HUP");
+    exporter.process.signal("HUP");
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+    exporter.process.signal("TERM");
+    assert_eq!(exporter.process.ended().code(), Some(0));
+}

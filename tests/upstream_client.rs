@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::model::Window;
-use cec_exporter::upstream::http::{BuildError, ClientSettings, HttpClient};
+use cec_exporter::upstream::http::{BuildError, ClientSettings, HttpClient, ProxySettings};
 use cec_exporter::upstream::trust::Trust;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Report, Upstream};
 use futures_util::future::join_all;
@@ -135,7 +135,8 @@ fn settings(endpoint: &str) -> ClientSettings {
         max_concurrent_requests: 64,
         max_requests_per_second: 10_000.0,
         ca_file: None,
-        proxy_url: None,
+        proxy: None,
+        token_proxy: None,
     }
 }
 
@@ -618,15 +619,20 @@ async fn plain_http_behind_an_https_address_is_told() {
     assert_says(&error, &["TLS", "does not speak it", "scheme or port"]);
 }
 
+fn through(url: &str) -> Option<ProxySettings> {
+    Some(ProxySettings {
+        key: "proxy_url",
+        url: url.parse().unwrap(),
+    })
+}
+
 #[tokio::test]
 async fn requests_go_through_the_proxy_that_is_named() {
     let proxy = pages(|_| Reply::ok(DETAILS)).await;
+    let through = through(&format!("http://user:pa55word@127.0.0.1:{}", proxy.port));
     let with_proxy = ClientSettings {
-        proxy_url: Some(
-            format!("http://user:pa55word@127.0.0.1:{}", proxy.port)
-                .parse()
-                .unwrap(),
-        ),
+        proxy: through.clone(),
+        token_proxy: through,
         ..settings("http://vendor.invalid:8080")
     };
     let subject = Subject::with(proxy.port, |settings| *settings = with_proxy.clone());
@@ -648,8 +654,10 @@ async fn requests_go_through_the_proxy_that_is_named() {
 #[tokio::test]
 async fn a_proxy_that_refuses_a_tunnel_is_the_one_to_blame() {
     let proxy = Vendor::start(|_, _| Reply::status(403, "")).await;
+    let refusing = through(&format!("http://127.0.0.1:{}", proxy.port));
     let through = ClientSettings {
-        proxy_url: Some(format!("http://127.0.0.1:{}", proxy.port).parse().unwrap()),
+        proxy: refusing.clone(),
+        token_proxy: refusing,
         ..settings("https://vendor.invalid")
     };
     let subject = Subject::with(proxy.port, |settings| *settings = through);
@@ -736,9 +744,9 @@ fn settings_that_cannot_work_are_refused_by_their_key() {
         refused(&|settings| settings.token_endpoint = named.clone()).0,
         "token_endpoint"
     );
-    let socks = url("socks5://proxy.test");
+    let socks = through("socks5://proxy.test");
     assert_eq!(
-        refused(&|settings| settings.proxy_url = Some(socks.clone())).0,
+        refused(&|settings| settings.proxy.clone_from(&socks)).0,
         "proxy_url"
     );
     let (key, _) = refused(&|settings| settings.max_concurrent_requests = 0);

@@ -1,6 +1,7 @@
 //! All targets together: what the server asks for, answered by their pullers.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,15 +13,15 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::member::{Member, member, prepare};
-use super::since_epoch;
 use super::storage::{Opened, Storage};
 use super::view::target_view;
+use super::{lock, since_epoch, tell_of};
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
 use crate::puller::{Clock, Known};
-use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
+use crate::server::{LastError, NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::trust::Trust;
 
 /// Reads the configuration again.
@@ -80,7 +81,17 @@ pub(super) struct Fleet {
     /// For writing answers. That goes on when its client has left, and must not pile up.
     rendering: Arc<Semaphore>,
     /// Held while a configuration is put into force; what that does is done once at a time.
-    reloading: tokio::sync::Mutex<()>,
+    reloading: tokio::sync::Mutex<LastReload>,
+    /// Why the last reload failed, until one succeeds.
+    reload_error: Mutex<Option<LastError>>,
+    /// How many reloads have begun.
+    reloads: AtomicU64,
+}
+
+/// What came of a reload.
+struct LastReload {
+    number: u64,
+    result: Result<(), NotReloaded>,
 }
 
 impl Fleet {
@@ -113,14 +124,19 @@ impl Fleet {
             metrics: Arc::new(metrics),
             setup,
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
-            reloading: tokio::sync::Mutex::new(()),
+            reloading: tokio::sync::Mutex::new(LastReload {
+                number: 0,
+                result: Ok(()),
+            }),
+            reload_error: Mutex::default(),
+            reloads: AtomicU64::new(0),
         })
     }
 
     /// Ends all pulls and lets go of all ledgers.
     pub(super) async fn stop(&self) {
-        // A reload under way would hand over what is ended here.
-        let _one_at_a_time = self.reloading.lock().await;
+        // A reload under way would hand over what is ended here; one that hangs in a file will not.
+        let _one_at_a_time = tokio::time::timeout(GRACE, self.reloading.lock()).await;
         let members = self.members();
         join_all(members.iter().map(Member::end)).await;
     }
@@ -315,6 +331,7 @@ impl Site for Fleet {
         StatusView {
             version: version(self.setup.build, self.setup.shard),
             targets,
+            reload_error: lock(&self.reload_error).clone(),
         }
     }
 
@@ -334,10 +351,23 @@ impl Site for Fleet {
     }
 
     async fn reload(&self) -> Result<(), NotReloaded> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let before = self.reloads.load(Ordering::SeqCst);
+        let mut last = self.reloading.lock().await;
+        // One that began after this was asked for has read what this would read.
+        if last.number <= before {
+            last.number = self.reloads.fetch_add(1, Ordering::SeqCst) + 1;
+            last.result = self.reload_now().await;
+        }
+        last.result.clone()
+    }
+}
+
+impl Fleet {
+    async fn reload_now(&self) -> Result<(), NotReloaded> {
         let load = Arc::clone(&self.setup.load);
         let loaded = tokio::task::spawn_blocking(move || {
             let config = load().map_err(|error| error.to_string())?;
+            tell_of(&config.origin, &config.warnings);
             Ok((config, trust()?))
         });
         let result = match loaded.await {
@@ -351,6 +381,11 @@ impl Site for Fleet {
         self.metrics
             .reload_ok
             .set(if result.is_ok() { 1.0 } else { 0.0 });
+        *lock(&self.reload_error) = result.as_ref().err().map(|reason| LastError {
+            at: (self.setup.clock)(),
+            message: reason.clone(),
+            likely_cause: None,
+        });
         match result {
             Ok(()) => {
                 self.metrics.reload_time.set(since_epoch().as_secs_f64());

@@ -10,12 +10,12 @@ use super::{lock, since_epoch};
 use prometheus::Gauge;
 use url::Url;
 
-use crate::config::{self, Target};
+use crate::config::{self, Proxy, Target};
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Spans;
 use crate::puller::{Failure, Known, Puller, Settings};
-use crate::upstream::http::{ClientSettings, HttpClient, SecretSource};
+use crate::upstream::http::{ClientSettings, HttpClient, ProxySettings, SecretSource};
 use crate::upstream::retry::Outcome;
 use crate::upstream::trust::Trust;
 use crate::upstream::{Api, Report, Reporter};
@@ -182,10 +182,15 @@ pub(super) fn client_settings(target: &Target) -> ClientSettings {
         max_concurrent_requests: target.max_concurrent_requests as usize,
         max_requests_per_second: target.max_requests_per_second,
         ca_file: target.ca_file.clone(),
-        proxy_url: target
-            .proxy_url
-            .as_ref()
-            .map(|proxy| proxy.expose().clone()),
+        proxy: target.proxy.as_ref().map(proxy_settings),
+        token_proxy: target.token_proxy.as_ref().map(proxy_settings),
+    }
+}
+
+fn proxy_settings(proxy: &Proxy) -> ProxySettings {
+    ProxySettings {
+        key: proxy.key,
+        url: proxy.url.expose().clone(),
     }
 }
 

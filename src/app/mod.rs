@@ -9,16 +9,18 @@ mod healthcheck;
 mod member;
 mod signals;
 mod storage;
+mod systemd;
 mod view;
 mod web;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::cli::{self, Cli, Command, ListenAddress, ServeArgs};
 use crate::config::shard::Shard;
@@ -74,9 +76,14 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         // The command line has seen to it that there is this one.
         given => Shard::new(given.unwrap_or(0), arguments.total_shards).unwrap_or(Shard::WHOLE),
     };
+    let prefix = arguments.prefix();
     let load = move || load(arguments.config_file.as_deref());
     let config = load().map_err(|error| Stop::Because(error.to_string()))?;
-    let protection = match &arguments.web_config_file {
+    let (origin, warnings) = (config.origin.clone(), config.warnings.clone());
+    // As in the toolkit, an empty path stands for no file.
+    let web_config_file =
+        (arguments.web_config_file.as_ref()).filter(|path| !path.as_os_str().is_empty());
+    let protection = match web_config_file {
         Some(path) => Some(protection(path).map_err(|error| Stop::Because(error.to_string()))?),
         None => None,
     };
@@ -84,7 +91,10 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         (protection.as_ref()).is_some_and(|protection| matches!(protection.tls(), Ok(Some(_))));
     // Before ledgers are read, which may take a while: a signal meanwhile waits for its turn.
     let mut signals = signals::Signals::new()?;
-    let listeners = bind(&arguments.listen_addresses).await?;
+    let listeners = match arguments.systemd_socket {
+        true => systemd::listeners()?,
+        false => bind(&arguments.listen_addresses).await?,
+    };
     let setup = Setup {
         load: Arc::new(load),
         shard,
@@ -98,9 +108,12 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         created_lines: arguments.created_timestamps,
     };
     let fleet = Fleet::new(config, setup).await?;
+    // Not before: what cannot start says one line, and why.
+    tell_of(&origin, &warnings);
     let fleet = Arc::new(fleet);
     let settings = server::Settings {
         telemetry_path: arguments.telemetry_path.to_string(),
+        route_prefix: prefix,
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
         max_requests: arguments.max_requests,
@@ -109,14 +122,21 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         ..server::Settings::default()
     };
     for listener in &listeners {
-        let path = &settings.telemetry_path;
-        info!(address = %listener.local_addr()?, path, tls, version = cli::VERSION, "listening");
+        let address = listener.local_addr()?;
+        let path = format!("{}{}", settings.route_prefix, settings.telemetry_path);
+        let status_page = match &arguments.external_url {
+            Some(url) => url.to_string(),
+            None => status_page(address, tls, &settings.route_prefix),
+        };
+        info!(%address, path, tls, version = cli::VERSION, status_page, "listening");
     }
     let reloading = Arc::clone(&fleet);
     let shutdown = async move {
         while signals.next().await == signals::Signal::Reload {
-            // The reason has been logged; there is nobody else to tell.
-            let _ = server::Site::reload(&*reloading).await;
+            // In a task of its own: a reload that hangs must not keep the program from ending.
+            // Why one fails is logged; there is nobody else to tell.
+            let fleet = Arc::clone(&reloading);
+            tokio::spawn(async move { server::Site::reload(&*fleet).await });
         }
         info!("stopping");
         fleet::halt_later(reloading);
@@ -124,6 +144,23 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
     server::run(listeners, Arc::clone(&fleet), settings, shutdown).await;
     fleet.stop().await;
     Ok(())
+}
+
+/// Logs where a configuration comes from, and what is doubtful about it.
+fn tell_of(origin: &config::Origin, warnings: &[String]) {
+    info!(from = %origin, "configuration read");
+    for warning in warnings {
+        warn!("{warning}");
+    }
+}
+
+/// Where a person on this machine finds the status page.
+fn status_page(address: SocketAddr, tls: bool, prefix: &str) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    match address.ip().is_unspecified() {
+        true => format!("{scheme}://localhost:{}{prefix}/", address.port()),
+        false => format!("{scheme}://{address}{prefix}/"),
+    }
 }
 
 async fn simulate(arguments: &SimulateArgs) -> Result<(), Stop> {

@@ -37,7 +37,19 @@ pub(super) fn target_view(config: &Target, view: &View, client: ClientFacts) -> 
         clock_skew: client
             .clock_skew
             .filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
+        proxy: proxy(config),
         calls: calls(view),
+    }
+}
+
+fn proxy(config: &Target) -> Option<String> {
+    let shown = [&config.proxy, &config.token_proxy].map(|proxy| {
+        let proxy = proxy.as_ref();
+        proxy.map_or_else(|| "none".to_owned(), ToString::to_string)
+    });
+    match shown {
+        [calls, token] if calls == token => config.proxy.as_ref().map(|_| calls),
+        [calls, token] => Some(format!("{calls}; for tokens: {token}")),
     }
 }
 

@@ -25,6 +25,9 @@ fn nothing_means_to_serve_with_the_defaults() {
         serve: ServeArgs {
             config_file: None,
             listen_addresses: vec![":10042".parse().unwrap()],
+            systemd_socket: false,
+            external_url: None,
+            route_prefix: None,
             telemetry_path: "/metrics".parse().unwrap(),
             web_config_file: None,
             healthy_without_auth: false,
@@ -50,6 +53,7 @@ fn nothing_means_to_serve_with_the_defaults() {
 fn every_flag_is_taken() {
     let cli = parse(
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
+         --web.systemd-socket --web.external-url http://gate.example/cec --web.route-prefix=/ \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
          --web.timeout-offset 1s500ms --web.max-requests 9 --storage.path /d --storage.in-memory \
          --shard 2 --total-shards 3 --metrics.exemplars --metrics.created-timestamps \
@@ -60,6 +64,9 @@ fn every_flag_is_taken() {
         serve: ServeArgs {
             config_file: Some("a.yml".into()),
             listen_addresses: vec![":1".parse().unwrap(), "[::1]:2".parse().unwrap()],
+            systemd_socket: true,
+            external_url: Some("http://gate.example/cec".parse().unwrap()),
+            route_prefix: Some("/".parse().unwrap()),
             telemetry_path: "/m".parse().unwrap(),
             web_config_file: Some("web.yml".into()),
             healthy_without_auth: true,
@@ -79,6 +86,23 @@ fn every_flag_is_taken() {
         },
     };
     assert_eq!(cli.unwrap(), expected);
+}
+
+#[test]
+fn the_path_of_the_external_url_is_the_prefix_unless_another_is_given() {
+    for (flags, expected) in [
+        ("", ""),
+        ("--web.external-url=http://gate.example/cec/", "/cec"),
+        (
+            "--web.external-url=http://gate.example/cec --web.route-prefix=/",
+            "",
+        ),
+        ("--web.route-prefix=/own", "/own"),
+    ] {
+        assert_eq!(parse(flags).unwrap().serve.prefix(), expected, "{flags}");
+    }
+    let none = parse("--web.config.file=").unwrap().serve.web_config_file;
+    assert_eq!(none, Some(std::path::PathBuf::new()));
 }
 
 #[test]

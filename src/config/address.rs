@@ -35,9 +35,17 @@ pub(super) fn plain_url(text: &str) -> Result<Url, Problem> {
     Ok(url)
 }
 
-/// A proxy, possibly with credentials.
+/// A proxy, possibly with credentials. What is none is not shown: there may be a password in it,
+/// with or without an @.
 pub(super) fn proxy_url(text: &str) -> Result<ProxyUrl, Problem> {
-    http_url(text).map(ProxyUrl::new)
+    const EXPECTED: &str = "expected http:// or https:// and the host of an HTTP proxy, such as \
+        http://proxy.example.com:3128";
+    http_url(text).map(ProxyUrl::new).map_err(|_| {
+        Problem::private(match text.to_ascii_lowercase().starts_with("socks") {
+            true => format!("{EXPECTED}; SOCKS is not spoken"),
+            false => EXPECTED.to_owned(),
+        })
+    })
 }
 
 fn http_url(text: &str) -> Result<Url, Problem> {

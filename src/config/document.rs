@@ -1,13 +1,17 @@
 //! From the tree of a configuration file to its targets.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
+
+use strsim::damerau_levenshtein;
 
 use super::address;
 use super::entry::{Document, Entry};
 use super::error::{ConfigError, Position};
 use super::files;
 use super::interpolate::Environment;
+use super::proxy;
 use super::target::{Settings, Target, range};
 use super::tree::{self, Key, Node, Value};
 use super::value;
@@ -21,16 +25,24 @@ const KEYS: &str = "name, endpoint, token_endpoint, app_key, app_secret, app_sec
     reconcile_interval, page_size, min_pull_interval, request_timeout, max_concurrent_requests, \
     max_requests_per_second, ca_file, proxy_url, max_calls, stale_after";
 
+/// What a configuration file says.
+pub(super) struct Read {
+    pub(super) targets: Vec<Target>,
+    /// Whether a secret stands in the file itself.
+    pub(super) has_inline_secret: bool,
+}
+
 /// Reads the text of a configuration file. Relative paths in it start at `directory`.
 pub(super) fn targets(
     text: &str,
     directory: &Path,
     environment: Environment<'_>,
-) -> Result<Vec<Target>, ConfigError> {
+) -> Result<Read, ConfigError> {
     let document = Document {
         text,
         directory,
         environment,
+        has_inline_secret: Cell::new(false),
     };
     let root = tree::parse(text)?;
     let mut defaults = Settings::default();
@@ -39,7 +51,7 @@ pub(super) fn targets(
         match key.name.as_str() {
             "defaults" => defaults = document.settings("defaults", node)?,
             "targets" => list = Some(node),
-            _ => return Err(unknown("", key, "the keys here are defaults and targets")),
+            _ => return Err(unknown("", key, "here", ["defaults", "targets"])),
         }
     }
     let expected = "expected a list of at least one target";
@@ -79,9 +91,13 @@ pub(super) fn targets(
             let message = format!("expected a name of its own, but targets[{first}] has it too");
             return Err(name.error(message));
         }
-        targets.push(settings.target(&defaults, |key| missing(&path, key, node))?);
+        let missing = |key: &str| missing(&path, key, node);
+        targets.push(settings.target(&defaults, environment, missing)?);
     }
-    Ok(targets)
+    Ok(Read {
+        targets,
+        has_inline_secret: document.has_inline_secret.get(),
+    })
 }
 
 impl Document<'_> {
@@ -110,9 +126,12 @@ impl Document<'_> {
                         let message = "expected either app_secret or app_secret_file, got both";
                         return Err(ConfigError::key(entry.path, message).at(key.position));
                     }
+                    if name == "app_secret" && entry.is_written_out() {
+                        self.has_inline_secret.set(true);
+                    }
                     settings.app_secret = Some(match name {
                         "app_secret" => (entry.read(value::secret)?, None),
-                        _ => match entry.file(files::secret)? {
+                        _ => match entry.file(|path, _| files::secret(path))? {
                             Some((secret, path)) => (secret, Some(path)),
                             None => return Err(entry.error("expected the path of a file")),
                         },
@@ -128,11 +147,7 @@ impl Document<'_> {
                 _ => settings.set(name, entry)?,
             };
             if !known {
-                return Err(unknown(
-                    path,
-                    key,
-                    &format!("the keys of a target are {KEYS}"),
-                ));
+                return Err(unknown(path, key, "of a target", KEYS.split(", ")));
             }
         }
         Ok(settings)
@@ -188,7 +203,7 @@ impl Settings {
                 self.ca_file = Some(entry.file(files::readable)?.map(|((), path)| path));
             }
             "proxy_url" => {
-                self.proxy_url = Some(entry.read(value::optional(address::proxy_url))?);
+                self.proxy_url = Some(entry.read(proxy::Setting::parse)?);
             }
             "max_calls" => {
                 self.max_calls = Some(entry.read(value::whole(1..=4_000_000_000))?);
@@ -221,8 +236,27 @@ pub(super) fn mapping<'a>(path: &str, node: &'a Node) -> Result<&'a [(Key, Node)
     Ok(entries)
 }
 
-pub(super) fn unknown(path: &str, key: &Key, keys: &str) -> ConfigError {
-    ConfigError::key(join(path, key), format!("unknown key; {keys}")).at(key.position)
+/// A key that there is not: the one that was meant, or, where that cannot be told, those that
+/// there are `at` this place.
+pub(super) fn unknown<'a>(
+    path: &str,
+    key: &Key,
+    at: &str,
+    keys: impl IntoIterator<Item = &'a str>,
+) -> ConfigError {
+    let keys: Vec<&str> = keys.into_iter().collect();
+    let name = key.name.to_ascii_lowercase();
+    // A third of the letters may be wrong: more would offer keys that were not meant.
+    let most = (name.chars().count() / 3).max(1);
+    let meant = (keys.iter())
+        .map(|known| (damerau_levenshtein(&name, known), known))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance);
+    let message = match meant {
+        Some((_, meant)) => format!("unknown key; did you mean `{meant}`?"),
+        None => format!("unknown key; the keys {at} are {}", keys.join(", ")),
+    };
+    ConfigError::key(join(path, key), message).at(key.position)
 }
 
 fn missing(path: &str, key: &str, node: &Node) -> ConfigError {

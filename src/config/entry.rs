@@ -1,5 +1,6 @@
 //! One entry of the configuration file: its value, with all that a message about it needs.
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,9 @@ use super::value::{self, Problem};
 /// Most entries of a list.
 const MAX_LIST: usize = 32;
 
+/// Keys that name or hold a secret.
+const SECRETS: [&str; 4] = ["app_key", "app_secret", "app_secret_file", "proxy_url"];
+
 /// A configuration file.
 pub(super) struct Document<'a> {
     /// All of it.
@@ -21,6 +25,8 @@ pub(super) struct Document<'a> {
     pub(super) directory: &'a Path,
     /// Where its variables come from.
     pub(super) environment: Environment<'a>,
+    /// Whether a secret stands in it, and not just the name of a variable or a file.
+    pub(super) has_inline_secret: Cell<bool>,
 }
 
 /// A key's value and where it stands.
@@ -38,6 +44,12 @@ impl Entry<'_> {
         ConfigError::key(&self.path, message).at(self.node.position)
     }
 
+    /// Whether the value is all there, and not taken from a variable.
+    pub(super) fn is_written_out(&self) -> bool {
+        let written = self.node.text(self.document.text);
+        written.is_some_and(|written| !written.contains("${"))
+    }
+
     /// A single value.
     pub(super) fn read<T>(
         &self,
@@ -50,7 +62,10 @@ impl Entry<'_> {
             };
             return Err(self.error(format!("expected a single value, got {got}")));
         };
-        value::read(&text, self.document.environment, parse).map_err(|message| self.error(message))
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        let is_secret = SECRETS.contains(&name);
+        value::read(&text, is_secret, self.document.environment, parse)
+            .map_err(|message| self.error(message))
     }
 
     pub(super) fn placed<T>(

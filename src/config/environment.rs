@@ -9,6 +9,17 @@ use super::interpolate::Environment;
 use super::target::{Placed, Settings, Target};
 use super::value::{self, Problem};
 
+/// The variables that a target comes from.
+pub(super) const NAMES: [&str; 7] = [
+    "CEC_ENDPOINT",
+    "CEC_TOKEN_ENDPOINT",
+    "CEC_APP_KEY",
+    "CEC_APP_SECRET",
+    "CEC_APP_SECRET_FILE",
+    "CEC_USER_ID",
+    "CEC_TENANT_SPACE_ID",
+];
+
 /// Reads the target; `None` if there is no `CEC_ENDPOINT`. An empty variable is as good as none.
 pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, ConfigError> {
     let variables = Variables(environment);
@@ -24,7 +35,7 @@ pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, Con
         }
         (secret, None) => secret.map(|secret| (secret, None)),
         (None, Some(file)) => {
-            let secret = files::secret(Path::new(&file), &file)
+            let secret = files::secret(Path::new(&file))
                 .map_err(|message| ConfigError::key("CEC_APP_SECRET_FILE", message))?;
             Some((secret, Some(file.into())))
         }
@@ -48,7 +59,9 @@ pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, Con
             .map(Some),
         ..Settings::default()
     };
-    settings.target(&Settings::default(), missing).map(Some)
+    settings
+        .target(&Settings::default(), environment, missing)
+        .map(Some)
 }
 
 struct Variables<'a>(Environment<'a>);

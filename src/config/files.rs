@@ -30,18 +30,40 @@ impl std::fmt::Display for FileError {
     }
 }
 
+/// The configuration file as it was read.
+pub(super) struct ConfigFile {
+    pub(super) bytes: Vec<u8>,
+    /// Whether every user of the machine can read it.
+    pub(super) is_open_to_others: bool,
+}
+
 /// Reads the configuration file.
-pub(super) fn config(path: &Path) -> Result<Vec<u8>, FileError> {
-    read(path, MAX_CONFIG_BYTES)
+pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
+    let file = File::open(path).map_err(FileError::Io)?;
+    Ok(ConfigFile {
+        is_open_to_others: file.metadata().is_ok_and(|data| is_open_to_others(&data)),
+        bytes: read_open(file, MAX_CONFIG_BYTES)?,
+    })
+}
+
+#[cfg(unix)]
+fn is_open_to_others(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.is_file() && metadata.permissions().mode() & 0o004 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// Reads a secret; what an editor or `echo` leaves at the end is not part of it.
 ///
-/// The error says what is expected and names the file as `shown`; it never holds anything of its
-/// content.
-pub(super) fn secret(path: &Path, shown: &str) -> Result<Secret, String> {
+/// The error holds nothing of the file's content, nor its path: that may be the secret itself,
+/// written where its path belongs.
+pub(super) fn secret(path: &Path) -> Result<Secret, String> {
     let problem = |problem: &dyn std::fmt::Display| {
-        format!("expected a file with a secret, but {shown} {problem}")
+        format!("expected the path of a file with a secret, but that file {problem}")
     };
     let bytes = read(path, MAX_SECRET_BYTES).map_err(|error| problem(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| problem(&"is not printable ASCII"))?;
@@ -54,6 +76,7 @@ pub(super) fn secret(path: &Path, shown: &str) -> Result<Secret, String> {
 }
 
 /// Whether a file can be read; its first byte is enough to find a directory or a lack of rights.
+/// The error names the file as `shown`.
 pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
     File::open(path)
         .and_then(|mut file| file.read(&mut [0]))
@@ -63,8 +86,11 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
 
 /// Reads all of a file, if it is no larger than this.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+    read_open(File::open(path).map_err(FileError::Io)?, max_bytes)
+}
+
+fn read_open(file: File, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(FileError::Io)?;
     // The length that the file system tells is no bound for pipes and devices.
     file.take(max_bytes + 1)
         .read_to_end(&mut bytes)

@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod files;
 mod interpolate;
+mod proxy;
 mod secret;
 mod target;
 mod tree;
@@ -22,11 +23,13 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Position};
 pub use interpolate::Environment;
+pub use proxy::Proxy;
 pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
 
@@ -41,6 +44,31 @@ pub const DEFAULT_FILE: &str = "cec_exporter.yml";
 pub struct Config {
     /// In the file's order; names are unique. At least one, before some were left to other shards.
     pub targets: Vec<Target>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What to tell the operator, though it can be used as it is. Without secrets.
+    pub warnings: Vec<String>,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// The variables `CEC_ENDPOINT` and so on.
+    Environment,
+    /// The program itself.
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment => f.write_str("the variables CEC_..."),
+            Self::BuiltIn => f.write_str("built in"),
+        }
+    }
 }
 
 impl Config {
@@ -62,8 +90,12 @@ pub fn load(given: Option<&Path>, environment: Environment<'_>) -> Result<Config
 
 /// Reads a configuration from a text that refers to no files and no variables.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
-    let targets = document::targets(text, Path::new(""), &|_| None)?;
-    Ok(Config { targets })
+    let read = document::targets(text, Path::new(""), &|_| None)?;
+    Ok(Config {
+        targets: read.targets,
+        origin: Origin::BuiltIn,
+        warnings: Vec::new(),
+    })
 }
 
 /// Reads a file with a secret, which blocks.
@@ -72,7 +104,7 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
 ///
 /// One line that says what is wrong with it; it holds neither the path nor anything of the file.
 pub fn read_secret(file: &Path) -> Result<Secret, String> {
-    files::secret(file, "app_secret_file")
+    files::secret(file)
 }
 
 fn load_or(
@@ -81,25 +113,52 @@ fn load_or(
     environment: Environment<'_>,
 ) -> Result<Config, ConfigError> {
     let path = given.unwrap_or(default);
-    let targets = match files::config(path) {
+    let read = match files::config(path) {
         Err(FileError::Io(error)) if given.is_none() && error.kind() == io::ErrorKind::NotFound => {
             return from_environment(environment);
         }
         Err(error) => Err(ConfigError::plain(error.to_string())),
-        Ok(bytes) => from_bytes(&bytes, path.parent().unwrap_or(Path::new("")), environment),
+        Ok(file) => from_file(&file, path, environment),
     };
-    Ok(Config {
-        targets: targets.map_err(|error| error.in_file(path))?,
-    })
+    read.map_err(|error| error.in_file(path))
 }
 
-fn from_bytes(
-    bytes: &[u8],
-    directory: &Path,
+fn from_file(
+    file: &files::ConfigFile,
+    path: &Path,
     environment: Environment<'_>,
-) -> Result<Vec<Target>, ConfigError> {
-    let text = utf8(bytes)?;
-    document::targets(text, directory, environment)
+) -> Result<Config, ConfigError> {
+    let text = utf8(&file.bytes)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let read = document::targets(text, directory, environment)?;
+    let mut warnings = Vec::new();
+    if read.has_inline_secret && file.is_open_to_others {
+        warnings.push(format!(
+            "{} holds a secret and every user of this machine can read it; make it readable for \
+             the exporter alone, or use app_secret_file",
+            path.display()
+        ));
+    }
+    let is_ignored = |name: &&str| {
+        let is_set = environment(name).is_some_and(|value| !value.is_empty());
+        is_set && !text.contains(&format!("${{{name}}}"))
+    };
+    let ignored: Vec<&str> = environment::NAMES.into_iter().filter(is_ignored).collect();
+    if !ignored.is_empty() {
+        warnings.push(format!(
+            "{} set and not used: the configuration comes from {}",
+            match &ignored[..] {
+                [one] => format!("the variable {one} is"),
+                several => format!("the variables {} are", several.join(", ")),
+            },
+            path.display()
+        ));
+    }
+    Ok(Config {
+        targets: read.targets,
+        origin: Origin::File(path.to_owned()),
+        warnings,
+    })
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
@@ -121,6 +180,8 @@ fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError>
     match environment::target(environment)? {
         Some(target) => Ok(Config {
             targets: vec![target],
+            origin: Origin::Environment,
+            warnings: Vec::new(),
         }),
         None => Err(ConfigError::plain(format!(
             "no configuration: expected a file {DEFAULT_FILE} here, or another one with \

@@ -7,7 +7,9 @@ use url::Url;
 
 use super::duration::Display;
 use super::error::{ConfigError, Position};
-use super::secret::{ProxyUrl, Secret};
+use super::interpolate::Environment;
+use super::proxy::{self, Proxy};
+use super::secret::Secret;
 use crate::model::{CallType, Status};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -70,8 +72,10 @@ pub struct Target {
     pub max_requests_per_second: f64,
     /// A PEM file of further trust anchors. Default: none.
     pub ca_file: Option<PathBuf>,
-    /// A proxy for all requests. Default: none.
-    pub proxy_url: Option<ProxyUrl>,
+    /// The proxy for requests to `endpoint`. Default: that of the environment.
+    pub proxy: Option<Proxy>,
+    /// The proxy for requests to `token_endpoint`, which may have another scheme or host.
+    pub token_proxy: Option<Proxy>,
     /// Calls remembered at most. Default: 5,000,000.
     pub max_calls: u32,
     /// How long after the last success the gauges of calls stay; zero for as long as it takes.
@@ -118,7 +122,7 @@ pub(super) struct Settings {
     pub(super) max_concurrent_requests: Option<u32>,
     pub(super) max_requests_per_second: Option<f64>,
     pub(super) ca_file: Option<Option<PathBuf>>,
-    pub(super) proxy_url: Option<Option<ProxyUrl>>,
+    pub(super) proxy_url: Option<proxy::Setting>,
     pub(super) max_calls: Option<u32>,
     pub(super) stale_after: Option<Duration>,
 }
@@ -166,25 +170,30 @@ impl Settings {
     pub(super) fn target(
         self,
         defaults: &Self,
+        environment: Environment<'_>,
         missing: impl Fn(&str) -> ConfigError,
     ) -> Result<Target, ConfigError> {
         let overlap = self.overlap(defaults)?;
         let all = self.or(defaults);
         let endpoint = all.endpoint.ok_or_else(|| missing("endpoint"))?;
+        let token_endpoint = all.token_endpoint.flatten().unwrap_or_else(|| {
+            let mut url = endpoint.clone();
+            url.set_path(&format!(
+                "{}{TOKEN_PATH}",
+                endpoint.path().trim_end_matches('/')
+            ));
+            url
+        });
+        let proxy = all.proxy_url.unwrap_or(proxy::Setting::Environment);
         let name = all.name.ok_or_else(|| missing("name"))?.value;
         let app_key = all.app_key.ok_or_else(|| missing("app_key"))?;
         let (app_secret, app_secret_file) = all.app_secret.ok_or_else(|| missing("app_secret"))?;
         Ok(Target {
             name,
-            token_endpoint: all.token_endpoint.flatten().unwrap_or_else(|| {
-                let mut url = endpoint.clone();
-                url.set_path(&format!(
-                    "{}{TOKEN_PATH}",
-                    endpoint.path().trim_end_matches('/')
-                ));
-                url
-            }),
+            proxy: proxy.proxy(&endpoint, environment)?,
+            token_proxy: proxy.proxy(&token_endpoint, environment)?,
             endpoint,
+            token_endpoint,
             app_key,
             app_secret,
             app_secret_file,
@@ -206,7 +215,6 @@ impl Settings {
                 .max_requests_per_second
                 .unwrap_or(MAX_REQUESTS_PER_SECOND),
             ca_file: all.ca_file.flatten(),
-            proxy_url: all.proxy_url.flatten(),
             max_calls: all.max_calls.unwrap_or(MAX_CALLS),
             stale_after: all.stale_after.unwrap_or(STALE_AFTER),
         })

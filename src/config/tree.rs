@@ -196,10 +196,47 @@ pub(super) fn parse(text: &str) -> Result<Node, ConfigError> {
         },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let position = error.location().and_then(position);
+        if let Some(tab) = position.and_then(|position| tab_near(text, position.line)) {
+            let message = "not valid YAML: a tab in the indentation; expected spaces";
+            return ConfigError::plain(message).at(Some(tab));
+        }
         let message = UserMessageFormatter.format_message(&error);
-        ConfigError::plain(format!("not valid YAML: {message}"))
-            .at(error.location().and_then(position))
+        let advice = advice(&message);
+        ConfigError::plain(format!("not valid YAML: {message}{advice}")).at(position)
     })
+}
+
+/// A tab that indents the line of an error or the next one: the parser finds out in front of it.
+fn tab_near(text: &str, line: u64) -> Option<Position> {
+    let first = usize::try_from(line.saturating_sub(1)).ok()?;
+    let lines = text.lines().zip(1..).skip(first).take(2);
+    lines.into_iter().find_map(|(text, line)| {
+        let indent = text
+            .find(|c: char| !c.is_whitespace())
+            .unwrap_or(text.len());
+        let column = text[..indent].find('\t')? as u64 + 1;
+        Some(Position { line, column })
+    })
+}
+
+/// What is most likely meant by a message that speaks of the parser's own trade.
+fn advice(message: &str) -> &'static str {
+    const OF_INDENTATION: [&str; 6] = [
+        "mapping values are not allowed",
+        "did not find expected key",
+        "expected '-' indicator",
+        "simple key expected",
+        "invalid indentation",
+        "block sequence entries are not allowed",
+    ];
+    match OF_INDENTATION.iter().any(|part| message.contains(part)) {
+        true => {
+            "; check the indentation of this line and the one before, and put a value that holds \
+             a colon and a space in quotes"
+        }
+        false => "",
+    }
 }
 
 #[cfg(test)]
@@ -299,7 +336,9 @@ mod tests {
             ),
             (
                 "a: b: hunter2\n",
-                "1:5: not valid YAML: mapping values are not allowed in this context",
+                "1:5: not valid YAML: mapping values are not allowed in this context; check the \
+                 indentation of this line and the one before, and put a value that holds a colon \
+                 and a space in quotes",
             ),
             (
                 "a: !h!hunter2 b\n",
@@ -311,6 +350,40 @@ mod tests {
                 .unwrap()
                 .in_file(std::path::Path::new("f"));
             assert_eq!(error.to_string(), format!("f:{expected}"), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_indentation_is_called_that() {
+        let at = |file: &str| {
+            let error = parse(file).err().unwrap();
+            error.in_file(std::path::Path::new("f")).to_string()
+        };
+        for (file, line) in [
+            ("targets:\n  - name: a\n\tendpoint: b\n", 3),
+            ("targets:\n\t- name: a\n", 2),
+            ("targets:\n  - name: a\n  \tendpoint: b\n", 3),
+        ] {
+            let error = at(file);
+            assert!(
+                error.starts_with(&format!("f:{line}:")),
+                "{file:?}: {error}"
+            );
+            assert!(
+                error.contains("a tab in the indentation; expected spaces"),
+                "{error}"
+            );
+        }
+        for file in [
+            "targets:\n  - name: a\n     endpoint: b\n",
+            "targets:\n  - name: a\n   endpoint: b\n",
+            "defaults:\n  page_size: 7\n targets: []\n",
+        ] {
+            let error = at(file);
+            assert!(
+                error.contains("; check the indentation of this line"),
+                "{file:?}: {error}"
+            );
         }
     }
 

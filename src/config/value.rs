@@ -13,6 +13,9 @@ use crate::model::{CallType, Status};
 /// Longest name of a target in bytes: it becomes a label of every series.
 const MAX_NAME_BYTES: usize = 64;
 
+/// Longest path in bytes, as Linux has it.
+const MAX_PATH_BYTES: usize = 4096;
+
 /// How much of a wrong value is shown.
 const MAX_SHOWN_CHARS: usize = 60;
 
@@ -53,17 +56,38 @@ impl Problem {
     }
 }
 
-/// Puts variables into a value and reads it. What a variable holds is never shown.
+/// Puts variables into a value and reads it. What a variable holds is never shown, and of a
+/// secret not even the name of a variable, which may be a part of the secret: only that of a
+/// variable that is all there is.
 pub(super) fn read<T>(
     written: &str,
+    is_secret: bool,
     environment: Environment<'_>,
     parse: impl FnOnce(&str) -> Result<T, Problem>,
 ) -> Result<T, String> {
-    let value = interpolate(written, environment)?;
+    let value = interpolate(written, environment).map_err(|error| {
+        match is_secret && !is_reference(written) {
+            true => "expected every ${NAME} in it to be a variable that is set; write $${ for a \
+                     literal ${"
+                .to_owned(),
+            false => error,
+        }
+    })?;
     let replaced = matches!(value, std::borrow::Cow::Owned(_));
     parse(&value).map_err(|problem| match replaced && !problem.private {
         true => format!("{}, got the value of {written:?}", problem.message),
         false => problem.about(&value),
+    })
+}
+
+/// Whether a text is a single `${NAME}` as variables are usually named.
+fn is_reference(text: &str) -> bool {
+    let name = text
+        .strip_prefix("${")
+        .and_then(|text| text.strip_suffix('}'));
+    name.is_some_and(|name| {
+        let mut bytes = name.bytes();
+        bytes.all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
     })
 }
 
@@ -115,10 +139,16 @@ pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
     header(text).map(Secret::new)
 }
 
-/// A path of a file; it is resolved and opened by the caller.
+/// A path of a file; it is resolved and opened by the caller. What is none is not shown: people
+/// paste the content of a file, a private key perhaps, where its path belongs.
 pub(super) fn path(text: &str) -> Result<String, Problem> {
-    if text.is_empty() || text.contains('\0') {
-        return Err(Problem::new("expected the path of a file"));
+    if text.is_empty() || text.len() > MAX_PATH_BYTES || text.contains(char::is_control) {
+        return Err(Problem::private("expected the path of a file"));
+    }
+    if text.contains("-----BEGIN") {
+        return Err(Problem::private(
+            "expected the path of a file, got the content of one",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -222,12 +252,12 @@ mod tests {
     #[test]
     fn what_a_variable_holds_is_not_shown() {
         let environment = |_: &str| Some("hunter2".to_owned());
-        let error = read("${N}", &environment, whole(1..=2)).unwrap_err();
+        let error = read("${N}", false, &environment, whole(1..=2)).unwrap_err();
         assert_eq!(
             error,
             "expected a whole number from 1 to 2, got the value of \"${N}\""
         );
-        let error = read("$${N}", &environment, whole(1..=2)).unwrap_err();
+        let error = read("$${N}", false, &environment, whole(1..=2)).unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -82,8 +82,11 @@ impl ExporterMetrics {
         build_info
             .with_label_values(&[build.version, build.revision, build.rustc])
             .set(1.0);
-        let process = prometheus::process_collector::ProcessCollector::for_self();
-        registry.register(Box::new(process))?;
+        // It reads /proc.
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
         let scrapes: CounterVec = add(&registry, counters(catalog::HANDLER_REQUESTS))?;
         for code in HANDLER_CODES {
             scrapes.with_label_values(&[code]);

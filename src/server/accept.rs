@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,17 +15,32 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// How long to keep silent about further failures: a log that fills the disk is the next one.
 pub(super) const QUIET: Duration = Duration::from_secs(60);
 
-/// The next connection of any listener. Without listeners it waits for ever.
-pub(super) async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
-    poll_fn(|cx| {
-        for listener in listeners {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _peer)| stream));
+/// Several listeners that take turns, so that a flood on one does not starve the others.
+pub(super) struct Listeners {
+    all: Vec<TcpListener>,
+    /// The one to ask first.
+    next: usize,
+}
+
+impl Listeners {
+    pub(super) fn new(all: Vec<TcpListener>) -> Self {
+        Self { all, next: 0 }
+    }
+
+    /// The next connection of any listener. Without listeners it waits for ever.
+    pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| {
+            let count = self.all.len();
+            for index in (self.next..count).chain(0..self.next) {
+                if let Poll::Ready(accepted) = self.all[index].poll_accept(cx) {
+                    self.next = (index + 1) % count;
+                    return Poll::Ready(accepted);
+                }
             }
-        }
-        Poll::Pending
-    })
-    .await
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 /// Whether a failure is of the one connection, which is gone already, and not of the system.
@@ -38,6 +54,30 @@ pub(super) fn is_the_clients(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_flood_on_one_listener_does_not_starve_another() {
+        let mut all = Vec::new();
+        for _ in 0..2 {
+            all.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        }
+        let [flooded, other] = [0, 1].map(|index| all[index].local_addr().unwrap());
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(TcpStream::connect(flooded).await.unwrap());
+        }
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(other).await.unwrap());
+        }
+        let mut listeners = Listeners::new(all);
+        let mut accepted = Vec::new();
+        for _ in 0..6 {
+            let (stream, _) = listeners.accept().await.unwrap();
+            accepted.push(stream.local_addr().unwrap());
+        }
+        let of_other = accepted.iter().filter(|address| **address == other);
+        assert_eq!(of_other.count(), 3, "{accepted:?}");
+    }
 
     #[test]
     fn only_the_systems_failures_call_for_a_pause() {

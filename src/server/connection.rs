@@ -1,4 +1,4 @@
-//! One connection: requests in, answers out, and an end to each wait for the client.
+//! One connection of HTTP/1.1: requests in, answers out, and an end to each wait for the client.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,7 +20,7 @@ use super::routes::Body;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// The server is to look at it for the first time.
     New,
     /// The client is to say hello in TLS, if that is spoken.
@@ -48,7 +48,14 @@ impl Pulse {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, phase: Phase) {
+    /// Moves on to a phase, unless it is the one that it is in.
+    pub(super) fn become_if_other(&self, phase: Phase) {
+        if self.get().0 != phase {
+            self.set(phase);
+        }
+    }
+
+    pub(super) fn set(&self, phase: Phase) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
     }
 
@@ -62,11 +69,6 @@ impl Pulse {
     /// The server begins to look at it.
     pub(super) fn begin(&self) {
         self.set(Phase::Handshake);
-    }
-
-    /// Whether it may keep the server waiting sooner or later without being answered before.
-    pub(super) fn may_wait(&self) -> bool {
-        self.get().0 != Phase::Working
     }
 
     /// Whether no request can have come yet.
@@ -128,21 +130,36 @@ pub(super) async fn serve<I, F, A>(
         .max_buf_size(limits.header_bytes)
         .serve_connection(io, service);
 
-    let mut connection = pin!(watcher.watch(connection));
+    run(watcher.watch(connection), &pulse, limits).await;
+}
+
+/// Runs a connection to its end, or until the client has been waited for long enough.
+pub(super) async fn run<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    pulse: &Pulse,
+    limits: &Limits,
+) {
+    let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(Instant::now()));
-    // The pulse changes only while the connection is polled, so looking at it afterwards is
-    // enough to keep the timer right.
+    // Mostly the pulse changes while the connection is polled, so that looking at it afterwards
+    // keeps the timer right. In HTTP/2 a request can also end in between: hence the look now and
+    // then where no client is waited for.
     let ended = std::future::poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(ended));
         }
-        let Some(due) = pulse.due(limits) else {
-            return Poll::Pending;
-        };
-        if timer.deadline() != due {
-            timer.as_mut().reset(due);
+        loop {
+            let due = pulse.due(limits);
+            let look = due.unwrap_or_else(|| Instant::now() + limits.idle);
+            if timer.deadline() != look {
+                timer.as_mut().reset(look);
+            }
+            match timer.as_mut().poll(cx) {
+                Poll::Ready(()) if due.is_some() => return Poll::Ready(None),
+                Poll::Ready(()) => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
-        timer.as_mut().poll(cx).map(|()| None)
     })
     .await;
     // What clients do wrong is their business: not for the log of a service that runs well.

@@ -1,6 +1,7 @@
 //! All open connections: how many there may be, and their end.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::guard::{self, Accepted, Guard};
 use super::routes;
 use super::scrapes::Scrapes;
 use super::{Settings, Site};
+use super::{host, http2};
 
 /// Sent, as far as it goes without waiting, to a client that there is no room for.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
@@ -31,6 +33,9 @@ const MIN_ROOM: usize = 16;
 const GRACE: Duration = Duration::from_millis(100);
 /// How often to look for a place when all are taken and none has been held so long.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long to look for a place for a new connection while all others are being answered. Most
+/// answers take a moment, and those that wait for pulls are too few to take all places.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Connections<S> {
     scrapes: Arc<Scrapes<S>>,
@@ -48,7 +53,7 @@ impl<S: Site> Connections<S> {
     pub(super) fn new(site: Arc<S>, settings: Arc<Settings>) -> Self {
         let guard = settings.protection.clone();
         Self {
-            scrapes: Arc::new(Scrapes::new(site, settings.max_requests)),
+            scrapes: Arc::new(Scrapes::new(site, &settings)),
             guard: guard.map(|protection| Arc::new(Guard::new(protection))),
             room: settings.limits.connections,
             settings,
@@ -62,11 +67,11 @@ impl<S: Site> Connections<S> {
     /// waiting longest goes.
     ///
     /// None goes within [`GRACE`]; meanwhile the new one and those behind it wait their turn, but
-    /// no longer than that: clients that never stop asking wait for nothing for so long.
+    /// no longer than [`PATIENCE`].
     ///
     /// Not the new one: whoever opens connections and says nothing would lock everybody else
     /// out. Prometheus, should its idle connection be the one, opens another.
-    pub(super) async fn add(&mut self, stream: TcpStream) {
+    pub(super) async fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         let began = Instant::now();
         while self.open.len() >= self.room {
             let waited = began.elapsed();
@@ -78,7 +83,7 @@ impl<S: Site> Connections<S> {
             if self.close_longest_waiting(grace) {
                 break;
             }
-            if waited < 2 * GRACE && self.open.values().any(|(pulse, _)| pulse.may_wait()) {
+            if waited < PATIENCE {
                 tokio::select! {
                     () = self.next_closed() => {}
                     () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -98,6 +103,7 @@ impl<S: Site> Connections<S> {
             scrapes: Arc::clone(&self.scrapes),
             settings: Arc::clone(&self.settings),
             guard: self.guard.clone(),
+            peer: peer.ip(),
             pulse: Arc::clone(&pulse),
             watcher: self.graceful.watcher(),
         };
@@ -180,6 +186,7 @@ struct Connection<S> {
     scrapes: Arc<Scrapes<S>>,
     settings: Arc<Settings>,
     guard: Option<Arc<Guard>>,
+    peer: IpAddr,
     pulse: Arc<Pulse>,
     watcher: Watcher,
 }
@@ -188,35 +195,52 @@ impl<S: Site> Connection<S> {
     async fn serve(self, stream: TcpStream) {
         self.pulse.begin();
         let Some(guard) = &self.guard else {
-            return self.serve_over(stream).await;
+            return self.serve_over(stream, false).await;
         };
         let handshake = guard::accept(guard, stream);
         match tokio::time::timeout(self.settings.limits.handshake, handshake).await {
-            Ok(Some(Accepted::Plain(stream))) => self.serve_over(stream).await,
-            Ok(Some(Accepted::Tls(stream))) => self.serve_over(stream).await,
+            Ok(Some(Accepted::Plain(stream))) => self.serve_over(stream, false).await,
+            Ok(Some(Accepted::Tls(stream))) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                self.serve_over(stream, is_http2).await;
+            }
             Ok(None) => {}
             Err(_) => tracing::debug!("connection closed: the TLS handshake took too long"),
         }
     }
 
-    async fn serve_over(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
-        let (scrapes, settings) = (&self.scrapes, &self.settings);
-        let answer = |request: Request<Incoming>| {
-            let pass = |request| routes::answer(scrapes, settings, request);
-            let guard = self.guard.as_ref();
+    async fn serve_over(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        is_http2: bool,
+    ) {
+        let (scrapes, settings, guard) = (self.scrapes, self.settings, self.guard);
+        let (peer, limits) = (self.peer, settings.limits.clone());
+        let answer = move |request: Request<Incoming>| {
+            let (scrapes, settings) = (Arc::clone(&scrapes), Arc::clone(&settings));
+            let guard = guard.clone();
             async move {
+                if let Some(refusal) = host::refusal(&request) {
+                    return refusal;
+                }
+                let pass = |request| routes::answer(&scrapes, &settings, request);
                 match guard {
                     None => pass(request).await,
                     Some(guard) => {
                         let is_exempt = settings.is_exempt(&request);
                         guard
-                            .answer(request, is_exempt, async |request| pass(request).await)
+                            .answer(request, peer, is_exempt, async |request| {
+                                pass(request).await
+                            })
                             .await
                     }
                 }
             }
         };
-        connection::serve(stream, self.pulse, &settings.limits, self.watcher, answer).await;
+        match is_http2 {
+            true => http2::serve(stream, self.pulse, &limits, self.watcher, answer).await,
+            false => connection::serve(stream, self.pulse, &limits, self.watcher, answer).await,
+        }
     }
 }
 
@@ -269,7 +293,8 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..40 {
             clients.push(TcpStream::connect(address).await.unwrap());
-            connections.add(listener.accept().await.unwrap().0).await;
+            let (stream, peer) = listener.accept().await.unwrap();
+            connections.add(stream, peer).await;
         }
         connections.shrink();
         let counts = (connections.room(), connections.open.len());
@@ -280,7 +305,8 @@ mod tests {
         connections.shrink();
         assert_eq!((connections.room(), connections.open.len()), (30, 30));
         clients.push(TcpStream::connect(address).await.unwrap());
-        connections.add(listener.accept().await.unwrap().0).await;
+        let (stream, peer) = listener.accept().await.unwrap();
+        connections.add(stream, peer).await;
         assert_eq!(connections.open.len(), 30);
         for _ in 0..10 {
             connections.shrink();

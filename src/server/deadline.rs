@@ -7,8 +7,9 @@ pub(super) const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
 /// Without the header: Prometheus's own default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A scrape holds a connection, so nobody may ask for one that never ends.
-const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+/// A scrape holds a connection, so nobody may ask for one that never ends. After five minutes
+/// Prometheus takes series for gone, so that no scrape of its own is longer.
+const MAX_TIMEOUT: Duration = Duration::from_secs(300);
 /// Even a scrape without any time is worth a look at what is there already.
 const MIN_WAIT: Duration = Duration::from_millis(10);
 
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(wait_ms("1e-300"), 10);
         assert_eq!(wait_ms("0.001"), 10);
         assert_eq!(wait_ms("0.501"), 10);
-        assert_eq!(wait_ms("1e300"), 599_500);
-        assert_eq!(wait_ms("601"), 599_500);
+        assert_eq!(wait_ms("1e300"), 299_500);
+        assert_eq!(wait_ms("301"), 299_500);
     }
 }

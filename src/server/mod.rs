@@ -12,10 +12,13 @@ mod connections;
 mod deadline;
 mod guard;
 mod gzip;
+mod host;
+mod http2;
 mod negotiation;
 mod query;
 mod routes;
 mod scrapes;
+mod shared;
 mod site;
 mod status_page;
 
@@ -31,6 +34,7 @@ pub use guard::{Protection, RateLimit, Rules};
 pub use site::{CallCount, LastError, LastPull, Outcome, StatusView, TargetState, TargetView};
 pub use site::{NotReloaded, Scope, Site, UnknownTarget};
 
+use accept::Listeners;
 use connections::Connections;
 
 /// What the operator chose.
@@ -38,12 +42,13 @@ use connections::Connections;
 pub struct Settings {
     /// The path of the scrape; begins with a slash. Default: `/metrics`.
     pub telemetry_path: String,
+    /// In front of every path: empty, or begins with a slash and ends without one. Default: empty.
+    pub route_prefix: String,
     /// Whether `POST /-/reload` is allowed. Default: no.
     pub enable_lifecycle: bool,
     /// Taken off the time that Prometheus gives a scrape, for the way back. Default: 500 ms.
     pub timeout_offset: Duration,
-    /// Scrapes and probes answered at once, 0 for any number; further ones get 503. Default: 40,
-    /// as in Prometheus's node_exporter.
+    /// Scrapes and probes answered at once, 0 for any number; further ones get 503. Default: 0.
     pub max_requests: usize,
     /// What is asked of clients: TLS, passwords. Default: nothing.
     pub protection: Option<Arc<dyn Protection>>,
@@ -57,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             telemetry_path: "/metrics".to_owned(),
+            route_prefix: String::new(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
             max_requests: 0,
@@ -71,8 +77,7 @@ impl Settings {
     /// Whether a request is answered without a password.
     fn is_exempt<B>(&self, request: &hyper::Request<B>) -> bool {
         let path = request.uri().path();
-        self.healthy_without_auth
-            && routes::is_health_check(request.method(), path, &self.telemetry_path)
+        self.healthy_without_auth && routes::is_health_check(request.method(), path, self)
     }
 }
 
@@ -123,18 +128,19 @@ pub async fn run<S: Site>(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
+    let mut listeners = Listeners::new(listeners);
     let mut connections = Connections::new(site, Arc::new(settings));
     let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             () = connections.next_closed() => continue,
-            accepted = accept::accept(&listeners) => accepted,
+            accepted = listeners.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => tokio::select! {
+            Ok((stream, peer)) => tokio::select! {
                 () = &mut shutdown => break,
-                () = connections.add(stream) => {}
+                () = connections.add(stream, peer) => {}
             },
             Err(error) if accept::is_the_clients(&error) => {}
             Err(error) => {

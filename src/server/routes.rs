@@ -1,5 +1,6 @@
 //! Which request gets which answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use super::scrapes::Scrapes;
 use super::site::{Scope, Site, StatusView, UnknownTarget};
 use super::{Settings, deadline, gzip, negotiation, query, status_page};
+use crate::metrics::exposition::Format;
 use crate::model::UnixSeconds;
 
 /// The body of an answer: always all there, so that the client learns its length.
@@ -19,6 +21,7 @@ pub(super) type Body = Full<Bytes>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// What there is.
@@ -31,16 +34,25 @@ enum Route {
     Healthy,
     Ready,
     Reload,
+    Discovery,
+    /// What is outside of the prefix and leads into it.
+    Entrance,
 }
 
 impl Route {
     /// Paths are compared as they come: what a proxy in front lets through and what is served
     /// here must be the same thing, so nothing is decoded, merged or resolved.
-    fn of(path: &str, telemetry_path: &str) -> Option<Self> {
-        if path == telemetry_path {
+    fn of(path: &str, settings: &Settings) -> Option<Self> {
+        let prefix = settings.route_prefix.as_str();
+        if !prefix.is_empty() && (path == "/" || path == prefix) {
+            return Some(Self::Entrance);
+        }
+        let path = path.strip_prefix(prefix)?;
+        if path == settings.telemetry_path {
             return Some(Self::Metrics);
         }
         match path {
+            "/sd" => Some(Self::Discovery),
             "/probe" => Some(Self::Probe),
             "/" => Some(Self::StatusPage),
             status_page::STYLE_PATH => Some(Self::Style),
@@ -67,8 +79,8 @@ impl Route {
 }
 
 /// Whether a request asks if the program is alive, and nothing else.
-pub(super) fn is_health_check(method: &Method, path: &str, telemetry_path: &str) -> bool {
-    let route = Route::of(path, telemetry_path);
+pub(super) fn is_health_check(method: &Method, path: &str, settings: &Settings) -> bool {
+    let route = Route::of(path, settings);
     route == Some(Route::Healthy) && Route::Healthy.allows(method)
 }
 
@@ -82,8 +94,8 @@ pub(super) fn answer<S: Site, B>(
     let (scrapes, settings) = (Arc::clone(scrapes), Arc::clone(settings));
     let (parts, _body) = request.into_parts();
     async move {
-        let Some(route) = Route::of(parts.uri.path(), &settings.telemetry_path) else {
-            return not_found(&settings.telemetry_path);
+        let Some(route) = Route::of(parts.uri.path(), &settings) else {
+            return not_found(&settings);
         };
         if !route.allows(&parts.method) {
             return method_not_allowed(route);
@@ -95,12 +107,13 @@ pub(super) fn answer<S: Site, B>(
                 let Some(turn) = scrapes.begin() else {
                     return too_many(settings.max_requests);
                 };
-                let wait = wait_until(&parts.headers, &settings);
-                let response = scrape(&scrapes, route, query, &parts.headers, wait).await;
+                let response = scrape(&scrapes, route, query, &parts.headers, &settings).await;
                 turn.answered(response.status().as_u16());
                 response
             }
             Route::StatusPage => show_status(site.status(), query, &settings),
+            Route::Discovery => discovery(&site.status()),
+            Route::Entrance => entrance(&settings),
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),
             Route::Ready if site.ready() => text(StatusCode::OK, "Ready."),
@@ -108,7 +121,10 @@ pub(super) fn answer<S: Site, B>(
                 let reason = "Not ready: configuration and storage are still being loaded.";
                 text(StatusCode::SERVICE_UNAVAILABLE, reason)
             }
-            Route::Reload if settings.enable_lifecycle => reload(Arc::clone(site)).await,
+            Route::Reload if settings.enable_lifecycle => match scrapes.may_reload() {
+                Some(_waiting) => reload(Arc::clone(site)).await,
+                None => retry_later("Too many reloads wait for one that is running."),
+            },
             Route::Reload => {
                 let reason = "Reloading over HTTP is off; --web.enable-lifecycle allows it, \
                     and SIGHUP does the same.";
@@ -131,7 +147,13 @@ fn now() -> UnixSeconds {
 
 fn too_many(limit: usize) -> Response<Body> {
     let reason = format!("Too many scrapes at once; --web.max-requests allows {limit}.");
-    text(StatusCode::SERVICE_UNAVAILABLE, &reason)
+    retry_later(&reason)
+}
+
+pub(super) fn retry_later(reason: &str) -> Response<Body> {
+    let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    set(&mut refusal, header::RETRY_AFTER, "1");
+    refusal
 }
 
 /// Answers a scrape in the format and the encoding that the client asks for.
@@ -140,7 +162,7 @@ async fn scrape<S: Site>(
     route: Route,
     query: &str,
     headers: &HeaderMap,
-    wait: Instant,
+    settings: &Settings,
 ) -> Response<Body> {
     let (targets, scope) = match route {
         Route::Probe => match query::only_target(query) {
@@ -149,34 +171,71 @@ async fn scrape<S: Site>(
         },
         _ => (query::restriction(query), Scope::Everything),
     };
-    let values = |name| {
-        let values = headers.get_all(name).into_iter();
-        values.filter_map(|value| value.to_str().ok())
+    let accept = texts(headers, header::ACCEPT);
+    let offer = negotiation::offer(accept.iter().map(|value| &**value));
+    let encodings = texts(headers, header::ACCEPT_ENCODING);
+    let gzip = negotiation::wants_gzip(encodings.iter().map(|value| &**value));
+    let format = offer.format;
+    let metrics = match scrapes.may_wait() {
+        Some(_waiting) => {
+            let deadline = wait_until(headers, settings);
+            metrics(scrapes, targets, scope, format, gzip, deadline).await
+        }
+        None => {
+            let key = format!("{targets:?} {scope:?} {format:?} {gzip}");
+            let make = || metrics(scrapes, targets, scope, format, gzip, Instant::now());
+            let Some(shared) = scrapes.at_once.answer(key, make).await else {
+                return retry_later("Too many different scrapes at once.");
+            };
+            shared
+        }
     };
-    let offer = negotiation::offer(values(header::ACCEPT));
-    let metrics = match scrapes
-        .site
-        .scrape(targets, scope, offer.format, wait)
-        .await
-    {
+    let metrics = match metrics {
         Ok(metrics) => metrics,
         Err(unknown) => return text(StatusCode::NOT_FOUND, &unknown),
     };
-    let smaller = match negotiation::wants_gzip(values(header::ACCEPT_ENCODING)) {
-        true => gzip::gzip(metrics.clone(), &scrapes.compressing).await,
-        false => None,
-    };
-    let compressed = smaller.is_some();
-    let mut answer = response(
-        StatusCode::OK,
-        offer.content_type,
-        smaller.unwrap_or(metrics),
-    );
+    let mut answer = response(StatusCode::OK, offer.content_type, metrics.body);
     set(&mut answer, header::VARY, "accept, accept-encoding");
-    if compressed {
+    if metrics.is_compressed {
         set(&mut answer, header::CONTENT_ENCODING, "gzip");
     }
     answer
+}
+
+/// Metrics as they are sent.
+#[derive(Clone)]
+pub(super) struct Metrics {
+    pub(super) body: Bytes,
+    pub(super) is_compressed: bool,
+}
+
+async fn metrics<S: Site>(
+    scrapes: &Scrapes<S>,
+    targets: Option<Vec<String>>,
+    scope: Scope,
+    format: Format,
+    gzip: bool,
+    deadline: Instant,
+) -> Result<Metrics, UnknownTarget> {
+    let site = &scrapes.site;
+    let body = site.scrape(targets, scope, format, deadline).await?;
+    let smaller = match gzip {
+        true => gzip::gzip(body.clone(), &scrapes.compressing).await,
+        false => None,
+    };
+    Ok(Metrics {
+        is_compressed: smaller.is_some(),
+        body: smaller.unwrap_or(body),
+    })
+}
+
+/// The values of a header. Bytes that are no text spoil the item that they are in, and not the
+/// whole list.
+fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<Cow<'_, str>> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect()
 }
 
 /// The page of all targets, or of those that are named.
@@ -221,10 +280,36 @@ async fn reload<S: Site>(site: Arc<S>) -> Response<Body> {
     }
 }
 
-fn not_found(telemetry_path: &str) -> Response<Body> {
+/// Prometheus HTTP service discovery: a target for each target, with what `/probe` needs to know.
+fn discovery(view: &StatusView) -> Response<Body> {
+    let groups: Vec<serde_json::Value> = (view.targets.iter())
+        .map(|target| {
+            serde_json::json!({
+                "targets": [target.name],
+                "labels": {"__param_target": target.name},
+            })
+        })
+        .collect();
+    let json = serde_json::Value::from(groups).to_string();
+    response(StatusCode::OK, JSON, json)
+}
+
+fn entrance(settings: &Settings) -> Response<Body> {
+    let location = format!("{}/", settings.route_prefix);
+    let mut redirect = text(StatusCode::FOUND, &location);
+    // A prefix is made of characters that may stand in a header.
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        redirect.headers_mut().insert(header::LOCATION, location);
+    }
+    redirect
+}
+
+fn not_found(settings: &Settings) -> Response<Body> {
+    let (prefix, telemetry_path) = (&settings.route_prefix, &settings.telemetry_path);
     let paths = format!(
-        "There is nothing here. There are: {telemetry_path}, /probe?target=NAME, /, /-/healthy, \
-         /-/ready and, for POST, /-/reload."
+        "There is nothing here. There are: {prefix}{telemetry_path}, \
+         {prefix}/probe?target=NAME, {prefix}/sd, {prefix}/, {prefix}/-/healthy, \
+         {prefix}/-/ready and, for POST, {prefix}/-/reload."
     );
     text(StatusCode::NOT_FOUND, &paths)
 }

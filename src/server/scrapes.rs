@@ -1,34 +1,62 @@
-//! How many scrapes there may be at once, and what becomes of each.
+//! How many scrapes there may be at once, how many of them may wait, and what becomes of each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Site;
+use super::shared::Shared;
+use super::{Settings, Site};
 
 /// Answers that are compressed at a time; more would only wait for the processor.
 const AT_ONCE: usize = 4;
+
+/// Scrapes that wait for pulls at a time. Each holds a connection for as long as its client likes,
+/// and a vendor that hangs must not take them all. Enough for any number of Prometheus servers.
+const WAITING: usize = 64;
+
+/// Reloads that wait at a time. They share results, so that this is for clients and not for work.
+const RELOADING: usize = 64;
 
 /// The site, and how many scrapes of it are being answered.
 pub(super) struct Scrapes<S> {
     pub(super) site: Arc<S>,
     limit: usize,
     running: AtomicUsize,
+    waiting: Semaphore,
+    /// The answers of those that do not wait.
+    pub(super) at_once: Shared,
+    reloading: Semaphore,
     /// For making answers smaller. Such work goes on when its client has left, and must not pile up.
     pub(super) compressing: Arc<Semaphore>,
 }
 
 impl<S: Site> Scrapes<S> {
-    /// A limit of 0 is none.
-    pub(super) fn new(site: Arc<S>, limit: usize) -> Self {
-        let limit = if limit == 0 { usize::MAX } else { limit };
+    pub(super) fn new(site: Arc<S>, settings: &Settings) -> Self {
+        let limit = match settings.max_requests {
+            0 => usize::MAX,
+            limit => limit,
+        };
         Self {
             site,
             limit,
             running: AtomicUsize::new(0),
+            waiting: Semaphore::new(WAITING),
+            at_once: Shared::default(),
+            reloading: Semaphore::new(RELOADING),
             compressing: Arc::new(Semaphore::new(AT_ONCE)),
         }
+    }
+
+    /// Lets a scrape wait for pulls, as long as what is returned is kept; `None` if so many wait
+    /// that this one is to be answered with what is complete.
+    pub(super) fn may_wait(&self) -> Option<SemaphorePermit<'_>> {
+        self.waiting.try_acquire().ok()
+    }
+
+    /// Lets a reload wait for its turn; `None` if too many do.
+    pub(super) fn may_reload(&self) -> Option<SemaphorePermit<'_>> {
+        self.reloading.try_acquire().ok()
     }
 
     /// Room for a scrape, as long as what is returned is kept; `None` if there are too many.

@@ -101,6 +101,8 @@ pub struct StatusView {
     pub version: String,
     /// The targets in the order of the configuration.
     pub targets: Vec<TargetView>,
+    /// Why the configuration that is there now is not in force; `None` if it is.
+    pub reload_error: Option<LastError>,
 }
 
 /// What the status page shows of one target.
@@ -128,6 +130,8 @@ pub struct TargetView {
     pub token_renewal: Option<UnixSeconds>,
     /// Seconds by which the local clock is ahead of the vendor's, where that is worth telling.
     pub clock_skew: Option<f64>,
+    /// The proxies that its requests go through, without credentials; `None` if they go directly.
+    pub proxy: Option<String>,
     /// Calls in the window, by type and status, in the order to show them in.
     pub calls: Vec<CallCount>,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settings::{BuildError, ClientSettings};
+use super::settings::{BuildError, ClientSettings, ProxySettings};
 use super::trust::Trust;
 
 /// Below the minute after which load balancers drop idle connections, so that this side does.
@@ -31,15 +31,24 @@ pub(super) fn client(
         .connect_timeout(settings.request_timeout.mul_f64(CONNECTING))
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(settings.max_concurrent_requests);
-    if let Some(url) = &settings.proxy_url {
-        if !matches!(url.scheme(), "http" | "https") {
-            let reason = format!("expected http or https, not {}", url.scheme());
-            return Err(BuildError::setting("proxy_url", reason));
-        }
+    for proxy in settings.proxy.iter().chain(&settings.token_proxy) {
         // The client's own text may hold the address, and that a password.
-        let proxy = reqwest::Proxy::all(url.clone())
-            .map_err(|_| BuildError::setting("proxy_url", "this is no address of a proxy"))?;
-        builder = builder.proxy(proxy);
+        if !matches!(proxy.url.scheme(), "http" | "https") || !proxy.url.has_host() {
+            let reason = "expected the http:// or https:// address of a proxy";
+            return Err(BuildError::setting(proxy.key, reason));
+        }
+    }
+    if settings.proxy.is_some() || settings.token_proxy.is_some() {
+        let of = |proxy: &Option<ProxySettings>| proxy.as_ref().map(|proxy| proxy.url.clone());
+        let (proxy, token_proxy) = (of(&settings.proxy), of(&settings.token_proxy));
+        let token_endpoint = settings.token_endpoint.clone();
+        builder = builder.proxy(reqwest::Proxy::custom(move |url| {
+            // Only scheme, host and port are to be seen here.
+            match url.origin() == token_endpoint.origin() {
+                true => token_proxy.clone(),
+                false => proxy.clone(),
+            }
+        }));
     }
     builder
         .build()

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use super::decode::{DecodeError, Decoder};
 use super::failure::{Failure, Subject, Told};
@@ -133,19 +132,19 @@ impl Line<'_> {
 /// Whose address can be to blame where no answer came.
 fn blame(subject: Subject<'_>) -> Blame {
     let own = subject.endpoint_key();
-    match subject.proxy().map(Url::scheme) {
-        None => Blame {
+    let Some(proxy) = subject.proxy() else {
+        return Blame {
             peer: own,
             certificate: own,
-        },
+        };
+    };
+    Blame {
+        peer: proxy.key,
         // The proxy shows a certificate as well; which one it was is not told.
-        Some("https") => Blame {
-            peer: "proxy_url",
-            certificate: "proxy_url or endpoint",
-        },
-        Some(_) => Blame {
-            peer: "proxy_url",
-            certificate: own,
+        certificate: match (proxy.url.scheme(), proxy.key) {
+            ("https", "proxy_url") => "proxy_url or endpoint",
+            ("https", variable) => variable,
+            _ => own,
         },
     }
 }
@@ -163,8 +162,8 @@ fn no_answer(error: &reqwest::Error, subject: Subject<'_>) -> Told {
     {
         cause.push_str("; if the port speaks TLS, write https://");
     }
-    if subject.proxy().is_some() {
-        told.what = format!("through the proxy of proxy_url: {}", told.what);
+    if let Some(proxy) = subject.proxy() {
+        told.what = format!("through the proxy of {}: {}", proxy.key, told.what);
     }
     told
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::cause::{Answered, speaks_tls};
 use super::quote::{Secrets, cut};
 use super::retry::Outcome;
-use super::settings::{ClientSettings, host, place};
+use super::settings::{ClientSettings, ProxySettings, host, place};
 use super::wire::{Envelope, ErrorInside, Unreadable};
 use super::{Api, Error, ErrorKind};
 
@@ -104,11 +104,15 @@ impl Subject<'_> {
             told.what.push_str(&format!("; it says: {quote}"));
         }
         // Of a request without TLS the proxy reads all, and answers what it likes.
-        let is_the_proxys = matches!(status.as_u16(), 403 | 502..=504)
-            && self.proxy().is_some()
-            && self.url.scheme() == "http";
-        if let Some(cause) = told.cause.as_mut().filter(|_| is_the_proxys) {
-            cause.push_str("; or it is the proxy of proxy_url that answers");
+        let may_be_the_proxys =
+            matches!(status.as_u16(), 403 | 502..=504) && self.url.scheme() == "http";
+        if let Some(cause) = told.cause.as_mut().filter(|_| may_be_the_proxys)
+            && let Some(proxy) = self.proxy()
+        {
+            cause.push_str(&format!(
+                "; or it is the proxy of {} that answers",
+                proxy.key
+            ));
         }
         self.failure(Outcome::Status(status.as_u16()), told)
     }
@@ -200,8 +204,11 @@ impl Subject<'_> {
     }
 
     /// What the request goes through: then it may be the one to blame.
-    pub(super) fn proxy(&self) -> Option<&Url> {
-        self.settings.proxy_url.as_ref()
+    pub(super) fn proxy(&self) -> Option<&ProxySettings> {
+        match self.api {
+            Api::Details => self.settings.proxy.as_ref(),
+            Api::Token => self.settings.token_proxy.as_ref(),
+        }
     }
 
     /// The key of the configuration that holds the address.

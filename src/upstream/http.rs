@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 use url::Url;
 
-pub use super::settings::{BuildError, ClientSettings, SecretSource};
+pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSource};
 
 use super::credentials::{Credentials, CurrentSecret};
 use super::exchange::{Line, SMALL_BODY};

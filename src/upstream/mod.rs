@@ -21,6 +21,7 @@ mod credentials;
 mod decode;
 mod exchange;
 mod failure;
+mod pinned;
 mod quote;
 mod request;
 mod settings;

@@ -49,15 +49,28 @@ pub struct ClientSettings {
     pub max_requests_per_second: f64,
     /// PEM certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// An `http` or `https` proxy. Proxies of the environment are not used.
-    pub proxy_url: Option<Url>,
+    /// The proxy for requests to `endpoint`. Those of the environment are not looked at here.
+    pub proxy: Option<ProxySettings>,
+    /// The proxy for requests to `token_endpoint`.
+    pub token_proxy: Option<ProxySettings>,
+}
+
+/// An `http` or `https` proxy.
+#[derive(Clone)]
+pub struct ProxySettings {
+    /// The key or the variable that chose it, for messages.
+    pub key: &'static str,
+    /// Its address, perhaps with credentials.
+    pub url: Url,
 }
 
 impl ClientSettings {
-    /// What messages must not repeat: these secrets, those of the proxy, and the key.
+    /// What messages must not repeat: these secrets, those of the proxies, and the key.
     pub(super) fn secrets(&self, app_secrets: &[&str]) -> Secrets {
-        let proxy = self.proxy_url.as_ref().map(proxy_secrets);
-        let proxy = proxy.unwrap_or_default();
+        let proxies = self.proxy.iter().chain(&self.token_proxy);
+        let proxy: Vec<String> = proxies
+            .flat_map(|proxy| proxy_secrets(&proxy.url))
+            .collect();
         let mut all = app_secrets.to_vec();
         all.push(&self.app_key);
         all.extend(proxy.iter().map(String::as_str));
@@ -101,7 +114,7 @@ impl fmt::Debug for ClientSettings {
             .field("max_concurrent_requests", &self.max_concurrent_requests)
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("ca_file", &self.ca_file)
-            .field("proxy_url", &self.proxy_url.as_ref().map(place))
+            .field("proxy", &self.proxy.as_ref().map(|proxy| place(&proxy.url)))
             .finish()
     }
 }

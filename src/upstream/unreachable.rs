@@ -33,7 +33,7 @@ pub(super) fn explain(
         Cause::NotHttp => not_http(),
         Cause::Tls(error) => untrusted(&error, blame.certificate),
         Cause::Dns => unresolved(&text(), peer),
-        Cause::Proxy { wants_credentials } => refused_tunnel(wants_credentials),
+        Cause::Proxy { wants_credentials } => refused_tunnel(wants_credentials, peer),
         Cause::Io(io::ErrorKind::ConnectionRefused) => Told::new(
             "the connection was refused",
             format!(
@@ -94,17 +94,21 @@ pub(super) fn silent(what: &str, key: &str) -> Told {
 }
 
 /// A proxy that does not let a TLS connection through.
-fn refused_tunnel(wants_credentials: bool) -> Told {
+fn refused_tunnel(wants_credentials: bool, key: &str) -> Told {
     match wants_credentials {
         true => Told::new(
             "the proxy wants credentials (407)",
-            "user or password in proxy_url is missing or wrong; or the proxy takes only NTLM or \
-             Kerberos, which needs a local proxy that speaks it, such as cntlm",
+            format!(
+                "user or password in {key} is missing or wrong; or the proxy takes only NTLM or \
+                 Kerberos, which needs a local proxy that speaks it, such as cntlm"
+            ),
         ),
         false => Told::new(
             "the proxy refused to connect to the vendor",
-            "the proxy of proxy_url does not allow the vendor's host or port, or cannot reach it; \
-             its log says which",
+            format!(
+                "the proxy of {key} does not allow the vendor's host or port, or cannot reach it; \
+                 its log says which"
+            ),
         ),
     }
 }

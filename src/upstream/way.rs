@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::failure::Told;
 use super::quote::Secrets;
-use super::settings::{BuildError, ClientSettings};
+use super::settings::{BuildError, ClientSettings, ProxySettings};
 use super::trust::Trust;
 use super::unreachable::{self, Blame};
 use super::{Api, Error, ErrorKind};
@@ -37,6 +37,7 @@ pub struct Ways {
 pub struct Way {
     /// The key of the configuration that holds its address.
     pub key: &'static str,
+    is_to_proxy: bool,
     host: Host<String>,
     port: u16,
     tls: Option<Arc<ClientConfig>>,
@@ -62,8 +63,9 @@ impl Ways {
     /// If `ca_file` cannot be used.
     pub fn new(settings: &ClientSettings, trust: &Trust) -> Result<Self, BuildError> {
         let tls = Arc::new(trust.tls(settings.ca_file.as_deref())?);
-        let way = |key, url: &Url| Way {
+        let way = |key, url: &Url, is_to_proxy| Way {
             key,
+            is_to_proxy,
             host: url
                 .host()
                 .map_or_else(|| Host::Domain(String::new()), |h| h.to_owned()),
@@ -72,22 +74,21 @@ impl Ways {
             limit: settings.request_timeout,
             secrets: settings.secrets(&[&settings.app_secret]),
         };
-        if let Some(proxy) = &settings.proxy_url {
-            return Ok(Self {
-                token: way("proxy_url", proxy),
-                details: None,
-            });
-        }
-        let origin = |url: &Url| url.origin().ascii_serialization();
-        let (token, details) = (&settings.token_endpoint, &settings.endpoint);
-        Ok(match origin(token) == origin(details) {
+        let to = |api: Api, url, proxy: &Option<ProxySettings>| match proxy {
+            Some(proxy) => way(proxy.key, &proxy.url, true),
+            None => way(settings.key(api), url, false),
+        };
+        let token = to(Api::Token, &settings.token_endpoint, &settings.token_proxy);
+        let details = to(Api::Details, &settings.endpoint, &settings.proxy);
+        Ok(match token.leads_where(&details) {
+            // The key that is always there.
             true => Self {
-                token: way(settings.key(Api::Details), details),
+                token: details,
                 details: None,
             },
             false => Self {
-                token: way(settings.key(Api::Token), token),
-                details: Some(way(settings.key(Api::Details), details)),
+                token,
+                details: Some(details),
             },
         })
     }
@@ -96,7 +97,11 @@ impl Ways {
 impl Way {
     /// Whether the way ends at a proxy, through which all the rest goes.
     pub fn is_to_proxy(&self) -> bool {
-        self.key == "proxy_url"
+        self.is_to_proxy
+    }
+
+    fn leads_where(&self, other: &Self) -> bool {
+        (&self.host, self.port, self.has_tls()) == (&other.host, other.port, other.has_tls())
     }
 
     /// A name, or an address, IPv6 in brackets.
@@ -281,6 +286,7 @@ mod tests {
     fn way(port: u16) -> Way {
         Way {
             key: "endpoint",
+            is_to_proxy: false,
             host: Host::Domain("vendor.invalid".into()),
             port,
             tls: None,

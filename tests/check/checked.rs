@@ -1,5 +1,7 @@
 //! A check that has been made, and what it says.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,7 +24,10 @@ pub(crate) fn check(targets: &[String], flags: &[&str]) -> Checked {
 /// Checks a configuration.
 pub(crate) fn check_text(config: &str, flags: &[&str]) -> Checked {
     let directory = TempDir::new().unwrap();
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let file = directory.path().join("cec_exporter.yml");
+    std::fs::write(&file, config).unwrap();
+    // It holds a secret.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let output = run(directory.path(), &[&["check"], flags].concat());
     Checked {
         code: output.status.code(),

@@ -34,7 +34,7 @@ fn people_get_lines_in_the_order_of_the_configuration() {
         .filter(|line| !line.is_empty() && !line.starts_with(' '))
         .collect();
     let expected = [
-        "configuration: ok, 3 targets",
+        "configuration: ok, 3 targets, from cec_exporter.yml",
         "slow: ok",
         "down: FAILED",
         "good: ok",
@@ -81,7 +81,8 @@ fn a_bad_configuration_is_a_line_for_people_and_an_object_for_scripts() {
     let json = check_text("targets: []", &["--format=json"]);
     assert_eq!((json.code, &json.stderr), (Some(1), &bad.stderr));
     let expected = serde_json::json!({
-        "ok": false, "error": bad.stderr.trim_end(), "targets": [],
+        "ok": false, "error": bad.stderr.trim_end(), "configuration": null, "warnings": [],
+        "targets": [],
     });
     assert_eq!(json.json(), expected);
 }

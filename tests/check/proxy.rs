@@ -9,9 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::block_in_place;
 use tokio_rustls::TlsAcceptor;
 
-use crate::checked::{STEPS, check_json};
+use crate::checked::{Checked, STEPS, check_json};
 use crate::network::well_behaved;
-use crate::support::process::target;
+use crate::support::process::{command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::closed_port;
 
@@ -114,4 +114,43 @@ async fn a_proxy_that_refuses_is_the_one_to_blame() {
     let causes = ["allow list", "or it is the proxy of proxy_url"];
     checked.assert_breaks_off("plain", "token", &["403", "HTML"], &causes);
     checked.assert_breaks_off("plain_asking", "token", &["407"], &["proxy_url"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_of_the_environment_is_used_and_named() {
+    let proxy = Vendor::start(|seen, _| well_behaved(seen)).await;
+    let directory = TempDir::new().unwrap();
+    let config = configuration(&[
+        target("proxied", "http://vendor.invalid", ""),
+        target("excepted", "http://other.invalid", ""),
+        target("direct", "http://vendor.invalid", "proxy_url: direct"),
+    ]);
+    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let output = block_in_place(|| {
+        command(directory.path())
+            .env(
+                "HTTP_PROXY",
+                format!("http://user:pa55word@127.0.0.1:{}", proxy.port),
+            )
+            .env("NO_PROXY", "other.invalid,example.com")
+            .args(["check", "--format=json"])
+            .output()
+            .unwrap()
+    });
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(!stdout.contains("pa55word"), "{stdout}");
+    let checked = Checked {
+        code: output.status.code(),
+        stdout,
+        stderr: String::new(),
+    };
+    let steps = checked.assert_well("proxied");
+    assert!(
+        steps[..3].iter().all(|step| step.key == "HTTP_PROXY"),
+        "{steps:?}"
+    );
+    for name in ["excepted", "direct"] {
+        let step = checked.assert_breaks_off(name, "dns", &["cannot be resolved"], &["endpoint"]);
+        assert_eq!(step.key, "endpoint");
+    }
 }

@@ -6,8 +6,8 @@ use cec_exporter::simulator::faults::Faults;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::checked::{check, check_json};
-use crate::support::process::{command, target};
+use crate::checked::check;
+use crate::support::process::{command, configuration, target};
 use crate::support::silent::closed_port;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -109,9 +109,25 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn the_fields_for_scripts_are_those_of_the_table() {
     let vendor = SimulatedVendor::frozen(settled(20));
-    let checked = check_json(&[target("a", &vendor.endpoint, "")]);
+    let directory = TempDir::new().unwrap();
+    let config = configuration(&[target("a", &vendor.endpoint, "")]);
+    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    // With something to warn of.
+    let output = command(directory.path())
+        .env("CEC_USER_ID", "not used")
+        .args(["check", "--format=json"])
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = json["warnings"].to_string();
+    for part in [
+        "cec_exporter.yml holds a secret",
+        "the variable CEC_USER_ID is set and not used",
+    ] {
+        assert!(warnings.contains(part), "{warnings}");
+    }
     let mut found = BTreeSet::new();
-    fields(&checked.json(), "", &mut found);
+    fields(&json, "", &mut found);
     for readme in [README, include_str!("../../README.zh-CN.md")] {
         let (_, table) = readme.split_once("<!-- check -->\n\n").unwrap();
         let rows = table.lines().take_while(|line| line.starts_with('|'));

@@ -36,6 +36,11 @@ async fn the_format_is_the_one_that_is_asked_for_and_the_answer_says_so() {
                 "accept: text/plain;q=0.5\r\naccept: application/openmetrics-text;version=1.0.0\r\n",
                 openmetrics,
             ),
+            (
+                // A byte that is no ASCII spoils nothing but its own item.
+                "Accept: application/openmetrics-text;version=1.0.0, x/\u{ff};q=0.1\r\n",
+                openmetrics,
+            ),
             (&format!("Accept: {PROTO}\r\n"), (Format::Protobuf, PROTO)),
         ] {
             let answer = server.ask_with("GET", path, accept).await;

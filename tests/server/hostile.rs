@@ -310,3 +310,98 @@ async fn a_request_that_panics_takes_nothing_with_it() {
     assert_eq!(client.until_closed().await, b"");
     assert_serves(&server).await;
 }
+
+const PATIENT: &str = "X-Prometheus-Scrape-Timeout-Seconds: 600\r\n";
+
+/// Scrapes of patient clients while pulls hang.
+#[tokio::test]
+async fn a_scrape_that_finds_too_many_waiting_is_answered_at_once() {
+    let server = start_held(Settings::default()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let mut client = server.connect().await;
+        client
+            .send(format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{PATIENT}\r\n"))
+            .await;
+        waiting.push(client);
+    }
+    until(|| server.site.begun.load(Ordering::SeqCst) == 64).await;
+    for path in ["/metrics", "/probe?target=a"] {
+        let answer = server.ask_with("GET", path, PATIENT).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
+    server.open_gate();
+    for client in &mut waiting {
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let waits = server.site.scrapes.lock().unwrap().clone();
+    let is_long = |wait: &Duration| *wait > Duration::from_secs(60);
+    assert_eq!(
+        waits.iter().filter(|scrape| is_long(&scrape.wait)).count(),
+        64
+    );
+}
+
+#[tokio::test]
+async fn reloads_that_hang_leave_room_for_health_checks() {
+    let server = start_held(Settings {
+        enable_lifecycle: true,
+        ..with_limits(|limits| limits.connections = 80)
+    })
+    .await;
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let mut client = server.connect().await;
+        client
+            .send("POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await;
+        waiting.push(client);
+    }
+    until(|| server.site.begun.load(Ordering::SeqCst) == 64).await;
+    let refused = server.ask("POST", "/-/reload").await;
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
+    server.open_gate();
+    for client in &mut waiting {
+        assert_eq!(client.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let server = start(Settings::default()).await;
+    for headers in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a\r\nHost: b\r\n",
+        "Host: a b\r\n",
+        "Host: a/b\r\n",
+        "Host: user@a\r\n",
+        "Host: a:port\r\n",
+        "Host: a, b\r\n",
+    ] {
+        for path in ["/metrics", "/-/healthy", "/nowhere"] {
+            let mut client = server.connect().await;
+            client
+                .send(format!("GET {path} HTTP/1.1\r\n{headers}\r\n"))
+                .await;
+            client.0.shutdown().await.unwrap();
+            let answer = Answer::parse(&client.until_closed().await);
+            assert_eq!(answer.map(|answer| answer.status), Some(400), "{headers:?}");
+        }
+    }
+    assert!(server.site.scrapes.lock().unwrap().is_empty());
+    for (version, headers) in [
+        ("1.0", ""),
+        ("1.1", "Host:\r\n"),
+        ("1.1", "Host: [::1]:10042\r\n"),
+        ("1.1", "Host: exporter.example\r\n"),
+    ] {
+        let mut client = server.connect().await;
+        let request = format!("GET /metrics HTTP/{version}\r\n{headers}Connection: close\r\n\r\n");
+        client.send(request).await;
+        let answer = String::from_utf8(client.until_closed().await).unwrap();
+        assert!(answer.contains(" 200 OK"), "{headers:?}: {answer}");
+    }
+}

@@ -373,7 +373,9 @@ async fn all_else_is_not_found() {
         let answer = server.ask("GET", path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert!(
-            answer.body.contains("/metrics, /probe?target=NAME, /,"),
+            answer
+                .body
+                .contains("/metrics, /probe?target=NAME, /sd, /,"),
             "{}",
             answer.body
         );
@@ -398,4 +400,58 @@ async fn a_uri_may_come_with_its_host() {
     // The server is no proxy.
     let connect = server.ask("CONNECT", "elsewhere.example:443").await;
     assert!(connect.status >= 400, "{connect:?}");
+}
+
+#[tokio::test]
+async fn a_prefix_stands_in_front_of_every_path() {
+    let server = start(Settings {
+        route_prefix: "/cec".to_owned(),
+        ..Settings::default()
+    })
+    .await;
+    for path in [
+        "/metrics",
+        "/probe?target=a",
+        "/",
+        "/sd",
+        "/-/healthy",
+        "/-/ready",
+        "/-/style.css",
+    ] {
+        let answer = server.ask("GET", &format!("/cec{path}")).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    for path in ["/", "/cec"] {
+        let answer = server.ask("GET", path).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (302, Some("/cec/")),
+            "{path}"
+        );
+    }
+    for path in [
+        "/metrics",
+        "/-/healthy",
+        "/cecmetrics",
+        "/cec/cec/metrics",
+        "/cec//metrics",
+    ] {
+        let answer = server.ask("GET", path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.body.contains(" /cec/metrics,"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn targets_are_discovered() {
+    let server = start(Settings::default()).await;
+    let answer = server.ask("GET", "/sd").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let groups: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let expected = serde_json::json!([
+        {"targets": ["<a>"], "labels": {"__param_target": "<a>"}},
+    ]);
+    assert_eq!(groups, expected);
+    assert_eq!(server.ask("POST", "/sd").await.status, 405);
 }

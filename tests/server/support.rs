@@ -80,7 +80,8 @@ impl Site for Fake {
         self.scrapes.lock().unwrap().push(scrape);
         self.begun.fetch_add(1, Ordering::SeqCst);
         let leaving = Leaving(&self.left);
-        let permit = self.gate.acquire().await.unwrap();
+        // By its deadline at the latest, as a site promises.
+        let permit = tokio::time::timeout_at(deadline, self.gate.acquire()).await;
         std::mem::forget(leaving);
         drop(permit);
         Ok(self.metrics.lock().unwrap().clone())
@@ -99,11 +100,13 @@ impl Site for Fake {
             last_error: None,
             token_renewal: None,
             clock_skew: None,
+            proxy: None,
             calls: Vec::new(),
         };
         StatusView {
             version: "0.0.0-test".to_owned(),
             targets: vec![target],
+            reload_error: None,
         }
     }
 

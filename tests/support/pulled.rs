@@ -41,7 +41,8 @@ pub(crate) fn puller(
         max_concurrent_requests: 4,
         max_requests_per_second: 100_000.0,
         ca_file: None,
-        proxy_url: None,
+        proxy: None,
+        token_proxy: None,
     };
     let build = Build {
         version: "1",

@@ -37,6 +37,7 @@ async fn each_policy_with_each_client() {
         ("RequireAnyClientCert", false, [false, true, true]),
         ("RequireClientCert", true, [false, true, true]),
         ("VerifyClientCertIfGiven", true, [true, false, true]),
+        ("VerifyClientCertIfGiven", false, [true, true, true]),
         ("RequireAndVerifyClientCert", true, [false, false, true]),
     ] {
         let ca = if ca { "  client_ca_file: ca.pem\n" } else { "" };

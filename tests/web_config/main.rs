@@ -5,6 +5,7 @@
 
 mod client_certificates;
 mod hostile;
+mod http2;
 mod requests;
 mod startup;
 mod support;

@@ -76,6 +76,40 @@ fn a_bad_file_is_one_line_and_the_end() {
     assert!(error.contains("gone.yml: cannot be read: "), "{error}");
 }
 
+/// A key where its path belongs, as people paste it.
+#[test]
+fn a_pasted_key_is_not_shown() {
+    let files = Files::new("");
+    let key = files.authority.server().key.serialize_pem();
+    let indented = key.replace('\n', "\n    ");
+    let secret = key.lines().nth(1).unwrap();
+    let whole = format!("|\n    {indented}\n");
+    for (name, other, pasted) in [
+        ("key_file", "cert_file: cert.pem", whole.as_str()),
+        ("key_file", "cert_file: cert.pem", secret),
+        ("cert_file", "key_file: key.pem", &whole),
+        (
+            "client_ca_file",
+            "cert_file: cert.pem\n  key_file: key.pem",
+            &whole,
+        ),
+    ] {
+        let web = format!("tls_server_config:\n  {other}\n  {name}: {pasted}\n");
+        files.write("web.yml", &web);
+        let output = run(&files, "web.yml", free_port());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(!error.contains(secret), "{error}");
+        let place = format!(": tls_server_config.{name}: expected the path of a file");
+        let place = if pasted == secret {
+            ": tls_server_config.key_file: "
+        } else {
+            &place
+        };
+        assert!(error.contains(place), "{error}");
+    }
+}
+
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -175,3 +175,40 @@ async fn a_bad_file_lets_nobody_in() {
     let answer = server.ask_with("GET", "/metrics", &as_alice).await;
     assert_eq!(answer.status, 200);
 }
+
+/// An editor that writes in place leaves a file without its end for a moment.
+#[tokio::test]
+async fn users_are_not_turned_off_while_running() {
+    let (alice, as_alice) = with_user("alice");
+    let files = Files::new(&format!("rate_limit: {{}}\n{alice}"));
+    let server = files.start().await;
+    for without in ["rate_limit: {}\n", "rate_limit: {}\nbasic_auth_users:\n"] {
+        fs::write(files.path("web.yml"), without).unwrap();
+        assert_eq!(status(&server).await, 500, "{without:?}");
+        let answer = server.ask_with("GET", "/metrics", &as_alice).await;
+        assert_eq!(answer.status, 500, "{without:?}");
+    }
+    assert!(server.site.scrapes.lock().unwrap().is_empty());
+    files.write("web.yml", &alice);
+    assert_eq!(status(&server).await, 401);
+    let answer = server.ask_with("GET", "/metrics", &as_alice).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn certificates_of_clients_are_not_turned_off_while_running() {
+    let files = Files::new(TLS);
+    files.write("ca.pem", &files.authority.pem);
+    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
+    files.write("web.yml", &format!("{TLS}{required}"));
+    let server = files.start().await;
+    let identity = files.authority.server();
+    let known = files.authority.client(Some(&identity));
+    assert!(get(&server, &known, "/metrics", "").await.is_ok());
+    for weaker in ["", "  client_auth_type: RequestClientCert\n"] {
+        fs::write(files.path("web.yml"), format!("{TLS}{weaker}")).unwrap();
+        assert!(files.get(&server, "/metrics").await.is_err(), "{weaker}");
+    }
+    files.write("web.yml", &format!("{TLS}{required}"));
+    assert!(get(&server, &known, "/metrics", "").await.is_ok());
+}

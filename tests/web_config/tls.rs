@@ -187,13 +187,3 @@ async fn suites_and_curves_are_those_that_were_chosen() {
     let (_, tls) = stream.get_ref();
     assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
 }
-
-#[tokio::test]
-async fn http_2_is_not_offered() {
-    let files = Files::new(&format!("{TLS}http_server_config: {{http2: true}}\n"));
-    let server = files.start().await;
-    let mut client = (*files.authority.client(None)).clone();
-    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = connect(&server, &client.into()).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-}

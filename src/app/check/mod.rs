@@ -38,6 +38,8 @@ pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
             let report = Report {
                 ok: false,
                 error: Some(error.to_string()),
+                configuration: None,
+                warnings: Vec::new(),
                 targets: Vec::new(),
             };
             if format == CheckFormat::Json {
@@ -47,7 +49,7 @@ pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
         }
     };
     if format == CheckFormat::Text {
-        say(&report::heading(config.targets.len()))?;
+        say(&report::heading(&config))?;
     }
     // Made one by one beforehand: reading certificates blocks, and would be counted as time that
     // others' steps took.
@@ -60,7 +62,11 @@ pub(super) async fn run(arguments: &CheckArgs) -> Result<(), Stop> {
         say(&report::progress(&target, format))?;
         targets.push(target);
     }
-    let report = Report::of(targets);
+    let report = Report {
+        configuration: Some(config.origin.to_string()),
+        warnings: config.warnings,
+        ..Report::of(targets)
+    };
     say(&report.render(format))?;
     if report.ok { Ok(()) } else { Err(Stop::Told) }
 }

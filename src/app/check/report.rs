@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::app::NOTABLE_CLOCK_SKEW;
 use crate::cli::CheckFormat;
+use crate::config::Config;
 use crate::upstream::Error;
 
 /// All that was found. Its JSON is documented in the README: fields may come, none goes.
@@ -15,6 +16,10 @@ pub(super) struct Report {
     pub(super) ok: bool,
     /// Why there is no configuration to check.
     pub(super) error: Option<String>,
+    /// Where the configuration comes from.
+    pub(super) configuration: Option<String>,
+    /// What is doubtful about it.
+    pub(super) warnings: Vec<String>,
     pub(super) targets: Vec<TargetReport>,
 }
 
@@ -164,6 +169,8 @@ impl Report {
         Self {
             ok: targets.iter().all(|target| target.ok),
             error: None,
+            configuration: None,
+            warnings: Vec::new(),
             targets,
         }
     }
@@ -198,8 +205,14 @@ impl Report {
 }
 
 /// What is to be said before any target has been tried.
-pub(super) fn heading(all: usize) -> String {
-    format!("configuration: ok, {}\n", targets(all))
+pub(super) fn heading(config: &Config) -> String {
+    let all = targets(config.targets.len());
+    let mut text = format!("configuration: ok, {all}, from {}\n", config.origin);
+    for warning in &config.warnings {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    text
 }
 
 /// What is to be said of a target as soon as it is known.
@@ -231,6 +244,7 @@ fn mark(ok: Option<bool>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Origin;
     use crate::upstream::ErrorKind;
 
     fn report() -> Report {
@@ -276,7 +290,14 @@ b: FAILED
         assert_eq!(told, expected);
         let last = report.render(CheckFormat::Text);
         assert_eq!(last, "\nresult: FAILED, 1 of 2 targets: b\n");
-        assert_eq!(heading(1), "configuration: ok, 1 target\n");
+        let config = Config {
+            targets: Vec::new(),
+            origin: Origin::Environment,
+            warnings: vec!["mind the gap".to_owned()],
+        };
+        let expected =
+            "configuration: ok, 0 targets, from the variables CEC_...\nwarning: mind the gap\n";
+        assert_eq!(heading(&config), expected);
     }
 
     #[test]
@@ -312,6 +333,8 @@ a: ok
         let expected = serde_json::json!({
             "ok": false,
             "error": null,
+            "configuration": null,
+            "warnings": [],
             "targets": [
                 {"name": "a", "ok": true, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": true, "seconds": 0.012345,

@@ -171,7 +171,8 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         ),
         (
             "proxy_url: socks5://h",
-            "16: targets[0].proxy_url: {URL}, got \"socks5://h\"",
+            "16: targets[0].proxy_url: expected http:// or https:// and the host of an HTTP proxy, \
+             such as http://proxy.example.com:3128; SOCKS is not spoken",
         ),
         (
             "tenant_space_id: 空间",
@@ -195,11 +196,19 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         ),
         (
             "page_sise: 7",
-            "5: targets[0].page_sise: unknown key; the keys of a target are {KEYS}",
+            "5: targets[0].page_sise: unknown key; did you mean `page_size`?",
         ),
         (
             "page_sise:",
-            "5: targets[0].page_sise: unknown key; the keys of a target are {KEYS}",
+            "5: targets[0].page_sise: unknown key; did you mean `page_size`?",
+        ),
+        (
+            "endpont: x",
+            "5: targets[0].endpont: unknown key; did you mean `endpoint`?",
+        ),
+        (
+            "App_Key: x",
+            "5: targets[0].App_Key: unknown key; did you mean `app_key`?",
         ),
         (
             "\"app_secret:hunter2\": x",
@@ -279,7 +288,7 @@ fn a_mistake_in_the_whole_is_one_line_too() {
         ),
         (
             "target: []".to_owned(),
-            ":1:1: target: unknown key; the keys here are defaults and targets",
+            ":1:1: target: unknown key; did you mean `targets`?",
         ),
         (
             "targets: []\ntargets: []".to_owned(),
@@ -351,23 +360,23 @@ fn a_mistake_in_the_whole_is_one_line_too() {
         ),
         (
             secret("app_secret_file: absent"),
-            ":1:83: targets[0].app_secret_file: expected a file with a secret, but absent cannot be read: No such file or directory (os error 2)",
+            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)",
         ),
         (
             secret("app_secret_file: '${SECRET}'"),
-            ":1:83: targets[0].app_secret_file: expected a file with a secret, but ${SECRET} cannot be read: No such file or directory (os error 2)",
+            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)",
         ),
         (
             secret("app_secret_file: empty"),
-            ":1:83: targets[0].app_secret_file: expected a file with a secret, but empty is empty",
+            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is empty",
         ),
         (
             secret("app_secret_file: large"),
-            ":1:83: targets[0].app_secret_file: expected a file with a secret, but large is larger than 64 KiB",
+            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is larger than 64 KiB",
         ),
         (
             secret("app_secret_file: lines"),
-            ":1:83: targets[0].app_secret_file: expected a file with a secret, but lines is not one line of printable ASCII without spaces around it",
+            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is not one line of printable ASCII without spaces around it",
         ),
         (
             two("name: a"),

@@ -76,7 +76,8 @@ fn a_short_file_gives_the_defaults() {
         max_concurrent_requests: 4,
         max_requests_per_second: 10.0,
         ca_file: None,
-        proxy_url: None,
+        proxy: None,
+        token_proxy: None,
         max_calls: 5_000_000,
         stale_after: Duration::from_secs(600),
     };
@@ -156,7 +157,7 @@ targets:
     assert_eq!(target.stale_after, Duration::ZERO);
     assert!(target.ca_file.as_ref().unwrap().ends_with("secret"));
     assert_eq!(
-        target.proxy_url.as_ref().unwrap().expose().as_str(),
+        target.proxy.as_ref().unwrap().url.expose().as_str(),
         "http://user:hunter2@proxy:3128/"
     );
     for shown in [format!("{config:?}"), format!("{config:#?}")] {
@@ -188,10 +189,7 @@ fn a_target_wins_over_the_defaults() {
         (a.lookback, b.lookback),
         (Duration::from_secs(3600), Duration::from_secs(3600))
     );
-    assert_eq!(
-        (a.proxy_url.is_some(), b.proxy_url.is_some()),
-        (true, false)
-    );
+    assert_eq!((a.proxy.is_some(), b.proxy.is_some()), (true, false));
     // A key without a value says nothing.
     assert_eq!(b.tenant_space_id.as_deref(), Some("t"));
     assert_eq!(

@@ -109,13 +109,21 @@ const OTHER_CURVES: [&str; 4] = [
     "SecP384r1MLKEM1024",
 ];
 
+/// Something that Go has a name for.
+pub(super) enum Named<T> {
+    /// It is there.
+    Supported(T),
+    /// Go has it, and rustls does not.
+    Lacking(String),
+}
+
 /// A cipher suite by Go's name.
-pub(super) fn cipher_suite(text: &str) -> Result<SupportedCipherSuite, Problem> {
+pub(super) fn cipher_suite(text: &str) -> Result<Named<SupportedCipherSuite>, Problem> {
     find(text, "cipher suite", &SUITES, &OTHER_SUITES)
 }
 
 /// A curve by Go's name.
-pub(super) fn curve(text: &str) -> Result<&'static dyn SupportedKxGroup, Problem> {
+pub(super) fn curve(text: &str) -> Result<Named<&'static dyn SupportedKxGroup>, Problem> {
     find(text, "curve", &CURVES, &OTHER_CURVES)
 }
 
@@ -124,17 +132,18 @@ fn find<T: Copy>(
     what: &str,
     known: &[(&str, T)],
     others: &[&str],
-) -> Result<T, Problem> {
+) -> Result<Named<T>, Problem> {
     if let Some((_, found)) = known.iter().find(|(name, _)| *name == text) {
-        return Ok(*found);
+        return Ok(Named::Supported(*found));
+    }
+    if others.contains(&text) {
+        return Ok(Named::Lacking(text.to_owned()));
     }
     let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
-    Err(Problem::new(if others.contains(&text) {
-        format!("Go knows this {what}, but rustls, which does TLS here, lacks it; it has {names}")
-    } else {
-        format!("expected a {what} by Go's name, one of {names}")
-    }))
+    Err(Problem::new(format!(
+        "expected a {what} by Go's name, one of {names}"
+    )))
 }
 
 /// Units in nanoseconds.

@@ -38,6 +38,8 @@ pub struct WebConfig {
     pub users: BTreeMap<String, Secret>,
     /// Headers for every answer.
     pub headers: HeaderMap,
+    /// Whether HTTP/2 is not offered to clients that connect over TLS.
+    pub http1_only: bool,
     /// How many requests are answered; `None` is all of them.
     pub rate_limit: Option<RateLimit>,
     /// What to tell the operator: settings that are taken otherwise than written.
@@ -128,7 +130,7 @@ impl WebFile {
         {
             return Ok(Some(Arc::clone(&made.server)));
         }
-        let server = Arc::new(tls.server(&pem).map_err(in_file)?);
+        let server = Arc::new(tls.server(&pem, !config.http1_only).map_err(in_file)?);
         last.tls = Some(Made {
             pem,
             server: Arc::clone(&server),
@@ -145,7 +147,21 @@ impl WebFile {
                 let message = "has become empty; to turn everything in it off, restart";
                 return Err(ConfigError::plain(message).in_file(&self.path));
             }
-            last.config = Arc::new(parse(&text, &self.path)?);
+            let config = parse(&text, &self.path)?;
+            // Half of a file that is written in place can be a whole one without its users.
+            if config.users.is_empty() && !last.config.users.is_empty() {
+                let message = "expected users as before: passwords are not turned off without a \
+                    restart";
+                return Err(ConfigError::key("basic_auth_users", message).in_file(&self.path));
+            }
+            let strictness = |config: &WebConfig| config.tls.as_ref().map(Tls::strictness);
+            if strictness(&config) < strictness(&last.config) && config.tls.is_some() {
+                let message = "expected certificates of clients to be asked for as before: that \
+                    is not turned off without a restart";
+                let key = "tls_server_config.client_auth_type";
+                return Err(ConfigError::key(key, message).in_file(&self.path));
+            }
+            last.config = Arc::new(config);
             last.text = text;
         }
         Ok(Arc::clone(&last.config))

@@ -34,8 +34,8 @@ impl<'a> Entry<'a> {
         let mut children = Vec::new();
         for (key, child) in self.named()? {
             if !keys.contains(&key.name.as_str()) {
-                let keys = format!("the keys here are {}", keys.join(", "));
-                return Err(document::unknown(&self.path, key, &keys));
+                let keys = keys.iter().copied();
+                return Err(document::unknown(&self.path, key, "here", keys));
             }
             if !matches!(child.node.value, Value::Null) {
                 children.push(child);

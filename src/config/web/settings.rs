@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 
 use super::super::error::ConfigError;
 use super::super::secret::Secret;
@@ -74,7 +74,7 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
             "tls_server_config" => {
                 config.tls = tls::parse(&entry, directory, &mut config.warnings)?;
             }
-            "http_server_config" => config.headers = http(&entry)?,
+            "http_server_config" => http(&entry, &mut config)?,
             "basic_auth_users" => config.users = users(&entry)?,
             _ => config.rate_limit = rate_limit(&entry)?,
         }
@@ -82,12 +82,10 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
     Ok(config)
 }
 
-fn http(section: &Entry<'_>) -> Result<HeaderMap, ConfigError> {
-    let mut headers = HeaderMap::new();
+fn http(section: &Entry<'_>, config: &mut WebConfig) -> Result<(), ConfigError> {
     for entry in section.children(&["http2", "headers"])? {
         if entry.name == "http2" {
-            // Allows HTTP/2 and does not ask for it; HTTP/1.1 is what there is.
-            entry.read(boolean)?;
+            config.http1_only = !entry.read(boolean)?;
             continue;
         }
         for (key, entry) in entry.named()? {
@@ -98,11 +96,12 @@ fn http(section: &Entry<'_>) -> Result<HeaderMap, ConfigError> {
                 return Err(ConfigError::key(entry.path, message).at(key.position));
             };
             if !entry.is_empty() {
-                headers.insert(name.clone(), entry.read(header_value(allowed))?);
+                let value = entry.read(header_value(allowed))?;
+                config.headers.insert(name.clone(), value);
             }
         }
     }
-    Ok(headers)
+    Ok(())
 }
 
 fn header_value(allowed: &[&str]) -> impl Fn(&str) -> Result<HeaderValue, Problem> {

@@ -23,6 +23,15 @@ enum Place {
     File(PathBuf),
 }
 
+/// Reads PEM text, without the mark that editors on Windows put in front.
+fn read(path: &Path) -> Result<Vec<u8>, files::FileError> {
+    let mut bytes = files::read(path, super::MAX_BYTES)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
+}
+
 impl Source {
     /// PEM text in the file itself.
     pub(super) fn inline(entry: &Entry<'_>) -> Result<Self, ConfigError> {
@@ -49,9 +58,13 @@ impl Source {
     pub(super) fn read(&self) -> Result<Vec<u8>, ConfigError> {
         match &self.place {
             Place::Inline(text) => Ok(text.expose().as_bytes().to_vec()),
-            Place::File(path) => files::read(path, super::MAX_BYTES).map_err(|error| {
-                let path = path.display();
-                self.problem(&format!("expected a readable file, but {path} {error}"))
+            Place::File(path) => read(path).map_err(|error| {
+                // A key in the place of its path must not be shown.
+                let shown = match self.key.ends_with(".key_file") {
+                    true => "that file".to_owned(),
+                    false => path.display().to_string(),
+                };
+                self.problem(&format!("expected a readable file, but {shown} {error}"))
             }),
         }
     }

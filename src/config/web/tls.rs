@@ -13,7 +13,7 @@ use rustls::{ProtocolVersion, ServerConfig, SupportedCipherSuite, SupportedProto
 use super::super::error::ConfigError;
 use super::super::value::Problem;
 use super::client_auth::{self, Policy};
-use super::go::{self, Version};
+use super::go::{self, Named, Version};
 use super::reader::Entry;
 use super::settings::boolean;
 use super::source::Source;
@@ -100,6 +100,19 @@ pub(super) fn parse(
             "expected a client_auth_type that makes use of it, such as RequireAndVerifyClientCert",
         ));
     }
+    let mut policy = policy;
+    if let Some(entry) = find("client_auth_type")
+        && policy == Policy::VerifyClientCertIfGiven
+        && client_ca.is_none()
+    {
+        // Without a certificate a client comes in anyway, so that there is nothing to protect.
+        warnings.push(format!(
+            "{}: taken as RequestClientCert, as there is no client_ca_file or client_ca to verify \
+             certificates by",
+            entry.path
+        ));
+        policy = Policy::RequestClientCert;
+    }
     if let Some(entry) = find("client_auth_type")
         && policy.verifies()
         && client_ca.is_none()
@@ -116,11 +129,11 @@ pub(super) fn parse(
 
     let versions = versions(find("min_version"), find("max_version"), warnings)?;
     let suites = match find("cipher_suites") {
-        Some(entry) => suites(entry, &versions)?,
+        Some(entry) => suites(entry, &versions, warnings)?,
         None => Vec::new(),
     };
     let curves = match find("curve_preferences") {
-        Some(entry) => entry.list(go::curve)?,
+        Some(entry) => supported(entry, go::curve, warnings)?,
         None => Vec::new(),
     };
     let prefer_own_suites = match find("prefer_server_cipher_suites") {
@@ -208,8 +221,9 @@ fn versions(
 fn suites(
     entry: &Entry<'_>,
     versions: &[&'static SupportedProtocolVersion],
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
-    let suites = entry.list(go::cipher_suite)?;
+    let suites = supported(entry, go::cipher_suite, warnings)?;
     let is_12 = |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_2;
     let only_12 = versions
         .iter()
@@ -220,7 +234,43 @@ fn suites(
     Ok(suites)
 }
 
+/// The entries of a list that rustls has. Those that only Go has are left out with a warning, as
+/// long as there are others.
+fn supported<T>(
+    entry: &Entry<'_>,
+    parse: impl Fn(&str) -> Result<Named<T>, Problem>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<T>, ConfigError> {
+    let (mut found, mut lacking) = (Vec::new(), Vec::new());
+    for named in entry.list(parse)? {
+        match named {
+            Named::Supported(value) => found.push(value),
+            Named::Lacking(name) => lacking.push(name),
+        }
+    }
+    if lacking.is_empty() {
+        return Ok(found);
+    }
+    let lacking = lacking.join(", ");
+    if found.is_empty() {
+        return Err(entry.error(format!(
+            "expected at least one that rustls has, which does TLS here; it lacks {lacking}"
+        )));
+    }
+    let path = &entry.path;
+    warnings.push(format!(
+        "{path}: left out, as rustls, which does TLS here, lacks it: {lacking}"
+    ));
+    Ok(found)
+}
+
 impl Tls {
+    /// How much is asked of clients: whether one must have a certificate, and of whom.
+    pub(super) fn strictness(&self) -> u8 {
+        u8::from(self.policy.requires())
+            + u8::from(self.policy.verifies() && self.policy.requires())
+    }
+
     /// Reads the certificates and the key. Blocks.
     pub(super) fn read(&self) -> Result<Pem, ConfigError> {
         Ok(Pem {
@@ -231,7 +281,7 @@ impl Tls {
     }
 
     /// What rustls needs to serve with them.
-    pub(super) fn server(&self, pem: &Pem) -> Result<ServerConfig, ConfigError> {
+    pub(super) fn server(&self, pem: &Pem, http2: bool) -> Result<ServerConfig, ConfigError> {
         let provider = Arc::new(self.provider());
         let certified = self.certified_key(pem, &provider)?;
         let verifier = match (&self.client_ca, &pem.client_ca) {
@@ -249,7 +299,12 @@ impl Tls {
             .map_err(|error| self.cert.problem(&format!("TLS cannot be set up: {error}")))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let protocols: &[&[u8]] = if http2 {
+            &[b"h2", b"http/1.1"]
+        } else {
+            &[b"http/1.1"]
+        };
+        server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         server.ignore_client_order = self.prefer_own_suites;
         if self.policy != Policy::NoClientCert {
             // A resumed session would skip the look at the certificate, which may have expired.

@@ -7,9 +7,11 @@ mod bucket;
 mod credentials;
 mod handshake;
 mod passwords;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -109,6 +111,7 @@ impl Guard {
     pub(super) async fn answer<B>(
         &self,
         request: Request<B>,
+        peer: IpAddr,
         is_exempt: bool,
         pass: impl AsyncFnOnce(Request<B>) -> Response<Body>,
     ) -> Response<Body> {
@@ -121,7 +124,7 @@ impl Guard {
                 return routes::text(StatusCode::INTERNAL_SERVER_ERROR, reason);
             }
         };
-        let mut response = match self.admit(&rules, request.headers(), is_exempt).await {
+        let mut response = match self.admit(&rules, request.headers(), peer, is_exempt).await {
             Ok(()) => pass(request).await,
             Err(refusal) => refusal,
         };
@@ -135,6 +138,7 @@ impl Guard {
         &self,
         rules: &Arc<Rules>,
         headers: &HeaderMap,
+        peer: IpAddr,
         is_exempt: bool,
     ) -> Result<(), Response<Body>> {
         if let Some(limit) = rules.rate_limit {
@@ -148,7 +152,7 @@ impl Guard {
             return Ok(());
         }
         let verdict = match credentials::of(headers) {
-            Some(credentials) => self.passwords.check(rules, credentials).await,
+            Some(credentials) => self.passwords.check(rules, credentials, peer).await,
             None => Verdict::Wrong,
         };
         match verdict {
@@ -163,10 +167,7 @@ impl Guard {
             }
             Verdict::Busy => {
                 let reason = "Too many passwords are being checked.";
-                let mut refusal = routes::text(StatusCode::SERVICE_UNAVAILABLE, reason);
-                let value = HeaderValue::from_static("1");
-                refusal.headers_mut().insert(header::RETRY_AFTER, value);
-                Err(refusal)
+                Err(routes::retry_later(reason))
             }
         }
     }

@@ -45,6 +45,9 @@ pub(super) fn write(
     if let Some(skew) = target.clock_skew {
         write_clock_skew(page, skew)?;
     }
+    if let Some(proxy) = &target.proxy {
+        write_fact(page, "Proxy", &Escaped(proxy))?;
+    }
     match &target.last_error {
         Some(error) => write_error(page, error, now)?,
         None => write_fact(page, "Last error", &"none")?,
@@ -58,6 +61,18 @@ pub(super) fn write(
         "<p class=\"links\"><a href=\".{path}?target={query}\">metrics</a> \
          <a href=\"./probe?target={query}\">probe</a> \
          <a href=\"./?target={query}\">this target alone</a></p>\n</section>",
+    )
+}
+
+/// What nobody must overlook who takes the page for what the configuration says.
+pub(super) fn write_banner(page: &mut String, error: &LastError, now: UnixSeconds) -> fmt::Result {
+    let cut: String = error.message.chars().take(LONGEST_ERROR).collect();
+    writeln!(
+        page,
+        "<p class=\"banner\" role=\"alert\"><b>The configuration was not reloaded</b> {moment}: \
+         <code>{message}</code>. The old one stays in force.</p>",
+        moment = Moment(Some(error.at), now),
+        message = Escaped(&cut),
     )
 }
 

@@ -71,6 +71,9 @@ fn write_page(
         metrics = Escaped(telemetry_path),
         summary = summary(view, is_part),
     )?;
+    if let Some(error) = &view.reload_error {
+        card::write_banner(page, error, now)?;
+    }
     if is_part {
         page.push_str("<p><a href=\"./\">all targets</a></p>\n");
     }

@@ -26,6 +26,7 @@ fn target(name: &str, state: TargetState) -> TargetView {
         last_error: None,
         token_renewal: Some(NOW + 500),
         clock_skew: None,
+        proxy: None,
         calls: Vec::new(),
     }
 }
@@ -42,7 +43,12 @@ fn calls(call_type: &str, status: &str, calls: u64) -> CallCount {
 
 fn page(targets: Vec<TargetView>) -> String {
     let version = "1.2.3".to_owned();
-    render(&StatusView { version, targets }, "/metrics", false, NOW)
+    let view = StatusView {
+        version,
+        targets,
+        reload_error: None,
+    };
+    render(&view, "/metrics", false, NOW)
 }
 
 fn assert_has(page: &str, wanted: &str) {
@@ -186,6 +192,39 @@ fn calls_are_grouped_by_type_with_bars() {
     );
 }
 
+#[test]
+fn a_configuration_that_is_not_in_force_is_said_above_all() {
+    let mut view = StatusView {
+        version: "1.2.3".to_owned(),
+        targets: vec![target("support", TargetState::Up)],
+        reload_error: None,
+    };
+    assert!(!render(&view, "/metrics", false, NOW).contains("banner"));
+    view.reload_error = Some(LastError {
+        at: NOW - 42,
+        message: "cec_exporter.yml:3:5: bad key".to_owned(),
+        likely_cause: None,
+    });
+    let page = render(&view, "/metrics", false, NOW);
+    let (before, _) = page.split_once("<main>").unwrap();
+    assert_has(before, "The configuration was not reloaded");
+    assert_has(before, "42 s ago");
+    assert_has(before, "cec_exporter.yml:3:5: bad key");
+}
+
+#[test]
+fn a_proxy_is_shown() {
+    let proxied = TargetView {
+        proxy: Some("http://proxy:3128 (HTTPS_PROXY)".to_owned()),
+        ..target("a", TargetState::Up)
+    };
+    assert_has(
+        &page(vec![proxied]),
+        "<dt>Proxy</dt><dd>http://proxy:3128 (HTTPS_PROXY)</dd>",
+    );
+    assert!(!page(vec![target("a", TargetState::Up)]).contains("Proxy"));
+}
+
 /// Each string of a view is hostile; none reaches the page as it is.
 #[test]
 fn everything_is_escaped() {
@@ -203,17 +242,23 @@ fn everything_is_escaped() {
                     message: evil(),
                     likely_cause: Some(evil()),
                 }),
+                proxy: Some(evil()),
                 calls: vec![calls(EVIL, EVIL, 1)],
                 ..target("", state)
             })
             .into(),
+        reload_error: Some(LastError {
+            at: NOW,
+            message: evil(),
+            likely_cause: None,
+        }),
     };
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
     let page = render(&view, EVIL, false, NOW);
     assert!(!page.contains("<b "), "{page}");
-    // The version, the path and the two names of the summary; six strings and once more the path
-    // of each target.
-    assert_eq!(page.matches(SAFE).count(), 4 + 2 * 7, "{page}");
+    // The version, the path, the banner and the two names of the summary; seven strings and once
+    // more the path of each target.
+    assert_eq!(page.matches(SAFE).count(), 5 + 2 * 8, "{page}");
     assert_eq!(page.matches(query).count(), 2 * 3, "{page}");
 
     // And the same with a line for each.
@@ -283,7 +328,12 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
 fn a_part_leads_back_to_the_whole() {
     let version = "1.2.3".to_owned();
     let targets = vec![target("a", TargetState::Up)];
-    let part = render(&StatusView { version, targets }, "/metrics", true, NOW);
+    let view = StatusView {
+        version,
+        targets,
+        reload_error: None,
+    };
+    let part = render(&view, "/metrics", true, NOW);
     assert_has(&part, "<a href=\"./\">all targets</a>");
 }
 

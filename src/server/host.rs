@@ -1,0 +1,78 @@
+//! The header `Host`: one that is missing, there twice or malformed is read differently by servers
+//! in a row, and RFC 9112 answers it with 400.
+
+use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::{Request, Response, StatusCode, Version};
+
+use super::routes::{self, Body};
+
+/// An answer that ends the connection, for a request whose `Host` is not as it must be.
+pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let wrong = match (hosts.next(), hosts.next()) {
+        // In HTTP/2 there is `:authority` in its place, and HTTP/1.0 is older than both.
+        (None, _) if request.version() != Version::HTTP_11 => return None,
+        (None, _) => "A request needs a header Host.",
+        (Some(_), Some(_)) => "A request has one header Host.",
+        (Some(host), None) if is_host(host) => return None,
+        (Some(_), None) => "The header Host is malformed.",
+    };
+    let mut refusal = routes::text(StatusCode::BAD_REQUEST, wrong);
+    let close = HeaderValue::from_static("close");
+    refusal.headers_mut().insert(CONNECTION, close);
+    Some(refusal)
+}
+
+/// A name or an address, with or without a port; empty where the client knows none.
+fn is_host(value: &HeaderValue) -> bool {
+    let text = value.as_bytes();
+    if text.is_empty() {
+        return true;
+    }
+    let Ok(authority) = Authority::try_from(text) else {
+        return false;
+    };
+    let port = authority.as_str().strip_prefix(authority.host());
+    !authority.host().is_empty()
+        && port.is_some_and(|port| port.is_empty() || port == ":" || authority.port_u16().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_hosts_and_nothing_else_is() {
+        for host in [
+            "",
+            "x",
+            "x:80",
+            "x:",
+            "exporter_1.example:10042",
+            "192.0.2.1",
+            "[::1]:9",
+        ] {
+            assert!(is_host(&HeaderValue::from_static(host)), "{host:?}");
+        }
+        for host in [
+            "a b",
+            "a/b",
+            "a@b",
+            "user:pw@b:80",
+            "a:b",
+            "a:65536",
+            "[::1",
+            "http://a",
+            "a?b",
+            "a#b",
+            ":80",
+            "a:80:90",
+            "a\\b",
+            "<a>",
+        ] {
+            assert!(!is_host(&HeaderValue::from_static(host)), "{host:?}");
+        }
+        assert!(!is_host(&HeaderValue::from_bytes(b"\xff").unwrap()));
+    }
+}

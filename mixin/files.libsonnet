@@ -32,4 +32,14 @@
     'alerts.rules.yml': yaml({ groups: alerts.groups }),
   },
   runbooks:: alerts.runbooks,
+
+  local t = (import 'text/translate.libsonnet')(config.language),
+  local board(make) = std.manifestJsonEx(make(config, t), '  ') + '\n',
+  dashboards:: {
+    'contact-centre.json': board(import 'dashboards/contact-centre.libsonnet'),
+    'exporter.json': board(import 'dashboards/exporter.libsonnet'),
+    'pipeline.json': board(import 'dashboards/pipeline.libsonnet'),
+    'speech-quality.json': board(import 'dashboards/speech-quality.libsonnet'),
+    'summary.json': board(import 'dashboards/summary.libsonnet'),
+  },
 }

@@ -4,7 +4,9 @@ local english = mixin;
 local chinese = mixin { config+:: { language: 'zh' } };
 local under(directory, files) = { [directory + '/' + name]: files[name] for name in std.objectFields(files) };
 
-under('deploy/prometheus', english.rules)
+under('dashboards', english.dashboards)
++ under('dashboards/zh-CN', chinese.dashboards)
++ under('deploy/prometheus', english.rules)
 + under('deploy/prometheus/runbooks', english.runbooks)
 + under('deploy/prometheus/zh-CN', chinese.rules)
 + under('deploy/prometheus/zh-CN/runbooks', chinese.runbooks)

@@ -18,12 +18,12 @@ function(config) {
   // Histograms, whether they are stored as classic, native or both. The classic one comes first,
   // so that nothing counts twice where both are stored.
   local both(classic, native) = '%s or %s' % [classic, native],
-  count(metric, selector, range, fn='rate')::
-    both('%s(%s_count%s[%s])' % [fn, metric, braces(selector), range],
-         'histogram_count(%s(%s%s[%s]))' % [fn, metric, braces(selector), range]),
-  sum(metric, selector, range, fn='rate')::
-    both('%s(%s_sum%s[%s])' % [fn, metric, braces(selector), range],
-         'histogram_sum(%s(%s%s[%s]))' % [fn, metric, braces(selector), range]),
+  count(metric, selector, range, fn='rate', offset='')::
+    both('%s(%s_count%s[%s]%s)' % [fn, metric, braces(selector), range, offset],
+         'histogram_count(%s(%s%s[%s]%s))' % [fn, metric, braces(selector), range, offset]),
+  sum(metric, selector, range, fn='rate', offset='')::
+    both('%s(%s_sum%s[%s]%s)' % [fn, metric, braces(selector), range, offset],
+         'histogram_sum(%s(%s%s[%s]%s))' % [fn, metric, braces(selector), range, offset]),
   // Observations up to a bound. Prometheus 3 spells the bound 300 as 300.0, and across an upgrade
   // both are there: `sum without (le)` over this takes them together.
   upTo(metric, selector, bound, range, fn='rate')::
@@ -34,13 +34,19 @@ function(config) {
 
   // A quantile of the histograms added up by these labels. Both spellings of a bound become one:
   // added up apart they would put every quantile into the last bucket.
+  local added(metric, selector, range, by, fn) =
+    'label_replace(sum by (%s) (label_replace(%s, "bound", "$1", "le", "(.+?)(\\\\.0)?")), "le", "$1", "bound", "(.+)")'
+    % [std.join(', ', by + ['bound']), self.one('%s(%s_bucket%s[%s])' % [fn, metric, braces(selector), range])],
+  local native(metric, selector, range, by, fn) =
+    (if by == [] then 'sum(%s)' else 'sum by (' + std.join(', ', by) + ') (%s)') % ('%s(%s%s[%s])' % [fn, metric, braces(selector), range]),
   quantile(q, metric, selector, range, by=[])::
-    local bounds = std.join(', ', by + ['bound']);
-    local classic =
-      'label_replace(sum by (%s) (label_replace(%s, "bound", "$1", "le", "(.+?)(\\\\.0)?")), "le", "$1", "bound", "(.+)")'
-      % [bounds, self.one('rate(%s_bucket%s[%s])' % [metric, braces(selector), range])];
-    local native = 'sum by (%s) (rate(%s%s[%s]))' % [std.join(', ', by), metric, braces(selector), range];
-    both('histogram_quantile(%s, %s)' % [q, classic], 'histogram_quantile(%s, %s)' % [q, native]),
+    // Nothing observed is NaN, which would show in legends.
+    both('histogram_quantile(%s, sum by (%s) (%s)) >= 0' % [q, std.join(', ', by + ['le']), added(metric, selector, range, by, 'rate')],
+         'histogram_quantile(%s, %s) >= 0' % [q, native(metric, selector, range, by, 'rate')]),
+  // For heatmaps.
+  buckets(metric, selector, range)::
+    both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase'),
+         native(metric, selector, range, [], 'increase')),
 
   ratio(part, whole):: '%s / (%s > 0)' % [part, whole],
 }

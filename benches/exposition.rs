@@ -10,9 +10,9 @@ use std::io::Write;
 use std::time::Instant;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, render};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, Shown, render};
 use cec_exporter::metrics::tallies::Tallies;
-use cec_exporter::model::{CallType, Event, Measure, Measures, Role, Speech, Status};
+use cec_exporter::model::{CallType, Event, Measure, Measures, Processing, Role, Speech, Status};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::proto::{self, MetricFamily, MetricType};
@@ -47,13 +47,13 @@ fn calls(seed: u64) -> CallMetrics {
             duration: units(1200.0),
             channels,
         };
-        let after = Some(rng.u32(..7200));
+        let processing = Processing::Took(rng.u32(..7200));
         for event in [
             Event::Appeared { call_type, status },
             Event::Processed {
                 call_type,
                 status,
-                after,
+                processing,
             },
             Event::Succeeded {
                 call_type,
@@ -66,6 +66,7 @@ fn calls(seed: u64) -> CallMetrics {
     CallMetrics {
         tallies,
         oldest_pending: vec![(CallType::VOICE, Status::from_number(0), 1_700_000_000)],
+        recent: BTreeMap::from([(CallType::VOICE, 100), (CallType::TEXT, 20)]),
         counted_from: Some(1_700_000_000),
     }
 }
@@ -78,6 +79,7 @@ fn own(names: &[String]) -> Gathered {
     };
     let known = KnownLabels {
         apis: vec!["token".into(), "details".into()],
+        codes: vec!["200".into(), "429".into(), "503".into()],
         failures: vec!["timeout".into(), "connect".into(), "auth".into()],
         rejections: vec!["shape".into(), "identity".into()],
     };
@@ -193,7 +195,11 @@ fn measure(targets: usize) {
         .collect();
     let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
     let all: Vec<CallMetrics> = (0..targets as u64).map(calls).collect();
-    let calls: Vec<(&str, &CallMetrics)> = names_of.iter().copied().zip(&all).collect();
+    let calls: Vec<Shown<'_>> = names_of
+        .iter()
+        .zip(&all)
+        .map(|(name, calls)| Shown::all(name, calls))
+        .collect();
     let own = own(&names);
     let write = |format| render(format, &calls, &own, Own::With(&names_of));
     let [text, openmetrics, protobuf] = Format::ALL.map(write);

@@ -192,6 +192,11 @@ pub struct ServeArgs {
     /// for OpenMetrics or protobuf [default: off, as it identifies a call].
     #[arg(long = "metrics.exemplars")]
     pub exemplars: bool,
+
+    /// Add a line _created to each counter and histogram in OpenMetrics text. Prometheus stores
+    /// each of them as a series of its own [default: off; protobuf has created timestamps anyway].
+    #[arg(long = "metrics.created-timestamps")]
+    pub created_timestamps: bool,
 }
 
 /// The flags of the demonstration.
@@ -214,6 +219,10 @@ pub struct DemoArgs {
     /// for OpenMetrics or protobuf [default: off].
     #[arg(long = "metrics.exemplars")]
     pub exemplars: bool,
+
+    /// Add a line _created to each counter and histogram in OpenMetrics text [default: off].
+    #[arg(long = "metrics.created-timestamps")]
+    pub created_timestamps: bool,
 }
 
 /// The flags of the check.

@@ -5,7 +5,7 @@
 
 mod event;
 
-pub use event::{Event, Place};
+pub use event::{Event, Outcome, Place, Processing};
 
 use std::collections::HashSet;
 use std::fmt;
@@ -120,23 +120,24 @@ impl fmt::Display for CallType {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Status(Code);
 
-/// The vendor's documented codes: number, name of the label, and whether a call rests there.
-const DOCUMENTED: [(Code, &str, bool); 15] = [
-    (0, "waiting", false),
-    (3, "transcribing", false),
-    (1, "inspecting", false),
-    (2, "succeeded", true),
-    (9, "inspection_failed", true),
-    (31, "asr_empty", true),
-    (32, "asr_failed", true),
-    (33, "asr_upload_failed", true),
-    (34, "asr_submit_failed", true),
-    (35, "multimedia_failed", true),
-    (36, "tuc_failed", true),
-    (37, "asr_conversion_failed", true),
-    (38, "result_update_failed", true),
-    (39, "task_failed", true),
-    (40, "invalid_audio", true),
+/// The vendor's documented codes: number, name of the label, whether a call rests there, and
+/// whether it is about audio, which a text call does not have.
+const DOCUMENTED: [(Code, &str, bool, bool); 15] = [
+    (0, "waiting", false, false),
+    (3, "transcribing", false, true),
+    (1, "inspecting", false, false),
+    (2, "succeeded", true, false),
+    (9, "inspection_failed", true, false),
+    (31, "asr_empty", true, true),
+    (32, "asr_failed", true, true),
+    (33, "asr_upload_failed", true, true),
+    (34, "asr_submit_failed", true, true),
+    (35, "multimedia_failed", true, false),
+    (36, "tuc_failed", true, false),
+    (37, "asr_conversion_failed", true, true),
+    (38, "result_update_failed", true, false),
+    (39, "task_failed", true, false),
+    (40, "invalid_audio", true, true),
 ];
 
 impl Status {
@@ -172,10 +173,17 @@ impl Status {
 
     /// Whether a call stays there unless someone sends it round again.
     pub fn is_final(self) -> bool {
-        self.row().is_some_and(|(_, _, is_final)| *is_final)
+        self.row().is_some_and(|(_, _, is_final, _)| *is_final)
     }
 
-    fn row(self) -> Option<&'static (Code, &'static str, bool)> {
+    /// Whether calls of this type can be expected in this status: a text call has no audio that
+    /// could be transcribed.
+    pub fn suits(self, call_type: CallType) -> bool {
+        let is_about_audio = self.row().is_some_and(|(.., audio)| *audio);
+        !(is_about_audio && call_type == CallType::TEXT)
+    }
+
+    fn row(self) -> Option<&'static (Code, &'static str, bool, bool)> {
         DOCUMENTED.iter().find(|(code, ..)| *code == self.0)
     }
 }
@@ -183,7 +191,7 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.row() {
-            Some((_, name, _)) => f.write_str(name),
+            Some((_, name, ..)) => f.write_str(name),
             None => write_code(f, self.0),
         }
     }

@@ -7,6 +7,7 @@ mod support;
 
 use support::client::ask;
 use support::process::{Process, command, scrape};
+use support::simulated::{SimulatedVendor, settled};
 use support::{eventually, samples::Samples};
 
 fn calls(samples: &Samples) -> f64 {
@@ -39,6 +40,13 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
         let count = "cec_call_speech_ratio_count";
         assert!(first.one(count, &[("role", role)]) > 10_000.0);
     }
+    // Some speakers in it have no name.
+    let series = series_of(&first, "demo");
+    assert!(first.has("cec_call_silence_seconds_count", &[("role", "unknown")]));
+    assert!(
+        series <= MOST_SERIES + UNKNOWN_ROLE,
+        "{series} series after a day"
+    );
     let page = ask("GET", &address, "/", &[]);
     assert_eq!(page.status, 200);
     assert!(page.body.contains("All targets are up."));
@@ -57,6 +65,31 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     assert_eq!(demo.ended().code(), Some(0));
     let left = std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is left behind");
+}
+
+/// What a target may cost: Prometheus stores each line as a series.
+const MOST_SERIES: usize = 400;
+/// What it costs more if the vendor does not name all speakers.
+const UNKNOWN_ROLE: usize = 45;
+
+fn series_of(samples: &Samples, target: &str) -> usize {
+    let label = format!("target=\"{target}\"");
+    let lines = samples.text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter(|line| line.contains(&label)).count()
+}
+
+#[test]
+fn a_target_at_rest_has_few_series() {
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let target = support::process::target("a", &vendor.endpoint, "");
+    let exporter = support::process::Exporter::start(&[target]);
+    let samples = exporter.scrape();
+    assert!(samples.has_calls("a"));
+    let series = series_of(&samples, "a");
+    assert!(
+        (300..=MOST_SERIES).contains(&series),
+        "{series} series at rest"
+    );
 }
 
 #[test]

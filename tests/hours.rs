@@ -92,7 +92,7 @@ fn account(samples: &Samples, call_type: &str) -> (f64, f64, f64) {
     let known = sum("cec_calls_processed_total", &[])
         + sum("cec_calls_expired_total", &[])
         + pending.iter().sum::<f64>();
-    let missing = sum("cec_window_calls", &[("status", "missing")]);
+    let missing = sum("cec_window_missing_calls", &[]);
     (sum("cec_calls_total", &[]), known, missing)
 }
 
@@ -141,7 +141,7 @@ async fn live_through(spec: Spec, faults: Faults) {
         samples = hours.after(120).await;
     }
     let (wrong, deleted) = compare(&hours, &samples);
-    let missing = samples.sum("cec_window_calls", &[("status", "missing")]);
+    let missing = samples.sum("cec_window_missing_calls", &[]);
     assert!(
         missing > 0.0 && missing <= deleted as f64,
         "{missing} of {deleted}"

@@ -16,7 +16,7 @@ use support::simulated::{SimulatedVendor, now, settled};
 use support::truth::{PENDING, differences};
 
 const A: [(&str, &str); 1] = [("target", "a")];
-const PULLS: &str = "cec_exporter_pulls_total";
+const PULLS: &str = "cec_exporter_pull_duration_seconds_count";
 const FRONTIER: &str = "cec_exporter_frontier_timestamp_seconds";
 
 fn one_target(vendor: &SimulatedVendor, more: &str) -> Exporter {
@@ -238,12 +238,7 @@ fn every_call_is_in_one_place_at_every_scrape() {
                 processed + expired + waiting,
                 "{call_type}: {processed} processed, {expired} expired, {waiting} waiting; \
                  missing {}",
-                sum(
-                    &samples,
-                    "cec_window_calls",
-                    &[("status", "missing")],
-                    call_type
-                )
+                sum(&samples, "cec_window_missing_calls", &[], call_type)
             );
         }
         let calls = samples.sum("cec_calls_total", &A);
@@ -252,7 +247,7 @@ fn every_call_is_in_one_place_at_every_scrape() {
         last = calls;
         expired = samples.sum("cec_calls_expired_total", &A);
         assert_eq!(
-            samples.sum("cec_window_calls", &[("status", "missing")]),
+            samples.sum("cec_window_missing_calls", &A),
             0.0,
             "no call was deleted"
         );

@@ -66,7 +66,10 @@ fn counters_go_on_over_a_restart_even_if_the_vendor_is_down() {
     let truth = vendor.simulator.truth(None, None);
     assert_eq!(differences(&before, "a", &truth), [""; 0]);
     assert!(before.sum("cec_window_calls", &[("status", "waiting")]) > 0.0);
-    assert_eq!(before.one("cec_exporter_pulls_total", &A), 4.0);
+    assert_eq!(
+        before.one("cec_exporter_pull_duration_seconds_count", &A),
+        4.0
+    );
     exporter.end();
 
     vendor.set_faults(|faults| faults.down = true);
@@ -75,10 +78,13 @@ fn counters_go_on_over_a_restart_even_if_the_vendor_is_down() {
     assert_eq!(first.call_metrics(), before.call_metrics());
     assert_eq!(first.one("cec_up", &A), 0.0);
     // The exporter's own start over, but for what is told of the ledger.
-    assert_eq!(first.one("cec_exporter_pulls_total", &A), 1.0);
+    assert_eq!(
+        first.one("cec_exporter_pull_duration_seconds_count", &A),
+        1.0
+    );
     assert_eq!(first.sum("cec_exporter_records_rejected_total", &A), 0.0);
-    assert!(!first.has("cec_exporter_last_success_timestamp_seconds", &A));
     for name in [
+        "cec_exporter_last_success_timestamp_seconds",
         "cec_exporter_frontier_timestamp_seconds",
         "cec_exporter_ledger_calls",
     ] {
@@ -388,4 +394,37 @@ fn the_directory_is_the_one_asked_for() {
     assert_eq!(place.listed(""), ["cec_exporter.yml", "some"]);
     let listed = place.listed("some/where");
     assert_eq!(listed, ["%2e%2e%2fb%2f%e5%ae%a2.redb", "a.redb"]);
+}
+
+#[test]
+fn gauges_are_withdrawn_after_the_last_success_also_over_a_restart() {
+    let vendor = SimulatedVendor::frozen(varied(400));
+    let place = Place::new(&[target("a", &vendor.endpoint, "stale_after: 1s")]);
+    let exporter = place.start(&[]);
+    let before = exporter.scrape();
+    let withdrawn = [
+        "cec_window_calls",
+        "cec_window_missing_calls",
+        "cec_window_sampled_calls",
+        "cec_recent_calls",
+        "cec_oldest_pending_call_timestamp_seconds",
+    ];
+    let shown = |samples: &Samples| withdrawn.map(|name| samples.has(name, &A));
+    assert_eq!(shown(&before), [true; 5]);
+    vendor.set_faults(|faults| faults.down = true);
+    exporter.scrape_until("the gauges are gone", |samples| {
+        shown(samples) == [false; 5]
+    });
+    exporter.end();
+
+    let exporter = place.start(&[]);
+    // The last success is known from the disk: nothing of the past is shown as if it were now.
+    let first = exporter.scrape();
+    assert_eq!(shown(&first), [false; 5]);
+    assert_eq!(first.one("cec_window_seconds", &A), 7200.0);
+    assert_eq!(counters(&first, "a"), counters(&before, "a"));
+
+    vendor.set_faults(|_| {});
+    exporter.scrape_until("they are back", |samples| shown(samples) == [true; 5]);
+    exporter.end();
 }

@@ -109,7 +109,7 @@ impl Subject {
             .iter()
             .filter_map(|report| match report {
                 Report::Request { api, code, .. } => Some(format!("{api} {code}")),
-                Report::Token { .. } | Report::Retry(_) => None,
+                Report::Token { .. } | Report::Retry(_) | Report::ClockSkew(_) => None,
             })
             .collect()
     }

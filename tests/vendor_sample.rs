@@ -111,9 +111,20 @@ fn assert_figures(samples: &Samples) {
     }
     assert_eq!(samples.one("cec_calls_total", &voice), 6.0);
     assert_eq!(samples.sum("cec_calls_expired_total", &[]), 0.0);
-    let inspect = [("kind", "inspect"), ("state", "0")];
-    assert_eq!(samples.one("cec_window_calls_manual", &inspect), 6.0);
-    assert_eq!(samples.sum("cec_window_calls_manual", &[]), 6.0);
+    let sampled = [voice[0], voice[1], ("state", "0")];
+    assert_eq!(samples.one("cec_window_sampled_calls", &sampled), 6.0);
+    for name in [
+        "cec_window_sampled_calls",
+        "cec_window_reviewed_calls",
+        "cec_window_appealed_calls",
+    ] {
+        let expected = if name == "cec_window_sampled_calls" {
+            6.0
+        } else {
+            0.0
+        };
+        assert_eq!(samples.sum(name, &[]), expected, "{name}");
+    }
     // Nobody saw the moment at which they were done.
     assert_eq!(samples.sum("cec_call_processing_seconds_count", &[]), 0.0);
 

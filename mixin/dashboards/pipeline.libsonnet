@@ -93,11 +93,14 @@ function(config, t)
         ], 's', interval='15m', decimals=0, overrides=[{ matcher: { id: 'byName', options: 'failed' }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: 'red' } }, { id: 'displayName', value: t('failed') }] }])],
       ],
       [
-        [12, 8, p.graph('Delay of the list', 'From upload of a call to when it first appears in the list.', [
+        [8, 8, p.graph('Delay of the list', 'From upload of a call to when it first appears in the list.', [
           [q.quantile(0.5, 'cec_call_listing_delay_seconds', b.place, '$__rate_interval'), t('median')],
           [q.quantile(0.99, 'cec_call_listing_delay_seconds', b.place, '$__rate_interval'), t('99th percentile')],
         ], 's', interval='15m')],
-        [12, 8, p.graph('Failed speech to text', 'Share of finished voice calls that ended in a failure of speech to text.', [
+        [8, 8, p.graph('Ends that nobody saw', 'Processed calls an hour that are not in the processing time, because the list was not read for too long before.', [
+          ['3600 * sum by (target) (%s)' % q.one('rate(cec_calls_processing_unobserved_total{%s}[$__rate_interval])' % b.place), '{{target}}'],
+        ], 'short', decimals=0)],
+        [8, 8, p.graph('Failed speech to text', 'Share of finished voice calls that ended in a failure of speech to text.', [
           ['sum by (status) (%s) / on () group_left () (sum(%s) > 0)' % [
             q.one('increase(cec_calls_processed_total{%s, call_type="voice", status=~"asr_.*|invalid_audio"}[$__rate_interval])' % b.place),
             q.one('increase(cec_calls_processed_total{%s, call_type="voice"}[$__rate_interval])' % b.place),

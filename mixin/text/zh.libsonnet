@@ -229,6 +229,8 @@
   'From upload to the first final status, of calls that succeeded and that failed.': '从上传到首次达到终态，分处理成功与失败。',
   'Processing time by result, median': '质检耗时中位数（按结果）',
   'From upload of a call to when it first appears in the list.': '从通话上传到首次出现在列表中。',
+  'Ends that nobody saw': '未观察到的完成',
+  'Processed calls an hour that are not in the processing time, because the list was not read for too long before.': '每小时因列表长时间未读取而未计入质检耗时的已完成通话。',
   'Delay of the list': '列表延迟',
   'Share of finished voice calls that ended in a failure of speech to text.': '因 ASR 转写失败而结束的语音通话占比。',
   'Failed speech to text': 'ASR 转写失败',

@@ -58,6 +58,7 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         clock: wall_clock(),
         build: BUILD,
         exemplars: arguments.exemplars,
+        created_lines: arguments.created_timestamps,
     };
     let fleet = Fleet::new(config, setup).await?;
     let fleet = Arc::new(fleet);

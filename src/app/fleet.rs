@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use prometheus::Gauge;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{error, info};
@@ -17,7 +18,7 @@ use super::view::target_view;
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};
-use crate::metrics::exposition::{CallMetrics, Format, Own, render};
+use crate::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
 use crate::puller::book::Book;
 use crate::puller::{Clock, Known};
 use crate::server::{NotReloaded, Scope, Site, StatusView, UnknownTarget};
@@ -50,6 +51,26 @@ pub(super) struct Setup {
     pub(super) build: Build,
     /// Whether histograms name a call for each bucket.
     pub(super) exemplars: bool,
+    /// Whether OpenMetrics text tells since when each series counts.
+    pub(super) created_lines: bool,
+}
+
+/// What an answer needs of one target, however long it is in the making.
+struct Part {
+    name: String,
+    calls: Option<Arc<CallMetrics>>,
+    is_stale: bool,
+    storage_bytes: Gauge,
+}
+
+impl Part {
+    fn shown(&self) -> Option<Shown<'_>> {
+        Some(Shown {
+            target: &self.name,
+            calls: self.calls.as_deref()?,
+            is_stale: self.is_stale,
+        })
+    }
 }
 
 /// All targets, and the metrics of the exporter itself.
@@ -76,7 +97,7 @@ impl Fleet {
             let prepared = prepare(&target, &metrics, &trust)?;
             let (book, store) = setup.storage.open(&target.name).await?;
             let known = Known::opened(book, Arc::new(store));
-            Ok::<_, String>(member(target, prepared, &setup, known))
+            Ok::<_, String>(member(target, prepared, &metrics, &setup, known))
         });
         let members: Vec<Member> = members.buffered(OPENED_AT_ONCE).try_collect().await?;
         metrics.reload_ok.set(1.0);
@@ -132,7 +153,7 @@ impl Fleet {
                 Ledger::Opened((book, store)) => Known::opened(book, Arc::new(store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
-            members.push(member(target, new, &self.setup, known));
+            members.push(member(target, new, &self.metrics, &self.setup, known));
         }
         for gone in old.iter() {
             if !members
@@ -222,26 +243,37 @@ impl Site for Fleet {
                 .collect::<Result<_, _>>()?,
         };
         let views = join_all(members.iter().map(|member| member.puller.scrape(deadline))).await;
-        let names: Vec<String> = members
+        let now = (self.setup.clock)();
+        let parts: Vec<Part> = members
             .iter()
-            .map(|member| member.config.name.clone())
+            .zip(views)
+            .map(|(member, view)| Part {
+                name: member.config.name.clone(),
+                is_stale: view.is_stale(now, member.config.stale_after),
+                calls: view.calls,
+                storage_bytes: member.storage_bytes.clone(),
+            })
             .collect();
         let metrics = Arc::clone(&self.metrics);
+        let storage = self.setup.storage.clone();
+        let spelling = Spelling {
+            format,
+            created_lines: self.setup.created_lines,
+        };
         let turn = Arc::clone(&self.rendering).acquire_owned().await;
         // Of a thousand targets, tens of megabytes: other requests must not wait for that.
         let rendered = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let calls: Vec<(&str, &CallMetrics)> = names
-                .iter()
-                .zip(&views)
-                .filter_map(|(name, view)| Some((*name, view.calls.as_deref()?)))
-                .collect();
+            for part in &parts {
+                part.storage_bytes.set(storage.bytes(&part.name) as f64);
+            }
+            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+            let calls: Vec<Shown<'_>> = parts.iter().filter_map(Part::shown).collect();
             let own = match (scope, names.as_slice()) {
                 (Scope::TargetOnly, [name]) => Own::Only(name),
                 _ => Own::With(&names),
             };
-            Bytes::from(render(format, &calls, &metrics.gather(), own))
+            Bytes::from(render(spelling, &calls, &metrics.gather(), own))
         });
         match rendered.await {
             Ok(answer) => Ok(answer),
@@ -257,13 +289,7 @@ impl Site for Fleet {
         let targets = self
             .members()
             .iter()
-            .map(|member| {
-                target_view(
-                    &member.config,
-                    &member.puller.view(),
-                    member.token_renewal(),
-                )
-            })
+            .map(|member| target_view(&member.config, &member.puller.view(), member.client_facts()))
             .collect();
         StatusView {
             version: version(self.setup.build, self.setup.shard),

@@ -6,12 +6,16 @@ use std::time::Duration;
 use super::fleet::Setup;
 use super::storage::Kept;
 use super::{lock, since_epoch};
+use prometheus::Gauge;
+use url::Url;
+
 use crate::config::Target;
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Spans;
 use crate::puller::{Failure, Known, Puller, Settings};
 use crate::upstream::http::{ClientSettings, HttpClient};
+use crate::upstream::retry::Outcome;
 use crate::upstream::trust::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
@@ -21,11 +25,19 @@ pub(super) struct Member {
     pub(super) config: Target,
     /// Reads its calls.
     pub(super) puller: Puller<HttpClient, Kept>,
-    token_renewal: TokenRenewal,
+    /// Bytes of its ledger's file; set when they are asked for.
+    pub(super) storage_bytes: Gauge,
+    client_facts: Arc<Mutex<ClientFacts>>,
 }
 
-/// From when on a request renews the token; none before the first token.
-type TokenRenewal = Arc<Mutex<Option<UnixSeconds>>>;
+/// What the client has told about itself, for the status page.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct ClientFacts {
+    /// From when on a request renews the token; none before the first token.
+    pub(super) token_renewal: Option<UnixSeconds>,
+    /// Seconds by which the local clock is ahead of the vendor's; none before the first answer.
+    pub(super) clock_skew: Option<f64>,
+}
 
 impl Member {
     /// Ends its pull and lets go of its ledger, also where a scrape still holds the target.
@@ -40,13 +52,14 @@ impl Member {
         Self {
             config: self.config.clone(),
             puller: self.puller.clone(),
-            token_renewal: Arc::clone(&self.token_renewal),
+            storage_bytes: self.storage_bytes.clone(),
+            client_facts: Arc::clone(&self.client_facts),
         }
     }
 
-    /// From when on a request renews the token; none before the first token.
-    pub(super) fn token_renewal(&self) -> Option<UnixSeconds> {
-        *lock(&self.token_renewal)
+    /// What the client has told about itself.
+    pub(super) fn client_facts(&self) -> ClientFacts {
+        *lock(&self.client_facts)
     }
 }
 
@@ -54,7 +67,7 @@ impl Member {
 pub(super) struct Prepared {
     own: TargetMetrics,
     client: HttpClient,
-    token_renewal: TokenRenewal,
+    client_facts: Arc<Mutex<ClientFacts>>,
 }
 
 /// What can fail of a target: its client. Its metrics are there at 0 from now on.
@@ -65,24 +78,28 @@ pub(super) fn prepare(
 ) -> Result<Prepared, String> {
     let own = metrics.target(&target.name, &known_labels(), since_epoch().as_secs_f64());
     let reported = own.clone();
-    let token_renewal = TokenRenewal::default();
-    let renewal_reported = Arc::clone(&token_renewal);
+    let client_facts: Arc<Mutex<ClientFacts>> = Arc::default();
+    let facts = Arc::clone(&client_facts);
     let report: Reporter = Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
             reported.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::Token { expiry, renewal } => {
             reported.set_token_expiry(expiry);
-            *lock(&renewal_reported) = Some(renewal as UnixSeconds);
+            lock(&facts).token_renewal = Some(renewal as UnixSeconds);
         }
         Report::Retry(api) => reported.retry(&api.to_string()),
+        Report::ClockSkew(seconds) => {
+            reported.set_clock_skew(seconds);
+            lock(&facts).clock_skew = Some(seconds);
+        }
     });
     let client = HttpClient::new(client_settings(target), trust, report)
         .map_err(|error| format!("target {:?}: {error}", target.name))?;
     Ok(Prepared {
         own,
         client,
-        token_renewal,
+        client_facts,
     })
 }
 
@@ -90,6 +107,7 @@ pub(super) fn prepare(
 pub(super) fn member(
     config: Target,
     new: Prepared,
+    metrics: &ExporterMetrics,
     setup: &Setup,
     mut known: Known<Kept>,
 ) -> Member {
@@ -100,6 +118,11 @@ pub(super) fn member(
         .chain(config.extra_status_codes.iter().copied())
         .collect();
     known.expect(&config.call_types, &statuses);
+    let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
+    let endpoint = shown_endpoint(&config.endpoint);
+    metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
+    new.own.ledger_limit.set(config.max_calls.into());
+    let storage_bytes = new.own.storage_bytes.clone();
     let settings = Settings {
         name: config.name.clone(),
         spans: Spans {
@@ -122,8 +145,15 @@ pub(super) fn member(
     Member {
         config,
         puller,
-        token_renewal: new.token_renewal,
+        storage_bytes,
+        client_facts: new.client_facts,
     }
+}
+
+/// An endpoint without what could be secret in it.
+fn shown_endpoint(endpoint: &Url) -> String {
+    let path = endpoint.path().trim_end_matches('/');
+    format!("{}{path}", endpoint.origin().ascii_serialization())
 }
 
 pub(super) fn client_settings(target: &Target) -> ClientSettings {
@@ -158,6 +188,10 @@ pub(super) fn client_settings(target: &Target) -> ClientSettings {
 fn known_labels() -> KnownLabels {
     KnownLabels {
         apis: Api::ALL.map(|api| api.to_string()).to_vec(),
+        codes: Outcome::FORESEEABLE
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         failures: Failure::LABELS.map(str::to_owned).to_vec(),
         rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
     }

@@ -95,6 +95,7 @@ async fn serve(arguments: ServeArgs) -> Result<(), Stop> {
         clock: wall_clock(),
         build: BUILD,
         exemplars: arguments.exemplars,
+        created_lines: arguments.created_timestamps,
     };
     let fleet = Fleet::new(config, setup).await?;
     let fleet = Arc::new(fleet);
@@ -141,6 +142,10 @@ async fn simulate(arguments: &SimulateArgs) -> Result<(), Stop> {
     crate::simulator::http::run(listener, Arc::new(simulator), shutdown).await;
     Ok(())
 }
+
+/// Seconds by which the local clock and the vendor's may differ without a remark: less than the
+/// shortest useful `overlap`, and more than a slow answer takes.
+const NOTABLE_CLOCK_SKEW: f64 = 30.0;
 
 /// What this program was built from.
 const BUILD: Build = Build {

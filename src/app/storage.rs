@@ -32,6 +32,17 @@ impl Storage {
         }
     }
 
+    /// Bytes of a target's file. Blocks for a moment.
+    pub(super) fn bytes(&self, target: &str) -> u64 {
+        match self {
+            Self::InMemory => 0,
+            // A file that cannot be looked at is no reason for a scrape to fail.
+            Self::Directory(path) => {
+                std::fs::metadata(path.join(file_name(target))).map_or(0, |metadata| metadata.len())
+            }
+        }
+    }
+
     /// What was kept of a target. Reads all of it off the async threads.
     pub(super) async fn open(&self, target: &str) -> Result<(Book, Kept), String> {
         let Self::Directory(directory) = self else {

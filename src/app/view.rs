@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::NOTABLE_CLOCK_SKEW;
+use super::member::ClientFacts;
 use crate::config::Target;
-use crate::model::{Place, Status, UnixSeconds};
+use crate::model::{Place, Status};
 use crate::puller::View;
 use crate::server::{CallCount, LastError, LastPull, Outcome, TargetState, TargetView};
 
 /// What the status page shows of a target.
-pub(super) fn target_view(
-    config: &Target,
-    view: &View,
-    token_renewal: Option<UnixSeconds>,
-) -> TargetView {
+pub(super) fn target_view(config: &Target, view: &View, client: ClientFacts) -> TargetView {
     TargetView {
         name: config.name.clone(),
         state: match view.up {
@@ -34,7 +32,10 @@ pub(super) fn target_view(
             message: failure.message().to_owned(),
             likely_cause: failure.likely_cause().map(str::to_owned),
         }),
-        token_renewal,
+        token_renewal: client.token_renewal,
+        clock_skew: client
+            .clock_skew
+            .filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
         calls: calls(view),
     }
 }

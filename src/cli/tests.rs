@@ -36,6 +36,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             shard: None,
             total_shards: 1,
             exemplars: false,
+            created_timestamps: false,
         },
         log: LogArgs {
             level: LogLevel::Info,
@@ -51,7 +52,7 @@ fn every_flag_is_taken() {
         "--config.file=a.yml --web.listen-address=:1 --web.listen-address [::1]:2 \
          --web.telemetry-path /m --web.config.file web.yml --web.healthy-without-auth --web.enable-lifecycle \
          --web.timeout-offset 1s500ms --web.max-requests 9 --storage.path /d --storage.in-memory \
-         --shard 2 --total-shards 3 --metrics.exemplars \
+         --shard 2 --total-shards 3 --metrics.exemplars --metrics.created-timestamps \
          --log.level debug --log.format json",
     );
     let expected = Cli {
@@ -70,6 +71,7 @@ fn every_flag_is_taken() {
             shard: Some(2),
             total_shards: 3,
             exemplars: true,
+            created_timestamps: true,
         },
         log: LogArgs {
             level: LogLevel::Debug,
@@ -105,6 +107,7 @@ fn commands_have_flags_of_their_own() {
             listen_addresses,
             seed: 7,
             exemplars: true,
+            created_timestamps: false,
         }))
     );
     let shell = clap_complete::Shell::Fish;

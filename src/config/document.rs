@@ -19,7 +19,7 @@ const MAX_TARGETS: usize = 10_000;
 const KEYS: &str = "name, endpoint, token_endpoint, app_key, app_secret, app_secret_file, user_id, \
     tenant_space_id, call_types, extra_status_codes, lookback, overlap, reconcile_interval, \
     page_size, min_pull_interval, request_timeout, max_concurrent_requests, \
-    max_requests_per_second, ca_file, proxy_url";
+    max_requests_per_second, ca_file, proxy_url, max_calls, stale_after";
 
 /// Reads the text of a configuration file. Relative paths in it start at `directory`.
 pub(super) fn targets(
@@ -189,6 +189,10 @@ impl Settings {
             "proxy_url" => {
                 self.proxy_url = Some(entry.read(value::optional(address::proxy_url))?);
             }
+            "max_calls" => {
+                self.max_calls = Some(entry.read(value::whole(1..=4_000_000_000))?);
+            }
+            "stale_after" => self.stale_after = Some(entry.duration(range::STALE_AFTER)?),
             _ => return Ok(false),
         }
         Ok(true)

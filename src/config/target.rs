@@ -19,6 +19,8 @@ const MIN_PULL_INTERVAL: Duration = Duration::from_secs(15);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONCURRENT_REQUESTS: u32 = 4;
 const MAX_REQUESTS_PER_SECOND: f64 = 10.0;
+const MAX_CALLS: u32 = 5_000_000;
+const STALE_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Where tokens come from, below the endpoint.
 const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
@@ -66,6 +68,11 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// A proxy for all requests. Default: none.
     pub proxy_url: Option<ProxyUrl>,
+    /// Calls remembered at most. Default: 5,000,000.
+    pub max_calls: u32,
+    /// How long after the last success the gauges of calls stay; zero for as long as it takes.
+    /// Default: 10 min.
+    pub stale_after: Duration,
 }
 
 /// A value and the place it came from, for checks that need more than one value.
@@ -106,6 +113,8 @@ pub(super) struct Settings {
     pub(super) max_requests_per_second: Option<f64>,
     pub(super) ca_file: Option<Option<PathBuf>>,
     pub(super) proxy_url: Option<Option<ProxyUrl>>,
+    pub(super) max_calls: Option<u32>,
+    pub(super) stale_after: Option<Duration>,
 }
 
 impl Settings {
@@ -120,6 +129,7 @@ impl Settings {
             name endpoint token_endpoint app_key app_secret user_id tenant_space_id call_types
             extra_status_codes lookback overlap reconcile_interval page_size min_pull_interval
             request_timeout max_concurrent_requests max_requests_per_second ca_file proxy_url
+            max_calls stale_after
         }
     }
 
@@ -186,6 +196,8 @@ impl Settings {
                 .unwrap_or(MAX_REQUESTS_PER_SECOND),
             ca_file: all.ca_file.flatten(),
             proxy_url: all.proxy_url.flatten(),
+            max_calls: all.max_calls.unwrap_or(MAX_CALLS),
+            stale_after: all.stale_after.unwrap_or(STALE_AFTER),
         })
     }
 }
@@ -201,6 +213,7 @@ pub(super) mod range {
     pub(in super::super) const RECONCILE_INTERVAL: RangeInclusive<Duration> = MINUTE..=TEN_YEARS;
     pub(in super::super) const MIN_PULL_INTERVAL: RangeInclusive<Duration> =
         Duration::ZERO..=Duration::from_secs(3600);
+    pub(in super::super) const STALE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=TEN_YEARS;
     pub(in super::super) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
         Duration::from_millis(100)..=Duration::from_secs(600);
 }

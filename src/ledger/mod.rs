@@ -14,8 +14,8 @@ use entry::{Entry, Slot};
 use table::Table;
 
 use crate::model::{
-    CallId, CallSet, CallType, Event, Manual, ManualKind, Place, Record, Status, UnixSeconds,
-    Window,
+    CallId, CallSet, CallType, Event, Manual, ManualKind, Place, Processing, Record, Status,
+    UnixSeconds, Window,
 };
 
 /// What became of a record.
@@ -100,6 +100,15 @@ impl Ledger {
             })
     }
 
+    /// How many remembered calls were uploaded in a window, by type; missing ones were uploaded too.
+    pub fn uploaded_in(&self, window: Window) -> BTreeMap<CallType, u64> {
+        let mut calls = BTreeMap::new();
+        for slot in self.table.slots(window) {
+            *calls.entry(self.table[slot].call_type).or_default() += 1;
+        }
+        calls
+    }
+
     /// Whatever was uploaded before and is not known yet will not be counted.
     pub fn close_before(&mut self, time: UnixSeconds) {
         self.closed_before = self.closed_before.max(time);
@@ -153,9 +162,10 @@ impl Ledger {
             emit(Event::Returned { call_type, status });
         } else {
             emit(Event::Appeared { call_type, status });
-            count_once(&mut self.table[slot], record, None, emit);
+            let processing = Processing::BeforeFirstSeen;
+            count_once(&mut self.table[slot], record, processing, emit);
         }
-        emit_manual(Manual::default(), record.manual, emit);
+        emit_manual(call_type, Manual::default(), record.manual, emit);
         self.note_pending(slot);
         self.note_change(slot);
         if closed {
@@ -188,12 +198,16 @@ impl Ledger {
             });
             self.drop_pending(slot);
         }
-        emit_manual(known, record.manual, emit);
+        emit_manual(call_type, known, record.manual, emit);
         let entry = &mut self.table[slot];
         entry.status = status;
         entry.set_manual(record.manual);
-        let after = now.saturating_sub(entry.uploaded);
-        count_once(entry, record, Some(after), emit);
+        let processing = match from {
+            Place::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
+            // Nothing looks for a missing call but the comparison of the whole lookback.
+            Place::Missing => Processing::NotObserved,
+        };
+        count_once(entry, record, processing, emit);
         self.table.set_missing(slot, false);
         self.note_change(slot);
         if from != to {
@@ -220,7 +234,7 @@ impl Ledger {
                 from,
                 to: Place::Missing,
             });
-            emit_manual(entry.manual(), Manual::default(), emit);
+            emit_manual(call_type, entry.manual(), Manual::default(), emit);
             self.table.set_missing(slot, true);
             self.note_change(slot);
         }
@@ -242,7 +256,7 @@ impl Ledger {
         table.take_before(cutoff, |slot, entry| {
             remove_pending(pending, slot, entry);
             if !entry.is_missing() {
-                emit_manual(entry.manual(), Manual::default(), emit);
+                emit_manual(entry.call_type, entry.manual(), Manual::default(), emit);
             }
             emit(Event::Left {
                 call_type: entry.call_type,
@@ -318,7 +332,7 @@ fn remove_pending(
 fn count_once(
     entry: &mut Entry,
     record: &Record,
-    after: Option<UnixSeconds>,
+    processing: Processing,
     emit: &mut impl FnMut(Event),
 ) {
     let (call_type, status) = (entry.call_type, entry.status);
@@ -326,7 +340,7 @@ fn count_once(
         emit(Event::Processed {
             call_type,
             status,
-            after,
+            processing,
         });
     }
     if status == Status::SUCCEEDED && entry.count_success() {
@@ -337,13 +351,18 @@ fn count_once(
     }
 }
 
-fn emit_manual(from: Manual, to: Manual, emit: &mut impl FnMut(Event)) {
+fn emit_manual(call_type: CallType, from: Manual, to: Manual, emit: &mut impl FnMut(Event)) {
     for (kind, (from, to)) in ManualKind::ALL
         .into_iter()
         .zip(from.0.into_iter().zip(to.0))
     {
         if from != to {
-            emit(Event::Manual { kind, from, to });
+            emit(Event::Manual {
+                call_type,
+                kind,
+                from,
+                to,
+            });
         }
     }
 }

@@ -134,7 +134,7 @@ fn a_call_is_counted_once_at_each_station() {
             Event::Processed {
                 call_type: VOICE,
                 status: status(2),
-                after: Some(1000)
+                processing: Processing::Took(1000)
             },
             Event::Succeeded {
                 call_type: VOICE,
@@ -168,7 +168,7 @@ fn a_call_that_was_final_when_it_appeared_has_no_processing_time() {
     assert!(told.contains(&Event::Processed {
         call_type: VOICE,
         status: Status::from_number(9),
-        after: None
+        processing: Processing::BeforeFirstSeen
     }));
 }
 
@@ -178,7 +178,13 @@ fn a_clock_behind_the_upload_makes_no_negative_time() {
     book.see_at(&call(1, 9000, 0), 8000);
     let told = book.see_at(&call(1, 9000, 2), 8500).1;
     assert!(
-        matches!(told[1], Event::Processed { after: Some(0), .. }),
+        matches!(
+            told[1],
+            Event::Processed {
+                processing: Processing::Took(0),
+                ..
+            }
+        ),
         "{told:?}"
     );
 }
@@ -291,6 +297,7 @@ fn a_missing_call_leaves_its_status_and_comes_back() {
                 to: Place::In(first.status)
             },
             Event::Manual {
+                call_type: VOICE,
                 kind: ManualKind::Inspect,
                 from: None,
                 to: Some(1)
@@ -325,7 +332,12 @@ fn manual_states_are_followed() {
     let told = book
         .see(&manual(call(1, 5000, 2), [Some(1), None, Some(3)]))
         .1;
-    let change = |kind, from, to| Event::Manual { kind, from, to };
+    let change = |kind, from, to| Event::Manual {
+        call_type: VOICE,
+        kind,
+        from,
+        to,
+    };
     assert_eq!(
         told,
         [

@@ -58,16 +58,20 @@ macro_rules! catalog {
 
 /// A call lasts from seconds to hours; agents' targets lie between one and ten minutes.
 const DURATIONS: &[f64] = &[
-    5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1800.0, 3600.0,
+    15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0,
 ];
 /// Silence is a part of the call, so it has the same scale, but for the hours.
 const SILENCES: &[f64] = &[
     1.0, 5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 600.0, 1200.0,
 ];
-/// The pipeline takes minutes, sometimes hours, and at most the lookback.
+/// The pipeline usually takes two to ten minutes, sometimes hours, and at most the lookback.
 const PROCESSING: &[f64] = &[
-    15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0,
-    86400.0,
+    60.0, 120.0, 180.0, 240.0, 300.0, 450.0, 600.0, 900.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0,
+    28800.0, 86400.0,
+];
+/// Finer below the default `overlap` of ten minutes; beyond it, calls wait for a reconcile.
+const LISTING_DELAYS: &[f64] = &[
+    15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0,
 ];
 /// Below 120 is slow and over 300 fast; most people speak between 180 and 260.
 const SPEEDS: &[f64] = &[
@@ -75,41 +79,57 @@ const SPEEDS: &[f64] = &[
 ];
 const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 /// A request takes milliseconds to the timeout.
-const REQUESTS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const REQUESTS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// A pull takes a request to, at a cold start, minutes.
 const PULLS: &[f64] = &[
-    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
 ];
 
 catalog! {
     UP "cec_up" Gauge ["target"], &[],
         "Whether the last pull from the vendor that ended succeeded (1) or not (0).";
     WINDOW "cec_window_seconds" Gauge ["target"], &[],
-        "Length of the lookback: the window of upload time that the gauges speak of.";
+        "Lookback window covered by the gauges.";
+    TARGET_INFO "cec_target_info" Gauge ["target", "endpoint", "call_types"], &[],
+        "The target's endpoint and the types of call that are asked for; always 1.";
     WINDOW_CALLS "cec_window_calls" Gauge ["target", "call_type", "status"], &[],
-        "Calls uploaded within the lookback, by the status last seen.";
+        "Calls uploaded within the lookback and still listed, by the status last seen.";
+    WINDOW_MISSING "cec_window_missing_calls" Gauge ["target", "call_type"], &[],
+        "Calls uploaded within the lookback that are no longer listed.";
+    RECENT_CALLS "cec_recent_calls" Gauge ["target", "call_type"], &[],
+        "Calls uploaded in the hour before the frontier.";
     OLDEST_PENDING "cec_oldest_pending_call_timestamp_seconds" Gauge
         ["target", "call_type", "status"], &[],
         "Upload time of the oldest call in the lookback in each status that is not final.";
+    SAMPLED "cec_window_sampled_calls" Gauge ["target", "call_type", "state"], &[],
+        "Calls in the lookback that were sampled for manual inspection, by inspect_status.";
+    REVIEWED "cec_window_reviewed_calls" Gauge ["target", "call_type", "state"], &[],
+        "Calls in the lookback that have a manual review, by review_status.";
+    APPEALED "cec_window_appealed_calls" Gauge ["target", "call_type", "state"], &[],
+        "Calls in the lookback whose result the agent appealed against, by complain_status.";
     CALLS "cec_calls_total" Counter ["target", "call_type"], &[],
         "Distinct calls seen.";
     PROCESSED "cec_calls_processed_total" Counter ["target", "call_type", "status"], &[],
         "Calls that reached a final status, once per call, by the first final status seen.";
     EXPIRED "cec_calls_expired_total" Counter ["target", "call_type", "status"], &[],
         "Calls that left the lookback without ever having been final, by the status last seen.";
+    MISSING "cec_calls_missing_total" Counter ["target", "call_type"], &[],
+        "Times that a call was found to be no longer listed.";
+    UNOBSERVED "cec_calls_processing_unobserved_total" Counter ["target"], &[],
+        "Processed calls left out of cec_call_processing_seconds because the list was not read for too long before.";
     DURATION "cec_call_duration_seconds" Histogram ["target", "call_type"], DURATIONS,
         "Duration of calls, once per call, when it was first seen as succeeded.";
-    PROCESSING_TIME "cec_call_processing_seconds" Histogram ["target", "call_type", "status"],
+    PROCESSING_TIME "cec_call_processing_seconds" Histogram ["target", "call_type", "outcome"],
         PROCESSING,
         "Time from the upload of a call to when it was first seen in a final status.";
+    LISTING_DELAY "cec_call_listing_delay_seconds" Histogram ["target"], LISTING_DELAYS,
+        "Time from the upload of a call to when it was first seen in the list; up to a pull interval too long.";
     SILENCE "cec_call_silence_seconds" Histogram ["target", "role"], SILENCES,
-        "Time in which a speaker is silent, once per voice call, when it first succeeded.";
+        "Time in which a speaker is silent, the other's talking included, once per voice call.";
     SPEED "cec_call_speech_characters_per_minute" Histogram ["target", "role"], SPEEDS,
         "Mean speaking speed of a speaker, once per voice call, when it first succeeded.";
     RATIO "cec_call_speech_ratio" Histogram ["target", "role"], RATIOS,
         "Share of the call in which a speaker speaks, once per voice call, when it first succeeded.";
-    MANUAL "cec_window_calls_manual" Gauge ["target", "kind", "state"], &[],
-        "Calls in the lookback by manual state: sampling, review and appeal.";
 
     BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
         "What the exporter was built from; always 1.";
@@ -119,10 +139,18 @@ catalog! {
         "When the last pull that succeeded ended.";
     PULL_DURATION "cec_exporter_pull_duration_seconds" Histogram ["target"], PULLS,
         "Time that pulls from the vendor took, whether they succeeded or not.";
-    PULLS_TOTAL "cec_exporter_pulls_total" Counter ["target"], &[],
-        "Pulls from the vendor that ended.";
     PULL_FAILURES "cec_exporter_pull_failures_total" Counter ["target", "reason"], &[],
         "Pulls from the vendor that failed, by reason.";
+    NEXT_PULL "cec_exporter_next_pull_timestamp_seconds" Gauge ["target"], &[],
+        "From when on a scrape starts the next pull.";
+    MIN_PULL_INTERVAL "cec_exporter_min_pull_interval_seconds" Gauge ["target"], &[],
+        "The configured min_pull_interval.";
+    EARLY_SCRAPES "cec_exporter_scrapes_before_pull_end_total" Counter ["target"], &[],
+        "Scrapes answered at their deadline, before the pull that they waited for had ended.";
+    UNPROVEN "cec_exporter_windows_unproven_total" Counter ["target", "reason"], &[],
+        "Windows of the list taken without proof that they are complete, or stepped over.";
+    RECONCILED "cec_exporter_reconcile_timestamp_seconds" Gauge ["target"], &[],
+        "Every call in the lookback was compared with the list again since then.";
     RELOAD_OK "cec_exporter_config_last_reload_successful" Gauge [], &[],
         "Whether the last attempt to load the configuration succeeded.";
     RELOAD_TIME "cec_exporter_config_last_reload_success_timestamp_seconds" Gauge [], &[],
@@ -144,6 +172,12 @@ catalog! {
         "When the access token in use expires, by the local clock.";
     LEDGER_CALLS "cec_exporter_ledger_calls" Gauge ["target"], &[],
         "Calls remembered.";
+    LEDGER_LIMIT "cec_exporter_ledger_calls_limit" Gauge ["target"], &[],
+        "The configured max_calls: calls remembered at most.";
+    STORAGE_BYTES "cec_exporter_storage_bytes" Gauge ["target"], &[],
+        "Size of the ledger's file on disk; 0 if it is kept in memory.";
+    CLOCK_SKEW "cec_exporter_clock_skew_seconds" Gauge ["target"], &[],
+        "How far the local clock is ahead of the vendor's, by the Date header of its answers.";
 
     HANDLER_REQUESTS "promhttp_metric_handler_requests_total" Counter ["code"], &[],
         "Scrapes that were answered, by HTTP status.";

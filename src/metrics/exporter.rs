@@ -15,6 +15,10 @@ use super::catalog::{self, Metric};
 /// these metrics.
 const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
 
+/// Why a window of the list is not proved to be complete: its total does not agree with its rows,
+/// it cannot be read, or two readings of it differ.
+pub const UNPROVEN_REASONS: [&str; 3] = ["total", "unreadable", "changing"];
+
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
     registry: Registry,
@@ -24,7 +28,6 @@ pub struct ExporterMetrics {
     frontier: GaugeVec,
     last_success: GaugeVec,
     pull_duration: HistogramVec,
-    pulls: CounterVec,
     pull_failures: CounterVec,
     api_requests: CounterVec,
     api_request_duration: HistogramVec,
@@ -32,6 +35,17 @@ pub struct ExporterMetrics {
     rejected: CounterVec,
     token_expiry: GaugeVec,
     ledger_calls: GaugeVec,
+    ledger_limit: GaugeVec,
+    storage_bytes: GaugeVec,
+    next_pull: GaugeVec,
+    min_pull_interval: GaugeVec,
+    early_scrapes: CounterVec,
+    unproven: CounterVec,
+    reconciled: GaugeVec,
+    clock_skew: GaugeVec,
+    target_info: GaugeVec,
+    /// The labels of the series of `target_info`, by target: others are gone.
+    target_infos: Mutex<BTreeMap<String, [String; 2]>>,
     scrapes: CounterVec,
     /// Scrapes that are being answered.
     pub scrapes_in_flight: Gauge,
@@ -80,7 +94,6 @@ impl ExporterMetrics {
             frontier: add(&registry, gauges(catalog::FRONTIER))?,
             last_success: add(&registry, gauges(catalog::LAST_SUCCESS))?,
             pull_duration: add(&registry, histograms(catalog::PULL_DURATION))?,
-            pulls: add(&registry, counters(catalog::PULLS_TOTAL))?,
             pull_failures: add(&registry, counters(catalog::PULL_FAILURES))?,
             api_requests: add(&registry, counters(catalog::API_REQUESTS))?,
             api_request_duration: add(&registry, histograms(catalog::API_REQUEST_DURATION))?,
@@ -88,6 +101,16 @@ impl ExporterMetrics {
             rejected: add(&registry, counters(catalog::REJECTED))?,
             token_expiry: add(&registry, gauges(catalog::TOKEN_EXPIRY))?,
             ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
+            ledger_limit: add(&registry, gauges(catalog::LEDGER_LIMIT))?,
+            storage_bytes: add(&registry, gauges(catalog::STORAGE_BYTES))?,
+            next_pull: add(&registry, gauges(catalog::NEXT_PULL))?,
+            min_pull_interval: add(&registry, gauges(catalog::MIN_PULL_INTERVAL))?,
+            early_scrapes: add(&registry, counters(catalog::EARLY_SCRAPES))?,
+            unproven: add(&registry, counters(catalog::UNPROVEN))?,
+            reconciled: add(&registry, gauges(catalog::RECONCILED))?,
+            clock_skew: add(&registry, gauges(catalog::CLOCK_SKEW))?,
+            target_info: add(&registry, gauges(catalog::TARGET_INFO))?,
+            target_infos: Mutex::default(),
             scrapes,
             scrapes_in_flight: add(
                 &registry,
@@ -115,6 +138,12 @@ impl ExporterMetrics {
         for api in &labels.apis {
             self.api_request_duration.with_label_values(&[name, api]);
             self.api_retries.with_label_values(&[name, api]);
+            for code in &labels.codes {
+                self.api_requests.with_label_values(&[name, api, code]);
+            }
+        }
+        for reason in UNPROVEN_REASONS {
+            self.unproven.with_label_values(&[name, reason]);
         }
         for reason in &labels.failures {
             self.pull_failures.with_label_values(&[name, reason]);
@@ -127,8 +156,15 @@ impl ExporterMetrics {
             up: self.up.with_label_values(&[name]),
             window: self.window.with_label_values(&[name]),
             pull_duration: self.pull_duration.with_label_values(&[name]),
-            pulls: self.pulls.with_label_values(&[name]),
             ledger_calls: self.ledger_calls.with_label_values(&[name]),
+            ledger_limit: self.ledger_limit.with_label_values(&[name]),
+            storage_bytes: self.storage_bytes.with_label_values(&[name]),
+            min_pull_interval: self.min_pull_interval.with_label_values(&[name]),
+            early_scrapes: self.early_scrapes.with_label_values(&[name]),
+            next_pull: self.next_pull.clone(),
+            unproven: self.unproven.clone(),
+            reconciled: self.reconciled.clone(),
+            clock_skew: self.clock_skew.clone(),
             frontier: self.frontier.clone(),
             last_success: self.last_success.clone(),
             token_expiry: self.token_expiry.clone(),
@@ -138,6 +174,20 @@ impl ExporterMetrics {
             api_retries: self.api_retries.clone(),
             rejected: self.rejected.clone(),
         }
+    }
+
+    /// Shows where a target is and which types of call it is asked for, in place of what was shown
+    /// of it before.
+    pub fn set_target_info(&self, target: &str, endpoint: &str, call_types: &str) {
+        let mut infos = (self.target_infos.lock()).unwrap_or_else(PoisonError::into_inner);
+        let labels = [endpoint.to_owned(), call_types.to_owned()];
+        if let Some([endpoint, call_types]) = infos.insert(target.to_owned(), labels) {
+            // It is there: only this function adds and removes series.
+            let _ = (self.target_info).remove_label_values(&[target, &endpoint, &call_types]);
+        }
+        self.target_info
+            .with_label_values(&[target, endpoint, call_types])
+            .set(1.0);
     }
 
     /// A scrape was answered with this HTTP status.
@@ -191,6 +241,8 @@ impl Gathered {
 pub struct KnownLabels {
     /// `api` of the requests.
     pub apis: Vec<String>,
+    /// `code` of the requests.
+    pub codes: Vec<String>,
     /// `reason` of the pulls that fail.
     pub failures: Vec<String>,
     /// `reason` of the records rejected.
@@ -207,10 +259,20 @@ pub struct TargetMetrics {
     pub window: Gauge,
     /// Seconds that pulls took.
     pub pull_duration: Histogram,
-    /// Pulls that ended.
-    pub pulls: Counter,
     /// Calls remembered.
     pub ledger_calls: Gauge,
+    /// Calls remembered at most.
+    pub ledger_limit: Gauge,
+    /// Bytes of the ledger's file.
+    pub storage_bytes: Gauge,
+    /// Seconds between pulls, at least.
+    pub min_pull_interval: Gauge,
+    /// Scrapes that were answered before the end of the pull they waited for.
+    pub early_scrapes: Counter,
+    next_pull: GaugeVec,
+    unproven: CounterVec,
+    reconciled: GaugeVec,
+    clock_skew: GaugeVec,
     frontier: GaugeVec,
     last_success: GaugeVec,
     token_expiry: GaugeVec,
@@ -231,6 +293,29 @@ impl TargetMetrics {
     /// Unix seconds at which a pull succeeded.
     pub fn set_last_success(&self, time: f64) {
         self.last_success.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// Unix seconds from which on a scrape starts the next pull.
+    pub fn set_next_pull(&self, time: f64) {
+        self.next_pull.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// Unix seconds since when every call in the lookback has been compared again.
+    pub fn set_reconciled(&self, time: f64) {
+        self.reconciled.with_label_values(&[&self.name]).set(time);
+    }
+
+    /// Seconds by which the local clock is ahead of the vendor's.
+    pub fn set_clock_skew(&self, seconds: f64) {
+        self.clock_skew
+            .with_label_values(&[&self.name])
+            .set(seconds);
+    }
+
+    /// A window was taken without proof, or stepped over; the reason is one of
+    /// [`UNPROVEN_REASONS`].
+    pub fn unproven(&self, reason: &str) {
+        self.unproven.with_label_values(&[&self.name, reason]).inc();
     }
 
     /// Unix seconds at which the token in use expires.

@@ -56,17 +56,35 @@ impl Histogram {
         }
     }
 
-    /// Goes on from what was kept; answers whether the buckets are these.
+    /// Goes on from what was stored, with these buckets; answers whether it is a histogram.
     ///
     /// Where the finer buckets are missing (versions before them did not keep any) or count
     /// something else (such a version has counted since), nobody knows where in its bucket an old
     /// observation was: all are put where the bucket ends, those of the infinite one where that
     /// begins.
     pub fn go_on(&mut self, bounds: &'static [f64]) -> bool {
-        if *self.bounds != *bounds || self.counts.len() != bounds.len() + 1 {
+        let stored = &self.bounds;
+        let is_histogram = stored.is_sorted_by(|a, b| a < b)
+            && stored.first().is_none_or(|bound| *bound >= 0.0)
+            && stored.iter().all(|bound| bound.is_finite())
+            && self.counts.len() == stored.len() + 1
+            && (self.counts.iter())
+                .try_fold(0_u64, |sum, count| sum.checked_add(*count))
+                .is_some();
+        if !is_histogram {
             return false;
         }
-        self.bounds = bounds.into();
+        self.restore_native();
+        if *self.bounds == *bounds {
+            self.bounds = bounds.into();
+        } else {
+            self.rebucket(bounds);
+        }
+        true
+    }
+
+    fn restore_native(&mut self) {
+        let bounds = &self.bounds;
         if self.native.total() != Some(self.count()) {
             self.native = Native::default();
             let last = bounds.last().copied();
@@ -76,7 +94,47 @@ impl Histogram {
                 }
             }
         }
-        true
+    }
+
+    /// Moves to other buckets, which an older version may not have had.
+    ///
+    /// A bound that stays keeps its exact count. At a new bound only those observations count that
+    /// are certainly below: by a lower old bound, or by the finer buckets. So at most those of one
+    /// finer bucket, 9 % wide, are in a higher bucket than they belong to.
+    fn rebucket(&mut self, bounds: &'static [f64]) {
+        let old: Vec<(f64, u64)> = self.buckets().collect();
+        let count = self.count();
+        let mut below = 0;
+        let mut counts = Vec::with_capacity(bounds.len() + 1);
+        for bound in bounds {
+            let exact = old.iter().rev().find(|(old, _)| old <= bound);
+            let up_to = match exact {
+                Some((old, exact)) if old == bound => *exact,
+                _ => {
+                    // Never more than at the next old bound, which is exact too.
+                    let next = old.iter().find(|(old, _)| old > bound);
+                    let next = next.map_or(count, |(_, next)| *next);
+                    let finer = self.native.up_to(*bound).min(next);
+                    exact.map_or(finer, |(_, exact)| finer.max(*exact))
+                }
+            };
+            counts.push(up_to.saturating_sub(below));
+            below = below.max(up_to);
+        }
+        counts.push(count - below);
+        self.bounds = bounds.into();
+        self.counts = counts;
+        self.exemplars.clear();
+    }
+
+    /// Adds what another one with the same buckets has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        debug_assert_eq!(self.bounds, other.bounds);
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.sum += other.sum;
+        self.native.merge(&other.native);
     }
 
     /// Counts a value; a bound belongs to the bucket below it. A source makes it an example.
@@ -231,11 +289,45 @@ mod tests {
     }
 
     #[test]
-    fn other_buckets_are_not_taken() {
+    fn other_buckets_are_taken_over_without_a_count_too_many() {
+        const OLD: &[f64] = &[1.0, 100.0, 300.0, 1000.0];
+        const NEW: &[f64] = &[100.0, 180.0, 300.0, 2000.0];
+        let values = [
+            0.5, 60.0, 100.0, 150.0, 160.0, 175.0, 180.0, 299.0, 400.0, 1500.0, 3000.0,
+        ];
+        let mut old = Histogram::new(OLD);
+        let mut new = Histogram::new(NEW);
+        for value in values {
+            old.observe(Measure::from_units(value).unwrap(), None);
+            new.observe(Measure::from_units(value).unwrap(), None);
+        }
+        let (sum, native) = (old.sum, old.native.clone());
+        assert!(old.go_on(NEW));
+        let counts: Vec<u64> = old.buckets().map(|(_, count)| count).collect();
+        let exact: Vec<u64> = new.buckets().map(|(_, count)| count).collect();
+        // 175 and 180 are in a finer bucket that ends at 181; that of 1500 ends at 1,579.
+        assert_eq!(exact, [3, 7, 8, 10, 11]);
+        assert_eq!(counts, [3, 5, 8, 10, 11]);
+        assert_eq!((old.count(), old.sum, old.native), (11, sum, native));
+    }
+
+    #[test]
+    fn histograms_are_added_up() {
+        let mut sum = of(&[0.2, 70.0]);
+        sum.merge(&of(&[0.0, 0.7, 59.0, 1e9]));
+        assert_eq!(sum, of(&[0.2, 70.0, 0.0, 0.7, 59.0, 1e9]));
+        sum.merge(&of(&[]));
+        assert_eq!(sum.count(), 6);
+    }
+
+    #[test]
+    fn what_is_no_histogram_is_not_taken() {
         for text in [
-            r#"{"bounds":[0.3,1.0],"counts":[0,0,0],"sum":0}"#,
-            r#"{"bounds":[0.3,1.0,61.0],"counts":[0,0,0,0],"sum":0}"#,
             r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0],"sum":0}"#,
+            r#"{"bounds":[0.3,0.3,60.0],"counts":[0,0,0,0],"sum":0}"#,
+            r#"{"bounds":[9.3,1.0,60.0],"counts":[0,0,0,0],"sum":0}"#,
+            r#"{"bounds":[-1.0],"counts":[0,0],"sum":0}"#,
+            r#"{"bounds":[1.0],"counts":[18446744073709551615,1],"sum":0}"#,
         ] {
             let mut histogram: Histogram = serde_json::from_str(text).unwrap();
             assert!(!histogram.go_on(BOUNDS), "{text}");

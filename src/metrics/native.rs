@@ -69,7 +69,10 @@ impl Native {
             self.zero += times;
             return;
         }
-        let index = FIRST + place(value) as i32;
+        self.add_at(FIRST + place(value) as i32, times);
+    }
+
+    fn add_at(&mut self, index: i32, times: u64) {
         if self.counts.is_empty() {
             self.first = index;
         }
@@ -83,6 +86,30 @@ impl Native {
             self.counts.resize(at + 1, 0);
         }
         self.counts[at] += times;
+    }
+
+    /// Adds what another one has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.zero += other.zero;
+        for (index, count) in (other.first..).zip(&other.counts) {
+            if *count > 0 {
+                self.add_at(index, *count);
+            }
+        }
+    }
+
+    /// How many are certainly at most `bound`: those of the buckets that end there or before.
+    pub(super) fn up_to(&self, bound: f64) -> u64 {
+        // As whole millionths; half of one allows for bounds that floats cannot hold.
+        let bound = (bound * 1e6 + 0.5) as u64;
+        let buckets = (self.first..).zip(&self.counts);
+        let below = buckets.filter(|(index, _)| {
+            let place = usize::try_from(index - FIRST).ok();
+            place
+                .and_then(|place| BOUNDS.get(place))
+                .is_some_and(|end| *end <= bound)
+        });
+        self.zero + below.map(|(_, count)| count).sum::<u64>()
     }
 
     /// Whether nothing was counted.

@@ -1,37 +1,47 @@
 //! The call metrics of one target: a fold over the ledger's events.
 
+mod stored;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::catalog;
 use super::histogram::{Histogram, Source};
 use crate::model::{
-    CallType, Event, Manual, ManualKind, Measure, Measures, Place, Role, Status, UnixSeconds,
+    CallType, Event, ManualKind, Measure, Measures, Outcome, Place, Processing, Role, Status,
+    UnixSeconds,
 };
+pub use stored::Stored;
+use stored::pairs;
 
-/// Counters, histograms and window gauges of one target.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// Counters, histograms and window gauges of one target. How they are stored, and read again, is
+/// in [`Stored`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Tallies {
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
     pub(super) calls: BTreeMap<CallType, u64>,
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
     pub(super) processed: BTreeMap<(CallType, Status), u64>,
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
     pub(super) expired: BTreeMap<(CallType, Status), u64>,
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
+    pub(super) missing: BTreeMap<CallType, u64>,
+    pub(super) unobserved: u64,
+    #[serde(serialize_with = "pairs")]
     pub(super) window: BTreeMap<(CallType, Place), u64>,
-    #[serde(with = "pairs")]
-    pub(super) manual: BTreeMap<(ManualKind, u8), u64>,
-    #[serde(with = "pairs")]
+    #[serde(rename = "manual_states", serialize_with = "pairs")]
+    pub(super) manual: BTreeMap<(ManualKind, CallType, u8), u64>,
+    #[serde(serialize_with = "pairs")]
     pub(super) duration: BTreeMap<CallType, Histogram>,
-    #[serde(with = "pairs")]
-    pub(super) processing: BTreeMap<(CallType, Status), Histogram>,
-    #[serde(with = "pairs")]
+    #[serde(rename = "outcomes", serialize_with = "pairs")]
+    pub(super) processing: BTreeMap<(CallType, Outcome), Histogram>,
+    pub(super) listing_delay: Histogram,
+    #[serde(serialize_with = "pairs")]
     pub(super) silence: BTreeMap<Role, Histogram>,
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
     pub(super) speed: BTreeMap<Role, Histogram>,
-    #[serde(with = "pairs")]
+    #[serde(serialize_with = "pairs")]
     pub(super) ratio: BTreeMap<Role, Histogram>,
     /// Whether histograms keep examples.
     #[serde(skip)]
@@ -41,8 +51,9 @@ pub struct Tallies {
 impl Default for Tallies {
     /// Nothing counted; the series that do not depend on the configuration are there.
     fn default() -> Self {
+        // 45 series that stay at 0 where the vendor says who speaks: they begin with the first call.
         let by_role = |metric: catalog::Metric| {
-            Role::ALL
+            [Role::Customer, Role::Staff]
                 .map(|role| (role, Histogram::new(metric.bounds)))
                 .into()
         };
@@ -50,10 +61,13 @@ impl Default for Tallies {
             calls: BTreeMap::new(),
             processed: BTreeMap::new(),
             expired: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            unobserved: 0,
             window: BTreeMap::new(),
             manual: BTreeMap::new(),
             duration: BTreeMap::new(),
             processing: BTreeMap::new(),
+            listing_delay: Histogram::new(catalog::LISTING_DELAY.bounds),
             silence: by_role(catalog::SILENCE),
             speed: by_role(catalog::SPEED),
             ratio: by_role(catalog::RATIO),
@@ -64,27 +78,32 @@ impl Default for Tallies {
 
 impl Tallies {
     /// Makes the series of these types and statuses be there from the start, at 0: a rate over a
-    /// series that begins with its first call would not see that call.
+    /// series that begins with its first call would not see that call. A status that a type cannot
+    /// have gets its series if the vendor sends it all the same.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
         for call_type in call_types.iter().copied() {
             self.calls.entry(call_type).or_default();
+            self.missing.entry(call_type).or_default();
             self.window.entry((call_type, Place::Missing)).or_default();
             histogram(&mut self.duration, call_type, catalog::DURATION);
-            for status in statuses.iter().copied() {
+            for outcome in Outcome::ALL {
+                let class = (call_type, outcome);
+                histogram(&mut self.processing, class, catalog::PROCESSING_TIME);
+            }
+            for kind in ManualKind::ALL {
+                self.manual.entry((kind, call_type, 0)).or_default();
+            }
+            for status in statuses.iter().copied().filter(|s| s.suits(call_type)) {
                 let class = (call_type, status);
                 self.window
                     .entry((call_type, Place::In(status)))
                     .or_default();
                 if status.is_final() {
                     self.processed.entry(class).or_default();
-                    histogram(&mut self.processing, class, catalog::PROCESSING_TIME);
                 } else {
                     self.expired.entry(class).or_default();
                 }
             }
-        }
-        for kind in ManualKind::ALL {
-            self.manual.entry((kind, 0)).or_default();
         }
     }
 
@@ -116,30 +135,42 @@ impl Tallies {
             } => {
                 decrease(&mut self.window, (call_type, from));
                 *self.window.entry((call_type, to)).or_default() += 1;
+                if to == Place::Missing {
+                    *self.missing.entry(call_type).or_default() += 1;
+                }
             }
             Event::Processed {
                 call_type,
                 status,
-                after,
+                processing,
             } => {
-                let class = (call_type, status);
-                *self.processed.entry(class).or_default() += 1;
-                if let Some(seconds) = after {
-                    let source = self.example(source);
-                    histogram(&mut self.processing, class, catalog::PROCESSING_TIME)
-                        .observe(Measure::whole(seconds), source);
+                *self.processed.entry((call_type, status)).or_default() += 1;
+                match processing {
+                    Processing::Took(seconds) => {
+                        let source = self.example(source);
+                        let class = (call_type, Outcome::of(status));
+                        histogram(&mut self.processing, class, catalog::PROCESSING_TIME)
+                            .observe(Measure::whole(seconds), source);
+                    }
+                    Processing::BeforeFirstSeen => {}
+                    Processing::NotObserved => self.unobserved += 1,
                 }
             }
             Event::Succeeded {
                 call_type,
                 measures,
             } => self.measure(call_type, &measures, source),
-            Event::Manual { kind, from, to } => {
+            Event::Manual {
+                call_type,
+                kind,
+                from,
+                to,
+            } => {
                 if let Some(state) = from {
-                    decrease(&mut self.manual, (kind, state));
+                    decrease(&mut self.manual, (kind, call_type, state));
                 }
                 if let Some(state) = to {
-                    *self.manual.entry((kind, state)).or_default() += 1;
+                    *self.manual.entry((kind, call_type, state)).or_default() += 1;
                 }
             }
             Event::Left {
@@ -153,6 +184,12 @@ impl Tallies {
                 }
             }
         }
+    }
+
+    /// Observes how long after its upload a call was first seen in the list.
+    pub fn observe_listing_delay(&mut self, seconds: UnixSeconds, source: Option<Source>) {
+        let source = self.example(source);
+        self.listing_delay.observe(Measure::whole(seconds), source);
     }
 
     /// Where an example is from. A call without an identity that the vendor would know is none.
@@ -169,53 +206,21 @@ impl Tallies {
             return;
         }
         for side in measures.channels {
-            for (histograms, value) in [
-                (&mut self.silence, side.silence),
-                (&mut self.speed, side.speed),
-                (&mut self.ratio, side.ratio),
+            for (histograms, metric, value) in [
+                (&mut self.silence, catalog::SILENCE, side.silence),
+                (&mut self.speed, catalog::SPEED, side.speed),
+                (&mut self.ratio, catalog::RATIO, side.ratio),
             ] {
-                if let (Some(histogram), Some(value)) = (histograms.get_mut(&side.role), value) {
-                    histogram.observe(value, source);
+                if let Some(value) = value {
+                    histogram(histograms, side.role, metric).observe(value, source);
                 }
             }
         }
     }
 
-    /// Whether tallies that were kept are of this version's metrics, and agree with the calls that
-    /// were kept with them.
-    pub fn fits(&mut self, calls: impl Iterator<Item = (CallType, Place, Manual)>) -> bool {
-        let mut window = BTreeMap::new();
-        let mut manual = BTreeMap::new();
-        for (call_type, place, states) in calls {
-            *window.entry((call_type, place)).or_default() += 1;
-            for (kind, state) in ManualKind::ALL.into_iter().zip(states.0) {
-                if let Some(state) = state {
-                    *manual.entry((kind, state)).or_default() += 1;
-                }
-            }
-        }
-        same_counts(&self.window, &window)
-            && same_counts(&self.manual, &manual)
-            && self
-                .duration
-                .values_mut()
-                .all(|h| h.go_on(catalog::DURATION.bounds))
-            && self
-                .processing
-                .values_mut()
-                .all(|h| h.go_on(catalog::PROCESSING_TIME.bounds))
-            && self
-                .silence
-                .values_mut()
-                .all(|h| h.go_on(catalog::SILENCE.bounds))
-            && self
-                .speed
-                .values_mut()
-                .all(|h| h.go_on(catalog::SPEED.bounds))
-            && self
-                .ratio
-                .values_mut()
-                .all(|h| h.go_on(catalog::RATIO.bounds))
+    /// Types of call that have series.
+    pub fn call_types(&self) -> impl Iterator<Item = CallType> {
+        self.calls.keys().copied()
     }
 
     /// Calls by type and place, for the status page.
@@ -228,38 +233,6 @@ impl Tallies {
 
 /// Upload time of the oldest call of each type and status that is not final.
 pub type OldestPending = Vec<(CallType, Status, UnixSeconds)>;
-
-/// Whether two gauges show the same; 0 and nothing are the same.
-fn same_counts<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> bool {
-    let within = |a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>| {
-        a.iter()
-            .all(|(key, count)| *count == b.get(key).copied().unwrap_or_default())
-    };
-    within(a, b) && within(b, a)
-}
-
-/// Maps whose keys are no strings, as lists of pairs.
-mod pairs {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &BTreeMap<K, V>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map)
-    }
-
-    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
-    where
-        K: Deserialize<'de> + Ord,
-        V: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        Vec::<(K, V)>::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
-    }
-}
 
 fn histogram<K: Ord>(
     histograms: &mut BTreeMap<K, Histogram>,

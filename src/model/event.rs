@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{CallType, ManualKind, Measures, Status, UnixSeconds};
 
 /// Where a remembered call stands: in a status, or no longer in the list.
-///
-/// `Display` gives the label `status` of the window gauges.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Place {
     /// In the status last seen.
@@ -17,11 +15,63 @@ pub enum Place {
     Missing,
 }
 
+/// As the status page names it.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::In(status) => status.fmt(f),
             Self::Missing => f.write_str("missing"),
+        }
+    }
+}
+
+/// How the processing of a call ended. `Display` gives the label `outcome`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// In status `succeeded`.
+    Succeeded,
+    /// In any other final status.
+    Failed,
+}
+
+impl Outcome {
+    /// Both, in the order of the exposition.
+    pub const ALL: [Self; 2] = [Self::Succeeded, Self::Failed];
+
+    /// The outcome that a final status stands for.
+    pub fn of(status: Status) -> Self {
+        match status {
+            Status::SUCCEEDED => Self::Succeeded,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// What is known of the time that the processing of a call took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Processing {
+    /// Seconds from its upload until it was first seen final.
+    Took(UnixSeconds),
+    /// The call was final when it was first seen.
+    BeforeFirstSeen,
+    /// Nobody looked at the call for so long that the moment cannot be told.
+    NotObserved,
+}
+
+impl Processing {
+    /// The time that it took is not to be trusted.
+    pub fn forget(&mut self) {
+        if let Self::Took(_) = self {
+            *self = Self::NotObserved;
         }
     }
 }
@@ -58,9 +108,8 @@ pub enum Event {
         call_type: CallType,
         /// The first final status.
         status: Status,
-        /// Seconds from upload to now; none where the call was final when it appeared, for nobody
-        /// saw the moment.
-        after: Option<UnixSeconds>,
+        /// How long that took.
+        processing: Processing,
     },
     /// A call was seen as succeeded for the first time.
     Succeeded {
@@ -71,6 +120,8 @@ pub enum Event {
     },
     /// A manual state of a call in the lookback changed.
     Manual {
+        /// Its type.
+        call_type: CallType,
         /// Which of the three.
         kind: ManualKind,
         /// The state it had.

@@ -6,6 +6,7 @@ use super::book::Published;
 use super::plan::Progress;
 use super::{Failure, Inner, lock};
 use crate::metrics::exposition::CallMetrics;
+use crate::model::UnixSeconds;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
@@ -46,13 +47,21 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn publish(&self, published: Published) {
         let calls = published.calls.map(Arc::new);
-        self.show(calls, published.progress, published.remembered);
+        let Published {
+            progress,
+            looked_at,
+            remembered,
+            ..
+        } = published;
+        self.show(calls, progress, looked_at, remembered);
     }
 
+    /// Shows what is on disk. After a restart, `looked_at` is the last success that is known.
     pub(super) fn show(
         &self,
         calls: Option<Arc<CallMetrics>>,
         progress: Progress,
+        looked_at: Option<UnixSeconds>,
         remembered: usize,
     ) {
         if let Some(frontier) = progress.frontier() {
@@ -60,6 +69,10 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         }
         self.metrics.ledger_calls.set(remembered as f64);
         let mut view = lock(&self.view);
+        if let (None, Some(at)) = (view.last_success, looked_at) {
+            view.last_success = looked_at;
+            self.metrics.set_last_success(at.into());
+        }
         view.calls = calls;
         view.progress = progress;
         view.remembered = remembered;

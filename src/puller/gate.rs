@@ -23,6 +23,12 @@ impl Gate {
         self.not_before.is_none_or(|time| now >= time)
     }
 
+    /// How long no pull may start.
+    pub fn wait(&self, now: Instant) -> Duration {
+        self.not_before
+            .map_or(Duration::ZERO, |time| time.saturating_duration_since(now))
+    }
+
     /// A pull has succeeded; the next one waits for `interval`.
     pub fn succeeded(&mut self, now: Instant, interval: Duration) {
         self.failures = 0;

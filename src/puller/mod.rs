@@ -8,6 +8,7 @@ pub mod gate;
 pub mod plan;
 mod pull;
 mod recent_set;
+mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,11 +21,11 @@ use tracing::{info, warn};
 use book::Book;
 pub use failure::Failure;
 use gate::Gate;
-use plan::{Progress, Spans};
+use plan::Spans;
 use pull::{Habits, Pull};
+pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
-use crate::metrics::exposition::CallMetrics;
 use crate::model::{CallType, Status, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
@@ -46,25 +47,6 @@ pub struct Settings {
     pub min_pull_interval: Duration,
     /// Pages to read at a time.
     pub parallel: usize,
-}
-
-/// What is known of a target at one moment; all that was published by then.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Whether the last pull that ended succeeded; none has before the first.
-    pub up: Option<bool>,
-    /// Once the first whole lookback is in.
-    pub calls: Option<Arc<CallMetrics>>,
-    /// How far the list is read.
-    pub progress: Progress,
-    /// Calls remembered.
-    pub remembered: usize,
-    /// When the last pull ended, and how long it took; none after one that broke off.
-    pub last_pull: Option<(UnixSeconds, Duration)>,
-    /// When a pull last succeeded.
-    pub last_success: Option<UnixSeconds>,
-    /// When and why a pull, or the comparison after it, last failed; it stays after a success.
-    pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
 /// What one puller hands over to the next.
@@ -177,17 +159,25 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         metrics: TargetMetrics,
         known: Known<S>,
     ) -> Self {
-        let Known { book, store, view } = known;
+        let Known {
+            mut book,
+            store,
+            view,
+        } = known;
         let view = view.unwrap_or_else(|| {
             let published = book.published();
             View {
                 calls: published.calls.map(Arc::new),
                 progress: published.progress,
                 remembered: published.remembered,
+                last_success: published.looked_at,
                 ..View::default()
             }
         });
+        book.expect_pulls_every(settings.min_pull_interval);
         metrics.window.set(settings.spans.lookback.into());
+        let interval = settings.min_pull_interval.as_secs_f64();
+        metrics.min_pull_interval.set(interval);
         let inner = Inner {
             size: PageSize::new(settings.page_size),
             settings,
@@ -203,7 +193,12 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
-        inner.show(view.calls, view.progress, view.remembered);
+        inner.show(
+            view.calls,
+            view.progress,
+            view.last_success,
+            view.remembered,
+        );
         Self {
             inner: Arc::new(inner),
         }
@@ -220,8 +215,10 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         if let Some(number) = self.join() {
             let mut ended = self.inner.ended.subscribe();
             // At the deadline the answer is what there is; the pull goes on.
-            let _ =
-                tokio::time::timeout_at(deadline, ended.wait_for(|count| *count >= number)).await;
+            let ended = ended.wait_for(|count| *count >= number);
+            if tokio::time::timeout_at(deadline, ended).await.is_err() {
+                self.inner.metrics.early_scrapes.inc();
+            }
         }
         self.view()
     }
@@ -310,7 +307,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn fresh_ended(&self, began: Instant, result: &Result<(), Failure>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
-        self.metrics.pulls.inc();
         self.metrics.pull_duration.observe(took.as_secs_f64());
         self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
         let mut flight = lock(&self.flight);
@@ -335,6 +331,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 view.last_error = Some((now, failure.clone()));
             }
         }
+        self.show_next_pull(&flight.gate);
         if flight.phase == Phase::Fresh {
             flight.phase = Phase::Reconciling;
         }
@@ -347,9 +344,11 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             "comparing the lookback failed");
         self.compared_badly(failure);
         let interval = self.settings.min_pull_interval;
-        lock(&self.flight)
+        let mut flight = lock(&self.flight);
+        flight
             .gate
             .failed(Instant::now(), interval, failure.retry_after());
+        self.show_next_pull(&flight.gate);
     }
 
     /// Counts and shows a failure of a comparison. The target stays up: its values are complete,
@@ -357,6 +356,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn compared_badly(&self, failure: &Failure) {
         self.metrics.pull_failed(failure.label());
         lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
+    }
+}
+
+impl<U, S> Inner<U, S> {
+    fn show_next_pull(&self, gate: &Gate) {
+        let wait = gate.wait(Instant::now()).as_secs_f64();
+        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
     }
 }
 
@@ -373,6 +379,7 @@ impl<U, S> Drop for Landing<'_, U, S> {
             // Nothing else would tell that the pull has not succeeded, or hold the next one off.
             let interval = self.0.settings.min_pull_interval;
             flight.gate.failed(Instant::now(), interval, None);
+            self.0.show_next_pull(&flight.gate);
             self.0.metrics.up.set(0.0);
             let mut view = lock(&self.0.view);
             (view.up, view.last_pull) = (Some(false), None);

@@ -102,6 +102,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             self.book(|book| {
                 book.expire(self.lookback.from);
                 book.progress.complete = true;
+                book.looked_at = Some(self.now);
             });
         }
         self.inner.commit().await

@@ -124,6 +124,8 @@ pub struct TargetView {
     pub last_error: Option<LastError>,
     /// From then on a request renews the token; `None` before the first token.
     pub token_renewal: Option<UnixSeconds>,
+    /// Seconds by which the local clock is ahead of the vendor's, where that is worth telling.
+    pub clock_skew: Option<f64>,
     /// Calls in the window, by type and status, in the order to show them in.
     pub calls: Vec<CallCount>,
 }

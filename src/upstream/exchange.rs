@@ -7,10 +7,10 @@ use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::Api;
 use super::failure::{Failure, Subject, Told};
 use super::retry::{Outcome, parse_retry_after};
 use super::unreachable::{self, Blame, root};
+use super::{Api, Report, Reporter};
 
 /// How much of the body of a failure, or of a token, is read.
 pub(super) const SMALL_BODY: usize = 64 << 10;
@@ -22,6 +22,7 @@ pub(super) struct Line<'a> {
     pub(super) client: &'a reqwest::Client,
     /// From the start of the connection to the last byte.
     pub(super) timeout: Duration,
+    pub(super) report: &'a Reporter,
 }
 
 impl Line<'_> {
@@ -42,6 +43,9 @@ impl Line<'_> {
             }
             Err(_) => return Err(self.timed_out(subject, "no answer came")),
         };
+        if let Some(seconds) = clock_skew(answer.headers(), SystemTime::now()) {
+            (self.report)(Report::ClockSkew(seconds));
+        }
         let status = answer.status();
         if !status.is_success() {
             // The status tells enough if its body cannot be had.
@@ -176,9 +180,42 @@ async fn read(answer: &mut Response, longest: usize, body: &mut Vec<u8>) -> Resu
 
 /// What `Retry-After` asks for. A date is compared with the answer's own: the clocks may differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let now = text(DATE)
-        .and_then(|date| httpdate::parse_http_date(date).ok())
-        .unwrap_or_else(SystemTime::now);
-    parse_retry_after(text(RETRY_AFTER)?, now)
+    let now = date(headers).unwrap_or_else(SystemTime::now);
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+/// The time at which an answer says that it was made, in whole seconds.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(text).ok()
+}
+
+/// Seconds by which the local clock is ahead of the one that dated an answer received at `now`.
+/// Exact to a second and the time that the answer was on its way.
+fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
+    let date = date(headers)?;
+    Some(match now.duration_since(date) {
+        Ok(ahead) => ahead.as_secs_f64(),
+        Err(behind) => -behind.duration().as_secs_f64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_skew_follows_from_the_date_of_an_answer() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_500);
+        let skew = |date: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, date.parse().unwrap());
+            clock_skew(&headers, now)
+        };
+        assert_eq!(skew("Thu, 01 Jan 2026 00:00:00 GMT"), Some(0.5));
+        assert_eq!(skew("Wed, 31 Dec 2025 23:00:00 GMT"), Some(3600.5));
+        assert_eq!(skew("Thu, 01 Jan 2026 01:00:00 GMT"), Some(-3599.5));
+        assert_eq!(skew("yesterday"), None);
+        assert_eq!(clock_skew(&HeaderMap::new(), now), None);
+    }
 }

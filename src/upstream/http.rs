@@ -193,6 +193,7 @@ impl HttpClient {
         let line = Line {
             client: &self.client,
             timeout: self.settings.request_timeout,
+            report: &self.report,
         };
         let sent = Instant::now();
         let answer = line.exchange(request, subject, longest_body).await;

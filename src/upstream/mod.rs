@@ -230,6 +230,9 @@ pub enum Report {
     },
     /// A request that failed is about to be sent again.
     Retry(Api),
+    /// An answer has said what time it is for the vendor: the local clock is this many seconds
+    /// ahead.
+    ClockSkew(f64),
 }
 
 /// Takes the client's reports; called on its tasks, so it must be quick.

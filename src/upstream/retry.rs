@@ -19,6 +19,24 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What is to be expected of the vendor and its gateway sooner or later.
+    pub const FORESEEABLE: [Self; 14] = [
+        Self::Status(200),
+        Self::Status(400),
+        Self::Status(401),
+        Self::Status(403),
+        Self::Status(404),
+        Self::Status(429),
+        Self::Status(500),
+        Self::Status(502),
+        Self::Status(503),
+        Self::Status(504),
+        Self::Timeout,
+        Self::Connect,
+        Self::Body,
+        Self::Envelope,
+    ];
+
     /// Whether the same request may fare better in a moment.
     fn may_pass(self) -> bool {
         match self {

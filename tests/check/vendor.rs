@@ -1,5 +1,7 @@
 //! What the vendor answers: the step that it spoils, and the likely cause.
 
+use std::time::{Duration, SystemTime};
+
 use cec_exporter::simulator::faults::{Answer, Faults, Trouble};
 use tokio::task::block_in_place;
 
@@ -188,4 +190,30 @@ fn a_very_low_rate_does_not_hold_the_check_up() {
     let slow = "max_requests_per_second: 0.001";
     let checked = check_json(&[target("a", &vendor.endpoint, slow)]);
     checked.assert_well("a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_differs_from_the_vendors_is_a_warning_and_no_failure() {
+    for (date, warned) in [
+        (SystemTime::now() - Duration::from_secs(3600), "ahead of"),
+        (SystemTime::now() + Duration::from_secs(3600), "behind"),
+        (SystemTime::now(), ""),
+    ] {
+        let date = httpdate::fmt_http_date(date);
+        let vendor = Vendor::start(move |seen, _| {
+            let body = match seen.is_token() {
+                true => TOKEN,
+                false => r#"{"paging":{"total":0},"data":[]}"#,
+            };
+            Reply::ok(body).with("date", date.clone())
+        })
+        .await;
+        let target = target("a", &format!("http://127.0.0.1:{}", vendor.port), "");
+        let checked = block_in_place(|| check_json(&[target]));
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        let json = checked.json();
+        let warnings = json["targets"][0]["warnings"].as_array().unwrap();
+        assert_eq!(warnings.is_empty(), warned.is_empty(), "{warnings:?}");
+        assert!(json.to_string().contains(warned), "{warnings:?}");
+    }
 }

@@ -1,11 +1,13 @@
 //! A small exposition, to the last byte, in each format.
 
+use std::collections::BTreeMap;
+
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, render};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
 use cec_exporter::metrics::histogram::Source;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
-    CallId, CallType, Event, ManualKind, Measure, Measures, Place, Role, Speech, Status,
+    CallId, CallType, Event, ManualKind, Measure, Measures, Place, Processing, Role, Speech, Status,
 };
 
 use crate::schema::{Samples, decode, describe, samples};
@@ -35,7 +37,7 @@ fn calls() -> CallMetrics {
             Event::Processed {
                 call_type: voice,
                 status: Status::SUCCEEDED,
-                after: Some(64),
+                processing: Processing::Took(64),
             },
             seen(UUID, 1_622_634_000),
         ),
@@ -43,7 +45,7 @@ fn calls() -> CallMetrics {
             Event::Processed {
                 call_type: voice,
                 status: Status::SUCCEEDED,
-                after: Some(70),
+                processing: Processing::Took(70),
             },
             // Of the same bucket, but known under no UUID: no example.
             seen("call 7", 1_622_635_000),
@@ -81,6 +83,7 @@ fn calls() -> CallMetrics {
         ),
         (
             Event::Manual {
+                call_type: voice,
                 kind: ManualKind::Review,
                 from: None,
                 to: Some(2),
@@ -93,6 +96,7 @@ fn calls() -> CallMetrics {
     CallMetrics {
         tallies,
         oldest_pending: vec![(CallType::TEXT, Status::from_number(77), 1_622_633_782)],
+        recent: BTreeMap::from([(voice, 5)]),
         counted_from: Some(1_622_500_000),
     }
 }
@@ -106,16 +110,26 @@ fn own() -> Gathered {
     let own = ExporterMetrics::new(build, 1_622_600_000.25).unwrap();
     let known = KnownLabels::default();
     let target = own.target(TARGET, &known, 1_622_600_001.5);
-    own.target("another", &known, 1.0).pulls.inc();
+    own.target("another", &known, 1.0).early_scrapes.inc();
     target.pull_duration.observe(0.3);
-    target.pulls.inc();
+    target.early_scrapes.inc();
+    own.set_target_info(TARGET, "https://old", "voice");
+    own.set_target_info(TARGET, "https://vendor", "voice,text");
     target.set_frontier(1_622_633_999.0);
     target.reject("shape", 3);
     own.gather()
 }
 
 fn exposition(format: Format) -> Vec<u8> {
-    render(format, &[(TARGET, &calls())], &own(), Own::Only(TARGET))
+    render(
+        Spelling {
+            format,
+            created_lines: true,
+        },
+        &[Shown::all(TARGET, &calls())],
+        &own(),
+        Own::Only(TARGET),
+    )
 }
 
 #[track_caller]
@@ -155,8 +169,8 @@ fn all_formats_hold_the_same_samples() {
     let mut openmetrics = lines(std::str::from_utf8(&openmetrics).unwrap());
     let all = openmetrics.len();
     openmetrics.retain(|(name, _), _| !name.ends_with("_created"));
-    // Of 4 series of counters and 12 of histograms.
-    assert_eq!(all - openmetrics.len(), 16);
+    // Of 9 series of counters and 10 of histograms.
+    assert_eq!(all - openmetrics.len(), 19);
     assert_eq!(text, openmetrics);
     let families = decode(&exposition(Format::Protobuf));
     assert_eq!(text, samples(&families));

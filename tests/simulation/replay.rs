@@ -62,6 +62,11 @@ pub(crate) fn replay(
                     1.0,
                 );
                 if let Some(after) = after {
+                    let outcome = match status {
+                        Status::SUCCEEDED => "succeeded",
+                        _ => "failed",
+                    };
+                    let labels = format!("{{call_type=\"{call_type}\",outcome=\"{outcome}\"}}");
                     let value = Measure::whole(after);
                     observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
                 }
@@ -132,7 +137,8 @@ pub(crate) fn counters(text: &str) -> Series {
         .into_iter()
         .filter(|(name, value)| {
             *value != 0.0
-                && !name.starts_with("cec_window_calls")
+                && !name.starts_with("cec_window_")
+                && !name.starts_with("cec_recent_")
                 && !name.starts_with("cec_oldest_pending")
         })
         .collect()
@@ -144,7 +150,12 @@ pub(crate) fn series(text: &str) -> Series {
         .filter(|line| !line.starts_with('#'))
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            (name.replace("target=\"t\",", ""), value.parse().unwrap())
+            (without_target(name), value.parse().unwrap())
         })
         .collect()
+}
+
+fn without_target(name: &str) -> String {
+    name.replace("target=\"t\",", "")
+        .replace("{target=\"t\"}", "")
 }

@@ -21,7 +21,8 @@ FAILURES = {"asr_failed": .010, "asr_empty": .008, "invalid_audio": .003, "multi
 REASONS = ["auth", "rate_limit", "timeout", "connect", "server", "body", "envelope", "storage", "paging"]
 DURATIONS = [5, 15, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1800, 3600]
 SILENCES = [1, 5, 15, 30, 60, 90, 120, 180, 240, 300, 600, 1200]
-PROCESSING = [15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400]
+PROCESSING = [60, 120, 180, 240, 300, 450, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 86400]
+LISTING = [15, 30, 60, 120, 300, 600, 1800, 3600, 14400]
 SPEEDS = [60, 90, 120, 150, 180, 200, 220, 240, 260, 280, 300, 330, 360, 420]
 RATIOS = [.1, .2, .3, .4, .5, .6, .7, .8, .9, 1]
 REQUESTS = [.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30]
@@ -69,7 +70,7 @@ class Histogram:
 
 DURATION = Histogram("cec_call_duration_seconds", DURATIONS, 200, .75)
 PROCESSED = Histogram("cec_call_processing_seconds", PROCESSING, 240, .6)
-LISTED = Histogram("cec_call_listing_delay_seconds", PROCESSING, 20, .5)
+LISTED = Histogram("cec_call_listing_delay_seconds", LISTING, 20, .5)
 SILENCE = Histogram("cec_call_silence_seconds", SILENCES, 130, .6)
 SPEED = Histogram("cec_call_speech_characters_per_minute", SPEEDS, 230, .2)
 RATIO = Histogram("cec_call_speech_ratio", RATIOS, .38, .4)
@@ -163,6 +164,7 @@ class Target:
             for outcome, share in (("succeeded", .97), ("failed", .03)):
                 PROCESSED.add(series, {**self.labels, "call_type": kind, "outcome": outcome}, time, done * share, .01)
             DURATION.add(series, {**self.labels, "call_type": kind}, time, self.final.get((kind, "succeeded"), 0))
+        add("cec_calls_processing_unobserved_total", "counter", {}, sum(self.final.values()) - self.unseen)
         LISTED.add(series, self.labels, time, total)
         heard = self.final.get(("voice", "succeeded"), 0)
         for role, share in (("customer", .97), ("staff", .99), ("unknown", .02)):

@@ -67,9 +67,17 @@ impl Samples {
         let of_calls = |line: &&str| {
             let name = line.trim_start_matches("# HELP ");
             let name = name.trim_start_matches("# TYPE ");
-            ["cec_call", "cec_window_calls", "cec_oldest"]
-                .iter()
-                .any(|start| name.starts_with(start))
+            [
+                "cec_call",
+                "cec_window_calls",
+                "cec_window_missing",
+                "cec_window_sampled",
+                "cec_window_reviewed",
+                "cec_window_appealed",
+                "cec_oldest",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
         };
         let lines = self.text.lines().filter(of_calls);
         lines.map(|line| format!("{line}\n")).collect()

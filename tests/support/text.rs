@@ -1,10 +1,10 @@
 //! The call metrics of a target as text.
 
 use cec_exporter::metrics::exporter::Gathered;
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, render};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, Shown, render};
 
 pub(crate) fn text(target: &str, calls: &CallMetrics) -> String {
-    let targets = [(target, calls)];
+    let targets = [Shown::all(target, calls)];
     let text = render(Format::Text, &targets, &Gathered::default(), Own::With(&[]));
     String::from_utf8(text).unwrap()
 }

@@ -71,7 +71,11 @@ pub(crate) fn differences(samples: &Samples, target: &str, truth: &Truth) -> Vec
             comparison.histogram(metric, &[("role", name)], sum);
         }
     }
-    for kind in ["inspect", "review", "complain"] {
+    for (kind, metric) in [
+        ("inspect", "cec_window_sampled_calls"),
+        ("review", "cec_window_reviewed_calls"),
+        ("complain", "cec_window_appealed_calls"),
+    ] {
         for state in 0..10_i8 {
             let count = truth
                 .manual
@@ -80,8 +84,7 @@ pub(crate) fn differences(samples: &Samples, target: &str, truth: &Truth) -> Vec
                 .copied()
                 .unwrap_or(0);
             let state = state.to_string();
-            let labels = [("kind", kind), ("state", &*state)];
-            comparison.count("cec_window_calls_manual", &labels, count);
+            comparison.count(metric, &[("state", &*state)], count);
         }
     }
     comparison.found

@@ -78,6 +78,8 @@ struct Trial {
     parts: Result<(Ways, HttpClient), Step>,
     /// How each request ended, until somebody takes note.
     codes: Arc<Mutex<Vec<String>>>,
+    /// Seconds by which the local clock is ahead, as the last answer had it.
+    clock_skew: Arc<Mutex<Option<f64>>>,
 }
 
 impl Trial {
@@ -87,14 +89,18 @@ impl Trial {
         settings.max_requests_per_second = settings.max_requests_per_second.max(SLOWEST);
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
-        let report = Arc::new(move |report| {
-            if let Notice::Request { api, code, .. } = report {
+        let clock_skew: Arc<Mutex<Option<f64>>> = Arc::default();
+        let skew_noted = Arc::clone(&clock_skew);
+        let report = Arc::new(move |report| match report {
+            Notice::Request { api, code, .. } => {
                 let step = match api {
                     Api::Token => "token",
                     Api::Details => "page",
                 };
                 lock(&noted).push(format!("{step} {code}"));
             }
+            Notice::ClockSkew(seconds) => *lock(&skew_noted) = Some(seconds),
+            Notice::Token { .. } | Notice::Retry(_) => {}
         });
         let parts = Ways::new(&settings, trust)
             .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
@@ -110,6 +116,7 @@ impl Trial {
             page_size: target.page_size,
             parts,
             codes,
+            clock_skew,
         }
     }
 
@@ -137,7 +144,8 @@ impl Trial {
         };
         let ready = reached && token.is_some();
         steps.attempt("page", "endpoint", ready, page).await;
-        TargetReport::new(&self.name, steps.0)
+        let skew = *lock(&self.clock_skew);
+        TargetReport::new(&self.name, steps.0).with_clock_skew(skew)
     }
 
     /// For a setting that cannot be used, of which the configuration alone cannot know.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::app::NOTABLE_CLOCK_SKEW;
 use crate::cli::CheckFormat;
 use crate::upstream::Error;
 
@@ -24,6 +25,8 @@ pub(super) struct TargetReport {
     pub(super) ok: bool,
     /// In the order of the way.
     pub(super) steps: Vec<Step>,
+    /// What works, but not as it should.
+    pub(super) warnings: Vec<String>,
 }
 
 /// One step of the way.
@@ -109,13 +112,31 @@ impl TargetReport {
             name: name.to_owned(),
             ok: steps.iter().all(|step| step.ok != Some(false)),
             steps,
+            warnings: Vec::new(),
         }
+    }
+
+    /// Warns where the local clock is too far ahead of the vendor's, or behind it (negative).
+    pub(super) fn with_clock_skew(mut self, seconds: Option<f64>) -> Self {
+        if let Some(skew) = seconds.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW) {
+            let side = if skew > 0.0 { "ahead of" } else { "behind" };
+            let by = skew.abs().trunc();
+            self.warnings.push(format!(
+                "this machine's clock is {by} s {side} the vendor's; set it right (NTP), or new \
+                 calls are counted late or not at all"
+            ));
+        }
+        self
     }
 
     fn text(&self) -> String {
         let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
         for step in &self.steps {
             step.line(&mut text);
+        }
+        for warning in &self.warnings {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  warning: {warning}");
         }
         text
     }
@@ -215,8 +236,8 @@ mod tests {
             Step::skipped("page", "endpoint", "not tried"),
         ];
         Report::of(vec![
-            TargetReport::new("a", good),
-            TargetReport::new("b", bad),
+            TargetReport::new("a", good).with_clock_skew(Some(3600.7)),
+            TargetReport::new("b", bad).with_clock_skew(Some(-29.9)),
         ])
     }
 
@@ -227,6 +248,7 @@ mod tests {
         let expected = "
 a: ok
   dns      ok       0.012 s  h: 192.0.2.1
+  warning: this machine's clock is 3600 s ahead of the vendor's; set it right (NTP), or new calls are counted late or not at all
 
 b: FAILED
   dns      -                 192.0.2.1 is an address
@@ -251,7 +273,8 @@ b: FAILED
                 {"name": "a", "ok": true, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": true, "seconds": 0.012345,
                      "detail": "h: 192.0.2.1", "likely_cause": null},
-                ]},
+                ], "warnings": ["this machine's clock is 3600 s ahead of the vendor's; set it \
+                                 right (NTP), or new calls are counted late or not at all"]},
                 {"name": "b", "ok": false, "steps": [
                     {"step": "dns", "key": "endpoint", "ok": null, "seconds": null,
                      "detail": "192.0.2.1 is an address", "likely_cause": null},
@@ -259,7 +282,7 @@ b: FAILED
                      "detail": "refused", "likely_cause": "nobody is there"},
                     {"step": "page", "key": "endpoint", "ok": null, "seconds": null,
                      "detail": "not tried", "likely_cause": null},
-                ]},
+                ], "warnings": []},
             ],
         });
         assert_eq!(json, expected);

@@ -113,6 +113,14 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             "30: targets[0].max_requests_per_second: expected a number from 0.001 to 1000, got NaN",
         ),
         (
+            "max_calls: 0",
+            "16: targets[0].max_calls: expected a whole number from 1 to 4000000000, got 0",
+        ),
+        (
+            "stale_after: -1m",
+            "18: targets[0].stale_after: expected a duration such as 90s, 1h30m or 1d, got -1m",
+        ),
+        (
             "call_types: []",
             "17: targets[0].call_types: expected at least one of voice and text",
         ),
@@ -205,7 +213,7 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         let keys = "name, endpoint, token_endpoint, app_key, app_secret, app_secret_file, \
             user_id, tenant_space_id, call_types, extra_status_codes, lookback, overlap, \
             reconcile_interval, page_size, min_pull_interval, request_timeout, \
-            max_concurrent_requests, max_requests_per_second, ca_file, proxy_url";
+            max_concurrent_requests, max_requests_per_second, ca_file, proxy_url, max_calls, stale_after";
         let expected = expected.replace("{URL}", URL).replace("{KEYS}", keys);
         let expected = format!("cec_exporter.yml:{line}:{expected}");
         assert_eq!(config(&lines(entry)).unwrap_err(), expected, "{entry}");

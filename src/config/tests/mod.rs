@@ -75,13 +75,16 @@ fn a_short_file_gives_the_defaults() {
         max_requests_per_second: 10.0,
         ca_file: None,
         proxy_url: None,
+        max_calls: 5_000_000,
+        stale_after: Duration::from_secs(600),
     };
     assert_eq!(target(""), expected);
     // Said outright, and left empty, they are the same.
     let said = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
         extra_status_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
         page_size: 100, min_pull_interval: 15s, request_timeout: 10s, \
-        max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: ''";
+        max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: '', \
+        max_calls: 5000000, stale_after: 10m";
     assert_eq!(target(said), expected);
     assert_eq!(
         target("token_endpoint: , lookback: ~, page_size: null"),
@@ -113,6 +116,8 @@ targets:
     max_requests_per_second: 0.5
     ca_file: secret
     proxy_url: http://user:hunter2@proxy:3128
+    max_calls: 4000000000
+    stale_after: 0s
 "#,
     )
     .unwrap();
@@ -142,6 +147,8 @@ targets:
     assert_eq!(target.request_timeout, Duration::from_millis(100));
     assert_eq!(target.max_concurrent_requests, 64);
     assert_eq!(target.max_requests_per_second, 0.5);
+    assert_eq!(target.max_calls, 4_000_000_000);
+    assert_eq!(target.stale_after, Duration::ZERO);
     assert!(target.ca_file.as_ref().unwrap().ends_with("secret"));
     assert_eq!(
         target.proxy_url.as_ref().unwrap().expose().as_str(),
@@ -232,7 +239,7 @@ fn ten_thousand_targets_are_enough() {
              call_types: [voice, text], extra_status_codes: [50, 51], lookback: 1d, \
              overlap: 1m, reconcile_interval: 1h, page_size: 1, min_pull_interval: 1s, \
              request_timeout: 1s, max_concurrent_requests: 1, max_requests_per_second: 1, \
-             ca_file: '', proxy_url: ''}}"
+             ca_file: '', proxy_url: '', max_calls: 1, stale_after: 1m}}"
         )
         .unwrap();
     }

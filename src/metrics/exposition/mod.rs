@@ -12,11 +12,13 @@ mod writer;
 
 use super::exporter::Gathered;
 use super::tallies::{OldestPending, Tallies};
-use crate::model::UnixSeconds;
+use crate::model::{CallType, UnixSeconds};
 use openmetrics::OpenMetrics;
 use protobuf::Protobuf;
 use text::Text;
 use writer::Writer;
+
+use std::collections::BTreeMap;
 
 /// The call metrics of one target, as they are published.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,8 +27,32 @@ pub struct CallMetrics {
     pub tallies: Tallies,
     /// Oldest call by type and status.
     pub oldest_pending: OldestPending,
+    /// Calls uploaded in the hour before the frontier.
+    pub recent: BTreeMap<CallType, u64>,
     /// When all counters were 0, if that is known.
     pub counted_from: Option<UnixSeconds>,
+}
+
+/// The call metrics of one target in an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The label `target`.
+    pub target: &'a str,
+    /// What is published of it.
+    pub calls: &'a CallMetrics,
+    /// The last success is too long ago for the gauges: only counters and histograms are shown.
+    pub is_stale: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// Everything of a target.
+    pub fn all(target: &'a str, calls: &'a CallMetrics) -> Self {
+        Self {
+            target,
+            calls,
+            is_stale: false,
+        }
+    }
 }
 
 /// How an answer is spelled.
@@ -55,24 +81,50 @@ pub enum Own<'a> {
     Only(&'a str),
 }
 
+/// A format, and what is optional in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spelling {
+    /// The format.
+    pub format: Format,
+    /// Whether OpenMetrics text has a line `_created` for each counter and histogram. Prometheus
+    /// stores each of them as a series of its own.
+    pub created_lines: bool,
+}
+
+impl From<Format> for Spelling {
+    fn from(format: Format) -> Self {
+        Self {
+            format,
+            created_lines: false,
+        }
+    }
+}
+
 /// Writes a whole answer: the call metrics of the targets that have some, then the exporter's own.
 pub fn render(
-    format: Format,
-    targets: &[(&str, &CallMetrics)],
+    spelling: impl Into<Spelling>,
+    targets: &[Shown<'_>],
     own: &Gathered,
     which: Own<'_>,
 ) -> Vec<u8> {
-    let out = Vec::with_capacity(64 * 1024 * (1 + targets.len()));
+    let Spelling {
+        format,
+        created_lines,
+    } = spelling.into();
+    let out = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
     match format {
         Format::Text => whole(Text::new(out), targets, own, which),
-        Format::OpenMetrics => whole(OpenMetrics::new(out), targets, own, which),
+        Format::OpenMetrics => {
+            let writer = OpenMetrics::new(out, created_lines);
+            whole(writer, targets, own, which)
+        }
         Format::Protobuf => whole(Protobuf::new(out), targets, own, which),
     }
 }
 
 fn whole(
     mut writer: impl Writer,
-    targets: &[(&str, &CallMetrics)],
+    targets: &[Shown<'_>],
     own: &Gathered,
     which: Own<'_>,
 ) -> Vec<u8> {

@@ -13,12 +13,14 @@ const UNITS: [&str; 3] = ["seconds", "bytes", "ratio"];
 pub(super) struct OpenMetrics {
     lines: Lines,
     kind: Kind,
+    created_lines: bool,
 }
 
 impl OpenMetrics {
-    pub(super) fn new(out: Vec<u8>) -> Self {
+    pub(super) fn new(out: Vec<u8>, created_lines: bool) -> Self {
         Self {
             lines: Lines::new(out),
+            created_lines,
             kind: Kind::Gauge,
         }
     }
@@ -29,7 +31,7 @@ impl OpenMetrics {
     }
 
     fn created(&mut self, created: Option<f64>) {
-        if let Some(created) = created {
+        if let Some(created) = created.filter(|_| self.created_lines) {
             self.lines.again("_created");
             self.end(Value::Number(created));
         }

@@ -6,29 +6,32 @@ use std::fmt::Display;
 use prometheus::proto::{LabelPair, Metric as Gauged, MetricType};
 
 use super::writer::{Distribution, Labels, Value, Writer};
-use super::{CallMetrics, Own};
+use super::{CallMetrics, Own, Shown};
 use crate::metrics::catalog::{self, Kind, Metric};
 use crate::metrics::exporter::Gathered;
 use crate::metrics::histogram::Histogram;
-use crate::model::Role;
+use crate::metrics::tallies::Tallies;
+use crate::model::{ManualKind, Place, Role};
 
 /// The call metrics of these targets.
-pub(super) fn calls(writer: &mut impl Writer, targets: &[(&str, &CallMetrics)]) {
+pub(super) fn calls(writer: &mut impl Writer, targets: &[Shown<'_>]) {
     if targets.is_empty() {
         return;
     }
     for (metric, series) in families() {
         writer.family(metric.name, metric.kind, metric.help);
-        for (target, calls) in targets {
-            let created = calls.counted_from.map(f64::from);
+        for shown in targets {
+            if shown.is_stale && metric.kind == Kind::Gauge {
+                continue;
+            }
             series(
                 &mut Series {
                     writer,
                     metric: &metric,
-                    target,
-                    created,
+                    target: shown.target,
+                    created: shown.calls.counted_from.map(f64::from),
                 },
-                calls,
+                shown.calls,
             );
         }
     }
@@ -37,21 +40,43 @@ pub(super) fn calls(writer: &mut impl Writer, targets: &[(&str, &CallMetrics)]) 
 /// Writes the series of one metric and one target.
 type WriteSeries<W> = fn(&mut Series<'_, W>, &CallMetrics);
 
-/// Which part of the tallies each call metric shows.
-fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 11] {
+/// Which part of the tallies each call metric shows. All gauges in it are of calls that were seen
+/// at the last success.
+fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
     [
         (catalog::WINDOW_CALLS, |out, calls| {
-            out.by_two(&calls.tallies.window)
+            for (call_type, place, count) in calls.tallies.window() {
+                if let Place::In(status) = place {
+                    out.value(&[&call_type, &status], count);
+                }
+            }
+        }),
+        (catalog::WINDOW_MISSING, |out, calls| {
+            for (call_type, place, count) in calls.tallies.window() {
+                if place == Place::Missing {
+                    out.value(&[&call_type], count);
+                }
+            }
+        }),
+        (catalog::RECENT_CALLS, |out, calls| {
+            out.by_one(&calls.recent)
         }),
         (catalog::OLDEST_PENDING, |out, calls| {
             for (call_type, status, uploaded) in &calls.oldest_pending {
                 out.value(&[call_type, status], u64::from(*uploaded));
             }
         }),
+        (catalog::SAMPLED, |out, calls| {
+            out.manual(&calls.tallies, ManualKind::Inspect)
+        }),
+        (catalog::REVIEWED, |out, calls| {
+            out.manual(&calls.tallies, ManualKind::Review)
+        }),
+        (catalog::APPEALED, |out, calls| {
+            out.manual(&calls.tallies, ManualKind::Complain)
+        }),
         (catalog::CALLS, |out, calls| {
-            for (call_type, count) in &calls.tallies.calls {
-                out.value(&[call_type], *count);
-            }
+            out.by_one(&calls.tallies.calls)
         }),
         (catalog::PROCESSED, |out, calls| {
             out.by_two(&calls.tallies.processed)
@@ -59,15 +84,24 @@ fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 11] {
         (catalog::EXPIRED, |out, calls| {
             out.by_two(&calls.tallies.expired)
         }),
+        (catalog::MISSING, |out, calls| {
+            out.by_one(&calls.tallies.missing)
+        }),
+        (catalog::UNOBSERVED, |out, calls| {
+            out.value(&[], calls.tallies.unobserved)
+        }),
         (catalog::DURATION, |out, calls| {
             for (call_type, histogram) in &calls.tallies.duration {
                 out.histogram(&[call_type], histogram);
             }
         }),
         (catalog::PROCESSING_TIME, |out, calls| {
-            for ((call_type, status), histogram) in &calls.tallies.processing {
-                out.histogram(&[call_type, status], histogram);
+            for ((call_type, outcome), histogram) in &calls.tallies.processing {
+                out.histogram(&[call_type, outcome], histogram);
             }
+        }),
+        (catalog::LISTING_DELAY, |out, calls| {
+            out.histogram(&[], &calls.tallies.listing_delay)
         }),
         (catalog::SILENCE, |out, calls| {
             out.by_role(&calls.tallies.silence)
@@ -77,9 +111,6 @@ fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 11] {
         }),
         (catalog::RATIO, |out, calls| {
             out.by_role(&calls.tallies.ratio)
-        }),
-        (catalog::MANUAL, |out, calls| {
-            out.by_two(&calls.tallies.manual)
         }),
     ]
 }
@@ -93,6 +124,21 @@ struct Series<'a, W> {
 }
 
 impl<W: Writer> Series<'_, W> {
+    fn by_one<A: Display>(&mut self, values: &BTreeMap<A, u64>) {
+        for (a, value) in values {
+            self.value(&[a], *value);
+        }
+    }
+
+    /// The states of one kind; those of others are before and after it.
+    fn manual(&mut self, tallies: &Tallies, wanted: ManualKind) {
+        for ((kind, call_type, state), count) in &tallies.manual {
+            if *kind == wanted {
+                self.value(&[call_type, state], *count);
+            }
+        }
+    }
+
     fn by_two<A: Display, B: Display>(&mut self, values: &BTreeMap<(A, B), u64>) {
         for ((a, b), value) in values {
             self.value(&[a, b], *value);

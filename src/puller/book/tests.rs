@@ -1,5 +1,7 @@
 //! A book on disk: as it was, or not at all.
 
+mod older;
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::metrics::exporter::Gathered;
-use crate::metrics::exposition::{Format, Own, render};
+use crate::metrics::exposition::{Format, Own, Shown, Spelling, render};
 use crate::model::{CallId, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
@@ -74,7 +76,11 @@ fn exposition(book: &Book) -> String {
 fn spelled(book: &Book, format: Format) -> String {
     let calls = book.published().calls.unwrap();
     let own = Gathered::default();
-    let bytes = render(format, &[("t", &calls)], &own, Own::Only("t"));
+    let spelling = Spelling {
+        format,
+        created_lines: true,
+    };
+    let bytes = render(spelling, &[Shown::all("t", &calls)], &own, Own::Only("t"));
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -128,7 +134,10 @@ fn a_book_is_as_it_was() {
     let (path, mut book) = written(&directory);
     let (mut again, _store) = open(&path).unwrap();
     assert_eq!(again.len(), 250);
-    assert!(exposition(&again).contains("status=\"missing\"} 1"));
+    assert!(
+        exposition(&again)
+            .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 14\n")
+    );
     assert_same(&book, &again);
     // And goes on as it would have.
     for book in [&mut book, &mut again] {
@@ -294,7 +303,7 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
         let digit = at + text[at..].find("],1").map(|n| n + 2).unwrap();
         text.replace_range(digit..=digit, "9");
     });
-    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
+    for metric in ["duration", "outcomes", "silence", "speed", "ratio"] {
         let first_bound = |text: &str| {
             let at = text.find(&format!("\"{metric}\":[")).unwrap();
             at + text[at..].find("\"bounds\":[").unwrap() + 10
@@ -308,55 +317,6 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
             text.insert(first_bound(text), '9');
         });
     }
-}
-
-/// A state as it was written before native histograms and the beginning of the counting were kept.
-fn old_state(state: &str) -> String {
-    let mut state: serde_json::Value = serde_json::from_str(state).unwrap();
-    assert!(
-        state
-            .as_object_mut()
-            .unwrap()
-            .remove("counted_from")
-            .is_some()
-    );
-    let mut removed = 0;
-    for metric in ["duration", "processing", "silence", "speed", "ratio"] {
-        for pair in state["tallies"][metric].as_array_mut().unwrap() {
-            let histogram = pair[1].as_object_mut().unwrap();
-            removed += usize::from(histogram.remove("native").is_some());
-        }
-    }
-    assert!(removed > 5, "{removed}");
-    state.to_string()
-}
-
-#[test]
-fn a_file_of_a_version_that_kept_less_is_read_on() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, book) = written(&directory);
-    {
-        let database = Database::open(&path).unwrap();
-        let transaction = database.begin_write().unwrap();
-        {
-            let mut notes = transaction.open_table(NOTES).unwrap();
-            let state = notes.remove("state").unwrap().unwrap();
-            let old = old_state(std::str::from_utf8(state.value()).unwrap());
-            drop(state);
-            notes.insert("state", old.as_bytes()).unwrap();
-        }
-        transaction.commit().unwrap();
-    }
-    let (mut again, store) = open(&path).unwrap();
-    // Nothing that was kept is lost, and nothing is made up.
-    assert_eq!(exposition(&again), exposition(&book));
-    assert_eq!(again.counted_from, None);
-    assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
-    take(&mut again, (400..500).map(|id| record(id, 2)));
-    store.commit(&again.take_changes()).unwrap();
-    drop(store);
-    let (once_more, _store) = open(&path).unwrap();
-    assert_same(&again, &once_more);
 }
 
 #[test]
@@ -398,4 +358,117 @@ fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
     let (again, _store) = open(&path).unwrap();
     let text = spelled(&again, Format::OpenMetrics);
     assert!(!text.contains("call_uuid"), "{text}");
+}
+
+/// Processing times and listing delays observed, and those that were not.
+fn observed(book: &Book) -> [u64; 3] {
+    let text = exposition(book);
+    let sum = |name: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    [
+        sum("cec_call_processing_seconds_count{"),
+        sum("cec_call_listing_delay_seconds_count{"),
+        sum("cec_calls_processing_unobserved_total{"),
+    ]
+}
+
+/// A book that has looked at `looked_at`, when calls 0 to 9 were pending.
+fn watching(looked_at: Option<UnixSeconds>) -> Book {
+    let mut book = Book::default();
+    expect(&mut book);
+    book.progress.complete = true;
+    take(&mut book, (0..10).map(|id| record(id, 0)));
+    book.looked_at = looked_at;
+    book
+}
+
+#[test]
+fn what_happened_while_nobody_looked_is_not_measured() {
+    let then = (0..10)
+        .map(|id| record(id, 2))
+        .chain((10..15).map(|id| record(id, 0)));
+    let then: Vec<Record> = then.collect();
+    for (looked_at, expected) in [
+        (Some(NOW - 15), [10, 5, 0]),
+        (Some(NOW - 300), [10, 5, 0]),
+        (Some(NOW - 301), [0, 0, 10]),
+        // Before the first whole lookback is in, all calls were listed already.
+        (None, [0, 0, 10]),
+        // A clock that has gone back.
+        (Some(NOW + 900), [10, 5, 0]),
+    ] {
+        let mut book = watching(looked_at);
+        assert_eq!(observed(&book), [0, 0, 0]);
+        take(&mut book, then.clone());
+        assert_eq!(observed(&book), expected, "{looked_at:?}");
+    }
+    // Long intervals are no outage.
+    let mut book = watching(Some(NOW - 900));
+    book.expect_pulls_every(Duration::from_secs(300));
+    take(&mut book, then.clone());
+    assert_eq!(observed(&book), [10, 5, 0]);
+    // What is read of a gap was listed before.
+    let mut book = watching(Some(NOW - 15));
+    book.progress.gap = Some(LOOKBACK);
+    take(&mut book, then);
+    assert_eq!(observed(&book), [0, 0, 10]);
+}
+
+#[test]
+fn the_last_look_outlives_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut book, store) = open(&path).unwrap();
+    book.looked_at = Some(NOW - 7);
+    store.commit(&book.take_changes()).unwrap();
+    drop(store);
+    assert_eq!(open(&path).unwrap().0.looked_at, Some(NOW - 7));
+}
+
+#[test]
+fn recent_calls_are_those_of_the_hour_before_the_frontier() {
+    let mut book = Book::default();
+    expect(&mut book);
+    book.progress.complete = true;
+    book.progress.known = Some(Window {
+        from: 10_000,
+        to: 16_000,
+    });
+    // Uploaded at 10,000 and its id; every third is a text call.
+    take(
+        &mut book,
+        [2401, 2399, 2400, 6000, 6001, 4000].map(|id| record(id, 2)),
+    );
+    let seen = CallSet::default();
+    let missed = Window {
+        from: 12_000,
+        to: 13_000,
+    };
+    book.mark_missing(missed, &seen);
+    let recent = |book: &Book| {
+        let calls = book.published().calls.unwrap().recent;
+        calls
+            .into_iter()
+            .map(|(call_type, count)| (call_type.to_string(), count))
+            .collect::<Vec<_>>()
+    };
+    let counts = |voice, text| vec![("voice".to_owned(), voice), ("text".to_owned(), text)];
+    // 2399 and 2400 are an hour before and earlier; 6001 is after the frontier.
+    assert_eq!(recent(&book), counts(2, 1));
+    // The frontier stands still before a gap.
+    book.progress.gap = Some(Window {
+        from: 13_000,
+        to: 16_000,
+    });
+    assert_eq!(recent(&book), counts(2, 1));
+    book.progress.known = Some(Window {
+        from: 90_000,
+        to: 99_000,
+    });
+    book.progress.gap = None;
+    assert_eq!(recent(&book), counts(0, 0));
 }

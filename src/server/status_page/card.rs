@@ -39,6 +39,9 @@ pub(super) fn write(
     write_fact(page, "Complete up to", &complete)?;
     write_last_pull(page, target, now)?;
     write_renewal(page, target.token_renewal, now)?;
+    if let Some(skew) = target.clock_skew {
+        write_clock_skew(page, skew)?;
+    }
     match &target.last_error {
         Some(error) => write_error(page, error, now)?,
         None => write_fact(page, "Last error", &"none")?,
@@ -111,6 +114,16 @@ fn write_renewal(page: &mut String, renewal: Option<UnixSeconds>, now: UnixSecon
             write_fact(page, name, &told)
         }
     }
+}
+
+fn write_clock_skew(page: &mut String, skew: f64) -> fmt::Result {
+    let side = if skew > 0.0 { "ahead of" } else { "behind" };
+    let by = Coarse(skew.abs() as u64);
+    writeln!(
+        page,
+        "<div class=\"wide\"><dt>Clock</dt><dd><p class=\"error\">This machine's clock is {by} \
+         {side} the vendor's: set it right, or new calls are counted late or not at all.</p></dd></div>"
+    )
 }
 
 /// A table for each type of call. Statuses without calls are left out: most are failures, and

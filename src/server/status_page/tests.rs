@@ -24,6 +24,7 @@ fn target(name: &str, state: TargetState) -> TargetView {
         last_success: Some(NOW - 7200),
         last_error: None,
         token_renewal: Some(NOW + 500),
+        clock_skew: None,
         calls: Vec::new(),
     }
 }
@@ -45,6 +46,19 @@ fn page(targets: Vec<TargetView>) -> String {
 
 fn assert_has(page: &str, wanted: &str) {
     assert!(page.contains(wanted), "no {wanted:?} in\n{page}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told() {
+    assert!(!page(vec![target("a", TargetState::Up)]).contains("clock is"));
+    for (skew, told) in [(3600.4, "60 min ahead of"), (-45.0, "45 s behind")] {
+        let mut target = target("a", TargetState::Up);
+        target.clock_skew = Some(skew);
+        assert_has(
+            &page(vec![target]),
+            &format!("This machine's clock is {told} the vendor's"),
+        );
+    }
 }
 
 #[test]

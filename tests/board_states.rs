@@ -48,9 +48,8 @@ impl World {
             .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
             .args([&samples, &path.join("tsdb")]));
         std::fs::write(path.join("prometheus.yml"), "").unwrap();
-        let flags = ["--storage.tsdb.retention.time=100y"];
         Some(Self {
-            prometheus: Prometheus::start_with(path, &flags),
+            prometheus: Prometheus::start(path),
             _directory: directory,
         })
     }

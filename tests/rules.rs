@@ -231,7 +231,12 @@ fn queries_of_the_pages_are_right() {
                         .find_map(|suffix| name.strip_suffix(suffix))
                         .unwrap_or(name);
                     let is_there = recorded.contains(name)
-                        || ["up", "process_start_time_seconds"].contains(&name.as_str())
+                        || [
+                            "up",
+                            "process_start_time_seconds",
+                            "process_resident_memory_bytes",
+                        ]
+                        .contains(&name.as_str())
                         || cec_exporter::metrics::catalog::ALL
                             .iter()
                             .any(|metric| metric.name == plain);

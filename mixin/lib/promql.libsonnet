@@ -32,8 +32,8 @@ function(config) {
     both('%s(%s_bucket{%s}[%s])' % [fn, metric, le, range],
          '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s))' % [bound, native, native]),
 
-  // A quantile of the histograms added up by these labels. Both spellings of a bound become one:
-  // added up apart they would put every quantile into the last bucket.
+  // Histograms added up by these labels. Both spellings of a bound become one: heatmaps would have two
+  // rows for it, and not every database takes them together in a quantile.
   local added(metric, selector, range, by, fn) =
     'label_replace(sum by (%s) (label_replace(%s, "bound", "$1", "le", "(.+?)(\\\\.0)?")), "le", "$1", "bound", "(.+)")'
     % [std.join(', ', by + ['bound']), self.one('%s(%s_bucket%s[%s])' % [fn, metric, braces(selector), range])],

@@ -24,7 +24,7 @@
 
   rules:: {
     'thresholds.rules.yml': header + intro + 'groups:\n  - name: cec_thresholds\n    rules:\n' + std.join('', [
-      '      # %s\n      - record: cec:%s:threshold\n        expr: vector(%s)\n'
+      '      # %s\n      - record: cec:%s:threshold\n        expr: vector(%g)\n'
       % [entry[1][config.language], entry[0], numbers[entry[0]]]
       for entry in thresholds
     ]),

@@ -28,7 +28,7 @@ function(config, t)
     b.by,
     b.by,
     q.one('cec_recent_calls{%s}' % s),
-    '(1 - %s)' % config.thresholds.processing_objective,
+    '(1 - %g)' % config.thresholds.processing_objective,
     b.by,
     q.one('increase(cec_calls_total{%s}[1d])' % s),
   ];

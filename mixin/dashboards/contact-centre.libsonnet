@@ -6,9 +6,6 @@ function(config, t)
   local pending = 'status=~"waiting|transcribing|inspecting|unknown_.*"';
   local calls(selector='') = q.one('cec_window_calls{%s%s}' % [s, selector]);
   local processed(range, selector='', offset='') = q.one('increase(cec_calls_processed_total{%s%s}[%s]%s)' % [s, selector, range, offset]);
-  // What is counted while a gap is caught up says nothing of that moment.
-  local steady(expr) = '%s unless %s (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'
-                       % [expr, b.on, b.by, b.place];
   local finished(range) = 'sum(%s)' % processed(range);
   local succeeded(range) = 'sum(%s)' % processed(range, ', status="succeeded"');
   // A week before counts only if there were data at the start of that time.
@@ -52,7 +49,7 @@ function(config, t)
     ],
     [
       [12, 8, p.graph('Finished an hour by status', 'Calls that reached a final status, once each. Moments in which a gap was caught up are left out, and marked as not read.', [
-        ['sum by (status) (%s) > 0' % steady('3600 * ' + q.one('rate(cec_calls_processed_total{%s}[$__rate_interval])' % s)), '{{status}}'],
+        ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_processed_total{%s}[$__rate_interval])' % s)), '{{status}}'],
       ], 'short', stack=true, decimals=0, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
       [12, 8, p.graph('Processing completed', 'Share of finished calls whose processing succeeded. There is no line where none was finished.', [
         [q.ratio('sum by (call_type) (%s)' % processed('$__rate_interval', ', status="succeeded"'), 'sum by (call_type) (%s)' % processed('$__rate_interval')), '{{call_type}}'],

@@ -50,7 +50,7 @@ function(config, t)
     'Failures',
     [
       [12, 9, p.graph('Failures an hour by cause', 'Calls that ended in each status other than succeeded. Causes that did not occur in the time shown are left out.', [
-        ['sum by (status) (3600 * %s) %s' % [processed('$__rate_interval', failed, 'rate'), seen(failed)], '{{status}}'],
+        ['sum by (status) (%s) %s' % [b.steady('3600 * ' + processed('$__rate_interval', failed, 'rate')), seen(failed)], '{{status}}'],
       ], 'short', stack=true, decimals=0)],
       [12, 9, p.graph('Share of failures by cause', 'Share of all finished calls that ended in each status other than succeeded.', [
         ['sum by (status) (%s) / on () group_left () (sum(%s) > 0) %s' % [processed('$__rate_interval', failed), processed('$__rate_interval'), seen(failed)], '{{status}}'],
@@ -61,8 +61,8 @@ function(config, t)
         [q.ratio('sum by (call_type) (%s)' % processed('$__rate_interval', ', status="inspection_failed"'), 'sum by (call_type) (%s)' % processed('$__rate_interval')), '{{call_type}}'],
       ], 'percentunit', interval='15m', limits=[p.step('red', config.thresholds.quota_failed_ratio)], none='nothing finished')],
       [12, 8, p.graph('Calls that were never finished', 'Calls an hour that left the lookback without a final status, by the status last seen; and calls that the list no longer has.', [
-        ['sum by (status) (3600 * %s) > 0' % q.one('rate(cec_calls_expired_total{%s}[$__rate_interval])' % s), '{{status}}'],
-        ['3600 * sum(%s) > 0' % q.one('rate(cec_calls_missing_total{%s}[$__rate_interval])' % s), t('no longer listed')],
+        ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_expired_total{%s}[$__rate_interval])' % s)), '{{status}}'],
+        ['sum(%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_missing_total{%s}[$__rate_interval])' % s)), t('no longer listed')],
       ], 'short', decimals=0, none='none')],
     ],
     'Backlog',

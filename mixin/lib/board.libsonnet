@@ -28,7 +28,7 @@ function(config, t)
     hide: false,
     iconColor: colour,
     expr: expr,
-    step: '60s',
+    step: '300s',
     titleFormat: title,
     textFormat: text,
     useValueForTime: false,
@@ -77,6 +77,10 @@ function(config, t)
     place:: place,
     by:: by,
     on:: 'on (%s)' % by,
+    // What is counted while a gap is caught up says nothing of that moment.
+    steady(expr)::
+      '%s unless on (%s) (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'
+      % [expr, by, by, place],
     link(title, uid, variable, label):: {
       title: t(title),
       url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
@@ -123,7 +127,7 @@ function(config, t)
           expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
         },
         {
-          name: 'Calls in the last hour',
+          name: 'Calls, last hour',
           expr: 'sum by (%s) (%s)' % [by, q.one('cec_recent_calls{%s}' % place)],
           unit: 'locale',
         },

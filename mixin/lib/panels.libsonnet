@@ -91,9 +91,10 @@ function(t)
             unit: unitOf(unit),
             min: min,
             [if max != null then 'max']: max,
-            [if decimals != null then 'decimals']: decimals,
+            // Durations without decimals would have the same tick twice.
+            [if decimals != null || unit == 's' then 'decimals']: if unit == 's' then 1 else decimals,
             [if unit == 'percentunit' then 'max']: 1,
-            noValue: t(none),
+            // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
             links: links,
             thresholds: steps(limits),
@@ -204,7 +205,7 @@ function(t)
             noValue: t(none),
             color: { mode: 'thresholds' },
             thresholds: steps([]),
-            custom: { align: 'auto', filterable: false, inspect: false },
+            custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
           },
           overrides: [
             named(t(row[1]), (if std.length(row) > 2 then [{ id: 'links', value: row[2] }] else []))

@@ -71,7 +71,10 @@ fn the_boards_are_those_of_the_files() {
         .iter()
         .filter(|object| object.all["metadata"]["labels"]["grafana_dashboard"] == "1")
         .flat_map(|object| object.all["data"].as_object().unwrap())
-        .map(|(file, text)| (file.strip_prefix("cec-").unwrap(), text.as_str().unwrap()))
+        .map(|(file, text)| {
+            let name = file.strip_prefix("default-cec-exporter-").unwrap();
+            (name, text.as_str().unwrap())
+        })
         .collect();
     let boards = boards::boards();
     let files = boards.iter().map(|board| (&*board.file, &*board.source));
@@ -178,4 +181,90 @@ fn it_fits_the_image_and_the_version() {
     let user = &values["podSecurityContext"];
     let user = format!("\nUSER {}:{}\n", user["runAsUser"], user["fsGroup"]);
     assert!(dockerfile.contains(&user), "{user}");
+}
+
+/// What follows from values that others are set by.
+#[test]
+fn ports_paths_and_schemes_follow() {
+    if !has_helm() {
+        return;
+    }
+    let all = objects(
+        "protected",
+        &[
+            "--set=web.port=9000,web.routePrefix=/cec,web.telemetryPath=/calls",
+            "--set=serviceMonitor.scheme=,serviceMonitor.namespace=monitoring",
+            "--set-json=serviceMonitor.metricRelabelings=[{\"action\":\"labeldrop\",\"regex\":\"pod\"}]",
+        ],
+    );
+    let of = |kind: &str| &all.iter().find(|object| object.kind == kind).unwrap().all;
+    let endpoint = &of("ServiceMonitor")["spec"]["endpoints"][0];
+    assert_eq!(endpoint["path"], "/cec/calls");
+    assert_eq!(endpoint["scheme"], "https");
+    assert_eq!(endpoint["metricRelabelings"][0]["regex"], "pod");
+    let monitor = of("ServiceMonitor");
+    assert_eq!(monitor["metadata"]["namespace"], "monitoring");
+    assert_eq!(
+        monitor["spec"]["namespaceSelector"]["matchNames"],
+        json!(["default"])
+    );
+    assert_eq!(of("Service")["spec"]["ports"][0]["port"], 9000);
+    let container = container(&all);
+    assert_eq!(container["ports"][0]["containerPort"], 9000);
+    let mut words = vec!["cec_exporter"];
+    words.extend(texts(&container["args"]));
+    assert!(words.contains(&"--web.listen-address=:9000"), "{words:?}");
+    assert!(words.contains(&"--web.route-prefix=/cec"), "{words:?}");
+    assert!(words.contains(&"--web.telemetry-path=/calls"), "{words:?}");
+
+    let plain = objects("account", &["--set=web.routePrefix=/cec"]);
+    let probe = &self::container(&plain)["readinessProbe"]["httpGet"]["path"];
+    assert_eq!(probe, "/cec/-/ready");
+}
+
+/// Two releases of one namespace have nothing of one name; a single alert can be left out.
+#[test]
+fn releases_and_alerts_are_apart() {
+    if !has_helm() {
+        return;
+    }
+    let names = |arguments: &[&str]| -> std::collections::BTreeSet<(String, String)> {
+        let all = objects("monitoring", arguments).into_iter();
+        let objects = all.map(|object| {
+            let files = object.all["data"]
+                .as_object()
+                .map(|data| data.keys().cloned().collect());
+            let files: Vec<String> = files.unwrap_or_default();
+            [(object.kind, object.name)]
+                .into_iter()
+                .chain(
+                    // The sidecar has one directory for all files; cec_exporter.yml is mounted by itself.
+                    files
+                        .into_iter()
+                        .filter(|file| file.ends_with(".json"))
+                        .map(|file| ("file".to_owned(), file)),
+                )
+                .collect::<Vec<_>>()
+        });
+        objects.flatten().collect()
+    };
+    let (one, other) = (names(&[]), names(&["--set=fullnameOverride=other"]));
+    assert_eq!(one.intersection(&other).next(), None);
+    assert!(one.len() > 15);
+
+    let without = ["--set-json=prometheusRule.disabled=[\"CecSpeechTooFast\"]"];
+    let rules = |arguments: &[&str]| {
+        let all = objects("monitoring", arguments).into_iter();
+        let rules = all.filter(|object| object.kind == "PrometheusRule");
+        rules
+            .map(|object| object.all["spec"].to_string())
+            .collect::<String>()
+    };
+    let count = |text: &str| text.matches("\"alert\":").count();
+    let (all, fewer) = (rules(&[]), rules(&without));
+    assert_eq!(count(&all), count(&fewer) + 1);
+    assert!(!fewer.contains("CecSpeechTooFast"));
+    let chinese = rules(&["--set=prometheusRule.language=zh-CN"]);
+    assert_eq!(count(&chinese), count(&all));
+    assert!(chinese.contains('。') && !all.contains('。'));
 }

@@ -36,6 +36,23 @@ fn values_that_cannot_work_are_refused() {
             "/user_id",
         ),
         (
+            "--set=config.targets[0].lookbak=1h",
+            "'lookbak' not allowed",
+        ),
+        ("--set=config.target=x", "'target' not allowed"),
+        (
+            "--set-json=serviceMonitor={\"enabled\":true,\"interval\":\"1m\",\"scrapeTimeout\":\"1m30s\"}",
+            "is above serviceMonitor.interval",
+        ),
+        (
+            "--set-json=prometheusRule={\"enabled\":true,\"disabled\":[\"CecNothing\"]}",
+            "there is no alert CecNothing",
+        ),
+        (
+            "--set=shards=2,persistence.existingClaim=ledger",
+            "each needs its own",
+        ),
+        (
             "--set-json=prometheusRule={\"enabled\":true,\"thresholds\":{\"cec:typo\":1}}",
             "there is no cec:typo",
         ),

@@ -206,7 +206,9 @@ fn string_length(rest: &str) -> usize {
     panic!("a string without an end: {rest}")
 }
 
-const WORDS: [&str; 7] = ["and", "or", "unless", "bool", "offset", "by", "without"];
+const WORDS: [&str; 8] = [
+    "and", "or", "unless", "bool", "offset", "by", "without", "Inf",
+];
 /// What a list of labels follows.
 const GROUPING: [&str; 6] = [
     "by",

@@ -47,10 +47,33 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "cec-exporter.probe" -}}
 {{- if (index . 0).Values.web.existingSecret -}}
 exec:
-  command: [/bin/cec_exporter, healthcheck]
+  command: [/bin/cec_exporter, healthcheck, "--web.listen-address=:{{ (index . 0).Values.web.port }}"]
 {{- else -}}
 httpGet:
-  path: {{ index . 1 }}
+  path: {{ (index . 0).Values.web.routePrefix }}{{ index . 1 }}
   port: http
 {{- end }}
+{{- end }}
+
+{{/* Where rules, monitor and dashboards go: another namespace, or the release's. Of two releases in it the
+     names differ by the namespace of the release. */}}
+{{- define "cec-exporter.elsewhere" -}}
+{{- $namespace := index . 1 }}
+{{- $name := include "cec-exporter.fullname" (index . 0) }}
+{{- if and $namespace (ne $namespace (index . 0).Release.Namespace) }}
+{{- printf "%s-%s" (index . 0).Release.Namespace $name }}
+{{- else }}
+{{- $name }}
+{{- end }}
+{{- end }}
+
+{{/* Milliseconds of a duration such as 1m30s, to compare two. */}}
+{{- define "cec-exporter.milliseconds" -}}
+{{- $total := 0 }}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 }}
+{{- $number := regexFind "[0-9]+" . | int }}
+{{- $unit := regexFind "[a-z]+" . }}
+{{- $total = add $total (mul $number (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit)) }}
+{{- end }}
+{{- $total }}
 {{- end }}

@@ -1,0 +1,162 @@
+// What happens in the contact centre itself.
+function(config)
+  local q = (import '../lib/promql.libsonnet')(config);
+  local enough(rate) = '3600 * %s %s' % [rate, q.atLeast('finished_calls_per_hour')];
+  [
+    {
+      name: 'CecCallsDriedUp',
+      severity: 'critical',
+      hold: '15m',
+      expr: |||
+        target:cec_recent_calls:sum / (target:cec_recent_calls:usual > 0) %s
+          and
+        target:cec_recent_calls:usual %s
+      ||| % [q.below('dried_up_ratio'), q.atLeast('dried_up_calls_per_hour')],
+      summary: {
+        en: 'Hardly any calls of {{ $labels.target }} arrive.',
+        zh: '目标 {{ $labels.target }} 几乎没有新通话。',
+      },
+      description: {
+        en: '{{ $labels.target }} had {{ $value | humanizePercentage }} of the calls in the last hour that it usually has at this hour of the week.',
+        zh: '最近一小时，目标 {{ $labels.target }} 的通话量仅为往常同一时段的 {{ $value | humanizePercentage }}。',
+      },
+      title: { en: 'Hardly any calls arrive.', zh: '几乎没有新通话。' },
+      means: {
+        en: |||
+          In the hour before the frontier fewer than 20 % of the usual calls were uploaded, and at least 60 are
+          usual. Usual is the median of the last four weeks at this hour, of each the quietest moment within an
+          hour to either side, so that a clock change or one odd week moves nothing. The list has been read up
+          to now. In the first week there is nothing to compare with, and the alert is silent.
+
+          Public holidays look like a failure. Silence the alert for them, or mute it with a time interval of
+          Alertmanager's (`mute_time_intervals`); the weeks after are not affected.
+        |||,
+        zh: |||
+          完整水位前一小时内上传的通话不足往常的 20 %，且往常至少有 60 条。"往常"取最近四周同一时段的中位数，每周再取
+          前后各一小时内的最低值，因此时制切换或个别异常的一周不会影响判断。列表已读到最新。第一周没有可比数据，不告警。
+
+          法定节假日与故障表现相同：请提前静默，或用 Alertmanager 的 `mute_time_intervals` 屏蔽；之后几周不受影响。
+        |||,
+      },
+      queries: [
+        [{ en: 'Calls of the last hour, and the usual number', zh: '最近一小时的通话量与往常通话量' }, 'target:cec_recent_calls:sum'],
+        [{ en: 'The usual number', zh: '往常通话量' }, 'target:cec_recent_calls:usual'],
+        [{ en: 'By type', zh: '按类型' }, 'sum by (target, call_type) (cec_recent_calls)'],
+        [{ en: 'How far the list is read', zh: '列表读取进度' }, 'target:cec_exporter_frontier_lag_seconds:min'],
+      ],
+      steps: {
+        en: |||
+          1. A public holiday? Then all is well: silence the alert for the day.
+          2. Do calls reach the contact centre? Ask those who answer them. If they do, recordings are not
+             uploaded: look at the recorder and at the upload to the vendor.
+          3. If only one type is missing, look at its channel.
+          4. If the configuration was changed, `call_types` or `user_id` may no longer cover the calls.
+        |||,
+        zh: |||
+          1. 是否为节假日？是则属正常，静默当天即可。
+          2. 向座席确认是否有来话。有则说明录音没有上传：检查录音系统及上传链路。
+          3. 只缺某一类型：检查对应的接入渠道。
+          4. 配置有改动：`call_types` 或 `user_id` 可能不再覆盖全部通话。
+        |||,
+      },
+    },
+    {
+      name: 'CecSpeechTooFast',
+      severity: 'info',
+      hold: '30m',
+      expr: |||
+        target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h %s
+          and
+        %s
+      ||| % [q.above('fast_speech_ratio'), enough('target_role:cec_call_speech_characters_per_minute_count:rate1h')],
+      summary: {
+        en: '{{ $labels.target }}: speech ({{ $labels.role }}) is fast in many calls.',
+        zh: '目标 {{ $labels.target }}：较多通话语速过快（{{ $labels.role }}）。',
+      },
+      description: {
+        en: 'In {{ $value | humanizePercentage }} of the calls of {{ $labels.target }} in the last hour, speech ({{ $labels.role }}) was faster than %d characters a minute.' % config.fastSpeech,
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话语速（{{ $labels.role }}）超过 %d 字/分钟。' % config.fastSpeech,
+      },
+      title: { en: 'Speech is fast in many calls.', zh: '较多通话语速过快。' },
+      means: {
+        en: |||
+          In more than 30 %% of the calls of the last hour the mean speed of this speaker was above %d
+          characters a minute, for half an hour. Each speaker of a call is one observation.
+        ||| % config.fastSpeech,
+        zh: |||
+          半小时内，最近一小时的通话中始终有 30 %% 以上该角色的平均语速超过 %d 字/分钟。通话双方分别统计。
+        ||| % config.fastSpeech,
+      },
+      queries: [
+        [{ en: 'Share of fast calls by role', zh: '各角色语速过快的通话占比' }, 'target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h'],
+        [{ en: 'Mean speed by role', zh: '各角色平均语速' }, 'sum by (target, role) (rate(cec_call_speech_characters_per_minute_sum[1h])) / sum by (target, role) (rate(cec_call_speech_characters_per_minute_count[1h]))'],
+        [{ en: 'The same a week before', zh: '一周前' }, 'target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h offset 1w'],
+      ],
+      steps: {
+        en: |||
+          1. Staff: is there a rush, with calls waiting? People speak faster then. Otherwise tell the team lead;
+             the vendor's console says which agents it is.
+          2. Customers: an event that upsets many at once, often the same as a wave of calls.
+          3. A sudden jump of all roles points to the measure: a change of speech to text, or of the language.
+          4. Where this is normal, raise `cec:fast_speech_ratio:threshold`, or `fastSpeech` in the mixin to
+             another bound of the histogram.
+        |||,
+        zh: |||
+          1. 座席：是否来话高峰、排队较多？此时语速往往偏快。否则通知班组长，具体座席可在控制台查看。
+          2. 客户：可能有引起普遍不满的事件，常伴随来话激增。
+          3. 所有角色同时突变：多半是测量方式变化，如 ASR 升级或语种不同。
+          4. 若属正常，调大 `cec:fast_speech_ratio:threshold`，或在 mixin 中把 `fastSpeech` 改为直方图的另一个边界。
+        |||,
+      },
+    },
+    {
+      name: 'CecSilenceTooLong',
+      severity: 'info',
+      hold: '30m',
+      expr: |||
+        target:cec_call_silence:ratio_rate1h %s
+          and
+        3600 * min without (role) (target_role:cec_call_silence_seconds_count:rate1h) %s
+      ||| % [q.above('silence_ratio'), q.atLeast('finished_calls_per_hour')],
+      summary: {
+        en: 'Nobody speaks for long parts of the calls of {{ $labels.target }}.',
+        zh: '目标 {{ $labels.target }} 的通话静默时间过长。',
+      },
+      description: {
+        en: 'Nobody spoke for {{ $value | humanizePercentage }} of the call time of {{ $labels.target }} in the last hour.',
+        zh: '最近一小时，目标 {{ $labels.target }} 的通话时间中有 {{ $value | humanizePercentage }} 双方均未说话。',
+      },
+      title: { en: 'Nobody speaks for long parts of the calls.', zh: '通话静默时间过长。' },
+      means: {
+        en: |||
+          For half an hour nobody spoke for more than half of the call time of the last hour. It is the time in
+          which each side is silent, added up, less the duration of the calls: long calls weigh more. Calls
+          without a measure of one side do not distort it; if one side has none at all, the alert is silent.
+          Where both speak at once there is a little more silence than this says.
+        |||,
+        zh: |||
+          半小时内，最近一小时的通话时间中始终有一半以上双方均未说话。计算方法为双方各自的静默时长（接口称"静音时间"）
+          之和减去通话时长，长通话权重更大。个别通话缺少一方数据不影响结果；若一方完全没有数据则不告警。
+          双方同时说话时，实际静默略长于该值。
+        |||,
+      },
+      queries: [
+        [{ en: 'Share of silence', zh: '静默占比' }, 'target:cec_call_silence:ratio_rate1h'],
+        [{ en: 'Silence of each side in seconds', zh: '双方平均静默时长（秒）' }, 'target_role:cec_call_silence_seconds:mean_rate1h'],
+        [{ en: 'Are the calls longer as well?', zh: '通话是否也变长' }, 'target:cec_call_duration_seconds:mean_rate1h'],
+      ],
+      steps: {
+        en: |||
+          1. If staff speak less than usual: a slow system that they wait for, or customers kept on hold.
+          2. If one side hardly speaks at all: a channel that is not recorded. Listen to some calls.
+          3. If both fell at the same moment: speech to text loses parts of the audio. See
+             [CecAsrFailing](CecAsrFailing.md).
+        |||,
+        zh: |||
+          1. 座席说话变少：业务系统响应慢，或客户被保持等待。
+          2. 一方几乎不说话：该声道可能未录上，抽听几条。
+          3. 双方同时下降：ASR 可能丢失部分语音，见 [CecAsrFailing](CecAsrFailing.md)。
+        |||,
+      },
+    },
+  ]

@@ -1,0 +1,56 @@
+// Yesterday, this week and last week at a glance, for managers.
+function(config, t)
+  local b = (import '../lib/board.libsonnet')(config, t);
+  local q = b.q, p = b.p;
+  local s = b.place;
+  local sum(expr) = 'sum by (%s) (%s)' % [b.by, q.one(expr)];
+  local r = '$__range';
+  local calls = sum('increase(cec_calls_total{%s}[%s])' % [s, r]);
+  local done = sum('increase(cec_calls_processed_total{%s, status="succeeded"}[%s])' % [s, r]);
+  local both = s + ', role=~"customer|staff"';
+  local voice = s + ', call_type="voice"';
+  local silenceCount = 'sum by (%s, role) (%s)' % [b.by, q.one(q.count('cec_call_silence_seconds', both, r, 'increase'))];
+  local durations(selector) = q.ratio(sum(q.sum('cec_call_duration_seconds', selector, r, 'increase')), sum(q.count('cec_call_duration_seconds', selector, r, 'increase')));
+  local columns = [
+    { name: 'Calls', expr: calls + ' > 0', unit: 'locale', decimals: 0 },
+    { name: 'Processing completed', expr: q.ratio(done, sum('increase(cec_calls_processed_total{%s}[%s])' % [s, r])), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)] },
+    { name: 'Coverage', expr: q.ratio(done, calls), unit: 'percentunit', decimals: 1 },
+    { name: 'In time', expr: q.ratio('sum by (%s) (sum without (le) (%s))' % [b.by, q.one(q.upTo('cec_call_processing_seconds', s, config.processingLimit, r, 'increase'))], sum(q.count('cec_call_processing_seconds', s, r, 'increase'))), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)] },
+    { name: 'Mean duration', expr: durations(s), unit: 's', decimals: 1 },
+    { name: 'Speed of staff', expr: q.ratio(sum(q.sum('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase')), sum(q.count('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase'))), unit: 'suffix: chars/min', decimals: 0 },
+    {
+      name: 'Silence',
+      expr: |||
+        clamp_min(
+          (
+            sum by (%(by)s) (sum by (%(by)s, role) (%(sum)s) / (%(count)s > 0))
+              and
+            count by (%(by)s) (%(count)s > 0) == 2
+          ) / (%(duration)s) - 1,
+          0
+        )
+      ||| % {
+        by: b.by,
+        sum: q.one(q.sum('cec_call_silence_seconds', both, r, 'increase')),
+        count: silenceCount,
+        duration: durations(voice),
+      },
+      unit: 'percentunit',
+      decimals: 1,
+    },
+  ];
+  local period(title, description, from, shift) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', b.select('cec-contact-centre' + t('uid suffix'))]], none='no data', sort='Calls') {
+    timeFrom: from,
+    [if shift != null then 'timeShift']: shift,
+    hideTimeOverride: false,
+  };
+  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker changes only the graph below.', [
+    [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
+    [[24, 7, period('This week', 'From the first day of the week up to now.', 'now/w', null)]],
+    [[24, 7, period('Last week', 'The whole week before.', 'now/w', '1w/w')]],
+    [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
+    [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each moment.', [
+      ['sum by (target) (%s)' % q.one('cec_recent_calls{%s}' % s), '{{target}}'],
+    ], 'locale')]],
+    [[24, 6, b.guide]],
+  ], time='now-7d')

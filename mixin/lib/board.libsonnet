@@ -1,0 +1,224 @@
+// A dashboard: variables, links, annotations, and panels laid out in lines.
+function(config, t)
+  local q = (import 'promql.libsonnet')(config);
+  local panels = (import 'panels.libsonnet')(t);
+  local source = panels.source;
+  local place = std.format('%s=~"$cluster", target=~"$target"', config.clusterLabel);
+  local by = std.format('%s, target', config.clusterLabel);
+  local variable(name, label, description, query) = {
+    type: 'query',
+    name: name,
+    label: t(label),
+    description: t(description),
+    datasource: source,
+    definition: query,
+    query: { query: query, refId: name },
+    refresh: 2,
+    sort: 1,
+    multi: true,
+    includeAll: true,
+    // Series without the label are meant as well.
+    allValue: '.*',
+    current: { selected: true, text: [t('All')], value: ['$__all'] },
+  };
+  local annotation(name, expr, colour, title, text='') = {
+    name: t(name),
+    datasource: source,
+    enable: true,
+    hide: false,
+    iconColor: colour,
+    expr: expr,
+    step: '300s',
+    titleFormat: title,
+    textFormat: text,
+    useValueForTime: false,
+  };
+  local firing(name, severity, colour) = annotation(
+    name,
+    // Alerts without a target concern all of them.
+    'max by (alertname, target, instance, status) (ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"})' % severity,
+    colour,
+    '{{alertname}}',
+    '{{target}} {{status}} {{instance}}'
+  );
+  local restart = 'changes(process_start_time_seconds[5m]) > 0 and on (job, instance) cec_exporter_build_info';
+  // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
+  local layout(lines, y=0, index=1) =
+    if lines == [] then [] else
+      local line = lines[0];
+      local rest = lines[1:];
+      if std.isString(line) then
+        [{ type: 'row', title: t(line), collapsed: false, panels: [], id: index, gridPos: { x: 0, y: y, w: 24, h: 1 } }]
+        + layout(rest, y + 1, index + 1)
+      else if std.isObject(line) then
+        [{
+          type: 'row',
+          title: t(line.row),
+          collapsed: true,
+          id: index,
+          gridPos: { x: 0, y: y, w: 24, h: 1 },
+          panels: layout(line.lines, y + 1, index + 1),
+        }] + layout(rest, y + 1, index + 100)
+      else
+        std.mapWithIndex(function(i, item) item[2] {
+          id: index + i,
+          gridPos: {
+            x: std.foldl(function(x, before) x + before[0], line[0:i], 0),
+            y: y,
+            w: item[0],
+            h: item[1],
+          },
+        }, line) + layout(rest, y + line[0][1], index + std.length(line));
+  local all = { label: t('Keep what is selected'), vars: true };
+  {
+    q:: q,
+    p:: panels,
+    t:: t,
+    place:: place,
+    by:: by,
+    on:: 'on (%s)' % by,
+    // What is counted while a gap is caught up says nothing of that moment.
+    steady(expr)::
+      '%s unless on (%s) (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'
+      % [expr, by, by, place],
+    link(title, uid, variable, label):: {
+      title: t(title),
+      url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
+    },
+    // To another board, with all that is selected.
+    drill(title, uid):: {
+      title: t(title),
+      url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${target:queryparam}&${__url_time_range}' % uid,
+    },
+    select(uid):: [{
+      title: t('Only this target'),
+      url: '/d/%s?${datasource:queryparam}&var-target=${__value.raw}&${cluster:queryparam}&${__url_time_range}' % uid,
+    }],
+
+    // At the top of each board.
+    health(uid)::
+      local one(expr) = 'max by (%s) (%s)' % [by, expr];
+      local up = 'cec_up{%s}' % place;
+      panels.table('Targets', 'One row for each target that was reported within the last hour. A click on the name selects it.', [
+        {
+          name: 'State',
+          // Up, down, not yet pulled, or not reported any more.
+          expr: |||
+            (%(up)s == 0 unless sum by (%(by)s) (cec_exporter_pull_failures_total{%(s)s}) > 0) + 2
+              or
+            %(up)s
+              or
+            0 * %(seen)s - 1
+          ||| % { up: one(up), by: by, s: place, seen: one('last_over_time(cec_up{%s}[1h])' % place) },
+          mappings: panels.mapping([['1', 'up', 'green'], ['0', 'down', 'red'], ['2', 'loading', 'blue'], ['-1', 'not reported', 'dark-red']]),
+          colours: [panels.step('red', -1), panels.step('green', 1), panels.step('blue', 2)],
+          links: [$.drill('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
+        },
+        {
+          name: 'Read up to',
+          expr: 'time() - ' + one('cec_exporter_frontier_timestamp_seconds{%s}' % place),
+          unit: 's',
+          decimals: 0,
+          colours: [panels.step('green', 0), panels.step('orange', 300), panels.step('red', config.thresholds.frontier_lag_seconds)],
+        },
+        {
+          name: 'Last failure',
+          label: 'reason',
+          expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
+        },
+        {
+          name: 'Calls, last hour',
+          expr: 'sum by (%s) (%s)' % [by, q.one('cec_recent_calls{%s}' % place)],
+          unit: 'locale',
+        },
+        {
+          name: 'Being processed',
+          expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % place)],
+          unit: 'locale',
+          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+        },
+        {
+          name: 'Failed, last hour',
+          expr: q.ratio(
+            'sum by (%s) (%s)' % [by, q.one('increase(cec_calls_processed_total{%s, status!="succeeded"}[1h])' % place)],
+            'sum by (%s) (%s)' % [by, q.one('increase(cec_calls_processed_total{%s}[1h])' % place)]
+          ),
+          unit: 'percentunit',
+          decimals: 1,
+          colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
+          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+        },
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', $.select(uid)]], none='no exporter'),
+
+    alerts::
+      panels.table('Firing alerts', 'Alerts of the selected targets, and those that concern no single target. A click opens the runbook, under the address chosen above.', [
+        {
+          name: 'Since',
+          expr: 'max by (alertname, severity, target, status) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, target, status) ALERTS{alertname=~"Cec.+", alertstate="firing"}',
+          unit: 'dateTimeFromNow',
+        },
+      ], [['severity', 'Severity'], ['alertname', 'Alert', [{
+        title: t('Runbook'),
+        url: '${runbooks}runbooks/${__value.raw}.md',
+        targetBlank: true,
+      }]], ['target', 'Target'], ['status', 'Status']], none='no alert fires'),
+
+    guide:: panels.text('Terms', 'What the words on these dashboards mean.', t('guide')),
+
+    make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
+      uid: uid + t('uid suffix'),
+      title: t(title),
+      description: t(description),
+      tags: ['cec' + t('uid suffix')],
+      editable: true,
+      graphTooltip: 1,
+      refresh: '1m',
+      schemaVersion: 37,
+      time: { from: time, to: 'now' },
+      timezone: 'browser',
+      links: [{
+        type: 'dashboards',
+        title: t('Dashboards'),
+        tags: ['cec' + t('uid suffix')],
+        asDropdown: false,
+        includeVars: true,
+        keepTime: true,
+        targetBlank: false,
+        icon: 'external link',
+        tooltip: '',
+        url: '',
+      }],
+      annotations: { list: [
+        firing('Critical alerts', 'critical', 'red'),
+        firing('Warnings', 'warning', 'orange'),
+        firing('Notices', 'info', 'blue'),
+        annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}'),
+        annotation('Configuration loaded', 'changes(cec_exporter_config_last_reload_success_timestamp_seconds[5m]) > 0', 'green', t('Configuration loaded'), '{{instance}}'),
+        annotation('List not read', 'max by (target) (time() - cec_exporter_frontier_timestamp_seconds{%s}) > 300' % place, 'yellow', t('List not read'), '{{target}}'),
+      ] },
+      templating: { list: [
+        {
+          type: 'datasource',
+          name: 'datasource',
+          label: t('Data source'),
+          description: t('The Prometheus with the metrics of the exporter.'),
+          query: 'prometheus',
+          current: {},
+          refresh: 1,
+        },
+        variable('cluster', 'Cluster', 'The Kubernetes cluster or site, where Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
+        variable('target', 'Target', 'Contact centres, by their names in the configuration of the exporter.', 'label_values(cec_up{%s=~"$cluster"}, target)' % config.clusterLabel),
+      ] + (if callTypes then [
+             variable('call_type', 'Call type', 'Voice or text.', 'label_values(cec_window_calls{%s}, call_type)' % place),
+           ] else []) + variables + [{
+        type: 'textbox',
+        name: 'runbooks',
+        label: t('Runbooks at'),
+        description: t('Address in front of runbooks/, for the links of the alerts.'),
+        query: config.runbookUrlPrefix,
+        current: { text: config.runbookUrlPrefix, value: config.runbookUrlPrefix },
+      }] },
+      panels: layout(lines),
+    },
+    variable:: variable,
+  }

@@ -1,0 +1,26 @@
+// One colour for each status, type of call and role, on all dashboards. Success is green; calls
+// on their way are blue, darker as they get further; failures are red to yellow.
+{
+  status: {
+    waiting: 'super-light-blue',
+    transcribing: 'light-blue',
+    inspecting: 'blue',
+    succeeded: 'green',
+    inspection_failed: 'dark-red',
+    asr_failed: 'red',
+    asr_conversion_failed: 'light-red',
+    asr_submit_failed: 'dark-orange',
+    asr_upload_failed: 'orange',
+    asr_empty: 'yellow',
+    invalid_audio: 'dark-yellow',
+    multimedia_failed: 'super-light-red',
+    tuc_failed: 'light-orange',
+    result_update_failed: 'super-light-orange',
+    task_failed: 'light-yellow',
+  },
+  call_type: { voice: 'dark-blue', text: 'purple' },
+  role: { customer: 'light-purple', staff: 'dark-blue' },
+  // What is neither: a week before, whatever has no name.
+  past: 'text',
+  unknown: 'super-light-purple',
+}

@@ -1,0 +1,244 @@
+// Panels of Grafana. `t` gives a text in the language of the configuration.
+function(t)
+  local colours = import 'colours.libsonnet';
+  local source = { type: 'prometheus', uid: '${datasource}' };
+  local fixed(colour) = { id: 'color', value: { mode: 'fixed', fixedColor: colour } };
+  local named(name, properties) = { matcher: { id: 'byName', options: name }, properties: properties };
+  local like(pattern, properties) = { matcher: { id: 'byRegexp', options: pattern }, properties: properties };
+  // Colour and name of each known value of a label, where a legend has that label.
+  local known(legends) =
+    local all = std.join(' ', legends);
+    std.flattenArrays([
+      [
+        named(value, [fixed(colours[kind][value])]
+                     + (if t(value) == value then [] else [{ id: 'displayName', value: t(value) }]))
+        for value in std.objectFields(colours[kind])
+      ]
+      for kind in ['status', 'call_type', 'role']
+      if std.length(std.findSubstr('{{%s}}' % kind, all)) > 0
+    ]) + (if std.length(std.findSubstr('{{status}}', all)) > 0 then [like('unknown.*', [fixed(colours.unknown)])] else [])
+    + (if std.length(std.findSubstr(t('a week before'), all)) > 0 then [
+         named(t('a week before'), [
+           fixed(colours.past),
+           { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } },
+           { id: 'custom.fillOpacity', value: 0 },
+           { id: 'custom.stacking', value: { mode: 'none', group: 'B' } },
+         ]),
+       ] else []);
+  local steps(list) = { mode: 'absolute', steps: [{ color: 'text', value: null }] + list };
+  local panel(type, title, description) = {
+    type: type,
+    title: t(title),
+    description: t(description),
+    datasource: source,
+  };
+  local unitOf(unit) = if std.startsWith(unit, 'suffix:') then 'suffix:' + t(std.substr(unit, 7, 99)) else unit;
+  {
+    source:: source,
+    // Steps of thresholds above a neutral base, so that a value that is not there has no colour.
+    good:: [{ color: 'green', value: -1e9 }],
+    step(colour, value):: { color: colour, value: value },
+
+    query(expr, legend='', refId='A'):: {
+      refId: refId,
+      datasource: source,
+      expr: expr,
+      legendFormat: legend,
+    },
+
+    // One figure of this moment: an instant query.
+    stat(title, description, expr, unit='short', colours=[], none='no data', decimals=null, mappings=[], legend='', links=[], interval=null)::
+      panel('stat', title, description) {
+        targets: [self.q],
+        q:: $.query(expr, legend) { instant: true, range: false },
+        fieldConfig: {
+          defaults: {
+            unit: unitOf(unit),
+            [if decimals != null then 'decimals']: decimals,
+            noValue: t(none),
+            color: { mode: 'thresholds' },
+            thresholds: steps(colours),
+            mappings: mappings,
+            links: links,
+          },
+          overrides: if legend == '' then [] else [
+            override { properties: std.filter(function(p) p.id == 'displayName', override.properties) }
+            for override in known([legend])
+            if std.length(std.filter(function(p) p.id == 'displayName', override.properties)) > 0
+          ],
+        },
+        options: {
+          colorMode: 'value',
+          graphMode: 'none',
+          justifyMode: 'auto',
+          orientation: 'auto',
+          textMode: if legend == '' then 'value' else 'value_and_name',
+          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+        },
+      },
+
+    // `queries` is a list of [expr, legend]. Rates are over 5 minutes at least, shares and quantiles over
+    // `interval`.
+    graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[])::
+      panel('timeseries', title, description) {
+        interval: interval,
+        targets: [
+          $.query(queries[i][0], queries[i][1], std.char(65 + i))
+          for i in std.range(0, std.length(queries) - 1)
+        ],
+        fieldConfig: {
+          defaults: {
+            unit: unitOf(unit),
+            min: min,
+            [if max != null then 'max']: max,
+            // Durations without decimals would have the same tick twice.
+            [if decimals != null || unit == 's' then 'decimals']: if unit == 's' then 1 else decimals,
+            [if unit == 'percentunit' then 'max']: 1,
+            // Without noValue, which Grafana would write at ticks of the axis.
+            color: { mode: 'palette-classic' },
+            links: links,
+            thresholds: steps(limits),
+            custom: {
+              drawStyle: 'line',
+              lineWidth: 1,
+              fillOpacity: if stack then 40 else 8,
+              showPoints: 'never',
+              spanNulls: false,
+              axisSoftMax: if unit == 'percentunit' then null else 1,
+              stacking: { mode: if stack then 'normal' else 'none', group: 'A' },
+              thresholdsStyle: { mode: if limits == [] then 'off' else 'dashed' },
+            },
+          },
+          overrides: known([query[1] for query in queries]) + overrides,
+        },
+        options: {
+          legend: {
+            showLegend: true,
+            displayMode: 'table',
+            placement: 'right',
+            calcs: ['lastNotNull', 'max'],
+            sortBy: 'Max',
+            sortDesc: true,
+          },
+          tooltip: { mode: 'multi', sort: 'desc' },
+        },
+      },
+
+    heatmap(title, description, expr, unit)::
+      panel('heatmap', title, description) {
+        interval: '15m',
+        targets: [$.query(expr, '{{le}}') { format: 'heatmap' }],
+        fieldConfig: { defaults: { unit: 'short', noValue: t('no data') }, overrides: [] },
+        options: {
+          calculate: false,
+          cellGap: 1,
+          color: { mode: 'scheme', scheme: 'Blues', fill: 'dark-blue', exponent: 0.5, steps: 32, reverse: false },
+          yAxis: { unit: unitOf(unit), axisPlacement: 'left' },
+          rowsFrame: { layout: 'auto' },
+          tooltip: { show: true, yHistogram: false, mode: 'single' },
+          legend: { show: true },
+          filterValues: { le: 1e-9 },
+          showValue: 'never',
+        },
+      },
+
+    timeline(title, description, expr, legend, mappings)::
+      panel('state-timeline', title, description) {
+        interval: '1m',
+        targets: [$.query(expr, legend)],
+        fieldConfig: {
+          defaults: {
+            unit: 'none',
+            decimals: 0,
+            noValue: t('no data'),
+            color: { mode: 'thresholds' },
+            thresholds: steps([$.step('red', 0), $.step('green', 1)]),
+            mappings: mappings,
+            custom: { fillOpacity: 80, lineWidth: 0 },
+          },
+          overrides: [],
+        },
+        options: {
+          mergeValues: true,
+          showValue: 'never',
+          alignValue: 'left',
+          rowHeight: 0.8,
+          legend: { showLegend: false, displayMode: 'list', placement: 'bottom' },
+          tooltip: { mode: 'single', sort: 'none' },
+        },
+      },
+
+    // `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
+    // column with a label shows that label instead of the value.
+    table(title, description, columns, rows, none='no data', sort=null)::
+      local letter(i) = std.char(65 + i);
+      local shown(column) = t(column.name);
+      panel('table', title, description) {
+        targets: [
+          $.query(columns[i].expr, '', letter(i)) { instant: true, range: false, format: 'table' }
+          for i in std.range(0, std.length(columns) - 1)
+        ],
+        transformations: [
+          { id: 'merge', options: {} },
+          {
+            id: 'organize',
+            options: {
+              excludeByName: { Time: true } + {
+                ['Value #' + letter(i)]: true
+                for i in std.range(0, std.length(columns) - 1)
+                if std.objectHas(columns[i], 'label')
+              },
+              indexByName: { [rows[i][0]]: i for i in std.range(0, std.length(rows) - 1) } + {
+                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: 10 + i
+                for i in std.range(0, std.length(columns) - 1)
+              },
+              renameByName: { [row[0]]: t(row[1]) for row in rows } + {
+                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: shown(columns[i])
+                for i in std.range(0, std.length(columns) - 1)
+              },
+            },
+          },
+        ],
+        fieldConfig: {
+          defaults: {
+            unit: 'none',
+            noValue: t(none),
+            color: { mode: 'thresholds' },
+            thresholds: steps([]),
+            custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
+          },
+          overrides: [
+            named(t(row[1]), (if std.length(row) > 2 then [{ id: 'links', value: row[2] }] else []))
+            for row in rows
+          ] + [
+            named(shown(column), [
+                                   { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
+                                   { id: 'mappings', value: std.get(column, 'mappings', []) },
+                                   { id: 'links', value: std.get(column, 'links', []) },
+                                 ]
+                                 + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
+                                 + (if std.objectHas(column, 'colours') then [
+                                      { id: 'thresholds', value: steps(column.colours) },
+                                      { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'basic' } },
+                                    ] else []))
+            for column in columns
+          ],
+        },
+        options: { showHeader: true, cellHeight: 'sm', footer: { show: false } }
+                 + (if sort == null then {} else { sortBy: [{ displayName: t(sort), desc: true }] }),
+      },
+
+    text(title, description, content)::
+      panel('text', title, description) {
+        targets:: [],
+        options: { mode: 'markdown', content: content },
+      },
+
+    mapping(pairs):: [{
+      type: 'value',
+      options: {
+        [pairs[i][0]]: { text: t(pairs[i][1]), color: pairs[i][2], index: i }
+        for i in std.range(0, std.length(pairs) - 1)
+      },
+    }],
+  }

@@ -1,0 +1,52 @@
+// Parts of queries. `config` is the mixin's.
+function(config) {
+  local copies = std.join(', ', config.copyLabels),
+  local labels(drop) = std.join(', ', config.copyLabels + drop),
+  local braces(selector) = if selector == '' then '' else '{' + selector + '}',
+
+  // Two exporters of one target say the same twice: one of them is kept. Labels of a place stay.
+  one(expr, drop=[], by='max'):: '%s without (%s) (%s)' % [by, labels(drop), expr],
+
+  // The number of a threshold. Where several rule files define it, the strictest counts.
+  above(name):: '> on () group_left () min(cec:%s:threshold)' % name,
+  atLeast(name):: '>= on () group_left () min(cec:%s:threshold)' % name,
+  below(name):: '< on () group_left () max(cec:%s:threshold)' % name,
+
+  // A counter that starts over without a ledger comes back with the whole lookback in it.
+  rate(series, range='1h'):: 'rate(%(s)s[%(r)s]) unless resets(%(s)s[%(r)s]) > 0' % { s: series, r: range },
+
+  // Histograms, whether they are stored as classic, native or both. The classic one comes first,
+  // so that nothing counts twice where both are stored.
+  local both(classic, native) = '%s or %s' % [classic, native],
+  count(metric, selector, range, fn='rate', offset='')::
+    both('%s(%s_count%s[%s]%s)' % [fn, metric, braces(selector), range, offset],
+         'histogram_count(%s(%s%s[%s]%s))' % [fn, metric, braces(selector), range, offset]),
+  sum(metric, selector, range, fn='rate', offset='')::
+    both('%s(%s_sum%s[%s]%s)' % [fn, metric, braces(selector), range, offset],
+         'histogram_sum(%s(%s%s[%s]%s))' % [fn, metric, braces(selector), range, offset]),
+  // Observations up to a bound. Prometheus 3 spells the bound 300 as 300.0, and across an upgrade
+  // both are there: `sum without (le)` over this takes them together.
+  upTo(metric, selector, bound, range, fn='rate')::
+    local le = std.join(', ', std.filter(function(part) part != '', [selector, 'le=~"%s(\\\\.0)?"' % bound]));
+    local native = '%s(%s%s[%s])' % [fn, metric, braces(selector), range];
+    both('%s(%s_bucket{%s}[%s])' % [fn, metric, le, range],
+         '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s))' % [bound, native, native]),
+
+  // Histograms added up by these labels. Both spellings of a bound become one: heatmaps would have two
+  // rows for it, and not every database takes them together in a quantile.
+  local added(metric, selector, range, by, fn) =
+    'label_replace(sum by (%s) (label_replace(%s, "bound", "$1", "le", "(.+?)(\\\\.0)?")), "le", "$1", "bound", "(.+)")'
+    % [std.join(', ', by + ['bound']), self.one('%s(%s_bucket%s[%s])' % [fn, metric, braces(selector), range])],
+  local native(metric, selector, range, by, fn) =
+    (if by == [] then 'sum(%s)' else 'sum by (' + std.join(', ', by) + ') (%s)') % ('%s(%s%s[%s])' % [fn, metric, braces(selector), range]),
+  quantile(q, metric, selector, range, by=[])::
+    // Nothing observed is NaN, which would show in legends.
+    both('histogram_quantile(%s, sum by (%s) (%s)) >= 0' % [q, std.join(', ', by + ['le']), added(metric, selector, range, by, 'rate')],
+         'histogram_quantile(%s, %s) >= 0' % [q, native(metric, selector, range, by, 'rate')]),
+  // For heatmaps.
+  buckets(metric, selector, range)::
+    both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase'),
+         native(metric, selector, range, [], 'increase')),
+
+  ratio(part, whole):: '%s / (%s > 0)' % [part, whole],
+}

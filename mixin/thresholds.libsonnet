@@ -1,0 +1,108 @@
+// What each threshold is, in the order of the file. YAML has to have comments here, as this is a
+// file that people edit.
+[
+  ['frontier_lag_seconds', {
+    en: 'Seconds that the reading of the list may lag.',
+    zh: '完整水位允许落后的秒数。',
+  }],
+  ['reconcile_lag_seconds', {
+    en: 'Seconds since the lookback was last compared as a whole. Keep it well above reconcile_interval.',
+    zh: '距上次全量核对的秒数。应明显大于 reconcile_interval。',
+  }],
+  ['target_up_ratio_down', {
+    en: 'A target is down when it was up in less than this share of the last 15 minutes.',
+    zh: '最近 15 分钟内，同步正常的时间占比低于此值，即视为目标不可用。',
+  }],
+  ['target_up_ratio_flapping', {
+    en: 'A target flaps when it was up in less than this share of the last 15 minutes.',
+    zh: '最近 15 分钟内，同步正常的时间占比低于此值，即视为目标时好时坏。',
+  }],
+  ['token_left_seconds', {
+    en: 'Seconds that must be left of the token at each scrape.',
+    zh: '每次抓取时 Token 至少应剩余的秒数。',
+  }],
+  ['token_renewal_seconds', {
+    en: 'The exporter renews a token when this much is left. With pulls further apart a token may rightly run out between two.',
+    zh: 'exporter 在 Token 剩余此秒数时续期。同步间隔更长时，Token 在两次同步之间过期属正常。',
+  }],
+  ['rate_limited_ratio', {
+    en: 'Share of requests answered 429.',
+    zh: '返回 429 的请求占比。',
+  }],
+  ['records_rejected_per_hour', {
+    en: 'Rejected records, or values of records, an hour, by reason.',
+    zh: '每小时被拒绝的记录（或字段值）数，按原因统计。',
+  }],
+  ['windows_unproven_per_hour', {
+    en: 'Parts of the list an hour that were taken without proof or stepped over, by reason.',
+    zh: '每小时未能核实完整或被跳过的列表区段数，按原因统计。',
+  }],
+  ['clock_skew_seconds', {
+    en: "Seconds between the vendor's clock and the exporter's, either way.",
+    zh: '云客服侧与 exporter 时钟之差（秒），不分快慢。',
+  }],
+  ['ledger_used_ratio', {
+    en: 'Share of max_calls that the ledger may hold.',
+    zh: '台账条数占 max_calls 的比例。',
+  }],
+  ['exporters_per_target', {
+    en: 'Exporters that may pull one target. Each costs the vendor its own requests.',
+    zh: '允许同步同一目标的 exporter 个数。每多一个，请求量就多一份。',
+  }],
+  ['processing_objective', {
+    en: 'Share of calls that have to be processed in time: the objective behind the burn rates.',
+    zh: '应按时完成质检的通话占比，即燃烧率告警所依据的目标（SLO）。',
+  }],
+  ['pending_age_seconds', {
+    en: 'Age of the oldest call of a stage that is stuck. It has to be less than the lookback.',
+    zh: '阶段卡住时最早一条通话的等待时长（秒）。须小于回溯窗口。',
+  }],
+  ['pending_calls', {
+    en: 'Calls of a stage beyond those of the last hour and the usual stragglers.',
+    zh: '某阶段中超出最近一小时来量及正常滞留量的通话数。',
+  }],
+  ['missing_ratio', {
+    en: 'Share of the calls in the lookback that the list no longer has.',
+    zh: '回溯窗口内已从通话质检列表消失的通话占比。',
+  }],
+  ['missing_calls', {
+    en: 'Calls in the lookback that the list no longer has.',
+    zh: '回溯窗口内已从通话质检列表消失的通话数。',
+  }],
+  ['expired_calls_per_hour', {
+    en: 'Calls an hour that leave the lookback without a final status.',
+    zh: '每小时未达终态就移出回溯窗口的通话数。',
+  }],
+  ['finished_calls_per_hour', {
+    en: 'Calls an hour that a share needs to be judged: at night one failure of two is no news.',
+    zh: '每小时完成的通话达到此数才判断占比：夜间两条里失败一条不说明问题。',
+  }],
+  ['failed_ratio', {
+    en: 'Share of finished calls that failed, whatever the cause.',
+    zh: '质检失败（不论原因）占已完成通话的比例。',
+  }],
+  ['quota_failed_ratio', {
+    en: 'Share of finished calls that ended in status 9.',
+    zh: '以状态 9 结束的通话占比。',
+  }],
+  ['asr_failed_ratio', {
+    en: 'Share of finished calls that ended in one failure of speech to text.',
+    zh: '因某一种 ASR 转写失败而结束的通话占比。',
+  }],
+  ['dried_up_ratio', {
+    en: 'Calls of the last hour as a share of what this hour usually has.',
+    zh: '最近一小时通话量与往常同一时段之比。',
+  }],
+  ['dried_up_calls_per_hour', {
+    en: 'Calls that this hour usually has, or it is not judged.',
+    zh: '往常同一时段的通话量达到此数才判断。',
+  }],
+  ['fast_speech_ratio', {
+    en: 'Share of calls in which a speaker is fast.',
+    zh: '语速过快的通话占比。',
+  }],
+  ['silence_ratio', {
+    en: 'Share of the call time in which nobody speaks.',
+    zh: '双方均未说话的时间占通话总时长的比例。',
+  }],
+]

@@ -17,7 +17,7 @@ const LOOKBACK: Duration = Duration::from_secs(24 * 60 * 60);
 const OVERLAP: Duration = Duration::from_secs(10 * 60);
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 const PAGE_SIZE: u32 = 100;
-const MIN_PULL_INTERVAL: Duration = Duration::from_secs(15);
+const MIN_PULL_INTERVAL: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONCURRENT_REQUESTS: u32 = 4;
 const MAX_REQUESTS_PER_SECOND: f64 = 10.0;
@@ -62,7 +62,7 @@ pub struct Target {
     pub reconcile_interval: Duration,
     /// Rows asked for at a time. Default: 100.
     pub page_size: u32,
-    /// Scrapes closer together than this share one pull; may be zero. Default: 15 s.
+    /// Scrapes closer together than this share one pull; may be zero. Default: 10 s.
     pub min_pull_interval: Duration,
     /// How long one request may take. Default: 10 s.
     pub request_timeout: Duration,

@@ -71,7 +71,7 @@ fn a_short_file_gives_the_defaults() {
         overlap: Duration::from_secs(600),
         reconcile_interval: Duration::from_secs(3600),
         page_size: 100,
-        min_pull_interval: Duration::from_secs(15),
+        min_pull_interval: Duration::from_secs(10),
         request_timeout: Duration::from_secs(10),
         max_concurrent_requests: 4,
         max_requests_per_second: 10.0,
@@ -85,7 +85,7 @@ fn a_short_file_gives_the_defaults() {
     // Said outright, and left empty, they are the same.
     let said = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
         extra_status_codes: [], success_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
-        page_size: 100, min_pull_interval: 15s, request_timeout: 10s, \
+        page_size: 100, min_pull_interval: 10s, request_timeout: 10s, \
         max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: '', \
         max_calls: 5000000, stale_after: 10m";
     assert_eq!(target(said), expected);

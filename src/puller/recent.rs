@@ -32,7 +32,7 @@ impl RecentHints {
     /// Learns the order of a list from a page.
     pub(super) fn observe(&mut self, page: &Page) {
         let times = || page.records.iter().map(|record| record.uploaded);
-        if let (Some(first), Some(last)) = (times().next(), times().last())
+        if let (Some(first), Some(last)) = (times().next(), times().next_back())
             && first != last
         {
             self.newest_first = times().rev().is_sorted();

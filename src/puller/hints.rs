@@ -18,7 +18,7 @@ const SHALLOWEST: u64 = 1000;
 /// Lists to read before a width or depth that was refused is tried again.
 const READS_TO_GROW: u32 = 1000;
 /// A vendor that refuses even shorter windows refuses something else.
-pub(super) const SHORTEST_WIDTH: UnixSeconds = 600;
+pub(super) const SHORTEST_WIDTH: UnixSeconds = 60;
 
 #[derive(Debug)]
 pub(super) struct ScanHints {

@@ -151,7 +151,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     }
 
     /// Whether the vendor answers a request that nearly nothing can be wrong with.
-    async fn vendor_answers(&self) -> bool {
+    async fn vendor_answers(&mut self) -> bool {
         let request = PageRequest {
             window: Window {
                 from: self.now,
@@ -161,7 +161,11 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             page: 1,
             limit: SMALLEST_LIMIT,
         };
-        self.inner.upstream.page(request).await.is_ok()
+        let page = self.inner.upstream.page(request).await;
+        if let Ok(page) = &page {
+            self.applied.apply(self.inner, page);
+        }
+        page.is_ok()
     }
 
     /// Reads a window until one reading is complete by itself, or two agree.

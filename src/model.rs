@@ -239,9 +239,10 @@ impl fmt::Display for Role {
     }
 }
 
-/// A measured value in millionths of its unit.
+/// A measured value in billionths of its unit.
 ///
-/// Integers, so that a sum does not depend on the order in which the calls came: the same calls
+/// Finer than what the vendor sends (six decimals at most were seen), because what is rounded here
+/// adds up over all calls. Integers, so that a sum does not depend on the order in which the calls came: the same calls
 /// give the same histogram to the last digit, whatever was read twice or in pieces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Measure(pub u64);
@@ -249,22 +250,38 @@ pub struct Measure(pub u64);
 impl Measure {
     /// The largest value taken for a measurement. One absurd row must not drown a sum for ever.
     pub const MAX_UNITS: f64 = 1e9;
+    /// Billionths in a unit. 64 bits hold 18 thousand million units.
+    pub const PER_UNIT: u64 = 1_000_000_000;
 
     /// `None` for what no instrument measures: negative, not finite, or over a thousand million.
     pub fn from_units(value: f64) -> Option<Self> {
-        (0.0..=Self::MAX_UNITS)
-            .contains(&value)
-            .then(|| Self((value * 1e6).round() as u64))
+        (0.0..=Self::MAX_UNITS).contains(&value).then(|| {
+            // Apart, because together they have more digits than a float: so a value with up to
+            // nine decimals is taken as it was written, up to four million units.
+            let whole = value as u64;
+            let fraction = value - whole as f64;
+            Self(whole * Self::PER_UNIT + (fraction * Self::PER_UNIT as f64 + 0.5) as u64)
+        })
     }
 
     /// In units, the nearest number there is.
     pub fn units(self) -> f64 {
-        self.0 as f64 / 1e6
+        Self::sum_units(self.0.into())
+    }
+
+    /// The units of a sum of measures: the float that is nearest to it.
+    pub fn sum_units(sum: u128) -> f64 {
+        // Divided in integers of 98 bits or more, the last of which says that something is left
+        // over. So there is only one rounding, at the end.
+        let shift = sum.leading_zeros().min(u128::BITS - 1);
+        let (scaled, unit) = (sum << shift, u128::from(Self::PER_UNIT));
+        let quotient = (scaled / unit) | u128::from(scaled % unit != 0);
+        quotient as f64 / (1_u128 << shift) as f64
     }
 
     /// Whole units, for values that are counted in seconds.
     pub const fn whole(units: u32) -> Self {
-        Self(units as u64 * 1_000_000)
+        Self(units as u64 * Self::PER_UNIT)
     }
 }
 

@@ -335,6 +335,9 @@ fn links_lead_somewhere() {
         "deploy/kubernetes/README.md",
         "deploy/systemd/README.md",
         "dashboards/README.md",
+        "docs/ARCHITECTURE.md",
+        "docs/counting.md",
+        "docs/counting.zh-CN.md",
         "docs/versions.md",
     ] {
         let path = root.join(file);

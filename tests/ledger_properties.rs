@@ -91,7 +91,7 @@ prop_compose! {
             role: Role::ALL[role],
             speed: speed.map(Measure),
             silence: duration.map(|duration| Measure(duration / 2)),
-            ratio: Some(Measure(speed.unwrap_or_default() % 1_000_000)),
+            ratio: Some(Measure(speed.unwrap_or_default() % Measure::PER_UNIT)),
         };
         Measures { duration: duration.map(Measure), channels: [speech, Speech::default()] }
     }

@@ -7,22 +7,58 @@ use serde::{Deserialize, Serialize};
 use super::native::Native;
 use crate::model::{CallId, Measure, UnixSeconds};
 
-/// Counts by bucket and a sum in millionths, all integers.
+/// Counts by bucket and a sum, all integers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Histogram {
     /// Upper bounds of the buckets, ascending, without the last, infinite one.
     bounds: Cow<'static, [f64]>,
     /// Observations in each bucket by itself; the last is the infinite one.
     counts: Vec<u64>,
-    /// Sum in millionths. 128 bits hold 10^23 observations of the largest measure.
+    /// Sum in billionths. 128 bits hold 10^20 observations of the largest measure.
+    ///
+    /// The name on disk gives the unit: a build that counts in millionths finds no `sum` and
+    /// refuses the file, rather than show a thousand times too much.
+    #[serde(rename = "sum_billionths")]
     sum: u128,
     /// The same observations in finer buckets.
-    #[serde(default, skip_serializing_if = "Native::is_empty")]
+    #[serde(skip_serializing_if = "Native::is_empty")]
     native: Native,
     /// The last observation of each bucket, if such are wanted; not kept over a restart.
     #[serde(skip)]
     exemplars: Vec<Option<Exemplar>>,
 }
+
+/// A histogram as it is on disk.
+#[derive(Deserialize)]
+struct Stored {
+    bounds: Vec<f64>,
+    counts: Vec<u64>,
+    sum_billionths: Option<u128>,
+    /// In millionths, as builds before 0.1.0 kept it.
+    sum: Option<u128>,
+    #[serde(default)]
+    native: Native,
+}
+
+impl TryFrom<Stored> for Histogram {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let in_millionths = || stored.sum?.checked_mul(BILLIONTHS_IN_A_MILLIONTH);
+        Ok(Self {
+            bounds: stored.bounds.into(),
+            counts: stored.counts,
+            sum: (stored.sum_billionths)
+                .or_else(in_millionths)
+                .ok_or("a histogram without a sum")?,
+            native: stored.native,
+            exemplars: Vec::new(),
+        })
+    }
+}
+
+const BILLIONTHS_IN_A_MILLIONTH: u128 = 1000;
 
 /// An observation as an example of its bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,7 +177,7 @@ impl Histogram {
     pub fn observe(&mut self, value: Measure, source: Option<Source>) {
         // Rounds to the nearest: without an instruction for it, `f64::round` takes longer than all
         // the rest here. Bounds are small and not negative.
-        let above = |bound: &f64| value.0 > (*bound * 1e6 + 0.5) as u64;
+        let above = |bound: &f64| value.0 > (*bound * Measure::PER_UNIT as f64 + 0.5) as u64;
         let bucket = self.bounds.partition_point(above);
         self.counts[bucket] += 1;
         self.sum += u128::from(value.0);
@@ -167,10 +203,9 @@ impl Histogram {
         self.counts.iter().sum()
     }
 
-    /// Their sum, in units.
+    /// Their sum, in units: the float that is nearest to it.
     pub fn sum(&self) -> f64 {
-        // Split, so that up to 2^53 whole units the result is the nearest number to the true sum.
-        (self.sum / 1_000_000) as f64 + (self.sum % 1_000_000) as f64 / 1e6
+        Measure::sum_units(self.sum)
     }
 
     /// The finer buckets.
@@ -200,17 +235,29 @@ mod tests {
 
     #[test]
     fn a_bound_belongs_to_the_bucket_below_and_sums_are_exact() {
-        let histogram = of(&[0.0, 0.3, 0.300001, 1.0, 59.9, 60.0, 60.1, 1e9]);
+        let histogram = of(&[0.0, 0.3, 0.300000001, 1.0, 60.0, 60.0000004, 60.1, 1e9]);
         let buckets: Vec<_> = histogram.buckets().collect();
-        assert_eq!(buckets, [(0.3, 2), (1.0, 4), (60.0, 6), (f64::INFINITY, 8)]);
+        assert_eq!(buckets, [(0.3, 2), (1.0, 4), (60.0, 5), (f64::INFINITY, 8)]);
         assert_eq!(
             (histogram.count(), histogram.sum()),
-            (8, 1_000_000_181.600001)
+            (8, 1_000_000_181.700_000_401)
         );
         assert_eq!(histogram.native().total(), Some(8));
         let mut tenths = Histogram::new(&[1.0]);
         (0..10).for_each(|_| tenths.observe(Measure::from_units(0.1).unwrap(), None));
         assert_eq!(tenths.sum(), 1.0);
+    }
+
+    #[test]
+    fn a_sum_of_many_values_is_right_to_its_last_digit() {
+        for (value, times, sum) in [
+            (164.220001, 20_000, 3_284_400.02),
+            (60.0000004, 20_000, 1_200_000.008),
+            (0.123456789, 20_000, 2_469.13578),
+            (3_999_999.999999999, 1000, 3_999_999_999.999999),
+        ] {
+            assert_eq!(of(&vec![value; times]).sum(), sum, "{value}");
+        }
     }
 
     #[test]
@@ -224,17 +271,42 @@ mod tests {
             };
             histogram.observe(Measure::from_units(units).unwrap(), Some(source));
         }
-        let example = |call: u128, millionths| {
+        let example = |call: u128, units| {
             Some(Exemplar {
                 call: CallId(call),
-                value: Measure(millionths),
+                value: Measure::from_units(units).unwrap(),
                 at: 1000 + call as u32,
             })
         };
-        let (last, beyond) = (example(3, 700_000), example(2, 100_000_000));
+        let (last, beyond) = (example(3, 0.7), example(2, 100.0));
         assert_eq!(histogram.exemplars(), [None, last, None, beyond]);
         histogram.observe(Measure::whole(1), None);
         assert_eq!(histogram.exemplars(), [None, last, None, beyond]);
+    }
+
+    #[test]
+    fn a_sum_is_kept_in_billionths_and_one_in_millionths_is_converted() {
+        let text = |sum: &str| {
+            format!(
+                r#"{{"bounds":[0.3,1.0,60.0],"counts":[2,0,3,4],"native":{{"zero":9,"first":0,"counts":[]}},{sum}}}"#
+            )
+        };
+        let old = kept(&text(r#""sum":77000001"#));
+        assert_eq!(old.sum(), 77.000001);
+        // Written anew and read again, it is not converted twice.
+        let again = kept(&serde_json::to_string(&old).unwrap());
+        assert_eq!((&again, again.sum()), (&old, 77.000001));
+        // More than 64 bits hold.
+        let most = kept(&text(&format!(r#""sum_billionths":{}"#, u128::MAX)));
+        assert_eq!(kept(&serde_json::to_string(&most).unwrap()).sum, u128::MAX);
+        for wrong in [
+            String::from(r#""missing":0"#),
+            format!(r#""sum":{}"#, u128::MAX),
+            format!(r#""sum_billionths":{}0"#, u128::MAX),
+        ] {
+            let read = serde_json::from_str::<Histogram>(&text(&wrong));
+            assert!(read.is_err(), "{wrong}");
+        }
     }
 
     /// What becomes of a histogram that is kept so.
@@ -260,7 +332,7 @@ mod tests {
         let empty = serde_json::to_string(&of(&[])).unwrap();
         assert_eq!(
             empty,
-            r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0,0],"sum":0}"#
+            r#"{"bounds":[0.3,1.0,60.0],"counts":[0,0,0,0],"sum_billionths":0}"#
         );
     }
 
@@ -268,7 +340,7 @@ mod tests {
     fn what_was_kept_without_finer_buckets_is_put_where_its_bucket_ends() {
         let old = r#"{"bounds":[0.3,1.0,60.0],"counts":[2,0,3,4],"sum":77000000"#;
         let mut expected = Native::default();
-        expected.add(Measure(300_000), 2);
+        expected.add(Measure::from_units(0.3).unwrap(), 2);
         expected.add(Measure::whole(60), 7);
         for native in [
             "}",

@@ -8,15 +8,15 @@ use crate::model::Measure;
 /// Bucket `i` holds what is over 2^((i-1)/8) and at most 2^(i/8) units.
 pub(crate) const SCHEMA: i32 = 3;
 /// What is at most this counts as zero: 2^-128, as in Prometheus's own libraries, so that theirs
-/// and ours can be added up. The least measure, a millionth, is far above it.
+/// and ours can be added up. The least measure, a billionth, is far above it.
 pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1_u128 << 127) as f64 / 2.0;
 
-/// The bucket of one millionth, the least measure there is.
-const FIRST: i32 = -159;
+/// The bucket of one billionth, the least measure there is.
+const FIRST: i32 = -239;
 /// Buckets up to 2^32 units. Measures end at 10^9, and whole seconds at 2^32; so these are all that
 /// a histogram can ever have.
-const BUCKETS: usize = 416;
-/// Upper bounds of all buckets in millionths, rounded down, which for integers changes nothing.
+const BUCKETS: usize = 496;
+/// Upper bounds of all buckets in billionths, rounded down, which for integers changes nothing.
 const BOUNDS: [u64; BUCKETS] = bounds();
 
 const fn bounds() -> [u64; BUCKETS] {
@@ -36,7 +36,7 @@ const fn bounds() -> [u64; BUCKETS] {
     while place < BUCKETS {
         let index = FIRST + place as i32;
         let eighth = EIGHTHS[index.rem_euclid(8) as usize] as u128;
-        bounds[place] = ((1_000_000 * eighth) >> (63 - index.div_euclid(8))) as u64;
+        bounds[place] = ((Measure::PER_UNIT as u128 * eighth) >> (63 - index.div_euclid(8))) as u64;
         place += 1;
     }
     bounds
@@ -44,7 +44,7 @@ const fn bounds() -> [u64; BUCKETS] {
 
 /// The place in [`BOUNDS`] of the bucket that a measure belongs to. Not for zero.
 fn place(value: Measure) -> usize {
-    // The bucket of 2^n millionths is at 8 n, because that of 2^0 is the first; one of the eight
+    // The bucket of 2^n billionths is at 8 n, because that of 2^0 is the first; one of the eight
     // from there on, or the next, holds all up to 2^(n+1).
     let octave = 8 * value.0.ilog2() as usize;
     let bounds = BOUNDS.get(octave..octave + 8).unwrap_or_default();
@@ -58,7 +58,7 @@ pub(crate) struct Native {
     zero: u64,
     /// Index of the bucket that the first count is of.
     first: i32,
-    /// From the lowest bucket that ever had something to the highest: at most 416.
+    /// From the lowest bucket that ever had something to the highest: at most 496.
     counts: Vec<u64>,
 }
 
@@ -100,8 +100,8 @@ impl Native {
 
     /// How many are certainly at most `bound`: those of the buckets that end there or before.
     pub(super) fn up_to(&self, bound: f64) -> u64 {
-        // As whole millionths; half of one allows for bounds that floats cannot hold.
-        let bound = (bound * 1e6 + 0.5) as u64;
+        // As whole billionths; half of one allows for bounds that floats cannot hold.
+        let bound = (bound * Measure::PER_UNIT as f64 + 0.5) as u64;
         let buckets = (self.first..).zip(&self.counts);
         let below = buckets.filter(|(index, _)| {
             let place = usize::try_from(index - FIRST).ok();
@@ -198,15 +198,15 @@ mod tests {
             .is_none_or(|order| order.is_lt())
     }
 
-    /// Whether a number of millionths is at most 2^(index/8) units, in integers alone.
-    fn is_within(millionths: u64, index: i32) -> bool {
+    /// Whether a number of billionths is at most 2^(index/8) units, in integers alone.
+    fn is_within(billionths: u64, index: i32) -> bool {
         let (left, right) = match index {
             0.. => (0, index as usize),
             _ => (index.unsigned_abs() as usize, 0),
         };
         at_most(
-            &times(&eighth_power(millionths), &power_of_two(left)),
-            &times(&eighth_power(1_000_000), &power_of_two(right)),
+            &times(&eighth_power(billionths), &power_of_two(left)),
+            &times(&eighth_power(Measure::PER_UNIT), &power_of_two(right)),
         )
     }
 
@@ -219,15 +219,15 @@ mod tests {
         }
         assert!(BOUNDS.is_sorted());
         // One unit is the last of bucket 0, and 2^32 units of the last.
-        assert_eq!(BOUNDS[(-FIRST) as usize], 1_000_000);
-        assert_eq!(BOUNDS[BUCKETS - 1], 1_000_000 << 32);
+        assert_eq!(BOUNDS[(-FIRST) as usize], Measure::PER_UNIT);
+        assert_eq!(BOUNDS[BUCKETS - 1], Measure::PER_UNIT << 32);
         assert_eq!(ZERO_THRESHOLD, 2_f64.powi(-128));
     }
 
     #[test]
     fn every_measure_is_put_into_the_one_bucket_that_holds_it() {
         let near = |bound: u64| [bound.saturating_sub(1), bound, bound + 1];
-        let powers = (0..52).map(|exponent| 1_u64 << exponent);
+        let powers = (0..62).map(|exponent| 1_u64 << exponent);
         let values = BOUNDS.into_iter().chain(powers).flat_map(near);
         for value in values.filter(|value| (1..=BOUNDS[BUCKETS - 1]).contains(value)) {
             let place = place(Measure(value));
@@ -261,15 +261,21 @@ mod tests {
         assert_eq!(runs(&of(&[])), []);
         assert_eq!(runs(&of(&[0, 0])), []);
         // Buckets 8 and 0, 16, and again 8: the order makes no difference.
-        let spread = of(&[2_000_000, 1_000_000, 0, 4_000_000, 1_999_999]);
+        let spread = of(&[
+            2_000_000_000,
+            1_000_000_000,
+            0,
+            4_000_000_000,
+            1_999_999_999,
+        ]);
         let expected = [(0, vec![1]), (7, vec![2]), (7, vec![1])];
         assert_eq!(runs(&spread), expected);
         assert_eq!((spread.zero(), spread.total()), (1, Some(5)));
         // Buckets 0, 3 and 7: two empty ones between are written, three are not.
-        let near = of(&[1_000_000, 1_290_000, 1_810_000]);
+        let near = of(&[1_000_000_000, 1_290_000_000, 1_810_000_000]);
         assert_eq!(runs(&near), [(0, vec![1, 0, 0, 1]), (3, vec![1])]);
-        let (least, most) = (of(&[1]), of(&[1_000_000_000_000_000]));
-        assert_eq!(runs(&least), [(-159, vec![1])]);
+        let (least, most) = (of(&[1]), of(&[1_000_000_000_000_000_000]));
+        assert_eq!(runs(&least), [(-239, vec![1])]);
         assert_eq!(runs(&most), [(240, vec![1])]);
     }
 
@@ -283,7 +289,7 @@ mod tests {
         assert_eq!(native(2, 256, &[3]).total(), Some(5));
         assert_eq!(native(2, 0, &[]).total(), Some(2));
         for wrong in [
-            native(0, -160, &[1]),
+            native(0, -240, &[1]),
             native(0, 257, &[1]),
             native(0, 256, &[1, 1]),
             native(0, i32::MAX, &[1, 1]),

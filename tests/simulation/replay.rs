@@ -102,10 +102,11 @@ pub(crate) fn replay(
             }
         }
     }
-    // Sums were added up in millionths, which a float holds exactly.
+    // Sums were added up in millionths, of which a float holds all exactly; the simulator has no
+    // finer measures.
     for (name, value) in &mut series {
         if name.contains("_sum{") {
-            *value = (*value / 1e6).trunc() + (*value % 1e6) / 1e6;
+            *value /= 1e6;
         }
     }
     (series, calls.len() as u64)
@@ -117,14 +118,16 @@ fn add(series: &mut Series, name: String, value: f64) {
 
 fn observe(series: &mut Series, metric: Metric, labels: &str, value: Measure) {
     let name = metric.name;
-    add(series, format!("{name}_sum{labels}"), value.0 as f64);
+    assert_eq!(value.0 % 1000, 0, "a measure finer than a millionth");
+    let millionths = value.0 / 1000;
+    add(series, format!("{name}_sum{labels}"), millionths as f64);
     add(series, format!("{name}_count{labels}"), 1.0);
     let open = labels.trim_end_matches('}');
     for bound in metric
         .bounds
         .iter()
         .copied()
-        .filter(|bound| value.0 as f64 <= bound * 1e6)
+        .filter(|bound| value.units() <= *bound)
     {
         add(series, format!("{name}_bucket{open},le=\"{bound}\"}}"), 1.0);
     }

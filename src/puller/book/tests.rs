@@ -26,7 +26,7 @@ fn record(id: u32, status: i64) -> Record {
         role,
         speed: Measure::from_units(f64::from(value) * 1.7),
         silence: Measure::from_units(f64::from(value) / 3.0),
-        ratio: (value % 5 > 0).then_some(Measure(u64::from(value) * 10_000 % 1_000_001)),
+        ratio: (value % 5 > 0).then_some(Measure(u64::from(value) * 10_000_000 % 1_000_000_001)),
     };
     Record {
         id: CallId(u128::from(id) << 64 | 5),

@@ -377,6 +377,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
         let is_last = match pass.compare_total(self.hints) {
             Total::Agrees => has_room || !round,
             Total::More => false,
+            // Rows that cannot be used may stand beside those that the total counts. Then pages
+            // differ in size, and rows in number from the total, long before the end.
+            Total::Fewer if pass.unusable > 0 => false,
             Total::Absent | Total::Fewer => has_room,
         };
         if is_last {

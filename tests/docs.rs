@@ -20,6 +20,7 @@ use cec_exporter::model::Status;
 use cec_exporter::puller::Failure;
 use clap::{ArgAction, CommandFactory};
 use installed::is_installed;
+use tempfile::TempDir;
 
 /// The README in one language, and that language's words for what a cell may say.
 struct Readme {
@@ -214,8 +215,7 @@ fn the_flags_are_those_of_the_command_line() {
 }
 
 /// Loads a configuration as a user would, in a directory where the secret's file is.
-fn load(text: &str) -> Result<Config, String> {
-    let directory = tempfile::tempdir().unwrap();
+fn load(directory: &TempDir, text: &str) -> Result<Config, String> {
     let path = directory.path().join("cec_exporter.yml");
     fs::write(directory.path().join("secret"), "hunter2\n").unwrap();
     fs::write(&path, text.replace("/run/secrets/cec", "secret")).unwrap();
@@ -234,6 +234,7 @@ fn entries(yaml: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn the_example_of_a_configuration_has_every_key_with_its_default() {
+    let directory = tempfile::tempdir().unwrap();
     for readme in &READMES {
         let example = readme.code_with("user_id: ");
         let keys = readme.table("keys");
@@ -250,14 +251,14 @@ fn the_example_of_a_configuration_has_every_key_with_its_default() {
             }
         }
         assert_eq!(
-            load(example).unwrap().targets,
-            load(&required).unwrap().targets,
+            load(&directory, example).unwrap().targets,
+            load(&directory, &required).unwrap().targets,
             "{}",
             readme.file
         );
 
         // The program's own list of keys is in its message about one that it does not know.
-        let message = load("targets: [{nonsense: 1}]").unwrap_err();
+        let message = load(&directory, "targets: [{nonsense: 1}]").unwrap_err();
         let (_, known) = message.split_once("the keys of a target are ").unwrap();
         let known: BTreeSet<&str> = known.split(", ").collect();
         let told: BTreeSet<&str> = keys.iter().map(|row| code_in(row[0]).unwrap()).collect();
@@ -271,10 +272,15 @@ fn the_example_of_a_configuration_has_every_key_with_its_default() {
 
 #[test]
 fn the_example_of_a_mistake_is_answered_as_shown() {
+    let directory = tempfile::tempdir().unwrap();
     for readme in &READMES {
         let example = readme.code_with("user_id: ");
         let shown = readme.code_with("expected a whole number");
-        let message = load(&example.replace("page_size: 100", "page_size: 0")).unwrap_err();
+        let message = load(
+            &directory,
+            &example.replace("page_size: 100", "page_size: 0"),
+        )
+        .unwrap_err();
         assert_eq!(
             shown.trim(),
             format!("cec_exporter.yml{message}"),

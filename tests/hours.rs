@@ -169,7 +169,8 @@ fn compare(hours: &Hours, samples: &Samples) -> (Vec<String>, usize) {
                 .filter(|call| call.call_type() == kind && call.status_at(now) == code)
                 .count();
             let labels = [("call_type", call_type), ("status", status)];
-            let shown = samples.one("cec_window_calls", &labels);
+            // A text call is never transcribed, and has no series for it.
+            let shown = samples.sum("cec_window_calls", &labels);
             if shown != truth as f64 {
                 wrong.push(format!("{labels:?}: {shown} instead of {truth}"));
             }

@@ -391,7 +391,7 @@ async fn an_outage_is_met_with_fewer_requests() {
     let vendor = pages(|_| Reply::status(503, "")).await;
     let subject = Subject::new(vendor.port);
     for _ in 0..20 {
-        assert_eq!(subject.error().await.kind, ErrorKind::Server);
+        assert_eq!(subject.error().await.kind, ErrorKind::Unavailable);
     }
     // Twenty requests, ten retries in reserve, and a tenth of the twenty-one that were sent.
     let (_, details) = vendor.counts();
@@ -432,7 +432,8 @@ async fn each_failure_is_told_apart() {
     let says = ["limit too large", "page_size"];
     assert_fails(refused, ErrorKind::BadRequest, "400", &says, 1).await;
     let lost = Reply::status(404, "");
-    assert_fails(lost, ErrorKind::Server, "404", &["check endpoint"], 1).await;
+    let says = ["check endpoint"];
+    assert_fails(lost, ErrorKind::Unavailable, "404", &says, 1).await;
     let failed = serde_json::json!({ "retMsg": format!("business failure {TOKEN_TEXT}") });
     let failed = Reply::status(500, failed.to_string());
     assert_fails(
@@ -488,7 +489,7 @@ async fn a_redirect_is_not_followed_and_tells_only_its_host() {
     let vendor = pages(move |_| Reply::status(302, "").with("Location", to)).await;
     let subject = Subject::new(vendor.port);
     let error = subject.error().await;
-    assert_eq!(error.kind, ErrorKind::Server);
+    assert_eq!(error.kind, ErrorKind::Unavailable);
     assert_says(
         &error,
         &["302", "redirects to login.example:8443", "endpoint"],

@@ -177,7 +177,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// The cheapest windows around upload times, padded for a proof.
     pub(super) fn cover(&self, times: &[UnixSeconds]) -> Vec<Window> {
         let page_rows = self.hints.list.size.rows();
-        self.book(|book| plan::cover(times, page_rows, |window| book.ledger.count_present(window)))
+        let windows = self
+            .book(|book| plan::cover(times, page_rows, |window| book.ledger.count_present(window)));
+        // No wider than the vendor takes.
+        let windows = windows.into_iter().filter_map(plan::proven);
+        let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
+        pieces.map(plan::padded).collect()
     }
 
     fn pages_of(&self, window: Window) -> u64 {

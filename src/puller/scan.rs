@@ -17,8 +17,10 @@ use crate::upstream::{Error, ErrorKind, Filter, PageRequest, Upstream};
 
 /// Failures in a row after which it is asked whether the vendor answers anything at all.
 const FAILURES_TO_PROBE: u32 = 3;
-/// A total that promises no more than so many calls where none is may be a little off.
-const MOST_OFF: u64 = 10;
+/// Contradictions in one scan after which it is the vendor that is wrong, not a window.
+const MOST_CONTRADICTIONS: u32 = 4;
+/// A total that promises so many calls where none is may count one twice.
+const MOST_OFF: u64 = 1;
 /// Parts that one scan may fail at; the rest is stepped over as a whole.
 const MOST_FAILURES: u32 = 200;
 /// Pages of one second that are tried one by one.
@@ -69,7 +71,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     ) -> Result<(Scanned, u64), Failure> {
         let mut queue: VecDeque<_> = self.book(|book| book.skipped.without(window)).into();
         let mut rows = 0;
-        let (mut failed, mut in_a_row) = (0, 0);
+        let (mut failed, mut in_a_row, mut contradictions) = (0, 0, 0);
         // The widest window that the vendor seems to take, by this scan.
         let mut width = self.hints.width;
         while let Some(part) = queue.pop_front() {
@@ -112,7 +114,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 }
                 Err(failure) => failure,
             };
-            if !may_be_local(&failure) {
+            contradictions += u32::from(kind(&failure) == Some(ErrorKind::Contradiction));
+            if !may_be_local(&failure) || contradictions >= MOST_CONTRADICTIONS {
                 return Err(failure);
             }
             failed += 1;
@@ -250,7 +253,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         if let (0, Some(total @ 1..)) = (pass.pages, pass.total)
             && pass.contradicts_total(&self.hints.list)
         {
-            // Better a target down than calls taken for gone.
+            // Better a target down than calls taken for gone, or a lookback for empty.
             let known = self.book(|book| book.ledger.count_present(asked));
             let is_off = total <= MOST_OFF || self.hints.list.distrusts_totals();
             if known > 0 || !is_off {

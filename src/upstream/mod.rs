@@ -140,8 +140,8 @@ pub enum ErrorKind {
     Envelope,
     /// 400: the vendor did not like the request, which may be its `limit`. Reported as `server`.
     BadRequest,
-    /// The list has no end. Reported as `paging`.
-    Paging,
+    /// A list without calls, though its total promises many. Reported as `envelope`.
+    Contradiction,
 }
 
 impl ErrorKind {
@@ -154,8 +154,7 @@ impl ErrorKind {
             Self::Connect => "connect",
             Self::Server | Self::Unavailable | Self::BadRequest => "server",
             Self::Body => "body",
-            Self::Envelope => "envelope",
-            Self::Paging => "paging",
+            Self::Envelope | Self::Contradiction => "envelope",
         }
     }
 }
@@ -180,7 +179,7 @@ impl Error {
     /// A list without a row, though its total promises some.
     pub fn empty_list(total: u64) -> Self {
         Self {
-            kind: ErrorKind::Envelope,
+            kind: ErrorKind::Contradiction,
             message: format!("answered 200 without calls, though paging.total is {total}"),
             likely_cause: Some(
                 "user_id may not see the calls, or the vendor's service is in trouble".into(),

@@ -52,7 +52,7 @@ impl ListHints {
 
     /// Takes what is odd about a list as a fact, after two readings agreed.
     pub fn learn(&mut self, pass: &Pass) {
-        if let Some(total) = pass.total {
+        if let Some(total) = pass.total.filter(|_| pass.pages > 0) {
             self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
         }
         if self.repeated.len() + pass.repeated.len() > MOST_REPEATED {
@@ -120,7 +120,7 @@ impl Pass {
             End::Reached => {}
         }
         // One page is a moment of the list; what follows it was empty.
-        if self.pages <= 1 {
+        if self.pages == 1 || (self.pages == 0 && self.compare_total(hints) != Total::More) {
             return Verdict::Complete;
         }
         let moved = self.total_changed || !self.repeated.is_subset_of(&hints.repeated);
@@ -382,6 +382,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
         let is_last = match pass.compare_total(self.hints) {
             Total::Agrees => has_room || !round,
             Total::More => false,
+            // Rows that cannot be used may stand beside those that the total counts. Then pages
+            // differ in size, and rows in number from the total, long before the end.
+            Total::Fewer if pass.unusable > 0 => false,
             Total::Absent | Total::Fewer => has_room,
         };
         if is_last {

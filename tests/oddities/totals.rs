@@ -172,3 +172,51 @@ async fn a_deleted_call_is_missing_though_no_total_is_right() {
         assert!(bench.vendor.now() > BASE);
     }
 }
+
+/// As for an operator who has lost the right to see the calls: better a target down than calls
+/// that are taken for gone, or a lookback for empty.
+#[tokio::test(start_paused = true)]
+async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
+    let list = List {
+        calls: even(2000, 43_200),
+        ..List::default()
+    };
+    let bench = Bench::new(settings(SPANS, 100), list);
+    bench.pulls(3).await;
+    assert_eq!(bench.counted(), 2000);
+    bench.vendor.with(|list| list.oddity.hides_rows = true);
+    let mut requests = 0;
+    for _ in 0..240 {
+        let at = bench.vendor.now();
+        bench
+            .vendor
+            .with(|list| add(&mut list.calls, Call::done(u128::from(at), at)));
+        requests += bench.pull_after(15).await.len();
+    }
+    assert_eq!(bench.view().up, Some(false));
+    assert_eq!((bench.counted(), bench.missing()), (2000, 0));
+    // An outage is met with fewer requests, not more.
+    assert!(requests < 10 * 240, "{requests} requests");
+    bench.vendor.with(|list| list.oddity.hides_rows = false);
+    bench.pulls(10).await;
+    bench.assert_up();
+    assert_eq!((bench.counted(), bench.missing()), (2240, 0));
+
+    // And a first lookback is not taken for empty.
+    let list = List {
+        calls: even(2000, 43_200),
+        oddity: Oddity {
+            hides_rows: true,
+            ..Oddity::default()
+        },
+        ..List::default()
+    };
+    let bench = Bench::new(settings(SPANS, 100), list);
+    bench.pulls(10).await;
+    assert_eq!(bench.view().up, Some(false));
+    assert!(bench.view().calls.is_none());
+    bench.vendor.with(|list| list.oddity.hides_rows = false);
+    bench.pulls(10).await;
+    bench.assert_up();
+    assert_eq!(bench.counted(), 2000);
+}

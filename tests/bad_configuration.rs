@@ -317,6 +317,13 @@ fn one_target_comes_from_the_environment() {
     assert!(line.contains("CEC_APP_SECRET"), "{line}");
 }
 
+fn is_secret(value: &str) -> bool {
+    value.starts_with("Basic ")
+        || [SECRET, KEY, TOKEN]
+            .iter()
+            .any(|secret| value.contains(secret))
+}
+
 /// A vendor that repeats whatever it is told, in the places where it would be quoted.
 async fn gossip(status: u16, pages_only: bool) -> Vendor {
     Vendor::start(move |seen, _| {
@@ -324,8 +331,10 @@ async fn gossip(status: u16, pages_only: bool) -> Vendor {
             let token = serde_json::json!({ "AccessToken": TOKEN, "Expires": "600" });
             return Reply::ok(token.to_string());
         }
-        let headers: Vec<_> = seen.headers.iter().map(|(_, value)| &**value).collect();
-        let told = format!("{} {}", headers.join(" "), seen.body);
+        let headers = seen.headers.iter().map(|(_, value)| &**value);
+        // A message quotes only the beginning of a long text, so what is secret comes first.
+        let (secret, other): (Vec<_>, Vec<_>) = headers.partition(|value| is_secret(value));
+        let told = format!("{} {} {}", secret.join(" "), seen.body, other.join(" "));
         match status {
             200 => {
                 let error = serde_json::json!({ "resultCode": told, "resultDesc": told });
@@ -401,7 +410,8 @@ async fn a_secret_is_in_no_output() {
         for format in ["--format=text", "--format=json"] {
             let output = run(directory.path(), &["check", format, "--log.level=debug"]);
             let stdout = String::from_utf8_lossy(&output.stdout);
-            assert!(stdout.matches("***").count() > targets.len(), "{stdout}");
+            // Both places that quote a vendor, of the token and of the page, and a proxy's.
+            assert!(stdout.matches("***").count() >= 5, "{stdout}");
             seen(&stdout, "the check");
             seen(&String::from_utf8_lossy(&output.stderr), "the check's log");
         }

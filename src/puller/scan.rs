@@ -438,7 +438,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 .await
                 .map_err(Failure::from)
             {
-                Ok(page) if page.is_empty() => break,
+                Ok(found) if found.is_empty() => {
+                    // Calls that are known, and a total that promises them.
+                    let known = self.book(|book| book.ledger.count_present(window));
+                    failed += u32::from(page == 1 && known > 0 && found.total > Some(0));
+                    break;
+                }
                 Ok(page) => {
                     in_a_row = 0;
                     self.applied.apply(self.inner, &page);
@@ -490,6 +495,12 @@ pub(super) fn kind(failure: &Failure) -> Option<ErrorKind> {
 pub(super) fn may_be_local(failure: &Failure) -> bool {
     !matches!(
         kind(failure),
-        None | Some(ErrorKind::Auth | ErrorKind::RateLimit | ErrorKind::Connect)
+        None | Some(
+            ErrorKind::Auth
+                | ErrorKind::RateLimit
+                | ErrorKind::Connect
+                | ErrorKind::Timeout
+                | ErrorKind::Unavailable
+        )
     )
 }

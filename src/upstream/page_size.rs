@@ -19,7 +19,7 @@ pub struct PageSize {
     /// Lists read since the limit last changed.
     accepted: u32,
     patience: u32,
-    /// Every limit was refused: refusals are about something else, until one is accepted.
+    /// Every limit was refused: that was about something else, until one is accepted.
     innocent: bool,
     /// A 500 may be about the limit too: the vendor answers other requests.
     pub(crate) doubt_server_errors: bool,
@@ -84,7 +84,7 @@ impl PageSize {
     /// The limit to try after this one failed; `None` if the failure is about something else.
     pub(super) fn after_failure(&mut self, limit: u32, kind: ErrorKind) -> Option<u32> {
         let may_be_the_limit = match kind {
-            ErrorKind::BadRequest => !self.innocent,
+            ErrorKind::BadRequest => true,
             ErrorKind::Server => self.doubt_server_errors,
             _ => false,
         };
@@ -101,7 +101,9 @@ impl PageSize {
             self.innocent = true;
             return None;
         }
-        Some((limit / 2).max(SMALLEST_LIMIT))
+        // The window was refused at every limit, and this one may be refused for its limit too.
+        let smaller = if self.innocent { 0 } else { limit / 2 };
+        Some(smaller.max(SMALLEST_LIMIT))
     }
 
     /// Whether a page may have another behind it.
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(size.after_failure(40, ErrorKind::BadRequest), Some(20));
         assert_eq!(size.after_failure(20, ErrorKind::BadRequest), Some(10));
         assert_eq!(size.after_failure(10, ErrorKind::BadRequest), None);
-        assert_eq!(size.after_failure(40, ErrorKind::BadRequest), None);
+        assert_eq!(size.after_failure(40, ErrorKind::BadRequest), Some(10));
+        assert_eq!(size.after_failure(10, ErrorKind::BadRequest), None);
         assert_eq!(size.get(), 40);
         size.accept(40);
         assert_eq!(size.after_failure(40, ErrorKind::BadRequest), Some(20));

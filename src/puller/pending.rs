@@ -107,6 +107,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 Err(failure) => return Err(failure),
             }
         }
+        while let Some(page) = pages.next_in_flight().await {
+            self.applied.apply(inner, &page);
+        }
         Ok(pages.into_pass().seen)
     }
 

@@ -247,6 +247,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 break;
             }
         }
+        while let Some(page) = pages.next_in_flight().await {
+            self.applied.apply(inner, &page);
+        }
         let pass = pages.into_pass();
         self.hints.list_read();
         self.last_total = pass.total;

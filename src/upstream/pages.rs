@@ -263,6 +263,16 @@ impl<'a, U: Upstream> Pages<'a, U> {
         Ok((page.rows() > 0).then_some(page))
     }
 
+    /// A page that was asked for ahead and is no longer needed. It is on its way anyway, and what
+    /// it shows may have left the list by the next reading.
+    pub async fn next_in_flight(&mut self) -> Option<Page> {
+        loop {
+            if let Ok(page) = self.ahead.next().await? {
+                return Some(page);
+            }
+        }
+    }
+
     /// What has been read, to be judged.
     pub fn into_pass(self) -> Pass {
         self.pass
@@ -396,7 +406,6 @@ impl<'a, U: Upstream> Pages<'a, U> {
     fn end(&mut self, end: End) {
         self.pass.end = end;
         self.ended = true;
-        self.ahead = FuturesOrdered::new();
     }
 }
 

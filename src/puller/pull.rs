@@ -28,6 +28,8 @@ pub(super) struct Pull<'a, U, S> {
     pub(super) now: UnixSeconds,
     pub(super) lookback: Window,
     pub(super) applied: Applied,
+    /// Pages to ask for at a time.
+    pub(super) parallel: usize,
     /// The total of the last list that was read to its end.
     pub(super) last_total: Option<u64>,
     /// Rows that the last reading had read when it failed.
@@ -76,6 +78,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 lookback,
                 pending: CallSet::default(),
             },
+            parallel: inner.settings.parallel,
             last_total: None,
             rows_before_failure: 0,
         }

@@ -19,6 +19,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     pub(super) async fn reconcile(&mut self) -> Result<(), Failure> {
         let intervals = self.inner.settings.spans;
         let mut wanted = self.inner.wanted.subscribe();
+        // Nothing is asked for ahead that a scrape would drop, and the vendor has time.
+        self.parallel = 1;
         loop {
             let now = (self.inner.clock)();
             let Some(known) =

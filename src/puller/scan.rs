@@ -232,7 +232,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// One pass over a window: each page is taken up as it comes.
     async fn read_once(&mut self, asked: Window, most: u64) -> Result<Pass, Failure> {
         let inner = self.inner;
-        let parallel = inner.settings.parallel;
+        let parallel = self.parallel;
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, parallel, list);
         self.rows_before_failure = 0;

@@ -7,7 +7,10 @@ use super::member::ClientFacts;
 use crate::config::Target;
 use crate::model::{Place, Status};
 use crate::puller::View;
-use crate::server::{CallCount, LastError, LastPull, Outcome, TargetState, TargetView};
+use crate::puller::skipped::Skipped;
+use crate::server::{
+    CallCount, LastError, LastPull, Outcome, SkippedWindow, TargetState, TargetView,
+};
 
 /// What the status page shows of a target.
 pub(super) fn target_view(config: &Target, view: &View, client: ClientFacts) -> TargetView {
@@ -38,6 +41,7 @@ pub(super) fn target_view(config: &Target, view: &View, client: ClientFacts) -> 
             .clock_skew
             .filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
         proxy: proxy(config),
+        skipped: view.skipped.iter().map(skipped).collect(),
         calls: calls(view),
     }
 }
@@ -50,6 +54,15 @@ fn proxy(config: &Target) -> Option<String> {
     match shown {
         [calls, token] if calls == token => config.proxy.as_ref().map(|_| calls),
         [calls, token] => Some(format!("{calls}; for tokens: {token}")),
+    }
+}
+
+fn skipped(skipped: &Skipped) -> SkippedWindow {
+    SkippedWindow {
+        from: skipped.window.from,
+        to: skipped.window.to,
+        retry_at: skipped.retry_at,
+        reason: skipped.reason.clone(),
     }
 }
 

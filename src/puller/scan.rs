@@ -236,7 +236,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, parallel, list);
         self.rows_before_failure = 0;
-        while let Some(page) = pages.next().await? {
+        let failed = loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            };
             self.applied.apply(inner, &page);
             self.hints.recent.observe(&page);
             let pass = pages.pass();
@@ -244,14 +249,17 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             // A total that promises more is believed after a few full pages.
             let promised = pass.pages >= PAGES_TO_BELIEVE && pages.expected_rows() > most;
             if (pass.rows > most || promised) && !pages.is_at_end() {
-                break;
+                break None;
             }
-        }
+        };
         while let Some(page) = pages.next_in_flight().await {
             self.applied.apply(inner, &page);
         }
         let pass = pages.into_pass();
         self.hints.list_read();
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
         self.last_total = pass.total;
         if let (0, Some(total @ 1..)) = (pass.pages, pass.total)
             && pass.contradicts_total(&self.hints.list)

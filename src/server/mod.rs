@@ -31,7 +31,9 @@ use tokio::time::Instant;
 
 pub use bind::{BindError, bind};
 pub use guard::{Protection, RateLimit, Rules};
-pub use site::{CallCount, LastError, LastPull, Outcome, StatusView, TargetState, TargetView};
+pub use site::{
+    CallCount, LastError, LastPull, Outcome, SkippedWindow, StatusView, TargetState, TargetView,
+};
 pub use site::{NotReloaded, Scope, Site, UnknownTarget};
 
 use accept::Listeners;

@@ -132,8 +132,23 @@ pub struct TargetView {
     pub clock_skew: Option<f64>,
     /// The proxies that its requests go through, without credentials; `None` if they go directly.
     pub proxy: Option<String>,
+    /// Parts of the list that could not be read, oldest first.
+    pub skipped: Vec<SkippedWindow>,
     /// Calls in the window, by type and status, in the order to show them in.
     pub calls: Vec<CallCount>,
+}
+
+/// A part of the list that could not be read and was stepped over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SkippedWindow {
+    /// First upload time.
+    pub from: UnixSeconds,
+    /// Last upload time.
+    pub to: UnixSeconds,
+    /// When it is tried again.
+    pub retry_at: UnixSeconds,
+    /// What the vendor answered.
+    pub reason: String,
 }
 
 /// How the last pull went.

@@ -101,6 +101,7 @@ impl Site for Fake {
             token_renewal: None,
             clock_skew: None,
             proxy: None,
+            skipped: Vec::new(),
             calls: Vec::new(),
         };
         StatusView {

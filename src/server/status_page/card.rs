@@ -4,10 +4,12 @@ use std::fmt::{self, Write};
 
 use super::words::{Coarse, Count, Escaped, Moment, Took, Utc};
 use crate::model::UnixSeconds;
-use crate::server::site::{CallCount, LastError, Outcome, TargetState, TargetView};
+use crate::server::site::{CallCount, LastError, Outcome, SkippedWindow, TargetState, TargetView};
 
 /// Errors are cut where they are made; this holds for whatever makes them.
 const LONGEST_ERROR: usize = 2000;
+/// Skipped windows that are shown.
+const MOST_SKIPPED: usize = 5;
 
 /// The class and the word of a state.
 pub(super) fn state(state: TargetState) -> (&'static str, &'static str) {
@@ -48,6 +50,7 @@ pub(super) fn write(
     if let Some(proxy) = &target.proxy {
         write_fact(page, "Proxy", &Escaped(proxy))?;
     }
+    write_skipped(page, &target.skipped, now)?;
     match &target.last_error {
         Some(error) => write_error(page, error, now)?,
         None => write_fact(page, "Last error", &"none")?,
@@ -117,6 +120,29 @@ fn write_error(page: &mut String, error: &LastError, now: UnixSeconds) -> fmt::R
         write!(page, "<dt>Likely cause</dt><dd>{}</dd>", Escaped(cause))?;
     }
     page.push_str("</div>\n");
+    Ok(())
+}
+
+/// Calls uploaded at these times may be uncounted.
+fn write_skipped(page: &mut String, skipped: &[SkippedWindow], now: UnixSeconds) -> fmt::Result {
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    write!(page, "<div class=\"wide\"><dt>Not readable</dt><dd>")?;
+    for window in skipped.iter().take(MOST_SKIPPED) {
+        let (from, to) = (Utc(window.from), Utc(window.to));
+        let retry = Coarse(window.retry_at.saturating_sub(now).into());
+        let reason = Escaped(&window.reason);
+        write!(
+            page,
+            "<p>calls uploaded from <time>{from}</time> to <time>{to}</time>; next try in {retry}\
+             </p><p class=\"error\">{reason}</p>"
+        )?;
+    }
+    if let Some(more @ 1..) = skipped.len().checked_sub(MOST_SKIPPED) {
+        write!(page, "<p>and {more} more</p>")?;
+    }
+    page.push_str("</dd></div>\n");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::words::{Coarse, Moment, Took};
 use super::*;
-use crate::server::site::{CallCount, LastError, LastPull, Outcome};
+use crate::server::site::{CallCount, LastError, LastPull, Outcome, SkippedWindow};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
@@ -27,6 +27,7 @@ fn target(name: &str, state: TargetState) -> TargetView {
         token_renewal: Some(NOW + 500),
         clock_skew: None,
         proxy: None,
+        skipped: Vec::new(),
         calls: Vec::new(),
     }
 }
@@ -66,6 +67,27 @@ fn a_clock_that_is_wrong_is_told() {
             &format!("This machine's clock is {told} the vendor's"),
         );
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_shown_with_its_times() {
+    assert!(!page(vec![target("a", TargetState::Up)]).contains("Not readable"));
+    let mut target = target("a", TargetState::Up);
+    target.skipped = (0..7)
+        .map(|n| SkippedWindow {
+            from: NOW - 3600 + n,
+            to: NOW - 3500 + n,
+            retry_at: NOW + 120,
+            reason: "answered 500; it says: <row>".to_owned(),
+        })
+        .collect();
+    let page = page(vec![target]);
+    assert_has(
+        &page,
+        "from <time>2026-03-01 01:03:04 UTC</time> to <time>2026-03-01 01:04:44 UTC</time>; \
+         next try in 2 min</p><p class=\"error\">answered 500; it says: &lt;row&gt;</p>",
+    );
+    assert_has(&page, "<p>and 2 more</p>");
 }
 
 #[test]

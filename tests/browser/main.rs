@@ -254,7 +254,8 @@ fn a_hostile_vendor_is_quoted_and_does_nothing() {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let body = format!("{HOSTILE}{}", "</dd></section>".repeat(7000));
+    let more = "</dd></section>".repeat(7000);
+    let body = json!({"error_code": "7", "error_msg": HOSTILE, "more": more}).to_string();
     assert!(body.len() > 100_000);
     let vendor = runtime.block_on(Vendor::start(move |_, _| Reply::status(401, body.clone())));
     // Names are the operator's, who may have got them from elsewhere.
@@ -268,7 +269,9 @@ fn a_hostile_vendor_is_quoted_and_does_nothing() {
     browser.resize(360, 800);
     browser.open(&format!("http://{}/", exporter.address));
     let text = browser.eval("document.querySelector('.error').innerText");
-    assert!(text.as_str().unwrap().contains(HOSTILE), "{text}");
+    // What may be an encoding of a secret is cut off.
+    let (quoted, _) = HOSTILE.split_once('&').unwrap();
+    assert!(text.as_str().unwrap().contains(quoted), "{text}");
     let heading = browser.eval("document.querySelector('h2').innerText");
     assert_eq!(heading, json!(name.replace("\\u202e", "\u{fffd}")));
     for nothing in ["script", "img", "u", "section section"] {

@@ -72,6 +72,20 @@ const fn case(
     }
 }
 
+/// All its windows, of five minutes to three days, are one here: a few calls of a burst are a burn
+/// rate. The unit tests of the rules show when it does not fire.
+const BURN_RATE: &str = "CecProcessingSlow";
+/// Alerts that may follow from a fault, and need not within this time.
+fn may_follow(alert: &str, target: &str) -> bool {
+    match alert {
+        // Alertmanager inhibits it while the target is down or behind.
+        "CecPipelineStuck" => ["down", "slow", "dry"].contains(&target),
+        "CecCallsExpired" => target == "stuck",
+        BURN_RATE => true,
+        _ => false,
+    }
+}
+
 const FAULTS: &str = "/-/faults";
 const SCENARIO: &str = "/-/scenario";
 
@@ -229,7 +243,8 @@ impl World {
     /// a busy machine makes one pending for a moment.
     fn settled(&self) -> BTreeSet<(String, String)> {
         for _ in 0..30 {
-            let alerts = self.alerts();
+            let mut alerts = self.alerts();
+            alerts.retain(|(alert, _)| alert != BURN_RATE);
             if alerts.len() <= 1 {
                 return alerts;
             }
@@ -605,7 +620,10 @@ fn queries_bring_data_and_faults_raise_their_alerts() {
             // Until Prometheus has seen that the replica is gone.
             alerts.retain(|alert| !pulled_twice.contains(alert));
         }
-        let wrong: Vec<_> = alerts.difference(&expected).collect();
+        let wrong: Vec<_> = alerts
+            .difference(&expected)
+            .filter(|(alert, target)| !may_follow(alert, target))
+            .collect();
         assert!(wrong.is_empty(), "nothing of this is wrong: {wrong:?}");
         missing.retain(|alert| !alerts.contains(alert));
         if missing.is_empty() {

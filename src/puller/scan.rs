@@ -286,8 +286,13 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 book.skipped.padded(window, self.hints.edges),
             )
         });
+        // Nor over the edge of the lookback: a call there would not be taken up.
+        let from = match window.from >= self.lookback.from {
+            true => padded.from.max(self.lookback.from),
+            false => padded.from,
+        };
         let asked = Window {
-            from: padded.from.max(forgotten_before),
+            from: from.max(forgotten_before),
             to: padded.to,
         };
         (asked.from <= asked.to).then_some(asked)

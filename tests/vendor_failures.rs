@@ -81,7 +81,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "not_found",
             faults: pages(always(Answer::Http(404))),
-            requests: &[TOKEN, ("details", "404", 2.0)],
+            requests: &[TOKEN, ("details", "404", 1.0)],
             reason: "server",
             says: &["404", "check endpoint"],
         },
@@ -109,7 +109,7 @@ fn cases() -> Vec<Case> {
         Case {
             name: "gateway",
             faults: pages(always(Answer::Http(502))),
-            requests: &[TOKEN, ("details", "502", 6.0)],
+            requests: &[TOKEN, ("details", "502", 3.0)],
             reason: "server",
             says: &["502", "HTML page", "gateway"],
         },
@@ -161,14 +161,14 @@ fn cases() -> Vec<Case> {
         Case {
             name: "slow",
             faults: pages(slow(Answer::Slow)),
-            requests: &[TOKEN, ("details", "timeout", 6.0)],
+            requests: &[TOKEN, ("details", "timeout", 3.0)],
             reason: "timeout",
             says: &["no answer came within 2s", "request_timeout"],
         },
         Case {
             name: "slow_body",
             faults: pages(slow(Answer::Dribble)),
-            requests: &[TOKEN, ("details", "timeout", 6.0)],
+            requests: &[TOKEN, ("details", "timeout", 3.0)],
             reason: "timeout",
             says: &["bytes of the answer came within 2s"],
         },

@@ -101,6 +101,8 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
             self.pending().await?;
             self.book(|book| {
                 book.progress.complete = true;
+                // The first reading is a comparison as well.
+                book.progress.reconciled.get_or_insert(self.now);
                 book.looked_at = Some(self.now);
             });
         }

@@ -94,7 +94,11 @@ fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
 fn classic(expr: &str) -> String {
     let mut left = expr;
     let mut kept = String::new();
-    while let Some(at) = left.find(" or histogram_") {
+    let next = |text: &str| {
+        let begins = [" or histogram_", " or (histogram_"].map(|begin| text.find(begin));
+        begins.into_iter().flatten().min()
+    };
+    while let Some(at) = next(left) {
         kept.push_str(&left[..at]);
         let alternative = &left[at..];
         let mut depth = 0_u32;
@@ -294,6 +298,7 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
     // Rules that look at other rules come after these.
     let (alerts, mut left): (Vec<Rule>, Vec<Rule>) =
         rules().into_iter().partition(|rule| rule.is_alert);
+    let mut empty = BTreeSet::new();
     while !left.is_empty() {
         let names: BTreeSet<String> = left.iter().map(|rule| rule.name.clone()).collect();
         let waits = |rule: &Rule| {
@@ -308,7 +313,9 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
             let is_threshold = rule.name.ends_with(":threshold");
             for moment in moments {
                 let answer = both.ask(rule, moment);
-                assert!(!answer.is_empty(), "{}: nothing", rule.name);
+                if answer.is_empty() {
+                    empty.insert(rule.name.clone());
+                }
                 for (labels, value) in answer {
                     let value = if is_threshold { threshold(rule) } else { value };
                     let series = format!("{}{}", rule.name, with(&labels, &rule.labels));
@@ -319,6 +326,13 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
         both.add(&recorded);
         left = later;
     }
+    // They look at hours and weeks of which not all is there.
+    let recent = [
+        "target:cec_recent_calls:sum",
+        "target:cec_recent_calls:usual",
+    ];
+    let recent = BTreeSet::from(recent.map(str::to_owned));
+    assert!(empty.is_subset(&recent), "nothing: {empty:?}");
     let firing = alerts.iter().filter(|rule| !both.ask(rule, now).is_empty());
     let firing: Vec<&str> = firing.map(|rule| &*rule.name).collect();
     assert!(firing.len() > 10, "too few to compare: {firing:?}");

@@ -21,6 +21,7 @@ mod clock;
 mod equal_counts;
 mod hour;
 mod identity;
+mod limits;
 mod page_size;
 mod persistent;
 mod starvation;

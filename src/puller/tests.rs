@@ -1,0 +1,70 @@
+//! What one puller hands over to the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use crate::puller::plan::Spans;
+use crate::store::Nowhere;
+use crate::upstream::{Error, ErrorKind, Page, PageRequest};
+
+/// Asks to be left alone for five minutes.
+struct Limited(Arc<AtomicU32>);
+
+impl Upstream for Limited {
+    async fn page(&self, _: PageRequest) -> Result<Page, Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(Error {
+            kind: ErrorKind::RateLimit,
+            message: "answered 429".into(),
+            likely_cause: None,
+            retry_after: Some(Duration::from_secs(300)),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_does_not_forget_what_retry_after_asked_for() {
+    let settings = Settings {
+        name: "t".into(),
+        spans: Spans {
+            lookback: 3600,
+            overlap: 600,
+            reconcile_interval: 600,
+        },
+        page_size: 100,
+        min_pull_interval: Duration::ZERO,
+        parallel: 1,
+        max_calls: 1000,
+    };
+    let build = Build {
+        version: "",
+        revision: "",
+        rustc: "",
+    };
+    let own = ExporterMetrics::new(build, 0.0).unwrap();
+    let own = own.target("t", &KnownLabels::default(), 0.0);
+    let clock: Clock = Arc::new(|| 1_700_000_000);
+    let asked = Arc::new(AtomicU32::new(0));
+    let patience = Duration::from_secs(10);
+    let before = Puller::new(
+        settings.clone(),
+        Limited(Arc::clone(&asked)),
+        Arc::clone(&clock),
+        own.clone(),
+        Book::default(),
+        Arc::new(Nowhere),
+    );
+    before.scrape(Instant::now() + patience).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let known = before.close().await;
+    let after = Puller::go_on(settings, Limited(Arc::clone(&asked)), clock, own, known);
+    after.scrape(Instant::now() + patience).await;
+    tokio::time::advance(Duration::from_secs(290)).await;
+    after.scrape(Instant::now() + patience).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    after.scrape(Instant::now() + patience).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,35 @@
+//! A lookback that holds more calls than may be remembered.
+
+use cec_exporter::puller::plan::Spans;
+
+use crate::bench::{Bench, settings};
+use crate::listed::{List, even};
+
+const SPANS: Spans = Spans {
+    lookback: 14_400,
+    overlap: 600,
+    reconcile_interval: 3600,
+};
+
+#[tokio::test(start_paused = true)]
+async fn more_calls_than_may_be_remembered_are_an_error_that_says_so() {
+    let list = List {
+        calls: even(300, 8000),
+        ..List::default()
+    };
+    let mut settings = settings(SPANS, 50);
+    settings.max_calls = 100;
+    let bench = Bench::new(settings, list);
+    bench.pulls(5).await;
+    let view = bench.view();
+    assert_eq!(view.up, Some(false));
+    let (_, failure) = view.last_error.expect("an error");
+    assert!(failure.to_string().contains("max_calls"), "{failure}");
+    assert_eq!(view.remembered, 100);
+    // The lookback moves on, and with room for all of it the target is well again.
+    bench.vendor.with(|list| list.calls.clear());
+    bench.pull_after(SPANS.lookback).await;
+    bench.pulls(3).await;
+    bench.assert_up();
+    assert_eq!(bench.view().remembered, 0);
+}

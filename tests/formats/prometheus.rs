@@ -178,7 +178,6 @@ fn the_same_query_has_the_same_answer_in_every_format() {
         "cec_window_calls",
         "cec_window_sampled_calls",
         "cec_window_missing_calls",
-        "cec_recent_calls",
         "cec_target_info",
         "cec_calls_total",
         "cec_calls_processed_total",

@@ -84,11 +84,17 @@ impl Table {
             });
         entry.next = std::mem::replace(&mut minute.head, slot);
         minute.present += u32::from(!entry.is_missing());
-        let hash = self.hasher.hash_one(entry.id());
         match self.entries.get_mut(slot as usize) {
             Some(place) => self.free = std::mem::replace(place, entry).next,
             None => self.entries.push(entry),
         }
+        self.index(slot);
+        Some(slot)
+    }
+
+    /// Makes an entry be found by its identity.
+    fn index(&mut self, slot: Slot) {
+        let hash = self.hasher.hash_one(self[slot].id());
         let Self {
             by_id,
             entries,
@@ -98,26 +104,21 @@ impl Table {
         by_id.insert_unique(hash, slot, |slot| {
             hasher.hash_one(entries[*slot as usize].id())
         });
-        Some(slot)
     }
 
-    /// Gives a call another identity, which no call has yet.
-    pub(super) fn rename(&mut self, slot: Slot, id: CallId) {
+    /// Makes an entry not be found by its identity any more.
+    fn unindex(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(self[slot].id());
         if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
+    }
+
+    /// Gives a call another identity, which no call has yet.
+    pub(super) fn rename(&mut self, slot: Slot, id: CallId) {
+        self.unindex(slot);
         self[slot].set_id(id);
-        let hash = self.hasher.hash_one(id);
-        let Self {
-            by_id,
-            entries,
-            hasher,
-            ..
-        } = self;
-        by_id.insert_unique(hash, slot, |slot| {
-            hasher.hash_one(entries[*slot as usize].id())
-        });
+        self.index(slot);
     }
 
     /// Moves a call to another upload time.
@@ -232,10 +233,7 @@ impl Table {
     }
 
     fn remove(&mut self, slot: Slot) {
-        let hash = self.hasher.hash_one(self[slot].id());
-        if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
-            found.remove();
-        }
+        self.unindex(slot);
         // A slot that is free has no row to be kept.
         let _ = self[slot].take_row();
         self[slot].next = std::mem::replace(&mut self.free, slot);

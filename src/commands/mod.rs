@@ -1,0 +1,9 @@
+//! The commands besides serving.
+
+pub mod check;
+pub mod demo;
+pub mod generate;
+pub mod healthcheck;
+pub mod simulate;
+
+pub use crate::process::Fatal;

@@ -44,7 +44,7 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     let series = series_of(&first, "demo");
     assert!(first.has("cec_call_silence_seconds_count", &[("role", "unknown")]));
     assert!(
-        series <= MOST_SERIES + UNKNOWN_ROLE,
+        series <= MAX_SERIES + UNKNOWN_ROLE,
         "{series} series after a day"
     );
     let page = ask("GET", &address, "/", &[]);
@@ -68,7 +68,7 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
 }
 
 /// What a target may cost: Prometheus stores each line as a series.
-const MOST_SERIES: usize = 400;
+const MAX_SERIES: usize = 400;
 /// What it costs more if the vendor does not name all speakers.
 const UNKNOWN_ROLE: usize = 45;
 
@@ -87,7 +87,7 @@ fn a_target_at_rest_has_few_series() {
     assert!(samples.has_calls("a"));
     let series = series_of(&samples, "a");
     assert!(
-        (300..=MOST_SERIES).contains(&series),
+        (300..=MAX_SERIES).contains(&series),
         "{series} series at rest"
     );
 }

@@ -13,11 +13,11 @@ use url::Url;
 use crate::config::{self, Proxy, Target};
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
-use crate::puller::plan::Spans;
-use crate::puller::{Failure, Known, Puller, Settings};
+use crate::puller::plan::Intervals;
+use crate::puller::{Failure, Handover, Puller, Settings};
 use crate::upstream::http::{ClientSettings, HttpClient, ProxySettings, SecretSource};
 use crate::upstream::retry::Outcome;
-use crate::upstream::trust::Trust;
+use crate::upstream::tls::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
 /// One target.
@@ -110,7 +110,7 @@ pub(super) fn member(
     new: Prepared,
     metrics: &ExporterMetrics,
     setup: &Setup,
-    mut known: Known<Kept>,
+    mut known: Handover<Kept>,
 ) -> Member {
     if setup.exemplars {
         known.keep_exemplars();
@@ -126,7 +126,7 @@ pub(super) fn member(
     let storage_bytes = new.own.storage_bytes.clone();
     let settings = Settings {
         name: config.name.clone(),
-        spans: Spans {
+        intervals: Intervals {
             lookback: seconds(config.lookback),
             overlap: seconds(config.overlap),
             // Slower than that, calls would leave the lookback before their turn came.
@@ -137,7 +137,7 @@ pub(super) fn member(
         parallel: config.max_concurrent_requests as usize,
         max_calls: config.max_calls as usize,
     };
-    let puller = Puller::go_on(
+    let puller = Puller::resume(
         settings,
         new.client,
         Arc::clone(&setup.clock),

@@ -1,6 +1,6 @@
 //! What is remembered of one call: 32 bytes.
 
-use crate::model::{CallId, CallType, Manual, Place, Record, Status, UnixSeconds};
+use crate::model::{CallId, CallType, Manual, Position, Record, Status, UnixSeconds};
 
 /// A place in the ledger's table of entries.
 pub(super) type Slot = u32;
@@ -65,11 +65,11 @@ impl Entry {
         self.manual = manual.0.map(|state| state.unwrap_or(u8::MAX));
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn position(&self) -> Position {
         if self.is_missing() {
-            Place::Missing
+            Position::Missing
         } else {
-            Place::In(self.status)
+            Position::In(self.status)
         }
     }
 

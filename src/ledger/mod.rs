@@ -1,12 +1,12 @@
 //! Each call exactly once: what is remembered of the calls in the lookback, and what a record
 //! tells that was not known. Pure: no I/O, and the time is an argument.
 
+mod checkpoint;
 mod entry;
-mod kept;
 mod table;
 
+pub use checkpoint::Checkpoint;
 pub use entry::{Row, RowKey};
-pub use kept::Marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use entry::{Entry, Slot};
 use table::Table;
 
 use crate::model::{
-    CallId, CallType, Event, Manual, ManualKind, Place, Processing, Record, Status, UnixSeconds,
+    CallId, CallType, Event, Manual, ManualKind, Position, Processing, Record, Status, UnixSeconds,
     Window,
 };
 
@@ -38,7 +38,7 @@ pub enum Observed {
 
 /// Undocumented codes of statuses and types that become labels of their own. The vendor has
 /// fifteen and two; one that sent a new number with each call would make a series of each.
-const MOST_STRANGE_CODES: usize = 32;
+const MAX_UNDOCUMENTED_CODES: usize = 32;
 
 /// The calls of the lookback, by what has been counted of them.
 ///
@@ -51,8 +51,8 @@ pub struct Ledger {
     pending: BTreeMap<(CallType, Status), BTreeSet<(UnixSeconds, Slot)>>,
     /// Whatever was uploaded before is closed: its calls may have been counted and forgotten.
     closed_before: UnixSeconds,
-    strange_types: BTreeSet<CallType>,
-    strange_statuses: BTreeSet<Status>,
+    undocumented_types: BTreeSet<CallType>,
+    undocumented_statuses: BTreeSet<Status>,
     /// Rows whose calls have another key since the last commit.
     removed: Vec<RowKey>,
     /// Slots of entries that have changed since the last commit, and of some that are gone.
@@ -145,11 +145,15 @@ impl Ledger {
         lookback: Window,
         emit: &mut impl FnMut(Event),
     ) -> Observed {
-        let status = admit(&mut self.strange_statuses, record.status, Status::is_plain)
-            .unwrap_or(Status::UNKNOWN);
+        let status = admit(
+            &mut self.undocumented_statuses,
+            record.status,
+            Status::has_own_label,
+        )
+        .unwrap_or(Status::UNKNOWN);
         match self.table.find(record.id) {
             Some(slot) => {
-                // Documented never to change; if it does, the call is looked for at its new place.
+                // Documented never to change; if it does, the call is looked for at its new time.
                 if record.uploaded != self.table[slot].uploaded
                     && lookback.contains(record.uploaded)
                 {
@@ -171,9 +175,9 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) -> Observed {
         let call_type = admit(
-            &mut self.strange_types,
+            &mut self.undocumented_types,
             record.call_type,
-            CallType::is_plain,
+            CallType::has_own_label,
         )
         .unwrap_or(CallType::UNKNOWN);
         let mut entry = Entry::new(record);
@@ -214,7 +218,7 @@ impl Ledger {
     ) {
         let entry = &self.table[slot];
         let before = entry.clone();
-        let (call_type, from, to) = (entry.call_type, entry.place(), Place::In(status));
+        let (call_type, from, to) = (entry.call_type, entry.position(), Position::In(status));
         let known = if entry.is_missing() {
             Manual::default()
         } else {
@@ -233,9 +237,9 @@ impl Ledger {
         entry.status = status;
         entry.set_manual(record.manual);
         let processing = match from {
-            Place::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
+            Position::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
             // Nothing looks for a missing call but the comparison of the whole lookback.
-            Place::Missing => Processing::NotObserved,
+            Position::Missing => Processing::NotObserved,
         };
         count_once(entry, record, processing, emit);
         self.table.set_missing(slot, false);
@@ -296,7 +300,7 @@ impl Ledger {
         })
     }
 
-    /// Marks the calls of a window that are no longer listed.
+    /// Checkpoint the calls of a window that are no longer listed.
     pub fn mark_missing(
         &mut self,
         window: Window,
@@ -307,11 +311,11 @@ impl Ledger {
         for slot in gone {
             self.drop_pending(slot);
             let entry = &self.table[slot];
-            let (call_type, from) = (entry.call_type, entry.place());
+            let (call_type, from) = (entry.call_type, entry.position());
             emit(Event::Moved {
                 call_type,
                 from,
-                to: Place::Missing,
+                to: Position::Missing,
             });
             emit_manual(call_type, entry.manual(), Manual::default(), emit);
             self.table.set_missing(slot, true);
@@ -339,7 +343,7 @@ impl Ledger {
             }
             emit(Event::Left {
                 call_type: entry.call_type,
-                place: entry.place(),
+                position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),
             });
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
@@ -360,8 +364,8 @@ impl Ledger {
         self.forgotten_before
     }
 
-    /// All calls as they stand, by type, place and manual states: what the gauges must show.
-    pub fn standing(&self) -> impl Iterator<Item = (CallType, Place, Manual)> {
+    /// All calls by type, position and manual states: what the gauges must show.
+    pub fn positions(&self) -> impl Iterator<Item = (CallType, Position, Manual)> {
         let everything = Window {
             from: 0,
             to: UnixSeconds::MAX,
@@ -373,7 +377,7 @@ impl Ledger {
             } else {
                 entry.manual()
             };
-            (entry.call_type, entry.place(), manual)
+            (entry.call_type, entry.position(), manual)
         })
     }
 
@@ -470,12 +474,16 @@ fn emit_manual(call_type: CallType, from: Manual, to: Manual, emit: &mut impl Fn
     }
 }
 
-/// The code itself where it is documented or among the strange ones there is room for.
-fn admit<C: Copy + Ord>(strange: &mut BTreeSet<C>, code: C, plain: fn(C) -> bool) -> Option<C> {
-    if plain(code) || strange.contains(&code) {
+/// The code itself where it is documented or one of the few undocumented codes that get a label.
+fn admit<C: Copy + Ord>(
+    undocumented: &mut BTreeSet<C>,
+    code: C,
+    has_own_label: fn(C) -> bool,
+) -> Option<C> {
+    if has_own_label(code) || undocumented.contains(&code) {
         return Some(code);
     }
-    (strange.len() < MOST_STRANGE_CODES && strange.insert(code)).then_some(code)
+    (undocumented.len() < MAX_UNDOCUMENTED_CODES && undocumented.insert(code)).then_some(code)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::book::Published;
 use super::plan::Progress;
 use super::skipped::Skipped;
+use super::state::Published;
 use super::{Failure, Inner, lock};
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
@@ -15,7 +15,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     /// Makes what was read durable, and then known to the world.
     ///
     /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
-    /// book takes for kept never differ.
+    /// state takes for kept never differ.
     pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
         let turn = Arc::clone(&self.committing).lock_owned().await;
         let inner = Arc::clone(self);
@@ -30,13 +30,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn commit_now(&self) -> Result<(), Failure> {
         let (changes, published) = {
-            let mut book = lock(&self.book);
+            let mut state = lock(&self.state);
             let now = (self.clock)();
-            let changes = match book.is_commit_due(now) {
-                true => Some(book.take_changes(now).map_err(Failure::Storage)?),
+            let changes = match state.is_commit_due(now) {
+                true => Some(state.take_changes(now).map_err(Failure::Storage)?),
                 false => None,
             };
-            (changes, book.published())
+            (changes, state.published())
         };
         let Some(changes) = changes else {
             self.publish(published);
@@ -44,12 +44,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         };
         match self.store.commit(&changes) {
             Ok(()) => {
-                lock(&self.book).kept(&changes);
+                lock(&self.state).mark_committed(&changes);
                 self.publish(published);
                 Ok(())
             }
             Err(error) => {
-                lock(&self.book).put_back(&changes);
+                lock(&self.state).requeue(&changes);
                 Err(Failure::Storage(error))
             }
         }

@@ -9,7 +9,7 @@ use crate::model::{CallId, UnixSeconds, Window};
 use crate::upstream::pages::ListHints;
 
 /// The largest slice of a comparison, pages.
-pub(super) const MOST_RECONCILE_PAGES: u64 = 10;
+pub(super) const MAX_RECONCILE_PAGES: u64 = 10;
 /// Looks at a pending call that the filtered list does not show, before it is left to the
 /// comparison of the lookback.
 const LOOKS: u8 = 3;
@@ -18,7 +18,7 @@ const SHALLOWEST: u64 = 1000;
 /// Lists to read before a width or depth that was refused is tried again.
 const READS_TO_GROW: u32 = 1000;
 /// A vendor that refuses even shorter windows refuses something else.
-pub(super) const SHORTEST_WIDTH: UnixSeconds = 60;
+pub(super) const MIN_WIDTH: UnixSeconds = 60;
 
 #[derive(Debug)]
 pub(super) struct ScanHints {
@@ -61,7 +61,7 @@ impl ScanHints {
             pending_from: 0,
             unlisted: HashMap::new(),
             reconcile: None,
-            reconcile_pages: MOST_RECONCILE_PAGES,
+            reconcile_pages: MAX_RECONCILE_PAGES,
             drops: 0,
             warned: String::new(),
         }
@@ -69,7 +69,7 @@ impl ScanHints {
 
     /// A window of this width was read where wider ones had been refused.
     pub(super) fn narrowed_to(&mut self, width: UnixSeconds) {
-        self.width = width.max(SHORTEST_WIDTH);
+        self.width = width.max(MIN_WIDTH);
         self.reads_since_cut = 0;
     }
 

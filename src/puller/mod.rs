@@ -1,10 +1,9 @@
 //! The loop of one target: a scrape starts a pull, or waits for the one under way, and answers
 //! with what is published at its deadline at the latest. The pull goes on by itself.
 
-pub mod book;
+pub mod backoff;
 mod commit;
 mod failure;
-pub mod gate;
 mod hints;
 mod pending;
 pub mod plan;
@@ -14,6 +13,7 @@ mod recent_set;
 mod reconcile;
 mod scan;
 pub mod skipped;
+pub mod state;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +24,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use book::Book;
+use backoff::Backoff;
 pub use failure::Failure;
-use gate::Gate;
 use hints::ScanHints;
-use plan::Spans;
+use plan::Intervals;
 use pull::Pull;
+use state::TargetState;
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
@@ -46,7 +46,7 @@ pub struct Settings {
     /// The label `target`.
     pub name: String,
     /// Lookback, overlap, interval of reconciling.
-    pub spans: Spans,
+    pub intervals: Intervals,
     /// Rows to ask for a page.
     pub page_size: u32,
     /// Scrapes closer together than this share one pull.
@@ -58,36 +58,36 @@ pub struct Settings {
 }
 
 /// What one puller hands over to the next.
-pub struct Known<S> {
-    book: Book,
-    /// Where the book is kept.
+pub struct Handover<S> {
+    state: TargetState,
+    /// Where the state is kept.
     pub store: Arc<S>,
-    /// What is published, where the book may be ahead of it: what was read and not yet kept is
+    /// What is published, where the state may be ahead of it: what was read and not yet kept is
     /// shown after the next commit.
     view: Option<View>,
     /// Holds the next pull off: an interval, a backoff or what the vendor asked for.
-    gate: Gate,
+    backoff: Backoff,
 }
 
-impl<S> Known<S> {
-    /// A book as it is kept.
-    pub fn opened(book: Book, store: Arc<S>) -> Self {
+impl<S> Handover<S> {
+    /// A state as it is kept.
+    pub fn opened(state: TargetState, store: Arc<S>) -> Self {
         Self {
-            book,
+            state,
             store,
             view: None,
-            gate: Gate::default(),
+            backoff: Backoff::default(),
         }
     }
 
     /// Makes the series of these types and statuses be there.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
-        self.book.expect(call_types, statuses);
+        self.state.expect(call_types, statuses);
     }
 
     /// Makes the histograms name a call for each bucket, of those counted from now on.
     pub fn keep_exemplars(&mut self) {
-        self.book.keep_exemplars();
+        self.state.keep_exemplars();
     }
 }
 
@@ -112,11 +112,11 @@ struct Inner<U, S> {
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
     metrics: TargetMetrics,
-    book: Mutex<Book>,
+    state: Mutex<TargetState>,
     /// Taken by the pull under way.
     hints: Mutex<Option<ScanHints>>,
     view: Mutex<View>,
-    flight: Mutex<Flight>,
+    in_flight: Mutex<InFlight>,
     /// How many pulls have ended, so far as scrapes wait for them.
     ended: watch::Sender<u64>,
     /// Whether somebody wants the next pull: ends what this one does after it has ended for the
@@ -126,8 +126,8 @@ struct Inner<U, S> {
 
 /// Who is pulling: never two at once.
 #[derive(Default)]
-struct Flight {
-    gate: Gate,
+struct InFlight {
+    backoff: Backoff,
     phase: Phase,
     task: Option<JoinHandle<()>>,
 }
@@ -138,7 +138,7 @@ enum Phase {
     #[default]
     Idle,
     /// A pull that scrapes wait for.
-    Fresh,
+    Incremental,
     /// A pull that has ended for them, and compares what is left.
     Reconciling,
     /// The same, and it is asked to end and start anew.
@@ -148,36 +148,36 @@ enum Phase {
 }
 
 impl<U: Upstream, S: Store> Puller<U, S> {
-    /// A puller that goes on from a book, as it is kept in the store.
+    /// A puller that goes on from a state, as it is kept in the store.
     pub fn new(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
-        book: Book,
+        state: TargetState,
         store: Arc<S>,
     ) -> Self {
-        let known = Known::opened(book, store);
-        Self::go_on(settings, upstream, clock, metrics, known)
+        let known = Handover::opened(state, store);
+        Self::resume(settings, upstream, clock, metrics, known)
     }
 
     /// A puller that takes over from one that was closed.
-    pub fn go_on(
+    pub fn resume(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
-        known: Known<S>,
+        known: Handover<S>,
     ) -> Self {
-        let Known {
-            mut book,
+        let Handover {
+            mut state,
             store,
             view,
-            gate,
+            backoff,
         } = known;
-        book.ledger.limit(settings.max_calls);
+        state.ledger.limit(settings.max_calls);
         let view = view.unwrap_or_else(|| {
-            let published = book.published();
+            let published = state.published();
             View {
                 calls: published.calls.map(Arc::new),
                 progress: published.progress,
@@ -187,8 +187,8 @@ impl<U: Upstream, S: Store> Puller<U, S> {
                 ..View::default()
             }
         });
-        book.expect_pulls_every(settings.min_pull_interval);
-        metrics.window.set(settings.spans.lookback.into());
+        state.expect_pulls_every(settings.min_pull_interval);
+        metrics.window.set(settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
         metrics.min_pull_interval.set(interval);
         let inner = Inner {
@@ -198,12 +198,12 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             committing: Arc::default(),
             clock,
             metrics,
-            book: Mutex::new(book),
+            state: Mutex::new(state),
             hints: Mutex::default(),
             view: Mutex::default(),
-            flight: Mutex::new(Flight {
-                gate,
-                ..Flight::default()
+            in_flight: Mutex::new(InFlight {
+                backoff,
+                ..InFlight::default()
             }),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
@@ -241,20 +241,20 @@ impl<U: Upstream, S: Store> Puller<U, S> {
 
     /// The number of the pull to wait for; none if none is due.
     fn join(&self) -> Option<u64> {
-        let mut flight = lock(&self.inner.flight);
+        let mut in_flight = lock(&self.inner.in_flight);
         let next = *self.inner.ended.borrow() + 1;
-        match flight.phase {
-            Phase::Fresh | Phase::Wanted => Some(next),
+        match in_flight.phase {
+            Phase::Incremental | Phase::Wanted => Some(next),
             Phase::Closed => None,
-            _ if !flight.gate.is_open(Instant::now()) => None,
+            _ if !in_flight.backoff.is_ready(Instant::now()) => None,
             Phase::Reconciling => {
-                flight.phase = Phase::Wanted;
+                in_flight.phase = Phase::Wanted;
                 self.inner.wanted.send_replace(true);
                 Some(next)
             }
             Phase::Idle => {
-                flight.phase = Phase::Fresh;
-                flight.task = Some(tokio::spawn(Arc::clone(&self.inner).run()));
+                in_flight.phase = Phase::Incremental;
+                in_flight.task = Some(tokio::spawn(Arc::clone(&self.inner).run()));
                 Some(next)
             }
         }
@@ -263,9 +263,9 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     /// Ends the pull under way, if any, at its next wait, and lets none start again.
     pub async fn stop(&self) {
         let task = {
-            let mut flight = lock(&self.inner.flight);
-            flight.phase = Phase::Closed;
-            flight.task.take()
+            let mut in_flight = lock(&self.inner.in_flight);
+            in_flight.phase = Phase::Closed;
+            in_flight.task.take()
         };
         if let Some(task) = task {
             task.abort();
@@ -276,13 +276,13 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     }
 
     /// Ends for good, and hands over what is known. To be called once.
-    pub async fn close(&self) -> Known<S> {
+    pub async fn close(&self) -> Handover<S> {
         self.stop().await;
-        Known {
-            book: std::mem::take(&mut *lock(&self.inner.book)),
+        Handover {
+            state: std::mem::take(&mut *lock(&self.inner.state)),
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
-            gate: lock(&self.inner.flight).gate.clone(),
+            backoff: lock(&self.inner.in_flight).backoff.clone(),
         }
     }
 }
@@ -291,7 +291,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     /// Pulls until nobody wants another.
     async fn run(self: Arc<Self>) {
         // However this ends, a later scrape must find the way free.
-        let landing = Landing(&self);
+        let reset = ResetPhase(&self);
         let known = lock(&self.hints).take();
         let mut hints = known.unwrap_or_else(|| ScanHints::new(self.settings.page_size));
         loop {
@@ -299,43 +299,43 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let began = Instant::now();
             let mut pull = Pull::new(&self, &mut hints);
             let result = pull.incremental().await;
-            self.fresh_ended(began, &result);
+            self.incremental_ended(began, &result);
             if result.is_ok()
                 && let Err(failure) = pull.reconcile().await
             {
                 self.reconcile_failed(&failure);
             }
-            let mut flight = lock(&self.flight);
-            if flight.phase != Phase::Wanted {
-                // With the flight locked, so that nobody waits for a pull that is not to come.
-                if flight.phase == Phase::Closed {
+            let mut in_flight = lock(&self.in_flight);
+            if in_flight.phase != Phase::Wanted {
+                // With the in_flight locked, so that nobody waits for a pull that is not to come.
+                if in_flight.phase == Phase::Closed {
                     self.ended.send_modify(|count| *count += 1);
                 } else {
-                    flight.phase = Phase::Idle;
+                    in_flight.phase = Phase::Idle;
                 }
                 *lock(&self.hints) = Some(hints);
-                drop(flight);
-                std::mem::forget(landing);
+                drop(in_flight);
+                std::mem::forget(reset);
                 self.compact();
                 return;
             }
-            flight.phase = Phase::Fresh;
+            in_flight.phase = Phase::Incremental;
         }
     }
 
     /// Notes how a pull went, and lets those go who waited for it.
-    fn fresh_ended(&self, began: Instant, result: &Result<(), Failure>) {
+    fn incremental_ended(&self, began: Instant, result: &Result<(), Failure>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
         self.metrics.pull_duration.observe(took.as_secs_f64());
         self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
-        let mut flight = lock(&self.flight);
+        let mut in_flight = lock(&self.in_flight);
         let mut view = lock(&self.view);
         let was_up = view.up.replace(result.is_ok());
         view.last_pull = Some((now, took));
         match result {
             Ok(()) => {
-                flight.gate.succeeded(Instant::now(), interval);
+                in_flight.backoff.succeeded(Instant::now(), interval);
                 self.metrics.set_last_success(now.into());
                 view.last_success = Some(now);
                 if was_up == Some(false) {
@@ -343,17 +343,17 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 }
             }
             Err(failure) => {
-                flight
-                    .gate
+                in_flight
+                    .backoff
                     .failed(Instant::now(), interval, failure.retry_after());
                 self.metrics.pull_failed(failure.label());
                 warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
                 view.last_error = Some((now, failure.clone()));
             }
         }
-        self.show_next_pull(&flight.gate);
-        if flight.phase == Phase::Fresh {
-            flight.phase = Phase::Reconciling;
+        self.show_next_pull(&in_flight.backoff);
+        if in_flight.phase == Phase::Incremental {
+            in_flight.phase = Phase::Reconciling;
         }
         self.ended.send_modify(|count| *count += 1);
     }
@@ -364,11 +364,11 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             "comparing the lookback failed");
         self.compared_badly(failure);
         let interval = self.settings.min_pull_interval;
-        let mut flight = lock(&self.flight);
-        flight
-            .gate
+        let mut in_flight = lock(&self.in_flight);
+        in_flight
+            .backoff
             .failed(Instant::now(), interval, failure.retry_after());
-        self.show_next_pull(&flight.gate);
+        self.show_next_pull(&in_flight.backoff);
     }
 
     /// Counts and shows a failure of a comparison. The target stays up: its values are complete,
@@ -380,26 +380,26 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 }
 
 impl<U, S> Inner<U, S> {
-    fn show_next_pull(&self, gate: &Gate) {
-        let wait = gate.wait(Instant::now()).as_secs_f64();
+    fn show_next_pull(&self, backoff: &Backoff) {
+        let wait = backoff.wait(Instant::now()).as_secs_f64();
         self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
     }
 }
 
 /// Leaves the way free for the next pull, even after a panic or an abort of this one.
-struct Landing<'a, U, S>(&'a Inner<U, S>);
+struct ResetPhase<'a, U, S>(&'a Inner<U, S>);
 
-impl<U, S> Drop for Landing<'_, U, S> {
+impl<U, S> Drop for ResetPhase<'_, U, S> {
     fn drop(&mut self) {
-        let mut flight = lock(&self.0.flight);
-        if flight.phase != Phase::Closed {
-            flight.phase = Phase::Idle;
+        let mut in_flight = lock(&self.0.in_flight);
+        if in_flight.phase != Phase::Closed {
+            in_flight.phase = Phase::Idle;
         }
         if std::thread::panicking() {
             // Nothing else would tell that the pull has not succeeded, or hold the next one off.
             let interval = self.0.settings.min_pull_interval;
-            flight.gate.failed(Instant::now(), interval, None);
-            self.0.show_next_pull(&flight.gate);
+            in_flight.backoff.failed(Instant::now(), interval, None);
+            self.0.show_next_pull(&in_flight.backoff);
             self.0.metrics.up.set(0.0);
             let mut view = lock(&self.0.view);
             (view.up, view.last_pull) = (Some(false), None);
@@ -410,7 +410,7 @@ impl<U, S> Drop for Landing<'_, U, S> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // After a panic elsewhere the value may be half changed. A book that is so is not taken for
+    // After a panic elsewhere the value may be half changed. A state that is so is not taken for
     // sound: its counters and its calls are compared when it is opened again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,9 +10,9 @@ use crate::upstream::pages::{Pages, Verdict};
 use crate::upstream::{ErrorKind, Filter, Upstream};
 
 /// Pending calls that one pull looks after; the others have their turn in the next ones.
-const MOST_PENDING: usize = 2000;
+const MAX_PENDING: usize = 2000;
 /// Windows of the list of pending calls that one pull reads.
-const MOST_PIECES: UnixSeconds = 2;
+const MAX_PIECES: UnixSeconds = 2;
 
 type Calls = Vec<(UnixSeconds, CallId)>;
 
@@ -59,9 +59,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// The pending calls whose turn it is, oldest first.
     fn due(&mut self) -> Calls {
-        let mut pending: Calls = self.book(|book| {
-            let mut pending = book.ledger.pending();
-            pending.retain(|(at, _)| !book.skipped.contains(*at));
+        let mut pending: Calls = self.state(|state| {
+            let mut pending = state.ledger.pending();
+            pending.retain(|(at, _)| !state.skipped.contains(*at));
             pending
         });
         pending.retain(|(_, id)| !self.applied.pending.contains(id));
@@ -70,9 +70,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         pending.drain(..begin);
         // A vendor that takes only narrow windows is asked for a few of them at each pull.
         let first = pending.first().map_or(0, |(at, _)| *at);
-        let last = first.saturating_add(self.hints.width.saturating_mul(MOST_PIECES));
+        let last = first.saturating_add(self.hints.width.saturating_mul(MAX_PIECES));
         let most = pending.partition_point(|(at, _)| *at < last);
-        let most = most.min(MOST_PENDING);
+        let most = most.min(MAX_PENDING);
         self.hints.pending_from = pending.get(most).map_or(0, |(at, _)| *at);
         pending.truncate(most);
         pending
@@ -160,8 +160,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Notes the calls that the filtered list did not show although nothing has happened to them,
     /// so that they are not looked for at every pull.
     fn note_unmoved(&mut self, looked_for: &Calls) {
-        let pending: CallSet = self.book(|book| {
-            let pending = book.ledger.pending();
+        let pending: CallSet = self.state(|state| {
+            let pending = state.ledger.pending();
             pending.into_iter().map(|(_, id)| id).collect()
         });
         self.hints.keep_unlisted(|id| pending.contains(&id));
@@ -180,8 +180,11 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// The cheapest windows around upload times, padded for a proof.
     pub(super) fn cover(&self, times: &[UnixSeconds]) -> Vec<Window> {
         let page_rows = self.hints.list.size.rows();
-        let windows = self
-            .book(|book| plan::cover(times, page_rows, |window| book.ledger.count_present(window)));
+        let windows = self.state(|state| {
+            plan::cover(times, page_rows, |window| {
+                state.ledger.count_present(window)
+            })
+        });
         // No wider than the vendor takes.
         let windows = windows.into_iter().filter_map(plan::proven);
         let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
@@ -189,7 +192,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     }
 
     fn pages_of(&self, window: Window) -> u64 {
-        let rows = self.book(|book| book.ledger.count_present(window));
+        let rows = self.state(|state| state.ledger.count_present(window));
         plan::pages(rows, self.hints.list.size.rows())
     }
 }

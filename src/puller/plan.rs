@@ -27,7 +27,7 @@ pub struct Progress {
 
 /// The times that a target's configuration gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spans {
+pub struct Intervals {
     /// Seconds of upload time that the gauges speak of.
     pub lookback: UnixSeconds,
     /// Seconds that a call may appear late, and clocks may differ.
@@ -39,15 +39,15 @@ pub struct Spans {
 impl Progress {
     /// What a pull at `now` has to catch up with: answers with the recent window, in which a call
     /// may have appeared since the last sweep, and widens the gap where more than that is unknown.
-    pub fn begin(&mut self, now: UnixSeconds, spans: Spans) -> Option<Window> {
-        let from = now.saturating_sub(spans.lookback);
+    pub fn begin(&mut self, now: UnixSeconds, intervals: Intervals) -> Option<Window> {
+        let from = now.saturating_sub(intervals.lookback);
         let Some(known) = self.known else {
             self.known = Some(Window { from, to: now });
             self.widen_gap(Window { from, to: now });
             self.swept = Some(now);
             return None;
         };
-        let tail = if now.saturating_add(spans.overlap) < known.to {
+        let tail = if now.saturating_add(intervals.overlap) < known.to {
             // The clock was ahead of the vendor's, so that what was asked for since had not
             // happened yet, and now it is behind what is thought to be known.
             self.widen_gap(Window { from, to: now });
@@ -55,11 +55,11 @@ impl Progress {
             self.swept = Some(now);
             None
         } else {
-            let late = known.to.saturating_sub(spans.overlap);
+            let late = known.to.saturating_sub(intervals.overlap);
             // A call listed since the last sweep was uploaded at most `overlap` before it.
             let swept = self.swept.unwrap_or(known.to).min(now);
             self.swept = Some(swept);
-            let late = late.min(swept.saturating_sub(spans.overlap));
+            let late = late.min(swept.saturating_sub(intervals.overlap));
             Some(Window {
                 from: late.max(from).min(now),
                 to: now,
@@ -83,18 +83,18 @@ impl Progress {
     }
 
     /// Whether the overlap is to be read to its end again.
-    pub fn is_sweep_due(&self, now: UnixSeconds, spans: Spans) -> bool {
-        let due = |swept: UnixSeconds| now >= swept.saturating_add(spans.overlap / 2);
+    pub fn is_sweep_due(&self, now: UnixSeconds, intervals: Intervals) -> bool {
+        let due = |swept: UnixSeconds| now >= swept.saturating_add(intervals.overlap / 2);
         self.swept.is_none_or(due)
     }
 
     /// The recent window is read, or put into the gap: all up to `now` is known but for that.
-    pub fn reached(&mut self, now: UnixSeconds, spans: Spans, swept: bool) {
+    pub fn reached(&mut self, now: UnixSeconds, intervals: Intervals, swept: bool) {
         if swept {
             self.swept = Some(now);
         }
         self.known = Some(Window {
-            from: now.saturating_sub(spans.lookback),
+            from: now.saturating_sub(intervals.lookback),
             to: now,
         });
     }
@@ -297,8 +297,8 @@ impl Reconcile {
     }
 
     /// The comparison to go on with at `now`: this one, or the next when its interval is over.
-    pub fn current(self, now: UnixSeconds, known: Window, spans: Spans) -> Self {
-        let over = now >= self.began.saturating_add(spans.reconcile_interval);
+    pub fn current(self, now: UnixSeconds, known: Window, intervals: Intervals) -> Self {
+        let over = now >= self.began.saturating_add(intervals.reconcile_interval);
         // What has left the lookback needs no comparison any more.
         let cursor = self.cursor.max(known.from);
         // Before its beginning: the clock has gone back.
@@ -310,10 +310,10 @@ impl Reconcile {
     }
 
     /// How far it should have come by `now`.
-    fn due(&self, now: UnixSeconds, spans: Spans) -> UnixSeconds {
+    fn due(&self, now: UnixSeconds, intervals: Intervals) -> UnixSeconds {
         let length = u64::from(self.window.to.saturating_sub(self.window.from));
         let elapsed = u64::from(now.saturating_sub(self.began));
-        let share = length.saturating_mul(elapsed) / u64::from(spans.reconcile_interval.max(1));
+        let share = length.saturating_mul(elapsed) / u64::from(intervals.reconcile_interval.max(1));
         self.window
             .from
             .saturating_add(share.min(length) as UnixSeconds)
@@ -324,12 +324,12 @@ impl Reconcile {
     pub fn slice(
         &self,
         now: UnixSeconds,
-        spans: Spans,
+        intervals: Intervals,
         page_size: u64,
         most: u64,
         count: impl Fn(Window) -> u64,
     ) -> Option<Window> {
-        let due = self.due(now, spans);
+        let due = self.due(now, intervals);
         if self.cursor > due {
             return None;
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::book::Book;
 use super::hints::ScanHints;
 use super::plan;
 use super::scan::Scanned;
+use super::state::TargetState;
 use super::{Failure, Inner, lock};
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
 use crate::store::Store;
@@ -48,7 +48,7 @@ impl Applied {
     /// Takes up a page; nothing waits between its arrival and this.
     pub(super) fn apply<U, S>(&mut self, inner: &Inner<U, S>, page: &Page) {
         let now = (inner.clock)();
-        let rejected = lock(&inner.book).take(page, now, self.lookback);
+        let rejected = lock(&inner.state).take(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
             if count > 0 {
                 inner.metrics.reject(&reason.to_string(), count);
@@ -63,7 +63,7 @@ impl Applied {
 impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     pub(super) fn new(inner: &'a Arc<Inner<U, S>>, hints: &'a mut ScanHints) -> Self {
         let now = (inner.clock)();
-        let intervals = inner.settings.spans;
+        let intervals = inner.settings.intervals;
         let lookback = Window {
             from: now.saturating_sub(intervals.lookback),
             // A second more, for a window is asked for that much wider.
@@ -97,18 +97,18 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         }
         self.gap().await?;
         self.retry_skipped().await?;
-        if self.book(|book| book.progress.gap).is_none() {
+        if self.state(|state| state.progress.gap).is_none() {
             self.pending().await?;
-            self.book(|book| {
-                book.progress.complete = true;
+            self.state(|state| {
+                state.progress.complete = true;
                 // The first reading is a comparison as well.
-                book.progress.reconciled.get_or_insert(self.now);
-                book.looked_at = Some(self.now);
+                state.progress.reconciled.get_or_insert(self.now);
+                state.looked_at = Some(self.now);
             });
         }
         self.expire();
         self.inner.commit().await?;
-        match self.book(|book| std::mem::take(&mut book.refused)) {
+        match self.state(|state| std::mem::take(&mut state.refused)) {
             0 => Ok(()),
             _ => Err(Failure::Full(self.inner.settings.max_calls)),
         }
@@ -116,33 +116,33 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
 
     /// Moves the marks to `now`; answers with the recent window, if the list was read before.
     fn begin(&mut self) -> Option<Window> {
-        let intervals = self.inner.settings.spans;
+        let intervals = self.inner.settings.intervals;
         let from = self.lookback.from;
-        self.book(|book| {
-            let first = book.progress.known.is_none();
+        self.state(|state| {
+            let first = state.progress.known.is_none();
             // What was uploaded before the first pull's lookback is not counted, whatever the
             // lookback may be later. But a first clock that was ahead must not close what is to
             // come, and no counter shows it yet.
-            let was_ahead = book.counted() == 0
-                && book
+            let was_ahead = state.counted() == 0
+                && state
                     .counted_from
                     .is_some_and(|counted| counted > from.saturating_add(intervals.overlap));
-            if first && book.counted_from.is_none() {
-                book.ledger.close_before(from);
-                book.counted_from = Some(from);
+            if first && state.counted_from.is_none() {
+                state.ledger.close_before(from);
+                state.counted_from = Some(from);
             } else if was_ahead {
-                book.begin_anew(from);
+                state.begin_anew(from);
             }
-            book.ledger.keep_from(from);
-            book.progress.begin(self.now, intervals)
+            state.ledger.keep_from(from);
+            state.progress.begin(self.now, intervals)
         })
     }
 
     /// What was never read, slice by slice, as long as the budget lasts.
     async fn gap(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
-        while let Some(gap) = self.book(|book| book.progress.gap) {
-            if began.elapsed() > GAP_BUDGET || self.book(|book| book.refused > 0) {
+        while let Some(gap) = self.state(|state| state.progress.gap) {
+            if began.elapsed() > GAP_BUDGET || self.state(|state| state.refused > 0) {
                 return Ok(());
             }
             let slice = plan::slice(gap, self.hints.span.min(self.hints.width));
@@ -156,8 +156,8 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                     return Err(failure);
                 }
             };
-            if scanned == Scanned::Whole && self.book(|book| book.refused == 0) {
-                self.book(|book| book.progress.filled_to(slice.to));
+            if scanned == Scanned::Whole && self.state(|state| state.refused == 0) {
+                self.state(|state| state.progress.filled_to(slice.to));
                 self.inner.commit().await?;
             }
         }
@@ -181,21 +181,22 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
 
     /// Tries one skipped window again.
     async fn retry_skipped(&mut self) -> Result<(), Failure> {
-        let Some(window) = self.book(|book| book.skipped.due(self.now)) else {
+        let Some(window) = self.state(|state| state.skipped.due(self.now)) else {
             return Ok(());
         };
-        let Some(before) = self.book(|book| book.take_skipped(window)) else {
+        let Some(before) = self.state(|state| state.take_skipped(window)) else {
             return Ok(());
         };
         let scanned = self.scan(window, None).await;
         // What is still unreadable is tried again after a longer wait, and so is all of it if
         // nothing could be read.
-        let left = self.book(|book| {
-            book.change_skipped(|skipped| match scanned {
+        let left = self.state(|state| {
+            state.change_skipped(|skipped| match scanned {
                 Ok(_) => skipped.carry(&before, self.now),
-                Err(_) => skipped.put_back(before, self.now),
+                Err(_) => skipped.requeue(before, self.now),
             });
-            book.skipped
+            state
+                .skipped
                 .iter()
                 .any(|left| left.window.from <= window.to && left.window.to >= window.from)
         });
@@ -209,9 +210,9 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     /// Forgets what has left the lookback. Nothing that could not be read holds it up.
     fn expire(&mut self) {
         let before = self.lookback.from;
-        let gone = self.book(|book| {
-            book.expire(before);
-            if book
+        let gone = self.state(|state| {
+            state.expire(before);
+            if state
                 .skipped
                 .iter()
                 .all(|skipped| skipped.window.to >= before)
@@ -219,7 +220,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 return Vec::new();
             }
             let mut gone = Vec::new();
-            book.change_skipped(|skipped| gone = skipped.expire(before));
+            state.change_skipped(|skipped| gone = skipped.expire(before));
             gone
         });
         for skipped in gone {
@@ -229,7 +230,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
         }
     }
 
-    pub(super) fn book<T>(&self, with: impl FnOnce(&mut Book) -> T) -> T {
-        with(&mut lock(&self.inner.book))
+    pub(super) fn state<T>(&self, with: impl FnOnce(&mut TargetState) -> T) -> T {
+        with(&mut lock(&self.inner.state))
     }
 }

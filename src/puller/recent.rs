@@ -14,7 +14,7 @@ use crate::upstream::pages::Pages;
 use crate::upstream::{Filter, Page, Upstream};
 
 /// Sweeps during which a total that was wrong several times is not listened to, at most.
-const LONGEST_DEAFNESS: u32 = 64;
+const MAX_DEAFNESS: u32 = 64;
 
 /// What the totals of the recent window are worth.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl RecentHints {
 
     /// A total promised something new, and the overlap held nothing new.
     fn false_alarm(&mut self) {
-        self.last_deafness = (self.last_deafness * 2).clamp(1, LONGEST_DEAFNESS);
+        self.last_deafness = (self.last_deafness * 2).clamp(1, MAX_DEAFNESS);
         self.deaf_for = self.last_deafness;
     }
 
@@ -66,12 +66,12 @@ enum Look {
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Reads what is new in a window that begins before the last sweep.
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
-        let intervals = self.inner.settings.spans;
+        let intervals = self.inner.settings.intervals;
         let room = self.hints.list.size.rows() / 2;
-        let (due, known, from) = self.book(|book| {
-            let count = |from| book.ledger.count_present(Window { from, ..window });
-            let due = book.progress.is_sweep_due(self.now, intervals);
-            let known = book.progress.known.map_or(window.from, |known| known.to);
+        let (due, known, from) = self.state(|state| {
+            let count = |from| state.ledger.count_present(Window { from, ..window });
+            let due = state.progress.is_sweep_due(self.now, intervals);
+            let known = state.progress.known.map_or(window.from, |known| known.to);
             let known = known.clamp(window.from, window.to);
             let from = plan::shortest(window.from, known, room, count);
             (due || from == window.from, known, from)
@@ -98,12 +98,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         } else {
             scanned = self.sweep(window).await?;
         }
-        self.book(|book| {
+        self.state(|state| {
             if scanned == Scanned::Oversized {
-                book.progress.widen_gap(window);
+                state.progress.widen_gap(window);
             }
-            if book.refused == 0 {
-                book.progress.reached(self.now, intervals, swept);
+            if state.refused == 0 {
+                state.progress.reached(self.now, intervals, swept);
             }
         });
         Ok(())
@@ -127,7 +127,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         known: UnixSeconds,
     ) -> Result<Look, Failure> {
         let inner = self.inner;
-        let whole = self.book(|book| book.skipped.without(window)) == [window];
+        let whole = self.state(|state| state.skipped.without(window)) == [window];
         let (Some(asked), true) = (self.asked(window), whole) else {
             return Ok(Look::Alarm);
         };
@@ -194,11 +194,11 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// By how much a total exceeds the calls that are known.
     fn excess(&self, asked: Window, total: u64) -> i64 {
-        let known = self.book(|book| book.ledger.count_present(asked));
+        let known = self.state(|state| state.ledger.count_present(asked));
         total.min(i64::MAX as u64) as i64 - known as i64
     }
 
     fn counted(&self) -> u64 {
-        self.book(|book| book.counted())
+        self.state(|state| state.counted())
     }
 }

@@ -1,7 +1,7 @@
 //! The comparison of the whole lookback, slice by slice, between the pulls that scrapes wait for.
 
 use super::Failure;
-use super::hints::MOST_RECONCILE_PAGES;
+use super::hints::MAX_RECONCILE_PAGES;
 use super::plan::Reconcile;
 use super::pull::Pull;
 use crate::model::Window;
@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// Slices that scrapes may drop in a row before they wait for one of a page.
-const MOST_DROPS: u32 = 3;
+const MAX_DROPS: u32 = 3;
 
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Compares what is due of the whole lookback, until it is done or dropped. A scrape that
@@ -17,15 +17,18 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// it waits for a page, or scrapes that follow each other closely would keep it from ever
     /// being done.
     pub(super) async fn reconcile(&mut self) -> Result<(), Failure> {
-        let intervals = self.inner.settings.spans;
+        let intervals = self.inner.settings.intervals;
         let mut wanted = self.inner.wanted.subscribe();
         // Nothing is asked for ahead that a scrape would drop, and the vendor has time.
         self.parallel = 1;
         loop {
             let now = (self.inner.clock)();
-            let Some(known) =
-                self.book(|book| book.progress.known.filter(|_| book.progress.gap.is_none()))
-            else {
+            let Some(known) = self.state(|state| {
+                state
+                    .progress
+                    .known
+                    .filter(|_| state.progress.gap.is_none())
+            }) else {
                 return Ok(());
             };
             let known = Window {
@@ -43,9 +46,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             self.hints.reconcile = Some(reconcile);
             let page_rows = self.hints.list.size.rows();
             let most = self.hints.reconcile_pages * page_rows;
-            let slice = self.book(|book| {
+            let slice = self.state(|state| {
                 reconcile.slice(now, intervals, page_rows, most, |window| {
-                    book.ledger.count_present(window)
+                    state.ledger.count_present(window)
                 })
             });
             let Some(slice) = slice else { return Ok(()) };
@@ -54,18 +57,18 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             let pages = self.hints.reconcile_pages;
             self.hints.reconcile_pages = (pages / 2).max(1);
             self.hints.drops += 1;
-            let patient = self.hints.drops > MOST_DROPS;
+            let patient = self.hints.drops > MAX_DROPS;
             let scanned = tokio::select! {
                 scanned = self.scan(slice, None) => scanned,
                 _ = wanted.wait_for(|wanted| *wanted && !patient) => return Ok(()),
             };
             self.hints.drops = 0;
-            self.hints.reconcile_pages = (pages * 2).min(MOST_RECONCILE_PAGES);
+            self.hints.reconcile_pages = (pages * 2).min(MAX_RECONCILE_PAGES);
             scanned?;
             reconcile.done(slice);
             self.hints.reconcile = Some(reconcile);
             if reconcile.is_done() {
-                self.book(|book| book.progress.reconciled = Some(reconcile.began));
+                self.state(|state| state.progress.reconciled = Some(reconcile.began));
             }
             self.inner.commit().await?;
             if patient && *wanted.borrow() {

@@ -6,29 +6,29 @@ use std::collections::VecDeque;
 use tracing::{debug, warn};
 
 use super::Failure;
-use super::hints::SHORTEST_WIDTH;
+use super::hints::MIN_WIDTH;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::store::Store;
-use crate::upstream::page_size::SMALLEST_LIMIT;
+use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::{End, Pages, Pass, Verdict};
 use crate::upstream::{Error, ErrorKind, Filter, PageRequest, Upstream};
 
 /// Failures in a row after which it is asked whether the vendor answers anything at all.
 const FAILURES_TO_PROBE: u32 = 3;
 /// Contradictions in one scan after which it is the vendor that is wrong, not a window.
-const MOST_CONTRADICTIONS: u32 = 4;
+const MAX_CONTRADICTIONS: u32 = 4;
 /// A total that promises so many calls where none is may count one twice.
-const MOST_OFF: u64 = 1;
+const MAX_OFF: u64 = 1;
 /// Parts that one scan may fail at; the rest is stepped over as a whole.
-const MOST_FAILURES: u32 = 200;
+const MAX_FAILURES: u32 = 200;
 /// Pages of one second that are tried one by one.
-const MOST_SINGLE_PAGES: u32 = 500;
+const MAX_SINGLE_PAGES: u32 = 500;
 /// Full pages after which a total is believed that promises too many rows.
 const PAGES_TO_BELIEVE: u32 = 5;
 /// Pages of any window that are read at once.
-const MOST_PAGES: u64 = 4 * SLICE_PAGES;
+const MAX_PAGES: u64 = 4 * SLICE_PAGES;
 
 /// Whether a window was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +69,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         window: Window,
         most: Option<u64>,
     ) -> Result<(Scanned, u64), Failure> {
-        let mut queue: VecDeque<_> = self.book(|book| book.skipped.without(window)).into();
+        let mut queue: VecDeque<_> = self.state(|state| state.skipped.without(window)).into();
         let mut rows = 0;
         let (mut failed, mut in_a_row, mut contradictions) = (0, 0, 0);
         // The widest window that the vendor seems to take, by this scan.
@@ -96,7 +96,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                         (Outcome::Oversized, _) if part == window && most.is_some() => {
                             return Ok((Scanned::Oversized, reading.rows));
                         }
-                        (_, Some((early, late))) if failed < MOST_FAILURES => {
+                        (_, Some((early, late))) if failed < MAX_FAILURES => {
                             failed += 1;
                             queue.push_back(early);
                             queue.push_back(late);
@@ -115,7 +115,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 Err(failure) => failure,
             };
             contradictions += u32::from(kind(&failure) == Some(ErrorKind::Contradiction));
-            if !may_be_local(&failure) || contradictions >= MOST_CONTRADICTIONS {
+            if !may_be_local(&failure) || contradictions >= MAX_CONTRADICTIONS {
                 return Err(failure);
             }
             failed += 1;
@@ -136,12 +136,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             if kind(&failure) == Some(ErrorKind::BadRequest) {
                 if self.rows_before_failure > 0 {
                     self.hints.cut_at(self.rows_before_failure);
-                } else if length / 2 >= SHORTEST_WIDTH {
+                } else if length / 2 >= MIN_WIDTH {
                     width = length / 2;
                 }
             }
             match plan::halves(part) {
-                Some((early, late)) if failed < MOST_FAILURES => {
+                Some((early, late)) if failed < MAX_FAILURES => {
                     queue.push_back(early);
                     queue.push_back(late);
                 }
@@ -162,7 +162,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             },
             filter: Filter::All,
             page: 1,
-            limit: SMALLEST_LIMIT,
+            limit: MIN_LIMIT,
         };
         let page = self.inner.upstream.page(request).await;
         if let Ok(page) = &page {
@@ -183,7 +183,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let is_second = window.from == window.to;
         let most = most
             .filter(|_| !is_second)
-            .unwrap_or(MOST_PAGES * self.hints.list.size.rows())
+            .unwrap_or(MAX_PAGES * self.hints.list.size.rows())
             .min(self.hints.depth);
         let first = self.read_once(asked, most).await?;
         let (pass, outcome) = match first.verdict(&self.hints.list) {
@@ -265,8 +265,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             && pass.contradicts_total(&self.hints.list)
         {
             // Better a target down than calls taken for gone, or a lookback for empty.
-            let known = self.book(|book| book.ledger.count_present(asked));
-            let is_off = total <= MOST_OFF || self.hints.list.distrusts_totals();
+            let known = self.state(|state| state.ledger.count_present(asked));
+            let is_off = total <= MAX_OFF || self.hints.list.distrusts_totals();
             if known > 0 || !is_off {
                 return Err(Error::empty_list(total).into());
             }
@@ -280,10 +280,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// bounds belong to it. But not before what is forgotten, which must not be taken up again,
     /// and not into what is skipped. `None` if nothing is left.
     pub(super) fn asked(&self, window: Window) -> Option<Window> {
-        let (forgotten_before, padded) = self.book(|book| {
+        let (forgotten_before, padded) = self.state(|state| {
             (
-                book.ledger.forgotten_before(),
-                book.skipped.padded(window, self.hints.edges),
+                state.ledger.forgotten_before(),
+                state.skipped.padded(window, self.hints.edges),
             )
         });
         // Nor over the edge of the lookback: a call there would not be taken up.
@@ -306,8 +306,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// Learns whether calls at the bounds of a window are listed.
     fn learn_edges(&mut self, asked: Window, seen: &CallSet) {
-        let edges = self.book(|book| {
-            [asked.from, asked.to].map(|at| book.ledger.is_any_listed(at, |id| seen.contains(&id)))
+        let edges = self.state(|state| {
+            [asked.from, asked.to].map(|at| state.ledger.is_any_listed(at, |id| seen.contains(&id)))
         });
         for (known, found) in self.hints.edges.iter_mut().zip(edges) {
             *known = match (*known, found) {
@@ -320,12 +320,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         }
     }
 
-    /// Marks what a complete reading did not show, once a second one agrees.
+    /// Checkpoint what a complete reading did not show, once a second one agrees.
     async fn settle(&mut self, window: Window, seen: &CallSet) -> Result<(), Failure> {
         let Some(proven) = self.proven(window) else {
             return Ok(());
         };
-        let absent = self.book(|book| book.ledger.absent(proven, |id| seen.contains(&id)));
+        let absent = self.state(|state| state.ledger.absent(proven, |id| seen.contains(&id)));
         if absent.is_empty() {
             return Ok(());
         }
@@ -353,7 +353,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             }) => {
                 if let Some(proven) = self.proven(inside) {
                     let is_listed = |id| was_listed(id) || seen.contains(&id);
-                    self.book(|book| book.mark_missing(proven, is_listed));
+                    self.state(|state| state.mark_missing(proven, is_listed));
                 }
                 Ok(())
             }
@@ -385,7 +385,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             to: window.to.saturating_add(pad(self.hints.edges[1])),
         };
         self.unproven("unreadable", skipped, reason);
-        self.book(|book| book.change_skipped(|all| all.add(skipped, self.now, reason)));
+        self.state(|state| state.change_skipped(|all| all.add(skipped, self.now, reason)));
         Ok(false)
     }
 
@@ -395,10 +395,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         if self.hints.edges.iter().all(Option::is_some) {
             return Ok(());
         }
-        let known = self.book(|book| {
-            let skipped = &book.skipped;
+        let known = self.state(|state| {
+            let skipped = &state.skipped;
             let is_free = |at: UnixSeconds| (at - 1..=at + 1).all(|at| !skipped.contains(at));
-            book.ledger.find_listed(self.lookback, is_free)
+            state.ledger.find_listed(self.lookback, is_free)
         });
         let Some((at, id)) = known else {
             return Ok(());
@@ -412,7 +412,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 window: Window { from, to },
                 filter: Filter::All,
                 page: 1,
-                limit: SMALLEST_LIMIT,
+                limit: MIN_LIMIT,
             };
             match self
                 .inner
@@ -440,12 +440,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// did.
     async fn read_pages(&mut self, window: Window) -> Result<bool, Failure> {
         let (mut failed, mut in_a_row) = (0, 0);
-        for page in 1..=MOST_SINGLE_PAGES {
+        for page in 1..=MAX_SINGLE_PAGES {
             let request = PageRequest {
                 window,
                 filter: Filter::All,
                 page,
-                limit: SMALLEST_LIMIT,
+                limit: MIN_LIMIT,
             };
             match self
                 .inner
@@ -456,7 +456,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             {
                 Ok(found) if found.is_empty() => {
                     // Calls that are known, and a total that promises them.
-                    let known = self.book(|book| book.ledger.count_present(window));
+                    let known = self.state(|state| state.ledger.count_present(window));
                     failed += u32::from(page == 1 && known > 0 && found.total > Some(0));
                     break;
                 }

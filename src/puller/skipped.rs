@@ -6,7 +6,7 @@ use crate::model::{UnixSeconds, Window};
 
 /// Seconds until a skipped window is tried again; doubles up to the longest.
 const FIRST_RETRY: UnixSeconds = 60;
-const LONGEST_RETRY: UnixSeconds = 3600;
+const MAX_RETRY: UnixSeconds = 3600;
 /// Windows remembered; beyond that neighbours are merged, so that a vendor cannot make this grow.
 const MOST: usize = 64;
 
@@ -27,9 +27,7 @@ pub struct Skipped {
 
 /// Seconds to wait after so many tries.
 fn wait(tries: u32) -> UnixSeconds {
-    FIRST_RETRY
-        .saturating_mul(1 << tries.min(6))
-        .min(LONGEST_RETRY)
+    FIRST_RETRY.saturating_mul(1 << tries.min(6)).min(MAX_RETRY)
 }
 
 /// All skipped windows of a target: ascending, apart from each other.
@@ -92,7 +90,7 @@ impl SkippedWindows {
     pub fn due(&self, now: UnixSeconds) -> Option<Window> {
         // A retry far ahead was planned by a clock that was ahead too.
         let due = |skipped: &&Skipped| {
-            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * LONGEST_RETRY)
+            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * MAX_RETRY)
         };
         self.0.iter().find(due).map(|skipped| skipped.window)
     }
@@ -116,7 +114,7 @@ impl SkippedWindows {
     }
 
     /// A window could not be tried.
-    pub fn put_back(&mut self, skipped: Skipped, now: UnixSeconds) {
+    pub fn requeue(&mut self, skipped: Skipped, now: UnixSeconds) {
         let reason = skipped.reason.clone();
         self.add(skipped.window, now, &reason);
         self.carry(&skipped, now);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use crate::puller::plan::Spans;
-use crate::store::Nowhere;
+use crate::puller::plan::Intervals;
+use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
 
 /// Asks to be left alone for five minutes.
@@ -28,7 +28,7 @@ impl Upstream for Limited {
 async fn a_reload_does_not_forget_what_retry_after_asked_for() {
     let settings = Settings {
         name: "t".into(),
-        spans: Spans {
+        intervals: Intervals {
             lookback: 3600,
             overlap: 600,
             reconcile_interval: 600,
@@ -53,13 +53,13 @@ async fn a_reload_does_not_forget_what_retry_after_asked_for() {
         Limited(Arc::clone(&asked)),
         Arc::clone(&clock),
         own.clone(),
-        Book::default(),
-        Arc::new(Nowhere),
+        TargetState::default(),
+        Arc::new(NullStore),
     );
     before.scrape(Instant::now() + patience).await;
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let known = before.close().await;
-    let after = Puller::go_on(settings, Limited(Arc::clone(&asked)), clock, own, known);
+    let after = Puller::resume(settings, Limited(Arc::clone(&asked)), clock, own, known);
     after.scrape(Instant::now() + patience).await;
     tokio::time::advance(Duration::from_secs(290)).await;
     after.scrape(Instant::now() + patience).await;

@@ -7,12 +7,12 @@ use redb::{
     WriteTransaction,
 };
 
+use super::backend::{Backend, has_unused_commit};
 use super::explain::{explain, likely_cause};
-use super::medium::{Medium, has_unused_commit};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
-const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 /// Notes: what kind of file this is.
 const FORMAT: &str = "format";
 /// Notes: the state.
@@ -32,7 +32,7 @@ const COMMITS_BETWEEN_COMPACTIONS: u32 = 1000;
 
 /// One file, locked against every other process.
 pub struct FileStore {
-    medium: Medium,
+    backend: Backend,
     state: Mutex<State>,
 }
 
@@ -54,19 +54,19 @@ impl FileStore {
     ///
     /// For a file that is in use, damaged, half-written, from a newer version or not a ledger.
     pub fn open(
-        medium: Medium,
+        backend: Backend,
         mut row: impl FnMut(Key, Value),
     ) -> Result<(Self, Option<Vec<u8>>), StoreError> {
-        let name = medium.name();
+        let name = backend.name();
         let wrong = |error: redb::Error| explain(&name, &error);
-        let is_there = medium.exists()?;
+        let is_there = backend.exists()?;
         let mut rows = 0;
         let mut row = |key, value| {
             rows += 1;
             row(key, value);
         };
         let (database, state) = if is_there {
-            if medium
+            if backend
                 .header()
                 .is_ok_and(|header| has_unused_commit(&header))
             {
@@ -76,16 +76,16 @@ impl FileStore {
                      commit before it is used"
                 );
             }
-            let database = medium.open().map_err(|error| wrong(error.into()))?;
+            let database = backend.open().map_err(|error| wrong(error.into()))?;
             let state = read(&database, &name, &mut row)?;
             (database, state)
         } else {
-            (medium.create(lay_out).map_err(wrong)?, None)
+            (backend.create(create_schema).map_err(wrong)?, None)
         };
         let content = rows * ROW_BYTES + state.as_ref().map_or(0, Vec::len) as u64;
         Ok((
             Self {
-                medium,
+                backend,
                 state: Mutex::new(State {
                     database: Some(database),
                     content,
@@ -109,12 +109,12 @@ impl FileStore {
         match database.compact() {
             Ok(_) => {
                 state.database = Some(database);
-                let (file, after) = (self.medium.name(), self.size());
+                let (file, after) = (self.backend.name(), self.size());
                 tracing::debug!(file, before, after, "ledger compacted");
             }
             // The next commit opens it anew, and says what is wrong if that is still so.
             Err(error) => {
-                tracing::warn!(file = %self.medium.name(), %error, "compacting the ledger failed");
+                tracing::warn!(file = %self.backend.name(), %error, "compacting the ledger failed");
             }
         }
     }
@@ -132,7 +132,7 @@ impl Store for FileStore {
         let mut state = self.lock();
         let opened = match state.database.take() {
             Some(open) => Ok(open),
-            None => self.medium.open().map_err(redb::Error::from),
+            None => self.backend.open().map_err(redb::Error::from),
         };
         match opened.and_then(|open| Ok((write(&open, changes)?, open))) {
             Ok((content, open)) => {
@@ -147,7 +147,7 @@ impl Store for FileStore {
                 message: format!(
                     "cannot write to {}: {}; nothing is counted that is not written, and the next \
                      pull tries again",
-                    self.medium.name(),
+                    self.backend.name(),
                     error.to_string().replace('\n', " ")
                 ),
                 likely_cause: likely_cause(&error).map(str::to_owned),
@@ -171,7 +171,7 @@ impl Store for FileStore {
 
     fn size(&self) -> u64 {
         // A file that cannot be looked at is told of by the next commit.
-        self.medium.size().unwrap_or_default()
+        self.backend.size().unwrap_or_default()
     }
 
     fn close(&self) {
@@ -185,11 +185,11 @@ fn is_too_large(size: u64, content: u64) -> bool {
 }
 
 /// Makes the tables, so that reading never has to ask whether they are there.
-fn lay_out(database: &Database) -> Result<(), redb::Error> {
+fn create_schema(database: &Database) -> Result<(), redb::Error> {
     let transaction = begin_write(database)?;
     transaction.open_table(ROWS)?;
     transaction
-        .open_table(NOTES)?
+        .open_table(META)?
         .insert(FORMAT, format!("{MAGIC}{VERSION}").as_bytes())?;
     transaction.commit()?;
     Ok(())
@@ -203,7 +203,7 @@ fn read(
     let wrong = |error: redb::Error| explain(name, &error);
     let transaction = database.begin_read().map_err(|error| wrong(error.into()))?;
     let notes = transaction
-        .open_table(NOTES)
+        .open_table(META)
         .map_err(|error| wrong(error.into()))?;
     let format = notes.get(FORMAT).map_err(|error| wrong(error.into()))?;
     let format = format.map(|bytes| String::from_utf8_lossy(bytes.value()).into_owned());
@@ -262,7 +262,7 @@ fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
         for (key, value) in &changes.rows {
             rows.insert(key, value)?;
         }
-        let mut notes = transaction.open_table(NOTES)?;
+        let mut notes = transaction.open_table(META)?;
         if !changes.state.is_empty() {
             notes.insert(STATE, changes.state.as_slice())?;
         }

@@ -6,13 +6,13 @@
 mod backend;
 mod explain;
 mod file;
-mod medium;
-mod place;
+mod locking;
+mod path;
 
 use std::fmt;
 
+pub use backend::{Backend, file_name};
 pub use file::FileStore;
-pub use medium::{Medium, file_name};
 
 /// Orders the rows: the first four bytes are a time, big-endian.
 pub type Key = [u8; 20];
@@ -67,9 +67,9 @@ pub trait Store: Send + Sync + 'static {
 
 /// Keeps nothing: counters start over with the process.
 #[derive(Clone, Copy, Debug)]
-pub struct Nowhere;
+pub struct NullStore;
 
-impl Store for Nowhere {
+impl Store for NullStore {
     fn commit(&self, _: &Changes) -> Result<(), StoreError> {
         Ok(())
     }

@@ -72,8 +72,8 @@ fn the_examples_of_a_check_are_what_it_prints() {
     );
 
     vendor.set_faults(|faults| {
-        use cec_exporter::simulator::faults::{Answer, Trouble};
-        faults.token.troubles = vec![Trouble::share(Answer::Http(401), 1.0)];
+        use cec_exporter::simulator::faults::{Answer, Fault};
+        faults.token.troubles = vec![Fault::share(Answer::Http(401), 1.0)];
     });
     let closed = format!("http://127.0.0.1:{}", closed_port());
     let checked = check(

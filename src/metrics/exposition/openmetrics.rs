@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::lines::Lines;
-use super::writer::{Distribution, Labels, Value, Writer};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 
@@ -81,7 +81,7 @@ impl Writer for OpenMetrics {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: Distribution<'_>,
+        distribution: HistogramSnapshot<'_>,
         created: Option<f64>,
     ) {
         for (index, (bound, count)) in distribution.buckets.enumerate() {

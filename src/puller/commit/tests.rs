@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use crate::puller::book::Book;
-use crate::puller::plan::Spans;
+use crate::puller::plan::Intervals;
+use crate::puller::state::TargetState;
 use crate::puller::{Clock, Puller, Settings};
 use crate::store::Changes;
 use crate::upstream::{Error, Page, PageRequest};
@@ -54,7 +54,7 @@ async fn a_compaction_follows_a_pull_and_holds_no_scrape() {
     };
     let settings = Settings {
         name: "t".into(),
-        spans: Spans {
+        intervals: Intervals {
             lookback: 3600,
             overlap: 600,
             reconcile_interval: 600,
@@ -77,7 +77,7 @@ async fn a_compaction_follows_a_pull_and_holds_no_scrape() {
         Empty,
         clock,
         own,
-        Book::default(),
+        TargetState::default(),
         Arc::new(store),
     );
 

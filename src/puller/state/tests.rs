@@ -1,4 +1,4 @@
-//! A book on disk: as it was, or not at all.
+//! A state on disk: as it was, or not at all.
 
 mod older;
 mod written;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::metrics::exporter::Gathered;
-use crate::metrics::exposition::{Format, Own, Shown, Spelling, render};
+use crate::metrics::exposition::{ExporterSeries, Format, Shown, Spelling, render};
 use crate::model::{CallId, CallSet, Manual, Measure, Measures, Record, Role, Speech};
 use crate::store::{Store, Value};
 
@@ -55,37 +55,42 @@ fn page(records: impl IntoIterator<Item = Record>) -> Page {
     }
 }
 
-fn take(book: &mut Book, records: impl IntoIterator<Item = Record>) {
-    book.take(&page(records), NOW, LOOKBACK);
+fn take(state: &mut TargetState, records: impl IntoIterator<Item = Record>) {
+    state.take(&page(records), NOW, LOOKBACK);
 }
 
-fn open(path: &Path) -> Result<(Book, FileStore), StoreError> {
-    let (mut book, store) = Book::open(Medium::File(path.into()))?;
-    expect(&mut book);
-    Ok((book, store))
+fn open(path: &Path) -> Result<(TargetState, FileStore), StoreError> {
+    let (mut state, store) = TargetState::open(Backend::File(path.into()))?;
+    expect(&mut state);
+    Ok((state, store))
 }
 
-fn expect(book: &mut Book) {
+fn expect(state: &mut TargetState) {
     let statuses: Vec<Status> = Status::documented().collect();
-    book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
+    state.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
 }
 
-fn exposition(book: &Book) -> String {
-    spelled(book, Format::Text)
+fn exposition(state: &TargetState) -> String {
+    spelled(state, Format::Text)
 }
 
-fn spelled(book: &Book, format: Format) -> String {
-    let calls = book.published().calls.unwrap();
+fn spelled(state: &TargetState, format: Format) -> String {
+    let calls = state.published().calls.unwrap();
     let own = Gathered::default();
     let spelling = Spelling {
         format,
         created_lines: true,
     };
-    let bytes = render(spelling, &[Shown::all("t", &calls)], &own, Own::Only("t"));
+    let bytes = render(
+        spelling,
+        &[Shown::all("t", &calls)],
+        &own,
+        ExporterSeries::Only("t"),
+    );
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn assert_same(a: &Book, b: &Book) {
+fn assert_same(a: &TargetState, b: &TargetState) {
     let everything = Window {
         from: 0,
         to: UnixSeconds::MAX,
@@ -101,66 +106,66 @@ fn assert_same(a: &Book, b: &Book) {
         a.ledger.count_present(everything),
         b.ledger.count_present(everything)
     );
-    let standing = |book: &Book| {
-        let mut calls: Vec<_> = book.ledger.standing().map(|c| format!("{c:?}")).collect();
+    let positions = |state: &TargetState| {
+        let mut calls: Vec<_> = state.ledger.positions().map(|c| format!("{c:?}")).collect();
         calls.sort_unstable();
         calls
     };
-    assert_eq!(standing(a), standing(b));
+    assert_eq!(positions(a), positions(b));
 }
 
-/// A book with something of everything: pending, final, missing, forgotten and strange calls.
-fn written(directory: &TempDir) -> (PathBuf, Book) {
+/// A state with something of everything: pending, final, missing, forgotten and strange calls.
+fn written(directory: &TempDir) -> (PathBuf, TargetState) {
     let path = directory.path().join("t.redb");
-    let (mut book, store) = open(&path).unwrap();
-    book.progress.known = Some(LOOKBACK);
-    book.progress.complete = true;
-    book.counted_from = Some(LOOKBACK.from);
+    let (mut state, store) = open(&path).unwrap();
+    state.progress.known = Some(LOOKBACK);
+    state.progress.complete = true;
+    state.counted_from = Some(LOOKBACK.from);
     take(
-        &mut book,
+        &mut state,
         (0..300).map(|id| record(id, [0, 3, 1, 2, 32, 77][id as usize % 6])),
     );
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
-    take(&mut book, (100..200).map(|id| record(id, 2)));
-    book.expire(10_050);
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
+    take(&mut state, (100..200).map(|id| record(id, 2)));
+    state.expire(10_050);
     let seen: CallSet = (0..280).map(|id| record(id, 0).id).collect();
-    book.mark_missing(LOOKBACK, |id| seen.contains(&id));
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
-    (path, book)
+    state.mark_missing(LOOKBACK, |id| seen.contains(&id));
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
+    (path, state)
 }
 
 #[test]
 fn a_book_is_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, mut book) = written(&directory);
+    let (path, mut state) = written(&directory);
     let (mut again, _store) = open(&path).unwrap();
     assert_eq!(again.len(), 250);
     assert!(
         exposition(&again)
             .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 14\n")
     );
-    assert_same(&book, &again);
+    assert_same(&state, &again);
     // And goes on as it would have.
-    for book in [&mut book, &mut again] {
-        take(book, (50..400).map(|id| record(id, 2)));
-        book.expire(10_120);
+    for state in [&mut state, &mut again] {
+        take(state, (50..400).map(|id| record(id, 2)));
+        state.expire(10_120);
     }
-    assert_same(&book, &again);
+    assert_same(&state, &again);
 }
 
 #[test]
 fn what_could_not_be_kept_comes_again_with_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (mut book, store) = open(&path).unwrap();
-    book.progress.complete = true;
-    take(&mut book, (0..50).map(|id| record(id, 0)));
-    let lost = book.take_changes(NOW).unwrap();
-    book.put_back(&lost);
-    take(&mut book, (40..60).map(|id| record(id, 2)));
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+    let (mut state, store) = open(&path).unwrap();
+    state.progress.complete = true;
+    take(&mut state, (0..50).map(|id| record(id, 0)));
+    let lost = state.take_changes(NOW).unwrap();
+    state.requeue(&lost);
+    take(&mut state, (40..60).map(|id| record(id, 2)));
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
-    assert_same(&book, &open(&path).unwrap().0);
+    assert_same(&state, &open(&path).unwrap().0);
 }
 
 proptest! {
@@ -176,34 +181,34 @@ proptest! {
     ) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.redb");
-        let mut never_closed = Book::default();
+        let mut never_closed = TargetState::default();
         expect(&mut never_closed);
         never_closed.progress.complete = true;
-        let (mut book, mut store) = open(&path).unwrap();
-        book.progress.complete = true;
+        let (mut state, mut store) = open(&path).unwrap();
+        state.progress.complete = true;
         let mut cutoff = LOOKBACK.from;
         for (seen, forgotten, missing) in steps {
             cutoff += forgotten / 10;
-            for book in [&mut never_closed, &mut book] {
-                take(book, seen.iter().map(|(id, status)| record(*id, *status)));
+            for state in [&mut never_closed, &mut state] {
+                take(state, seen.iter().map(|(id, status)| record(*id, *status)));
                 if missing {
                     let seen: CallSet = seen.iter().map(|(id, _)| record(*id, 0).id).collect();
-                    book.mark_missing(Window { from: 10_010, to: 10_030 }, |id| seen.contains(&id));
+                    state.mark_missing(Window { from: 10_010, to: 10_030 }, |id| seen.contains(&id));
                 }
-                book.expire(cutoff);
+                state.expire(cutoff);
             }
-            store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+            store.commit(&state.take_changes(NOW).unwrap()).unwrap();
             drop(store);
-            (book, store) = open(&path).unwrap();
-            assert_same(&never_closed, &book);
+            (state, store) = open(&path).unwrap();
+            assert_same(&never_closed, &state);
         }
     }
 }
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
-const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 
-/// Changes what a book was kept as, behind its back; it must then be refused.
+/// Changes what a state was kept as, behind its back; it must then be refused.
 fn refused(how: &str, tamper: impl FnOnce(&mut Vec<(Key, Value)>, &mut Option<String>)) {
     let directory = tempfile::tempdir().unwrap();
     let (path, _) = written(&directory);
@@ -220,7 +225,7 @@ fn refused(how: &str, tamper: impl FnOnce(&mut Vec<(Key, Value)>, &mut Option<St
                         .unwrap()
                 })
                 .collect();
-            let mut notes = transaction.open_table(NOTES).unwrap();
+            let mut notes = transaction.open_table(META).unwrap();
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let mut state = notes
                 .remove("state")
@@ -324,13 +329,13 @@ fn counters_that_do_not_fit_the_calls_are_refused() {
 fn the_beginning_of_the_counting_outlives_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (mut book, store) = open(&path).unwrap();
-    book.progress.complete = true;
-    book.counted_from = Some(12_345);
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+    let (mut state, store) = open(&path).unwrap();
+    state.progress.complete = true;
+    state.counted_from = Some(12_345);
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
-    assert_same(&book, &again);
+    assert_same(&state, &again);
     let text = spelled(&again, Format::OpenMetrics);
     let created = "cec_calls_created{target=\"t\",call_type=\"voice\"} 12345\n";
     assert!(text.contains(created), "{text}");
@@ -340,21 +345,21 @@ fn the_beginning_of_the_counting_outlives_the_process() {
 fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (mut book, store) = open(&path).unwrap();
-    book.progress.complete = true;
-    take(&mut book, [record(3, 2)]);
-    assert!(!spelled(&book, Format::OpenMetrics).contains(" # {"));
-    book.keep_exemplars();
+    let (mut state, store) = open(&path).unwrap();
+    state.progress.complete = true;
+    take(&mut state, [record(3, 2)]);
+    assert!(!spelled(&state, Format::OpenMetrics).contains(" # {"));
+    state.keep_exemplars();
     // Counted already; not done yet; done.
-    take(&mut book, [record(3, 2), record(4, 0), record(5, 2)]);
-    let text = spelled(&book, Format::OpenMetrics);
+    take(&mut state, [record(3, 2), record(4, 0), record(5, 2)]);
+    let text = spelled(&state, Format::OpenMetrics);
     let named = |id: u32| text.contains(&format!("call_uuid=\"{:?}\"", record(id, 0).id));
     assert_eq!([3, 4, 5].map(named), [false, false, true], "{text}");
     assert!(
         text.contains(" 5 50000\n"),
         "its duration, and when it was seen: {text}"
     );
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
     let text = spelled(&again, Format::OpenMetrics);
@@ -362,8 +367,8 @@ fn a_call_is_named_once_it_is_counted_and_until_the_process_ends() {
 }
 
 /// Processing times and listing delays observed, and those that were not.
-fn observed(book: &Book) -> [u64; 3] {
-    let text = exposition(book);
+fn observed(state: &TargetState) -> [u64; 3] {
+    let text = exposition(state);
     let sum = |name: &str| {
         let lines = text.lines().filter(|line| line.starts_with(name));
         lines
@@ -377,14 +382,14 @@ fn observed(book: &Book) -> [u64; 3] {
     ]
 }
 
-/// A book that has looked at `looked_at`, when calls 0 to 9 were pending.
-fn watching(looked_at: Option<UnixSeconds>) -> Book {
-    let mut book = Book::default();
-    expect(&mut book);
-    book.progress.complete = true;
-    take(&mut book, (0..10).map(|id| record(id, 0)));
-    book.looked_at = looked_at;
-    book
+/// A state that has looked at `looked_at`, when calls 0 to 9 were pending.
+fn watching(looked_at: Option<UnixSeconds>) -> TargetState {
+    let mut state = TargetState::default();
+    expect(&mut state);
+    state.progress.complete = true;
+    take(&mut state, (0..10).map(|id| record(id, 0)));
+    state.looked_at = looked_at;
+    state
 }
 
 #[test]
@@ -402,46 +407,46 @@ fn what_happened_while_nobody_looked_is_not_measured() {
         // A clock that has gone back.
         (Some(NOW + 900), [10, 5, 0]),
     ] {
-        let mut book = watching(looked_at);
-        assert_eq!(observed(&book), [0, 0, 0]);
-        take(&mut book, then.clone());
-        assert_eq!(observed(&book), expected, "{looked_at:?}");
+        let mut state = watching(looked_at);
+        assert_eq!(observed(&state), [0, 0, 0]);
+        take(&mut state, then.clone());
+        assert_eq!(observed(&state), expected, "{looked_at:?}");
     }
     // Long intervals are no outage.
-    let mut book = watching(Some(NOW - 900));
-    book.expect_pulls_every(Duration::from_secs(300));
-    take(&mut book, then.clone());
-    assert_eq!(observed(&book), [10, 5, 0]);
+    let mut state = watching(Some(NOW - 900));
+    state.expect_pulls_every(Duration::from_secs(300));
+    take(&mut state, then.clone());
+    assert_eq!(observed(&state), [10, 5, 0]);
     // What is read of a gap was listed before.
-    let mut book = watching(Some(NOW - 15));
-    book.progress.gap = Some(LOOKBACK);
-    take(&mut book, then);
-    assert_eq!(observed(&book), [0, 0, 10]);
+    let mut state = watching(Some(NOW - 15));
+    state.progress.gap = Some(LOOKBACK);
+    take(&mut state, then);
+    assert_eq!(observed(&state), [0, 0, 10]);
 }
 
 #[test]
 fn the_last_look_outlives_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (mut book, store) = open(&path).unwrap();
-    book.looked_at = Some(NOW - 7);
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+    let (mut state, store) = open(&path).unwrap();
+    state.looked_at = Some(NOW - 7);
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     assert_eq!(open(&path).unwrap().0.looked_at, Some(NOW - 7));
 }
 
 #[test]
 fn recent_calls_are_those_of_the_hour_before_the_frontier() {
-    let mut book = Book::default();
-    expect(&mut book);
-    book.progress.complete = true;
-    book.progress.known = Some(Window {
+    let mut state = TargetState::default();
+    expect(&mut state);
+    state.progress.complete = true;
+    state.progress.known = Some(Window {
         from: 10_000,
         to: 16_000,
     });
     // Uploaded at 10,000 and its id; every third is a text call.
     take(
-        &mut book,
+        &mut state,
         [2401, 2399, 2400, 6000, 6001, 4000].map(|id| record(id, 2)),
     );
     let seen = CallSet::default();
@@ -449,9 +454,9 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
         from: 12_000,
         to: 13_000,
     };
-    book.mark_missing(missed, |id| seen.contains(&id));
-    let recent = |book: &Book| {
-        let calls = book.published().calls.unwrap().recent;
+    state.mark_missing(missed, |id| seen.contains(&id));
+    let recent = |state: &TargetState| {
+        let calls = state.published().calls.unwrap().recent;
         calls
             .into_iter()
             .map(|(call_type, count)| (call_type.to_string(), count))
@@ -459,17 +464,17 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
     };
     let counts = |voice, text| vec![("voice".to_owned(), voice), ("text".to_owned(), text)];
     // 2399 and 2400 are an hour before and earlier; 6001 is after the frontier.
-    assert_eq!(recent(&book), counts(2, 1));
+    assert_eq!(recent(&state), counts(2, 1));
     // The frontier stands still before a gap.
-    book.progress.gap = Some(Window {
+    state.progress.gap = Some(Window {
         from: 13_000,
         to: 16_000,
     });
-    assert_eq!(recent(&book), counts(2, 1));
-    book.progress.known = Some(Window {
+    assert_eq!(recent(&state), counts(2, 1));
+    state.progress.known = Some(Window {
         from: 90_000,
         to: 99_000,
     });
-    book.progress.gap = None;
-    assert_eq!(recent(&book), counts(0, 0));
+    state.progress.gap = None;
+    assert_eq!(recent(&state), counts(0, 0));
 }

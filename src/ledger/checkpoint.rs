@@ -8,12 +8,14 @@ use crate::model::{CallType, Status, UnixSeconds};
 
 /// What a ledger needs besides its rows to go on where it was.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Marks {
+pub struct Checkpoint {
     closed_before: UnixSeconds,
     forgotten_before: UnixSeconds,
     calls: u64,
-    strange_types: Vec<i16>,
-    strange_statuses: Vec<i16>,
+    #[serde(rename = "strange_types")]
+    undocumented_types: Vec<i16>,
+    #[serde(rename = "strange_statuses")]
+    undocumented_statuses: Vec<i16>,
 }
 
 impl Ledger {
@@ -28,7 +30,7 @@ impl Ledger {
     }
 
     /// Rows of calls uploaded before `dropped` are dropped.
-    pub fn kept(&mut self, dropped: UnixSeconds) {
+    pub fn mark_committed(&mut self, dropped: UnixSeconds) {
         // More may have been forgotten since.
         if self.drop_below <= dropped {
             self.drop_below = 0;
@@ -37,7 +39,7 @@ impl Ledger {
 
     /// Rows of what has changed since the last time, in their order, which is the one that a store
     /// takes them up fastest in. If they cannot be kept,
-    /// [`Ledger::put_back`] has them come again.
+    /// [`Ledger::requeue`] has them come again.
     pub fn take_changes(&mut self) -> Vec<Row> {
         let Self { table, changed, .. } = self;
         let mut rows: Vec<Row> = changed
@@ -54,7 +56,7 @@ impl Ledger {
     }
 
     /// Rows that were taken, but not kept.
-    pub fn put_back(&mut self, rows: &[Row], removed: &[RowKey]) {
+    pub fn requeue(&mut self, rows: &[Row], removed: &[RowKey]) {
         for (key, _) in rows {
             if let Some(slot) = self.table.find(entry::row_id(*key)) {
                 self.note_change(slot);
@@ -64,18 +66,18 @@ impl Ledger {
     }
 
     /// What is to be kept besides the rows.
-    pub fn marks(&self) -> Marks {
-        Marks {
+    pub fn marks(&self) -> Checkpoint {
+        Checkpoint {
             closed_before: self.closed_before,
             forgotten_before: self.forgotten_before,
             calls: self.len() as u64,
-            strange_types: self
-                .strange_types
+            undocumented_types: self
+                .undocumented_types
                 .iter()
                 .map(|code| code.number())
                 .collect(),
-            strange_statuses: self
-                .strange_statuses
+            undocumented_statuses: self
+                .undocumented_statuses
                 .iter()
                 .map(|code| code.number())
                 .collect(),
@@ -98,17 +100,17 @@ impl Ledger {
     }
 
     /// Goes on from the marks that were kept with the rows; answers whether they belong together.
-    pub fn go_on(&mut self, marks: &Marks) -> bool {
+    pub fn resume(&mut self, marks: &Checkpoint) -> bool {
         let code = i64::from;
         self.closed_before = marks.closed_before;
         self.forgotten_before = marks.forgotten_before;
-        self.strange_types = marks
-            .strange_types
+        self.undocumented_types = marks
+            .undocumented_types
             .iter()
             .map(|n| CallType::from_number(code(*n)))
             .collect();
-        self.strange_statuses = marks
-            .strange_statuses
+        self.undocumented_statuses = marks
+            .undocumented_statuses
             .iter()
             .map(|n| Status::from_number(code(*n)))
             .collect();

@@ -9,7 +9,7 @@ use crate::model::{CallId, Measure, Role, UnixSeconds};
 
 /// A scalar in whatever dress it came.
 #[derive(Default, Debug, PartialEq)]
-pub(super) enum Loose<'de> {
+pub(super) enum Lenient<'de> {
     /// Missing or null.
     #[default]
     Null,
@@ -20,7 +20,7 @@ pub(super) enum Loose<'de> {
     Other,
 }
 
-impl Loose<'_> {
+impl Lenient<'_> {
     pub(super) fn into_text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.into_owned()),
@@ -100,7 +100,7 @@ impl Loose<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Loose<'de> {
+impl<'de> Deserialize<'de> for Lenient<'de> {
     /// By way of the raw text: `1e999` is JSON, but no number that serde_json would read, and one
     /// such value must not cost the page.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::wire::{Envelope, Unreadable};
+use super::response::{Envelope, Unreadable};
 
 /// The lifetime that is asked for, and assumed where the answer's own cannot be used: the vendor's
 /// usual.
@@ -14,22 +14,22 @@ pub const USUAL_LIFETIME: Duration = Duration::from_secs(600);
 /// ends sooner is renewed when it is refused.
 const UNTOLD_LIFETIME: Duration = Duration::from_secs(3300);
 /// No lifetime is taken for shorter, or every request would ask for a token.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 /// Nor for longer: the vendor's longest is an hour.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// What the token service gave.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct TokenResponse {
     /// The bare token.
     pub token: String,
     /// Counted from the receipt on the local clock: `CreateTime` is the vendor's.
     pub lifetime: Duration,
 }
 
-impl fmt::Debug for Grant {
+impl fmt::Debug for TokenResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grant")
+        f.debug_struct("TokenResponse")
             .field("token", &"***")
             .field("lifetime", &self.lifetime)
             .finish()
@@ -42,7 +42,7 @@ impl fmt::Debug for Grant {
 ///
 /// If there is no usable token. The texts quote nothing but the vendor's own error: a
 /// body that cannot be read may hold a token all the same.
-pub fn parse_grant(body: &[u8]) -> Result<Grant, Unreadable> {
+pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, Unreadable> {
     let answer: Value = serde_json::from_slice(body).map_err(|error| {
         Unreadable::Body(format!(
             "not JSON (line {}, column {})",
@@ -86,11 +86,11 @@ pub fn parse_grant(body: &[u8]) -> Result<Grant, Unreadable> {
             .ok()
             .filter(|seconds| *seconds > 0.0)
             .map_or(USUAL_LIFETIME, |seconds| {
-                let seconds = seconds.min(LONGEST_LIFETIME.as_secs_f64());
-                Duration::from_secs_f64(seconds).max(SHORTEST_LIFETIME)
+                let seconds = seconds.min(MAX_LIFETIME.as_secs_f64());
+                Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
             }),
     };
-    Ok(Grant { token, lifetime })
+    Ok(TokenResponse { token, lifetime })
 }
 
 /// A string or a number that is not blank.
@@ -109,13 +109,16 @@ mod tests {
 
     fn lifetime(field: &str) -> u128 {
         let body = format!(r#"{{"AccessToken": "t"{field}}}"#);
-        parse_grant(body.as_bytes()).unwrap().lifetime.as_millis()
+        parse_token_response(body.as_bytes())
+            .unwrap()
+            .lifetime
+            .as_millis()
     }
 
     #[test]
     fn reads_the_vendor_s_sample() {
         let sample = include_bytes!("../../tests/fixtures/token-response.json");
-        let grant = parse_grant(sample).unwrap();
+        let grant = parse_token_response(sample).unwrap();
         assert_eq!(grant.token, "zzzzzzzzzzzzzzzzzz");
         assert_eq!(grant.lifetime, Duration::from_secs(600));
     }
@@ -123,7 +126,7 @@ mod tests {
     #[test]
     fn token_and_lifetime_are_found_under_each_name_as_either_type() {
         for name in ["AccessToken", "accessToken", "access_token"] {
-            let grant = parse_grant(format!(r#"{{"{name}": "t"}}"#).as_bytes()).unwrap();
+            let grant = parse_token_response(format!(r#"{{"{name}": "t"}}"#).as_bytes()).unwrap();
             assert_eq!(grant.token, "t", "{name}");
         }
         for name in ["Expires", "expires", "expiresIn", "expires_in"] {
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_told_apart_and_not_quoted() {
-        let read = |body: &str| parse_grant(body.as_bytes()).unwrap_err();
+        let read = |body: &str| parse_token_response(body.as_bytes()).unwrap_err();
         for (body, told) in [
             (
                 r#"{"resultCode": "0300028", "resultDesc": "no right"}"#,

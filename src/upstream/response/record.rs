@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::data::{Rows, otherwise_none, skip_seq};
-use super::loose::Loose;
+use super::lenient::Lenient;
 use super::{example, next_key};
 use crate::model::{CallType, Manual, Measures, Record, Rejection, Speech, Status};
 
@@ -48,27 +48,27 @@ impl<'de> Deserialize<'de> for Row<'de> {
 /// The fields of a call that are used, as they came.
 #[derive(Default)]
 pub(super) struct Fields<'de> {
-    call_uuid: Loose<'de>,
-    call_id: Loose<'de>,
-    upload_time: Loose<'de>,
-    call_type: Loose<'de>,
-    status: Loose<'de>,
-    duration: Loose<'de>,
+    call_uuid: Lenient<'de>,
+    call_id: Lenient<'de>,
+    upload_time: Lenient<'de>,
+    call_type: Lenient<'de>,
+    status: Lenient<'de>,
+    duration: Lenient<'de>,
     left: SpeechFields<'de>,
     right: SpeechFields<'de>,
-    manual: [Loose<'de>; 3],
+    manual: [Lenient<'de>; 3],
 }
 
 #[derive(Default)]
 struct SpeechFields<'de> {
-    channel: Loose<'de>,
-    speed: Loose<'de>,
-    silence: Loose<'de>,
-    ratio: Loose<'de>,
+    channel: Lenient<'de>,
+    speed: Lenient<'de>,
+    silence: Lenient<'de>,
+    ratio: Lenient<'de>,
 }
 
 impl<'de> Fields<'de> {
-    fn place(&mut self, key: &str) -> Option<&mut Loose<'de>> {
+    fn place(&mut self, key: &str) -> Option<&mut Lenient<'de>> {
         Some(match key {
             "call_uuid" => &mut self.call_uuid,
             "call_id" => &mut self.call_id,
@@ -106,7 +106,7 @@ impl<'de> Fields<'de> {
             });
         };
         let mut bad = Vec::new();
-        let mut measure = |name: &'static str, value: &Loose<'_>| {
+        let mut measure = |name: &'static str, value: &Lenient<'_>| {
             value.measure().unwrap_or_else(|()| {
                 bad.push(name);
                 None

@@ -7,19 +7,19 @@ use tokio::time::Instant;
 /// The first wait after a failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest wait that failures alone lead to.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Holds pulls apart: by the configured interval, by a backoff after failures, by what the vendor
 /// asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Gate {
+pub struct Backoff {
     not_before: Option<Instant>,
     failures: u32,
 }
 
-impl Gate {
+impl Backoff {
     /// Whether a pull may start.
-    pub fn is_open(&self, now: Instant) -> bool {
+    pub fn is_ready(&self, now: Instant) -> bool {
         self.not_before.is_none_or(|time| now >= time)
     }
 
@@ -41,7 +41,7 @@ impl Gate {
         let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(5));
         // A vendor that asks for no wait at all is no reason to hammer it.
         let asked = retry_after.filter(|wait| !wait.is_zero());
-        let backoff = asked.unwrap_or(doubled.min(LONGEST_BACKOFF));
+        let backoff = asked.unwrap_or(doubled.min(MAX_BACKOFF));
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(now + backoff.max(interval));
     }
@@ -54,24 +54,24 @@ mod tests {
     #[test]
     fn failures_hold_the_next_pull_off_longer_each_time() {
         let now = Instant::now();
-        let mut gate = Gate::default();
-        assert!(gate.is_open(now));
+        let mut backoff = Backoff::default();
+        assert!(backoff.is_ready(now));
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            gate.failed(now, Duration::ZERO, None);
-            assert!(!gate.is_open(now + Duration::from_millis(seconds * 1000 - 1)));
-            assert!(gate.is_open(now + Duration::from_secs(seconds)));
+            backoff.failed(now, Duration::ZERO, None);
+            assert!(!backoff.is_ready(now + Duration::from_millis(seconds * 1000 - 1)));
+            assert!(backoff.is_ready(now + Duration::from_secs(seconds)));
         }
-        gate.failed(now, Duration::ZERO, Some(Duration::from_secs(300)));
-        assert!(!gate.is_open(now + Duration::from_secs(299)));
-        assert!(gate.is_open(now + Duration::from_secs(300)));
-        gate.failed(now, Duration::ZERO, Some(Duration::ZERO));
-        assert!(!gate.is_open(now + Duration::from_secs(29)));
-        gate.succeeded(now, Duration::from_secs(15));
-        assert!(!gate.is_open(now + Duration::from_secs(14)));
-        assert!(gate.is_open(now + Duration::from_secs(15)));
-        gate.failed(now, Duration::from_secs(15), None);
+        backoff.failed(now, Duration::ZERO, Some(Duration::from_secs(300)));
+        assert!(!backoff.is_ready(now + Duration::from_secs(299)));
+        assert!(backoff.is_ready(now + Duration::from_secs(300)));
+        backoff.failed(now, Duration::ZERO, Some(Duration::ZERO));
+        assert!(!backoff.is_ready(now + Duration::from_secs(29)));
+        backoff.succeeded(now, Duration::from_secs(15));
+        assert!(!backoff.is_ready(now + Duration::from_secs(14)));
+        assert!(backoff.is_ready(now + Duration::from_secs(15)));
+        backoff.failed(now, Duration::from_secs(15), None);
         assert!(
-            !gate.is_open(now + Duration::from_secs(14)),
+            !backoff.is_ready(now + Duration::from_secs(14)),
             "the interval holds as well"
         );
     }

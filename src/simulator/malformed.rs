@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::chance::unit;
 use super::faults::WireFaults;
+use super::random::unit;
 use super::rows::RowFaults;
 use super::wire::Row;
 

@@ -14,27 +14,27 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use super::failure::Told;
-use super::quote::Secrets;
+use super::diagnose::{self, ConfigKeys};
+use super::failure::Diagnosis;
+use super::redact::Secrets;
 use super::settings::{BuildError, ClientSettings, ProxySettings};
-use super::trust::Trust;
-use super::unreachable::{self, Blame};
+use super::tls::Trust;
 use super::{Api, Error, ErrorKind};
 
 /// Addresses of one name that are tried.
-const MOST_ADDRESSES: usize = 8;
+const MAX_ADDRESSES: usize = 8;
 
 /// The ways to the token service and to the list of calls.
 #[derive(Debug)]
-pub struct Ways {
+pub struct Endpoints {
     /// Where tokens come from, or the proxy where there is one.
-    pub token: Way,
+    pub token: Endpoint,
     /// Where the list of calls is, if that is another host, port or scheme.
-    pub details: Option<Way>,
+    pub details: Option<Endpoint>,
 }
 
 /// The way to one host.
-pub struct Way {
+pub struct Endpoint {
     /// The key of the configuration that holds its address.
     pub key: &'static str,
     is_to_proxy: bool,
@@ -55,7 +55,7 @@ pub struct Connection {
     pub failed: Vec<(SocketAddr, String)>,
 }
 
-impl Ways {
+impl Endpoints {
     /// The ways that a client with these settings takes. Blocks for as long as reading a `ca_file` takes.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Ways {
     /// If `ca_file` cannot be used.
     pub fn new(settings: &ClientSettings, trust: &Trust) -> Result<Self, BuildError> {
         let tls = Arc::new(trust.tls(settings.ca_file.as_deref())?);
-        let way = |key, url: &Url, is_to_proxy| Way {
+        let way = |key, url: &Url, is_to_proxy| Endpoint {
             key,
             is_to_proxy,
             host: url
@@ -94,7 +94,7 @@ impl Ways {
     }
 }
 
-impl Way {
+impl Endpoint {
     /// Whether the way ends at a proxy, through which all the rest goes.
     pub fn is_to_proxy(&self) -> bool {
         self.is_to_proxy
@@ -146,7 +146,7 @@ impl Way {
             Ok(Err(error)) => self.quote(&error.to_string()),
             Err(_) => format!("no answer within {:?}", self.limit),
         };
-        let mut told = unreachable::unresolved(&reason, self.key);
+        let mut told = diagnose::unresolved(&reason, self.key);
         told.what = format!("{name} cannot be resolved ({reason})");
         Err(failure(ErrorKind::Connect, told))
     }
@@ -162,7 +162,7 @@ impl Way {
         let mut failed: Vec<(SocketAddr, String)> = Vec::new();
         // Of the first address: the others are mostly there in case that it fails.
         let mut first = None;
-        let tried = addresses.len().min(MOST_ADDRESSES);
+        let tried = addresses.len().min(MAX_ADDRESSES);
         for (index, ip) in addresses[..tried].iter().enumerate() {
             let address = SocketAddr::new(*ip, self.port);
             let left = deadline.saturating_duration_since(Instant::now());
@@ -181,7 +181,7 @@ impl Way {
                 }
                 Err(_) => {
                     let why = format!("no answer within {limit:.1?}");
-                    let told = unreachable::silent(&why, self.key);
+                    let told = diagnose::silent(&why, self.key);
                     (ErrorKind::Timeout, why, told)
                 }
             };
@@ -190,7 +190,7 @@ impl Way {
         }
         let (kind, mut told) = first.unwrap_or((
             ErrorKind::Connect,
-            unreachable::unresolved("it has no address", self.key),
+            diagnose::unresolved("it has no address", self.key),
         ));
         let each: Vec<String> = failed
             .iter()
@@ -217,7 +217,7 @@ impl Way {
             Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| {
                 let what = "TLS: no certificate can be for this host name";
                 let cause = format!("the host in {} is misspelled", self.key);
-                failure(ErrorKind::Connect, Told::new(what, cause))
+                failure(ErrorKind::Connect, Diagnosis::new(what, cause))
             })?,
         };
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name, connection.stream);
@@ -230,7 +230,7 @@ impl Way {
             Ok(Err(error)) => Err(failure(ErrorKind::Connect, self.explain(&error))),
             Err(_) => Err(failure(
                 ErrorKind::Timeout,
-                Told::new(
+                Diagnosis::new(
                     format!(
                         "TLS: no answer to its first message within {:?}",
                         self.limit
@@ -245,13 +245,13 @@ impl Way {
         }
     }
 
-    fn explain(&self, error: &io::Error) -> Told {
-        let blame = Blame {
+    fn explain(&self, error: &io::Error) -> Diagnosis {
+        let blame = ConfigKeys {
             peer: self.key,
             certificate: self.key,
         };
-        let not_http = || Told::new("what answers there does not speak HTTP", "");
-        unreachable::explain(error, true, blame, &|text| self.quote(text), not_http)
+        let not_http = || Diagnosis::new("what answers there does not speak HTTP", "");
+        diagnose::explain(error, true, blame, &|text| self.quote(text), not_http)
     }
 
     fn quote(&self, text: &str) -> String {
@@ -259,9 +259,9 @@ impl Way {
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way")
+        f.debug_struct("Endpoint")
             .field("key", &self.key)
             .field("host", &self.host())
             .field("port", &self.port)
@@ -270,7 +270,7 @@ impl fmt::Debug for Way {
     }
 }
 
-fn failure(kind: ErrorKind, told: Told) -> Error {
+fn failure(kind: ErrorKind, told: Diagnosis) -> Error {
     Error {
         kind,
         message: told.what,
@@ -283,8 +283,8 @@ fn failure(kind: ErrorKind, told: Told) -> Error {
 mod tests {
     use super::*;
 
-    fn way(port: u16) -> Way {
-        Way {
+    fn way(port: u16) -> Endpoint {
+        Endpoint {
             key: "endpoint",
             is_to_proxy: false,
             host: Host::Domain("vendor.invalid".into()),
@@ -317,6 +317,6 @@ mod tests {
         let cause = error.likely_cause.unwrap();
         assert!(cause.contains("nothing listens there"), "{cause}");
         let many = way(port).connect(&[V4; 20]).await.unwrap_err();
-        assert_eq!(many.message.matches("refused").count(), MOST_ADDRESSES);
+        assert_eq!(many.message.matches("refused").count(), MAX_ADDRESSES);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{page, reasons};
 use crate::model::{Measures, Rejection};
-use crate::upstream::wire::{PageRules, Unreadable, parse_page};
+use crate::upstream::response::{PageRules, Unreadable, parse_page};
 use crate::upstream::{Page, Rejected};
 
 fn read(body: &str, page: u32) -> Result<Page, Unreadable> {

@@ -9,9 +9,9 @@ use redb::backends::InMemoryBackend;
 use redb::{BackendError, Builder, StorageBackend};
 
 use super::*;
-use crate::store::backend::MustLock;
 use crate::store::explain::explain;
-use crate::store::place::file_system_in;
+use crate::store::locking::MustLock;
+use crate::store::path::file_system_in;
 
 /// Memory whose locks answer as those of a file system do.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ fn what_is_no_file_is_named_and_left_alone() {
     assert!(!text.contains("in use"), "{text}");
     // It is mounted now: a ledger behind a link is as good as any.
     fs::create_dir(elsewhere.parent().unwrap()).unwrap();
-    load(Medium::File(elsewhere.clone())).unwrap();
+    load(Backend::File(elsewhere.clone())).unwrap();
     assert_eq!(content_of(&path).0.len(), 0);
     fs::remove_file(&path).unwrap();
 
@@ -199,7 +199,7 @@ fn mode(path: &Path) -> u32 {
 fn nobody_else_may_read_a_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     assert_eq!(mode(&path), 0o600);
     drop(store);
     for before in [0o644, 0o666, 0o640, 0o700, 0o600] {

@@ -11,7 +11,7 @@ const MAX_SLOTS: f64 = 1000.0;
 /// It looks back over a window of time instead of filling a bucket: a full bucket lets twice the
 /// rate through in its first second, and the vendor answers that with 429.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     /// When each of the last slots began, oldest first; at most `slots`.
     taken: VecDeque<Instant>,
     slots: usize,
@@ -19,7 +19,7 @@ pub struct Pace {
     span: Duration,
 }
 
-impl Pace {
+impl RateLimiter {
     /// `per_second` is held between one in a quarter of an hour and a million; a number that is
     /// none counts as the slowest.
     pub fn new(per_second: f64) -> Self {
@@ -53,7 +53,7 @@ mod tests {
     /// Begin of each slot, in seconds, for callers that ask at these times.
     fn slots(per_second: f64, asked: &[f64]) -> Vec<f64> {
         let start = Instant::now();
-        let mut pace = Pace::new(per_second);
+        let mut pace = RateLimiter::new(per_second);
         asked
             .iter()
             .map(|at| pace.next(start + Duration::from_secs_f64(*at)))

@@ -45,29 +45,30 @@ fn two_thousand_pending_calls_that_are_as_they_were_cost_nothing() {
     let written = Arc::clone(&disk.written);
     let taken = || written.swap(0, Ordering::Relaxed);
     let open = move || -> Box<dyn StorageBackend> { Box::new(disk.clone()) };
-    let (mut book, store) = Book::open(Medium::Other("memory".into(), Box::new(open))).unwrap();
-    expect(&mut book);
+    let (mut state, store) =
+        TargetState::open(Backend::Other("memory".into(), Box::new(open))).unwrap();
+    expect(&mut state);
     let status = |id: u32| if id.is_multiple_of(50) { 0 } else { 2 };
-    let pending = |book: &mut Book| {
+    let pending = |state: &mut TargetState| {
         let read = (0..100_000).step_by(50).map(|id| record(id, 0));
-        take(book, read);
-        let changes = book.take_changes(NOW).unwrap();
+        take(state, read);
+        let changes = state.take_changes(NOW).unwrap();
         store.commit(&changes).unwrap();
-        book.kept(&changes);
+        state.mark_committed(&changes);
         changes.rows.len()
     };
-    take(&mut book, (0..100_000).map(|id| record(id, status(id))));
-    assert_eq!(pending(&mut book), 100_000);
+    take(&mut state, (0..100_000).map(|id| record(id, status(id))));
+    assert_eq!(pending(&mut state), 100_000);
     taken();
     for _ in 0..5 {
-        assert_eq!(pending(&mut book), 0);
+        assert_eq!(pending(&mut state), 0);
         // The state alone.
         let bytes = taken();
         assert!(bytes < 60_000, "{bytes}");
     }
     // Ten of them have moved on.
-    take(&mut book, (0..500).step_by(50).map(|id| record(id, 3)));
-    let changes = book.take_changes(NOW).unwrap();
+    take(&mut state, (0..500).step_by(50).map(|id| record(id, 3)));
+    let changes = state.take_changes(NOW).unwrap();
     assert_eq!(changes.rows.len(), 10);
     store.commit(&changes).unwrap();
     let bytes = taken();

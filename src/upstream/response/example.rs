@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::loose::Loose;
+use super::lenient::Lenient;
 
 /// Fields that are named.
 const MAX_FIELDS: usize = 12;
@@ -39,12 +39,12 @@ pub(super) fn no_identity(row: &str) -> String {
 }
 
 /// A call without a usable time. A time says nothing about a person, so it is shown.
-pub(super) fn no_time(time: &Loose<'_>) -> String {
+pub(super) fn no_time(time: &Lenient<'_>) -> String {
     let text = match time {
-        Loose::Null => return "a call has no upload_time".to_owned(),
-        Loose::Other => return "upload_time is not a number".to_owned(),
-        Loose::Integer(number) => Cow::from(number.to_string()),
-        Loose::Text(text) => Cow::from(text.trim()),
+        Lenient::Null => return "a call has no upload_time".to_owned(),
+        Lenient::Other => return "upload_time is not a number".to_owned(),
+        Lenient::Integer(number) => Cow::from(number.to_string()),
+        Lenient::Text(text) => Cow::from(text.trim()),
     };
     let is_time = |c: char| c.is_ascii_digit() || "+-:./TZe ".contains(c);
     if text.is_empty() || text.len() > MAX_CHARS || !text.chars().all(is_time) {
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_time_is_shown_with_what_it_may_be() {
-        let text = |text: &'static str| Loose::Text(text.into());
+        let text = |text: &'static str| Lenient::Text(text.into());
         for (time, told) in [
             (
-                Loose::Integer(1_622_633_782_000),
+                Lenient::Integer(1_622_633_782_000),
                 "is 1622633782000: milliseconds?",
             ),
             (text("1622633782000"), "is 1622633782000: milliseconds?"),
@@ -142,10 +142,10 @@ mod tests {
                 text("2021-06-02 11:36:22"),
                 "is 2021-06-02 11:36:22: a date?",
             ),
-            (Loose::Integer(0), "is 0 (expected"),
+            (Lenient::Integer(0), "is 0 (expected"),
             (text("Wang Fang"), "is a text"),
-            (Loose::Null, "has no upload_time"),
-            (Loose::Other, "is not a number"),
+            (Lenient::Null, "has no upload_time"),
+            (Lenient::Other, "is not a number"),
         ] {
             let example = no_time(&time);
             assert!(example.contains(told), "{example}");

@@ -48,10 +48,10 @@ fn series(text: &str, without: &[(&str, &str)]) -> BTreeMap<String, f64> {
 fn the_ledger_of_an_older_build_opens_with_its_numbers() {
     let directory = tempfile::tempdir().unwrap();
     let path = ledger(&directory);
-    let (mut book, store) = open(&path).unwrap();
+    let (mut state, store) = open(&path).unwrap();
     // Not kept by the older build: the end of what it had read.
-    assert_eq!(book.looked_at, book.progress.known.map(|known| known.to));
-    let shown = exposition(&book);
+    assert_eq!(state.looked_at, state.progress.known.map(|known| known.to));
+    let shown = exposition(&state);
     let value = |name: &str| {
         let found = shown.lines().find_map(|line| line.strip_prefix(name));
         found
@@ -121,10 +121,10 @@ fn the_ledger_of_an_older_build_opens_with_its_numbers() {
     );
 
     // As it is written now, it says the same.
-    store.commit(&book.take_changes(NOW).unwrap()).unwrap();
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
     let (again, _store) = open(&path).unwrap();
-    assert_same(&book, &again);
+    assert_same(&state, &again);
 }
 
 /// A state without native histograms and the beginning of the counting, as the first builds
@@ -147,12 +147,12 @@ fn poorer(state: &str) -> String {
 #[test]
 fn a_file_of_a_version_that_kept_less_is_read_on() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, book) = written(&directory);
+    let (path, state) = written(&directory);
     {
         let database = Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
         {
-            let mut notes = transaction.open_table(NOTES).unwrap();
+            let mut notes = transaction.open_table(META).unwrap();
             let state = notes.remove("state").unwrap().unwrap();
             let old = poorer(std::str::from_utf8(state.value()).unwrap());
             drop(state);
@@ -162,7 +162,7 @@ fn a_file_of_a_version_that_kept_less_is_read_on() {
     }
     let (mut again, store) = open(&path).unwrap();
     // Nothing that was kept is lost, and nothing is made up.
-    assert_eq!(exposition(&again), exposition(&book));
+    assert_eq!(exposition(&again), exposition(&state));
     assert_eq!(again.counted_from, None);
     assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
     take(&mut again, (400..500).map(|id| record(id, 2)));

@@ -10,8 +10,8 @@ use serde::de::{
 use serde_json::value::RawValue;
 use tracing::debug;
 
-use super::loose::Loose;
-use super::row::Row;
+use super::lenient::Lenient;
+use super::record::Row;
 use super::{example, next_key};
 use crate::model::Rejection;
 use crate::upstream::{Page, Rejected};
@@ -43,7 +43,7 @@ macro_rules! scalars_none {
 /// The same, null included.
 macro_rules! otherwise_none {
     () => {
-        crate::upstream::wire::data::scalars_none!();
+        crate::upstream::response::data::scalars_none!();
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
             Ok(Default::default())
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Paging {
                 let mut paging = Paging::default();
                 while let Some(key) = next_key(&mut map)? {
                     if key == "total" {
-                        let total = map.next_value::<Loose>()?.integer();
+                        let total = map.next_value::<Lenient>()?.integer();
                         paging.0 = total.and_then(|total| u64::try_from(total).ok());
                     } else {
                         map.next_value::<IgnoredAny>()?;

@@ -34,7 +34,7 @@ impl Sum {
 /// The state of a window at a time. "Ever listed" means that there was a time by now at which the
 /// call was in the list; the life of a deleted call ends with its deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Truth {
+pub struct Expected {
     /// First upload time of the window, unix seconds.
     pub from: u32,
     /// Its end, and the time of this truth, unix seconds.
@@ -61,7 +61,7 @@ pub struct Truth {
     pub ratio: BTreeMap<Role, Sum>,
 }
 
-impl Truth {
+impl Expected {
     fn add(&mut self, call: &Call<'_>, now: u32) {
         let kind = call.call_type();
         if call.visible_at() > now {
@@ -120,11 +120,11 @@ fn count(counts: &mut ByStatus, kind: u8, status: u16) {
 
 impl World {
     /// The truth at `now` about calls uploaded from `from` to `now`, both included.
-    pub fn truth(&mut self, from: u32, now: u32) -> Truth {
-        let mut truth = Truth {
+    pub fn truth(&mut self, from: u32, now: u32) -> Expected {
+        let mut truth = Expected {
             from,
             now,
-            ..Truth::default()
+            ..Expected::default()
         };
         for call in self.calls(from, now, now) {
             truth.add(&call, now);

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::UnixTime;
 
-use super::failure::Told;
+use super::failure::Diagnosis;
 
 /// The keys of the configuration that can be to blame.
 #[derive(Clone, Copy)]
-pub(super) struct Blame {
+pub(super) struct ConfigKeys {
     /// Whom the connection is made to.
     pub(super) peer: &'static str,
     /// Who shows a certificate.
@@ -23,10 +23,10 @@ pub(super) struct Blame {
 pub(super) fn explain(
     error: &(dyn StdError + 'static),
     connecting: bool,
-    blame: Blame,
+    blame: ConfigKeys,
     quote: &dyn Fn(&str) -> String,
-    not_http: impl FnOnce() -> Told,
-) -> Told {
+    not_http: impl FnOnce() -> Diagnosis,
+) -> Diagnosis {
     let text = || quote(&root(error).to_string());
     let peer = blame.peer;
     match cause(error) {
@@ -34,22 +34,24 @@ pub(super) fn explain(
         Cause::Tls(error) => untrusted(&error, blame.certificate),
         Cause::Dns => unresolved(&text(), peer),
         Cause::Proxy { wants_credentials } => refused_tunnel(wants_credentials, peer),
-        Cause::Io(io::ErrorKind::ConnectionRefused) => Told::new(
+        Cause::Io(io::ErrorKind::ConnectionRefused) => Diagnosis::new(
             "the connection was refused",
             format!(
                 "nothing listens there; check host and port of {peer}, and that no firewall refuses"
             ),
         ),
-        Cause::Io(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => Told::new(
-            format!("there is no route to the host of {peer}"),
-            "this machine's network is down or lacks a route there",
-        ),
-        Cause::Io(io::ErrorKind::PermissionDenied) => Told::new(
+        Cause::Io(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {
+            Diagnosis::new(
+                format!("there is no route to the host of {peer}"),
+                "this machine's network is down or lacks a route there",
+            )
+        }
+        Cause::Io(io::ErrorKind::PermissionDenied) => Diagnosis::new(
             "this machine does not allow the connection",
             "a firewall on this machine, or the sandbox that cec_exporter runs in, forbids it",
         ),
         Cause::Io(io::ErrorKind::TimedOut) => silent("no connection came", peer),
-        Cause::Io(_) | Cause::Other if !connecting => Told::new(
+        Cause::Io(_) | Cause::Other if !connecting => Diagnosis::new(
             "the connection broke before an answer came",
             format!(
                 "the vendor, or a firewall or proxy on the way, closed it; if it stays, check \
@@ -60,14 +62,14 @@ pub(super) fn explain(
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::UnexpectedEof,
-        ) => Told::new(
+        ) => Diagnosis::new(
             "the connection was closed at once",
             format!(
                 "a firewall on the way ends it, or something else than the vendor answers there; \
                  check scheme, host and port of {peer}"
             ),
         ),
-        Cause::Io(_) | Cause::Other => Told::new(
+        Cause::Io(_) | Cause::Other => Diagnosis::new(
             format!("no connection ({})", text()),
             format!("host or port of {peer} cannot be reached from this machine"),
         ),
@@ -75,16 +77,16 @@ pub(super) fn explain(
 }
 
 /// A name without an address. `text` is what the resolver said.
-pub(super) fn unresolved(text: &str, key: &str) -> Told {
-    Told::new(
+pub(super) fn unresolved(text: &str, key: &str) -> Diagnosis {
+    Diagnosis::new(
         format!("its host name cannot be resolved ({text})"),
         format!("the host in {key} is misspelled, or this machine's DNS does not work"),
     )
 }
 
 /// Nobody answers, not even with a refusal.
-pub(super) fn silent(what: &str, key: &str) -> Told {
-    Told::new(
+pub(super) fn silent(what: &str, key: &str) -> Diagnosis {
+    Diagnosis::new(
         what,
         format!(
             "a firewall may be dropping packets, or nothing answers there; check host and port of \
@@ -94,16 +96,16 @@ pub(super) fn silent(what: &str, key: &str) -> Told {
 }
 
 /// A proxy that does not let a TLS connection through.
-fn refused_tunnel(wants_credentials: bool, key: &str) -> Told {
+fn refused_tunnel(wants_credentials: bool, key: &str) -> Diagnosis {
     match wants_credentials {
-        true => Told::new(
+        true => Diagnosis::new(
             "the proxy wants credentials (407)",
             format!(
                 "user or password in {key} is missing or wrong; or the proxy takes only NTLM or \
                  Kerberos, which needs a local proxy that speaks it, such as cntlm"
             ),
         ),
-        false => Told::new(
+        false => Diagnosis::new(
             "the proxy refused to connect to the vendor",
             format!(
                 "the proxy of {key} does not allow the vendor's host or port, or cannot reach it; \
@@ -186,29 +188,29 @@ pub(super) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError
 }
 
 /// Why a TLS handshake failed.
-fn untrusted(error: &rustls::Error, key: &str) -> Told {
+fn untrusted(error: &rustls::Error, key: &str) -> Diagnosis {
     use rustls::CertificateError as Bad;
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
     const CLOCK: &str = "or the clock of this machine is wrong";
     match error {
-        InvalidCertificate(Bad::UnknownIssuer) => Told::new(
+        InvalidCertificate(Bad::UnknownIssuer) => Diagnosis::new(
             "TLS: its certificate comes from an authority that is not trusted here",
             "the authority is a private one: name its certificate in ca_file; or something on the \
              way shows a certificate of its own",
         ),
-        InvalidCertificate(Bad::Expired) => Told::new(
+        InvalidCertificate(Bad::Expired) => Diagnosis::new(
             "TLS: its certificate has expired",
             format!("the vendor has not renewed it, {CLOCK}"),
         ),
-        InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => Told::new(
+        InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => Diagnosis::new(
             format!("TLS: its certificate has expired on {}", date(*not_after)),
             format!("the vendor has not renewed it, {CLOCK}"),
         ),
-        InvalidCertificate(Bad::NotValidYet) => Told::new(
+        InvalidCertificate(Bad::NotValidYet) => Diagnosis::new(
             "TLS: its certificate is not valid yet",
             format!("it is too new, {CLOCK}"),
         ),
-        InvalidCertificate(Bad::NotValidYetContext { not_before, .. }) => Told::new(
+        InvalidCertificate(Bad::NotValidYetContext { not_before, .. }) => Diagnosis::new(
             format!(
                 "TLS: its certificate is not valid before {}",
                 date(*not_before)
@@ -218,42 +220,44 @@ fn untrusted(error: &rustls::Error, key: &str) -> Told {
         InvalidCertificate(Bad::NotValidForNameContext { presented, .. })
             if presented.is_empty() =>
         {
-            Told::new(
+            Diagnosis::new(
                 "TLS: its certificate names no host (a common name alone does not count)",
                 "the certificate is made the old way: have one made with a subjectAltName",
             )
         }
-        InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => Told::new(
-            "TLS: its certificate is for another host name",
-            format!("{key} names the host otherwise than its certificate does"),
-        ),
+        InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            Diagnosis::new(
+                "TLS: its certificate is for another host name",
+                format!("{key} names the host otherwise than its certificate does"),
+            )
+        }
         InvalidCertificate(
             Bad::UnsupportedSignatureAlgorithmContext { .. }
             | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-        ) => Told::new(
+        ) => Diagnosis::new(
             "TLS: its certificate is signed in a way that is no longer accepted, such as SHA-1",
             "the certificate is old or made by old software: have a new one made, signed with \
              SHA-256",
         ),
-        InvalidCertificate(other) => Told::new(
+        InvalidCertificate(other) => Diagnosis::new(
             match is_authority(other) {
                 true => "TLS: it shows the certificate of an authority as its own",
                 false => "TLS: its certificate was not accepted",
             },
             "it is not made for a server, or damaged; a private authority's belongs into ca_file",
         ),
-        InvalidMessage(_) => Told::new(
+        InvalidMessage(_) => Diagnosis::new(
             "TLS: what answers there does not speak it",
             format!("scheme or port of {key} is wrong"),
         ),
-        AlertReceived(alert) => Told::new(
+        AlertReceived(alert) => Diagnosis::new(
             format!("TLS: the other side ended the handshake ({alert:?})"),
             format!(
                 "it does not serve the host name in {key}, speaks only other versions of TLS, or \
                  wants a client certificate"
             ),
         ),
-        other => Told::new(
+        other => Diagnosis::new(
             format!("TLS: the handshake failed ({other})"),
             format!("what answers there speaks another TLS; check host and port of {key}"),
         ),

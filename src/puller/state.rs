@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ledger, Marks, Observed};
+use crate::ledger::{Checkpoint, Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::Source;
 use crate::metrics::tallies::{Stored, Tallies};
@@ -13,7 +13,7 @@ use crate::model::{CallId, CallType, Event, Rejection, Status, UnixSeconds, Wind
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
 use crate::puller::skipped::{Skipped, SkippedWindows};
-use crate::store::{Changes, FileStore, Key, Medium, StoreError};
+use crate::store::{Backend, Changes, FileStore, Key, StoreError};
 use crate::upstream::{Page, Rejected};
 
 /// Seconds after which a frontier is written that moved alone.
@@ -21,11 +21,11 @@ const FRONTIER_INTERVAL: UnixSeconds = 60;
 
 /// What is kept beside the rows of the calls.
 #[derive(Serialize, Deserialize)]
-struct State<T> {
-    marks: Marks,
+struct StoredState<T> {
+    marks: Checkpoint,
     progress: Progress,
     tallies: T,
-    /// Not in files of builds before 0.1.0, which [`Book::open`] allows for.
+    /// Not in files of builds before 0.1.0, which [`TargetState::open`] allows for.
     #[serde(default)]
     looked_at: Option<UnixSeconds>,
     /// Not in files that were written before it was kept; nobody can tell it any more.
@@ -38,7 +38,7 @@ struct State<T> {
 /// The least time for which nobody may have looked at the list before a time that is measured by
 /// looking at it, such as a call's processing time, is no longer observed. Prometheus gives up a
 /// series that has not been scraped for as long.
-const LONGEST_UNWATCHED: UnixSeconds = 300;
+const MAX_UNWATCHED: UnixSeconds = 300;
 /// The same in pull intervals, where those are long.
 const UNWATCHED_INTERVALS: u32 = 3;
 /// The seconds before the frontier whose calls are recent.
@@ -49,7 +49,7 @@ fn damaged(name: &str) -> StoreError {
 }
 
 /// Ledger, tallies and progress, which are only ever changed together.
-pub struct Book {
+pub struct TargetState {
     pub(super) ledger: Ledger,
     tallies: Tallies,
     pub(super) progress: Progress,
@@ -70,7 +70,7 @@ pub struct Book {
     longest_unwatched: UnixSeconds,
 }
 
-impl Default for Book {
+impl Default for TargetState {
     fn default() -> Self {
         Self {
             ledger: Ledger::default(),
@@ -83,12 +83,12 @@ impl Default for Book {
             written: None,
             refused: 0,
             looked_at: None,
-            longest_unwatched: LONGEST_UNWATCHED,
+            longest_unwatched: MAX_UNWATCHED,
         }
     }
 }
 
-impl Book {
+impl TargetState {
     /// Makes the series of these types and statuses be there from the start.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
         self.tallies.expect(call_types, statuses);
@@ -103,7 +103,7 @@ impl Book {
     pub(super) fn expect_pulls_every(&mut self, interval: Duration) {
         let some = interval.saturating_mul(UNWATCHED_INTERVALS).as_secs();
         let some = UnixSeconds::try_from(some).unwrap_or(UnixSeconds::MAX);
-        self.longest_unwatched = some.max(LONGEST_UNWATCHED);
+        self.longest_unwatched = some.max(MAX_UNWATCHED);
     }
 
     /// Whether the list was last read so recently that what is seen at `now` has just happened.
@@ -178,7 +178,7 @@ impl Book {
         rejected
     }
 
-    /// Marks the calls of a window that two complete readings in agreement did not list.
+    /// Checkpoint the calls of a window that two complete readings in agreement did not list.
     pub(super) fn mark_missing(&mut self, window: Window, is_listed: impl Fn(CallId) -> bool) {
         let Self {
             ledger,
@@ -253,7 +253,7 @@ impl Book {
     /// If the state cannot be written down. Nothing has been taken then.
     pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Result<Changes, StoreError> {
         let drop_below = self.ledger.drop_below();
-        let state = State {
+        let stored = StoredState {
             marks: self.ledger.marks(),
             progress: self.progress,
             tallies: &self.tallies,
@@ -262,7 +262,7 @@ impl Book {
             skipped: self.skipped.clone(),
         };
         // An empty state in its place would be committed, and would lose all counters.
-        let state = serde_json::to_vec(&state)
+        let state = serde_json::to_vec(&stored)
             .map_err(|error| StoreError::new(format!("cannot write down the counters: {error}")))?;
         let mut key = Key::default();
         key[..4].copy_from_slice(&drop_below.to_be_bytes());
@@ -277,15 +277,16 @@ impl Book {
     }
 
     /// The changes that were taken are kept.
-    pub(super) fn kept(&mut self, changes: &Changes) {
+    pub(super) fn mark_committed(&mut self, changes: &Changes) {
         let [a, b, c, d, ..] = changes.drop_below;
-        self.ledger.kept(UnixSeconds::from_be_bytes([a, b, c, d]));
+        self.ledger
+            .mark_committed(UnixSeconds::from_be_bytes([a, b, c, d]));
     }
 
     /// Changes that could not be kept: they come again with the next ones.
-    pub(super) fn put_back(&mut self, changes: &Changes) {
+    pub(super) fn requeue(&mut self, changes: &Changes) {
         self.changed = true;
-        self.ledger.put_back(&changes.rows, &changes.removed);
+        self.ledger.requeue(&changes.rows, &changes.removed);
     }
 
     /// Reads what was kept of a target. Blocks.
@@ -293,37 +294,38 @@ impl Book {
     /// # Errors
     ///
     /// Those of the store; and for a file whose calls and counters do not belong together.
-    pub fn open(medium: Medium) -> Result<(Self, FileStore), StoreError> {
-        let name = medium.name();
-        let mut book = Self::default();
+    pub fn open(backend: Backend) -> Result<(Self, FileStore), StoreError> {
+        let name = backend.name();
+        let mut state = Self::default();
         let mut sound = true;
-        let (store, state) = FileStore::open(medium, |key, value| {
-            sound &= book.ledger.restore((key, value))
+        let (store, stored) = FileStore::open(backend, |key, value| {
+            sound &= state.ledger.restore((key, value))
         })?;
-        let Some(state) = state else {
-            return if book.is_empty() {
-                Ok((book, store))
+        let Some(stored) = stored else {
+            return if state.is_empty() {
+                Ok((state, store))
             } else {
                 Err(damaged(&name))
             };
         };
-        let state: State<Stored> = serde_json::from_slice(&state).map_err(|_| damaged(&name))?;
-        book.progress = state.progress;
-        book.counted_from = state.counted_from;
-        book.skipped = state.skipped;
-        book.looked_at = match state.tallies.is_older() {
-            false => state.looked_at,
+        let stored: StoredState<Stored> =
+            serde_json::from_slice(&stored).map_err(|_| damaged(&name))?;
+        state.progress = stored.progress;
+        state.counted_from = stored.counted_from;
+        state.skipped = stored.skipped;
+        state.looked_at = match stored.tallies.is_older() {
+            false => stored.looked_at,
             // Such a build did not keep it, but had read the tail by then.
-            true => (state.progress.known)
-                .filter(|_| state.progress.gap.is_none())
+            true => (stored.progress.known)
+                .filter(|_| stored.progress.gap.is_none())
                 .map(|known| known.to),
         };
-        let is_whole = sound && book.ledger.go_on(&state.marks);
-        match state.tallies.open(book.ledger.standing()) {
-            Some(tallies) if is_whole => book.tallies = tallies,
+        let is_whole = sound && state.ledger.resume(&stored.marks);
+        match stored.tallies.open(state.ledger.positions()) {
+            Some(tallies) if is_whole => state.tallies = tallies,
             _ => return Err(damaged(&name)),
         }
-        Ok((book, store))
+        Ok((state, store))
     }
 
     /// Calls uploaded in the hour before the frontier, by type.
@@ -354,7 +356,7 @@ impl Book {
     }
 }
 
-/// What the world may see of a book.
+/// What the world may see of a state.
 pub(super) struct Published {
     /// Once the first whole lookback is in.
     pub(super) calls: Option<CallMetrics>,

@@ -5,13 +5,13 @@ use std::fmt::Display;
 
 use prometheus::proto::{LabelPair, Metric as Gauged, MetricType};
 
-use super::writer::{Distribution, Labels, Value, Writer};
-use super::{CallMetrics, Own, Shown};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::{CallMetrics, ExporterSeries, Shown};
 use crate::metrics::catalog::{self, Kind, Metric};
 use crate::metrics::exporter::Gathered;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::tallies::Tallies;
-use crate::model::{ManualKind, Place, Role};
+use crate::model::{ManualKind, Position, Role};
 
 /// The call metrics of these targets.
 pub(super) fn calls(writer: &mut impl Writer, targets: &[Shown<'_>]) {
@@ -46,14 +46,14 @@ fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
     [
         (catalog::WINDOW_CALLS, |out, calls| {
             for (call_type, place, count) in calls.tallies.window() {
-                if let Place::In(status) = place {
+                if let Position::In(status) = place {
                     out.value(&[&call_type, &status], count);
                 }
             }
         }),
         (catalog::WINDOW_MISSING, |out, calls| {
             for (call_type, place, count) in calls.tallies.window() {
-                if place == Place::Missing {
+                if place == Position::Missing {
                     out.value(&[&call_type], count);
                 }
             }
@@ -159,7 +159,7 @@ impl<W: Writer> Series<'_, W> {
 
     fn histogram(&mut self, values: &[&dyn Display], histogram: &Histogram) {
         let labels = self.labels(values);
-        let distribution = Distribution {
+        let distribution = HistogramSnapshot {
             buckets: &mut histogram.buckets(),
             sum: histogram.sum(),
             count: histogram.count(),
@@ -198,14 +198,14 @@ impl Labels for OfCalls<'_> {
 }
 
 /// The exporter's own series, without those that do not belong to the answer.
-pub(super) fn own(writer: &mut impl Writer, own: &Gathered, which: Own<'_>) {
+pub(super) fn own(writer: &mut impl Writer, own: &Gathered, which: ExporterSeries<'_>) {
     let names: HashSet<&str> = match which {
-        Own::With(names) => names.iter().copied().collect(),
-        Own::Only(name) => HashSet::from([name]),
+        ExporterSeries::With(names) => names.iter().copied().collect(),
+        ExporterSeries::Only(name) => HashSet::from([name]),
     };
     let belongs = |metric: &&Gauged| match target_of(metric) {
         Some(target) => names.contains(target),
-        None => matches!(which, Own::With(_)),
+        None => matches!(which, ExporterSeries::With(_)),
     };
     for family in &own.families {
         let kind = match family.get_field_type() {
@@ -237,7 +237,7 @@ fn one(writer: &mut impl Writer, kind: Kind, metric: &Gauged, created: Option<f6
             let count = histogram.get_sample_count();
             let finite = histogram.get_bucket().iter();
             let finite = finite.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
-            let distribution = Distribution {
+            let distribution = HistogramSnapshot {
                 buckets: &mut finite.chain([(f64::INFINITY, count)]),
                 sum: histogram.get_sample_sum(),
                 count,

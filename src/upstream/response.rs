@@ -7,9 +7,9 @@
 mod data;
 mod envelope;
 mod example;
-mod loose;
+mod lenient;
+mod record;
 mod repair;
-mod row;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ pub use envelope::{Envelope, ErrorInside};
 
 use data::{DataSeed, Paging, Rows, Shape};
 use envelope::Verdict;
-use loose::Loose;
+use lenient::Lenient;
 
 use super::Page;
 
@@ -212,7 +212,7 @@ impl<'de> Visitor<'de> for AnswerSeed<'_> {
                 "data" => answer.shape = map.next_value_seed(DataSeed(self.0))?,
                 "paging" => answer.total = map.next_value::<Paging>()?.0,
                 key => match answer.envelope.slot(key) {
-                    Some(slot) => *slot = map.next_value::<Loose>()?.into_text(),
+                    Some(slot) => *slot = map.next_value::<Lenient>()?.into_text(),
                     None => drop(map.next_value::<IgnoredAny>()?),
                 },
             }

@@ -305,9 +305,9 @@ impl Worker {
         self.settle().await;
         let base = resident("VmRSS");
         let begun = Begun::now();
-        let (book, store) = TargetState::open(self.ledger()).expect("an empty ledger");
+        let (state, store) = TargetState::open(self.ledger()).expect("an empty ledger");
         let asked = Log::default();
-        let taken = self.pull(base, begun, book, store, &asked).await;
+        let taken = self.pull(base, begun, state, store, &asked).await;
         let asked = asked.lock().expect("nobody panics");
         let list = serde_json::to_vec(&*asked).expect("plain numbers");
         fs::write(self.asked(), list).expect("room in the temporary directory");
@@ -317,19 +317,20 @@ impl Worker {
     async fn pull_in_memory(&self) -> Taken {
         self.settle().await;
         let base = resident("VmRSS");
-        let (book, asked) = (TargetState::default(), Log::default());
-        self.pull(base, Begun::now(), book, NullStore, &asked).await
+        let (state, asked) = (TargetState::default(), Log::default());
+        self.pull(base, Begun::now(), state, NullStore, &asked)
+            .await
     }
 
     async fn pull(
         &self,
         base: u64,
         begun: Begun,
-        book: TargetState,
+        state: TargetState,
         store: impl Store,
         asked: &Log,
     ) -> Taken {
-        let puller = self.puller(DAY, book, store, asked);
+        let puller = self.puller(DAY, state, store, asked);
         while !puller.view().progress.complete {
             let view = puller.scrape(far()).await;
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
@@ -348,8 +349,8 @@ impl Worker {
         self.settle().await;
         let base = resident("VmRSS");
         let begun = Begun::now();
-        let (book, store) = TargetState::open(self.ledger()).expect("what was kept");
-        let puller = self.puller(DAY, book, store, &Log::default());
+        let (state, store) = TargetState::open(self.ledger()).expect("what was kept");
+        let puller = self.puller(DAY, state, store, &Log::default());
         let (cpu, wall) = begun.taken();
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
@@ -362,8 +363,8 @@ impl Worker {
     async fn settle(&self) {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let medium = Backend::File(directory.path().join("small.redb"));
-        let (book, store) = TargetState::open(medium).expect("an empty ledger");
-        let puller = self.puller(60, book, store, &Log::default());
+        let (state, store) = TargetState::open(medium).expect("an empty ledger");
+        let puller = self.puller(60, state, store, &Log::default());
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         puller.stop().await;
@@ -372,7 +373,7 @@ impl Worker {
     fn puller<S: Store>(
         &self,
         lookback: UnixSeconds,
-        book: TargetState,
+        state: TargetState,
         store: S,
         asked: &Log,
     ) -> Puller<Asking, S> {
@@ -412,7 +413,7 @@ impl Worker {
         };
         let now = self.now;
         let clock = Arc::new(move || now);
-        Puller::new(settings, upstream, clock, own, book, Arc::new(store))
+        Puller::new(settings, upstream, clock, own, state, Arc::new(store))
     }
 
     fn client_settings(&self) -> ClientSettings {

@@ -93,13 +93,13 @@ fn main() {
         }
     };
     let whole = || {
-        let mut book = TargetState::default();
+        let mut state = TargetState::default();
         for page in &pages {
             let page = parse_page(page).expect("the pages are right");
-            book.take(&page, open.to, open);
+            state.apply(&page, open.to, open);
         }
-        assert_eq!(book.len() as f64, calls);
-        black_box(&book);
+        assert_eq!(state.len() as f64, calls);
+        black_box(&state);
     };
     let timed = |work: &dyn Fn()| {
         let began = Instant::now();

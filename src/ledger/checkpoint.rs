@@ -1,4 +1,4 @@
-//! What of a ledger is to be kept on disk: rows that have changed, and marks beside them.
+//! Saves and restores a ledger: the rows that have changed, and the checkpoint beside them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::Ledger;
 use super::entry::{self, Entry, Row, RowKey};
 use crate::model::{CallType, Status, UnixSeconds};
 
-/// What a ledger needs besides its rows to go on where it was.
+/// What a ledger stores besides its rows. Field names are the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
     closed_before: UnixSeconds,
@@ -19,27 +19,26 @@ pub struct Checkpoint {
 }
 
 impl Ledger {
-    /// Rows of calls uploaded before are to be dropped, before the changed ones are put in.
+    /// Rows of calls uploaded before are dropped by the next commit.
     pub fn drop_below(&self) -> UnixSeconds {
         self.drop_below
     }
 
-    /// Whether something is to be written.
+    /// Whether there is anything to commit.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty() || !self.removed.is_empty() || self.drop_below > 0
     }
 
-    /// Rows of calls uploaded before `dropped` are dropped.
+    /// Records that rows of calls uploaded before `dropped` are gone.
     pub fn mark_committed(&mut self, dropped: UnixSeconds) {
-        // More may have been forgotten since.
+        // More calls may have been forgotten since.
         if self.drop_below <= dropped {
             self.drop_below = 0;
         }
     }
 
-    /// Rows of what has changed since the last time, in their order, which is the one that a store
-    /// takes them up fastest in. If they cannot be kept,
-    /// [`Ledger::requeue`] has them come again.
+    /// Takes the rows changed since the last commit, ascending, which is fastest to write. If the
+    /// commit fails, [`Ledger::requeue`] returns them.
     pub fn take_changes(&mut self) -> Vec<Row> {
         let Self { table, changed, .. } = self;
         let mut rows: Vec<Row> = changed
@@ -50,12 +49,12 @@ impl Ledger {
         rows
     }
 
-    /// Keys of rows whose calls have another key now.
+    /// Takes the keys of rows replaced under another key.
     pub fn take_removed(&mut self) -> Vec<RowKey> {
         std::mem::take(&mut self.removed)
     }
 
-    /// Rows that were taken, but not kept.
+    /// Returns rows whose commit failed.
     pub fn requeue(&mut self, rows: &[Row], removed: &[RowKey]) {
         for (key, _) in rows {
             if let Some(slot) = self.table.find(entry::row_id(*key)) {
@@ -65,8 +64,8 @@ impl Ledger {
         self.removed.extend(removed);
     }
 
-    /// What is to be kept besides the rows.
-    pub fn marks(&self) -> Checkpoint {
+    /// What to store besides the rows.
+    pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             closed_before: self.closed_before,
             forgotten_before: self.forgotten_before,
@@ -84,7 +83,7 @@ impl Ledger {
         }
     }
 
-    /// Takes up a row that was kept; answers whether it is one.
+    /// Restores a row. Returns whether it is valid.
     pub fn restore(&mut self, row: Row) -> bool {
         let Some(entry) = Entry::from_row(row) else {
             return false;
@@ -99,21 +98,21 @@ impl Ledger {
         true
     }
 
-    /// Goes on from the marks that were kept with the rows; answers whether they belong together.
-    pub fn resume(&mut self, marks: &Checkpoint) -> bool {
+    /// Restores the checkpoint after the rows. Returns whether the two match.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> bool {
         let code = i64::from;
-        self.closed_before = marks.closed_before;
-        self.forgotten_before = marks.forgotten_before;
-        self.undocumented_types = marks
+        self.closed_before = checkpoint.closed_before;
+        self.forgotten_before = checkpoint.forgotten_before;
+        self.undocumented_types = checkpoint
             .undocumented_types
             .iter()
             .map(|n| CallType::from_number(code(*n)))
             .collect();
-        self.undocumented_statuses = marks
+        self.undocumented_statuses = checkpoint
             .undocumented_statuses
             .iter()
             .map(|n| Status::from_number(code(*n)))
             .collect();
-        self.len() as u64 == marks.calls
+        self.len() as u64 == checkpoint.calls
     }
 }

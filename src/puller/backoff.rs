@@ -9,8 +9,8 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest wait that failures alone lead to.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Holds pulls apart: by the configured interval, by a backoff after failures, by what the vendor
-/// asked for.
+/// Delays the next pull: by the configured interval, exponentially after failures, or by
+/// `Retry-After`.
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     not_before: Option<Instant>,
@@ -23,7 +23,7 @@ impl Backoff {
         self.not_before.is_none_or(|time| now >= time)
     }
 
-    /// How long no pull may start.
+    /// Time until a pull may start.
     pub fn wait(&self, now: Instant) -> Duration {
         self.not_before
             .map_or(Duration::ZERO, |time| time.saturating_duration_since(now))
@@ -35,11 +35,11 @@ impl Backoff {
         self.not_before = Some(now + interval);
     }
 
-    /// A pull has failed. The next one, a single probe, waits longer each time: an outage is met
-    /// with fewer requests, not more.
+    /// A pull has failed. The next one waits longer each time, so that an outage sees fewer
+    /// requests.
     pub fn failed(&mut self, now: Instant, interval: Duration, retry_after: Option<Duration>) {
         let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(5));
-        // A vendor that asks for no wait at all is no reason to hammer it.
+        // `Retry-After: 0` does not switch the backoff off.
         let asked = retry_after.filter(|wait| !wait.is_zero());
         let backoff = asked.unwrap_or(doubled.min(MAX_BACKOFF));
         self.failures = self.failures.saturating_add(1);

@@ -1,4 +1,4 @@
-//! Commit before publishing: nothing is shown that would be gone after a crash.
+//! Commits before publishing, so that a crash never takes back a published value.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
 impl<U: Upstream, S: Store> Inner<U, S> {
-    /// Makes what was read durable, and then known to the world.
+    /// Commits what was read, then publishes it.
     ///
-    /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
-    /// state takes for kept never differ.
+    /// A commit that has begun completes even if the pull is aborted, so that the state never
+    /// disagrees with the disk about what is committed.
     pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
         let turn = Arc::clone(&self.committing).lock_owned().await;
         let inner = Arc::clone(self);
@@ -55,8 +55,8 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         }
     }
 
-    /// Compacts the ledger's file if it is due. No scrape waits for it: a pull that begins
-    /// meanwhile reads its pages, and only its commit waits.
+    /// Compacts the ledger's file if due. No scrape waits: a pull that starts meanwhile reads its
+    /// pages, and only its commit waits.
     pub(super) fn compact(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.committing).try_lock_owned() else {
             return;
@@ -80,7 +80,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         self.show(calls, progress, looked_at, remembered, skipped);
     }
 
-    /// Shows what is on disk. After a restart, `looked_at` is the last success that is known.
+    /// Publishes what is on disk. After a restart, `looked_at` stands in for the last success.
     pub(super) fn show(
         &self,
         calls: Option<Arc<CallMetrics>>,

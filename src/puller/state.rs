@@ -1,4 +1,4 @@
-//! What is known of one target: its ledger, the tallies made of it, and how far the list is read.
+//! The state of one target: ledger, tallies and progress.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,58 +16,59 @@ use crate::puller::skipped::{Skipped, SkippedWindows};
 use crate::store::{Backend, Changes, FileStore, Key, StoreError};
 use crate::upstream::{Page, Rejected};
 
-/// Seconds after which a frontier is written that moved alone.
+/// Seconds between commits that write nothing but a newer frontier.
 const FRONTIER_INTERVAL: UnixSeconds = 60;
 
-/// What is kept beside the rows of the calls.
+/// What is stored beside the rows of the calls. Field names are the format on disk.
 #[derive(Serialize, Deserialize)]
 struct StoredState<T> {
     marks: Checkpoint,
     progress: Progress,
     tallies: T,
-    /// Not in files of builds before 0.1.0, which [`TargetState::open`] allows for.
+    /// Missing in files of builds before 0.1.0; see [`TargetState::open`].
     #[serde(default)]
     looked_at: Option<UnixSeconds>,
-    /// Not in files that were written before it was kept; nobody can tell it any more.
+    /// Missing in older files, and unknown then.
     #[serde(default)]
     counted_from: Option<UnixSeconds>,
     #[serde(default)]
     skipped: SkippedWindows,
 }
 
-/// The least time for which nobody may have looked at the list before a time that is measured by
-/// looking at it, such as a call's processing time, is no longer observed. Prometheus gives up a
-/// series that has not been scraped for as long.
+/// Longest break between pulls, in seconds, after which processing times and listing delays are
+/// still observed: they are measured by looking, so a longer break would be part of them. It is
+/// Prometheus' staleness interval.
 const MAX_UNWATCHED: UnixSeconds = 300;
 /// The same in pull intervals, where those are long.
-const UNWATCHED_INTERVALS: u32 = 3;
-/// The seconds before the frontier whose calls are recent.
+const MAX_UNWATCHED_INTERVALS: u32 = 3;
+/// Seconds before the frontier that `cec_recent_calls` covers.
 const RECENT: UnixSeconds = 3600;
 
 fn damaged(name: &str) -> StoreError {
-    StoreError::damaged(name, "its calls and its counters do not belong together")
+    StoreError::damaged(name, "its calls and its counters do not match")
 }
 
-/// Ledger, tallies and progress, which are only ever changed together.
+/// Ledger, tallies and progress, which change together and are committed together.
 pub struct TargetState {
     pub(super) ledger: Ledger,
     tallies: Tallies,
     pub(super) progress: Progress,
-    /// Calls uploaded before were never counted: at this time, all counters were 0.
+    /// Calls uploaded before were never counted: the time at which all counters were 0.
     pub(super) counted_from: Option<UnixSeconds>,
-    /// Parts of the list that could not be read.
+    /// Windows that could not be read.
     pub(super) skipped: SkippedWindows,
+    /// Fingerprints of rejected rows, so that each counts once.
     rejects: RecentSet,
-    /// Something has changed that must be on disk before it is published.
+    /// Something changed that must be committed before it is published.
     changed: bool,
-    /// The progress on disk, and the clock when it was written.
+    /// The progress on disk and when it was written.
     written: Option<(Progress, UnixSeconds)>,
-    /// Calls that found no room.
+    /// Calls refused because of `max_calls`.
     pub(super) refused: u64,
-    /// When the pull began that last read everything, without a gap: each pending call was looked
-    /// at since then, and each call that was listed by then is known.
+    /// Start of the last pull that left no gap: it saw every pending call, and every call listed by
+    /// then.
     pub(super) looked_at: Option<UnixSeconds>,
-    longest_unwatched: UnixSeconds,
+    max_unwatched: UnixSeconds,
 }
 
 impl Default for TargetState {
@@ -83,49 +84,48 @@ impl Default for TargetState {
             written: None,
             refused: 0,
             looked_at: None,
-            longest_unwatched: MAX_UNWATCHED,
+            max_unwatched: MAX_UNWATCHED,
         }
     }
 }
 
 impl TargetState {
-    /// Makes the series of these types and statuses be there from the start.
+    /// Creates the series of these types and statuses.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
         self.tallies.expect(call_types, statuses);
     }
 
-    /// Makes the histograms name a call for each bucket, of those counted from now on.
+    /// Keeps an exemplar per bucket from now on.
     pub fn keep_exemplars(&mut self) {
         self.tallies.keep_exemplars();
     }
 
-    /// Takes up how often pulls are to be expected.
+    /// Sets the expected interval between pulls.
     pub(super) fn expect_pulls_every(&mut self, interval: Duration) {
-        let some = interval.saturating_mul(UNWATCHED_INTERVALS).as_secs();
-        let some = UnixSeconds::try_from(some).unwrap_or(UnixSeconds::MAX);
-        self.longest_unwatched = some.max(MAX_UNWATCHED);
+        let seconds = interval.saturating_mul(MAX_UNWATCHED_INTERVALS).as_secs();
+        let seconds = UnixSeconds::try_from(seconds).unwrap_or(UnixSeconds::MAX);
+        self.max_unwatched = seconds.max(MAX_UNWATCHED);
     }
 
-    /// Whether the list was last read so recently that what is seen at `now` has just happened.
+    /// Whether the last pull is so recent that what is seen at `now` has just happened.
     fn is_watched(&self, now: UnixSeconds) -> bool {
-        let recently = |at| now.saturating_sub(at) <= self.longest_unwatched;
+        let recently = |at| now.saturating_sub(at) <= self.max_unwatched;
         self.progress.gap.is_none() && self.looked_at.is_some_and(recently)
     }
 
-    /// How many calls are remembered.
+    /// Number of calls in the ledger.
     pub fn len(&self) -> usize {
         self.ledger.len()
     }
 
-    /// Whether no call is remembered.
+    /// Whether the ledger is empty.
     pub fn is_empty(&self) -> bool {
         self.ledger.is_empty()
     }
 
-    /// Takes up a page that was received at `now`; answers with what was rejected, by reason.
-    ///
-    /// A row is rejected once, however often it is read.
-    pub fn take(
+    /// Applies a page received at `now`. Returns the number of rejected rows by reason; a row counts
+    /// once, however often it is read.
+    pub fn apply(
         &mut self,
         page: &Page,
         now: UnixSeconds,
@@ -192,7 +192,7 @@ impl TargetState {
         });
     }
 
-    /// Forgets what is older than the lookback.
+    /// Forgets calls uploaded before `cutoff`.
     pub(super) fn expire(&mut self, cutoff: UnixSeconds) {
         let Self {
             ledger,
@@ -206,22 +206,21 @@ impl TargetState {
         });
     }
 
-    /// Calls that were ever counted. While there are none, the marks may still move either way.
+    /// Number of calls ever counted. While it is 0, marks may move back.
     pub(super) fn counted(&self) -> u64 {
         self.tallies.counted()
     }
 
-    /// Forgets how far the list was read, under a clock that was wrong: calls uploaded from
-    /// `from` on are counted.
-    pub(super) fn begin_anew(&mut self, from: UnixSeconds) {
+    /// Discards progress made under a clock that was ahead: calls uploaded from `from` on count.
+    pub(super) fn restart_from(&mut self, from: UnixSeconds) {
         self.progress = Progress::default();
         self.skipped = SkippedWindows::default();
         self.ledger.reopen(from);
         self.counted_from = Some(from);
     }
 
-    /// Whether a commit has anything to write at `now`. That the frontier moved alone is written
-    /// now and then: a restart reads a little more.
+    /// Whether there is anything to commit at `now`. A frontier that moved alone is written only now
+    /// and then; a restart then reads a little more.
     pub(super) fn is_commit_due(&self, now: UnixSeconds) -> bool {
         let Some((written, at)) = self.written else {
             return true;
@@ -233,37 +232,37 @@ impl TargetState {
             || elapsed >= FRONTIER_INTERVAL
     }
 
-    /// Takes out a skipped window that is tried again.
+    /// Removes a skipped window, to retry it.
     pub(super) fn take_skipped(&mut self, window: Window) -> Option<Skipped> {
         let skipped = self.skipped.remove(window);
         self.changed |= skipped.is_some();
         skipped
     }
 
-    /// Notes a change of the skipped windows.
+    /// Changes the skipped windows.
     pub(super) fn change_skipped(&mut self, change: impl FnOnce(&mut SkippedWindows)) {
         change(&mut self.skipped);
         self.changed = true;
     }
 
-    /// What has changed since the last commit, with the state that belongs to it.
+    /// Takes the changes since the last commit, with the state that belongs to them.
     ///
     /// # Errors
     ///
-    /// If the state cannot be written down. Nothing has been taken then.
+    /// If the state cannot be serialised. Nothing is taken then.
     pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Result<Changes, StoreError> {
         let drop_below = self.ledger.drop_below();
         let stored = StoredState {
-            marks: self.ledger.marks(),
+            marks: self.ledger.checkpoint(),
             progress: self.progress,
             tallies: &self.tallies,
             looked_at: self.looked_at,
             counted_from: self.counted_from,
             skipped: self.skipped.clone(),
         };
-        // An empty state in its place would be committed, and would lose all counters.
+        // Committing an empty state in its place would lose all counters.
         let state = serde_json::to_vec(&stored)
-            .map_err(|error| StoreError::new(format!("cannot write down the counters: {error}")))?;
+            .map_err(|error| StoreError::new(format!("cannot serialise the counters: {error}")))?;
         let mut key = Key::default();
         key[..4].copy_from_slice(&drop_below.to_be_bytes());
         self.changed = false;
@@ -276,24 +275,24 @@ impl TargetState {
         })
     }
 
-    /// The changes that were taken are kept.
+    /// Records that the changes are on disk.
     pub(super) fn mark_committed(&mut self, changes: &Changes) {
         let [a, b, c, d, ..] = changes.drop_below;
         self.ledger
             .mark_committed(UnixSeconds::from_be_bytes([a, b, c, d]));
     }
 
-    /// Changes that could not be kept: they come again with the next ones.
+    /// Returns changes whose commit failed to the next one.
     pub(super) fn requeue(&mut self, changes: &Changes) {
         self.changed = true;
         self.ledger.requeue(&changes.rows, &changes.removed);
     }
 
-    /// Reads what was kept of a target. Blocks.
+    /// Opens the stored state of a target. Blocks.
     ///
     /// # Errors
     ///
-    /// Those of the store; and for a file whose calls and counters do not belong together.
+    /// Those of the store, and a file whose calls and counters do not match.
     pub fn open(backend: Backend) -> Result<(Self, FileStore), StoreError> {
         let name = backend.name();
         let mut state = Self::default();
@@ -315,7 +314,7 @@ impl TargetState {
         state.skipped = stored.skipped;
         state.looked_at = match stored.tallies.is_older() {
             false => stored.looked_at,
-            // Such a build did not keep it, but had read the tail by then.
+            // Older builds did not store it, but had read up to here.
             true => (stored.progress.known)
                 .filter(|_| stored.progress.gap.is_none())
                 .map(|known| known.to),
@@ -338,7 +337,7 @@ impl TargetState {
         calls
     }
 
-    /// What the world may see once it is kept.
+    /// What may be published once it is committed.
     pub(super) fn published(&self) -> Published {
         let calls = self.progress.complete.then(|| CallMetrics {
             tallies: self.tallies.clone(),
@@ -356,9 +355,9 @@ impl TargetState {
     }
 }
 
-/// What the world may see of a state.
+/// The part of a state that is published.
 pub(super) struct Published {
-    /// Once the first whole lookback is in.
+    /// `None` until the first lookback is complete.
     pub(super) calls: Option<CallMetrics>,
     pub(super) looked_at: Option<UnixSeconds>,
     pub(super) progress: Progress,

@@ -24,9 +24,8 @@ impl Upstream for Limited {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_reload_does_not_forget_what_retry_after_asked_for() {
-    let settings = Settings {
+pub(super) fn settings() -> Settings {
+    Settings {
         name: "t".into(),
         intervals: Intervals {
             lookback: 3600,
@@ -37,14 +36,22 @@ async fn a_reload_does_not_forget_what_retry_after_asked_for() {
         min_pull_interval: Duration::ZERO,
         parallel: 1,
         max_calls: 1000,
-    };
+    }
+}
+
+pub(super) fn metrics() -> TargetMetrics {
     let build = Build {
         version: "",
         revision: "",
         rustc: "",
     };
-    let own = ExporterMetrics::new(build, 0.0).unwrap();
-    let own = own.target("t", &KnownLabels::default(), 0.0);
+    let exporter = ExporterMetrics::new(build, 0.0).unwrap();
+    exporter.target("t", &KnownLabels::default(), 0.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_does_not_forget_what_retry_after_asked_for() {
+    let (settings, own) = (settings(), metrics());
     let clock: Clock = Arc::new(|| 1_700_000_000);
     let asked = Arc::new(AtomicU32::new(0));
     let patience = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Where a store keeps its bytes.
+//! Storage backends.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -14,30 +14,30 @@ use super::explain::explain;
 use super::locking::{Boxed, MustLock};
 use super::{StoreError, path};
 
-/// A file, or what a test puts in its place.
+/// A file, or a substitute in tests.
 pub enum Backend {
-    /// A file in a directory that exists.
+    /// A file in an existing directory.
     File(PathBuf),
-    /// Opens another backend each time that a database is opened; the name is for messages.
+    /// A name for messages, and a function that opens the backend.
     Other(
         String,
         Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
     ),
 }
 
-/// Memory for pages of a file that is read and written; what is hot is small.
+/// Page cache. The pages in frequent use are few.
 const CACHE_BYTES: usize = 2 << 20;
 
-/// redb's header: 64 bytes, and 128 for each of two commits.
+/// redb's header: 64 bytes, and 128 for each of two commit slots.
 const HEADER_BYTES: u64 = 320;
 
-/// Whether a file holds a commit that is newer than the one that will be opened.
+/// Whether the file holds a newer commit than the one that redb opens.
 ///
-/// That is so when the process was killed in the midst of a commit, which nobody has counted on
-/// then. But the bit that says which commit is the newest has no checksum: if it is damaged, the
-/// commit before is opened, and no error says so.
+/// That is normal after a crash during a commit, which was not published then. But the bit that
+/// selects the newest commit has no checksum: if it is damaged, redb silently opens the previous
+/// commit.
 pub(super) fn has_unused_commit(header: &[u8]) -> bool {
-    // As redb's `docs/design.md` describes its format 3.
+    // Layout as in redb's `docs/design.md`, format 3.
     const SECOND_IS_NEWEST: u8 = 1;
     const TWO_PHASES: u8 = 4;
     let number = |commit: usize| {
@@ -51,12 +51,12 @@ pub(super) fn has_unused_commit(header: &[u8]) -> bool {
         0 => (first, second),
         _ => (second, first),
     };
-    // Without two phases redb looks for the newest itself.
+    // Without two-phase commits redb searches for the newest itself.
     flags & TWO_PHASES != 0 && other > opened
 }
 
-/// The name of the file of a target: whatever is not a plain letter, digit, `_` or `-` is written
-/// as `%` and two hexadecimal digits, so that no name leads out of the directory.
+/// File name of a target. Escapes all but ASCII letters, digits, `_` and `-` as `%` and two
+/// hexadecimal digits, so that no name leads out of the directory.
 pub fn file_name(target: &str) -> String {
     let mut name = String::with_capacity(target.len() + 5);
     for byte in target.bytes() {
@@ -71,7 +71,7 @@ pub fn file_name(target: &str) -> String {
 }
 
 impl Backend {
-    /// What to call it in a message.
+    /// Name for messages.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -81,7 +81,7 @@ impl Backend {
 
     pub(super) fn exists(&self) -> Result<bool, StoreError> {
         match self {
-            Self::File(path) => path::is_there(path),
+            Self::File(path) => path::exists(path),
             Self::Other(name, open) => match open().len() {
                 Ok(length) => Ok(length > 0),
                 Err(error) => Err(explain(name, &error.into())),
@@ -89,7 +89,7 @@ impl Backend {
         }
     }
 
-    /// The beginning of what is there, as far as it says which commit is the newest.
+    /// The header of the database.
     pub(super) fn header(&self) -> io::Result<Vec<u8>> {
         let mut header = Vec::new();
         match self {
@@ -107,8 +107,8 @@ impl Backend {
         Ok(header)
     }
 
-    /// Bytes taken on disk. The length says less: redb doubles it when it needs room, and what has
-    /// never been written to takes none.
+    /// Bytes on disk. That is less than the file length: redb doubles the length when it needs room,
+    /// which leaves holes.
     pub(super) fn size(&self) -> io::Result<u64> {
         match self {
             Self::File(path) => Ok(fs::metadata(path)?.blocks() * 512),
@@ -116,7 +116,7 @@ impl Backend {
         }
     }
 
-    /// Opens what is there; every page is checked, so that nothing damaged is trusted.
+    /// Opens the database after checking every page.
     pub(super) fn open(&self) -> Result<Database, DatabaseError> {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
@@ -126,8 +126,8 @@ impl Backend {
         }
     }
 
-    /// Makes a database where there is none, and opens it once `fill` has made it whole. A crash
-    /// in between leaves no file of that name, and a file that is there is never replaced.
+    /// Creates a database, and opens it after `fill`. A crash leaves no incomplete file of that name,
+    /// and an existing file is never replaced.
     pub(super) fn create(
         &self,
         fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
@@ -144,7 +144,7 @@ impl Backend {
                 let database = builder().create_with_backend(locked(file)?)?;
                 fill(&database)?;
                 drop(database);
-                // Another process may have been faster, and count in its file already.
+                // Another process may have created the file meanwhile and count in it.
                 made.persist_noclobber(path)
                     .map_err(|failed| is_taken(failed.error))?;
                 path::sync_directory(path)?;
@@ -163,7 +163,7 @@ fn locked(file: File) -> Result<MustLock<FileBackend>, DatabaseError> {
     Ok(MustLock(FileBackend::new(file)?))
 }
 
-/// What is there after all was made by another process a moment ago.
+/// An existing file was created by another process a moment ago.
 fn is_taken(error: io::Error) -> redb::Error {
     match error.kind() {
         ErrorKind::AlreadyExists => redb::Error::DatabaseAlreadyOpen,

@@ -1,4 +1,4 @@
-//! Storage backends for redb.
+//! Refuses file systems without locks.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -6,14 +6,14 @@ use std::ops::Bound;
 
 use redb::{BackendError, StorageBackend};
 
-/// A backend that must be locked before it is used.
+/// A backend that fails where it cannot be locked.
 ///
-/// Where a file system has no locks, redb opens the file all the same and leaves it to its user
-/// that there is one process. Two then write over each other's pages.
+/// redb opens a file on a file system without locks, and relies on its user that no other process
+/// does. Two processes would overwrite each other's pages.
 #[derive(Debug)]
 pub(super) struct MustLock<B>(pub(super) B);
 
-/// Why a file system will not do.
+/// The file system has no locks.
 #[derive(Debug)]
 pub(super) struct NoLocks;
 
@@ -25,7 +25,7 @@ impl fmt::Display for NoLocks {
 
 impl std::error::Error for NoLocks {}
 
-/// Whether this is the lock that redb tries when a file system has no finer ones.
+/// Whether this is the lock on the whole file, which redb tries last.
 fn is_whole(start: Bound<u64>, end: Bound<u64>) -> bool {
     matches!(start, Bound::Unbounded | Bound::Included(0)) && end == Bound::Unbounded
 }
@@ -97,7 +97,6 @@ impl<B: StorageBackend> StorageBackend for MustLock<B> {
     }
 }
 
-/// A boxed backend is one too.
 #[derive(Debug)]
 pub(super) struct Boxed(pub(super) Box<dyn StorageBackend>);
 

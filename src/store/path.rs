@@ -1,4 +1,4 @@
-//! The file of a ledger among others: what lies there, who may read it, on which file system.
+//! The path of a ledger: what is there, its permissions, its file system.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,11 +8,11 @@ use std::path::Path;
 use super::StoreError;
 use super::explain::explain;
 
-/// A ledger tells who called when: nobody else needs to read it.
+/// A ledger holds who called when, so only its owner may read it.
 const OWNER_ONLY: u32 = 0o600;
 
-/// Whether a regular file lies there. Whatever else does is an error, and is not touched.
-pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
+/// Whether there is a regular file. Anything else is an error, and is not touched.
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
     let name = path.display();
     let failed = |error: io::Error| explain(&name.to_string(), &error.into());
     let link = match fs::symlink_metadata(path) {
@@ -22,7 +22,7 @@ pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     let kind = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && link.is_symlink() => {
             let to = fs::read_link(path).map_err(failed)?;
-            // The ledger may be on a volume that is not mounted yet.
+            // The volume may not be mounted yet.
             return Err(StoreError::new(format!(
                 "{name} is a symbolic link to {}, which does not exist: mount what it leads to, \
                  or remove the link (counters then start over)",
@@ -48,18 +48,17 @@ pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     )))
 }
 
-/// Opens a file that is there, and takes from others the right to read it. Earlier versions left
-/// that to the umask.
+/// Opens an existing file, and revokes access for others, which earlier versions left to the umask.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let metadata = file.metadata()?;
     if metadata.len() == 0 {
-        // redb would make a fresh one of it.
+        // redb would create a new database in it.
         return Err(io::Error::new(ErrorKind::InvalidData, "the file is empty"));
     }
     let mode = metadata.mode() & 0o777;
     if mode & !OWNER_ONLY != 0 {
-        // Only its owner can; one who has it through a group has been given it on purpose.
+        // Only the owner can; access through a group was granted on purpose.
         let tightened = file.set_permissions(Permissions::from_mode(OWNER_ONLY));
         let before = format_args!("{mode:o}");
         match tightened {
@@ -72,7 +71,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file, which others may not read whatever the umask is.
+/// Creates a file that only its owner may read, whatever the umask.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -80,12 +79,12 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(OWNER_ONLY)
         .open(path)?;
-    // A umask can only take away; one that takes too much would lock its owner out.
+    // A strict umask may remove too much.
     file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
     Ok(file)
 }
 
-/// A rename is durable when its directory is.
+/// Syncs the directory, which makes a rename durable.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
@@ -93,13 +92,13 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The type of the file system that a file lies on, and where that is mounted, if Linux tells.
+/// Type and mount point of the file system of a path; Linux only.
 pub(super) fn file_system(path: &Path) -> Option<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     file_system_in(&mounts, &fs::canonicalize(path.parent()?).ok()?)
 }
 
-/// The same of a table of mounts; proc(5) describes its format.
+/// Looks a path up in the format of `/proc/self/mountinfo`, see proc(5).
 pub(super) fn file_system_in(mounts: &str, path: &Path) -> Option<String> {
     let mounted = mounts.lines().filter_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
@@ -107,7 +106,7 @@ pub(super) fn file_system_in(mounts: &str, path: &Path) -> Option<String> {
         let kind = kind.split(' ').next()?;
         path.starts_with(&place).then_some((place, kind))
     });
-    // Of two at the same place the later one covers the other.
+    // A later mount covers an earlier one.
     mounted
         .max_by_key(|(place, _)| place.len())
         .map(|(place, kind)| format!("{kind} at {place}"))

@@ -56,7 +56,7 @@ fn page(records: impl IntoIterator<Item = Record>) -> Page {
 }
 
 fn take(state: &mut TargetState, records: impl IntoIterator<Item = Record>) {
-    state.take(&page(records), NOW, LOOKBACK);
+    state.apply(&page(records), NOW, LOOKBACK);
 }
 
 fn open(path: &Path) -> Result<(TargetState, FileStore), StoreError> {
@@ -252,7 +252,7 @@ fn refused(how: &str, tamper: impl FnOnce(&mut Vec<(Key, Value)>, &mut Option<St
     };
     let text = error.to_string();
     assert!(text.starts_with(path.to_str().unwrap()), "{how}: {text}");
-    assert!(text.contains("do not belong together"), "{how}: {text}");
+    assert!(text.contains("do not match"), "{how}: {text}");
     assert!(text.contains("move it away"), "{how}: {text}");
     assert!(!text.contains('\n'), "{how}: {text}");
 }

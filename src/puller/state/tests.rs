@@ -100,7 +100,7 @@ fn assert_same(a: &TargetState, b: &TargetState) {
     }
     assert_eq!(a.len(), b.len());
     assert_eq!(a.progress, b.progress);
-    assert_eq!(a.ledger.marks(), b.ledger.marks());
+    assert_eq!(a.ledger.checkpoint(), b.ledger.checkpoint());
     assert_eq!(a.ledger.pending(), b.ledger.pending());
     assert_eq!(
         a.ledger.count_present(everything),

@@ -245,7 +245,7 @@ proptest! {
         for row in rows {
             prop_assert!(ledger.restore(row));
         }
-        prop_assert!(ledger.resume(&book.ledger.marks()));
+        prop_assert!(ledger.resume(&book.ledger.checkpoint()));
         let stored = serde_json::to_string(&book.tallies).unwrap();
         let stored: Stored = serde_json::from_str(&stored).unwrap();
         let opened = stored.open(ledger.positions());

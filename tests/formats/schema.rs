@@ -249,16 +249,16 @@ fn describe_histogram(text: &mut String, histogram: &Histogram) {
     }
     if let Some(schema) = histogram.schema {
         let native: Vec<_> = histogram.native().collect();
-        let intervals: Vec<_> = histogram.positive_span.iter().collect();
-        let intervals = intervals
+        let spans: Vec<_> = histogram.positive_span.iter().collect();
+        let spans = spans
             .iter()
             .map(|span| (span.offset.unwrap(), span.length.unwrap()));
         let _ = writeln!(
             text,
-            "    schema {schema} zero {} up to {:e} intervals {:?} buckets {native:?}",
+            "    schema {schema} zero {} up to {:e} spans {:?} buckets {native:?}",
             histogram.zero_count.unwrap(),
             histogram.zero_threshold.unwrap(),
-            intervals.collect::<Vec<_>>(),
+            spans.collect::<Vec<_>>(),
         );
     }
 }

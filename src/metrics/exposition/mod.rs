@@ -4,6 +4,7 @@
 //! how it is spelled. Nothing stands between them: a series goes straight into the answer.
 
 mod collect;
+mod history;
 mod lines;
 mod openmetrics;
 mod protobuf;
@@ -13,6 +14,7 @@ mod writer;
 use super::exporter::Gathered;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
+pub use history::History;
 use openmetrics::OpenMetrics;
 use protobuf::Protobuf;
 use text::Text;

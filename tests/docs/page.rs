@@ -28,7 +28,7 @@ const CHINESE: Language = Language {
 };
 
 /// Pages that exist in both languages.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README",
     "docs/cli",
     "docs/configuration",
@@ -39,6 +39,7 @@ const PAGES: [&str; 11] = [
     "docs/operations",
     "docs/simulator",
     "docs/troubleshooting",
+    "docs/versions",
     "docs/web-configuration",
 ];
 

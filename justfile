@@ -12,7 +12,7 @@ lint:
 
 # The documentation compared with the code, and the API documentation.
 docs:
-    cargo test --test docs && cargo doc --no-deps
+    cargo test --test deploy docs && cargo doc --no-deps
 
 # Dashboards, rules and runbooks from their source.
 mixin:

@@ -7,7 +7,7 @@ use std::fs;
 use cec_exporter::config::{self, Config};
 use tempfile::TempDir;
 
-use crate::page::{both, code_in, pairs};
+use super::page::{both, code_in, pairs};
 
 /// Loads a configuration as a user would, in a directory where the secret's file is.
 fn load(directory: &TempDir, text: &str) -> Result<Config, String> {

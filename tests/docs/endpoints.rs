@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::page::both;
+use super::page::both;
 use crate::support::client::ask;
 use crate::support::process::{Process, command};
 use crate::tools::read;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::page::{Page, both, pairs};
+use super::page::{Page, both, pairs};
 use crate::tools::is_there;
 
 /// A code block without its comments, which are in the language of the page.

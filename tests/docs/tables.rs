@@ -8,7 +8,7 @@ use cec_exporter::model::Status;
 use cec_exporter::puller::Failure;
 use clap::{ArgAction, CommandFactory};
 
-use crate::page::{both, code_in, pairs};
+use super::page::{both, code_in, pairs};
 
 #[test]
 fn the_metrics_are_those_of_the_catalog() {

@@ -1,6 +1,6 @@
 //! Chinese texts use the terms of the vendor and of the monitoring world, and one term for a thing.
 
-use crate::page::files_below;
+use super::page::files_below;
 use crate::tools::read;
 
 /// A word that is not used, and what is used in its place.

@@ -8,6 +8,7 @@
 //! | [`app`] | puts the parts together: serve, demo, simulate, check and the small commands |
 //! | [`logging`] | the log on stderr |
 //! | [`cli`] | the command line |
+//! | [`backfill`] | history: read day by day, replayed, written for Prometheus |
 //! | [`server`] | HTTP: TLS, passwords, scrapes, probes, the status page; knows no puller |
 //! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
 //! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the vendor's API; each call once; what Prometheus sees; what survives the process |

@@ -5,9 +5,10 @@
 //!
 //! | layer | what it does |
 //! | --- | --- |
-//! | [`app`], [`commands`] | serve; the other commands: check, demo, simulate, healthcheck, completions, man |
+//! | [`app`], [`commands`] | serve; the other commands: check, demo, simulate, backfill, healthcheck, completions, man |
 //! | [`logging`] | the log on stderr |
 //! | [`cli`] | the command line, parsed into the types that are used |
+//! | [`backfill`] | history: read day by day, replayed, written for Prometheus |
 //! | [`server`] | HTTP: connections, TLS, passwords, routes, the status page |
 //! | [`targets`] | the registry: scrape, status, reload; a target; its storage |
 //! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
@@ -17,6 +18,7 @@
 //! | [`model`] | domain types shared by all layers |
 
 pub mod app;
+pub mod backfill;
 pub mod cli;
 pub mod commands;
 pub mod config;

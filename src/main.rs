@@ -22,6 +22,7 @@ fn run(cli: Cli) -> Result<ExitCode, Fatal> {
             None => app::serve(cli.serve).await,
             Some(Command::Demo(arguments)) => commands::demo::run(arguments).await,
             Some(Command::Simulate(arguments)) => commands::simulate::run(&arguments).await,
+            Some(Command::Backfill(arguments)) => commands::backfill::run(&arguments).await,
             Some(Command::Check(arguments)) => commands::check::run(&arguments).await,
             Some(Command::Completions(arguments)) => commands::generate::completions(&arguments),
             Some(Command::Man) => commands::generate::man(),

@@ -14,6 +14,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 pub use serve::ServeArgs;
 
+use crate::backfill::args::BackfillArgs;
 use crate::metrics::exporter::Build;
 use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
@@ -97,6 +98,11 @@ pub enum Command {
     /// Prints the result and the time of each step, and the likely cause of a failure. Exit code 0
     /// if every step succeeds, 1 if not. It serves nothing and stores nothing.
     Check(CheckArgs),
+    /// Import history: read the calls before the first pull, for Prometheus.
+    ///
+    /// Writes OpenMetrics files for promtool, and a ledger that the exporter continues without a
+    /// gap. If it is interrupted, it resumes with the same flags.
+    Backfill(Box<BackfillArgs>),
     /// Print a completion script for a shell.
     ///
     /// For bash: cec_exporter completions bash > /etc/bash_completion.d/cec_exporter

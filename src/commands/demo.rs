@@ -83,6 +83,8 @@ fn simulator(seed: u64) -> Simulator {
         // With the usual daily curve, hardly anything would happen at night.
         flat: true,
         pipeline_speed: PIPELINE_SPEED,
+        // Speakers without a name would add the series of another role.
+        null_share: 0.0,
         ..Spec::default()
     };
     let clock = Arc::new(|| process::since_epoch().as_secs_f64());

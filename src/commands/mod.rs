@@ -1,5 +1,6 @@
 //! The commands besides serving.
 
+pub mod backfill;
 pub mod check;
 pub mod demo;
 pub mod generate;

@@ -22,3 +22,4 @@ pub use status::{
     Status, TargetState, TargetStatus,
 };
 pub use storage::Storage;
+pub use target::puller_settings;

@@ -17,7 +17,7 @@ use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
 use crate::metrics::exporter::ExporterMetrics;
-use crate::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
+use crate::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, Spelling, render};
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
@@ -159,8 +159,8 @@ impl Registry {
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
             let calls: Vec<Shown<'_>> = parts.iter().filter_map(Part::shown).collect();
             let own = match (scope, names.as_slice()) {
-                (Scope::TargetOnly, [name]) => Own::Only(name),
-                _ => Own::With(&names),
+                (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
+                _ => ExporterSeries::With(&names),
             };
             let spelling = Spelling {
                 format,

@@ -12,8 +12,8 @@ use super::storage::Opened;
 use super::target::{Prepared, Target};
 use crate::config::shard::Shard;
 use crate::config::{self, Config, Origin};
-use crate::puller::Known;
-use crate::upstream::trust::Trust;
+use crate::puller::Handover;
+use crate::upstream::tls::Trust;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
 const OPENED_AT_ONCE: usize = 16;
@@ -109,9 +109,10 @@ impl Registry {
                     targets.push(target);
                     continue;
                 }
-                Change::Add(prepared, opened) => {
-                    (prepared, Known::opened(opened.book, Arc::new(opened.store)))
-                }
+                Change::Add(prepared, opened) => (
+                    prepared,
+                    Handover::opened(opened.state, Arc::new(opened.store)),
+                ),
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
             let target = Target::new(prepared, &self.metrics, &self.options, known);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::target::Target;
 use crate::config;
-use crate::model::{Place, Status as CallStatus, UnixSeconds};
+use crate::model::{Position, Status as CallStatus, UnixSeconds};
 use crate::puller::View;
 use crate::puller::skipped::Skipped;
 
@@ -220,33 +220,33 @@ fn call_counts(view: &View) -> Vec<CallCount> {
     let Some(calls) = &view.calls else {
         return Vec::new();
     };
-    let order: BTreeMap<Place, usize> = CallStatus::documented()
+    let order: BTreeMap<Position, usize> = CallStatus::documented()
         .enumerate()
-        .map(|(index, status)| (Place::In(status), index))
+        .map(|(index, status)| (Position::In(status), index))
         .collect();
     let mut counts: Vec<_> = calls.tallies.window().collect();
-    counts.sort_by_key(|(call_type, place, _)| {
-        let index = order.get(place).copied().unwrap_or(usize::MAX);
-        (*call_type, index, *place)
+    counts.sort_by_key(|(call_type, position, _)| {
+        let index = order.get(position).copied().unwrap_or(usize::MAX);
+        (*call_type, index, *position)
     });
     counts
         .into_iter()
-        .map(|(call_type, place, calls)| CallCount {
+        .map(|(call_type, position, calls)| CallCount {
             call_type: call_type.to_string(),
-            status: place.to_string(),
-            outcome: CallOutcome::of(place),
+            status: position.to_string(),
+            outcome: CallOutcome::of(position),
             calls,
         })
         .collect()
 }
 
 impl CallOutcome {
-    fn of(place: Place) -> Self {
-        match place {
-            Place::In(CallStatus::SUCCEEDED) => Self::Succeeded,
-            Place::In(status) if status.is_final() => Self::Failed,
-            Place::In(_) => Self::Pending,
-            Place::Missing => Self::Missing,
+    fn of(position: Position) -> Self {
+        match position {
+            Position::In(CallStatus::SUCCEEDED) => Self::Succeeded,
+            Position::In(status) if status.is_final() => Self::Failed,
+            Position::In(_) => Self::Pending,
+            Position::Missing => Self::Missing,
         }
     }
 }

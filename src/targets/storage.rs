@@ -9,15 +9,15 @@ use tracing::{info, warn};
 
 use super::error::LoadError;
 use crate::config::Target;
-use crate::puller::book::Book;
-use crate::store::{Medium, Nowhere, Store, file_name};
+use crate::puller::state::TargetState;
+use crate::store::{Backend, NullStore, Store, file_name};
 
 /// A file or nothing.
 pub(super) type BoxedStore = Box<dyn Store>;
 
 /// A ledger that was opened.
 pub(super) struct Opened {
-    pub(super) book: Book,
+    pub(super) state: TargetState,
     pub(super) store: BoxedStore,
     /// The file did not exist.
     pub(super) is_new: bool,
@@ -37,7 +37,7 @@ pub enum Storage {
 
 impl Storage {
     /// Creates the directory if it does not exist.
-    pub(super) fn create_directory(&self) -> Result<(), LoadError> {
+    pub fn create_directory(&self) -> Result<(), LoadError> {
         match self {
             Self::InMemory => Ok(()),
             Self::Directory(path) => create(path).map_err(|reason| LoadError::Storage {
@@ -62,16 +62,16 @@ impl Storage {
     pub(super) async fn open(&self, target: &str) -> Result<Opened, LoadError> {
         let Self::Directory(directory) = self else {
             return Ok(Opened {
-                book: Book::default(),
-                store: Box::new(Nowhere),
+                state: TargetState::default(),
+                store: Box::new(NullStore),
                 is_new: false,
             });
         };
         let path = directory.join(file_name(target));
         let opened = tokio::task::spawn_blocking(|| {
             let is_new = !path.exists();
-            Book::open(Medium::File(path)).map(|(book, store)| Opened {
-                book,
+            TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
+                state,
                 store: Box::new(store),
                 is_new,
             })

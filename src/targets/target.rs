@@ -14,11 +14,11 @@ use super::storage::BoxedStore;
 use crate::config;
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
-use crate::puller::plan::Spans;
-use crate::puller::{Failure, Known, Puller, Settings};
+use crate::puller::plan::Intervals;
+use crate::puller::{Failure, Handover, Puller, Settings};
 use crate::upstream::http::HttpClient;
 use crate::upstream::retry::Outcome;
-use crate::upstream::trust::Trust;
+use crate::upstream::tls::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
 /// One target.
@@ -76,7 +76,7 @@ impl Target {
         prepared: Prepared,
         metrics: &ExporterMetrics,
         options: &Options,
-        mut known: Known<BoxedStore>,
+        mut known: Handover<BoxedStore>,
     ) -> Self {
         let Prepared {
             config,
@@ -97,7 +97,7 @@ impl Target {
         own.ledger_limit.set(config.max_calls.into());
         let storage_bytes = own.storage_bytes.clone();
         let clock = Arc::clone(&options.clock);
-        let puller = Puller::go_on(puller_settings(&config), client, clock, own, known);
+        let puller = Puller::resume(puller_settings(&config), client, clock, own, known);
         Self {
             config,
             puller,
@@ -135,10 +135,11 @@ fn reporter(metrics: TargetMetrics, reported: Arc<Mutex<Reported>>) -> Reporter 
     })
 }
 
-fn puller_settings(config: &config::Target) -> Settings {
+/// The settings of the puller of this target.
+pub fn puller_settings(config: &config::Target) -> Settings {
     Settings {
         name: config.name.clone(),
-        spans: Spans {
+        intervals: Intervals {
             lookback: seconds(config.lookback),
             overlap: seconds(config.overlap),
             // At a longer interval, calls would leave the lookback before they are compared.

@@ -216,7 +216,7 @@ impl Server {
         series
             .map(|series| {
                 let code = series.get_label()[0].value().to_owned();
-                (code, series.get_counter().value() as usize)
+                (code, series.get_counter().get_value() as usize)
             })
             .filter(|(_, count)| *count > 0)
             .collect()

@@ -18,8 +18,8 @@ use crate::process::{self, Fatal};
 use crate::targets::client_settings;
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::trust::Trust;
-use crate::upstream::way::Ways;
+use crate::upstream::probe::Endpoints;
+use crate::upstream::tls::Trust;
 use crate::upstream::{Api, Error, ErrorKind, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
@@ -89,7 +89,7 @@ fn print(text: &str) -> Result<(), Fatal> {
 struct TargetCheck {
     name: String,
     page_size: u32,
-    parts: Result<(Ways, HttpClient), Step>,
+    parts: Result<(Endpoints, HttpClient), Step>,
     /// How each request ended, since the last step.
     codes: Arc<Mutex<Vec<String>>>,
     /// Seconds by which the local clock is ahead of the last answer.
@@ -116,7 +116,7 @@ impl TargetCheck {
             Notice::ClockSkew(seconds) => *skew_noted.lock() = Some(seconds),
             Notice::Token { .. } | Notice::Retry(_) => {}
         });
-        let parts = Ways::new(&settings, trust)
+        let parts = Endpoints::new(&settings, trust)
             .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::report::Step;
 use crate::upstream::Error;
-use crate::upstream::way::{Connection, Way};
+use crate::upstream::probe::{Connection, Endpoint};
 
 /// Addresses of a host to show.
 const MAX_SHOWN: usize = 4;
@@ -19,7 +19,7 @@ pub(super) struct Steps(pub(super) Vec<Step>);
 
 impl Steps {
     /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
-    pub(super) async fn reach(&mut self, way: &Way) -> bool {
+    pub(super) async fn reach(&mut self, way: &Endpoint) -> bool {
         let host = way.host();
         let addresses = if way.has_name() {
             let found = async {
@@ -110,7 +110,7 @@ fn listed(addresses: &[IpAddr]) -> String {
     shown.join(", ") + &more
 }
 
-fn connected(way: &Way, connection: &Connection) -> String {
+fn connected(way: &Endpoint, connection: &Connection) -> String {
     let mut text = connection.address.to_string();
     for (address, why) in &connection.failed {
         text += &format!("; not {address}: {why}");

@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::{Status, UnixSeconds};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -395,7 +395,7 @@ impl Worker {
             rustc: "",
         };
         let metrics = ExporterMetrics::new(build, 0.0).expect("the catalog is right");
-        let own = metrics.target("cold", &KnownLabels::default(), 0.0);
+        let own = metrics.target("cold", &InitialLabels::default(), 0.0);
         let reported = own.clone();
         let report = Arc::new(move |report| {
             if let Report::Request { api, code, took } = report {

@@ -9,10 +9,14 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, render};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, ExporterSnapshot, InitialLabels};
+use cec_exporter::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
+};
 use cec_exporter::metrics::tallies::Tallies;
-use cec_exporter::model::{CallType, Event, Measure, Measures, Processing, Role, Speech, Status};
+use cec_exporter::model::{
+    CallType, Event, Measure, Measures, ProcessingTime, Role, Speech, Status,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::proto::{self, MetricFamily, MetricType};
@@ -29,7 +33,7 @@ fn calls(seed: u64) -> CallMetrics {
     let mut tallies = Tallies::default();
     let types = [CallType::VOICE, CallType::TEXT];
     let statuses: Vec<Status> = Status::documented().collect();
-    tallies.expect(&types, &statuses);
+    tallies.create_series(&types, &statuses);
     let finals: Vec<Status> = statuses.iter().copied().filter(|s| s.is_final()).collect();
     for _ in 0..CALLS {
         let call_type = types[rng.usize(..2)];
@@ -47,13 +51,13 @@ fn calls(seed: u64) -> CallMetrics {
             duration: units(1200.0),
             channels,
         };
-        let processing = Processing::Took(rng.u32(..7200));
+        let processing_time = ProcessingTime::Observed(rng.u32(..7200));
         for event in [
             Event::Appeared { call_type, status },
             Event::Processed {
                 call_type,
                 status,
-                processing,
+                processing_time,
             },
             Event::Succeeded {
                 call_type,
@@ -71,13 +75,13 @@ fn calls(seed: u64) -> CallMetrics {
     }
 }
 
-fn own(names: &[String]) -> Gathered {
+fn own(names: &[String]) -> ExporterSnapshot {
     let build = Build {
         version: "1.0.0",
         revision: "0123456789ab",
         rustc: "rustc 1.90.0",
     };
-    let known = KnownLabels {
+    let known = InitialLabels {
         apis: vec!["token".into(), "details".into()],
         codes: vec!["200".into(), "429".into(), "503".into()],
         failures: vec!["timeout".into(), "connect".into(), "auth".into()],
@@ -195,10 +199,10 @@ fn measure(targets: usize) {
         .collect();
     let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
     let all: Vec<CallMetrics> = (0..targets as u64).map(calls).collect();
-    let calls: Vec<Shown<'_>> = names_of
+    let calls: Vec<TargetCallMetrics<'_>> = names_of
         .iter()
         .zip(&all)
-        .map(|(name, calls)| Shown::all(name, calls))
+        .map(|(name, calls)| TargetCallMetrics::new(name, calls))
         .collect();
     let own = own(&names);
     let write = |format| render(format, &calls, &own, ExporterSeries::With(&names_of));

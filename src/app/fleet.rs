@@ -19,7 +19,9 @@ use super::{lock, since_epoch, tell_of};
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};
-use crate::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, Spelling, render};
+use crate::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
+};
 use crate::puller::{Clock, Handover};
 use crate::server::{LastError, NotReloaded, Scope, Site, StatusView, UnknownTarget};
 use crate::upstream::tls::Trust;
@@ -64,8 +66,8 @@ struct Part {
 }
 
 impl Part {
-    fn shown(&self) -> Option<Shown<'_>> {
-        Some(Shown {
+    fn shown(&self) -> Option<TargetCallMetrics<'_>> {
+        Some(TargetCallMetrics {
             target: &self.name,
             calls: self.calls.as_deref()?,
             is_stale: self.is_stale,
@@ -293,7 +295,7 @@ impl Site for Fleet {
             .collect();
         let metrics = Arc::clone(&self.metrics);
         let storage = self.setup.storage.clone();
-        let spelling = Spelling {
+        let spelling = RenderOptions {
             format,
             created_lines: self.setup.created_lines,
         };
@@ -305,7 +307,7 @@ impl Site for Fleet {
                 part.storage_bytes.set(storage.bytes(&part.name) as f64);
             }
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-            let calls: Vec<Shown<'_>> = parts.iter().filter_map(Part::shown).collect();
+            let calls: Vec<TargetCallMetrics<'_>> = parts.iter().filter_map(Part::shown).collect();
             let own = match (scope, names.as_slice()) {
                 (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
                 _ => ExporterSeries::With(&names),

@@ -11,7 +11,7 @@ use prometheus::Gauge;
 use url::Url;
 
 use crate::config::{self, Proxy, Target};
-use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
+use crate::metrics::exporter::{ExporterMetrics, InitialLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
@@ -113,12 +113,12 @@ pub(super) fn member(
     mut known: Handover<Kept>,
 ) -> Member {
     if setup.exemplars {
-        known.keep_exemplars();
+        known.enable_exemplars();
     }
     let statuses: Vec<Status> = Status::documented()
         .chain(config.extra_status_codes.iter().copied())
         .collect();
-    known.expect(&config.call_types, &statuses);
+    known.create_series(&config.call_types, &statuses);
     let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
     let endpoint = shown_endpoint(&config.endpoint);
     metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
@@ -203,8 +203,8 @@ fn secret_source(file: PathBuf) -> SecretSource {
     })
 }
 
-fn known_labels() -> KnownLabels {
-    KnownLabels {
+fn known_labels() -> InitialLabels {
+    InitialLabels {
         apis: Api::ALL.map(|api| api.to_string()).to_vec(),
         codes: Outcome::FORESEEABLE
             .iter()

@@ -243,7 +243,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CallType, Manual, Measures, Record, Status};
+    use crate::model::{CallType, ManualStates, Measures, Record, Status};
 
     fn entry(id: u32, uploaded: UnixSeconds) -> Entry {
         Entry::new(&Record {
@@ -251,7 +251,7 @@ mod tests {
             uploaded,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,
-            manual: Manual::default(),
+            manual: ManualStates::default(),
             measures: Measures::default(),
         })
     }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_gives_the_entry_that_it_was_made_of() {
+    fn an_entry_is_restored_from_its_row() {
         let mut entry = Entry::new(&Record {
             id: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
             uploaded: 0x1122_3344,

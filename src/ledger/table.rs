@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_counted_to_the_second_and_slots_are_used_again() {
+    fn windows_are_counted_to_the_second_and_slots_are_reused() {
         let mut table = Table::default();
         for id in 0..1000 {
             table.insert(entry(id, 100 + id)).unwrap();

@@ -120,19 +120,21 @@ impl Tallies {
     pub fn apply(&mut self, event: &Event, source: Option<ExemplarSource>) {
         match *event {
             Event::Appeared { call_type, status } => {
-                *self.calls.entry(call_type).or_default() += 1;
-                self.enter(call_type, Position::In(status));
+                increase(&mut self.calls, call_type);
+                increase(&mut self.window, (call_type, Position::In(status)));
             }
-            Event::Returned { call_type, status } => self.enter(call_type, Position::In(status)),
+            Event::Returned { call_type, status } => {
+                increase(&mut self.window, (call_type, Position::In(status)));
+            }
             Event::Moved {
                 call_type,
                 from,
                 to,
             } => {
                 decrease(&mut self.window, (call_type, from));
-                self.enter(call_type, to);
+                increase(&mut self.window, (call_type, to));
                 if to == Position::Missing {
-                    *self.missing.entry(call_type).or_default() += 1;
+                    increase(&mut self.missing, call_type);
                 }
             }
             Event::Processed {
@@ -140,7 +142,7 @@ impl Tallies {
                 status,
                 processing_time,
             } => {
-                *self.processed.entry((call_type, status)).or_default() += 1;
+                increase(&mut self.processed, (call_type, status));
                 match processing_time {
                     ProcessingTime::Observed(seconds) => {
                         let source = self.exemplar_source(source);
@@ -166,10 +168,7 @@ impl Tallies {
                     decrease(&mut self.manual_states, (kind, call_type, state));
                 }
                 if let Some(state) = to {
-                    *self
-                        .manual_states
-                        .entry((kind, call_type, state))
-                        .or_default() += 1;
+                    increase(&mut self.manual_states, (kind, call_type, state));
                 }
             }
             Event::Expired {
@@ -179,7 +178,7 @@ impl Tallies {
             } => {
                 decrease(&mut self.window, (call_type, position));
                 if let Some(status) = never_final {
-                    *self.expired.entry((call_type, status)).or_default() += 1;
+                    increase(&mut self.expired, (call_type, status));
                 }
             }
         }
@@ -223,10 +222,6 @@ impl Tallies {
         }
     }
 
-    fn enter(&mut self, call_type: CallType, position: Position) {
-        *self.window.entry((call_type, position)).or_default() += 1;
-    }
-
     /// Call types that have series.
     pub fn call_types(&self) -> impl Iterator<Item = CallType> {
         self.calls.keys().copied()
@@ -256,6 +251,10 @@ fn histogram<K: Ord>(
     histograms
         .entry(key)
         .or_insert_with(|| Histogram::new(metric.bounds))
+}
+
+fn increase<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    *counts.entry(key).or_default() += 1;
 }
 
 /// The ledger never removes a call from a position that it was not in. If it did, a gauge that is off

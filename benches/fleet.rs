@@ -4,6 +4,8 @@
 //! calls. The simulated vendor runs in a process of its own, so CPU time and memory are those of the
 //! exporter alone. Costs per target should be the same in each row.
 
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/spawned.rs"]
 mod spawned;
 
@@ -19,8 +21,6 @@ use spawned::Spawned;
 
 /// Scrapes of each kind. The output shows medians.
 const SCRAPES: usize = 5;
-/// The kernel's unit of CPU time: 1 / `USER_HZ`, which is 100 on every Linux.
-const TICK: Duration = Duration::from_millis(10);
 
 /// Measures what many targets cost.
 #[derive(Parser)]
@@ -181,22 +181,12 @@ impl Exporter {
     }
 
     fn cpu(&self) -> Duration {
-        let stat = self.read("stat");
-        // The program's name, in parentheses, may contain spaces.
-        let (_, fields) = stat.rsplit_once(')').expect("the kernel's format");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u32 = ticks.filter_map(|field| field.parse::<u32>().ok()).sum();
-        ticks * TICK
+        process::cpu(self.process.id()).expect("the exporter runs")
     }
 
     /// Resident memory, KiB.
     fn resident(&self) -> u64 {
-        let status = self.read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        number
-            .and_then(|number| number.parse().ok())
-            .expect("the kernel's format")
+        process::memory(self.process.id(), "VmRSS").expect("the exporter runs")
     }
 
     fn open_files(&self) -> usize {
@@ -204,11 +194,6 @@ impl Exporter {
         std::fs::read_dir(directory)
             .expect("the exporter runs")
             .count()
-    }
-
-    fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))
-            .expect("the exporter runs")
     }
 }
 

@@ -124,21 +124,8 @@ pub(super) fn member(
     metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
     new.own.ledger_limit.set(config.max_calls.into());
     let storage_bytes = new.own.storage_bytes.clone();
-    let settings = Settings {
-        name: config.name.clone(),
-        intervals: Intervals {
-            lookback: seconds(config.lookback),
-            overlap: seconds(config.overlap),
-            // Slower than that, calls would leave the lookback before their turn came.
-            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
-        },
-        page_size: config.page_size,
-        min_pull_interval: config.min_pull_interval,
-        parallel: config.max_concurrent_requests as usize,
-        max_calls: config.max_calls as usize,
-    };
     let puller = Puller::resume(
-        settings,
+        puller_settings(&config),
         new.client,
         Arc::clone(&setup.clock),
         new.own,
@@ -149,6 +136,22 @@ pub(super) fn member(
         puller,
         storage_bytes,
         client_facts: new.client_facts,
+    }
+}
+
+pub(super) fn puller_settings(target: &Target) -> Settings {
+    Settings {
+        name: target.name.clone(),
+        intervals: Intervals {
+            lookback: seconds(target.lookback),
+            overlap: seconds(target.overlap),
+            // Slower than that, calls would leave the lookback before their turn came.
+            reconcile_interval: seconds(target.reconcile_interval.min(target.lookback / 2)),
+        },
+        page_size: target.page_size,
+        min_pull_interval: target.min_pull_interval,
+        parallel: target.max_concurrent_requests as usize,
+        max_calls: target.max_calls as usize,
     }
 }
 

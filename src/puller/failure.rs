@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::store::StoreError;
-use crate::upstream::Error;
+use crate::upstream::{Error, ErrorKind};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Failure {
@@ -64,6 +64,14 @@ impl Failure {
                 "the lookback holds more calls than max_calls: raise it, or shorten lookback; or \
                  the vendor lists calls without end",
             ),
+        }
+    }
+
+    /// Whether trying again is in vain until a person has changed something.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Upstream(error) => error.kind == ErrorKind::Auth,
+            Self::Storage(_) | Self::Full(_) => true,
         }
     }
 

@@ -13,6 +13,7 @@ mod read;
 mod recent;
 mod recent_set;
 mod reconcile;
+pub mod replay;
 mod run;
 mod scan;
 mod single_pages;

@@ -122,7 +122,7 @@ fn the_fields_for_scripts_are_those_of_the_table() {
     let warnings = json["warnings"].to_string();
     for part in [
         "cec_exporter.yml holds a secret",
-        "the variable CEC_USER_ID is set and not used",
+        "the variable CEC_USER_ID is set but not used",
     ] {
         assert!(warnings.contains(part), "{warnings}");
     }

@@ -4,6 +4,7 @@
 //! encodes them. There is no intermediate list: each series goes straight into the response.
 
 mod collect;
+mod history;
 mod lines;
 mod openmetrics;
 mod protobuf;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use super::exporter::ExporterSnapshot;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
+pub use history::History;
 use openmetrics::OpenMetrics;
 use protobuf::Protobuf;
 use text::Text;

@@ -42,14 +42,18 @@ impl OpenMetrics {
     }
 }
 
+/// Name of a family. In OpenMetrics `_total` is a suffix of a counter's samples, not part of its name.
+pub(super) fn family_name(name: &str, kind: Kind) -> &str {
+    match kind {
+        Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
+        Kind::Gauge | Kind::Histogram => name,
+    }
+}
+
 impl Writer for OpenMetrics {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.kind = kind;
-        // In OpenMetrics `_total` is a suffix of a counter's samples, not part of the family's name.
-        let name = match kind {
-            Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
-            Kind::Gauge | Kind::Histogram => name,
-        };
+        let name = family_name(name, kind);
         self.lines.start_family(name);
         self.lines.metadata("HELP", help);
         self.lines.metadata("TYPE", kind.name());
@@ -107,7 +111,7 @@ impl Writer for OpenMetrics {
 /// A bound in OpenMetrics's canonical form, which has a decimal point, so that equal bounds are equal
 /// labels. Rust's `Debug` gives this form from a ten-thousandth to a million; a test holds the bounds of
 /// the catalog in that range.
-struct Bound(f64);
+pub(super) struct Bound(pub(super) f64);
 
 impl Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

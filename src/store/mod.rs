@@ -115,7 +115,7 @@ impl StoreError {
     pub fn damaged(name: &str, how: &str) -> Self {
         Self::new(format!(
             "{name} is damaged or not a ledger of cec_exporter ({how}): put a backup in its \
-             place (see \"Backups\" in the README), or move it away (counters then start over)"
+             place (see \"Backups\" in docs/operations.md), or move it away (counters then start over)"
         ))
     }
 }

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod checked;
+mod documented;
 mod network;
 mod output;
 mod proxy;
-mod readme;
 mod vendor;
 
 #[path = "../support/mod.rs"]

@@ -10,7 +10,7 @@ use crate::cli::CheckFormat;
 use crate::config::Config;
 use crate::upstream::Error;
 
-/// All that was found. Its JSON is documented in the README: fields may come, none goes.
+/// All that was found. Its JSON is documented in docs/cli.md: fields may come, none goes.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) ok: bool,

@@ -1,4 +1,4 @@
-//! What the README shows is what is printed, up to numbers.
+//! What the documentation shows of `check` is what it prints, up to numbers.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,11 @@ use crate::support::process::{command, configuration, target};
 use crate::support::silent::closed_port;
 use crate::support::simulated::{SimulatedVendor, settled};
 
-// The other language has the same code, which `tests/docs.rs` sees to.
-const README: &str = include_str!("../../README.md");
+// The other language has the same code, which `tests/docs` checks.
+const PAGES: [&str; 2] = [
+    include_str!("../../docs/cli.md"),
+    include_str!("../../docs/troubleshooting.md"),
+];
 
 /// Every number is the same number.
 fn numberless(text: &str) -> String {
@@ -29,12 +32,14 @@ fn numberless(text: &str) -> String {
 
 /// The code blocks that contain this.
 fn blocks(part: &str) -> Vec<&'static str> {
-    let blocks = README.split("\n```").skip(1).step_by(2);
+    let blocks = PAGES
+        .iter()
+        .flat_map(|page| page.split("\n```").skip(1).step_by(2));
     let blocks = blocks.map(|block| block.split_once('\n').unwrap().1);
     blocks.filter(|block| block.contains(part)).collect()
 }
 
-/// The faults that the README sets in a shell, between single quotes.
+/// The faults that the page sets in a shell, between single quotes.
 fn faults() -> Faults {
     let command = blocks("-d '{\"details\"")[0];
     let json = command.split('\'').nth(1).unwrap();
@@ -86,7 +91,7 @@ fn the_examples_of_a_check_are_what_it_prints() {
     assert_eq!(numberless(&checked.stdout), numberless(night));
 }
 
-/// The paths of all fields of a value, as the README writes them.
+/// The paths of all fields of a value, as the page writes them.
 fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(inner) => {
@@ -128,8 +133,8 @@ fn the_fields_for_scripts_are_those_of_the_table() {
     }
     let mut found = BTreeSet::new();
     fields(&json, "", &mut found);
-    for readme in [README, include_str!("../../README.zh-CN.md")] {
-        let (_, table) = readme.split_once("<!-- check -->\n\n").unwrap();
+    for page in [PAGES[0], include_str!("../../docs/cli.zh-CN.md")] {
+        let (_, table) = page.split_once("<!-- check -->\n\n").unwrap();
         let rows = table.lines().take_while(|line| line.starts_with('|'));
         let told: BTreeSet<String> = rows
             .skip(2)

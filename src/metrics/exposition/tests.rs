@@ -4,7 +4,7 @@ use crate::model::{CallType, Event, Status};
 
 fn calls() -> CallMetrics {
     let mut tallies = Tallies::default();
-    tallies.expect(
+    tallies.create_series(
         &[CallType::TEXT],
         &[Status::SUCCEEDED, Status::from_number(0)],
     );

@@ -71,7 +71,7 @@ fn open(path: &Path) -> Result<(TargetState, FileStore), StoreError> {
 
 fn create_series(state: &mut TargetState) {
     let statuses: Vec<Status> = Status::documented().collect();
-    state.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
+    state.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
 }
 
 fn exposition(state: &TargetState) -> String {

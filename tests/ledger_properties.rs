@@ -1,36 +1,36 @@
-//! What must hold of the ledger and the tallies whatever is observed.
+//! Properties of ledger and tallies that hold for all sequences of records.
 
 use std::collections::BTreeMap;
 
 use cec_exporter::ledger::Ledger;
-use cec_exporter::metrics::tallies::{Stored, Tallies};
+use cec_exporter::metrics::tallies::{StoredTallies, Tallies};
 use cec_exporter::model::{
-    CallId, CallSet, CallType, Event, Manual, Measure, Measures, Position, Record, Role, Speech,
-    Status, Window,
+    CallId, CallSet, CallType, Event, ManualStates, Measure, Measures, Position, Record, Role,
+    Speech, Status, Window,
 };
 use proptest::prelude::*;
 
-const OPEN: Window = Window {
+const LOOKBACK: Window = Window {
     from: 1000,
     to: 9000,
 };
 const NOW: u32 = 9000;
 
 #[derive(Default)]
-struct TargetState {
+struct LedgerAndTallies {
     ledger: Ledger,
     tallies: Tallies,
     /// Calls by type: appeared, processed, expired.
     counts: BTreeMap<CallType, [u64; 3]>,
 }
 
-impl TargetState {
-    fn tell(tallies: &mut Tallies, counts: &mut BTreeMap<CallType, [u64; 3]>, event: Event) {
+impl LedgerAndTallies {
+    fn count(tallies: &mut Tallies, counts: &mut BTreeMap<CallType, [u64; 3]>, event: Event) {
         tallies.apply(&event, None);
         match event {
             Event::Appeared { call_type, .. } => counts.entry(call_type).or_default()[0] += 1,
             Event::Processed { call_type, .. } => counts.entry(call_type).or_default()[1] += 1,
-            Event::Left {
+            Event::Expired {
                 call_type,
                 never_final: Some(_),
                 ..
@@ -41,27 +41,27 @@ impl TargetState {
         }
     }
 
-    fn see(&mut self, records: &[Record]) {
+    fn observe(&mut self, records: &[Record]) {
         let Self {
             ledger,
             tallies,
             counts,
         } = self;
         for record in records {
-            ledger.observe(record, NOW, OPEN, &mut |event| {
-                Self::tell(tallies, counts, event)
+            ledger.observe(record, NOW, LOOKBACK, &mut |event| {
+                Self::count(tallies, counts, event)
             });
         }
     }
 
-    fn miss(&mut self, window: Window, seen: &CallSet) {
+    fn mark_missing(&mut self, window: Window, listed: &CallSet) {
         let Self {
             ledger,
             tallies,
             counts,
         } = self;
-        ledger.mark_missing(window, |id| seen.contains(&id), &mut |event| {
-            Self::tell(tallies, counts, event)
+        ledger.mark_missing(window, |id| listed.contains(&id), &mut |event| {
+            Self::count(tallies, counts, event)
         });
     }
 
@@ -71,13 +71,13 @@ impl TargetState {
             tallies,
             counts,
         } = self;
-        ledger.expire(cutoff, &mut |event| Self::tell(tallies, counts, event));
+        ledger.expire(cutoff, &mut |event| Self::count(tallies, counts, event));
     }
 
     fn of(records: &[Record]) -> Self {
-        let mut book = Self::default();
-        book.see(records);
-        book
+        let mut state = Self::default();
+        state.observe(records);
+        state
     }
 }
 
@@ -98,7 +98,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// Upload time and type belong to the call; the rest changes.
+    /// Upload time and type depend on the call; the other fields vary.
     fn record(calls: u32)(
         call in 0..calls,
         status in prop::sample::select(vec![-1_i64, 0, 1, 2, 2, 2, 3, 9, 32, 40, 77]),
@@ -110,154 +110,154 @@ prop_compose! {
             uploaded: 900 + call * 37 % 8000,
             call_type: CallType::from_number([0, 2, 5, -1][call as usize % 4]),
             status: Status::from_number(status),
-            manual: Manual(manual),
+            manual: ManualStates(manual),
             measures,
         }
     }
 }
 
-/// Of all rows of calls uploaded at or after a time.
+/// The smallest key of calls uploaded at or after a time.
 fn first_key(uploaded: u32) -> [u8; 20] {
     let mut key = [0; 20];
     key[..4].copy_from_slice(&uploaded.to_be_bytes());
     key
 }
 
-/// Whether a row is of a call of this type of which no final status has been counted, whether it
-/// is missing or not.
+/// Whether a row belongs to a call of this type, missing or not, whose final status has not been
+/// counted.
 fn is_open(row: &[u8; 8], call_type: CallType) -> bool {
     row[..2] == call_type.number().to_le_bytes() && row[7] & 1 == 0
 }
 
 proptest! {
     #[test]
-    fn what_is_read_twice_is_counted_once(
+    fn a_record_read_twice_counts_once(
         records in prop::collection::vec(record(40), 0..150),
         page in 1_usize..20,
     ) {
-        let once = TargetState::of(&records);
-        let mut twice = TargetState::default();
+        let once = LedgerAndTallies::of(&records);
+        let mut twice = LedgerAndTallies::default();
         for page in records.chunks(page) {
-            twice.see(page);
+            twice.observe(page);
         }
-        // The whole story once more: every call goes through all of its statuses again.
-        twice.see(&records);
+        // All records again: every call goes through all of its statuses a second time.
+        twice.observe(&records);
         prop_assert_eq!(&once.tallies, &twice.tallies);
-        let mut stuttered = TargetState::default();
+        let mut repeated = LedgerAndTallies::default();
         for record in &records {
-            stuttered.see(&[record.clone(), record.clone(), record.clone()]);
+            repeated.observe(&[record.clone(), record.clone(), record.clone()]);
         }
-        prop_assert_eq!(&once.tallies, &stuttered.tallies);
+        prop_assert_eq!(&once.tallies, &repeated.tallies);
     }
 
     #[test]
-    fn calls_may_come_in_any_order_and_in_any_pages(
+    fn the_order_of_calls_and_the_pages_make_no_difference(
         records in prop::collection::vec(record(60), 0..60),
         shuffled in Just(()).prop_perturb(|(), mut rng| rng.next_u64()),
         page in 1_usize..20,
     ) {
-        // One record of each call: what the list holds at one moment.
+        // One record per call, as the list has at one moment.
         let mut calls: BTreeMap<u128, Record> = BTreeMap::new();
         for record in records {
             calls.insert(record.id.0, record);
         }
         let mut calls: Vec<Record> = calls.into_values().collect();
-        let in_order = TargetState::of(&calls);
+        let in_order = LedgerAndTallies::of(&calls);
         fastrand::Rng::with_seed(shuffled).shuffle(&mut calls);
-        let mut in_pages = TargetState::default();
+        let mut in_pages = LedgerAndTallies::default();
         for page in calls.chunks(page) {
-            in_pages.see(page);
-            in_pages.see(&page[page.len() / 2..]);
+            in_pages.observe(page);
+            in_pages.observe(&page[page.len() / 2..]);
         }
         prop_assert_eq!(&in_order.tallies, &in_pages.tallies);
     }
 
     #[test]
-    fn the_sum_holds_and_the_window_shows_what_is_remembered(
+    fn counters_add_up_and_the_window_gauges_match_the_ledger(
         steps in prop::collection::vec(
             (prop::collection::vec(record(40), 0..30), 0_u8..6, 1000_u32..9000),
             1..8,
         ),
     ) {
-        let mut book = TargetState::default();
+        let mut state = LedgerAndTallies::default();
         let mut cutoff = 0;
         let mut rows = BTreeMap::new();
         for (records, kind, time) in steps {
-            book.see(&records);
+            state.observe(&records);
             match kind {
                 0 => {
                     cutoff = cutoff.max(time);
-                    book.expire(cutoff);
+                    state.expire(cutoff);
                 }
                 1 => {
-                    let seen = records.iter().map(|record| record.id).collect();
-                    book.miss(Window { from: time, to: time + 2000 }, &seen);
+                    let listed = records.iter().map(|record| record.id).collect();
+                    state.mark_missing(Window { from: time, to: time + 2000 }, &listed);
                 }
                 _ => {}
             }
-            let window: u64 = book.tallies.window().map(|(_, _, count)| count).sum();
-            prop_assert_eq!(window, book.ledger.len() as u64);
-            let missing: u64 = book
+            let window: u64 = state.tallies.window().map(|(_, _, count)| count).sum();
+            prop_assert_eq!(window, state.ledger.len() as u64);
+            let missing: u64 = state
                 .tallies
                 .window()
-                .filter(|(_, place, _)| *place == Position::Missing)
+                .filter(|(_, position, _)| *position == Position::Missing)
                 .map(|(_, _, count)| count)
                 .sum();
             let all = Window { from: 0, to: u32::MAX };
-            prop_assert_eq!(book.ledger.count_present(all), window - missing);
-            // As a store does.
-            let dropped = first_key(book.ledger.drop_below());
+            prop_assert_eq!(state.ledger.count_present(all), window - missing);
+            // Apply the changes as the store does.
+            let dropped = first_key(state.ledger.drop_below());
             rows.retain(|key: &[u8; 20], _| *key >= dropped);
-            rows.extend(book.ledger.take_changes());
-            book.ledger.mark_committed(book.ledger.drop_below());
-            for (call_type, [appeared, processed, expired]) in &book.counts {
+            rows.extend(state.ledger.take_changes());
+            state.ledger.mark_committed(state.ledger.drop_below());
+            for (call_type, [appeared, processed, expired]) in &state.counts {
                 let open = rows.values().filter(|row| is_open(row, *call_type)).count() as u64;
                 prop_assert_eq!(*appeared, processed + expired + open, "{}", call_type);
             }
         }
-        // When all have left, each was either processed or has expired.
-        book.expire(u32::MAX);
-        prop_assert_eq!(book.ledger.len(), 0);
-        for (call_type, [appeared, processed, expired]) in &book.counts {
+        // Once all calls have left the lookback, each is counted as processed or as expired.
+        state.expire(u32::MAX);
+        prop_assert_eq!(state.ledger.len(), 0);
+        for (call_type, [appeared, processed, expired]) in &state.counts {
             prop_assert_eq!(*appeared, processed + expired, "{}", call_type);
         }
-        prop_assert_eq!(book.tallies.window().map(|(_, _, count)| count).sum::<u64>(), 0);
+        prop_assert_eq!(state.tallies.window().map(|(_, _, count)| count).sum::<u64>(), 0);
     }
 
     #[test]
-    fn rows_that_are_kept_give_the_same_ledger(
+    fn stored_rows_restore_the_same_ledger(
         first in prop::collection::vec(record(40), 0..80),
         then in prop::collection::vec(record(40), 0..80),
         lost in any::<bool>(),
     ) {
-        let mut book = TargetState::of(&first);
-        let mut rows: BTreeMap<_, _> = book.ledger.take_changes().into_iter().collect();
-        book.see(&then);
-        let changes = book.ledger.take_changes();
+        let mut state = LedgerAndTallies::of(&first);
+        let mut rows: BTreeMap<_, _> = state.ledger.take_changes().into_iter().collect();
+        state.observe(&then);
+        let changes = state.ledger.take_changes();
         if lost {
-            // The commit failed; the rows come again with the next one.
-            book.ledger.requeue(&changes, &[]);
-            let again: BTreeMap<_, _> = book.ledger.take_changes().into_iter().collect();
-            prop_assert_eq!(&again, &changes.iter().copied().collect());
+            // The commit failed, so the next one has to contain its rows.
+            state.ledger.requeue(&changes, &[]);
+            let requeued: BTreeMap<_, _> = state.ledger.take_changes().into_iter().collect();
+            prop_assert_eq!(&requeued, &changes.iter().copied().collect());
         }
         rows.extend(changes);
         let mut ledger = Ledger::default();
         for row in rows {
             prop_assert!(ledger.restore(row));
         }
-        prop_assert!(ledger.resume(&book.ledger.checkpoint()));
-        let stored = serde_json::to_string(&book.tallies).unwrap();
-        let stored: Stored = serde_json::from_str(&stored).unwrap();
-        let opened = stored.open(ledger.positions());
-        prop_assert_eq!(opened.as_ref(), Some(&book.tallies));
+        prop_assert!(ledger.resume(&state.ledger.checkpoint()));
+        let stored = serde_json::to_string(&state.tallies).unwrap();
+        let stored: StoredTallies = serde_json::from_str(&stored).unwrap();
+        let restored = stored.restore(ledger.positions());
+        prop_assert_eq!(restored.as_ref(), Some(&state.tallies));
         let pending = |ledger: &Ledger| ledger.oldest_pending().collect::<Vec<_>>();
-        prop_assert_eq!(pending(&ledger), pending(&book.ledger));
-        // And both tell the same of whatever comes next.
-        let mut told = [Vec::new(), Vec::new()];
+        prop_assert_eq!(pending(&ledger), pending(&state.ledger));
+        // Both ledgers emit the same events from now on.
+        let mut events = [Vec::new(), Vec::new()];
         for record in first.iter().chain(&then) {
-            ledger.observe(record, NOW, OPEN, &mut |event| told[0].push(event));
-            book.ledger.observe(record, NOW, OPEN, &mut |event| told[1].push(event));
+            ledger.observe(record, NOW, LOOKBACK, &mut |event| events[0].push(event));
+            state.ledger.observe(record, NOW, LOOKBACK, &mut |event| events[1].push(event));
         }
-        prop_assert_eq!(&told[0], &told[1]);
+        prop_assert_eq!(&events[0], &events[1]);
     }
 }

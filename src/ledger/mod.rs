@@ -14,8 +14,8 @@ use entry::{Entry, Slot};
 use table::Table;
 
 use crate::model::{
-    CallId, CallType, Event, Manual, ManualKind, Position, Processing, Record, Status, UnixSeconds,
-    Window,
+    CallId, CallType, Event, ManualKind, ManualStates, Position, ProcessingTime, Record, Status,
+    UnixSeconds, Window,
 };
 
 /// How the ledger took a record.
@@ -194,10 +194,10 @@ impl Ledger {
             emit(Event::Returned { call_type, status });
         } else {
             emit(Event::Appeared { call_type, status });
-            let processing = Processing::BeforeFirstSeen;
-            count_once(&mut self.table[slot], record, processing, emit);
+            let processing_time = ProcessingTime::FinalWhenFirstSeen;
+            count_once(&mut self.table[slot], record, processing_time, emit);
         }
-        emit_manual(call_type, Manual::default(), record.manual, emit);
+        emit_manual(call_type, ManualStates::default(), record.manual, emit);
         self.note_pending(slot);
         self.note_change(slot);
         if closed {
@@ -219,7 +219,7 @@ impl Ledger {
         let before = entry.clone();
         let (call_type, from, to) = (entry.call_type, entry.position(), Position::In(status));
         let known = if entry.is_missing() {
-            Manual::default()
+            ManualStates::default()
         } else {
             entry.manual()
         };
@@ -235,12 +235,12 @@ impl Ledger {
         let entry = &mut self.table[slot];
         entry.status = status;
         entry.set_manual(record.manual);
-        let processing = match from {
-            Position::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
+        let processing_time = match from {
+            Position::In(_) => ProcessingTime::Observed(now.saturating_sub(entry.uploaded)),
             // Only the slow comparison of the lookback finds a missing call again.
-            Position::Missing => Processing::NotObserved,
+            Position::Missing => ProcessingTime::NotObserved,
         };
-        count_once(entry, record, processing, emit);
+        count_once(entry, record, processing_time, emit);
         self.table.set_missing(slot, false);
         // Most rows are read again unchanged, and then not written again.
         if self.table[slot] != before {
@@ -299,7 +299,7 @@ impl Ledger {
         })
     }
 
-    /// Checkpoint the calls of a window that are no longer listed.
+    /// Marks the calls of a window that are no longer listed.
     pub fn mark_missing(
         &mut self,
         window: Window,
@@ -316,7 +316,7 @@ impl Ledger {
                 from,
                 to: Position::Missing,
             });
-            emit_manual(call_type, entry.manual(), Manual::default(), emit);
+            emit_manual(call_type, entry.manual(), ManualStates::default(), emit);
             self.table.set_missing(slot, true);
             self.note_change(slot);
         }
@@ -338,9 +338,14 @@ impl Ledger {
         table.take_before(cutoff, |slot, entry| {
             remove_pending(pending, slot, entry);
             if !entry.is_missing() {
-                emit_manual(entry.call_type, entry.manual(), Manual::default(), emit);
+                emit_manual(
+                    entry.call_type,
+                    entry.manual(),
+                    ManualStates::default(),
+                    emit,
+                );
             }
-            emit(Event::Left {
+            emit(Event::Expired {
                 call_type: entry.call_type,
                 position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),
@@ -363,7 +368,7 @@ impl Ledger {
     }
 
     /// All calls by type, position and manual states. The gauges are the sums of these.
-    pub fn positions(&self) -> impl Iterator<Item = (CallType, Position, Manual)> {
+    pub fn positions(&self) -> impl Iterator<Item = (CallType, Position, ManualStates)> {
         let everything = Window {
             from: 0,
             to: UnixSeconds::MAX,
@@ -371,7 +376,7 @@ impl Ledger {
         self.table.slots(everything).map(|slot| {
             let entry = &self.table[slot];
             let manual = if entry.is_missing() {
-                Manual::default()
+                ManualStates::default()
             } else {
                 entry.manual()
             };
@@ -437,7 +442,7 @@ fn remove_pending(
 fn count_once(
     entry: &mut Entry,
     record: &Record,
-    processing: Processing,
+    processing_time: ProcessingTime,
     emit: &mut impl FnMut(Event),
 ) {
     let (call_type, status) = (entry.call_type, entry.status);
@@ -445,7 +450,7 @@ fn count_once(
         emit(Event::Processed {
             call_type,
             status,
-            processing,
+            processing_time,
         });
     }
     if status == Status::SUCCEEDED && entry.count_success() {
@@ -456,13 +461,18 @@ fn count_once(
     }
 }
 
-fn emit_manual(call_type: CallType, from: Manual, to: Manual, emit: &mut impl FnMut(Event)) {
+fn emit_manual(
+    call_type: CallType,
+    from: ManualStates,
+    to: ManualStates,
+    emit: &mut impl FnMut(Event),
+) {
     for (kind, (from, to)) in ManualKind::ALL
         .into_iter()
         .zip(from.0.into_iter().zip(to.0))
     {
         if from != to {
-            emit(Event::Manual {
+            emit(Event::ManualStateChanged {
                 call_type,
                 kind,
                 from,

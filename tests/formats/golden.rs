@@ -1,31 +1,31 @@
-//! A small exposition, to the last byte, in each format.
+//! A small exposition in each format, compared with a golden file.
 
 use std::collections::BTreeMap;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, ExporterSnapshot, InitialLabels};
 use cec_exporter::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, Shown, Spelling, render,
+    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
 };
-use cec_exporter::metrics::histogram::Source;
+use cec_exporter::metrics::histogram::ExemplarSource;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
-    CallId, CallType, Event, ManualKind, Measure, Measures, Position, Processing, Role, Speech,
+    CallId, CallType, Event, ManualKind, Measure, Measures, Position, ProcessingTime, Role, Speech,
     Status,
 };
 
 use crate::schema::{Samples, decode, describe, samples};
 
-/// A name with everything that a format has to escape.
+/// A name with all characters that a format has to escape, and some outside ASCII.
 const TARGET: &str = "a \"b\" c\\d\ne 客服";
 const UUID: &str = "3b9cd7a9-d38c-4aa0-a35d-77f6abb9f497";
 
 fn calls() -> CallMetrics {
     let mut tallies = Tallies::default();
-    tallies.keep_exemplars();
+    tallies.enable_exemplars();
     let (voice, waiting) = (CallType::VOICE, Status::from_number(0));
     let seen = |id: &str, at| {
         let call = CallId::parse(id).unwrap();
-        Some(Source { call, at })
+        Some(ExemplarSource { call, at })
     };
     let units = Measure::from_units;
     for (event, source) in [
@@ -40,7 +40,7 @@ fn calls() -> CallMetrics {
             Event::Processed {
                 call_type: voice,
                 status: Status::SUCCEEDED,
-                processing: Processing::Took(64),
+                processing_time: ProcessingTime::Observed(64),
             },
             seen(UUID, 1_622_634_000),
         ),
@@ -48,9 +48,9 @@ fn calls() -> CallMetrics {
             Event::Processed {
                 call_type: voice,
                 status: Status::SUCCEEDED,
-                processing: Processing::Took(70),
+                processing_time: ProcessingTime::Observed(70),
             },
-            // Of the same bucket, but known under no UUID: no example.
+            // In the same bucket, but not an exemplar: the call has no UUID.
             seen("call 7", 1_622_635_000),
         ),
         (
@@ -85,7 +85,7 @@ fn calls() -> CallMetrics {
             None,
         ),
         (
-            Event::Manual {
+            Event::ManualStateChanged {
                 call_type: voice,
                 kind: ManualKind::Review,
                 from: None,
@@ -104,67 +104,70 @@ fn calls() -> CallMetrics {
     }
 }
 
-fn own() -> Gathered {
+fn exporter() -> ExporterSnapshot {
     let build = Build {
         version: "1",
         revision: "r",
         rustc: "c",
     };
-    let own = ExporterMetrics::new(build, 1_622_600_000.25).unwrap();
-    let known = KnownLabels::default();
-    let target = own.target(TARGET, &known, 1_622_600_001.5);
-    own.target("another", &known, 1.0).early_scrapes.inc();
+    let exporter = ExporterMetrics::new(build, 1_622_600_000.25).unwrap();
+    let labels = InitialLabels::default();
+    let target = exporter.target(TARGET, &labels, 1_622_600_001.5);
+    exporter.target("another", &labels, 1.0).early_scrapes.inc();
     target.pull_duration.observe(0.3);
     target.early_scrapes.inc();
-    own.set_target_info(TARGET, "https://old", "voice");
-    own.set_target_info(TARGET, "https://vendor", "voice,text");
+    exporter.set_target_info(TARGET, "https://old", "voice");
+    exporter.set_target_info(TARGET, "https://vendor", "voice,text");
     target.set_frontier(1_622_633_999.0);
     target.reject("shape", 3);
-    own.gather()
+    exporter.gather()
 }
 
 fn exposition(format: Format) -> Vec<u8> {
     render(
-        Spelling {
+        RenderOptions {
             format,
             created_lines: true,
         },
-        &[Shown::all(TARGET, &calls())],
-        &own(),
+        &[TargetCallMetrics::new(TARGET, &calls())],
+        &exporter(),
         ExporterSeries::Only(TARGET),
     )
 }
 
 #[track_caller]
-fn assert_kept(file: &str, text: &str) {
+fn assert_golden(file: &str, text: &str) {
     let path = format!("tests/golden/{file}");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).unwrap();
     }
-    let kept = std::fs::read_to_string(&path).unwrap();
-    assert!(text == kept, "UPDATE_GOLDEN=1 writes {path} anew:\n{text}");
+    let golden = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text == golden,
+        "{path} differs; UPDATE_GOLDEN=1 writes it anew:\n{text}"
+    );
 }
 
 #[test]
-fn the_text_is_the_kept_one() {
+fn text_matches_its_golden_file() {
     let text = String::from_utf8(exposition(Format::Text)).unwrap();
-    assert_kept("formats.prom", &text);
+    assert_golden("formats.prom", &text);
 }
 
 #[test]
-fn the_openmetrics_text_is_the_kept_one() {
+fn openmetrics_matches_its_golden_file() {
     let text = String::from_utf8(exposition(Format::OpenMetrics)).unwrap();
-    assert_kept("formats.openmetrics", &text);
+    assert_golden("formats.openmetrics", &text);
 }
 
 #[test]
-fn the_messages_are_the_kept_ones() {
+fn protobuf_matches_its_golden_file() {
     let families = decode(&exposition(Format::Protobuf));
-    assert_kept("formats.protobuf.txt", &describe(&families));
+    assert_golden("formats.protobuf.txt", &describe(&families));
 }
 
 #[test]
-fn all_formats_hold_the_same_samples() {
+fn all_formats_have_the_same_samples() {
     let text = exposition(Format::Text);
     let text = lines(std::str::from_utf8(&text).unwrap());
     assert!(text.len() > 150, "{}", text.len());
@@ -172,14 +175,14 @@ fn all_formats_hold_the_same_samples() {
     let mut openmetrics = lines(std::str::from_utf8(&openmetrics).unwrap());
     let all = openmetrics.len();
     openmetrics.retain(|(name, _), _| !name.ends_with("_created"));
-    // Of 9 series of counters and 10 of histograms.
+    // 9 series of counters and 10 of histograms.
     assert_eq!(all - openmetrics.len(), 19);
     assert_eq!(text, openmetrics);
     let families = decode(&exposition(Format::Protobuf));
     assert_eq!(text, samples(&families));
 }
 
-/// The samples of a text, bounds without a point that says nothing.
+/// The samples of a text. Bounds lose their `.0`, which only OpenMetrics has.
 fn lines(text: &str) -> Samples {
     let mut samples = Samples::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -207,8 +210,8 @@ fn lines(text: &str) -> Samples {
             }
             labels.push((label.to_owned(), value));
         }
-        let twice = samples.insert((name.to_owned(), labels), value.parse().unwrap());
-        assert_eq!(twice, None, "{line}");
+        let previous = samples.insert((name.to_owned(), labels), value.parse().unwrap());
+        assert_eq!(previous, None, "{line}");
     }
     samples
 }

@@ -1,7 +1,7 @@
-//! The three formats of an answer: what each holds to the last byte, that all hold the same, and
-//! what others read in them.
+//! The three exposition formats: their exact bytes, that all contain the same samples, and that
+//! Prometheus and a strict parser read them.
 
-// Helpers outside of a test function fail the test all the same.
+// A panic in a helper fails the test too.
 #![allow(clippy::unwrap_used)]
 
 mod golden;

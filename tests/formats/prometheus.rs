@@ -1,4 +1,4 @@
-//! A real Prometheus, three times: one for each format, over TLS and with a password.
+//! Three Prometheus servers, one per format, scrape over TLS with a password and answer alike.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
 use crate::prometheus_server::{Prometheus, Series, is_installed};
-use crate::rewriting::Rewriting;
+use crate::rewriting::RewritingProxy;
 use crate::support::eventually;
 use crate::support::process::{Exporter, configuration, target};
 use crate::support::simulated::{SimulatedVendor, now, settled};
@@ -17,7 +17,7 @@ use crate::support::simulated::{SimulatedVendor, now, settled};
 const CALLS: u32 = 3000;
 const PASSWORD: &str = "a password";
 
-/// Who signs, and what it signed for `localhost`.
+/// A certificate authority and a certificate for `localhost`.
 struct Certificates {
     authority: CertificateDer<'static>,
     authority_pem: String,
@@ -80,7 +80,7 @@ impl Certificates {
     }
 }
 
-/// A Prometheus that scrapes this address, in a directory of its own.
+/// Starts a Prometheus that scrapes this address, in its own directory.
 fn prometheus(address: &str, certificates: &Certificates, features: &str) -> (Prometheus, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -100,12 +100,12 @@ scrape_configs:
     (Prometheus::start_with(path, &[&features]), directory)
 }
 
-/// What a query gives: labels and value, in their order, but for what is not a number, as the
-/// quantile of nothing.
-type Answer = Vec<(String, f64)>;
+/// The sorted result of a query, labels and value. Values that are not numbers, such as the quantile of
+/// an empty histogram, are left out.
+type QueryResult = Vec<(String, f64)>;
 
-fn answer(series: Vec<Series>) -> Answer {
-    let mut all: Answer = series
+fn result(series: Vec<Series>) -> QueryResult {
+    let mut all: QueryResult = series
         .into_iter()
         .filter_map(|one| Some((one.labels.to_string(), *one.values.first()?)))
         .collect();
@@ -113,13 +113,13 @@ fn answer(series: Vec<Series>) -> Answer {
     all
 }
 
-fn ask(prometheus: &Prometheus, query: &str) -> Answer {
+fn query(prometheus: &Prometheus, query: &str) -> QueryResult {
     let time = f64::from(now()) + 1.0;
-    answer(prometheus.query(query, time).unwrap())
+    result(prometheus.query(query, time).unwrap())
 }
 
 #[test]
-fn the_same_query_has_the_same_answer_in_every_format() {
+fn a_query_has_the_same_result_in_every_format() {
     if !is_installed("prometheus") {
         return;
     }
@@ -133,27 +133,27 @@ fn the_same_query_has_the_same_answer_in_every_format() {
     let exporter = Exporter::start_with(&configuration(&targets), &flags);
     let (server, client) = certificates.rustls();
     let text_only = "text/plain;version=0.0.4";
-    let rewriting = Rewriting::start(exporter.address.clone(), text_only, server, client);
+    let proxy = RewritingProxy::start(exporter.address.clone(), text_only, server, client);
 
-    let (text, _text_files) = prometheus(&rewriting.address.to_string(), &certificates, "");
+    let (text, _text_files) = prometheus(&proxy.address.to_string(), &certificates, "");
     let (openmetrics, _openmetrics_files) = prometheus(&exporter.address, &certificates, "");
     let (protobuf, _protobuf_files) =
         prometheus(&exporter.address, &certificates, ",native-histograms");
     let all = [&text, &openmetrics, &protobuf];
     for one in all {
-        eventually("all calls are there", || {
-            let calls = ask(
+        eventually("all calls are scraped", || {
+            let calls = query(
                 one,
                 "sum(cec_call_duration_seconds_count) or sum(histogram_count(cec_call_duration_seconds))",
             );
-            let up = ask(one, "cec_up");
-            let whole = calls.first().is_some_and(|(_, calls)| *calls > 2000.0);
-            (whole && up.first().is_some_and(|(_, up)| *up == 1.0)).then_some(())
+            let up = query(one, "cec_up");
+            let are_complete = calls.first().is_some_and(|(_, calls)| *calls > 2000.0);
+            (are_complete && up.first().is_some_and(|(_, up)| *up == 1.0)).then_some(())
         });
     }
 
-    // Each was answered in its format: only text spells a bound without a point, only OpenMetrics
-    // tells units, only protobuf has native histograms.
+    // Each server got its format: only text writes bounds without a decimal point, only OpenMetrics has
+    // units, only protobuf has native histograms.
     let bounds = |one: &Prometheus| {
         let bounds = "cec_exporter_pull_duration_seconds_bucket";
         let bounds = one.label_values("le", bounds).unwrap();
@@ -168,7 +168,7 @@ fn the_same_query_has_the_same_answer_in_every_format() {
     );
     let unit = |one: &Prometheus| one.metadata("cec_call_duration_seconds")["unit"].clone();
     assert_eq!(all.map(unit), ["", "seconds", ""]);
-    let native = |one: &Prometheus| ask(one, "histogram_count(cec_call_duration_seconds)").len();
+    let native = |one: &Prometheus| query(one, "histogram_count(cec_call_duration_seconds)").len();
     assert_eq!(all.map(native), [0, 0, 2]);
 
     // Gauges and counters.
@@ -189,7 +189,7 @@ fn the_same_query_has_the_same_answer_in_every_format() {
         "count(cec_exporter_api_request_duration_seconds_bucket)",
         "count(process_cpu_seconds_total)",
     ] {
-        let [text, others @ ..] = all.map(|one| ask(one, query));
+        let [text, others @ ..] = all.map(|one| query(one, query));
         assert!(!text.is_empty(), "{query}");
         for other in others {
             assert_eq!(text, other, "{query}");
@@ -203,25 +203,26 @@ fn the_same_query_has_the_same_answer_in_every_format() {
         "cec_call_speech_ratio",
         "cec_call_processing_seconds",
     ] {
-        // Count and sum; the name is dropped by an operation that changes nothing.
+        // Count and sum; adding 0 drops the name.
         for (part, function) in [("count", "histogram_count"), ("sum", "histogram_sum")] {
             let classic = format!("{name}_{part} + 0");
-            let expected = ask(&text, &classic);
+            let expected = query(&text, &classic);
             assert!(!expected.is_empty(), "{classic}");
-            assert_eq!(expected, ask(&openmetrics, &classic), "{classic}");
+            assert_eq!(expected, query(&openmetrics, &classic), "{classic}");
             let native = format!("{function}({name})");
-            assert_eq!(expected, ask(&protobuf, &native), "{native}");
+            assert_eq!(expected, query(&protobuf, &native), "{native}");
         }
         let buckets =
             format!("label_replace({name}_bucket + 0, \"le\", \"$1\", \"le\", \"(.*)\\\\.0\")");
-        let expected = ask(&text, &buckets);
+        let expected = query(&text, &buckets);
         assert!(expected.len() > 20, "{name}");
-        assert_eq!(expected, ask(&openmetrics, &buckets), "{name}");
-        // With finer buckets quantiles are finer: the two differ by the width of a classic one.
+        assert_eq!(expected, query(&openmetrics, &buckets), "{name}");
+        // Quantiles of native histograms are finer: they lie in the same classic bucket, give or take the
+        // width of a native one.
         for quantile in [0.1, 0.5, 0.9] {
             let classic = format!("histogram_quantile({quantile}, {name}_bucket)");
-            let classic = ask(&text, &classic);
-            let native = ask(
+            let classic = query(&text, &classic);
+            let native = query(
                 &protobuf,
                 &format!("histogram_quantile({quantile}, {name})"),
             );
@@ -229,7 +230,6 @@ fn the_same_query_has_the_same_answer_in_every_format() {
             for ((labels, classic), (same, native)) in classic.iter().zip(&native) {
                 assert_eq!(labels, same);
                 let (low, high) = bucket_of(&text, name, *classic);
-                // A native bucket wider than the point where it should be, at most.
                 let width = 2_f64.powf(0.125);
                 assert!(
                     (low / width..=high * width).contains(native),
@@ -239,24 +239,27 @@ fn the_same_query_has_the_same_answer_in_every_format() {
         }
     }
 
-    // Examples: none in text.
-    let examples = |one: &Prometheus, selector: &str| one.exemplars(selector, "call_uuid");
-    let classic = examples(&openmetrics, "cec_call_duration_seconds_bucket");
+    // Exemplars. The text format has none.
+    let exemplars = |one: &Prometheus, selector: &str| one.exemplars(selector, "call_uuid");
+    let classic = exemplars(&openmetrics, "cec_call_duration_seconds_bucket");
     assert!(classic.len() > 5, "{classic:?}");
-    // A native histogram is one series, of which Prometheus keeps one example of a moment.
-    let native = examples(&protobuf, "cec_call_duration_seconds");
+    // A native histogram is one series, of which Prometheus keeps one exemplar per timestamp.
+    let native = exemplars(&protobuf, "cec_call_duration_seconds");
     assert!(
         !native.is_empty() && native.is_subset(&classic),
         "{native:?}"
     );
-    assert_eq!(examples(&text, "cec_call_duration_seconds_bucket").len(), 0);
+    assert_eq!(
+        exemplars(&text, "cec_call_duration_seconds_bucket").len(),
+        0
+    );
     let mut world = vendor.simulator.world();
     for uuid in classic {
         assert!(world.find(&uuid, now()).is_some(), "{uuid}");
     }
 }
 
-/// Ends of the classic bucket that a value is in.
+/// Lower and upper bound of the classic bucket of a value.
 fn bucket_of(text: &Prometheus, name: &str, value: f64) -> (f64, f64) {
     let bounds = text.label_values("le", &format!("{name}_bucket")).unwrap();
     let mut bounds: Vec<f64> = bounds.iter().map(|bound| bound.parse().unwrap()).collect();

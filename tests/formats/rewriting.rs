@@ -1,5 +1,5 @@
-//! A way to the exporter that asks for something else than the client did: Prometheus 2 cannot be
-//! told which format to ask for.
+//! A proxy that replaces the header `Accept`, because Prometheus 2 cannot be configured to request a
+//! format.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Takes TLS connections, and passes each on over another one: a request with `Accept` replaced,
-/// then the answer as it is.
-pub(crate) struct Rewriting {
+/// Accepts TLS connections and forwards one request of each, with `Accept` replaced, over another TLS
+/// connection.
+pub(crate) struct RewritingProxy {
     pub(crate) address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
-impl Rewriting {
+impl RewritingProxy {
     pub(crate) fn start(
         upstream: String,
         accept: &'static str,
@@ -37,9 +37,9 @@ impl Rewriting {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (acceptor, connector) = (acceptor.clone(), connector.clone());
                 let upstream = upstream.clone();
-                // A connection that breaks is a scrape that fails, which the test would see.
+                // An error here fails the scrape, and so the test.
                 tokio::spawn(async move {
-                    pass_on(stream, &upstream, accept, &acceptor, &connector).await
+                    forward(stream, &upstream, accept, &acceptor, &connector).await
                 });
             }
         });
@@ -50,7 +50,7 @@ impl Rewriting {
     }
 }
 
-impl Drop for Rewriting {
+impl Drop for RewritingProxy {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -58,17 +58,17 @@ impl Drop for Rewriting {
     }
 }
 
-async fn pass_on(
+async fn forward(
     stream: TcpStream,
     upstream: &str,
     accept: &str,
     acceptor: &TlsAcceptor,
     connector: &TlsConnector,
 ) -> std::io::Result<()> {
-    let mut near = acceptor.accept(stream).await?;
+    let mut downstream = acceptor.accept(stream).await?;
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
-        request.push(near.read_u8().await?);
+        request.push(downstream.read_u8().await?);
     }
     let request = String::from_utf8(request).unwrap();
     let kept = |line: &&str| {
@@ -77,12 +77,12 @@ async fn pass_on(
     };
     let mut lines: Vec<&str> = request.trim_end().split("\r\n").filter(kept).collect();
     let accept = format!("Accept: {accept}");
-    // So that the end of the answer is the end of the connection.
+    // The response then ends with the connection.
     lines.extend([&*accept, "Connection: close", "\r\n"]);
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(upstream).await?;
-    let mut far = connector.connect(name, stream).await?;
-    far.write_all(lines.join("\r\n").as_bytes()).await?;
-    copy(&mut far, &mut near).await?;
-    near.shutdown().await
+    let mut upstream = connector.connect(name, stream).await?;
+    upstream.write_all(lines.join("\r\n").as_bytes()).await?;
+    copy(&mut upstream, &mut downstream).await?;
+    downstream.shutdown().await
 }

@@ -1,5 +1,5 @@
-//! What protobuf's `io.prometheus.client.MetricFamily` is, written down from `metrics.proto` in
-//! <https://github.com/prometheus/client_model>, and read by a library that knows nothing of ours.
+//! The message `io.prometheus.client.MetricFamily`, declared after `metrics.proto` in
+//! <https://github.com/prometheus/client_model> and decoded by `prost`, independently of our encoder.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -111,7 +111,7 @@ struct Timestamp {
     nanos: Option<i32>,
 }
 
-/// Name and labels of a sample, with its value.
+/// Value by name and labels.
 pub(crate) type Samples = BTreeMap<(String, Vec<(String, String)>), f64>;
 
 pub(crate) fn decode(mut bytes: &[u8]) -> Vec<MetricFamily> {
@@ -122,17 +122,17 @@ pub(crate) fn decode(mut bytes: &[u8]) -> Vec<MetricFamily> {
     families
 }
 
-/// The samples that the text format would have.
+/// The samples as the text format has them.
 pub(crate) fn samples(families: &[MetricFamily]) -> Samples {
     let mut samples = Samples::new();
     let mut add = |name: String, labels: Vec<(String, String)>, value: f64| {
-        let twice = samples.insert((name.clone(), labels), value);
-        assert_eq!(twice, None, "{name}");
+        let previous = samples.insert((name.clone(), labels), value);
+        assert_eq!(previous, None, "{name}");
     };
     for family in families {
         let name = family.name.clone().unwrap();
         for metric in &family.metric {
-            let labels = pairs(&metric.label);
+            let labels = name_value_pairs(&metric.label);
             match (family.kind.unwrap(), metric) {
                 (0, m) => add(
                     name.clone(),
@@ -168,7 +168,7 @@ pub(crate) fn samples(families: &[MetricFamily]) -> Samples {
     samples
 }
 
-fn pairs(labels: &[LabelPair]) -> Vec<(String, String)> {
+fn name_value_pairs(labels: &[LabelPair]) -> Vec<(String, String)> {
     let labels = labels.iter().cloned();
     labels
         .map(|label| (label.name.unwrap(), label.value.unwrap()))
@@ -176,7 +176,7 @@ fn pairs(labels: &[LabelPair]) -> Vec<(String, String)> {
 }
 
 impl Histogram {
-    /// Whether the native part counts the same observations, if there is one.
+    /// Asserts that native buckets, if there are any, count the same observations.
     fn check(&self) {
         let native: Vec<_> = self.native().collect();
         if self.schema.is_some() {
@@ -208,14 +208,14 @@ impl Histogram {
     }
 }
 
-/// All that was decoded, a line for each thing.
+/// A text of everything that was decoded, for the golden file.
 pub(crate) fn describe(families: &[MetricFamily]) -> String {
     let mut text = String::new();
     for family in families {
         let (name, help) = (family.name.as_ref().unwrap(), family.help.as_ref().unwrap());
         let _ = writeln!(text, "{name} type {}: {help}", family.kind.unwrap());
         for metric in &family.metric {
-            let _ = writeln!(text, "  {:?}", pairs(&metric.label));
+            let _ = writeln!(text, "  {:?}", name_value_pairs(&metric.label));
             if let Some(gauge) = &metric.gauge {
                 let _ = writeln!(text, "    {}", gauge.value.unwrap());
             }
@@ -242,15 +242,15 @@ fn describe_histogram(text: &mut String, histogram: &Histogram) {
         );
         let _ = write!(text, "    up to {bound}: {count}");
         if let Some(exemplar) = &bucket.exemplar {
-            let (labels, value) = (pairs(&exemplar.label), exemplar.value.unwrap());
+            let (labels, value) = (name_value_pairs(&exemplar.label), exemplar.value.unwrap());
             let _ = write!(text, ", {labels:?} {value}{}", time(&exemplar.timestamp));
         }
         text.push('\n');
     }
     if let Some(schema) = histogram.schema {
         let native: Vec<_> = histogram.native().collect();
-        let spans: Vec<_> = histogram.positive_span.iter().collect();
-        let spans = spans
+        let spans = histogram
+            .positive_span
             .iter()
             .map(|span| (span.offset.unwrap(), span.length.unwrap()));
         let _ = writeln!(

@@ -1,7 +1,4 @@
-"""Reads OpenMetrics from stdin, as strictly as its specification; says what was in it.
-
-The parser is that of Prometheus's own library for Python.
-"""
+"""Parses OpenMetrics from stdin with the strict parser of prometheus_client, and prints a summary."""
 
 import json
 import sys
@@ -28,7 +25,7 @@ json.dump(
             }
             for sample in exemplars
         ],
-        # Series that count and do not say since when.
+        # Counters and histograms without a creation time.
         "without_created": sorted(
             {
                 family.name

@@ -1,5 +1,4 @@
-//! The answers of the program before the strict OpenMetrics parser of `prometheus_client`, the
-//! library for Python.
+//! The strict OpenMetrics parser of Python's `prometheus_client` accepts the program's output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,8 +12,7 @@ use crate::support::process::{Process, command};
 
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text;version=1.0.0");
 
-/// A Python that has the library: of this variable, or where `.ci/run` puts one. Where tests must
-/// not be skipped, it has to be there.
+/// A Python with the library: of this variable, or from `.ci/run`.
 fn python() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = match std::env::var_os("CEC_TEST_PYTHON") {
@@ -58,7 +56,7 @@ fn demo(directory: &Path, flags: &[&str]) -> (Process, String) {
 }
 
 #[test]
-fn the_strict_parser_takes_what_the_demonstration_answers() {
+fn the_strict_parser_accepts_the_output_of_the_demo() {
     let Some(python) = python() else {
         return;
     };
@@ -67,10 +65,10 @@ fn the_strict_parser_takes_what_the_demonstration_answers() {
         directory.path(),
         &["--metrics.exemplars", "--metrics.created-timestamps"],
     );
-    let mut whole = String::new();
+    let mut text = String::new();
     for path in ["/metrics", "/probe?target=demo"] {
-        whole = ask("GET", &address, path, &[OPENMETRICS]).body;
-        let found = parse(&python, &whole).unwrap_or_else(|error| panic!("{path}: {error}"));
+        text = ask("GET", &address, path, &[OPENMETRICS]).body;
+        let found = parse(&python, &text).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert!(found["samples"].as_u64().unwrap() > 400, "{path}: {found}");
         assert_eq!(found["without_created"].to_string(), "[]", "{path}");
         assert_eq!(found["units"]["cec_call_duration_seconds"], "seconds");
@@ -84,26 +82,27 @@ fn the_strict_parser_takes_what_the_demonstration_answers() {
             assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"), "{exemplar}");
         }
     }
-    for (wrong, from, to) in [
+    // The parser is indeed strict.
+    for (error, from, to) in [
         ("no end", "# EOF\n", ""),
         ("no last bucket", "le=\"+Inf\"", "le=\"1e5\""),
         (
-            "a unit that is not the name's",
+            "a unit that differs from the name",
             "# UNIT cec_call_silence_seconds seconds",
             "# UNIT cec_call_silence_seconds bytes",
         ),
         ("a counter without _total", "cec_calls_total{", "cec_calls{"),
-        ("an example that does not end", "\"} 1", "\" 1"),
+        ("an unterminated exemplar", "\"} 1", "\" 1"),
     ] {
-        let broken = whole.replacen(from, to, 1);
-        assert_ne!(broken, whole, "{wrong}");
-        let answer = parse(&python, &broken);
-        assert!(answer.is_err(), "the parser would not see {wrong}");
+        let broken = text.replacen(from, to, 1);
+        assert_ne!(broken, text, "{error}");
+        let parsed = parse(&python, &broken);
+        assert!(parsed.is_err(), "the parser accepts {error}");
     }
 }
 
 #[test]
-fn calls_are_named_and_created_lines_are_there_only_if_asked_for() {
+fn exemplars_and_created_lines_are_off_by_default() {
     let directory = tempfile::tempdir().unwrap();
     let (_demo, address) = demo(directory.path(), &[]);
     let text = ask("GET", &address, "/metrics", &[OPENMETRICS]).body;

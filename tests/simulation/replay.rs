@@ -67,7 +67,7 @@ pub(crate) fn replay(
                         _ => "failed",
                     };
                     let labels = format!("{{call_type=\"{call_type}\",outcome=\"{outcome}\"}}");
-                    let value = Measure::whole(after);
+                    let value = Measure::from_integer(after);
                     observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
                 }
             }

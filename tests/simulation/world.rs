@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -562,7 +562,7 @@ fn open(
         log: Arc::clone(&vendor.log),
         kept: Arc::clone(kept),
     };
-    let own = metrics.target("t", &KnownLabels::default(), 0.0);
+    let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(&vendor.clock);
     Puller::new(
         settings.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -221,7 +221,7 @@ fn open(
         store,
         given: Arc::clone(given),
     };
-    let own = metrics.target("t", &KnownLabels::default(), 0.0);
+    let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(clock);
     let vendor = vendor.clone();
     Puller::new(settings.clone(), vendor, clock, own, book, Arc::new(store))

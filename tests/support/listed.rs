@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::model::{CallId, CallType, Manual, Measures, Record, Status, UnixSeconds};
+use cec_exporter::model::{CallId, CallType, ManualStates, Measures, Record, Status, UnixSeconds};
 use cec_exporter::upstream::response::parse_page;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 use tokio::time::Instant;
@@ -62,7 +62,7 @@ impl Call {
                 uploaded: self.at,
                 call_type: CallType::VOICE,
                 status: self.status,
-                manual: Manual::default(),
+                manual: ManualStates::default(),
                 measures: Measures::default(),
             }),
             Some(row) => {

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{CallId, CallType, Manual, Measures, Record, Rejection, Status};
+use crate::model::{CallId, CallType, ManualStates, Measures, Record, Rejection, Status};
 use crate::upstream::{ErrorKind, Rejected};
 
 fn record(id: u32) -> Record {
@@ -10,7 +10,7 @@ fn record(id: u32) -> Record {
         uploaded: 1000 + id,
         call_type: CallType::VOICE,
         status: Status::SUCCEEDED,
-        manual: Manual::default(),
+        manual: ManualStates::default(),
         measures: Measures::default(),
     }
 }

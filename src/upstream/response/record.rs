@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use super::data::{Rows, otherwise_none, skip_seq};
 use super::lenient::Lenient;
 use super::{example, next_key};
-use crate::model::{CallType, Manual, Measures, Record, Rejection, Speech, Status};
+use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, Status};
 
 /// A row: its fields, or nothing where it is not an object.
 #[derive(Default)]
@@ -131,7 +131,7 @@ impl<'de> Fields<'de> {
                 ratio: measure(ratio, &side.ratio),
             }),
         };
-        let manual = Manual(std::array::from_fn(|kind| {
+        let manual = ManualStates(std::array::from_fn(|kind| {
             self.manual[kind].state().unwrap_or_else(|()| {
                 bad.push(["inspect_status", "review_status", "complain_status"][kind]);
                 None

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{
-    CallId, CallType, Manual, Measure, Measures, Record, Rejection, Role, Speech, Status,
+    CallId, CallType, ManualStates, Measure, Measures, Record, Rejection, Role, Speech, Status,
 };
 
 mod answers;
@@ -44,7 +44,7 @@ fn the_vendors_sample_is_read_to_the_last_field() {
             uploaded: 1622633782,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,
-            manual: Manual([Some(0), None, None]),
+            manual: ManualStates([Some(0), None, None]),
             measures: Measures {
                 duration: units(164.22),
                 channels: [
@@ -76,7 +76,7 @@ fn a_number_may_be_a_string_and_a_string_a_number() {
     assert_eq!(call.status, Status::from_number(31));
     assert_eq!(call.measures.duration, units(88.5));
     assert_eq!(call.measures.channels[0], Speech::default());
-    assert_eq!(call.manual, Manual([Some(1), None, None]));
+    assert_eq!(call.manual, ManualStates([Some(1), None, None]));
     let page = page(r#"{"call_uuid":null,"call_id":17,"upload_time":"1622633782"}"#);
     assert_eq!(page.records[0].id, CallId::parse("17").unwrap());
     assert_eq!(page.records[0].uploaded, 1622633782);

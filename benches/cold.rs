@@ -20,13 +20,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
 use cec_exporter::model::{Status, UnixSeconds};
-use cec_exporter::puller::book::Book;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
+use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Puller, Settings};
-use cec_exporter::store::{Medium, Nowhere, Store};
-use cec_exporter::upstream::grant::parse_grant;
+use cec_exporter::store::{Backend, NullStore, Store};
 use cec_exporter::upstream::http::{ClientSettings, HttpClient};
-use cec_exporter::upstream::trust::Trust;
+use cec_exporter::upstream::tls::Trust;
+use cec_exporter::upstream::token_response::parse_token_response;
 use cec_exporter::upstream::{Error, Page, PageRequest, Report, Upstream};
 use clap::{Parser, ValueEnum};
 use futures_util::{StreamExt, stream};
@@ -292,8 +292,8 @@ impl Worker {
         })
     }
 
-    fn ledger(&self) -> Medium {
-        Medium::File(self.directory.join("ledger.redb"))
+    fn ledger(&self) -> Backend {
+        Backend::File(self.directory.join("ledger.redb"))
     }
 
     /// Where the list of the requests lies.
@@ -305,9 +305,9 @@ impl Worker {
         self.settle().await;
         let base = resident("VmRSS");
         let begun = Begun::now();
-        let (book, store) = Book::open(self.ledger()).expect("an empty ledger");
+        let (state, store) = TargetState::open(self.ledger()).expect("an empty ledger");
         let asked = Log::default();
-        let taken = self.pull(base, begun, book, store, &asked).await;
+        let taken = self.pull(base, begun, state, store, &asked).await;
         let asked = asked.lock().expect("nobody panics");
         let list = serde_json::to_vec(&*asked).expect("plain numbers");
         fs::write(self.asked(), list).expect("room in the temporary directory");
@@ -317,19 +317,20 @@ impl Worker {
     async fn pull_in_memory(&self) -> Taken {
         self.settle().await;
         let base = resident("VmRSS");
-        let (book, asked) = (Book::default(), Log::default());
-        self.pull(base, Begun::now(), book, Nowhere, &asked).await
+        let (state, asked) = (TargetState::default(), Log::default());
+        self.pull(base, Begun::now(), state, NullStore, &asked)
+            .await
     }
 
     async fn pull(
         &self,
         base: u64,
         begun: Begun,
-        book: Book,
+        state: TargetState,
         store: impl Store,
         asked: &Log,
     ) -> Taken {
-        let puller = self.puller(DAY, book, store, asked);
+        let puller = self.puller(DAY, state, store, asked);
         while !puller.view().progress.complete {
             let view = puller.scrape(far()).await;
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
@@ -348,8 +349,8 @@ impl Worker {
         self.settle().await;
         let base = resident("VmRSS");
         let begun = Begun::now();
-        let (book, store) = Book::open(self.ledger()).expect("what was kept");
-        let puller = self.puller(DAY, book, store, &Log::default());
+        let (state, store) = TargetState::open(self.ledger()).expect("what was kept");
+        let puller = self.puller(DAY, state, store, &Log::default());
         let (cpu, wall) = begun.taken();
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
@@ -361,9 +362,9 @@ impl Worker {
     /// One small pull into a ledger of its own, so that what every process needs is there.
     async fn settle(&self) {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let medium = Medium::File(directory.path().join("small.redb"));
-        let (book, store) = Book::open(medium).expect("an empty ledger");
-        let puller = self.puller(60, book, store, &Log::default());
+        let medium = Backend::File(directory.path().join("small.redb"));
+        let (state, store) = TargetState::open(medium).expect("an empty ledger");
+        let puller = self.puller(60, state, store, &Log::default());
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         puller.stop().await;
@@ -372,13 +373,13 @@ impl Worker {
     fn puller<S: Store>(
         &self,
         lookback: UnixSeconds,
-        book: Book,
+        state: TargetState,
         store: S,
         asked: &Log,
     ) -> Puller<Asking, S> {
         let settings = Settings {
             name: "cold".into(),
-            spans: Spans {
+            intervals: Intervals {
                 lookback,
                 overlap: 600,
                 reconcile_interval: DAY,
@@ -412,7 +413,7 @@ impl Worker {
         };
         let now = self.now;
         let clock = Arc::new(move || now);
-        Puller::new(settings, upstream, clock, own, book, Arc::new(store))
+        Puller::new(settings, upstream, clock, own, state, Arc::new(store))
     }
 
     fn client_settings(&self) -> ClientSettings {
@@ -473,7 +474,7 @@ impl Worker {
         let body = json!({"app_key": settings.app_key, "app_secret": settings.app_secret});
         let answer = post(settings.token_endpoint.clone(), body).send().await;
         let answer = answer.expect("an answer").bytes().await.expect("a body");
-        let grant = parse_grant(&answer).expect("a token");
+        let grant = parse_token_response(&answer).expect("a token");
         let token = format!("Bearer {}", grant.token);
         let mut details = settings.endpoint.clone();
         details.set_path(DETAILS_PATH);

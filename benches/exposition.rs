@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, Shown, render};
+use cec_exporter::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, render};
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{CallType, Event, Measure, Measures, Processing, Role, Speech, Status};
 use flate2::Compression;
@@ -201,7 +201,7 @@ fn measure(targets: usize) {
         .map(|(name, calls)| Shown::all(name, calls))
         .collect();
     let own = own(&names);
-    let write = |format| render(format, &calls, &own, Own::With(&names_of));
+    let write = |format| render(format, &calls, &own, ExporterSeries::With(&names_of));
     let [text, openmetrics, protobuf] = Format::ALL.map(write);
     let theirs = families(std::str::from_utf8(&text).expect("text"));
     let same = |line: &&[u8]| !line.starts_with(b"#");

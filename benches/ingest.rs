@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use cec_exporter::model::Window;
-use cec_exporter::puller::book::Book;
-use cec_exporter::upstream::wire::parse_page;
+use cec_exporter::puller::state::TargetState;
+use cec_exporter::upstream::response::parse_page;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
 
@@ -93,13 +93,13 @@ fn main() {
         }
     };
     let whole = || {
-        let mut book = Book::default();
+        let mut state = TargetState::default();
         for page in &pages {
             let page = parse_page(page).expect("the pages are right");
-            book.take(&page, open.to, open);
+            state.apply(&page, open.to, open);
         }
-        assert_eq!(book.len() as f64, calls);
-        black_box(&book);
+        assert_eq!(state.len() as f64, calls);
+        black_box(&state);
     };
     let timed = |work: &dyn Fn()| {
         let began = Instant::now();

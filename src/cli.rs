@@ -16,6 +16,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 pub use address::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
 
+use crate::backfill::args::BackfillArgs;
 use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
 use crate::simulator::args::SimulateArgs;
@@ -93,6 +94,11 @@ pub enum Command {
     /// Prints what each step took, and of one that fails the likely cause. Exit code 0 if all is
     /// well, 1 if not. Nothing is served and nothing is stored.
     Check(CheckArgs),
+    /// Import history: read the calls before the first pull, for Prometheus.
+    ///
+    /// Writes OpenMetrics files for promtool, and a ledger that the exporter continues without a
+    /// seam. Interrupted, it resumes with the same flags.
+    Backfill(Box<BackfillArgs>),
     /// Print a script that completes this command line in a shell.
     ///
     /// For bash: cec_exporter completions bash > /etc/bash_completion.d/cec_exporter

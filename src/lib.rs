@@ -15,6 +15,7 @@
 //! | [`model`] | the words they share |
 
 pub mod app;
+pub mod backfill;
 pub mod cli;
 pub mod config;
 pub mod ledger;

@@ -5,7 +5,7 @@
 
 mod event;
 
-pub use event::{Event, Outcome, Place, Processing};
+pub use event::{Event, Outcome, Position, Processing};
 
 use std::collections::HashSet;
 use std::fmt;
@@ -100,8 +100,8 @@ impl CallType {
         self.0
     }
 
-    /// Whether a label of its own needs no room among the strange ones.
-    pub fn is_plain(self) -> bool {
+    /// Whether a label of its own needs no room among the undocumented ones.
+    pub fn has_own_label(self) -> bool {
         matches!(self, Self::VOICE | Self::TEXT | Self::UNKNOWN)
     }
 }
@@ -166,8 +166,8 @@ impl Status {
         self.row().is_some()
     }
 
-    /// Whether a label of its own needs no room among the strange ones.
-    pub fn is_plain(self) -> bool {
+    /// Whether a label of its own needs no room among the undocumented ones.
+    pub fn has_own_label(self) -> bool {
         self.is_documented() || self == Self::UNKNOWN
     }
 

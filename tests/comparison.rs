@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cec_exporter::puller::View;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ async fn view_after(failing: Reply, then: impl Fn(&View) -> bool) -> View {
         }
     })
     .await;
-    let spans = Spans {
+    let intervals = Intervals {
         lookback: 2 * HOUR,
         overlap: 600,
         reconcile_interval: HOUR,
@@ -50,7 +50,7 @@ async fn view_after(failing: Reply, then: impl Fn(&View) -> bool) -> View {
     let clock = Arc::clone(&now);
     let clock = Arc::new(move || clock.load(Ordering::SeqCst));
     let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    let puller = puller("a", &endpoint, spans, clock);
+    let puller = puller("a", &endpoint, intervals, clock);
     let deadline = Instant::now() + PATIENCE;
     let view = puller.scrape(deadline).await;
     assert_eq!((view.up, view.last_error), (Some(true), None));

@@ -22,7 +22,7 @@ use support::simulated::{SimulatedVendor, settled};
 
 /// What the exporter may grow by, whatever clients do. All its connections together may hold
 /// 8 MiB of headers; the rest is for what sockets, tasks and the allocator keep.
-const MOST_GROWTH: usize = 64 << 20;
+const MAX_GROWTH: usize = 64 << 20;
 
 /// An exporter that may have only so many files open.
 struct Exporter {
@@ -191,7 +191,7 @@ fn hold_against_all(files: u32) {
         "{} scrapes, {calm} bytes, {growth} more",
         scrapes.into_inner()
     );
-    assert!(growth < MOST_GROWTH, "{calm} bytes grew by {growth}");
+    assert!(growth < MAX_GROWTH, "{calm} bytes grew by {growth}");
     assert_eq!(ask("GET", &exporter.address, "/", &[]).status, 200);
     let log = exporter.process.stderr();
     assert!(log.len() < 10_000, "clients fill the log: {log}");
@@ -260,7 +260,7 @@ fn waiting_scrapes_leave_room_for_everybody_else() {
     let most_gone = CLIENTS + 64 - 512;
     assert!(answered(&clients) >= CLIENTS - WAITING - most_gone);
     let growth = exporter.memory().saturating_sub(calm);
-    assert!(growth < MOST_GROWTH, "{calm} bytes grew by {growth}");
+    assert!(growth < MAX_GROWTH, "{calm} bytes grew by {growth}");
     drop(held);
     eventually("the others are answered", || {
         (still_waiting(&clients) == 0).then_some(())

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cec_exporter::puller::Puller;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use cec_exporter::simulator::faults::Faults;
 use cec_exporter::simulator::listing::{Order, TotalOf, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
-use cec_exporter::store::Nowhere;
+use cec_exporter::store::NullStore;
 use cec_exporter::upstream::http::HttpClient;
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ use support::truth::PENDING;
 
 const START: u32 = 1_750_000_000;
 const HOUR: u32 = 3600;
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 3 * HOUR,
     overlap: 600,
     reconcile_interval: 1200,
@@ -37,7 +37,7 @@ const SPANS: Spans = Spans {
 struct Hours {
     now: Arc<AtomicU32>,
     vendor: SimulatedVendor,
-    puller: Puller<HttpClient, Nowhere>,
+    puller: Puller<HttpClient, NullStore>,
 }
 
 impl Hours {

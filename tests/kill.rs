@@ -9,8 +9,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use cec_exporter::simulator::expected::{Expected, Sum};
 use cec_exporter::simulator::measures::Role;
-use cec_exporter::simulator::truth::{Sum, Truth};
 use fastrand::Rng;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -210,8 +210,8 @@ fn truth(vendor: &str) -> Value {
     truth
 }
 
-fn read(truth: &Value) -> Truth {
-    Truth {
+fn read(truth: &Value) -> Expected {
+    Expected {
         calls: part(&truth["calls"]),
         deleted: part(&truth["deleted"]),
         first_final: part(&truth["first_final"]),
@@ -221,7 +221,7 @@ fn read(truth: &Value) -> Truth {
         silence: by_role(&truth["silence"]),
         speed: by_role(&truth["speed"]),
         ratio: by_role(&truth["ratio"]),
-        ..Truth::default()
+        ..Expected::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cec_exporter::ledger::Ledger;
 use cec_exporter::metrics::tallies::{Stored, Tallies};
 use cec_exporter::model::{
-    CallId, CallSet, CallType, Event, Manual, Measure, Measures, Place, Record, Role, Speech,
+    CallId, CallSet, CallType, Event, Manual, Measure, Measures, Position, Record, Role, Speech,
     Status, Window,
 };
 use proptest::prelude::*;
@@ -17,14 +17,14 @@ const OPEN: Window = Window {
 const NOW: u32 = 9000;
 
 #[derive(Default)]
-struct Book {
+struct TargetState {
     ledger: Ledger,
     tallies: Tallies,
     /// Calls by type: appeared, processed, expired.
     counts: BTreeMap<CallType, [u64; 3]>,
 }
 
-impl Book {
+impl TargetState {
     fn tell(tallies: &mut Tallies, counts: &mut BTreeMap<CallType, [u64; 3]>, event: Event) {
         tallies.apply(&event, None);
         match event {
@@ -135,15 +135,15 @@ proptest! {
         records in prop::collection::vec(record(40), 0..150),
         page in 1_usize..20,
     ) {
-        let once = Book::of(&records);
-        let mut twice = Book::default();
+        let once = TargetState::of(&records);
+        let mut twice = TargetState::default();
         for page in records.chunks(page) {
             twice.see(page);
         }
         // The whole story once more: every call goes through all of its statuses again.
         twice.see(&records);
         prop_assert_eq!(&once.tallies, &twice.tallies);
-        let mut stuttered = Book::default();
+        let mut stuttered = TargetState::default();
         for record in &records {
             stuttered.see(&[record.clone(), record.clone(), record.clone()]);
         }
@@ -162,9 +162,9 @@ proptest! {
             calls.insert(record.id.0, record);
         }
         let mut calls: Vec<Record> = calls.into_values().collect();
-        let in_order = Book::of(&calls);
+        let in_order = TargetState::of(&calls);
         fastrand::Rng::with_seed(shuffled).shuffle(&mut calls);
-        let mut in_pages = Book::default();
+        let mut in_pages = TargetState::default();
         for page in calls.chunks(page) {
             in_pages.see(page);
             in_pages.see(&page[page.len() / 2..]);
@@ -179,7 +179,7 @@ proptest! {
             1..8,
         ),
     ) {
-        let mut book = Book::default();
+        let mut book = TargetState::default();
         let mut cutoff = 0;
         let mut rows = BTreeMap::new();
         for (records, kind, time) in steps {
@@ -200,7 +200,7 @@ proptest! {
             let missing: u64 = book
                 .tallies
                 .window()
-                .filter(|(_, place, _)| *place == Place::Missing)
+                .filter(|(_, place, _)| *place == Position::Missing)
                 .map(|(_, _, count)| count)
                 .sum();
             let all = Window { from: 0, to: u32::MAX };
@@ -209,7 +209,7 @@ proptest! {
             let dropped = first_key(book.ledger.drop_below());
             rows.retain(|key: &[u8; 20], _| *key >= dropped);
             rows.extend(book.ledger.take_changes());
-            book.ledger.kept(book.ledger.drop_below());
+            book.ledger.mark_committed(book.ledger.drop_below());
             for (call_type, [appeared, processed, expired]) in &book.counts {
                 let open = rows.values().filter(|row| is_open(row, *call_type)).count() as u64;
                 prop_assert_eq!(*appeared, processed + expired + open, "{}", call_type);
@@ -230,13 +230,13 @@ proptest! {
         then in prop::collection::vec(record(40), 0..80),
         lost in any::<bool>(),
     ) {
-        let mut book = Book::of(&first);
+        let mut book = TargetState::of(&first);
         let mut rows: BTreeMap<_, _> = book.ledger.take_changes().into_iter().collect();
         book.see(&then);
         let changes = book.ledger.take_changes();
         if lost {
             // The commit failed; the rows come again with the next one.
-            book.ledger.put_back(&changes, &[]);
+            book.ledger.requeue(&changes, &[]);
             let again: BTreeMap<_, _> = book.ledger.take_changes().into_iter().collect();
             prop_assert_eq!(&again, &changes.iter().copied().collect());
         }
@@ -245,10 +245,10 @@ proptest! {
         for row in rows {
             prop_assert!(ledger.restore(row));
         }
-        prop_assert!(ledger.go_on(&book.ledger.marks()));
+        prop_assert!(ledger.resume(&book.ledger.checkpoint()));
         let stored = serde_json::to_string(&book.tallies).unwrap();
         let stored: Stored = serde_json::from_str(&stored).unwrap();
-        let opened = stored.open(ledger.standing());
+        let opened = stored.open(ledger.positions());
         prop_assert_eq!(opened.as_ref(), Some(&book.tallies));
         let pending = |ledger: &Ledger| ledger.oldest_pending().collect::<Vec<_>>();
         prop_assert_eq!(pending(&ledger), pending(&book.ledger));

@@ -267,7 +267,7 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
     let log = exporter.log();
     for part in [
         "from=cec_exporter.yml",
-        "CEC_USER_ID is set and not used",
+        "CEC_USER_ID is set but not used",
         "cec_exporter.yml holds a secret and every user of this machine can read it",
     ] {
         assert!(log.contains(part), "no {part:?} in {log}");

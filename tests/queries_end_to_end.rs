@@ -49,7 +49,7 @@ const THRESHOLDS: [(&str, &str); 4] = [
     ("cec:finished_calls_per_hour:threshold", "vector(100)"),
 ];
 
-/// A contact centre, what will befall it, and the alerts that this has to raise.
+/// A contact centre, what will pick_fault it, and the alerts that this has to raise.
 struct Case {
     target: &'static str,
     /// Put to this path of the simulator.

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use cec_exporter::simulator::faults::{Answer as Fault, Trouble};
+use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::{Scenario, Spec};
 use support::eventually;
 use support::process::{Exporter, a_moment, target};
@@ -152,7 +152,7 @@ fn last_values_stay_while_the_vendor_is_down() {
 fn failures_hold_the_next_pull_off() {
     let vendor = SimulatedVendor::frozen(settled(50));
     // Not tried again within the pull, so each failure is one request.
-    let forbidden = Trouble::share(Fault::Http(403), 1.0);
+    let forbidden = Fault::share(Answer::Http(403), 1.0);
     vendor.set_faults(|faults| faults.details = vec![forbidden]);
     let exporter = one_target(&vendor, "");
     let begun = Instant::now();
@@ -166,9 +166,9 @@ fn failures_hold_the_next_pull_off() {
 #[test]
 fn retry_after_holds_the_next_pull_off_for_as_long() {
     let vendor = SimulatedVendor::frozen(settled(50));
-    let limited = Trouble {
+    let limited = Fault {
         retry_after_seconds: Some(600),
-        ..Trouble::next(Fault::Http(429), 1)
+        ..Fault::next(Answer::Http(429), 1)
     };
     vendor.set_faults(|faults| faults.details = vec![limited]);
     let exporter = one_target(&vendor, "");
@@ -198,11 +198,11 @@ fn every_call_is_in_one_place_at_every_scrape() {
     };
     let vendor = SimulatedVendor::live(spec).with_faults(|faults| {
         faults.details = vec![
-            Trouble::share(Fault::CutBody, 0.04),
-            Trouble::share(Fault::Http(503), 0.04),
-            Trouble::share(Fault::Reset, 0.04),
-            Trouble::share(Fault::NullData, 0.02),
-            Trouble::share(Fault::Http(401), 0.02),
+            Fault::share(Answer::CutBody, 0.04),
+            Fault::share(Answer::Http(503), 0.04),
+            Fault::share(Answer::Reset, 0.04),
+            Fault::share(Answer::NullData, 0.02),
+            Fault::share(Answer::Http(401), 0.02),
         ];
         faults.wire.null_status_share = 0.02;
         faults.wire.malformed_share = 0.02;
@@ -284,8 +284,8 @@ fn traffic_comes_out_as_it_really_was() {
             "troubled",
             SimulatedVendor::live(spec()).with_faults(|faults| {
                 faults.details = vec![
-                    Trouble::share(Fault::CutBody, 0.05),
-                    Trouble::share(Fault::Reset, 0.05),
+                    Fault::share(Answer::CutBody, 0.05),
+                    Fault::share(Answer::Reset, 0.05),
                 ];
             }),
         ),

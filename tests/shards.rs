@@ -70,7 +70,7 @@ fn an_instance_that_does_not_know_its_shard_does_not_start() {
         (Some(1), 1),
         "{said}"
     );
-    assert!(said.contains("Give --shard, 0 to 2"), "{said}");
+    assert!(said.contains("--shard with a number from 0 to 2"), "{said}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cec_exporter::model::Window;
 use cec_exporter::upstream::http::{BuildError, ClientSettings, HttpClient, ProxySettings};
-use cec_exporter::upstream::trust::Trust;
+use cec_exporter::upstream::tls::Trust;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Report, Upstream};
 use futures_util::future::join_all;
 use tokio_rustls::TlsAcceptor;

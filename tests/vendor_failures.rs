@@ -8,7 +8,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cec_exporter::simulator::faults::{Answer, Faults, Trouble};
+use cec_exporter::simulator::faults::{Answer, Fault, Faults};
 use support::process::{Exporter, target};
 use support::samples::Samples;
 use support::simulated::{SimulatedVendor, settled};
@@ -29,32 +29,32 @@ struct Case {
     says: &'static [&'static str],
 }
 
-fn pages(trouble: Trouble) -> Faults {
+fn pages(trouble: Fault) -> Faults {
     Faults {
         details: vec![trouble],
         ..Faults::default()
     }
 }
 
-fn tokens(trouble: Trouble) -> Faults {
+fn tokens(trouble: Fault) -> Faults {
     let mut faults = Faults::default();
     faults.token.troubles = vec![trouble];
     faults
 }
 
-fn always(answer: Answer) -> Trouble {
-    Trouble::share(answer, 1.0)
+fn always(answer: Answer) -> Fault {
+    Fault::share(answer, 1.0)
 }
 
-fn slow(answer: Answer) -> Trouble {
-    Trouble {
+fn slow(answer: Answer) -> Fault {
+    Fault {
         delay_ms: 6000,
         ..always(answer)
     }
 }
 
-fn limited(seconds: u64) -> Trouble {
-    Trouble {
+fn limited(seconds: u64) -> Fault {
+    Fault {
         retry_after_seconds: Some(seconds),
         ..always(Answer::Http(429))
     }
@@ -328,9 +328,9 @@ fn a_passing_failure_is_overcome_within_the_pull() {
     .into_iter()
     .map(|(answer, code)| {
         let vendor = SimulatedVendor::frozen(settled(50));
-        let trouble = Trouble {
+        let trouble = Fault {
             retry_after_seconds: Some(0),
-            ..Trouble::next(answer, 2)
+            ..Fault::next(answer, 2)
         };
         vendor.simulator.set_faults(pages(trouble));
         (format!("a{code}"), code, vendor)

@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -166,13 +166,13 @@ fn assert_figures(samples: &Samples) {
 #[tokio::test]
 async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
     let vendor = vendor().await;
-    let spans = Spans {
+    let intervals = Intervals {
         lookback: LOOKBACK,
         overlap: 600,
         reconcile_interval: 3600,
     };
     let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    let puller = puller("sample", &endpoint, spans, Arc::new(|| NOW));
+    let puller = puller("sample", &endpoint, intervals, Arc::new(|| NOW));
     // A second pull reads the same calls and changes nothing.
     for _ in 0..2 {
         let view = puller.scrape(Instant::now() + PATIENCE).await;

@@ -36,6 +36,8 @@ pub(super) async fn run(arguments: DemoArgs) -> Result<(), Stop> {
         // With the usual nights, hardly anything would move for those who look at night.
         flat: true,
         pipeline_speed: PIPELINE_SPEED,
+        // Each speaker that is not named makes series of a role of its own.
+        null_share: 0.0,
         ..Spec::default()
     };
     let simulator = Arc::new(Simulator::new(

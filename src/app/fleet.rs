@@ -19,10 +19,10 @@ use super::{lock, since_epoch, tell_of};
 use crate::config::shard::Shard;
 use crate::config::{Config, ConfigError, Target};
 use crate::metrics::exporter::{Build, ExporterMetrics};
-use crate::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
-use crate::puller::{Clock, Known};
+use crate::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, Spelling, render};
+use crate::puller::{Clock, Handover};
 use crate::server::{LastError, NotReloaded, Scope, Site, StatusView, UnknownTarget};
-use crate::upstream::trust::Trust;
+use crate::upstream::tls::Trust;
 
 /// Reads the configuration again.
 pub(super) type Load = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -113,7 +113,7 @@ impl Fleet {
         let members = config.targets.into_iter().zip(opened);
         let members: Vec<Member> = members
             .map(|(target, (prepared, opened))| {
-                let known = Known::opened(opened.book, Arc::new(opened.store));
+                let known = Handover::opened(opened.state, Arc::new(opened.store));
                 member(target, prepared, &metrics, &setup, known)
             })
             .collect();
@@ -176,7 +176,7 @@ impl Fleet {
                 continue;
             };
             let known = match ledger {
-                Ledger::Opened(opened) => Known::opened(opened.book, Arc::new(opened.store)),
+                Ledger::Opened(opened) => Handover::opened(opened.state, Arc::new(opened.store)),
                 Ledger::Of(before) => before.puller.close().await,
             };
             members.push(member(target, new, &self.metrics, &self.setup, known));
@@ -307,8 +307,8 @@ impl Site for Fleet {
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
             let calls: Vec<Shown<'_>> = parts.iter().filter_map(Part::shown).collect();
             let own = match (scope, names.as_slice()) {
-                (Scope::TargetOnly, [name]) => Own::Only(name),
-                _ => Own::With(&names),
+                (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
+                _ => ExporterSeries::With(&names),
             };
             Bytes::from(render(spelling, &calls, &metrics.gather(), own))
         });

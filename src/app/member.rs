@@ -13,11 +13,11 @@ use url::Url;
 use crate::config::{self, Proxy, Target};
 use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
-use crate::puller::plan::Spans;
-use crate::puller::{Failure, Known, Puller, Settings};
+use crate::puller::plan::Intervals;
+use crate::puller::{Failure, Handover, Puller, Settings};
 use crate::upstream::http::{ClientSettings, HttpClient, ProxySettings, SecretSource};
 use crate::upstream::retry::Outcome;
-use crate::upstream::trust::Trust;
+use crate::upstream::tls::Trust;
 use crate::upstream::{Api, Report, Reporter};
 
 /// One target.
@@ -110,7 +110,7 @@ pub(super) fn member(
     new: Prepared,
     metrics: &ExporterMetrics,
     setup: &Setup,
-    mut known: Known<Kept>,
+    mut known: Handover<Kept>,
 ) -> Member {
     if setup.exemplars {
         known.keep_exemplars();
@@ -124,21 +124,8 @@ pub(super) fn member(
     metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
     new.own.ledger_limit.set(config.max_calls.into());
     let storage_bytes = new.own.storage_bytes.clone();
-    let settings = Settings {
-        name: config.name.clone(),
-        spans: Spans {
-            lookback: seconds(config.lookback),
-            overlap: seconds(config.overlap),
-            // Slower than that, calls would leave the lookback before their turn came.
-            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
-        },
-        page_size: config.page_size,
-        min_pull_interval: config.min_pull_interval,
-        parallel: config.max_concurrent_requests as usize,
-        max_calls: config.max_calls as usize,
-    };
-    let puller = Puller::go_on(
-        settings,
+    let puller = Puller::resume(
+        puller_settings(&config),
         new.client,
         Arc::clone(&setup.clock),
         new.own,
@@ -149,6 +136,22 @@ pub(super) fn member(
         puller,
         storage_bytes,
         client_facts: new.client_facts,
+    }
+}
+
+pub(super) fn puller_settings(target: &Target) -> Settings {
+    Settings {
+        name: target.name.clone(),
+        intervals: Intervals {
+            lookback: seconds(target.lookback),
+            overlap: seconds(target.overlap),
+            // Slower than that, calls would leave the lookback before their turn came.
+            reconcile_interval: seconds(target.reconcile_interval.min(target.lookback / 2)),
+        },
+        page_size: target.page_size,
+        min_pull_interval: target.min_pull_interval,
+        parallel: target.max_concurrent_requests as usize,
+        max_calls: target.max_calls as usize,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only place where the parts are put together.
 
+mod backfill;
 mod check;
 mod demo;
 mod files;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         None => serve(cli.serve).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Simulate(arguments)) => simulate(&arguments).await,
+        Some(Command::Backfill(arguments)) => backfill::run(*arguments).await,
         Some(Command::Check(arguments)) => check::run(&arguments).await,
         Some(Command::Completions(arguments)) => generate::completions(arguments.shell),
         Some(Command::Man) => generate::man(),

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use crate::config::Target;
-use crate::puller::book::Book;
-use crate::store::{Medium, Nowhere, Store, file_name};
+use crate::puller::state::TargetState;
+use crate::store::{Backend, NullStore, Store, file_name};
 
 /// Where one target's ledger is kept.
 pub(super) type Kept = Box<dyn Store>;
 
 /// A ledger as it was found.
 pub(super) struct Opened {
-    pub(super) book: Book,
+    pub(super) state: TargetState,
     pub(super) store: Kept,
     /// There was no file.
     pub(super) is_new: bool,
@@ -28,7 +28,7 @@ const MOST_NAMES: usize = 10;
 /// Where ledgers are kept.
 #[derive(Clone, Debug)]
 pub(super) enum Storage {
-    /// Nowhere: counters start over with the process.
+    /// NullStore: counters start over with the process.
     InMemory,
     /// A file per target in this directory.
     Directory(PathBuf),
@@ -64,16 +64,16 @@ impl Storage {
     pub(super) async fn open(&self, target: &str) -> Result<Opened, String> {
         let Self::Directory(directory) = self else {
             return Ok(Opened {
-                book: Book::default(),
-                store: Box::new(Nowhere),
+                state: TargetState::default(),
+                store: Box::new(NullStore),
                 is_new: false,
             });
         };
         let path = directory.join(file_name(target));
         let opened = tokio::task::spawn_blocking(|| {
             let is_new = !path.exists();
-            Book::open(Medium::File(path)).map(|(book, store)| Opened {
-                book,
+            TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
+                state,
                 store: Box::new(store),
                 is_new,
             })

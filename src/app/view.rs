@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::NOTABLE_CLOCK_SKEW;
 use super::member::ClientFacts;
 use crate::config::Target;
-use crate::model::{Place, Status};
+use crate::model::{Position, Status};
 use crate::puller::View;
 use crate::puller::skipped::Skipped;
 use crate::server::{
@@ -81,34 +81,34 @@ fn calls(view: &View) -> Vec<CallCount> {
     let Some(calls) = &view.calls else {
         return Vec::new();
     };
-    let order: BTreeMap<Place, usize> = Status::documented()
+    let order: BTreeMap<Position, usize> = Status::documented()
         .enumerate()
-        .map(|(index, status)| (Place::In(status), index))
+        .map(|(index, status)| (Position::In(status), index))
         .collect();
     let mut counts: Vec<_> = calls.tallies.window().collect();
-    counts.sort_by_key(|(call_type, place, _)| {
+    counts.sort_by_key(|(call_type, position, _)| {
         (
             *call_type,
-            order.get(place).copied().unwrap_or(usize::MAX),
-            *place,
+            order.get(position).copied().unwrap_or(usize::MAX),
+            *position,
         )
     });
     counts
         .into_iter()
-        .map(|(call_type, place, calls)| CallCount {
+        .map(|(call_type, position, calls)| CallCount {
             call_type: call_type.to_string(),
-            status: place.to_string(),
-            outcome: outcome(place),
+            status: position.to_string(),
+            outcome: outcome(position),
             calls,
         })
         .collect()
 }
 
-fn outcome(place: Place) -> Outcome {
-    match place {
-        Place::In(Status::SUCCEEDED) => Outcome::Succeeded,
-        Place::In(status) if status.is_final() => Outcome::Failed,
-        Place::In(_) => Outcome::Pending,
-        Place::Missing => Outcome::Missing,
+fn outcome(position: Position) -> Outcome {
+    match position {
+        Position::In(Status::SUCCEEDED) => Outcome::Succeeded,
+        Position::In(status) if status.is_final() => Outcome::Failed,
+        Position::In(_) => Outcome::Pending,
+        Position::Missing => Outcome::Missing,
     }
 }

@@ -1,11 +1,11 @@
-//! From the text of a URL to a URL that can be used without a further look.
+//! Parses URLs more strictly than the `url` crate.
 
 use url::Url;
 
 use super::secret::ProxyUrl;
 use super::value::Problem;
 
-/// Where the vendor's interfaces are. The result's path ends without a slash.
+/// The base URL of the vendor's API. The path of the result ends without a slash.
 pub(super) fn endpoint(text: &str) -> Result<Url, Problem> {
     let mut url = plain_url(text)?;
     if ["/apiaccess", "/apigovernance"]
@@ -13,7 +13,7 @@ pub(super) fn endpoint(text: &str) -> Result<Url, Problem> {
         .any(|path| url.path().starts_with(path))
     {
         return Err(Problem::new(
-            "expected only scheme, host and port; the paths of the interfaces are added to it",
+            "expected only scheme, host and port; the exporter adds the paths of the API",
         ));
     }
     let path = url.path().trim_end_matches('/').to_owned();
@@ -35,21 +35,21 @@ pub(super) fn plain_url(text: &str) -> Result<Url, Problem> {
     Ok(url)
 }
 
-/// A proxy, possibly with credentials. What is none is not shown: there may be a password in it,
-/// with or without an @.
+/// A proxy, possibly with credentials. The error does not show the value, which may hold a
+/// password with or without an @.
 pub(super) fn proxy_url(text: &str) -> Result<ProxyUrl, Problem> {
     const EXPECTED: &str = "expected http:// or https:// and the host of an HTTP proxy, such as \
         http://proxy.example.com:3128";
     http_url(text).map(ProxyUrl::new).map_err(|_| {
         Problem::private(match text.to_ascii_lowercase().starts_with("socks") {
-            true => format!("{EXPECTED}; SOCKS is not spoken"),
+            true => format!("{EXPECTED}; SOCKS is not supported"),
             false => EXPECTED.to_owned(),
         })
     })
 }
 
 fn http_url(text: &str) -> Result<Url, Problem> {
-    // The parser is lenient: it drops line breaks, mends http:host and takes \ for /.
+    // The parser drops line breaks, completes http:host and reads \ as /.
     let lower = text.to_ascii_lowercase();
     let begins = ["http://", "https://"]
         .iter()
@@ -61,7 +61,7 @@ fn http_url(text: &str) -> Result<Url, Problem> {
         .ok_or_else(|| {
             const EXPECTED: &str = "expected a URL with http:// or https:// and a host, \
             such as https://service.besclouds.com";
-            // Whatever else is wrong with it, there may be a password before the @.
+            // There may be a password before an @ or after a ?.
             match text.contains(['@', '?']) {
                 true => Problem::private(EXPECTED),
                 false => Problem::new(EXPECTED),

@@ -1,4 +1,4 @@
-//! Durations as Prometheus writes them: `90s`, `1h30m`, `1d`.
+//! Durations in Prometheus's notation: `90s`, `1h30m`, `1d`.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,12 +14,12 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
-/// The longest duration that Prometheus takes: it counts nanoseconds in 63 bits.
+/// The longest duration of Prometheus, which counts nanoseconds in 63 bits.
 const MAX_MILLIS: u64 = (i64::MAX / 1_000_000) as u64;
 
-/// Reads a duration: whole numbers with a unit, largest unit first, each unit once; or a bare `0`.
+/// Parses a duration: whole numbers with a unit, largest unit first, each unit once; or a bare `0`.
 ///
-/// The error says what is expected, so that it can stand behind the name of a key or a flag.
+/// The error says what is expected, and reads well after the name of a key or a flag.
 pub fn parse(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a duration such as 90s, 1h30m or 1d";
     if text == "0" {
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         let (number, after) = rest.split_at(digits);
         let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
         let (name, after) = after.split_at(letters);
-        // The iterator is not started anew: a unit that was used, or passed over, is gone.
+        // The iterator goes on from the last unit, so each unit is used once and in order.
         let (_, unit) = units.find(|(unit, _)| *unit == name).ok_or(EXPECTED)?;
         if number.is_empty() {
             return Err(EXPECTED.to_owned());

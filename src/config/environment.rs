@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::address;
-use super::error::ConfigError;
-use super::files;
-use super::interpolate::Environment;
-use super::target::{Placed, Settings, Target};
-use super::value::{self, Problem};
+use serde_saphyr::{Location, Spanned};
 
-/// The variables that a target comes from.
+use super::error::ConfigError;
+use super::interpolate::Environment;
+use super::section::{Origin, Section};
+use super::target::{Keys, Layer, Target};
+
+/// The variables that describe a target.
 pub(super) const NAMES: [&str; 7] = [
     "CEC_ENDPOINT",
     "CEC_TOKEN_ENDPOINT",
@@ -20,72 +20,44 @@ pub(super) const NAMES: [&str; 7] = [
     "CEC_TENANT_SPACE_ID",
 ];
 
-/// Reads the target; `None` if there is no `CEC_ENDPOINT`. An empty variable is as good as none.
+/// Reads the target; `None` without `CEC_ENDPOINT`. An empty variable counts as unset.
 pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, ConfigError> {
-    let variables = Variables(environment);
-    let Some(endpoint) = variables.read("CEC_ENDPOINT", address::endpoint)? else {
-        return Ok(None);
+    let scalar = |text| Spanned::new(text, Location::UNKNOWN, Location::UNKNOWN);
+    let variable = |name| {
+        environment(name)
+            .filter(|text| !text.is_empty())
+            .map(scalar)
     };
-    let secret = variables.read("CEC_APP_SECRET", value::secret)?;
-    let secret_file = variables.read("CEC_APP_SECRET_FILE", value::path)?;
-    let app_secret = match (secret, secret_file) {
-        (Some(_), Some(_)) => {
-            let message = "expected either CEC_APP_SECRET or CEC_APP_SECRET_FILE, got both";
-            return Err(ConfigError::key("CEC_APP_SECRET_FILE", message));
-        }
-        (secret, None) => secret.map(|secret| (secret, None)),
-        (None, Some(file)) => {
-            let secret = files::secret(Path::new(&file))
-                .map_err(|message| ConfigError::key("CEC_APP_SECRET_FILE", message))?;
-            Some((secret, Some(file.into())))
-        }
-    };
-    let name = Placed {
-        value: "default".to_owned(),
-        key: "name".to_owned(),
-        position: None,
-    };
-    let settings = Settings {
-        name: Some(name),
-        endpoint: Some(endpoint),
-        token_endpoint: variables
-            .read("CEC_TOKEN_ENDPOINT", address::plain_url)?
-            .map(Some),
-        app_key: variables.read("CEC_APP_KEY", value::secret)?,
+    let [
+        endpoint,
+        token_endpoint,
+        app_key,
         app_secret,
-        user_id: variables.read("CEC_USER_ID", value::header)?,
-        tenant_space_id: variables
-            .read("CEC_TENANT_SPACE_ID", value::header)?
-            .map(Some),
-        ..Settings::default()
-    };
-    settings
-        .target(&Settings::default(), environment, missing)
-        .map(Some)
-}
-
-struct Variables<'a>(Environment<'a>);
-
-impl Variables<'_> {
-    fn read<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Problem>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some(text) = self.0(name).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        parse(&text)
-            .map(Some)
-            .map_err(|problem| ConfigError::key(name, problem.about(&text)))
+        app_secret_file,
+        user_id,
+        tenant_space_id,
+    ] = NAMES.map(variable);
+    if endpoint.is_none() {
+        return Ok(None);
     }
-}
-
-fn missing(key: &str) -> ConfigError {
-    let name = format!("CEC_{}", key.to_ascii_uppercase());
-    let message = match key {
-        "app_secret" => "expected it or CEC_APP_SECRET_FILE, as CEC_ENDPOINT is set",
-        _ => "expected a value, as CEC_ENDPOINT is set",
+    let keys = Keys {
+        name: Some(scalar("default".to_owned())),
+        endpoint,
+        token_endpoint,
+        app_key,
+        app_secret,
+        app_secret_file,
+        user_id,
+        tenant_space_id,
+        ..Keys::default()
     };
-    ConfigError::key(name, message)
+    let layer = |keys| Layer {
+        keys,
+        section: Section {
+            origin: Origin::Variables,
+            directory: Path::new(""),
+            max_list: 0,
+        },
+    };
+    Target::read(&layer(&keys), &layer(&Keys::default()), environment).map(Some)
 }

@@ -1,18 +1,17 @@
-//! What is wrong with a configuration, in one line.
+//! Configuration errors, each one line.
 
 use std::fmt::{self, Write as _};
 
-/// A place in the configuration file, counted from 1.
+/// A position in the configuration file, counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position {
-    /// Line.
     pub line: u64,
-    /// Column, in characters.
+    /// In characters.
     pub column: u64,
 }
 
-/// Why a configuration cannot be used. `Display` is exactly one line and never holds a secret.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Why a configuration is refused. `Display` is exactly one line and never holds a secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub struct ConfigError {
     file: Option<String>,
     position: Option<Position>,
@@ -21,7 +20,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// About a key, wherever that was given.
+    /// About a key: a path in the file, a flag or a variable.
     pub(super) fn key(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             file: None,
@@ -31,17 +30,15 @@ impl ConfigError {
         }
     }
 
-    /// About no key in particular.
+    /// About the file as a whole.
     pub(super) fn plain(message: impl Into<String>) -> Self {
         Self::key("", message)
     }
 
-    /// The same, at a place in the file.
     pub(super) fn at(self, position: Option<Position>) -> Self {
         Self { position, ..self }
     }
 
-    /// The same, in this file.
     pub(super) fn in_file(self, file: &std::path::Path) -> Self {
         Self {
             file: Some(file.display().to_string()),
@@ -67,16 +64,14 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl std::error::Error for ConfigError {}
-
-/// Escapes control characters: file names, keys and messages of other crates may hold line breaks.
+/// Escapes control characters: file names, keys and messages of libraries may hold line breaks.
 struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             match character {
-                // Unicode's own line breaks are no control characters.
+                // Line breaks of Unicode that are not control characters.
                 '\u{2028}' | '\u{2029}' => write!(self.0, "{}", character.escape_default())?,
                 _ if character.is_control() => write!(self.0, "{}", character.escape_default())?,
                 _ => self.0.write_char(character)?,

@@ -1,4 +1,4 @@
-//! The files that a configuration consists of and refers to.
+//! Reads the configuration file and the files that it names, each up to a limit.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,60 +7,48 @@ use std::path::Path;
 use super::secret::Secret;
 use super::value;
 
-/// Largest configuration file in bytes; ten thousand targets fit in several times over.
+/// Largest configuration file in bytes: several times ten thousand targets.
 const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
-/// Largest secret in bytes. More than any, less than what a device file never stops giving.
+/// Largest secret in bytes. A device such as /dev/zero never ends.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 
-/// Why a file could not be used.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    /// It could not be read.
-    Io(io::Error),
-    /// It is larger than this many bytes.
-    TooLarge(u64),
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("is larger than {} KiB", .max_bytes >> 10)]
+    TooLarge { max_bytes: u64 },
 }
 
-impl std::fmt::Display for FileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "cannot be read: {error}"),
-            Self::TooLarge(max) => write!(f, "is larger than {} KiB", max >> 10),
-        }
-    }
-}
-
-/// The configuration file as it was read.
 pub(super) struct ConfigFile {
     pub(super) bytes: Vec<u8>,
-    /// Whether every user of the machine can read it.
-    pub(super) is_open_to_others: bool,
+    pub(super) is_world_readable: bool,
 }
 
 /// Reads the configuration file.
 pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
-    let file = File::open(path).map_err(FileError::Io)?;
+    let file = File::open(path)?;
     Ok(ConfigFile {
-        is_open_to_others: file.metadata().is_ok_and(|data| is_open_to_others(&data)),
+        is_world_readable: file.metadata().is_ok_and(|data| is_world_readable(&data)),
         bytes: read_open(file, MAX_CONFIG_BYTES)?,
     })
 }
 
 #[cfg(unix)]
-fn is_open_to_others(metadata: &std::fs::Metadata) -> bool {
+fn is_world_readable(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     metadata.is_file() && metadata.permissions().mode() & 0o004 != 0
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(_: &std::fs::Metadata) -> bool {
+fn is_world_readable(_: &std::fs::Metadata) -> bool {
     false
 }
 
-/// Reads a secret; what an editor or `echo` leaves at the end is not part of it.
+/// Reads a secret, without the line break that an editor or `echo` adds at its end.
 ///
-/// The error holds nothing of the file's content, nor its path: that may be the secret itself,
-/// written where its path belongs.
+/// The error shows neither the content nor the path, which may be the secret itself by mistake.
 pub(super) fn secret(path: &Path) -> Result<Secret, String> {
     let problem = |problem: &dyn std::fmt::Display| {
         format!("expected the path of a file with a secret, but that file {problem}")
@@ -75,8 +63,8 @@ pub(super) fn secret(path: &Path) -> Result<Secret, String> {
         .map_err(|_| problem(&"is not one line of printable ASCII without spaces around it"))
 }
 
-/// Whether a file can be read; its first byte is enough to find a directory or a lack of rights.
-/// The error names the file as `shown`.
+/// Checks that a file can be read. Its first byte reveals a directory or missing permissions.
+/// `shown` names the file in the error.
 pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
     File::open(path)
         .and_then(|mut file| file.read(&mut [0]))
@@ -84,19 +72,17 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
         .map_err(|error| format!("expected a readable file, but {shown} cannot be read: {error}"))
 }
 
-/// Reads all of a file, if it is no larger than this.
+/// Reads a whole file of at most `max_bytes`.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
-    read_open(File::open(path).map_err(FileError::Io)?, max_bytes)
+    read_open(File::open(path)?, max_bytes)
 }
 
 fn read_open(file: File, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    // The length that the file system tells is no bound for pipes and devices.
-    file.take(max_bytes + 1)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::Io)?;
+    // The size in the metadata is no limit for pipes and devices.
+    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > max_bytes {
-        true => Err(FileError::TooLarge(max_bytes)),
+        true => Err(FileError::TooLarge { max_bytes }),
         false => Ok(bytes),
     }
 }

@@ -1,18 +1,18 @@
-//! `${NAME}` in a string, taken from the environment.
+//! `${NAME}` in a string, replaced by an environment variable.
 //!
-//! This works on strings that YAML has already been read into, never on the file's text: whatever
-//! a variable holds, it stays one value and cannot add a key.
+//! Works on values after YAML is parsed, never on the text of the file: a variable cannot add a
+//! key, whatever it holds.
 
 use std::borrow::Cow;
 
-/// Where variables come from. Tests give a table; the process's environment is only read by
-/// `main`'s side of [`super::load`].
+/// Looks up a variable. The caller of [`super::load`] passes the process's environment, tests a
+/// table.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Replaces every `${NAME}` by its value and every `$${` by `${`.
 ///
-/// Values are not looked into again, so a `${` inside one stays as it is. `Cow::Borrowed` means
-/// that nothing was there to replace. The error never holds a value.
+/// A `${` inside a value stays as it is. `Cow::Borrowed` means that nothing was replaced. The error
+/// never holds a value.
 pub(super) fn interpolate<'a>(
     text: &'a str,
     environment: Environment<'_>,

@@ -1,24 +1,27 @@
 //! The configuration: a YAML file, or a few environment variables.
 //!
-//! [`load`] gives targets in which every value has been checked, or one line that says what is
-//! wrong and where. It is read anew on a reload; targets can be compared to see what changed.
+//! [`load`] returns targets whose values are all checked, or one line that says what is wrong and
+//! where. A reload calls it again and compares targets to see which ones changed.
+//!
+//! To add a key, edit [`target`]: one field in `Keys` as written, one in `Target` as checked, and
+//! the line between them that gives the range and the default.
 
 pub mod duration;
 pub mod shard;
 pub mod web;
 
 mod address;
-mod document;
-mod entry;
 mod environment;
 mod error;
 mod files;
 mod interpolate;
 mod proxy;
 mod secret;
+mod section;
 mod target;
-mod tree;
+mod targets;
 mod value;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -36,28 +39,26 @@ pub use target::Target;
 use files::FileError;
 use shard::Shard;
 
-/// The file that is read where no other is given.
+/// The file that is read without `--config.file`.
 pub const DEFAULT_FILE: &str = "cec_exporter.yml";
 
 /// Everything that is configured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
-    /// In the file's order; names are unique. At least one, before some were left to other shards.
+    /// In the file's order, with unique names. At least one, unless all belong to other shards.
     pub targets: Vec<Target>,
-    /// Where it comes from.
     pub origin: Origin,
-    /// What to tell the operator, though it can be used as it is. Without secrets.
+    /// For the operator. Without secrets.
     pub warnings: Vec<String>,
 }
 
 /// Where a configuration comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// A file.
     File(PathBuf),
-    /// The variables `CEC_ENDPOINT` and so on.
+    /// The variables `CEC_*`.
     Environment,
-    /// The program itself.
+    /// The configuration of `demo`.
     BuiltIn,
 }
 
@@ -72,37 +73,37 @@ impl fmt::Display for Origin {
 }
 
 impl Config {
-    /// Leaves the targets of other shards to them.
+    /// Drops the targets of other shards.
     pub fn keep(mut self, shard: Shard) -> Self {
         self.targets.retain(|target| shard.owns(&target.name));
         self
     }
 }
 
-/// Reads the configuration: from the file that was `given`; else from [`DEFAULT_FILE`]; else,
-/// where there is no such file, from the variables `CEC_ENDPOINT` and so on.
+/// Reads the configuration: from the `given` file; else from [`DEFAULT_FILE`]; else, if there is no
+/// such file, from the variables `CEC_*`. Blocks.
 ///
-/// Variables are asked of `environment`, also those that the file refers to. Files with secrets
-/// are read now and not later.
+/// `environment` looks up all variables, those that the file refers to included. Files with
+/// secrets are read now, so that a missing one is an error at the start.
 pub fn load(given: Option<&Path>, environment: Environment<'_>) -> Result<Config, ConfigError> {
     load_or(given, Path::new(DEFAULT_FILE), environment)
 }
 
-/// Reads a configuration from a text that refers to no files and no variables.
+/// Reads a configuration that refers to no files and no variables.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
-    let read = document::targets(text, Path::new(""), &|_| None)?;
+    let contents = targets::parse(text, Path::new(""), &|_| None)?;
     Ok(Config {
-        targets: read.targets,
+        targets: contents.targets,
         origin: Origin::BuiltIn,
         warnings: Vec::new(),
     })
 }
 
-/// Reads a file with a secret, which blocks.
+/// Reads a file with a secret. Blocks.
 ///
 /// # Errors
 ///
-/// One line that says what is wrong with it; it holds neither the path nor anything of the file.
+/// One line that says what is wrong with the file, without its path or content.
 pub fn read_secret(file: &Path) -> Result<Secret, String> {
     files::secret(file)
 }
@@ -130,35 +131,39 @@ fn from_file(
 ) -> Result<Config, ConfigError> {
     let text = utf8(&file.bytes)?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let read = document::targets(text, directory, environment)?;
+    let contents = targets::parse(text, directory, environment)?;
     let mut warnings = Vec::new();
-    if read.has_inline_secret && file.is_open_to_others {
+    if contents.has_inline_secret && file.is_world_readable {
         warnings.push(format!(
             "{} holds a secret and every user of this machine can read it; make it readable for \
-             the exporter alone, or use app_secret_file",
+             the exporter only, or use app_secret_file",
             path.display()
         ));
     }
-    let is_ignored = |name: &&str| {
-        let is_set = environment(name).is_some_and(|value| !value.is_empty());
-        is_set && !text.contains(&format!("${{{name}}}"))
-    };
-    let ignored: Vec<&str> = environment::NAMES.into_iter().filter(is_ignored).collect();
-    if !ignored.is_empty() {
-        warnings.push(format!(
-            "{} set and not used: the configuration comes from {}",
-            match &ignored[..] {
-                [one] => format!("the variable {one} is"),
-                several => format!("the variables {} are", several.join(", ")),
-            },
-            path.display()
-        ));
-    }
+    warnings.extend(unused_variables(text, path, environment));
     Ok(Config {
-        targets: read.targets,
+        targets: contents.targets,
         origin: Origin::File(path.to_owned()),
         warnings,
     })
+}
+
+/// A warning about variables `CEC_*` that are set but neither read nor referred to.
+fn unused_variables(text: &str, path: &Path, environment: Environment<'_>) -> Option<String> {
+    let is_unused = |name: &&str| {
+        let is_set = environment(name).is_some_and(|value| !value.is_empty());
+        is_set && !text.contains(&format!("${{{name}}}"))
+    };
+    let unused: Vec<&str> = environment::NAMES.into_iter().filter(is_unused).collect();
+    let subject = match &unused[..] {
+        [] => return None,
+        [one] => format!("the variable {one} is"),
+        several => format!("the variables {} are", several.join(", ")),
+    };
+    let path = path.display();
+    Some(format!(
+        "{subject} set but not used: the configuration comes from {path}"
+    ))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
@@ -172,22 +177,22 @@ fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
             .chars()
             .count() as u64
             + 1;
-        ConfigError::plain("expected UTF-8, got other bytes").at(Some(Position { line, column }))
+        ConfigError::plain("not valid UTF-8").at(Some(Position { line, column }))
     })
 }
 
 fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError> {
-    match environment::target(environment)? {
-        Some(target) => Ok(Config {
-            targets: vec![target],
-            origin: Origin::Environment,
-            warnings: Vec::new(),
-        }),
-        None => Err(ConfigError::plain(format!(
-            "no configuration: expected a file {DEFAULT_FILE} here, or another one with \
-             --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, \
-             CEC_APP_SECRET and CEC_USER_ID; to look around without an account, run \
+    let target = environment::target(environment)?.ok_or_else(|| {
+        ConfigError::plain(format!(
+            "no configuration: expected the file {DEFAULT_FILE} in this directory, another file \
+             given by --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, \
+             CEC_APP_SECRET and CEC_USER_ID; to try it without an account, run \
              `cec_exporter demo`"
-        ))),
-    }
+        ))
+    })?;
+    Ok(Config {
+        targets: vec![target],
+        origin: Origin::Environment,
+        warnings: Vec::new(),
+    })
 }

@@ -1,5 +1,5 @@
-//! The proxy that requests go through: the one of the configuration, or that of the environment,
-//! as other programs take it from there.
+//! The proxy for requests to the vendor: `proxy_url`, or `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
+//! as other programs read them.
 
 use std::fmt;
 
@@ -13,12 +13,11 @@ use super::interpolate::Environment;
 use super::secret::ProxyUrl;
 use super::value::Problem;
 
-/// A proxy, and who chose it.
+/// A proxy and what it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proxy {
-    /// The key of the configuration, or the variable of the environment.
+    /// `proxy_url` or the name of a variable.
     pub key: &'static str,
-    /// Its address.
     pub url: ProxyUrl,
 }
 
@@ -28,17 +27,17 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// What `proxy_url` says.
+/// The value of `proxy_url`.
 #[derive(Clone)]
-pub(super) enum Setting {
-    /// Nothing: the environment decides.
+pub(super) enum ProxyChoice {
+    /// Empty: the environment decides.
     Environment,
-    /// `direct`: none, whatever the environment says.
+    /// `direct`: no proxy, whatever the environment says.
     Direct,
     Url(ProxyUrl),
 }
 
-impl Setting {
+impl ProxyChoice {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         Ok(match text {
             "" => Self::Environment,
@@ -48,13 +47,13 @@ impl Setting {
     }
 
     /// The proxy for requests to this URL.
-    pub(super) fn proxy(
+    pub(super) fn resolve(
         &self,
         url: &Url,
         environment: Environment<'_>,
     ) -> Result<Option<Proxy>, ConfigError> {
         match self {
-            Self::Environment => of_environment(url, environment),
+            Self::Environment => from_environment(url, environment),
             Self::Direct => Ok(None),
             Self::Url(proxy) => Ok(Some(Proxy {
                 key: "proxy_url",
@@ -64,13 +63,13 @@ impl Setting {
     }
 }
 
-/// Variables in capitals and small letters, the first of which that is set counts, as in Go.
+/// In upper and lower case. The first one that is set counts, as in Go.
 const HTTPS: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const HTTP: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
-const NO: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-fn of_environment(url: &Url, environment: Environment<'_>) -> Result<Option<Proxy>, ConfigError> {
-    if is_this_machine(url) {
+fn from_environment(url: &Url, environment: Environment<'_>) -> Result<Option<Proxy>, ConfigError> {
+    if is_loopback(url) {
         return Ok(None);
     }
     let first = |names: [&'static str; 2]| {
@@ -83,7 +82,7 @@ fn of_environment(url: &Url, environment: Environment<'_>) -> Result<Option<Prox
     let Some((key, proxy)) = first(names) else {
         return Ok(None);
     };
-    let exceptions = first(NO).map_or(String::new(), |(_, list)| list);
+    let exceptions = first(EXCEPTIONS).map_or(String::new(), |(_, list)| list);
     if !is_proxied(url, &exceptions) {
         return Ok(None);
     }
@@ -92,14 +91,14 @@ fn of_environment(url: &Url, environment: Environment<'_>) -> Result<Option<Prox
         false => format!("http://{proxy}"),
     };
     let url = address::proxy_url(&with_scheme).map_err(|problem| {
-        let message = problem.about(&with_scheme) + "; `proxy_url: direct` goes without it";
+        let message = problem.about(&with_scheme) + "; write `proxy_url: direct` to use no proxy";
         ConfigError::key(key, message)
     })?;
     Ok(Some(Proxy { key, url }))
 }
 
-/// As in Go, and so in Prometheus: no proxy is asked for what runs here.
-fn is_this_machine(url: &Url) -> bool {
+/// As in Go and Prometheus, requests to this machine use no proxy.
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -111,7 +110,7 @@ fn is_this_machine(url: &Url) -> bool {
 fn is_proxied(url: &Url, exceptions: &str) -> bool {
     let port = url.port_or_known_default().unwrap_or_default();
     let for_port = |entry: &str| match entry.rsplit_once(':') {
-        // A host with a port, which the matcher does not know, and no address of IPv6.
+        // The matcher does not know ports. A colon may also be part of an IPv6 address.
         Some((host, number)) if !host.contains(':') || host.ends_with(']') => {
             (number.parse() == Ok(port)).then(|| host.trim_matches(['[', ']']).to_owned())
         }
@@ -140,7 +139,7 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        let found = Setting::Environment.proxy(&Url::parse(url).unwrap(), &environment);
+        let found = ProxyChoice::Environment.resolve(&Url::parse(url).unwrap(), &environment);
         match found {
             Ok(Some(proxy)) => proxy.to_string(),
             Ok(None) => "none".to_owned(),
@@ -205,14 +204,13 @@ mod tests {
                 "{error}"
             );
             assert!(
-                error.ends_with("`proxy_url: direct` goes without it"),
+                error.ends_with("write `proxy_url: direct` to use no proxy"),
                 "{error}"
             );
             assert!(!error.contains("hunter2"), "{error}");
         }
-        // Those who opt out do not care.
         let broken = |_: &str| Some("socks5://x".to_owned());
         let url = Url::parse("https://vendor").unwrap();
-        assert_eq!(Setting::Direct.proxy(&url, &broken).unwrap(), None);
+        assert_eq!(ProxyChoice::Direct.resolve(&url, &broken).unwrap(), None);
     }
 }

@@ -1,21 +1,19 @@
-//! Values that must never be shown.
+//! Values that are never printed.
 
 use std::fmt;
 
 use url::Url;
 
-/// A credential. It can be debug-printed, and prints as `<secret>`; it has no `Display`, so that
-/// it does not slip into a message by way of `{}`.
+/// A credential. `Debug` prints `<secret>`; there is no `Display`, so that `{}` does not compile.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a value from being shown.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value itself, for the one place that sends it.
+    /// The value itself, for the code that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -27,17 +25,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address of a proxy, which may carry a user name and a password.
+/// The URL of a proxy, which may hold a user name and a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(Url);
 
 impl ProxyUrl {
-    /// Keeps the credentials of a URL from being shown.
     pub fn new(url: Url) -> Self {
         Self(url)
     }
 
-    /// The whole URL, credentials included, for the one place that connects to it.
+    /// The whole URL with its credentials, for the code that connects to it.
     pub fn expose(&self) -> &Url {
         &self.0
     }

@@ -1,19 +1,18 @@
-//! Which of several instances a target belongs to.
+//! Distributes targets over several instances.
 //!
-//! Rendezvous hashing: each shard draws a number for the target, and the highest one has it. A
-//! shard more takes its share of the targets from all the others and moves no other one.
+//! Rendezvous hashing: each shard hashes the target with its own number, and the highest hash
+//! wins. An added shard takes its share from all others and moves no other target.
 
-use std::fmt;
 use std::num::NonZeroU32;
 
 use ring::digest::{SHA256, digest};
 
 use super::Environment;
 
-/// The most shards there may be; a bound to what a mistyped number costs.
+/// The most shards. Limits the cost of a mistyped number.
 pub const MOST_SHARDS: u32 = 1024;
 
-/// One of several instances that share the targets among them.
+/// One of several instances that share the targets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shard {
     ordinal: u32,
@@ -21,7 +20,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The only one: every target is its own.
+    /// The only shard, which owns every target.
     pub const WHOLE: Self = Self {
         ordinal: 0,
         total: NonZeroU32::MIN,
@@ -33,40 +32,39 @@ impl Shard {
         (ordinal < total.get()).then_some(Self { ordinal, total })
     }
 
-    /// Its number, from 0.
+    /// From 0.
     pub fn ordinal(self) -> u32 {
         self.ordinal
     }
 
-    /// How many there are.
     pub fn total(self) -> u32 {
         self.total.get()
     }
 
-    /// Whether the target of this name belongs to it. The same in every version and on every
-    /// machine: two that disagreed would both pull a target, or neither.
+    /// Whether this shard owns the target. Every version and machine must agree: otherwise two
+    /// shards pull a target, or none does.
     pub fn owns(self, target: &str) -> bool {
-        let owner = (0..self.total.get()).max_by_key(|ordinal| draw(*ordinal, target));
+        let owner = (0..self.total.get()).max_by_key(|ordinal| weight(*ordinal, target));
         owner == Some(self.ordinal)
     }
 
-    /// The shard of a pod of a StatefulSet, by the number at the end of its name. The name is that
-    /// in `POD_NAME`, and without it that in `HOSTNAME`, which Kubernetes sets to the same.
+    /// The shard of a StatefulSet's pod, by the number at the end of its name. The name is in
+    /// `POD_NAME`, or else in `HOSTNAME`, which Kubernetes sets.
     ///
     /// # Errors
     ///
-    /// One line that names the variable, if there is no such number or no such shard.
-    pub fn of_pod(total: u32, environment: Environment<'_>) -> Result<Self, NoShard> {
+    /// If there is no name, no number or no such shard.
+    pub fn of_pod(total: u32, environment: Environment<'_>) -> Result<Self, UnknownShard> {
         let found = ["POD_NAME", "HOSTNAME"]
             .into_iter()
             .find_map(|name| Some((name, environment(name).filter(|value| !value.is_empty())?)));
         let Some((variable, pod)) = found else {
-            return Err(NoShard::Nameless { total });
+            return Err(UnknownShard::NoName { total });
         };
         let ordinal = pod.rsplit_once('-').and_then(|(_, end)| number(end));
         ordinal
             .and_then(|ordinal| Self::new(ordinal, total))
-            .ok_or(NoShard::Misnamed {
+            .ok_or(UnknownShard::NotAPod {
                 total,
                 variable,
                 pod,
@@ -74,59 +72,39 @@ impl Shard {
     }
 }
 
-/// Digits and nothing else: `parse` would take a sign as well.
+/// Only digits: `parse` alone accepts a sign.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// What a shard draws for a target: the first 64 bits of SHA-256, which is nowhere implemented
-/// differently. Shards that draw the same, which hardly happens, are told apart by their order.
-fn draw(ordinal: u32, target: &str) -> u64 {
+/// The first 64 bits of SHA-256, which is the same everywhere. On a tie the last shard wins.
+fn weight(ordinal: u32, target: &str) -> u64 {
     let hash = digest(&SHA256, format!("{ordinal}/{target}").as_bytes());
     let first = hash.as_ref().iter().take(8);
-    first.fold(0, |draw, byte| draw << 8 | u64::from(*byte))
+    first.fold(0, |weight, byte| weight << 8 | u64::from(*byte))
 }
 
-/// Why it cannot be told which shard this is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum NoShard {
-    /// No variable has the name of the pod.
-    Nameless {
-        /// Of `--total-shards`.
+/// Why the shard of this instance is unknown. `total` is `--total-shards`.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UnknownShard {
+    #[error("{}; neither POD_NAME nor HOSTNAME is set", expected(*.total))]
+    NoName { total: u32 },
+    #[error("{}; {variable} is {pod:?}", expected(*.total))]
+    NotAPod {
         total: u32,
-    },
-    /// The name does not end in the number of a shard.
-    Misnamed {
-        /// Of `--total-shards`.
-        total: u32,
-        /// The variable that has the name.
         variable: &'static str,
-        /// The name.
         pod: String,
     },
 }
 
-impl fmt::Display for NoShard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (total, found) = match self {
-            Self::Nameless { total } => (total, "there is neither POD_NAME nor HOSTNAME".into()),
-            Self::Misnamed {
-                total,
-                variable,
-                pod,
-            } => (total, format!("{variable} is {pod:?}")),
-        };
-        let last = total - 1;
-        write!(
-            f,
-            "--total-shards={total}: which one is this? Give --shard, 0 to {last}, or run as a \
-             StatefulSet whose pods' names end in -0 to -{last}; {found}"
-        )
-    }
+fn expected(total: u32) -> String {
+    let last = total - 1;
+    format!(
+        "--total-shards={total}: expected --shard with a number from 0 to {last}, or a StatefulSet \
+         whose pods' names end in -0 to -{last}"
+    )
 }
-
-impl std::error::Error for NoShard {}
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +123,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn every_target_has_one_shard_and_a_new_shard_takes_and_moves_none_else(
+        fn every_target_has_one_shard_and_a_new_shard_moves_only_what_it_takes(
             names in prop::collection::hash_set("\\PC{1,20}", 1..40),
             total in 1_u32..40,
         ) {
@@ -157,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_hold_about_the_same_and_a_new_one_its_share() {
+    fn shards_are_of_similar_size_and_a_new_one_takes_its_share() {
         let names: Vec<String> = (0..2000).map(|n| format!("centre-{n}")).collect();
         let held = |total| {
             let mut held = vec![0_usize; total as usize];
@@ -174,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn the_split_is_the_same_for_ever() {
-        // As any other implementation of SHA-256 has it.
+    fn the_distribution_never_changes() {
+        // Computed with another implementation of SHA-256.
         let owners: Vec<u32> = ["support", "sales", "default", "客服", "a", "b", "c", "d"]
             .map(|name| owner(name, 3))
             .into();
@@ -183,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_shard_has_everything_and_there_is_none_beyond_the_last() {
+    fn one_shard_owns_everything_and_numbers_end_at_the_last() {
         assert!(Shard::WHOLE.owns("support") && Shard::new(0, 1) == Some(Shard::WHOLE));
         for (ordinal, total) in [(0, 0), (1, 1), (7, 4), (0, MOST_SHARDS + 1)] {
             assert_eq!(Shard::new(ordinal, total), None, "{ordinal} of {total}");
@@ -200,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_has_its_number_at_the_end_of_its_name() {
+    fn the_number_is_at_the_end_of_the_pods_name() {
         assert_eq!(of_pod(4, &[("POD_NAME", "cec-exporter-3")]), Ok(3));
         let both = [("HOSTNAME", "cec-1"), ("POD_NAME", "cec-2")];
         assert_eq!(of_pod(4, &both), Ok(2));
@@ -210,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_another_name_is_told_what_is_wanted() {
-        let wanted = "--total-shards=4: which one is this? Give --shard, 0 to 3, or run as a \
+    fn a_pod_without_a_number_is_an_error() {
+        let expected = "--total-shards=4: expected --shard with a number from 0 to 3, or a \
             StatefulSet whose pods' names end in -0 to -3; ";
-        let nameless = format!("{wanted}there is neither POD_NAME nor HOSTNAME");
-        assert_eq!(of_pod(4, &[]), Err(nameless));
+        let no_name = format!("{expected}neither POD_NAME nor HOSTNAME is set");
+        assert_eq!(of_pod(4, &[]), Err(no_name));
         for pod in [
             "web",
             "web-4",
@@ -224,8 +202,8 @@ mod tests {
             "7",
             "web-99999999999",
         ] {
-            let told = format!("{wanted}POD_NAME is {pod:?}");
-            assert_eq!(of_pod(4, &[("POD_NAME", pod)]), Err(told));
+            let error = format!("{expected}POD_NAME is {pod:?}");
+            assert_eq!(of_pod(4, &[("POD_NAME", pod)]), Err(error));
         }
     }
 }

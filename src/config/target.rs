@@ -1,30 +1,30 @@
-//! One contact centre to watch: what is asked of it, and what is taken where nothing was said.
+//! One contact centre: its keys, their ranges and their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
 use url::Url;
 
 use super::duration::Display;
-use super::error::{ConfigError, Position};
+use super::error::ConfigError;
 use super::interpolate::Environment;
-use super::proxy::{self, Proxy};
+use super::proxy::{Proxy, ProxyChoice};
 use super::secret::Secret;
+use super::section::Section;
+use super::value::{
+    answer_code, call_type, duration, header, name, optional, rate, secret, status, whole,
+};
+use super::yaml::{List, Scalar};
+use super::{address, files};
 use crate::model::{CallType, Status};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const LOOKBACK: Duration = Duration::from_secs(24 * 60 * 60);
-const OVERLAP: Duration = Duration::from_secs(10 * 60);
-const RECONCILE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-const PAGE_SIZE: u32 = 100;
-const MIN_PULL_INTERVAL: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_CONCURRENT_REQUESTS: u32 = 4;
-const MAX_REQUESTS_PER_SECOND: f64 = 10.0;
-const MAX_CALLS: u32 = 5_000_000;
-const STALE_AFTER: Duration = Duration::from_secs(10 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Where tokens come from, below the endpoint.
+/// The path of the token service below the endpoint.
 const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
 
 /// A contact centre and how to read it. Every value has been checked.
@@ -83,156 +83,200 @@ pub struct Target {
     pub stale_after: Duration,
 }
 
-/// A value and the place it came from, for checks that need more than one value.
-#[derive(Clone)]
-pub(super) struct Placed<T> {
-    pub(super) value: T,
-    pub(super) key: String,
-    pub(super) position: Option<Position>,
+/// The keys of a target, and of `defaults`, as they are written. Some are secret: no `Debug`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Keys {
+    pub(super) name: Scalar,
+    pub(super) endpoint: Scalar,
+    pub(super) token_endpoint: Scalar,
+    pub(super) app_key: Scalar,
+    pub(super) app_secret: Scalar,
+    pub(super) app_secret_file: Scalar,
+    pub(super) user_id: Scalar,
+    pub(super) tenant_space_id: Scalar,
+    pub(super) call_types: List,
+    pub(super) extra_status_codes: List,
+    pub(super) success_codes: List,
+    pub(super) lookback: Scalar,
+    pub(super) overlap: Scalar,
+    pub(super) reconcile_interval: Scalar,
+    pub(super) page_size: Scalar,
+    pub(super) min_pull_interval: Scalar,
+    pub(super) request_timeout: Scalar,
+    pub(super) max_concurrent_requests: Scalar,
+    pub(super) max_requests_per_second: Scalar,
+    pub(super) ca_file: Scalar,
+    pub(super) proxy_url: Scalar,
+    pub(super) max_calls: Scalar,
+    pub(super) stale_after: Scalar,
 }
 
-impl<T> Placed<T> {
-    /// What is wrong with it.
-    pub(super) fn error(&self, message: String) -> ConfigError {
-        ConfigError::key(&self.key, message).at(self.position)
+impl Keys {
+    pub(super) fn has_inline_secret(&self) -> bool {
+        let secret = self.app_secret.as_ref();
+        secret.is_some_and(|secret| !secret.value.contains("${"))
     }
 }
 
-/// What one mapping of the file says: `None` where it is silent. The inner `Option` of some is
-/// what the key means: "none of it", said outright.
-#[derive(Default)]
-pub(super) struct Settings {
-    pub(super) name: Option<Placed<String>>,
-    pub(super) endpoint: Option<Url>,
-    pub(super) token_endpoint: Option<Option<Url>>,
-    pub(super) app_key: Option<Secret>,
-    /// With the file that it was read from.
-    pub(super) app_secret: Option<(Secret, Option<PathBuf>)>,
-    pub(super) user_id: Option<String>,
-    pub(super) tenant_space_id: Option<Option<String>>,
-    pub(super) call_types: Option<Vec<CallType>>,
-    pub(super) extra_status_codes: Option<Vec<Status>>,
-    pub(super) success_codes: Option<Vec<String>>,
-    pub(super) lookback: Option<Placed<Duration>>,
-    pub(super) overlap: Option<Placed<Duration>>,
-    pub(super) reconcile_interval: Option<Duration>,
-    pub(super) page_size: Option<u32>,
-    pub(super) min_pull_interval: Option<Duration>,
-    pub(super) request_timeout: Option<Duration>,
-    pub(super) max_concurrent_requests: Option<u32>,
-    pub(super) max_requests_per_second: Option<f64>,
-    pub(super) ca_file: Option<Option<PathBuf>>,
-    pub(super) proxy_url: Option<proxy::Setting>,
-    pub(super) max_calls: Option<u32>,
-    pub(super) stale_after: Option<Duration>,
+/// The keys of a target, or of `defaults`, and what it takes to read them.
+pub(super) struct Layer<'a> {
+    pub(super) keys: &'a Keys,
+    pub(super) section: Section<'a>,
 }
 
-impl Settings {
-    /// Takes what is not said here from `defaults`.
-    fn or(self, defaults: &Self) -> Self {
-        macro_rules! or {
-            ($($field:ident)*) => {
-                Self { $($field: self.$field.or_else(|| defaults.$field.clone())),* }
-            };
-        }
-        or! {
-            name endpoint token_endpoint app_key app_secret user_id tenant_space_id call_types
-            extra_status_codes success_codes lookback overlap reconcile_interval page_size min_pull_interval
-            request_timeout max_concurrent_requests max_requests_per_second ca_file proxy_url
-            max_calls stale_after
-        }
-    }
-
-    /// How long the overlap is, which depends on the lookback.
-    ///
-    /// The error stands where the target itself says something, since its `defaults` may suit
-    /// all others.
-    fn overlap(&self, defaults: &Self) -> Result<Duration, ConfigError> {
-        let lookback = self.lookback.as_ref().or(defaults.lookback.as_ref());
-        let lookback = lookback.map_or(LOOKBACK, |lookback| lookback.value);
-        let Some(overlap) = self.overlap.as_ref().or(defaults.overlap.as_ref()) else {
-            return Ok(OVERLAP.min(lookback));
+impl Layer<'_> {
+    /// The secret, given as itself or as the file that holds it.
+    fn app_secret(&self) -> Result<Option<(Secret, Option<PathBuf>)>, ConfigError> {
+        let (section, key) = (&self.section, "app_secret_file");
+        let Some(file) = &self.keys.app_secret_file else {
+            let secret = section.read("app_secret", &self.keys.app_secret, secret)?;
+            return Ok(secret.map(|secret| (secret, None)));
         };
-        if overlap.value <= lookback {
-            return Ok(overlap.value);
+        if self.keys.app_secret.is_some() {
+            let [secret, file_key] = ["app_secret", key].map(|key| section.spelling(key));
+            let message = format!("expected either {secret} or {file_key}, got both");
+            return Err(section.error(key, file, message));
         }
-        let (longest, got) = (Display(lookback), Display(overlap.value));
-        Err(match (&self.lookback, &self.overlap) {
-            (Some(own), None) => {
-                own.error(format!("expected at least overlap ({got}), got {longest}"))
-            }
-            _ => overlap.error(format!("expected at most lookback ({longest}), got {got}")),
-        })
+        let content = section.file(key, &self.keys.app_secret_file, |path, _| {
+            files::secret(path)
+        })?;
+        match content.flatten() {
+            Some((secret, path)) => Ok(Some((secret, Some(path)))),
+            None => Err(section.error(key, file, "expected the path of a file")),
+        }
     }
 
-    /// The target that these settings and `defaults` describe. `missing` makes the error for a
-    /// key that neither gives.
-    pub(super) fn target(
-        self,
-        defaults: &Self,
+    /// A required key that is neither here nor in `defaults`.
+    fn missing(&self, key: &str) -> ConfigError {
+        let section = &self.section;
+        match key {
+            "app_secret" => {
+                let keys = ["app_secret", "app_secret_file"].map(|key| section.spelling(key));
+                section.missing(key, &keys.join(" or "))
+            }
+            _ => section.missing(key, "a value"),
+        }
+    }
+}
+
+impl Target {
+    /// Reads a target. Values of `defaults` are checked even if the target overrides them.
+    pub(super) fn read(
+        own: &Layer<'_>,
+        defaults: &Layer<'_>,
         environment: Environment<'_>,
-        missing: impl Fn(&str) -> ConfigError,
-    ) -> Result<Target, ConfigError> {
-        let overlap = self.overlap(defaults)?;
-        let all = self.or(defaults);
-        let endpoint = all.endpoint.ok_or_else(|| missing("endpoint"))?;
-        let token_endpoint = all.token_endpoint.flatten().unwrap_or_else(|| {
-            let mut url = endpoint.clone();
-            url.set_path(&format!(
-                "{}{TOKEN_PATH}",
-                endpoint.path().trim_end_matches('/')
-            ));
-            url
-        });
-        let proxy = all.proxy_url.unwrap_or(proxy::Setting::Environment);
-        let name = all.name.ok_or_else(|| missing("name"))?.value;
-        let app_key = all.app_key.ok_or_else(|| missing("app_key"))?;
-        let (app_secret, app_secret_file) = all.app_secret.ok_or_else(|| missing("app_secret"))?;
-        Ok(Target {
+    ) -> Result<Self, ConfigError> {
+        macro_rules! read {
+            ($key:ident, $parse:expr) => {
+                read!($key, $parse, read)
+            };
+            ($key:ident, $parse:expr, $method:ident) => {{
+                let key = stringify!($key);
+                let default = defaults.section.$method(key, &defaults.keys.$key, $parse)?;
+                own.section
+                    .$method(key, &own.keys.$key, $parse)?
+                    .or(default)
+            }};
+        }
+        let name = read!(name, name);
+        let endpoint = read!(endpoint, address::endpoint);
+        let token_endpoint = read!(token_endpoint, optional(address::plain_url)).flatten();
+        let app_key = read!(app_key, secret);
+        let default_secret = defaults.app_secret()?;
+        let app_secret = own.app_secret()?.or(default_secret);
+        let user_id = read!(user_id, header);
+        let tenant_space_id = read!(tenant_space_id, optional(header)).flatten();
+        let call_types = read!(call_types, call_type, non_empty_list);
+        let extra_status_codes = read!(extra_status_codes, status, list);
+        let success_codes = read!(success_codes, answer_code, list);
+        let lookback = read!(lookback, duration(MINUTE..=TEN_YEARS)).unwrap_or(24 * HOUR);
+        let overlap = read!(overlap, duration(Duration::ZERO..=TEN_YEARS))
+            .unwrap_or(lookback.min(10 * MINUTE));
+        if overlap > lookback {
+            return Err(overlap_too_long(own, defaults, overlap, lookback));
+        }
+        let reconcile_interval = read!(reconcile_interval, duration(MINUTE..=TEN_YEARS));
+        let page_size = read!(page_size, whole(1..=10_000));
+        let min_pull_interval = read!(min_pull_interval, duration(Duration::ZERO..=HOUR));
+        let request_timeout = read!(request_timeout, duration(SECOND / 10..=10 * MINUTE));
+        let max_concurrent_requests = read!(max_concurrent_requests, whole(1..=64));
+        let max_requests_per_second = read!(max_requests_per_second, rate);
+        let ca_file = read!(ca_file, files::readable, file).flatten();
+        let proxy = read!(proxy_url, ProxyChoice::parse).unwrap_or(ProxyChoice::Environment);
+        let max_calls = read!(max_calls, whole(1..=4_000_000_000));
+        let stale_after = read!(stale_after, duration(Duration::ZERO..=TEN_YEARS));
+
+        // Missing keys are reported after wrong values.
+        let endpoint = endpoint.ok_or_else(|| own.missing("endpoint"))?;
+        let token_endpoint = token_endpoint.unwrap_or_else(|| token_service(&endpoint));
+        let name = name.ok_or_else(|| own.missing("name"))?;
+        let app_key = app_key.ok_or_else(|| own.missing("app_key"))?;
+        let (app_secret, app_secret_file) = app_secret.ok_or_else(|| own.missing("app_secret"))?;
+        let user_id = user_id.ok_or_else(|| own.missing("user_id"))?;
+        Ok(Self {
             name,
-            proxy: proxy.proxy(&endpoint, environment)?,
-            token_proxy: proxy.proxy(&token_endpoint, environment)?,
+            proxy: proxy.resolve(&endpoint, environment)?,
+            token_proxy: proxy.resolve(&token_endpoint, environment)?,
             endpoint,
             token_endpoint,
             app_key,
             app_secret,
             app_secret_file,
-            user_id: all.user_id.ok_or_else(|| missing("user_id"))?,
-            tenant_space_id: all.tenant_space_id.flatten(),
-            call_types: (all.call_types).unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
-            extra_status_codes: all.extra_status_codes.unwrap_or_default(),
-            success_codes: all.success_codes.unwrap_or_default(),
-            lookback: all.lookback.map_or(LOOKBACK, |lookback| lookback.value),
+            user_id,
+            tenant_space_id,
+            call_types: call_types.unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
+            extra_status_codes: undocumented(extra_status_codes.unwrap_or_default()),
+            success_codes: success_codes.unwrap_or_default(),
+            lookback,
             overlap,
-            reconcile_interval: all.reconcile_interval.unwrap_or(RECONCILE_INTERVAL),
-            page_size: all.page_size.unwrap_or(PAGE_SIZE),
-            min_pull_interval: all.min_pull_interval.unwrap_or(MIN_PULL_INTERVAL),
-            request_timeout: all.request_timeout.unwrap_or(REQUEST_TIMEOUT),
-            max_concurrent_requests: all
-                .max_concurrent_requests
-                .unwrap_or(MAX_CONCURRENT_REQUESTS),
-            max_requests_per_second: all
-                .max_requests_per_second
-                .unwrap_or(MAX_REQUESTS_PER_SECOND),
-            ca_file: all.ca_file.flatten(),
-            max_calls: all.max_calls.unwrap_or(MAX_CALLS),
-            stale_after: all.stale_after.unwrap_or(STALE_AFTER),
+            reconcile_interval: reconcile_interval.unwrap_or(HOUR),
+            page_size: page_size.unwrap_or(100),
+            min_pull_interval: min_pull_interval.unwrap_or(10 * SECOND),
+            request_timeout: request_timeout.unwrap_or(10 * SECOND),
+            max_concurrent_requests: max_concurrent_requests.unwrap_or(4),
+            max_requests_per_second: max_requests_per_second.unwrap_or(10.0),
+            ca_file: ca_file.map(|((), path)| path),
+            max_calls: max_calls.unwrap_or(5_000_000),
+            stale_after: stale_after.unwrap_or(10 * MINUTE),
         })
     }
 }
 
-/// The ranges that durations must be in.
-pub(super) mod range {
-    use super::{Duration, MINUTE};
-    use std::ops::RangeInclusive;
+fn token_service(endpoint: &Url) -> Url {
+    let mut url = endpoint.clone();
+    url.set_path(&format!(
+        "{}{TOKEN_PATH}",
+        endpoint.path().trim_end_matches('/')
+    ));
+    url
+}
 
-    const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-    pub(in super::super) const LOOKBACK: RangeInclusive<Duration> = MINUTE..=TEN_YEARS;
-    pub(in super::super) const OVERLAP: RangeInclusive<Duration> = Duration::ZERO..=TEN_YEARS;
-    pub(in super::super) const RECONCILE_INTERVAL: RangeInclusive<Duration> = MINUTE..=TEN_YEARS;
-    pub(in super::super) const MIN_PULL_INTERVAL: RangeInclusive<Duration> =
-        Duration::ZERO..=Duration::from_secs(3600);
-    pub(in super::super) const STALE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=TEN_YEARS;
-    pub(in super::super) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
-        Duration::from_millis(100)..=Duration::from_secs(600);
+fn undocumented(mut codes: Vec<Status>) -> Vec<Status> {
+    codes.retain(|code| !code.is_documented());
+    codes
+}
+
+/// Blames what the target itself says: its `defaults` may suit all others.
+fn overlap_too_long(
+    own: &Layer<'_>,
+    defaults: &Layer<'_>,
+    overlap: Duration,
+    lookback: Duration,
+) -> ConfigError {
+    let (overlap, lookback) = (Display(overlap), Display(lookback));
+    if let (Some(written), None) = (&own.keys.lookback, &own.keys.overlap) {
+        let message = format!("expected at least overlap ({overlap}), got {lookback}");
+        return own.section.error("lookback", written, message);
+    }
+    let layer = if own.keys.overlap.is_some() {
+        own
+    } else {
+        defaults
+    };
+    let message = format!("expected at most lookback ({lookback}), got {overlap}");
+    match &layer.keys.overlap {
+        Some(written) => layer.section.error("overlap", written, message),
+        None => ConfigError::key("overlap", message),
+    }
 }

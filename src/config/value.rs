@@ -1,6 +1,6 @@
-//! From the text of one value to its meaning.
+//! Parses single values.
 //!
-//! Each function says what it expected; whoever knows the key and the place puts them in front.
+//! Errors say what was expected; the caller adds the key and its position.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,13 +16,13 @@ const MAX_NAME_BYTES: usize = 64;
 /// Longest path in bytes, as Linux has it.
 const MAX_PATH_BYTES: usize = 4096;
 
-/// How much of a wrong value is shown.
+/// Longest part of a wrong value that is shown.
 const MAX_SHOWN_CHARS: usize = 60;
 
-/// What was expected of a value.
+/// Why a value is refused.
 pub(super) struct Problem {
     message: String,
-    /// The value may be, or hold, a secret and must not be shown.
+    /// Whether the value may hold a secret and must not be shown.
     private: bool,
 }
 
@@ -56,9 +56,9 @@ impl Problem {
     }
 }
 
-/// Puts variables into a value and reads it. What a variable holds is never shown, and of a
-/// secret not even the name of a variable, which may be a part of the secret: only that of a
-/// variable that is all there is.
+/// Replaces variables in a value and parses it. Errors never show what a variable holds. Those
+/// about a secret do not show the name either, which may be a part of the secret, unless the whole
+/// value is one variable.
 pub(super) fn read<T>(
     written: &str,
     is_secret: bool,
@@ -80,7 +80,7 @@ pub(super) fn read<T>(
     })
 }
 
-/// Whether a text is a single `${NAME}` as variables are usually named.
+/// Whether a text is a single `${NAME}` in upper case.
 fn is_reference(text: &str) -> bool {
     let name = text
         .strip_prefix("${")
@@ -91,16 +91,13 @@ fn is_reference(text: &str) -> bool {
     })
 }
 
-/// An empty string stands for "not set".
+/// An empty string means "not set".
 pub(super) fn optional<T>(
-    parse: impl FnOnce(&str) -> Result<T, Problem>,
-) -> impl FnOnce(&str) -> Result<Option<T>, Problem> {
-    move |text| {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            parse(text).map(Some)
-        }
+    parse: impl Fn(&str) -> Result<T, Problem>,
+) -> impl Fn(&str) -> Result<Option<T>, Problem> {
+    move |text| match text {
+        "" => Ok(None),
+        _ => parse(text).map(Some),
     }
 }
 
@@ -118,7 +115,7 @@ pub(super) fn name(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// What goes into a header or stands beside it: checked here, so that no request fails for it.
+/// A value that is sent in a header. Checked here, so that no request fails because of it.
 pub(super) fn header(text: &str) -> Result<String, Problem> {
     let printable = text
         .bytes()
@@ -139,8 +136,8 @@ pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
     header(text).map(Secret::new)
 }
 
-/// A path of a file; it is resolved and opened by the caller. What is none is not shown: people
-/// paste the content of a file, a private key perhaps, where its path belongs.
+/// The path of a file. The error does not show the value: people paste the content of a file, such
+/// as a private key, where its path belongs.
 pub(super) fn path(text: &str) -> Result<String, Problem> {
     if text.is_empty() || text.len() > MAX_PATH_BYTES || text.contains(char::is_control) {
         return Err(Problem::private("expected the path of a file"));
@@ -169,7 +166,7 @@ pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, 
     }
 }
 
-/// Requests a second. Not below a thousandth: the pause between two would have no use or end.
+/// Requests per second. The lower limit keeps the pause between two requests below 17 minutes.
 pub(super) fn rate(text: &str) -> Result<f64, Problem> {
     (text.parse().ok())
         .filter(|rate| (0.001..=1000.0).contains(rate))
@@ -192,7 +189,7 @@ pub(super) fn duration(
     }
 }
 
-/// A type of call, by its label or the vendor's number.
+/// A call type, by its label or the vendor's number.
 pub(super) fn call_type(text: &str) -> Result<CallType, Problem> {
     match text {
         "voice" => Ok(CallType::VOICE),
@@ -203,14 +200,14 @@ pub(super) fn call_type(text: &str) -> Result<CallType, Problem> {
     }
 }
 
-/// The vendor's number of a status.
+/// The vendor's number for a status.
 pub(super) fn status(text: &str) -> Result<Status, Problem> {
     code(text)
         .map(Status::from_number)
         .ok_or_else(|| Problem::new("expected a whole number from 0 to 32767"))
 }
 
-/// A code that the vendor answers with, a number or a word.
+/// A result code of the vendor: a number or a word.
 pub(super) fn answer_code(text: &str) -> Result<String, Problem> {
     let usable = !text.is_empty()
         && text.len() <= MAX_NAME_BYTES

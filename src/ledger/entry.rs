@@ -1,20 +1,19 @@
-//! What is remembered of one call: 32 bytes.
+//! One call in memory (32 bytes) and as a row of the store.
 
-use crate::model::{CallId, CallType, Manual, Place, Record, Status, UnixSeconds};
+use crate::model::{CallId, CallType, Manual, Position, Record, Status, UnixSeconds};
 
-/// A place in the ledger's table of entries.
+/// Index into the table of entries.
 pub(super) type Slot = u32;
-/// The end of a list of slots.
+/// End of a linked list of slots.
 pub(super) const NO_SLOT: Slot = Slot::MAX;
 
-/// What is remembered of one call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
     /// Halves of the identity: a `u128` would align the entry to 16 bytes and grow it to 48.
     id: [u64; 2],
     /// Upload time.
     pub(super) uploaded: UnixSeconds,
-    /// The next entry of the same minute, or of the free ones.
+    /// Next entry of the same minute, or of the free list.
     pub(super) next: Slot,
     pub(super) call_type: CallType,
     pub(super) status: Status,
@@ -34,7 +33,7 @@ const CHANGED: u8 = 8;
 const KEPT: u8 = FINAL | SUCCESS | MISSING;
 
 impl Entry {
-    /// An entry of a call of which nothing has been counted.
+    /// An entry of which nothing has been counted yet.
     pub(super) fn new(record: &Record) -> Self {
         let mut entry = Self {
             id: halves(record.id),
@@ -65,15 +64,15 @@ impl Entry {
         self.manual = manual.0.map(|state| state.unwrap_or(u8::MAX));
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn position(&self) -> Position {
         if self.is_missing() {
-            Place::Missing
+            Position::Missing
         } else {
-            Place::In(self.status)
+            Position::In(self.status)
         }
     }
 
-    /// Whether the call is in the list, in a status where it will not rest.
+    /// Whether the call is listed and its status is not final.
     pub(super) fn is_pending(&self) -> bool {
         !self.is_missing() && !self.status.is_final()
     }
@@ -94,21 +93,21 @@ impl Entry {
         self.flags & FINAL != 0
     }
 
-    /// Whether this is the first time that the call is counted as final.
+    /// Marks the call as counted final. Returns whether this is the first time.
     pub(super) fn count_final(&mut self) -> bool {
         let first = !self.was_final();
         self.flags |= FINAL;
         first
     }
 
-    /// Whether this is the first time that the call is counted as succeeded.
+    /// Marks the call as counted succeeded. Returns whether this is the first time.
     pub(super) fn count_success(&mut self) -> bool {
         let first = self.flags & SUCCESS == 0;
         self.flags |= SUCCESS;
         first
     }
 
-    /// Notes that the entry differs from its row; answers whether that is new.
+    /// Marks the entry as different from its stored row. Returns whether it was not before.
     pub(super) fn set_changed(&mut self) -> bool {
         let first = self.flags & CHANGED == 0;
         self.flags |= CHANGED;
@@ -126,7 +125,7 @@ impl Entry {
         self.id = halves(id);
     }
 
-    /// The row of an entry that has changed; it is as its row from then on.
+    /// Takes the row of a changed entry; `None` if it has not changed.
     pub(super) fn take_row(&mut self) -> Option<Row> {
         if self.flags & CHANGED == 0 {
             return None;
@@ -141,7 +140,7 @@ impl Entry {
         Some((key, value))
     }
 
-    /// The entry that a row was made of; `None` for a row that no entry makes.
+    /// Reads a row; `None` if it is invalid.
     pub(super) fn from_row((key, value): Row) -> Option<Self> {
         let [t0, t1, s0, s1, inspect, review, complain, flags] = value;
         let entry = Self {
@@ -158,8 +157,8 @@ impl Entry {
     }
 }
 
-/// A row of the store: upload time and identity, big-endian, so that rows lie in the order of
-/// their upload; then type, status, manual states and what has been counted.
+/// A row of the store. Key: upload time and identity, big-endian, so that rows sort by upload time.
+/// Value: type, status, manual states and flags.
 pub type Row = (RowKey, [u8; 8]);
 
 /// The key of a row.

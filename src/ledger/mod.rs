@@ -1,12 +1,12 @@
-//! Each call exactly once: what is remembered of the calls in the lookback, and what a record
-//! tells that was not known. Pure: no I/O, and the time is an argument.
+//! Counts each call exactly once: remembers the calls of the lookback and turns records into events.
+//! Pure: no I/O, and the time is an argument.
 
+mod checkpoint;
 mod entry;
-mod kept;
 mod table;
 
+pub use checkpoint::Checkpoint;
 pub use entry::{Row, RowKey};
-pub use kept::Marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,83 +14,82 @@ use entry::{Entry, Slot};
 use table::Table;
 
 use crate::model::{
-    CallId, CallType, Event, Manual, ManualKind, Place, Processing, Record, Status, UnixSeconds,
+    CallId, CallType, Event, Manual, ManualKind, Position, Processing, Record, Status, UnixSeconds,
     Window,
 };
 
-/// What became of a record.
+/// How the ledger took a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Observed {
-    /// The call was not known, and is now.
+    /// A new call.
     New,
-    /// The call is remembered; what had changed was told.
+    /// A known call. Events report what has changed.
     Known,
-    /// The call is not known, but was uploaded at a time that is closed: it is shown from now on,
-    /// and counted no second time.
+    /// An unknown call from a closed time: shown from now on, but not counted, because it may have
+    /// been counted and forgotten.
     Returned,
-    /// The call is older than the lookback.
+    /// A call older than the lookback.
     Old,
-    /// The call claims a time that has not come yet. It will be read when it has.
+    /// An upload time in the future. The call is read again when that time has come.
     Future,
-    /// There is no room left.
+    /// The ledger is full.
     Full,
 }
 
-/// Undocumented codes of statuses and types that become labels of their own. The vendor has
-/// fifteen and two; one that sent a new number with each call would make a series of each.
-const MOST_STRANGE_CODES: usize = 32;
+/// Undocumented statuses, and types, that get a label of their own. The bound protects from a vendor
+/// that sends a new number with each call.
+const MAX_UNDOCUMENTED_CODES: usize = 32;
 
-/// The calls of the lookback, by what has been counted of them.
+/// The calls of the lookback and what has been counted of each.
 ///
-/// Seeing a record twice tells nothing the second time. So overlap, retries, duplicate pages and
-/// readings repeated cost requests, never correctness.
+/// Observing a record a second time emits nothing. So overlap, retries, duplicate pages and repeated
+/// readings cost requests, never correctness.
 #[derive(Default)]
 pub struct Ledger {
     table: Table,
-    /// Calls that will not rest where they are, oldest first.
+    /// Calls whose status is not final, oldest first.
     pending: BTreeMap<(CallType, Status), BTreeSet<(UnixSeconds, Slot)>>,
-    /// Whatever was uploaded before is closed: its calls may have been counted and forgotten.
+    /// Unknown calls uploaded before may have been counted and forgotten.
     closed_before: UnixSeconds,
-    strange_types: BTreeSet<CallType>,
-    strange_statuses: BTreeSet<Status>,
-    /// Rows whose calls have another key since the last commit.
+    undocumented_types: BTreeSet<CallType>,
+    undocumented_statuses: BTreeSet<Status>,
+    /// Keys of rows replaced under another key since the last commit.
     removed: Vec<RowKey>,
-    /// Slots of entries that have changed since the last commit, and of some that are gone.
+    /// Slots changed since the last commit; some may be free again.
     changed: Vec<Slot>,
-    /// How many calls may be remembered, if that is bounded.
-    most_calls: Option<usize>,
-    /// Calls uploaded before are forgotten.
+    /// Upper bound of remembered calls.
+    max_calls: Option<usize>,
+    /// Calls uploaded before have been forgotten.
     forgotten_before: UnixSeconds,
-    /// Rows of calls uploaded before are of no more use; 0 when they have been dropped. Apart from
-    /// `forgotten_before`, which a clock that steps back lowers before they have been.
+    /// Rows of calls uploaded before can be dropped from the store; 0 once they have been. Separate
+    /// from `forgotten_before`, which a clock that steps back may lower before that.
     drop_below: UnixSeconds,
 }
 
 impl Ledger {
-    /// Bounds how many calls are remembered. Those that are remembered already stay.
-    pub fn limit(&mut self, most_calls: usize) {
-        self.most_calls = Some(most_calls);
+    /// Bounds the number of remembered calls. Calls that are remembered already stay.
+    pub fn limit(&mut self, max_calls: usize) {
+        self.max_calls = Some(max_calls);
     }
 
-    /// How many calls are remembered.
+    /// Number of remembered calls.
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether no call is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many remembered calls that are not missing were uploaded in a window: what the vendor's
-    /// list of it holds, if nothing has happened there.
+    /// Number of calls uploaded in a window that are not missing: the expected length of the vendor's
+    /// list.
     pub fn count_present(&self, window: Window) -> u64 {
         self.table.count_present(window)
     }
 
-    /// Calls that will not rest where they are, oldest first.
+    /// Calls whose status is not final, oldest first.
     ///
-    /// Not those without a status: no status can be asked for that lists them.
+    /// Without those that have no status: no filter lists them.
     pub fn pending(&self) -> Vec<(UnixSeconds, CallId)> {
         let with_status = self.pending.iter();
         let calls = with_status
@@ -103,7 +102,7 @@ impl Ledger {
         found
     }
 
-    /// Upload time of the oldest call in each status that is not final.
+    /// Upload time of the oldest call by type and status that is not final.
     pub fn oldest_pending(&self) -> impl Iterator<Item = (CallType, Status, UnixSeconds)> {
         self.pending
             .iter()
@@ -114,7 +113,7 @@ impl Ledger {
             })
     }
 
-    /// How many remembered calls were uploaded in a window, by type; missing ones were uploaded too.
+    /// Number of calls uploaded in a window by type, missing ones included.
     pub fn uploaded_in(&self, window: Window) -> BTreeMap<CallType, u64> {
         let mut calls = BTreeMap::new();
         for slot in self.table.slots(window) {
@@ -123,21 +122,21 @@ impl Ledger {
         calls
     }
 
-    /// Whatever was uploaded before and is not known yet will not be counted.
+    /// Unknown calls uploaded before are no longer counted.
     pub fn close_before(&mut self, time: UnixSeconds) {
         self.closed_before = self.closed_before.max(time);
     }
 
-    /// While nothing was ever counted: calls uploaded from `time` on are.
+    /// Counts calls uploaded from `time` on. Only while nothing has been counted.
     pub fn reopen(&mut self, time: UnixSeconds) {
         self.closed_before = time;
         self.forgotten_before = self.forgotten_before.min(time);
         self.drop_below = 0;
     }
 
-    /// Takes up what a record tells, seen at `now`, and emits what was not known.
+    /// Applies a record seen at `now`, and emits what is new about its call.
     ///
-    /// A call that is not remembered is taken up only if it was uploaded in `lookback`.
+    /// An unknown call is added only if it was uploaded in `lookback`.
     pub fn observe(
         &mut self,
         record: &Record,
@@ -145,11 +144,15 @@ impl Ledger {
         lookback: Window,
         emit: &mut impl FnMut(Event),
     ) -> Observed {
-        let status = admit(&mut self.strange_statuses, record.status, Status::is_plain)
-            .unwrap_or(Status::UNKNOWN);
+        let status = admit(
+            &mut self.undocumented_statuses,
+            record.status,
+            Status::has_own_label,
+        )
+        .unwrap_or(Status::UNKNOWN);
         match self.table.find(record.id) {
             Some(slot) => {
-                // Documented never to change; if it does, the call is looked for at its new place.
+                // Documented never to change. If it does, the call is expected at its new time.
                 if record.uploaded != self.table[slot].uploaded
                     && lookback.contains(record.uploaded)
                 {
@@ -171,15 +174,15 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) -> Observed {
         let call_type = admit(
-            &mut self.strange_types,
+            &mut self.undocumented_types,
             record.call_type,
-            CallType::is_plain,
+            CallType::has_own_label,
         )
         .unwrap_or(CallType::UNKNOWN);
         let mut entry = Entry::new(record);
         entry.call_type = call_type;
         entry.status = status;
-        let has_room = self.most_calls.is_none_or(|most| self.table.len() < most);
+        let has_room = self.max_calls.is_none_or(|max| self.table.len() < max);
         let slot = has_room.then(|| self.table.insert(entry)).flatten();
         let Some(slot) = slot else {
             return Observed::Full;
@@ -214,7 +217,7 @@ impl Ledger {
     ) {
         let entry = &self.table[slot];
         let before = entry.clone();
-        let (call_type, from, to) = (entry.call_type, entry.place(), Place::In(status));
+        let (call_type, from, to) = (entry.call_type, entry.position(), Position::In(status));
         let known = if entry.is_missing() {
             Manual::default()
         } else {
@@ -233,13 +236,13 @@ impl Ledger {
         entry.status = status;
         entry.set_manual(record.manual);
         let processing = match from {
-            Place::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
-            // Nothing looks for a missing call but the comparison of the whole lookback.
-            Place::Missing => Processing::NotObserved,
+            Position::In(_) => Processing::Took(now.saturating_sub(entry.uploaded)),
+            // Only the slow comparison of the lookback finds a missing call again.
+            Position::Missing => Processing::NotObserved,
         };
         count_once(entry, record, processing, emit);
         self.table.set_missing(slot, false);
-        // Most rows are read again as they were; those are not written again.
+        // Most rows are read again unchanged, and then not written again.
         if self.table[slot] != before {
             self.note_change(slot);
         }
@@ -248,7 +251,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a reading listed any of the calls uploaded in one second; `None` if none is known.
+    /// Whether any known call of one second is listed; `None` if none is known.
     pub fn is_any_listed(
         &self,
         second: UnixSeconds,
@@ -264,7 +267,7 @@ impl Ledger {
         Some(known.any(|slot| is_listed(self.table[slot].id())))
     }
 
-    /// A call of a window that is listed, as far as is known, and uploaded at a time that suits.
+    /// A call of a window that is not missing and whose upload time `suits`.
     pub fn find_listed(
         &self,
         window: Window,
@@ -277,7 +280,7 @@ impl Ledger {
         found.map(|entry| (entry.uploaded, entry.id()))
     }
 
-    /// Upload times of the calls of a window that a reading did not list.
+    /// Upload times of known calls of a window that are not listed.
     pub fn absent(&self, window: Window, is_listed: impl Fn(CallId) -> bool) -> Vec<UnixSeconds> {
         let slots = self.absent_slots(window, &is_listed);
         let mut times: Vec<_> = slots.map(|slot| self.table[slot].uploaded).collect();
@@ -296,7 +299,7 @@ impl Ledger {
         })
     }
 
-    /// Marks the calls of a window that are no longer listed.
+    /// Checkpoint the calls of a window that are no longer listed.
     pub fn mark_missing(
         &mut self,
         window: Window,
@@ -307,11 +310,11 @@ impl Ledger {
         for slot in gone {
             self.drop_pending(slot);
             let entry = &self.table[slot];
-            let (call_type, from) = (entry.call_type, entry.place());
+            let (call_type, from) = (entry.call_type, entry.position());
             emit(Event::Moved {
                 call_type,
                 from,
-                to: Place::Missing,
+                to: Position::Missing,
             });
             emit_manual(call_type, entry.manual(), Manual::default(), emit);
             self.table.set_missing(slot, true);
@@ -319,10 +322,10 @@ impl Ledger {
         }
     }
 
-    /// Forgets the calls uploaded before `cutoff`, for good: what was forgotten is closed.
+    /// Forgets the calls uploaded before `cutoff`, and closes their times.
     ///
-    /// The mark follows the calls, not the cutoff: a clock that was a year ahead for a moment must
-    /// not close the year to come.
+    /// `closed_before` follows the forgotten calls, not the cutoff: a clock that is a year ahead for a
+    /// moment must not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
         self.forgotten_before = cutoff;
         let before = self.table.len();
@@ -339,29 +342,28 @@ impl Ledger {
             }
             emit(Event::Left {
                 call_type: entry.call_type,
-                place: entry.place(),
+                position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),
             });
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
         });
-        // Nothing to drop is nothing to write.
         if self.table.len() < before {
             self.drop_below = self.drop_below.max(cutoff);
         }
     }
 
-    /// Calls uploaded from `time` on may be taken up again: their rows must stay.
+    /// Keeps the rows of calls uploaded from `time` on.
     pub fn keep_from(&mut self, time: UnixSeconds) {
         self.forgotten_before = self.forgotten_before.min(time);
     }
 
-    /// All calls uploaded before are forgotten.
+    /// All calls uploaded before have been forgotten.
     pub fn forgotten_before(&self) -> UnixSeconds {
         self.forgotten_before
     }
 
-    /// All calls as they stand, by type, place and manual states: what the gauges must show.
-    pub fn standing(&self) -> impl Iterator<Item = (CallType, Place, Manual)> {
+    /// All calls by type, position and manual states. The gauges are the sums of these.
+    pub fn positions(&self) -> impl Iterator<Item = (CallType, Position, Manual)> {
         let everything = Window {
             from: 0,
             to: UnixSeconds::MAX,
@@ -373,11 +375,11 @@ impl Ledger {
             } else {
                 entry.manual()
             };
-            (entry.call_type, entry.place(), manual)
+            (entry.call_type, entry.position(), manual)
         })
     }
 
-    /// Gives a call that is known by one identity another. Nothing is counted again.
+    /// Changes the identity of a known call, without counting anything.
     pub fn rename(&mut self, before: CallId, id: CallId) {
         if self.table.find(id).is_some() {
             return;
@@ -431,7 +433,7 @@ fn remove_pending(
     }
 }
 
-/// Counts the first final status and the first success, if this is either.
+/// Emits the first final status and the first success of a call.
 fn count_once(
     entry: &mut Entry,
     record: &Record,
@@ -470,12 +472,16 @@ fn emit_manual(call_type: CallType, from: Manual, to: Manual, emit: &mut impl Fn
     }
 }
 
-/// The code itself where it is documented or among the strange ones there is room for.
-fn admit<C: Copy + Ord>(strange: &mut BTreeSet<C>, code: C, plain: fn(C) -> bool) -> Option<C> {
-    if plain(code) || strange.contains(&code) {
+/// The code, if it is documented or one of the few others that get a label.
+fn admit<C: Copy + Ord>(
+    undocumented: &mut BTreeSet<C>,
+    code: C,
+    has_own_label: fn(C) -> bool,
+) -> Option<C> {
+    if has_own_label(code) || undocumented.contains(&code) {
         return Some(code);
     }
-    (strange.len() < MOST_STRANGE_CODES && strange.insert(code)).then_some(code)
+    (undocumented.len() < MAX_UNDOCUMENTED_CODES && undocumented.insert(code)).then_some(code)
 }
 
 #[cfg(test)]

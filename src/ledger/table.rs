@@ -1,4 +1,4 @@
-//! The calls in memory: found by identity, and by the minute of their upload.
+//! The calls in memory, indexed by identity and by the minute of their upload.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -11,21 +11,21 @@ use crate::model::{CallHasher, CallId, UnixSeconds, Window};
 
 const MINUTE: UnixSeconds = 60;
 
-/// Entries in one growing array, with two ways to find them: a table of slots by identity (five
-/// bytes each) and a list of slots for each minute. A map from identity to entry would be simpler,
-/// but half of its room stands empty after it has grown.
+/// Entries in one array, indexed by a hash table of slots (five bytes each) and by a linked list of
+/// slots per minute. A map from identity to entry would be simpler, but is half empty after it has
+/// grown.
 pub(super) struct Table {
     entries: Vec<Entry>,
     by_id: HashTable<Slot>,
     hasher: CallHasher,
     minutes: BTreeMap<UnixSeconds, Minute>,
-    /// Head of the list of slots that are free.
+    /// Head of the list of free slots.
     free: Slot,
 }
 
 struct Minute {
     head: Slot,
-    /// Calls that are in the list, as far as is known.
+    /// Calls that are not missing.
     present: u32,
 }
 
@@ -67,7 +67,7 @@ impl Table {
             .copied()
     }
 
-    /// Adds an entry whose identity is not there yet; `None` when every slot is taken.
+    /// Inserts an entry with a new identity; `None` if no slot is left.
     pub(super) fn insert(&mut self, mut entry: Entry) -> Option<Slot> {
         let slot = match self.free {
             NO_SLOT => Slot::try_from(self.entries.len())
@@ -92,7 +92,7 @@ impl Table {
         Some(slot)
     }
 
-    /// Makes an entry be found by its identity.
+    /// Adds an entry to the index by identity.
     fn index(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(self[slot].id());
         let Self {
@@ -106,7 +106,7 @@ impl Table {
         });
     }
 
-    /// Makes an entry not be found by its identity any more.
+    /// Removes an entry from the index by identity.
     fn unindex(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(self[slot].id());
         if let Ok(found) = self.by_id.find_entry(hash, |other| *other == slot) {
@@ -114,14 +114,14 @@ impl Table {
         }
     }
 
-    /// Gives a call another identity, which no call has yet.
+    /// Changes the identity of an entry to an unused one.
     pub(super) fn rename(&mut self, slot: Slot, id: CallId) {
         self.unindex(slot);
         self[slot].set_id(id);
         self.index(slot);
     }
 
-    /// Moves a call to another upload time.
+    /// Changes the upload time of an entry.
     pub(super) fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {
         let present = u32::from(!self[slot].is_missing());
         let (before, next) = (self[slot].uploaded / MINUTE, self[slot].next);
@@ -155,7 +155,7 @@ impl Table {
         (entry.next, entry.uploaded) = (head, uploaded);
     }
 
-    /// The slots of the calls uploaded in a window; by minute, in no order within one.
+    /// Slots of the calls uploaded in a window: by minute, unordered within one.
     pub(super) fn slots(&self, window: Window) -> impl Iterator<Item = Slot> {
         self.minutes
             .range(window.from / MINUTE..=window.to / MINUTE)
@@ -163,8 +163,8 @@ impl Table {
             .filter(move |slot| window.contains(self[*slot].uploaded))
     }
 
-    /// How many calls that are not missing were uploaded in a window. Only the minutes at its ends
-    /// are walked through.
+    /// Number of calls uploaded in a window that are not missing. Iterates over the calls of the
+    /// first and last minute only.
     pub(super) fn count_present(&self, window: Window) -> u64 {
         self.minutes
             .range(window.from / MINUTE..=window.to / MINUTE)
@@ -186,7 +186,7 @@ impl Table {
         std::iter::successors(some(head), move |slot| some(self[*slot].next))
     }
 
-    /// Takes out all calls uploaded before `cutoff`; `taken` sees each a last time.
+    /// Removes all calls uploaded before `cutoff`, and passes each to `taken`.
     pub(super) fn take_before(&mut self, cutoff: UnixSeconds, mut taken: impl FnMut(Slot, &Entry)) {
         while let Some(minute) = self.minutes.first_entry() {
             let start = minute.key() * MINUTE;
@@ -216,7 +216,7 @@ impl Table {
         }
     }
 
-    /// Notes whether a call is in the list.
+    /// Marks a call as missing or listed.
     pub(super) fn set_missing(&mut self, slot: Slot, missing: bool) {
         let entry = &mut self.entries[slot as usize];
         if entry.is_missing() == missing {
@@ -234,7 +234,7 @@ impl Table {
 
     fn remove(&mut self, slot: Slot) {
         self.unindex(slot);
-        // A slot that is free has no row to be kept.
+        // A free slot has nothing to commit.
         let _ = self[slot].take_row();
         self[slot].next = std::mem::replace(&mut self.free, slot);
     }

@@ -35,12 +35,12 @@ fn manual(record: Record, states: [Option<u8>; 3]) -> Record {
     }
 }
 
-struct Book {
+struct TargetState {
     ledger: Ledger,
     events: Vec<Event>,
 }
 
-impl Book {
+impl TargetState {
     fn new() -> Self {
         Self {
             ledger: Ledger::default(),
@@ -82,17 +82,18 @@ impl Book {
     /// The window gauges that the events so far add up to.
     fn window(&self) -> BTreeMap<String, i64> {
         let mut window = BTreeMap::new();
-        let mut add = |place: Place, by| *window.entry(place.to_string()).or_default() += by;
+        let mut add =
+            |position: Position, by| *window.entry(position.to_string()).or_default() += by;
         for event in &self.events {
             match *event {
                 Event::Appeared { status, .. } | Event::Returned { status, .. } => {
-                    add(Place::In(status), 1)
+                    add(Position::In(status), 1)
                 }
                 Event::Moved { from, to, .. } => {
                     add(from, -1);
                     add(to, 1);
                 }
-                Event::Left { place, .. } => add(place, -1),
+                Event::Left { position, .. } => add(position, -1),
                 _ => {}
             }
         }
@@ -112,7 +113,7 @@ const VOICE: CallType = CallType::VOICE;
 
 #[test]
 fn a_call_is_counted_once_at_each_station() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     let status = Status::from_number;
     assert_eq!(
         book.see(&call(1, 9000, 0)),
@@ -127,8 +128,8 @@ fn a_call_is_counted_once_at_each_station() {
     assert_eq!(book.see(&call(1, 9000, 0)), (Observed::Known, vec![]));
     let moved = |from, to| Event::Moved {
         call_type: VOICE,
-        from: Place::In(status(from)),
-        to: Place::In(status(to)),
+        from: Position::In(status(from)),
+        to: Position::In(status(to)),
     };
     let measures = call(1, 9000, 2).measures;
     assert_eq!(
@@ -156,7 +157,7 @@ fn a_call_is_counted_once_at_each_station() {
 
 #[test]
 fn a_success_after_a_failure_is_measured_but_processed_only_once() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&call(1, 9000, 32));
     let told = book.see(&call(1, 9000, 2)).1;
     assert!(
@@ -167,7 +168,7 @@ fn a_success_after_a_failure_is_measured_but_processed_only_once() {
 
 #[test]
 fn a_call_that_was_final_when_it_appeared_has_no_processing_time() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     let told = book.see(&call(1, 9000, 9)).1;
     assert!(told.contains(&Event::Processed {
         call_type: VOICE,
@@ -178,7 +179,7 @@ fn a_call_that_was_final_when_it_appeared_has_no_processing_time() {
 
 #[test]
 fn a_clock_behind_the_upload_makes_no_negative_time() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see_at(&call(1, 9000, 0), 8000);
     let told = book.see_at(&call(1, 9000, 2), 8500).1;
     assert!(
@@ -195,7 +196,7 @@ fn a_clock_behind_the_upload_makes_no_negative_time() {
 
 #[test]
 fn what_lies_outside_the_open_window_is_not_taken_up() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     assert_eq!(book.see(&call(1, 999, 0)), (Observed::Old, vec![]));
     assert_eq!(book.see(&call(2, 20_001, 0)), (Observed::Future, vec![]));
     assert_eq!(book.see(&call(3, 1000, 0)).0, Observed::New);
@@ -212,7 +213,7 @@ fn what_lies_outside_the_open_window_is_not_taken_up() {
 
 #[test]
 fn a_forgotten_call_is_never_counted_again() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&call(1, 5000, 0));
     book.see(&call(2, 5001, 2));
     book.see(&call(3, 6000, 3));
@@ -220,12 +221,12 @@ fn a_forgotten_call_is_never_counted_again() {
     assert_eq!(told.len(), 2);
     assert!(told.contains(&Event::Left {
         call_type: VOICE,
-        place: Place::In(Status::from_number(0)),
+        position: Position::In(Status::from_number(0)),
         never_final: Some(Status::from_number(0)),
     }));
     assert!(told.contains(&Event::Left {
         call_type: VOICE,
-        place: Place::In(Status::SUCCEEDED),
+        position: Position::In(Status::SUCCEEDED),
         never_final: None,
     }));
     assert_eq!(book.ledger.len(), 1);
@@ -263,7 +264,7 @@ fn a_forgotten_call_is_never_counted_again() {
 
 #[test]
 fn a_clock_that_was_ahead_closes_no_more_than_was_forgotten() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&call(1, 5000, 2));
     book.expire(4_000_000_000);
     assert!(book.ledger.is_empty());
@@ -273,7 +274,7 @@ fn a_clock_that_was_ahead_closes_no_more_than_was_forgotten() {
 
 #[test]
 fn a_missing_call_leaves_its_status_and_comes_back() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     let first = manual(call(1, 5000, 0), [Some(1), None, None]);
     book.see(&first);
     book.see(&call(2, 5001, 2));
@@ -297,8 +298,8 @@ fn a_missing_call_leaves_its_status_and_comes_back() {
         [
             Event::Moved {
                 call_type: VOICE,
-                from: Place::Missing,
-                to: Place::In(first.status)
+                from: Position::Missing,
+                to: Position::In(first.status)
             },
             Event::Manual {
                 call_type: VOICE,
@@ -316,14 +317,14 @@ fn a_missing_call_leaves_its_status_and_comes_back() {
 
 #[test]
 fn a_call_that_expires_while_missing_is_told_with_the_status_last_seen() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&manual(call(1, 5000, 3), [None, Some(2), None]));
     book.miss(OPEN, &[]);
     assert_eq!(
         book.expire(6000),
         [Event::Left {
             call_type: VOICE,
-            place: Place::Missing,
+            position: Position::Missing,
             never_final: Some(Status::from_number(3))
         }]
     );
@@ -331,7 +332,7 @@ fn a_call_that_expires_while_missing_is_told_with_the_status_last_seen() {
 
 #[test]
 fn manual_states_are_followed() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&manual(call(1, 5000, 2), [Some(0), None, None]));
     let told = book
         .see(&manual(call(1, 5000, 2), [Some(1), None, Some(3)]))
@@ -355,7 +356,7 @@ fn manual_states_are_followed() {
 
 #[test]
 fn the_oldest_pending_call_of_each_status_is_known() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     for (id, uploaded, status) in [
         (1, 5000, 0),
         (2, 4000, 0),
@@ -365,7 +366,7 @@ fn the_oldest_pending_call_of_each_status_is_known() {
     ] {
         book.see(&call(id, uploaded, status));
     }
-    let oldest = |book: &Book| {
+    let oldest = |book: &TargetState| {
         book.ledger
             .oldest_pending()
             .map(|(_, status, at)| (status.to_string(), at))
@@ -391,7 +392,7 @@ fn the_oldest_pending_call_of_each_status_is_known() {
 
 #[test]
 fn the_labels_that_a_vendor_can_make_are_limited() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     for id in 0..200 {
         let strange = Record {
             call_type: CallType::from_number(100 + id as i64),
@@ -400,8 +401,8 @@ fn the_labels_that_a_vendor_can_make_are_limited() {
         book.see(&strange);
     }
     let window = book.window();
-    assert_eq!(window.len(), MOST_STRANGE_CODES + 1);
-    assert_eq!(window["unknown"], 200 - MOST_STRANGE_CODES as i64);
+    assert_eq!(window.len(), MAX_UNDOCUMENTED_CODES + 1);
+    assert_eq!(window["unknown"], 200 - MAX_UNDOCUMENTED_CODES as i64);
     assert_eq!(window["unknown_1000"], 1);
     let types: HashSet<CallType> = book
         .ledger
@@ -409,5 +410,5 @@ fn the_labels_that_a_vendor_can_make_are_limited() {
         .keys()
         .map(|(call_type, _)| *call_type)
         .collect();
-    assert_eq!(types.len(), MOST_STRANGE_CODES + 1);
+    assert_eq!(types.len(), MAX_UNDOCUMENTED_CODES + 1);
 }

@@ -98,7 +98,7 @@ impl Histogram {
     /// something else (such a version has counted since), nobody knows where in its bucket an old
     /// observation was: all are put where the bucket ends, those of the infinite one where that
     /// begins.
-    pub fn go_on(&mut self, bounds: &'static [f64]) -> bool {
+    pub fn resume(&mut self, bounds: &'static [f64]) -> bool {
         let stored = &self.bounds;
         let is_histogram = stored.is_sorted_by(|a, b| a < b)
             && stored.first().is_none_or(|bound| *bound >= 0.0)
@@ -312,7 +312,7 @@ mod tests {
     /// What becomes of a histogram that is kept so.
     fn kept(text: &str) -> Histogram {
         let mut histogram: Histogram = serde_json::from_str(text).unwrap();
-        assert!(histogram.go_on(BOUNDS), "{text}");
+        assert!(histogram.resume(BOUNDS), "{text}");
         histogram
     }
 
@@ -374,7 +374,7 @@ mod tests {
             new.observe(Measure::from_units(value).unwrap(), None);
         }
         let (sum, native) = (old.sum, old.native.clone());
-        assert!(old.go_on(NEW));
+        assert!(old.resume(NEW));
         let counts: Vec<u64> = old.buckets().map(|(_, count)| count).collect();
         let exact: Vec<u64> = new.buckets().map(|(_, count)| count).collect();
         // 175 and 180 are in a finer bucket that ends at 181; that of 1500 ends at 1,579.
@@ -402,7 +402,7 @@ mod tests {
             r#"{"bounds":[1.0],"counts":[18446744073709551615,1],"sum":0}"#,
         ] {
             let mut histogram: Histogram = serde_json::from_str(text).unwrap();
-            assert!(!histogram.go_on(BOUNDS), "{text}");
+            assert!(!histogram.resume(BOUNDS), "{text}");
         }
     }
 }

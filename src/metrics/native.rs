@@ -32,24 +32,25 @@ const fn bounds() -> [u64; BUCKETS] {
         16_915_738_899_553_466_670,
     ];
     let mut bounds = [0; BUCKETS];
-    let mut place = 0;
-    while place < BUCKETS {
-        let index = FIRST + place as i32;
+    let mut bucket = 0;
+    while bucket < BUCKETS {
+        let index = FIRST + bucket as i32;
         let eighth = EIGHTHS[index.rem_euclid(8) as usize] as u128;
-        bounds[place] = ((Measure::PER_UNIT as u128 * eighth) >> (63 - index.div_euclid(8))) as u64;
-        place += 1;
+        bounds[bucket] =
+            ((Measure::PER_UNIT as u128 * eighth) >> (63 - index.div_euclid(8))) as u64;
+        bucket += 1;
     }
     bounds
 }
 
-/// The place in [`BOUNDS`] of the bucket that a measure belongs to. Not for zero.
-fn place(value: Measure) -> usize {
+/// The bucket in [`BOUNDS`] of the bucket that a measure belongs to. Not for zero.
+fn bucket(value: Measure) -> usize {
     // The bucket of 2^n billionths is at 8 n, because that of 2^0 is the first; one of the eight
     // from there on, or the next, holds all up to 2^(n+1).
     let octave = 8 * value.0.ilog2() as usize;
     let bounds = BOUNDS.get(octave..octave + 8).unwrap_or_default();
-    let place = octave + bounds.partition_point(|bound| *bound < value.0);
-    place.min(BUCKETS - 1)
+    let bucket = octave + bounds.partition_point(|bound| *bound < value.0);
+    bucket.min(BUCKETS - 1)
 }
 
 /// Observations by bucket.
@@ -69,7 +70,7 @@ impl Native {
             self.zero += times;
             return;
         }
-        self.add_at(FIRST + place(value) as i32, times);
+        self.add_at(FIRST + bucket(value) as i32, times);
     }
 
     fn add_at(&mut self, index: i32, times: u64) {
@@ -104,9 +105,9 @@ impl Native {
         let bound = (bound * Measure::PER_UNIT as f64 + 0.5) as u64;
         let buckets = (self.first..).zip(&self.counts);
         let below = buckets.filter(|(index, _)| {
-            let place = usize::try_from(index - FIRST).ok();
-            place
-                .and_then(|place| BOUNDS.get(place))
+            let bucket = usize::try_from(index - FIRST).ok();
+            bucket
+                .and_then(|bucket| BOUNDS.get(bucket))
                 .is_some_and(|end| *end <= bound)
         });
         self.zero + below.map(|(_, count)| count).sum::<u64>()
@@ -212,8 +213,8 @@ mod tests {
 
     #[test]
     fn every_bound_is_the_last_integer_of_its_bucket() {
-        for (place, bound) in BOUNDS.iter().enumerate() {
-            let index = FIRST + place as i32;
+        for (bucket, bound) in BOUNDS.iter().enumerate() {
+            let index = FIRST + bucket as i32;
             assert!(is_within(*bound, index), "{index}");
             assert!(!is_within(bound + 1, index), "{index}");
         }
@@ -230,18 +231,18 @@ mod tests {
         let powers = (0..62).map(|exponent| 1_u64 << exponent);
         let values = BOUNDS.into_iter().chain(powers).flat_map(near);
         for value in values.filter(|value| (1..=BOUNDS[BUCKETS - 1]).contains(value)) {
-            let place = place(Measure(value));
-            let index = FIRST + place as i32;
+            let bucket = bucket(Measure(value));
+            let index = FIRST + bucket as i32;
             assert!(is_within(value, index), "{value}");
             assert!(
-                place == 0 || !is_within(value, index - 1),
+                bucket == 0 || !is_within(value, index - 1),
                 "{value}: bucket {index} begins higher"
             );
         }
-        assert_eq!(place(Measure(u64::MAX)), BUCKETS - 1, "no measure");
+        assert_eq!(bucket(Measure(u64::MAX)), BUCKETS - 1, "no measure");
         let largest = Measure::from_units(Measure::MAX_UNITS).unwrap();
-        assert_eq!(FIRST + place(largest) as i32, 240);
-        assert_eq!(FIRST + place(Measure::whole(u32::MAX)) as i32, 256);
+        assert_eq!(FIRST + bucket(largest) as i32, 240);
+        assert_eq!(FIRST + bucket(Measure::whole(u32::MAX)) as i32, 256);
     }
 
     fn of(values: &[u64]) -> Native {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::catalog;
 use super::histogram::{Histogram, Source};
 use crate::model::{
-    CallType, Event, ManualKind, Measure, Measures, Outcome, Place, Processing, Role, Status,
+    CallType, Event, ManualKind, Measure, Measures, Outcome, Position, Processing, Role, Status,
     UnixSeconds,
 };
 pub use stored::Stored;
@@ -29,7 +29,7 @@ pub struct Tallies {
     pub(super) missing: BTreeMap<CallType, u64>,
     pub(super) unobserved: u64,
     #[serde(serialize_with = "pairs")]
-    pub(super) window: BTreeMap<(CallType, Place), u64>,
+    pub(super) window: BTreeMap<(CallType, Position), u64>,
     #[serde(rename = "manual_states", serialize_with = "pairs")]
     pub(super) manual: BTreeMap<(ManualKind, CallType, u8), u64>,
     #[serde(serialize_with = "pairs")]
@@ -84,7 +84,9 @@ impl Tallies {
         for call_type in call_types.iter().copied() {
             self.calls.entry(call_type).or_default();
             self.missing.entry(call_type).or_default();
-            self.window.entry((call_type, Place::Missing)).or_default();
+            self.window
+                .entry((call_type, Position::Missing))
+                .or_default();
             histogram(&mut self.duration, call_type, catalog::DURATION);
             for outcome in Outcome::ALL {
                 let class = (call_type, outcome);
@@ -96,7 +98,7 @@ impl Tallies {
             for status in statuses.iter().copied().filter(|s| s.suits(call_type)) {
                 let class = (call_type, status);
                 self.window
-                    .entry((call_type, Place::In(status)))
+                    .entry((call_type, Position::In(status)))
                     .or_default();
                 if status.is_final() {
                     self.processed.entry(class).or_default();
@@ -119,13 +121,13 @@ impl Tallies {
                 *self.calls.entry(call_type).or_default() += 1;
                 *self
                     .window
-                    .entry((call_type, Place::In(status)))
+                    .entry((call_type, Position::In(status)))
                     .or_default() += 1;
             }
             Event::Returned { call_type, status } => {
                 *self
                     .window
-                    .entry((call_type, Place::In(status)))
+                    .entry((call_type, Position::In(status)))
                     .or_default() += 1;
             }
             Event::Moved {
@@ -135,7 +137,7 @@ impl Tallies {
             } => {
                 decrease(&mut self.window, (call_type, from));
                 *self.window.entry((call_type, to)).or_default() += 1;
-                if to == Place::Missing {
+                if to == Position::Missing {
                     *self.missing.entry(call_type).or_default() += 1;
                 }
             }
@@ -175,10 +177,10 @@ impl Tallies {
             }
             Event::Left {
                 call_type,
-                place,
+                position,
                 never_final,
             } => {
-                decrease(&mut self.window, (call_type, place));
+                decrease(&mut self.window, (call_type, position));
                 if let Some(status) = never_final {
                     *self.expired.entry((call_type, status)).or_default() += 1;
                 }
@@ -228,11 +230,11 @@ impl Tallies {
         self.calls.values().sum()
     }
 
-    /// Calls by type and place, for the status page.
-    pub fn window(&self) -> impl Iterator<Item = (CallType, Place, u64)> {
+    /// Calls by type and position, for the status page.
+    pub fn window(&self) -> impl Iterator<Item = (CallType, Position, u64)> {
         self.window
             .iter()
-            .map(|((call_type, place), count)| (*call_type, *place, *count))
+            .map(|((call_type, position), count)| (*call_type, *position, *count))
     }
 }
 
@@ -249,7 +251,7 @@ fn histogram<K: Ord>(
         .or_insert_with(|| Histogram::new(metric.bounds))
 }
 
-/// The ledger never takes a call out of a place where it did not put it; if it did, a gauge that
+/// The ledger never takes a call out of a position where it did not put it; if it did, a gauge that
 /// is off by one is better than one that has wrapped.
 fn decrease<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
     match counts.get_mut(&key) {

@@ -8,7 +8,7 @@ use super::{CallType, ManualKind, Measures, Status, UnixSeconds};
 
 /// Where a remembered call stands: in a status, or no longer in the list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Place {
+pub enum Position {
     /// In the status last seen.
     In(Status),
     /// A complete reading of its window no longer returned it.
@@ -16,7 +16,7 @@ pub enum Place {
 }
 
 /// As the status page names it.
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::In(status) => status.fmt(f),
@@ -93,14 +93,14 @@ pub enum Event {
         /// Where it was found.
         status: Status,
     },
-    /// A call in the lookback changed its place.
+    /// A call in the lookback changed its position.
     Moved {
         /// Its type.
         call_type: CallType,
         /// Where it stood.
-        from: Place,
+        from: Position,
         /// Where it stands now.
-        to: Place,
+        to: Position,
     },
     /// A call was seen in a final status for the first time.
     Processed {
@@ -134,7 +134,7 @@ pub enum Event {
         /// Its type.
         call_type: CallType,
         /// Where it stood.
-        place: Place,
+        position: Position,
         /// The status last seen, if the call was never final.
         never_final: Option<Status>,
     },

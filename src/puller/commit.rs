@@ -1,10 +1,10 @@
-//! Commit before publishing: nothing is shown that would be gone after a crash.
+//! Commits before publishing, so that a crash never takes back a published value.
 
 use std::sync::Arc;
 
-use super::book::Published;
 use super::plan::Progress;
 use super::skipped::Skipped;
+use super::state::Published;
 use super::{Failure, Inner, lock};
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
@@ -12,10 +12,10 @@ use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
 impl<U: Upstream, S: Store> Inner<U, S> {
-    /// Makes what was read durable, and then known to the world.
+    /// Commits what was read, then publishes it.
     ///
-    /// Once begun it runs to its end, whatever becomes of the pull: what is on disk and what the
-    /// book takes for kept never differ.
+    /// A commit that has begun completes even if the pull is aborted, so that the state never
+    /// disagrees with the disk about what is committed.
     pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
         let turn = Arc::clone(&self.committing).lock_owned().await;
         let inner = Arc::clone(self);
@@ -30,13 +30,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn commit_now(&self) -> Result<(), Failure> {
         let (changes, published) = {
-            let mut book = lock(&self.book);
+            let mut state = lock(&self.state);
             let now = (self.clock)();
-            let changes = match book.is_commit_due(now) {
-                true => Some(book.take_changes(now).map_err(Failure::Storage)?),
+            let changes = match state.is_commit_due(now) {
+                true => Some(state.take_changes(now).map_err(Failure::Storage)?),
                 false => None,
             };
-            (changes, book.published())
+            (changes, state.published())
         };
         let Some(changes) = changes else {
             self.publish(published);
@@ -44,19 +44,19 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         };
         match self.store.commit(&changes) {
             Ok(()) => {
-                lock(&self.book).kept(&changes);
+                lock(&self.state).mark_committed(&changes);
                 self.publish(published);
                 Ok(())
             }
             Err(error) => {
-                lock(&self.book).put_back(&changes);
+                lock(&self.state).requeue(&changes);
                 Err(Failure::Storage(error))
             }
         }
     }
 
-    /// Compacts the ledger's file if it is due. No scrape waits for it: a pull that begins
-    /// meanwhile reads its pages, and only its commit waits.
+    /// Compacts the ledger's file if due. No scrape waits: a pull that starts meanwhile reads its
+    /// pages, and only its commit waits.
     pub(super) fn compact(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.committing).try_lock_owned() else {
             return;
@@ -80,7 +80,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         self.show(calls, progress, looked_at, remembered, skipped);
     }
 
-    /// Shows what is on disk. After a restart, `looked_at` is the last success that is known.
+    /// Publishes what is on disk. After a restart, `looked_at` stands in for the last success.
     pub(super) fn show(
         &self,
         calls: Option<Arc<CallMetrics>>,

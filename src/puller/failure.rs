@@ -1,20 +1,19 @@
-//! Why a pull failed, and what the failure says to whom.
+//! Why a pull failed.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use crate::store::StoreError;
-use crate::upstream::Error;
+use crate::upstream::{Error, ErrorKind};
 
-/// Why a pull failed.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Failure {
-    /// The vendor, or the way to it.
+    /// A request failed.
     Upstream(Error),
-    /// What was read could not be kept, so it is not counted yet.
+    /// The commit failed, so what was read is not counted yet.
     Storage(StoreError),
-    /// The lookback holds more calls than may be remembered, which is so many.
+    /// The lookback holds more calls than `max_calls`.
     Full(usize),
 }
 
@@ -25,7 +24,7 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// Every label `reason` there is.
+    /// Every value of the label `reason`.
     pub const LABELS: [&str; 9] = [
         "auth",
         "rate_limit",
@@ -45,7 +44,6 @@ impl Failure {
         }
     }
 
-    /// What happened.
     pub fn message(&self) -> Cow<'_, str> {
         match self {
             Self::Upstream(error) => Cow::Borrowed(&error.message),
@@ -57,7 +55,7 @@ impl Failure {
         }
     }
 
-    /// Why that is most likely, and what to look at, if it can be told.
+    /// The likely cause and its remedy, if known.
     pub fn likely_cause(&self) -> Option<&str> {
         match self {
             Self::Upstream(error) => error.likely_cause.as_deref(),
@@ -66,6 +64,14 @@ impl Failure {
                 "the lookback holds more calls than max_calls: raise it, or shorten lookback; or \
                  the vendor lists calls without end",
             ),
+        }
+    }
+
+    /// Whether trying again is in vain until a person has changed something.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Upstream(error) => error.kind == ErrorKind::Auth,
+            Self::Storage(_) | Self::Full(_) => true,
         }
     }
 

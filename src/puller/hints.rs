@@ -1,5 +1,4 @@
-//! What a target remembers from pull to pull, but not across a restart: it saves requests and
-//! proves nothing.
+//! What pulls learn about a target. It saves requests, proves nothing, and is lost at a restart.
 
 use std::collections::HashMap;
 
@@ -8,43 +7,42 @@ use super::recent::RecentHints;
 use crate::model::{CallId, UnixSeconds, Window};
 use crate::upstream::pages::ListHints;
 
-/// The largest slice of a comparison, pages.
-pub(super) const MOST_RECONCILE_PAGES: u64 = 10;
-/// Looks at a pending call that the filtered list does not show, before it is left to the
+/// Pages of the largest slice of a comparison.
+pub(super) const MAX_RECONCILE_PAGES: u64 = 10;
+/// How often to look for a pending call that the filtered list omits, before leaving it to the
 /// comparison of the lookback.
-const LOOKS: u8 = 3;
-/// A page that fails earlier fails for another reason than its depth.
-const SHALLOWEST: u64 = 1000;
-/// Lists to read before a width or depth that was refused is tried again.
+const MAX_LOOKS: u8 = 3;
+/// Rows below which a failing page has another reason than its depth.
+const MIN_DEPTH: u64 = 1000;
+/// Windows read before a width or depth that was refused is tried again.
 const READS_TO_GROW: u32 = 1000;
-/// A vendor that refuses even shorter windows refuses something else.
-pub(super) const SHORTEST_WIDTH: UnixSeconds = 60;
+/// Seconds. A vendor that refuses even shorter windows refuses something else.
+pub(super) const MIN_WIDTH: UnixSeconds = 60;
 
 #[derive(Debug)]
 pub(super) struct ScanHints {
-    /// How pages are cut, and what is odd about the list.
+    /// Page size, and known contradictions of the list.
     pub(super) list: ListHints,
-    /// How new calls are found.
     pub(super) recent: RecentHints,
-    /// Seconds of a gap to be read at a time.
+    /// Seconds of the next slice of a gap.
     pub(super) span: UnixSeconds,
-    /// The widest window that the vendor takes, seconds.
+    /// Seconds of the widest window that the vendor accepts.
     pub(super) width: UnixSeconds,
-    /// Rows of one list beyond which no page is served.
+    /// Rows of a list beyond which the vendor serves no page.
     pub(super) depth: u64,
-    /// Lists read since width or depth was last cut.
+    /// Windows read since width or depth was last reduced.
     reads_since_cut: u32,
-    /// Whether a call uploaded at the first second of a window is listed, and at the last.
+    /// Whether the first and the last second of a window are inclusive, if known.
     pub(super) edges: [Option<bool>; 2],
-    /// Where among the pending calls the next pull begins.
+    /// Upload time of the pending call with which the next pull starts.
     pub(super) pending_from: UnixSeconds,
-    /// Pending calls that the filtered list did not show, and yet nothing had happened to them.
+    /// Pending calls that the filtered list omits, and how often they were looked for.
     unlisted: HashMap<CallId, u8>,
     pub(super) reconcile: Option<Reconcile>,
     pub(super) reconcile_pages: u64,
-    /// Slices of a comparison that were dropped in a row, because a scrape wanted a pull.
-    pub(super) drops: u32,
-    /// The last warning about the list, so that it is not repeated.
+    /// Slices of a comparison in a row that scrapes interrupted.
+    pub(super) interruptions: u32,
+    /// The last warning about the list, to log it once.
     pub(super) warned: String,
 }
 
@@ -61,26 +59,26 @@ impl ScanHints {
             pending_from: 0,
             unlisted: HashMap::new(),
             reconcile: None,
-            reconcile_pages: MOST_RECONCILE_PAGES,
-            drops: 0,
+            reconcile_pages: MAX_RECONCILE_PAGES,
+            interruptions: 0,
             warned: String::new(),
         }
     }
 
-    /// A window of this width was read where wider ones had been refused.
+    /// The vendor accepted a window of this width after refusing wider ones.
     pub(super) fn narrowed_to(&mut self, width: UnixSeconds) {
-        self.width = width.max(SHORTEST_WIDTH);
+        self.width = width.max(MIN_WIDTH);
         self.reads_since_cut = 0;
     }
 
-    /// No page was served beyond so many rows.
+    /// The vendor served no page beyond so many rows.
     pub(super) fn cut_at(&mut self, rows: u64) {
-        self.depth = rows.max(SHALLOWEST);
+        self.depth = rows.max(MIN_DEPTH);
         self.reads_since_cut = 0;
     }
 
-    /// A list was read. A width or depth that was refused is tried again after many lists.
-    pub(super) fn list_read(&mut self) {
+    /// Counts a window that was read. After many, a larger width and depth are tried again.
+    pub(super) fn count_read(&mut self) {
         self.reads_since_cut = self.reads_since_cut.saturating_add(1);
         if self.reads_since_cut >= READS_TO_GROW {
             self.width = self.width.saturating_mul(2);
@@ -89,24 +87,26 @@ impl ScanHints {
         }
     }
 
-    /// Whether to look where a pending call went that the filtered list does not show.
-    pub(super) fn is_worth_a_look(&self, id: CallId) -> bool {
-        self.unlisted.get(&id).is_none_or(|looks| *looks < LOOKS)
+    /// Whether to look for a pending call that the filtered list omits.
+    pub(super) fn is_worth_looking_for(&self, id: CallId) -> bool {
+        self.unlisted
+            .get(&id)
+            .is_none_or(|looks| *looks < MAX_LOOKS)
     }
 
-    /// A look at a call that the filtered list did not show found it still pending.
-    pub(super) fn looked_in_vain(&mut self, id: CallId) {
+    /// A call that the filtered list omits was looked for and is still pending.
+    pub(super) fn count_futile_look(&mut self, id: CallId) {
         let looks = self.unlisted.entry(id).or_default();
         *looks = looks.saturating_add(1);
     }
 
-    /// Forgets the calls that the filtered list shows, or that are no longer pending.
+    /// Keeps the omitted calls for which `keep` holds.
     pub(super) fn keep_unlisted(&mut self, keep: impl Fn(CallId) -> bool) {
         self.unlisted.retain(|id, _| keep(*id));
     }
 
-    /// Seconds to widen the window around a second at each end, so that the second is listed.
-    pub(super) fn padding(&self, window: Window) -> Window {
+    /// Widens a window just enough that its own first and last second are listed.
+    pub(super) fn pad(&self, window: Window) -> Window {
         let pad = self
             .edges
             .map(|listed| UnixSeconds::from(listed != Some(true)));

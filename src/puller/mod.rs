@@ -1,35 +1,38 @@
-//! The loop of one target: a scrape starts a pull, or waits for the one under way, and answers
-//! with what is published at its deadline at the latest. The pull goes on by itself.
+//! Pulls one target. A scrape starts a pull or joins the one under way, and gets what is published
+//! when that ends, or at its own deadline; the pull then continues by itself.
 
-pub mod book;
+pub mod backoff;
 mod commit;
 mod failure;
-pub mod gate;
 mod hints;
+mod missing;
 mod pending;
 pub mod plan;
 mod pull;
+mod read;
 mod recent;
 mod recent_set;
 mod reconcile;
+pub mod replay;
+mod run;
 mod scan;
+mod single_pages;
 pub mod skipped;
+pub mod state;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
-use book::Book;
+use backoff::Backoff;
 pub use failure::Failure;
-use gate::Gate;
 use hints::ScanHints;
-use plan::Spans;
-use pull::Pull;
+use plan::Intervals;
+use run::InFlight;
+use state::TargetState;
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
@@ -37,61 +40,58 @@ use crate::model::{CallType, Status, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
-/// The local time. An argument, so that a test can hold it, step it and let it run.
+/// The local time; an argument, so that tests control it.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
-/// What the configuration says of pulling one target.
+/// Settings of one target.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// The label `target`.
     pub name: String,
-    /// Lookback, overlap, interval of reconciling.
-    pub spans: Spans,
-    /// Rows to ask for a page.
+    pub intervals: Intervals,
+    /// Rows requested per page.
     pub page_size: u32,
     /// Scrapes closer together than this share one pull.
     pub min_pull_interval: Duration,
-    /// Pages to read at a time.
+    /// Pages requested in parallel.
     pub parallel: usize,
-    /// Calls to remember at most.
+    /// Calls remembered at most.
     pub max_calls: usize,
 }
 
-/// What one puller hands over to the next.
-pub struct Known<S> {
-    book: Book,
-    /// Where the book is kept.
+/// What a puller hands over to the one that replaces it after a reload.
+pub struct Handover<S> {
+    state: TargetState,
     pub store: Arc<S>,
-    /// What is published, where the book may be ahead of it: what was read and not yet kept is
-    /// shown after the next commit.
+    /// What is published. The state may be ahead of it by what was read and not yet committed.
     view: Option<View>,
-    /// Holds the next pull off: an interval, a backoff or what the vendor asked for.
-    gate: Gate,
+    /// When the next pull may start: a `Retry-After` outlives a reload.
+    backoff: Backoff,
 }
 
-impl<S> Known<S> {
-    /// A book as it is kept.
-    pub fn opened(book: Book, store: Arc<S>) -> Self {
+impl<S> Handover<S> {
+    /// A state as loaded from the store.
+    pub fn opened(state: TargetState, store: Arc<S>) -> Self {
         Self {
-            book,
+            state,
             store,
             view: None,
-            gate: Gate::default(),
+            backoff: Backoff::default(),
         }
     }
 
-    /// Makes the series of these types and statuses be there.
+    /// Creates the series of these types and statuses.
     pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
-        self.book.expect(call_types, statuses);
+        self.state.expect(call_types, statuses);
     }
 
-    /// Makes the histograms name a call for each bucket, of those counted from now on.
+    /// Keeps an exemplar per bucket from now on.
     pub fn keep_exemplars(&mut self) {
-        self.book.keep_exemplars();
+        self.state.keep_exemplars();
     }
 }
 
-/// Pulls one target. Clones are handles of the same.
+/// Pulls one target. Clones share it.
 pub struct Puller<U, S> {
     inner: Arc<Inner<U, S>>,
 }
@@ -108,76 +108,52 @@ struct Inner<U, S> {
     settings: Settings,
     upstream: U,
     store: Arc<S>,
-    /// Held while a commit is written, also by one whose pull is gone: the next one waits for it.
+    /// Held while a commit is written. A commit outlives an aborted pull; the next one waits.
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
     metrics: TargetMetrics,
-    book: Mutex<Book>,
-    /// Taken by the pull under way.
+    state: Mutex<TargetState>,
+    /// `None` while a pull uses them.
     hints: Mutex<Option<ScanHints>>,
     view: Mutex<View>,
-    flight: Mutex<Flight>,
-    /// How many pulls have ended, so far as scrapes wait for them.
+    in_flight: Mutex<InFlight>,
+    /// Number of pulls that have ended, as far as scrapes wait for them.
     ended: watch::Sender<u64>,
-    /// Whether somebody wants the next pull: ends what this one does after it has ended for the
-    /// scrapes.
+    /// Whether a scrape wants the next pull, which ends the comparison under way.
     wanted: watch::Sender<bool>,
 }
 
-/// Who is pulling: never two at once.
-#[derive(Default)]
-struct Flight {
-    gate: Gate,
-    phase: Phase,
-    task: Option<JoinHandle<()>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Phase {
-    /// Nobody.
-    #[default]
-    Idle,
-    /// A pull that scrapes wait for.
-    Fresh,
-    /// A pull that has ended for them, and compares what is left.
-    Reconciling,
-    /// The same, and it is asked to end and start anew.
-    Wanted,
-    /// Nobody, and nobody will: another has taken over.
-    Closed,
-}
-
 impl<U: Upstream, S: Store> Puller<U, S> {
-    /// A puller that goes on from a book, as it is kept in the store.
+    /// A puller that starts from a state as loaded from the store.
     pub fn new(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
-        book: Book,
+        state: TargetState,
         store: Arc<S>,
     ) -> Self {
-        let known = Known::opened(book, store);
-        Self::go_on(settings, upstream, clock, metrics, known)
+        let handover = Handover::opened(state, store);
+        Self::resume(settings, upstream, clock, metrics, handover)
     }
 
-    /// A puller that takes over from one that was closed.
-    pub fn go_on(
+    /// A puller that takes over from a closed one.
+    pub fn resume(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
-        known: Known<S>,
+        handover: Handover<S>,
     ) -> Self {
-        let Known {
-            mut book,
+        let Handover {
+            mut state,
             store,
             view,
-            gate,
-        } = known;
-        book.ledger.limit(settings.max_calls);
+            backoff,
+        } = handover;
+        state.ledger.limit(settings.max_calls);
         let view = view.unwrap_or_else(|| {
-            let published = book.published();
+            let published = state.published();
             View {
                 calls: published.calls.map(Arc::new),
                 progress: published.progress,
@@ -187,8 +163,8 @@ impl<U: Upstream, S: Store> Puller<U, S> {
                 ..View::default()
             }
         });
-        book.expect_pulls_every(settings.min_pull_interval);
-        metrics.window.set(settings.spans.lookback.into());
+        state.expect_pulls_every(settings.min_pull_interval);
+        metrics.window.set(settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
         metrics.min_pull_interval.set(interval);
         let inner = Inner {
@@ -198,13 +174,10 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             committing: Arc::default(),
             clock,
             metrics,
-            book: Mutex::new(book),
+            state: Mutex::new(state),
             hints: Mutex::default(),
             view: Mutex::default(),
-            flight: Mutex::new(Flight {
-                gate,
-                ..Flight::default()
-            }),
+            in_flight: Mutex::new(InFlight::after(backoff)),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
@@ -225,12 +198,11 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         lock(&self.inner.view).clone()
     }
 
-    /// Starts a pull if one is due, waits for it or for one that is under way, but not beyond the
-    /// deadline, and answers with what is published then.
+    /// Starts a pull if one is due, waits for the pull under way until the deadline at most, and
+    /// returns what is published then.
     pub async fn scrape(&self, deadline: Instant) -> View {
         if let Some(number) = self.join() {
             let mut ended = self.inner.ended.subscribe();
-            // At the deadline the answer is what there is; the pull goes on.
             let ended = ended.wait_for(|count| *count >= number);
             if tokio::time::timeout_at(deadline, ended).await.is_err() {
                 self.inner.metrics.early_scrapes.inc();
@@ -239,179 +211,21 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         self.view()
     }
 
-    /// The number of the pull to wait for; none if none is due.
-    fn join(&self) -> Option<u64> {
-        let mut flight = lock(&self.inner.flight);
-        let next = *self.inner.ended.borrow() + 1;
-        match flight.phase {
-            Phase::Fresh | Phase::Wanted => Some(next),
-            Phase::Closed => None,
-            _ if !flight.gate.is_open(Instant::now()) => None,
-            Phase::Reconciling => {
-                flight.phase = Phase::Wanted;
-                self.inner.wanted.send_replace(true);
-                Some(next)
-            }
-            Phase::Idle => {
-                flight.phase = Phase::Fresh;
-                flight.task = Some(tokio::spawn(Arc::clone(&self.inner).run()));
-                Some(next)
-            }
-        }
-    }
-
-    /// Ends the pull under way, if any, at its next wait, and lets none start again.
-    pub async fn stop(&self) {
-        let task = {
-            let mut flight = lock(&self.inner.flight);
-            flight.phase = Phase::Closed;
-            flight.task.take()
-        };
-        if let Some(task) = task {
-            task.abort();
-            let _ = task.await;
-        }
-        // A commit outlives its pull.
-        drop(self.inner.committing.lock().await);
-    }
-
-    /// Ends for good, and hands over what is known. To be called once.
-    pub async fn close(&self) -> Known<S> {
+    /// Stops for good and hands over the state. Call once.
+    pub async fn close(&self) -> Handover<S> {
         self.stop().await;
-        Known {
-            book: std::mem::take(&mut *lock(&self.inner.book)),
+        Handover {
+            state: std::mem::take(&mut *lock(&self.inner.state)),
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
-            gate: lock(&self.inner.flight).gate.clone(),
+            backoff: lock(&self.inner.in_flight).backoff.clone(),
         }
-    }
-}
-
-impl<U: Upstream, S: Store> Inner<U, S> {
-    /// Pulls until nobody wants another.
-    async fn run(self: Arc<Self>) {
-        // However this ends, a later scrape must find the way free.
-        let landing = Landing(&self);
-        let known = lock(&self.hints).take();
-        let mut hints = known.unwrap_or_else(|| ScanHints::new(self.settings.page_size));
-        loop {
-            self.wanted.send_replace(false);
-            let began = Instant::now();
-            let mut pull = Pull::new(&self, &mut hints);
-            let result = pull.incremental().await;
-            self.fresh_ended(began, &result);
-            if result.is_ok()
-                && let Err(failure) = pull.reconcile().await
-            {
-                self.reconcile_failed(&failure);
-            }
-            let mut flight = lock(&self.flight);
-            if flight.phase != Phase::Wanted {
-                // With the flight locked, so that nobody waits for a pull that is not to come.
-                if flight.phase == Phase::Closed {
-                    self.ended.send_modify(|count| *count += 1);
-                } else {
-                    flight.phase = Phase::Idle;
-                }
-                *lock(&self.hints) = Some(hints);
-                drop(flight);
-                std::mem::forget(landing);
-                self.compact();
-                return;
-            }
-            flight.phase = Phase::Fresh;
-        }
-    }
-
-    /// Notes how a pull went, and lets those go who waited for it.
-    fn fresh_ended(&self, began: Instant, result: &Result<(), Failure>) {
-        let now = (self.clock)();
-        let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
-        self.metrics.pull_duration.observe(took.as_secs_f64());
-        self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
-        let mut flight = lock(&self.flight);
-        let mut view = lock(&self.view);
-        let was_up = view.up.replace(result.is_ok());
-        view.last_pull = Some((now, took));
-        match result {
-            Ok(()) => {
-                flight.gate.succeeded(Instant::now(), interval);
-                self.metrics.set_last_success(now.into());
-                view.last_success = Some(now);
-                if was_up == Some(false) {
-                    info!(target = %self.settings.name, "pulls succeed again");
-                }
-            }
-            Err(failure) => {
-                flight
-                    .gate
-                    .failed(Instant::now(), interval, failure.retry_after());
-                self.metrics.pull_failed(failure.label());
-                warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
-                view.last_error = Some((now, failure.clone()));
-            }
-        }
-        self.show_next_pull(&flight.gate);
-        if flight.phase == Phase::Fresh {
-            flight.phase = Phase::Reconciling;
-        }
-        self.ended.send_modify(|count| *count += 1);
-    }
-
-    /// The comparison is tried again after the next pull, which is held off as after a failure.
-    fn reconcile_failed(&self, failure: &Failure) {
-        warn!(target = %self.settings.name, reason = failure.label(), %failure,
-            "comparing the lookback failed");
-        self.compared_badly(failure);
-        let interval = self.settings.min_pull_interval;
-        let mut flight = lock(&self.flight);
-        flight
-            .gate
-            .failed(Instant::now(), interval, failure.retry_after());
-        self.show_next_pull(&flight.gate);
-    }
-
-    /// Counts and shows a failure of a comparison. The target stays up: its values are complete,
-    /// only older changes are late.
-    fn compared_badly(&self, failure: &Failure) {
-        self.metrics.pull_failed(failure.label());
-        lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
-    }
-}
-
-impl<U, S> Inner<U, S> {
-    fn show_next_pull(&self, gate: &Gate) {
-        let wait = gate.wait(Instant::now()).as_secs_f64();
-        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
-    }
-}
-
-/// Leaves the way free for the next pull, even after a panic or an abort of this one.
-struct Landing<'a, U, S>(&'a Inner<U, S>);
-
-impl<U, S> Drop for Landing<'_, U, S> {
-    fn drop(&mut self) {
-        let mut flight = lock(&self.0.flight);
-        if flight.phase != Phase::Closed {
-            flight.phase = Phase::Idle;
-        }
-        if std::thread::panicking() {
-            // Nothing else would tell that the pull has not succeeded, or hold the next one off.
-            let interval = self.0.settings.min_pull_interval;
-            flight.gate.failed(Instant::now(), interval, None);
-            self.0.show_next_pull(&flight.gate);
-            self.0.metrics.up.set(0.0);
-            let mut view = lock(&self.0.view);
-            (view.up, view.last_pull) = (Some(false), None);
-        }
-        // Whoever still waits is answered with what there is.
-        self.0.ended.send_modify(|count| *count += 1);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // After a panic elsewhere the value may be half changed. A book that is so is not taken for
-    // sound: its counters and its calls are compared when it is opened again.
+    // A panic may leave the value half changed. For the target state that is detected: its counters
+    // and its calls are compared when the ledger is opened again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,4 +1,4 @@
-//! Where the calls went that were not final and that the recent window does not show.
+//! Follows pending calls that are older than the recent window.
 
 use super::Failure;
 use super::plan;
@@ -9,15 +9,15 @@ use crate::store::Store;
 use crate::upstream::pages::{Pages, Verdict};
 use crate::upstream::{ErrorKind, Filter, Upstream};
 
-/// Pending calls that one pull looks after; the others have their turn in the next ones.
-const MOST_PENDING: usize = 2000;
-/// Windows of the list of pending calls that one pull reads.
-const MOST_PIECES: UnixSeconds = 2;
+/// Pending calls that one pull follows; the next pulls follow the others.
+const MAX_PENDING: usize = 2000;
+/// Windows of the filtered list that one pull reads.
+const MAX_PIECES: UnixSeconds = 2;
 
 type Calls = Vec<(UnixSeconds, CallId)>;
 
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
-    /// Looks after the pending calls that this pull has not read yet.
+    /// Follows the pending calls that this pull has not read yet.
     pub(super) async fn pending(&mut self) -> Result<(), Failure> {
         let mut pending = self.due();
         let (Some((first, _)), Some((last, _))) = (pending.first(), pending.last()) else {
@@ -34,14 +34,14 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let mut hinted = false;
         let pieces = plan::pieces(window, self.hints.width);
         if cost > hint_pages + pieces.len() as u64 {
-            // A call that this list shows is still pending; only the others are looked for.
+            // A call in the filtered list is still pending; look only for the others.
             let mut listed = CallSet::default();
             for piece in pieces {
                 listed.extend(self.read_hint(piece, 2 * hint_pages + 2).await?);
             }
             pending.retain(|(_, id)| !listed.contains(id));
             self.hints.keep_unlisted(|id| !listed.contains(&id));
-            pending.retain(|(_, id)| self.hints.is_worth_a_look(*id));
+            pending.retain(|(_, id)| self.hints.is_worth_looking_for(*id));
             windows = self.cover_pending(&pending);
             hinted = true;
         }
@@ -52,35 +52,35 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             self.look_for(window, wanted).await?;
         }
         if hinted {
-            self.note_unmoved(&pending);
+            self.remember_unlisted(&pending);
         }
         Ok(())
     }
 
-    /// The pending calls whose turn it is, oldest first.
+    /// The pending calls that this pull follows, oldest first.
     fn due(&mut self) -> Calls {
-        let mut pending: Calls = self.book(|book| {
-            let mut pending = book.ledger.pending();
-            pending.retain(|(at, _)| !book.skipped.contains(*at));
+        let mut pending: Calls = self.state(|state| {
+            let mut pending = state.ledger.pending();
+            pending.retain(|(at, _)| !state.skipped.contains(*at));
             pending
         });
         pending.retain(|(_, id)| !self.applied.pending.contains(id));
         let begin = pending.partition_point(|(at, _)| *at < self.hints.pending_from);
         let begin = if begin == pending.len() { 0 } else { begin };
         pending.drain(..begin);
-        // A vendor that takes only narrow windows is asked for a few of them at each pull.
+        // If the vendor accepts only narrow windows, read a few of them per pull.
         let first = pending.first().map_or(0, |(at, _)| *at);
-        let last = first.saturating_add(self.hints.width.saturating_mul(MOST_PIECES));
+        let last = first.saturating_add(self.hints.width.saturating_mul(MAX_PIECES));
         let most = pending.partition_point(|(at, _)| *at < last);
-        let most = most.min(MOST_PENDING);
+        let most = most.min(MAX_PENDING);
         self.hints.pending_from = pending.get(most).map_or(0, |(at, _)| *at);
         pending.truncate(most);
         pending
     }
 
-    /// The calls that the list of pending statuses shows. Rows leave it while it is read, so it
-    /// proves nothing; a vendor that ignores the filter must not make it long.
-    async fn read_hint(&mut self, window: Window, most_pages: u64) -> Result<CallSet, Failure> {
+    /// The calls in the list filtered by pending statuses. Rows leave that list while it is read,
+    /// so it proves nothing. `max_pages` protects from a vendor that ignores the filter.
+    async fn read_hint(&mut self, window: Window, max_pages: u64) -> Result<CallSet, Failure> {
         let inner = self.inner;
         let Some(asked) = self.asked(window) else {
             return Ok(CallSet::default());
@@ -91,12 +91,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             match pages.next().await.map_err(Failure::from) {
                 Ok(Some(page)) => {
                     self.applied.apply(inner, &page);
-                    if u64::from(pages.pass().pages) >= most_pages {
+                    if u64::from(pages.pass().pages) >= max_pages {
                         break;
                     }
                 }
                 Ok(None) => break,
-                // Only a hint: the calls that it does not show are looked for.
+                // Only a hint: calls that it does not show are looked for anyway.
                 Err(failure) if may_be_local(&failure) => {
                     drop(pages);
                     if kind(&failure) == Some(ErrorKind::BadRequest) {
@@ -113,8 +113,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         Ok(pages.into_pass().seen)
     }
 
-    /// Reads a padded window until the wanted calls are found. Those that are not listed any more
-    /// are looked for once more.
+    /// Reads a padded window until the wanted calls are found. If some are not listed, a second
+    /// reading confirms it.
     async fn look_for(&mut self, padded: Window, mut wanted: CallSet) -> Result<(), Failure> {
         let inner = self.inner;
         let Some(asked) = plan::proven(padded).and_then(|window| self.asked(window)) else {
@@ -149,7 +149,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             .await
     }
 
-    /// A window around pending calls that cannot be read: narrows it, unless nothing can be read.
+    /// Scans a window around pending calls that could not be read in one piece.
     async fn scan_unreadable(&mut self, padded: Window, failure: Failure) -> Result<(), Failure> {
         match plan::proven(padded) {
             Some(window) => self.scan(window, None).await.map(drop),
@@ -157,17 +157,17 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         }
     }
 
-    /// Notes the calls that the filtered list did not show although nothing has happened to them,
-    /// so that they are not looked for at every pull.
-    fn note_unmoved(&mut self, looked_for: &Calls) {
-        let pending: CallSet = self.book(|book| {
-            let pending = book.ledger.pending();
+    /// Remembers the calls that the filtered list omits although they are still pending, so that
+    /// not every pull looks for them.
+    fn remember_unlisted(&mut self, looked_for: &Calls) {
+        let pending: CallSet = self.state(|state| {
+            let pending = state.ledger.pending();
             pending.into_iter().map(|(_, id)| id).collect()
         });
         self.hints.keep_unlisted(|id| pending.contains(&id));
         for (_, id) in looked_for {
             if pending.contains(id) {
-                self.hints.looked_in_vain(*id);
+                self.hints.count_futile_look(*id);
             }
         }
     }
@@ -180,16 +180,19 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// The cheapest windows around upload times, padded for a proof.
     pub(super) fn cover(&self, times: &[UnixSeconds]) -> Vec<Window> {
         let page_rows = self.hints.list.size.rows();
-        let windows = self
-            .book(|book| plan::cover(times, page_rows, |window| book.ledger.count_present(window)));
-        // No wider than the vendor takes.
+        let windows = self.state(|state| {
+            plan::cover(times, page_rows, |window| {
+                state.ledger.count_present(window)
+            })
+        });
+        // No wider than the vendor accepts.
         let windows = windows.into_iter().filter_map(plan::proven);
         let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
         pieces.map(plan::padded).collect()
     }
 
     fn pages_of(&self, window: Window) -> u64 {
-        let rows = self.book(|book| book.ledger.count_present(window));
+        let rows = self.state(|state| state.ledger.count_present(window));
         plan::pages(rows, self.hints.list.size.rows())
     }
 }

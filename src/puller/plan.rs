@@ -1,71 +1,69 @@
-//! Which windows of the vendor's list to read. Pure: knowledge and time in, windows out.
+//! Plans which windows of the list to read. Pure: progress and time in, windows out.
 //!
-//! A window that is read to prove that a call is gone is asked for a second wider at both ends,
-//! and the proof holds only inside: the vendor does not say whether its bounds belong to it.
+//! Windows are requested a second wider at both ends, and prove something only inside: the vendor
+//! does not document whether its bounds are inclusive.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{UnixSeconds, Window};
 
-/// How far the list is known.
+/// How far the list has been read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// All calls uploaded in it are known, but for those of the gap.
+    /// All calls uploaded in it are known, except those in the gap.
     pub known: Option<Window>,
-    /// What is still to be read, from its beginning on: at a cold start the whole lookback, after
-    /// an outage the time that was missed.
+    /// What remains to be read: the whole lookback at a cold start, the missed time after an outage.
     pub gap: Option<Window>,
-    /// The first whole lookback is in.
+    /// The first lookback is complete.
     pub complete: bool,
-    /// When the overlap was last read to its end.
+    /// When the overlap was last swept, that is read to its end.
     #[serde(default)]
     pub swept: Option<UnixSeconds>,
-    /// All that was known at this time has been compared with the list since then.
+    /// Start of the last complete comparison of the lookback with the list.
     #[serde(default)]
     pub reconciled: Option<UnixSeconds>,
 }
 
-/// The times that a target's configuration gives.
+/// Time spans of a target's configuration, seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spans {
-    /// Seconds of upload time that the gauges speak of.
+pub struct Intervals {
+    /// Upload times covered by the gauges.
     pub lookback: UnixSeconds,
-    /// Seconds that a call may appear late, and clocks may differ.
+    /// How late a call may be listed, and how far clocks may differ.
     pub overlap: UnixSeconds,
-    /// Seconds in which the whole lookback is compared anew.
+    /// Time for one comparison of the whole lookback.
     pub reconcile_interval: UnixSeconds,
 }
 
 impl Progress {
-    /// What a pull at `now` has to catch up with: answers with the recent window, in which a call
-    /// may have appeared since the last sweep, and widens the gap where more than that is unknown.
-    pub fn begin(&mut self, now: UnixSeconds, spans: Spans) -> Option<Window> {
-        let from = now.saturating_sub(spans.lookback);
+    /// Begins a pull at `now`. Returns the recent window, in which calls may have appeared since the
+    /// last sweep; `None` if nothing is known yet. Widens the gap where more is unknown.
+    pub fn begin(&mut self, now: UnixSeconds, intervals: Intervals) -> Option<Window> {
+        let from = now.saturating_sub(intervals.lookback);
         let Some(known) = self.known else {
             self.known = Some(Window { from, to: now });
             self.widen_gap(Window { from, to: now });
             self.swept = Some(now);
             return None;
         };
-        let tail = if now.saturating_add(spans.overlap) < known.to {
-            // The clock was ahead of the vendor's, so that what was asked for since had not
-            // happened yet, and now it is behind what is thought to be known.
+        let recent = if now.saturating_add(intervals.overlap) < known.to {
+            // The clock was ahead when the progress was made: those calls had not been uploaded yet.
             self.widen_gap(Window { from, to: now });
             self.known = Some(Window { from, to: now });
             self.swept = Some(now);
             None
         } else {
-            let late = known.to.saturating_sub(spans.overlap);
-            // A call listed since the last sweep was uploaded at most `overlap` before it.
+            let late = known.to.saturating_sub(intervals.overlap);
+            // A call listed since the last sweep was uploaded at most `overlap` before that sweep.
             let swept = self.swept.unwrap_or(known.to).min(now);
             self.swept = Some(swept);
-            let late = late.min(swept.saturating_sub(spans.overlap));
+            let late = late.min(swept.saturating_sub(intervals.overlap));
             Some(Window {
                 from: late.max(from).min(now),
                 to: now,
             })
         };
-        // The lookback has grown, or the clock has gone back.
+        // The lookback was extended, or the clock went back.
         if from < known.from {
             self.widen_gap(Window {
                 from,
@@ -79,27 +77,27 @@ impl Progress {
                 to: gap.to,
             })
             .filter(|gap| gap.from <= gap.to);
-        tail
+        recent
     }
 
-    /// Whether the overlap is to be read to its end again.
-    pub fn is_sweep_due(&self, now: UnixSeconds, spans: Spans) -> bool {
-        let due = |swept: UnixSeconds| now >= swept.saturating_add(spans.overlap / 2);
+    /// Whether the next sweep of the overlap is due.
+    pub fn is_sweep_due(&self, now: UnixSeconds, intervals: Intervals) -> bool {
+        let due = |swept: UnixSeconds| now >= swept.saturating_add(intervals.overlap / 2);
         self.swept.is_none_or(due)
     }
 
-    /// The recent window is read, or put into the gap: all up to `now` is known but for that.
-    pub fn reached(&mut self, now: UnixSeconds, spans: Spans, swept: bool) {
+    /// The recent window was read, or added to the gap.
+    pub fn reached(&mut self, now: UnixSeconds, intervals: Intervals, swept: bool) {
         if swept {
             self.swept = Some(now);
         }
         self.known = Some(Window {
-            from: now.saturating_sub(spans.lookback),
+            from: now.saturating_sub(intervals.lookback),
             to: now,
         });
     }
 
-    /// Puts a window into the gap, and whatever lies between the two.
+    /// Adds a window to the gap, with what lies between the two.
     pub fn widen_gap(&mut self, window: Window) {
         self.gap = Some(self.gap.map_or(window, |gap| Window {
             from: gap.from.min(window.from),
@@ -107,7 +105,7 @@ impl Progress {
         }));
     }
 
-    /// A first part of the gap is read.
+    /// The gap was read up to a time.
     pub fn filled_to(&mut self, time: UnixSeconds) {
         self.gap = self.gap.filter(|gap| gap.to > time).map(|gap| Window {
             from: time.saturating_add(1),
@@ -115,7 +113,7 @@ impl Progress {
         });
     }
 
-    /// All calls uploaded up to this time are known; `None` before the first whole lookback.
+    /// All calls uploaded up to this time are known; `None` until the first lookback is complete.
     pub fn frontier(&self) -> Option<UnixSeconds> {
         let known = self.known.filter(|_| self.complete)?;
         Some(
@@ -125,7 +123,7 @@ impl Progress {
     }
 }
 
-/// The next part of a gap: `seconds` long, or what is left.
+/// The next slice of a gap, `seconds` long at most.
 pub fn slice(gap: Window, seconds: UnixSeconds) -> Window {
     Window {
         from: gap.from,
@@ -133,15 +131,15 @@ pub fn slice(gap: Window, seconds: UnixSeconds) -> Window {
     }
 }
 
-/// How many seconds a slice should have to hold `wanted` calls, when `span` seconds held `found`.
-/// Grows at most fourfold, for what lies ahead may be denser.
+/// Seconds that a slice needs to hold `wanted` calls, if `span` seconds held `found`. Grows at most
+/// fourfold, because the next hour may be busier.
 pub fn next_span(span: UnixSeconds, found: u64, wanted: u64) -> UnixSeconds {
     let fitting = u64::from(span).saturating_mul(wanted) / found.max(1);
     let most = u64::from(span).saturating_mul(4);
     UnixSeconds::try_from(fitting.clamp(1, most.max(1))).unwrap_or(UnixSeconds::MAX)
 }
 
-/// Cuts a window into pieces of at most so many seconds, about equally long.
+/// Splits a window into pieces of at most `width` seconds.
 pub fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
     let mut pieces = Vec::new();
     let mut rest = Some(window);
@@ -156,24 +154,23 @@ pub fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
     pieces
 }
 
-/// The two halves of a window; `None` for a second.
-pub fn halves(window: Window) -> Option<(Window, Window)> {
-    let middle = window.from + (window.to - window.from) / 2;
-    (window.from < window.to).then_some((
-        Window {
-            from: window.from,
-            to: middle,
-        },
-        Window {
+/// The halves of a window; `None` for a single second.
+pub fn halves(window: Window) -> Option<[Window; 2]> {
+    let Window { from, to } = window;
+    let middle = from + (to - from) / 2;
+    let early = Window { from, to: middle };
+    (from < to).then(|| {
+        let late = Window {
             from: middle + 1,
-            to: window.to,
-        },
-    ))
+            to,
+        };
+        [early, late]
+    })
 }
 
-/// The earliest beginning, from `from` to `latest`, of a window that holds at most `room` calls;
-/// `latest` if none does. `count` tells how many a window from there on holds.
-pub fn shortest(
+/// The earliest start from `from` to `latest` of a window that holds at most `room` calls, `latest`
+/// if there is none. `count` returns the number of calls of a window by its start.
+pub fn earliest_start(
     from: UnixSeconds,
     latest: UnixSeconds,
     room: u64,
@@ -191,7 +188,7 @@ pub fn shortest(
     low
 }
 
-/// Both ends a second wider.
+/// A window one second wider at both ends.
 pub fn padded(window: Window) -> Window {
     Window {
         from: window.from.saturating_sub(1),
@@ -199,7 +196,7 @@ pub fn padded(window: Window) -> Window {
     }
 }
 
-/// Both ends a second narrower; `None` where nothing is left.
+/// A window one second narrower at both ends; `None` if nothing is left.
 pub fn proven(window: Window) -> Option<Window> {
     let inside = Window {
         from: window.from.checked_add(1)?,
@@ -208,16 +205,16 @@ pub fn proven(window: Window) -> Option<Window> {
     (inside.from <= inside.to).then_some(inside)
 }
 
-/// How many pages hold so many rows. A window that holds nothing costs a request all the same.
+/// Pages that hold so many rows, at least one: an empty window costs a request too.
 pub fn pages(rows: u64, page_size: u64) -> u64 {
     rows.div_ceil(page_size.max(1)).max(1)
 }
 
-/// The cheapest windows that hold all of `times` (ascending), padded for a proof.
+/// The padded windows that contain all `times` (ascending) with the fewest pages.
 ///
-/// `count` tells how many calls a window of the vendor's list holds. Two neighbours share a window
-/// where the pages between them cost no more than a request of their own. Exact: the shortest way
-/// through all places where a window could end, in the square of the number of times.
+/// `count` returns the number of calls in a window. Neighbours share a window where the pages between
+/// them cost no more than a request of their own. Exact: a shortest path over all possible ends of a
+/// window, quadratic in the number of times.
 pub fn cover(times: &[UnixSeconds], page_size: u64, count: impl Fn(Window) -> u64) -> Vec<Window> {
     let mut times = times.to_vec();
     times.dedup();
@@ -251,7 +248,7 @@ pub fn cover(times: &[UnixSeconds], page_size: u64, count: impl Fn(Window) -> u6
         for start in (0..end).rev() {
             let rows = rows_to[end - 1] - rows_to[start] + own[start];
             let cost = pages(rows, page_size);
-            // Wider windows only cost more; once one alone costs more than the best, so do they.
+            // Wider windows cost even more.
             if cost > best[end] {
                 break;
             }
@@ -278,16 +275,14 @@ pub fn cover(times: &[UnixSeconds], page_size: u64, count: impl Fn(Window) -> u6
 /// One comparison of the whole lookback, spread over `reconcile_interval`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reconcile {
-    /// When it began.
     pub began: UnixSeconds,
-    /// The upload times it goes through.
+    /// Upload times to compare.
     pub window: Window,
-    /// The next to be read.
+    /// Start of the next slice.
     pub cursor: UnixSeconds,
 }
 
 impl Reconcile {
-    /// A new comparison of all that is known.
     pub fn new(now: UnixSeconds, known: Window) -> Self {
         Self {
             began: now,
@@ -296,12 +291,12 @@ impl Reconcile {
         }
     }
 
-    /// The comparison to go on with at `now`: this one, or the next when its interval is over.
-    pub fn current(self, now: UnixSeconds, known: Window, spans: Spans) -> Self {
-        let over = now >= self.began.saturating_add(spans.reconcile_interval);
-        // What has left the lookback needs no comparison any more.
+    /// The comparison at `now`: this one, or a new one once its interval is over.
+    pub fn current(self, now: UnixSeconds, known: Window, intervals: Intervals) -> Self {
+        let over = now >= self.began.saturating_add(intervals.reconcile_interval);
+        // Calls that left the lookback need no comparison.
         let cursor = self.cursor.max(known.from);
-        // Before its beginning: the clock has gone back.
+        // `now` before the start: the clock went back.
         if now < self.began || (over && cursor > self.window.to) {
             Self::new(now, known)
         } else {
@@ -309,27 +304,27 @@ impl Reconcile {
         }
     }
 
-    /// How far it should have come by `now`.
-    fn due(&self, now: UnixSeconds, spans: Spans) -> UnixSeconds {
+    /// How far it should be at `now`.
+    fn due(&self, now: UnixSeconds, intervals: Intervals) -> UnixSeconds {
         let length = u64::from(self.window.to.saturating_sub(self.window.from));
         let elapsed = u64::from(now.saturating_sub(self.began));
-        let share = length.saturating_mul(elapsed) / u64::from(spans.reconcile_interval.max(1));
+        let share = length.saturating_mul(elapsed) / u64::from(intervals.reconcile_interval.max(1));
         self.window
             .from
             .saturating_add(share.min(length) as UnixSeconds)
     }
 
-    /// The next slice, if one is due: at least a page of calls, so that a quiet centre does not
-    /// pay a request at each pull, and at most `most` calls.
+    /// The next slice, if due. It holds at least a page of calls, so that a quiet centre does not
+    /// pay a request at each pull, and at most `max_rows`.
     pub fn slice(
         &self,
         now: UnixSeconds,
-        spans: Spans,
+        intervals: Intervals,
         page_size: u64,
-        most: u64,
+        max_rows: u64,
         count: impl Fn(Window) -> u64,
     ) -> Option<Window> {
-        let due = self.due(now, spans);
+        let due = self.due(now, intervals);
         if self.cursor > due {
             return None;
         }
@@ -341,17 +336,17 @@ impl Reconcile {
         if rows < page_size && due < self.window.to {
             return None;
         }
-        if rows <= most {
+        if rows <= max_rows {
             return Some(whole);
         }
-        // The longest beginning that holds no more than that, or a second.
+        // Binary search for the longest slice that fits, at least a second.
         let (mut fits, mut too_long) = (whole.from, whole.to);
         while too_long - fits > 1 {
             let middle = fits + (too_long - fits) / 2;
             if count(Window {
                 from: whole.from,
                 to: middle,
-            }) <= most
+            }) <= max_rows
             {
                 fits = middle;
             } else {
@@ -364,12 +359,10 @@ impl Reconcile {
         })
     }
 
-    /// Whether it has come to its end.
     pub fn is_done(&self) -> bool {
         self.cursor > self.window.to
     }
 
-    /// A slice has been read.
     pub fn done(&mut self, slice: Window) {
         self.cursor = slice.to.saturating_add(1);
     }

@@ -1,8 +1,8 @@
-//! What was uploaded since the last pull, and what appeared late.
+//! Reads the recent window: calls uploaded since the last pull, and calls that were listed late.
 //!
-//! The overlap is read to its end where it fits a page, and every half overlap anyway, so that a
-//! late row is counted within that time. In between, the total saves requests: where it is what
-//! the ledger expects, only the pages are read that connect to what is known.
+//! The overlap is swept, that is read to its end, where it fits half a page, and every half overlap
+//! anyway, so that a late call is counted within that time. Between sweeps the total saves requests:
+//! while it matches the ledger, only the pages with new calls are read.
 
 use super::Failure;
 use super::plan;
@@ -13,19 +13,19 @@ use crate::store::Store;
 use crate::upstream::pages::Pages;
 use crate::upstream::{Filter, Page, Upstream};
 
-/// Sweeps during which a total that was wrong several times is not listened to, at most.
-const LONGEST_DEAFNESS: u32 = 64;
+/// Most sweeps during which a total that raised false alarms is ignored.
+const MAX_IGNORED: u32 = 64;
 
-/// What the totals of the recent window are worth.
+/// What earlier pulls learned about the recent window.
 #[derive(Debug, Default)]
 pub(super) struct RecentHints {
     /// Whether pages show the latest upload first.
     newest_first: bool,
     /// By how much the total exceeded the known calls when the overlap was last read to its end.
     excess: i64,
-    /// Sweeps until a total is listened to again, and for how many it was not the last time.
-    deaf_for: u32,
-    last_deafness: u32,
+    /// Sweeps until totals are trusted again, and how many that were the last time.
+    ignored_for: u32,
+    last_ignored: u32,
 }
 
 impl RecentHints {
@@ -41,39 +41,39 @@ impl RecentHints {
 
     fn swept(&mut self, excess: i64) {
         self.excess = excess;
-        self.deaf_for = self.deaf_for.saturating_sub(1);
+        self.ignored_for = self.ignored_for.saturating_sub(1);
     }
 
-    /// A total promised something new, and the overlap held nothing new.
+    /// The total announced new calls, and the sweep found none.
     fn false_alarm(&mut self) {
-        self.last_deafness = (self.last_deafness * 2).clamp(1, LONGEST_DEAFNESS);
-        self.deaf_for = self.last_deafness;
+        self.last_ignored = (self.last_ignored * 2).clamp(1, MAX_IGNORED);
+        self.ignored_for = self.last_ignored;
     }
 
     fn is_alarm(&self, excess: i64) -> bool {
-        self.deaf_for == 0 && excess != self.excess
+        self.ignored_for == 0 && excess != self.excess
     }
 }
 
-/// What a look at the recent window came to.
+/// Result of reading the first pages of the recent window.
 enum Look {
-    /// All new calls are known, and the total promises nothing else.
+    /// All new calls were read, and the total announces no others.
     Connected,
-    /// The total, or the list, is not what was expected.
+    /// The total or the list is not as expected: sweep.
     Alarm,
 }
 
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
-    /// Reads what is new in a window that begins before the last sweep.
+    /// Reads what is new in the recent window, which begins before the last sweep.
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
-        let intervals = self.inner.settings.spans;
+        let intervals = self.inner.settings.intervals;
         let room = self.hints.list.size.rows() / 2;
-        let (due, known, from) = self.book(|book| {
-            let count = |from| book.ledger.count_present(Window { from, ..window });
-            let due = book.progress.is_sweep_due(self.now, intervals);
-            let known = book.progress.known.map_or(window.from, |known| known.to);
+        let (due, known, from) = self.state(|state| {
+            let count = |from| state.ledger.count_present(Window { from, ..window });
+            let due = state.progress.is_sweep_due(self.now, intervals);
+            let known = state.progress.known.map_or(window.from, |known| known.to);
             let known = known.clamp(window.from, window.to);
-            let from = plan::shortest(window.from, known, room, count);
+            let from = plan::earliest_start(window.from, known, room, count);
             (due || from == window.from, known, from)
         });
         let mut swept = due;
@@ -98,18 +98,18 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         } else {
             scanned = self.sweep(window).await?;
         }
-        self.book(|book| {
+        self.state(|state| {
             if scanned == Scanned::Oversized {
-                book.progress.widen_gap(window);
+                state.progress.widen_gap(window);
             }
-            if book.refused == 0 {
-                book.progress.reached(self.now, intervals, swept);
+            if state.refused == 0 {
+                state.progress.reached(self.now, intervals, swept);
             }
         });
         Ok(())
     }
 
-    /// Reads the window to its end.
+    /// Reads the window to its end and learns what its total is worth.
     async fn sweep(&mut self, window: Window) -> Result<Scanned, Failure> {
         self.last_total = None;
         let scanned = self.scan_slice(window).await?;
@@ -120,14 +120,14 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         Ok(scanned)
     }
 
-    /// Reads pages until they reach back to what was known before, which the new calls precede.
+    /// Reads pages of a list with the newest call first until they reach back to known calls.
     async fn look_newest_first(
         &mut self,
         window: Window,
         known: UnixSeconds,
     ) -> Result<Look, Failure> {
         let inner = self.inner;
-        let whole = self.book(|book| book.skipped.without(window)) == [window];
+        let whole = self.state(|state| state.skipped.without(window)) == [window];
         let (Some(asked), true) = (self.asked(window), whole) else {
             return Ok(Look::Alarm);
         };
@@ -156,12 +156,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         Ok(self.judge(asked, total))
     }
 
-    /// Whether the total of a window is what the ledger expects.
+    /// Compares the total of a window with the ledger.
     async fn look_at_total(&mut self, window: Window) -> Result<Look, Failure> {
         let inner = self.inner;
         let Some(asked) = self
             .asked(window)
-            .filter(|_| self.hints.recent.deaf_for == 0)
+            .filter(|_| self.hints.recent.ignored_for == 0)
         else {
             return Ok(Look::Connected);
         };
@@ -192,13 +192,13 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         }
     }
 
-    /// By how much a total exceeds the calls that are known.
+    /// By how much a total exceeds the known calls.
     fn excess(&self, asked: Window, total: u64) -> i64 {
-        let known = self.book(|book| book.ledger.count_present(asked));
+        let known = self.state(|state| state.ledger.count_present(asked));
         total.min(i64::MAX as u64) as i64 - known as i64
     }
 
     fn counted(&self) -> u64 {
-        self.book(|book| book.counted())
+        self.state(|state| state.counted())
     }
 }

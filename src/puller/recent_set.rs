@@ -1,11 +1,11 @@
-//! A set that remembers the latest insertions, in bounded memory.
+//! A set of recent values with bounded memory.
 
 use std::collections::HashSet;
 
-/// Entries of one generation; up to twice as many are remembered.
+/// Values of one generation.
 const GENERATION: usize = 1 << 16;
 
-/// Remembers at least the latest 65,536 values, and at most twice as many.
+/// Remembers the latest 65,536 values at least, and twice as many at most.
 #[derive(Default)]
 pub(super) struct RecentSet {
     young: HashSet<u64>,
@@ -13,7 +13,7 @@ pub(super) struct RecentSet {
 }
 
 impl RecentSet {
-    /// Whether the value was not remembered. A value that is seen again stays.
+    /// Inserts a value. Returns whether it is new. Inserting it again keeps it in the set.
     pub(super) fn insert(&mut self, value: u64) -> bool {
         if !self.young.insert(value) {
             return false;

@@ -1,38 +1,40 @@
-//! The comparison of the whole lookback, slice by slice, between the pulls that scrapes wait for.
+//! Compares the whole lookback with the list, slice by slice, while no scrape waits.
 
 use super::Failure;
-use super::hints::MOST_RECONCILE_PAGES;
+use super::hints::MAX_RECONCILE_PAGES;
 use super::plan::Reconcile;
 use super::pull::Pull;
 use crate::model::Window;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
-/// Slices that scrapes may drop in a row before they wait for one of a page.
-const MOST_DROPS: u32 = 3;
+/// Slices in a row that scrapes may interrupt; then they wait for a slice of one page.
+const MAX_INTERRUPTIONS: u32 = 3;
 
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
-    /// Compares what is due of the whole lookback, until it is done or dropped. A scrape that
-    /// wants a pull drops it, and what was compared so far holds; but after a few drops in a row
-    /// it waits for a page, or scrapes that follow each other closely would keep it from ever
-    /// being done.
+    /// Compares the slices that are due. A scrape that wants a pull interrupts the current slice;
+    /// finished slices hold. After a few interruptions in a row the scrape waits for one page,
+    /// because otherwise frequent scrapes would starve the comparison.
     pub(super) async fn reconcile(&mut self) -> Result<(), Failure> {
-        let intervals = self.inner.settings.spans;
+        let intervals = self.inner.settings.intervals;
         let mut wanted = self.inner.wanted.subscribe();
-        // Nothing is asked for ahead that a scrape would drop, and the vendor has time.
+        // No page ahead: a scrape might discard it, and there is no hurry.
         self.parallel = 1;
         loop {
             let now = (self.inner.clock)();
-            let Some(known) =
-                self.book(|book| book.progress.known.filter(|_| book.progress.gap.is_none()))
-            else {
+            let Some(known) = self.state(|state| {
+                state
+                    .progress
+                    .known
+                    .filter(|_| state.progress.gap.is_none())
+            }) else {
                 return Ok(());
             };
             let known = Window {
                 from: known.from.max(now.saturating_sub(intervals.lookback)),
                 to: known.to,
             };
-            // A pull that took longer than the lookback: what it knew by its beginning has left.
+            // The pull took longer than the lookback: all it knew has expired.
             if known.from > known.to {
                 return Ok(());
             }
@@ -42,33 +44,33 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             };
             self.hints.reconcile = Some(reconcile);
             let page_rows = self.hints.list.size.rows();
-            let most = self.hints.reconcile_pages * page_rows;
-            let slice = self.book(|book| {
-                reconcile.slice(now, intervals, page_rows, most, |window| {
-                    book.ledger.count_present(window)
+            let max_rows = self.hints.reconcile_pages * page_rows;
+            let slice = self.state(|state| {
+                reconcile.slice(now, intervals, page_rows, max_rows, |window| {
+                    state.ledger.count_present(window)
                 })
             });
             let Some(slice) = slice else { return Ok(()) };
-            // Held against a drop: a slice that was too large to be read between two scrapes is
-            // tried again with half of its size.
+            // Halved in case of an interruption: the slice was too large to be read between two
+            // scrapes.
             let pages = self.hints.reconcile_pages;
             self.hints.reconcile_pages = (pages / 2).max(1);
-            self.hints.drops += 1;
-            let patient = self.hints.drops > MOST_DROPS;
+            self.hints.interruptions += 1;
+            let must_finish = self.hints.interruptions > MAX_INTERRUPTIONS;
             let scanned = tokio::select! {
                 scanned = self.scan(slice, None) => scanned,
-                _ = wanted.wait_for(|wanted| *wanted && !patient) => return Ok(()),
+                _ = wanted.wait_for(|wanted| *wanted && !must_finish) => return Ok(()),
             };
-            self.hints.drops = 0;
-            self.hints.reconcile_pages = (pages * 2).min(MOST_RECONCILE_PAGES);
+            self.hints.interruptions = 0;
+            self.hints.reconcile_pages = (pages * 2).min(MAX_RECONCILE_PAGES);
             scanned?;
             reconcile.done(slice);
             self.hints.reconcile = Some(reconcile);
             if reconcile.is_done() {
-                self.book(|book| book.progress.reconciled = Some(reconcile.began));
+                self.state(|state| state.progress.reconciled = Some(reconcile.began));
             }
             self.inner.commit().await?;
-            if patient && *wanted.borrow() {
+            if must_finish && *wanted.borrow() {
                 return Ok(());
             }
         }

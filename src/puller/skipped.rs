@@ -1,43 +1,41 @@
-//! Parts of the list that cannot be read, each stepped over and tried again later. Pure.
+//! Windows that cannot be read: skipped, and retried with backoff. Pure.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{UnixSeconds, Window};
 
-/// Seconds until a skipped window is tried again; doubles up to the longest.
+/// Seconds until the first retry; doubles up to `MAX_RETRY`.
 const FIRST_RETRY: UnixSeconds = 60;
-const LONGEST_RETRY: UnixSeconds = 3600;
-/// Windows remembered; beyond that neighbours are merged, so that a vendor cannot make this grow.
-const MOST: usize = 64;
+const MAX_RETRY: UnixSeconds = 3600;
+/// Windows remembered. Beyond that the closest neighbours are merged, which bounds the memory.
+const MAX_WINDOWS: usize = 64;
 
-/// A window that was stepped over.
+/// A window that could not be read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Upload times; both ends belong to it.
+    /// Upload times, both ends inclusive.
     pub window: Window,
-    /// When it was first stepped over.
+    /// When it was first skipped.
     pub since: UnixSeconds,
-    /// Not tried again before.
+    /// Time of the next retry.
     pub retry_at: UnixSeconds,
-    /// How often it has been tried.
+    /// How often it was tried.
     pub tries: u32,
-    /// What the vendor answered, for people.
+    /// The failure, for people.
     pub reason: String,
 }
 
-/// Seconds to wait after so many tries.
+/// Seconds until the next retry after so many tries.
 fn wait(tries: u32) -> UnixSeconds {
-    FIRST_RETRY
-        .saturating_mul(1 << tries.min(6))
-        .min(LONGEST_RETRY)
+    FIRST_RETRY.saturating_mul(1 << tries.min(6)).min(MAX_RETRY)
 }
 
-/// All skipped windows of a target: ascending, apart from each other.
+/// All skipped windows of a target: ascending and disjoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SkippedWindows(Vec<Skipped>);
 
 impl SkippedWindows {
-    /// Each of them, oldest first.
+    /// Oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Skipped> {
         self.0.iter()
     }
@@ -47,7 +45,7 @@ impl SkippedWindows {
         self.0.iter().any(|skipped| skipped.window.contains(time))
     }
 
-    /// Adds a window, or notes that it failed once more.
+    /// Adds a window, or counts another failure of it.
     pub fn add(&mut self, window: Window, now: UnixSeconds, reason: &str) {
         let mut new = Skipped {
             window,
@@ -73,7 +71,7 @@ impl SkippedWindows {
             .0
             .partition_point(|old| old.window.from < new.window.from);
         self.0.insert(at, new);
-        if self.0.len() > MOST {
+        if self.0.len() > MAX_WINDOWS {
             self.merge_closest();
         }
     }
@@ -88,23 +86,23 @@ impl SkippedWindows {
         }
     }
 
-    /// A window that is to be tried again at `now`.
+    /// A window whose retry is due at `now`.
     pub fn due(&self, now: UnixSeconds) -> Option<Window> {
-        // A retry far ahead was planned by a clock that was ahead too.
+        // A retry in the far future was scheduled by a clock that was ahead.
         let due = |skipped: &&Skipped| {
-            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * LONGEST_RETRY)
+            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * MAX_RETRY)
         };
         self.0.iter().find(due).map(|skipped| skipped.window)
     }
 
-    /// Takes out a window, to be tried again.
+    /// Removes a window, to retry it.
     pub fn remove(&mut self, window: Window) -> Option<Skipped> {
         let at = self.0.iter().position(|skipped| skipped.window == window)?;
         Some(self.0.remove(at))
     }
 
-    /// A window was tried again: what is left of it waits longer than before.
-    pub fn carry(&mut self, before: &Skipped, now: UnixSeconds) {
+    /// After a retry: what is still skipped of a window waits longer than before.
+    pub fn inherit_tries(&mut self, before: &Skipped, now: UnixSeconds) {
         for skipped in &mut self.0 {
             let inside = before.window.from.saturating_sub(1)..=before.window.to.saturating_add(1);
             if inside.contains(&skipped.window.from) && inside.contains(&skipped.window.to) {
@@ -115,14 +113,14 @@ impl SkippedWindows {
         }
     }
 
-    /// A window could not be tried.
-    pub fn put_back(&mut self, skipped: Skipped, now: UnixSeconds) {
+    /// Puts a window back whose retry failed as a whole.
+    pub fn requeue(&mut self, skipped: Skipped, now: UnixSeconds) {
         let reason = skipped.reason.clone();
         self.add(skipped.window, now, &reason);
-        self.carry(&skipped, now);
+        self.inherit_tries(&skipped, now);
     }
 
-    /// Drops what lies before a time; answers with what was dropped.
+    /// Removes the windows that end before a time, and returns them.
     pub fn expire(&mut self, before: UnixSeconds) -> Vec<Skipped> {
         let (gone, kept) = std::mem::take(&mut self.0)
             .into_iter()
@@ -156,16 +154,16 @@ impl SkippedWindows {
         parts
     }
 
-    /// A window a second wider at both ends, but not into a skipped one, unless its last second
-    /// is known not to be listed.
-    pub fn padded(&self, window: Window, is_listed: [Option<bool>; 2]) -> Window {
-        let free = |time: UnixSeconds, edge: UnixSeconds, is_listed| {
-            let blocked = is_listed != Some(false) && self.contains(time);
+    /// Widens a window by a second at both ends, but not into a skipped window, unless that bound
+    /// is known to be exclusive.
+    pub fn padded(&self, window: Window, inclusive: [Option<bool>; 2]) -> Window {
+        let free = |time: UnixSeconds, edge: UnixSeconds, inclusive| {
+            let blocked = inclusive != Some(false) && self.contains(time);
             if blocked { edge } else { time }
         };
         Window {
-            from: free(window.from.saturating_sub(1), window.from, is_listed[0]),
-            to: free(window.to.saturating_add(1), window.to, is_listed[1]),
+            from: free(window.from.saturating_sub(1), window.from, inclusive[0]),
+            to: free(window.to.saturating_add(1), window.to, inclusive[1]),
         }
     }
 }
@@ -221,7 +219,7 @@ mod tests {
         let mut skipped = SkippedWindows::default();
         for at in 0..1000 {
             skipped.add(window(at * 10, at * 10), 1, "x");
-            assert!(skipped.iter().count() <= MOST);
+            assert!(skipped.iter().count() <= MAX_WINDOWS);
         }
         assert!((0..1000).all(|at| skipped.contains(at * 10)));
         let mut skipped = SkippedWindows::default();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use crate::puller::plan::Spans;
-use crate::store::Nowhere;
+use crate::puller::plan::Intervals;
+use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
 
 /// Asks to be left alone for five minutes.
@@ -24,11 +24,10 @@ impl Upstream for Limited {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_reload_does_not_forget_what_retry_after_asked_for() {
-    let settings = Settings {
+pub(super) fn settings() -> Settings {
+    Settings {
         name: "t".into(),
-        spans: Spans {
+        intervals: Intervals {
             lookback: 3600,
             overlap: 600,
             reconcile_interval: 600,
@@ -37,14 +36,22 @@ async fn a_reload_does_not_forget_what_retry_after_asked_for() {
         min_pull_interval: Duration::ZERO,
         parallel: 1,
         max_calls: 1000,
-    };
+    }
+}
+
+pub(super) fn metrics() -> TargetMetrics {
     let build = Build {
         version: "",
         revision: "",
         rustc: "",
     };
-    let own = ExporterMetrics::new(build, 0.0).unwrap();
-    let own = own.target("t", &KnownLabels::default(), 0.0);
+    let exporter = ExporterMetrics::new(build, 0.0).unwrap();
+    exporter.target("t", &KnownLabels::default(), 0.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_does_not_forget_what_retry_after_asked_for() {
+    let (settings, own) = (settings(), metrics());
     let clock: Clock = Arc::new(|| 1_700_000_000);
     let asked = Arc::new(AtomicU32::new(0));
     let patience = Duration::from_secs(10);
@@ -53,13 +60,13 @@ async fn a_reload_does_not_forget_what_retry_after_asked_for() {
         Limited(Arc::clone(&asked)),
         Arc::clone(&clock),
         own.clone(),
-        Book::default(),
-        Arc::new(Nowhere),
+        TargetState::default(),
+        Arc::new(NullStore),
     );
     before.scrape(Instant::now() + patience).await;
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let known = before.close().await;
-    let after = Puller::go_on(settings, Limited(Arc::clone(&asked)), clock, own, known);
+    let after = Puller::resume(settings, Limited(Arc::clone(&asked)), clock, own, known);
     after.scrape(Instant::now() + patience).await;
     tokio::time::advance(Duration::from_secs(290)).await;
     after.scrape(Instant::now() + patience).await;

@@ -1,4 +1,4 @@
-//! What a puller has published.
+//! What a target has published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,30 +9,28 @@ use super::skipped::Skipped;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
 
-/// What is known of a target at one moment; all that was published by then.
+/// A snapshot of what a target has published.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// Whether the last pull that ended succeeded; none has before the first.
+    /// Whether the last pull succeeded; `None` before the first has ended.
     pub up: Option<bool>,
-    /// Once the first whole lookback is in.
+    /// `None` until the first lookback is complete.
     pub calls: Option<Arc<CallMetrics>>,
-    /// How far the list is read.
     pub progress: Progress,
-    /// Calls remembered.
+    /// Calls in the ledger.
     pub remembered: usize,
-    /// Parts of the list that could not be read and were stepped over, oldest first.
+    /// Windows that could not be read, oldest first.
     pub skipped: Vec<Skipped>,
-    /// When the last pull ended, and how long it took; none after one that broke off.
+    /// When the last pull ended and how long it took; `None` after a panic.
     pub last_pull: Option<(UnixSeconds, Duration)>,
-    /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
-    /// When and why a pull, or the comparison after it, last failed; it stays after a success.
+    /// The last failure of a pull or a comparison. It stays after a success.
     pub last_error: Option<(UnixSeconds, Failure)>,
 }
 
 impl View {
-    /// Whether the last success is so long ago that gauges of calls would show the past.
-    /// `stale_after` of 0 stands for never.
+    /// Whether the last success is so old that gauges of calls would be misleading; never with a
+    /// `stale_after` of 0.
     pub fn is_stale(&self, now: UnixSeconds, stale_after: Duration) -> bool {
         let age = |at: UnixSeconds| Duration::from_secs(now.saturating_sub(at).into());
         !stale_after.is_zero() && self.last_success.is_none_or(|at| age(at) > stale_after)

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::faults::{Answer, Trouble, befall};
+use super::faults::{Answer, Fault, pick_fault};
 use super::reply::Reply;
-use super::tokens::{LONGEST_SECONDS, USUAL_SECONDS};
-use super::{Desk, Simulator, request, wire};
+use super::tokens::{MAX_SECONDS, USUAL_SECONDS};
+use super::{Simulator, State, request, wire};
 
 /// What a request for a page or a call carries, beside its body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ impl Simulator {
         if desk.faults.down {
             return Reply::error(503, "Service Temporarily Unavailable");
         }
-        let trouble = befall(&mut desk.faults.token.troubles, &mut desk.rng);
+        let trouble = pick_fault(&mut desk.faults.token.troubles, &mut desk.rng);
         if let Some(reply) = trouble.as_ref().and_then(Reply::instead) {
             return reply;
         }
@@ -40,7 +40,7 @@ impl Simulator {
         };
         let asked = match expire.map(str::parse::<u64>) {
             None => USUAL_SECONDS,
-            Some(Ok(seconds @ 1..)) => seconds.min(LONGEST_SECONDS),
+            Some(Ok(seconds @ 1..)) => seconds.min(MAX_SECONDS),
             Some(_) => return Reply::error(400, "X-Token-Expire is not a number of seconds"),
         };
         let given = desk.minute.count(now as u64 / 60);
@@ -94,7 +94,7 @@ impl Simulator {
             {
                 return Reply::error(429, "too many requests").retry_after(1);
             }
-            let trouble = befall(&mut desk.faults.details, &mut desk.rng);
+            let trouble = pick_fault(&mut desk.faults.details, &mut desk.rng);
             if let Some(reply) = trouble.as_ref().and_then(Reply::instead) {
                 return reply;
             }
@@ -181,7 +181,7 @@ impl Simulator {
     }
 }
 
-impl Desk {
+impl State {
     fn refuse(&self, caller: Caller<'_>, now: f64) -> Option<Reply> {
         let token = caller
             .authorization
@@ -196,7 +196,7 @@ impl Desk {
     }
 }
 
-fn with_trouble(reply: Reply, trouble: Option<&Trouble>) -> Reply {
+fn with_trouble(reply: Reply, trouble: Option<&Fault>) -> Reply {
     match trouble {
         Some(trouble) => reply.troubled(trouble),
         None => reply,

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-use super::chance::{log_normal, mix};
 use super::measures::Measures;
+use super::random::{log_normal, mix};
 use super::record::{NEVER, Pass, Record, TEXT};
 use super::spec::Spec;
 use super::status::{INSPECTING, SUCCEEDED, TRANSCRIBING, WAITING, is_final};

@@ -21,7 +21,7 @@ pub struct Faults {
     /// The token endpoint.
     pub token: TokenFaults,
     /// What befalls requests for pages. The first that applies does.
-    pub details: Vec<Trouble>,
+    pub details: Vec<Fault>,
     /// How pages are cut.
     pub paging: Paging,
     /// How rows are written.
@@ -87,7 +87,7 @@ impl CodeName {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenFaults {
     /// What befalls requests for a token. The first that applies does.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<Fault>,
     /// Lifetime in seconds of each token, whatever was asked for.
     pub expires_seconds: Option<u64>,
     /// The lifetime comes as `expiresIn`, a number, instead of `Expires`, a string.
@@ -101,7 +101,7 @@ pub struct TokenFaults {
 /// One thing that befalls requests: the next few, or a share of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Trouble {
+pub struct Fault {
     /// What becomes of the answer.
     pub answer: Answer,
     /// How many requests it befalls for certain, from now on. Counts down to 0.
@@ -118,8 +118,8 @@ pub struct Trouble {
     pub delay_ms: u64,
 }
 
-impl Trouble {
-    /// Trouble for the next `count` requests.
+impl Fault {
+    /// Fault for the next `count` requests.
     pub fn next(answer: Answer, count: u32) -> Self {
         Self {
             answer,
@@ -130,7 +130,7 @@ impl Trouble {
         }
     }
 
-    /// Trouble for a share (0 to 1) of all requests.
+    /// Fault for a share (0 to 1) of all requests.
     pub fn share(answer: Answer, share: f64) -> Self {
         Self {
             answer,
@@ -245,7 +245,7 @@ impl Faults {
 }
 
 /// Which trouble befalls a request, if any; counts it.
-pub(super) fn befall(troubles: &mut [Trouble], rng: &mut fastrand::Rng) -> Option<Trouble> {
+pub(super) fn pick_fault(troubles: &mut [Fault], rng: &mut fastrand::Rng) -> Option<Fault> {
     for trouble in troubles {
         if trouble.next > 0 {
             trouble.next -= 1;

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde::Serialize;
 
-use super::chance::{log_normal, mix, normal};
+use super::random::{log_normal, mix, normal};
 use super::record::{FAST, Record, SILENT, TEXT};
 use super::spec::Spec;
 

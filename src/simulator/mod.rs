@@ -5,7 +5,7 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`spec`] | what the contact centre is like, and the scenarios that can befall it |
+//! | [`spec`] | what the contact centre is like, and the scenarios that can pick_fault it |
 //! | [`world`], [`call`], [`measures`] | all its calls and their lives: pure and seeded, the time is an argument |
 //! | [`listing`] | the list of calls, page by page |
 //! | [`truth`] | what really happened, to compare an exporter with |
@@ -19,12 +19,13 @@
 mod answer;
 pub mod args;
 pub mod call;
-mod chance;
+pub mod expected;
 pub mod faults;
 pub mod http;
 pub mod listing;
+mod malformed;
 pub mod measures;
-mod oddity;
+mod random;
 mod record;
 pub mod reply;
 mod request;
@@ -34,7 +35,6 @@ pub mod spec;
 pub mod stats;
 pub mod status;
 mod tokens;
-pub mod truth;
 mod wire;
 pub mod world;
 
@@ -44,12 +44,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 
 pub use answer::Caller;
+use expected::Expected;
 use faults::Faults;
 use reply::Reply;
 use spec::{Scenario, Spec};
 use stats::Stats;
 use tokens::{Meter, Tokens};
-use truth::Truth;
 use world::World;
 
 /// Tells the time in unix seconds.
@@ -61,11 +61,11 @@ pub struct Simulator {
     /// Apart from the rest, as a page may take a while. Locks are never held across an await, so
     /// the standard library's are right.
     world: Mutex<World>,
-    desk: Mutex<Desk>,
+    desk: Mutex<State>,
 }
 
 /// All that changes from request to request.
-struct Desk {
+struct State {
     faults: Faults,
     tokens: Tokens,
     stats: Stats,
@@ -83,11 +83,11 @@ impl fmt::Debug for Simulator {
 impl Simulator {
     /// A vendor without faults.
     pub fn new(spec: Spec, clock: Clock) -> Self {
-        let desk = Desk {
+        let desk = State {
             faults: Faults::default(),
             tokens: Tokens::default(),
             stats: Stats::default(),
-            rng: Rng::with_seed(chance::mix(spec.seed, u64::MAX)),
+            rng: Rng::with_seed(random::mix(spec.seed, u64::MAX)),
             second: Meter::default(),
             minute: Meter::default(),
         };
@@ -108,7 +108,7 @@ impl Simulator {
         lock(&self.world)
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn desk(&self) -> MutexGuard<'_, State> {
         lock(&self.desk)
     }
 
@@ -143,7 +143,7 @@ impl Simulator {
 
     /// The truth at `to` about calls uploaded from `from`, unix seconds both. By default since
     /// the start of the world, until now; never later.
-    pub fn truth(&self, from: Option<u32>, to: Option<u32>) -> Truth {
+    pub fn truth(&self, from: Option<u32>, to: Option<u32>) -> Expected {
         let now = self.now() as u32;
         let mut world = self.world();
         let from = from.unwrap_or(world.spec().start);

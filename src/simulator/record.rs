@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::chance::{log_normal, mix};
+use super::random::{log_normal, mix};
 use super::spec::{Scenario, Spec};
 use super::status::{
     INSPECTING, INSPECTION_FAILED, SUCCEEDED, TRANSCRIBING, WAITING, is_final, stage_before,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::faults::{Answer, CodeName, Trouble};
+use super::faults::{Answer, CodeName, Fault};
 
 /// The code and text that the vendor's error envelopes carry.
 const ENVELOPE: (&str, &str) = ("0300028", "query appraise call failed");
@@ -116,7 +116,7 @@ impl Reply {
     }
 
     /// The answer that a trouble puts in place of the right one, if it is of that kind.
-    pub(super) fn instead(trouble: &Trouble) -> Option<Self> {
+    pub(super) fn instead(trouble: &Fault) -> Option<Self> {
         let reply = match trouble.answer {
             Answer::Http(status) => Self {
                 retry_after_seconds: trouble.retry_after_seconds,
@@ -143,7 +143,7 @@ impl Reply {
     }
 
     /// The right answer, as a trouble lets it through.
-    pub(super) fn troubled(self, trouble: &Trouble) -> Self {
+    pub(super) fn troubled(self, trouble: &Fault) -> Self {
         let delay_ms = trouble.delay_ms;
         match trouble.answer {
             Answer::CutBody => {

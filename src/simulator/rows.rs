@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
-use super::chance::unit;
+use super::random::unit;
 use super::spec::check_share;
 
 /// Rows that are listed, identified or written in a way that troubles whoever reads them.

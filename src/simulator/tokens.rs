@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// The longest lifetime that can be asked for, seconds.
-pub(super) const LONGEST_SECONDS: u64 = 3600;
+pub(super) const MAX_SECONDS: u64 = 3600;
 /// The lifetime if none is asked for, seconds.
 pub(super) const USUAL_SECONDS: u64 = 600;
 

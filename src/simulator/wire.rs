@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::chance::unit;
 use super::faults::{Faults, WireFaults};
 use super::listing::{Group, Listing};
+use super::malformed::{odd_rows, spoil};
 use super::measures::{Channel, Millionths, Role};
-use super::oddity::{odd_rows, spoil};
+use super::random::unit;
 use super::rows::RowFaults;
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@
 use fastrand::Rng;
 
 use super::call::Call;
-use super::chance::{mix, poisson};
+use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
 use super::spec::{Scenario, Spec};

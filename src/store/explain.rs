@@ -1,13 +1,13 @@
-//! What to do about a database that cannot be opened or written to.
+//! Remedies for a database that cannot be opened or written.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use super::StoreError;
-use super::backend::NoLocks;
-use super::place::file_system;
+use super::locking::NoLocks;
+use super::path::file_system;
 
-/// What to do about a database that cannot be opened.
+/// Error with remedy for a database that cannot be opened.
 pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
     use redb::Error;
     StoreError::new(match error {
@@ -46,7 +46,7 @@ pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
     })
 }
 
-/// Why a database that was good cannot be written to, most likely.
+/// Likely cause of an error in an open database.
 pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
     use redb::Error;
     let Error::Io(error) = error else {

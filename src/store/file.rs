@@ -1,4 +1,4 @@
-//! The store on disk.
+//! A store in a redb file.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,66 +7,65 @@ use redb::{
     WriteTransaction,
 };
 
+use super::backend::{Backend, has_unused_commit};
 use super::explain::{explain, likely_cause};
-use super::medium::{Medium, has_unused_commit};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
-const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
-/// Notes: what kind of file this is.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
+/// Key in `META`: the kind of file.
 const FORMAT: &str = "format";
-/// Notes: the state.
+/// Key in `META`: the state.
 const STATE: &str = "state";
-/// Before the number of the format, so that no other redb database is taken for a ledger.
+/// Prefix of the format number, so that no other redb database is taken for a ledger.
 const MAGIC: &str = "cec_exporter ledger ";
-/// The format that this version writes, and the only one it reads.
+/// The format that this version reads and writes.
 const VERSION: u32 = 1;
 /// Bytes of a row.
 const ROW_BYTES: u64 = (size_of::<Key>() + size_of::<Value>()) as u64;
-/// Free space that is worth nothing: commits need some, because pages are copied when they change
-/// and are free again two commits later.
+/// Bytes of free space that are normal: redb copies pages that change and frees the old ones two
+/// commits later.
 const SLACK_BYTES: u64 = 256 << 10;
-/// Commits from one compaction to the next: four hours at a pull every 15 s. A file whose rows
-/// change all over needs room for copies of many pages, and would be compacted for nothing.
+/// Commits between compactions, four hours at a pull every 15 s. A file whose rows change everywhere
+/// always has many free pages, and would be compacted in vain.
 const COMMITS_BETWEEN_COMPACTIONS: u32 = 1000;
 
-/// One file, locked against every other process.
+/// A file, locked against other processes.
 pub struct FileStore {
-    medium: Medium,
+    backend: Backend,
     state: Mutex<State>,
 }
 
 struct State {
-    /// `None` after an error: the database behind it refuses everything from then on and has to be
-    /// opened again.
+    /// `None` after an error, when redb requires that the database is reopened.
     database: Option<Database>,
     /// Bytes of all rows and of the state.
     content: u64,
-    /// Commits until a compaction may be considered.
+    /// Commits until the next compaction is allowed.
     commits_left: u32,
 }
 
 impl FileStore {
-    /// Opens a store, or makes an empty one; hands its rows to `row` in their order, and answers
-    /// with its state if there is one. Blocks, and reads all of the file.
+    /// Opens or creates a store. Passes its rows to `row` in ascending order, and returns its state.
+    /// Blocks, and reads the whole file.
     ///
     /// # Errors
     ///
-    /// For a file that is in use, damaged, half-written, from a newer version or not a ledger.
+    /// If the file is in use, damaged, incomplete, from a newer version or not a ledger.
     pub fn open(
-        medium: Medium,
+        backend: Backend,
         mut row: impl FnMut(Key, Value),
     ) -> Result<(Self, Option<Vec<u8>>), StoreError> {
-        let name = medium.name();
+        let name = backend.name();
         let wrong = |error: redb::Error| explain(&name, &error);
-        let is_there = medium.exists()?;
+        let is_there = backend.exists()?;
         let mut rows = 0;
         let mut row = |key, value| {
             rows += 1;
             row(key, value);
         };
         let (database, state) = if is_there {
-            if medium
+            if backend
                 .header()
                 .is_ok_and(|header| has_unused_commit(&header))
             {
@@ -76,16 +75,16 @@ impl FileStore {
                      commit before it is used"
                 );
             }
-            let database = medium.open().map_err(|error| wrong(error.into()))?;
+            let database = backend.open().map_err(|error| wrong(error.into()))?;
             let state = read(&database, &name, &mut row)?;
             (database, state)
         } else {
-            (medium.create(lay_out).map_err(wrong)?, None)
+            (backend.create(create_schema).map_err(wrong)?, None)
         };
         let content = rows * ROW_BYTES + state.as_ref().map_or(0, Vec::len) as u64;
         Ok((
             Self {
-                medium,
+                backend,
                 state: Mutex::new(State {
                     database: Some(database),
                     content,
@@ -96,10 +95,9 @@ impl FileStore {
         ))
     }
 
-    /// Moves the content together and cuts off the rest of the file. Blocks.
+    /// Compacts the file. Blocks.
     ///
-    /// redb does it in commits of its own, of which none changes the content: a crash between any
-    /// two leaves the file whole.
+    /// redb does this in several commits, and a crash between any two leaves the content intact.
     pub fn compact_now(&self) {
         let mut state = self.lock();
         let Some(mut database) = state.database.take() else {
@@ -109,12 +107,12 @@ impl FileStore {
         match database.compact() {
             Ok(_) => {
                 state.database = Some(database);
-                let (file, after) = (self.medium.name(), self.size());
+                let (file, after) = (self.backend.name(), self.size());
                 tracing::debug!(file, before, after, "ledger compacted");
             }
-            // The next commit opens it anew, and says what is wrong if that is still so.
+            // The next commit reopens it, and reports an error that persists.
             Err(error) => {
-                tracing::warn!(file = %self.medium.name(), %error, "compacting the ledger failed");
+                tracing::warn!(file = %self.backend.name(), %error, "compacting the ledger failed");
             }
         }
     }
@@ -132,7 +130,7 @@ impl Store for FileStore {
         let mut state = self.lock();
         let opened = match state.database.take() {
             Some(open) => Ok(open),
-            None => self.medium.open().map_err(redb::Error::from),
+            None => self.backend.open().map_err(redb::Error::from),
         };
         match opened.and_then(|open| Ok((write(&open, changes)?, open))) {
             Ok((content, open)) => {
@@ -147,7 +145,7 @@ impl Store for FileStore {
                 message: format!(
                     "cannot write to {}: {}; nothing is counted that is not written, and the next \
                      pull tries again",
-                    self.medium.name(),
+                    self.backend.name(),
                     error.to_string().replace('\n', " ")
                 ),
                 likely_cause: likely_cause(&error).map(str::to_owned),
@@ -170,8 +168,8 @@ impl Store for FileStore {
     }
 
     fn size(&self) -> u64 {
-        // A file that cannot be looked at is told of by the next commit.
-        self.medium.size().unwrap_or_default()
+        // The next commit reports a file that cannot be read.
+        self.backend.size().unwrap_or_default()
     }
 
     fn close(&self) {
@@ -184,12 +182,12 @@ fn is_too_large(size: u64, content: u64) -> bool {
     size > content + content / 2 + SLACK_BYTES
 }
 
-/// Makes the tables, so that reading never has to ask whether they are there.
-fn lay_out(database: &Database) -> Result<(), redb::Error> {
+/// Creates the tables, so that reading can rely on them.
+fn create_schema(database: &Database) -> Result<(), redb::Error> {
     let transaction = begin_write(database)?;
     transaction.open_table(ROWS)?;
     transaction
-        .open_table(NOTES)?
+        .open_table(META)?
         .insert(FORMAT, format!("{MAGIC}{VERSION}").as_bytes())?;
     transaction.commit()?;
     Ok(())
@@ -203,7 +201,7 @@ fn read(
     let wrong = |error: redb::Error| explain(name, &error);
     let transaction = database.begin_read().map_err(|error| wrong(error.into()))?;
     let notes = transaction
-        .open_table(NOTES)
+        .open_table(META)
         .map_err(|error| wrong(error.into()))?;
     let format = notes.get(FORMAT).map_err(|error| wrong(error.into()))?;
     let format = format.map(|bytes| String::from_utf8_lossy(bytes.value()).into_owned());
@@ -239,16 +237,16 @@ fn read(
     Ok(state)
 }
 
-/// In two phases: pages are durable before the header names them. With one, a damaged page cannot
-/// be told from a commit that a crash cut short, and redb would open the commit before it without
-/// a word. Costs a second sync for each commit.
+/// Begins a two-phase commit: pages are durable before the header refers to them. With one phase,
+/// redb cannot tell a damaged page from an interrupted commit, and silently opens the previous
+/// commit. Costs a second sync per commit.
 fn begin_write(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     Ok(transaction)
 }
 
-/// Answers how many bytes the content has now.
+/// Returns the bytes of the content.
 fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
     let transaction = begin_write(database)?;
     let content = {
@@ -262,7 +260,7 @@ fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
         for (key, value) in &changes.rows {
             rows.insert(key, value)?;
         }
-        let mut notes = transaction.open_table(NOTES)?;
+        let mut notes = transaction.open_table(META)?;
         if !changes.state.is_empty() {
             notes.insert(STATE, changes.state.as_slice())?;
         }

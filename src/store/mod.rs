@@ -1,34 +1,34 @@
-//! What must survive the process: one file per target, one transaction per commit.
+//! Durable storage: one file per target, one transaction per commit.
 //!
-//! It knows bytes and no calls: rows of a fixed width by key, and one state beside them. A file is
-//! never replaced by a fresh one: what cannot be read is an error that says what to do.
+//! Stores rows of fixed width by key, and one state beside them, without knowing what they mean. A
+//! file that cannot be read is an error that says what to do, and is never replaced.
 
 mod backend;
 mod explain;
 mod file;
-mod medium;
-mod place;
+mod locking;
+mod path;
 
 use std::fmt;
 
+pub use backend::{Backend, file_name};
 pub use file::FileStore;
-pub use medium::{Medium, file_name};
 
-/// Orders the rows: the first four bytes are a time, big-endian.
+/// Key of a row. The first four bytes are a time, big-endian.
 pub type Key = [u8; 20];
-/// A row.
+/// Value of a row.
 pub type Value = [u8; 8];
 
-/// What one commit changes, all or nothing.
+/// Changes of one commit, applied atomically.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
-    /// Rows to be taken out, before the others are put in.
+    /// Rows to remove, before `rows` are written.
     pub removed: Vec<Key>,
-    /// Rows to be added or put in the place of older ones.
+    /// Rows to add or replace.
     pub rows: Vec<(Key, Value)>,
-    /// Rows whose keys are smaller are dropped.
+    /// Rows with smaller keys are removed.
     pub drop_below: Key,
-    /// Takes the place of the older state; empty: the older one stays.
+    /// The new state; empty to keep the old one.
     pub state: Vec<u8>,
 }
 
@@ -42,34 +42,34 @@ impl Changes {
     }
 }
 
-/// Where changes are kept.
+/// Storage of one target.
 pub trait Store: Send + Sync + 'static {
-    /// Makes the changes durable before it returns. Blocks.
+    /// Returns once the changes are durable. Blocks.
     ///
     /// # Errors
     ///
-    /// Nothing has changed then, or everything has and the same changes may be made again. The
-    /// next commit tries anew, so a disk that was full needs no restart.
+    /// Either nothing or everything was written, and the same changes may be committed again. The
+    /// next commit reopens the file, so that a full disk needs no restart.
     fn commit(&self, changes: &Changes) -> Result<(), StoreError>;
 
-    /// Gives back the space that the content no longer needs, if there is much of it; to be called
-    /// when nobody waits for a commit. Blocks.
+    /// Compacts the file if it is much larger than its content. Call it while no commit is waiting.
+    /// Blocks.
     fn compact(&self) {}
 
-    /// Bytes taken on disk. Waits for no commit.
+    /// Bytes on disk. Does not wait for a commit.
     fn size(&self) -> u64 {
         0
     }
 
-    /// Lets go of the file, for others to open it, however many still hold the store. Blocks.
+    /// Closes the file, so that another store can open it. Blocks.
     fn close(&self) {}
 }
 
-/// Keeps nothing: counters start over with the process.
+/// Stores nothing: counters start over with the process.
 #[derive(Clone, Copy, Debug)]
-pub struct Nowhere;
+pub struct NullStore;
 
-impl Store for Nowhere {
+impl Store for NullStore {
     fn commit(&self, _: &Changes) -> Result<(), StoreError> {
         Ok(())
     }
@@ -93,13 +93,12 @@ impl Store for Box<dyn Store> {
     }
 }
 
-/// Why a file cannot be used. `Display` tells both what happened and the likely cause, on one
-/// line.
+/// Why a file cannot be used. `Display` gives message and likely cause on one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoreError {
-    /// One line that names the file and says what happened, and, at the start, what to do.
+    /// Names the file and what happened and, at startup, what to do.
     pub message: String,
-    /// One line: why that is most likely; `None` where it cannot be told or was told already.
+    /// `None` if unknown, or part of the message.
     pub likely_cause: Option<String>,
 }
 
@@ -112,7 +111,7 @@ impl StoreError {
         }
     }
 
-    /// A file whose content cannot be what was written.
+    /// A file with invalid content.
     pub fn damaged(name: &str, how: &str) -> Self {
         Self::new(format!(
             "{name} is damaged or not a ledger of cec_exporter ({how}): put a backup in its \

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settings::{BuildError, ClientSettings, ProxySettings};
-use super::trust::Trust;
+use super::tls::Trust;
 
 /// Below the minute after which load balancers drop idle connections, so that this side does.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::quote::Secrets;
+use super::redact::Secrets;
 use super::settings::ClientSettings;
 
 /// How long reading it anew may take: it may be on a file system that hangs.
-const LONGEST_READ: Duration = Duration::from_secs(5);
+const MAX_READ: Duration = Duration::from_secs(5);
 
 /// The secret in use.
 pub(super) struct CurrentSecret(Mutex<Credentials>);
@@ -42,7 +42,7 @@ impl CurrentSecret {
         };
         // On a thread of its own: it blocks.
         let reading = tokio::task::spawn_blocking(move || source());
-        let app_secret = match timeout(LONGEST_READ, reading).await {
+        let app_secret = match timeout(MAX_READ, reading).await {
             Ok(Ok(Ok(secret))) if secret != refused => secret,
             Ok(Ok(Ok(_))) => return false,
             Ok(Ok(Err(reason))) => {

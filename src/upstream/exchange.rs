@@ -7,28 +7,28 @@ use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::decode::{DecodeError, Decoder};
-use super::failure::{Failure, Subject, Told};
+use super::diagnose::{self, ConfigKeys, root};
+use super::failure::{Diagnosis, Failure, RequestContext};
 use super::retry::{Outcome, parse_retry_after};
-use super::unreachable::{self, Blame, root};
 use super::{Api, Report, Reporter};
 
 /// How much of the body of a failure, or of a token, is read.
 pub(super) const SMALL_BODY: usize = 64 << 10;
 
 /// What every request of a client has in common.
-pub(super) struct Line<'a> {
+pub(super) struct Exchange<'a> {
     pub(super) client: &'a reqwest::Client,
     /// From the start of the connection to the last byte.
     pub(super) timeout: Duration,
     pub(super) report: &'a Reporter,
 }
 
-impl Line<'_> {
+impl Exchange<'_> {
     /// Sends a request; gives the status and the whole body of an answer that is a success.
     pub(super) async fn exchange(
         &self,
         request: Request,
-        subject: Subject<'_>,
+        subject: RequestContext<'_>,
         longest_body: usize,
     ) -> Result<(u16, Vec<u8>), Failure> {
         let deadline = Instant::now() + self.timeout;
@@ -76,25 +76,25 @@ impl Line<'_> {
             }
         };
         let told = match unread {
-            Unread::Decode(DecodeError::TooLarge) => Told::new(
+            Unread::Decode(DecodeError::TooLarge) => Diagnosis::new(
                 format!("its answer is larger than {} KiB", longest_body >> 10),
                 format!(
                     "it is not the vendor's service; or else {}",
                     smaller(subject)
                 ),
             ),
-            Unread::Decode(DecodeError::Unknown(coding)) => Told::new(
+            Unread::Decode(DecodeError::Unknown(coding)) => Diagnosis::new(
                 format!(
                     "its answer is compressed in an unknown way (Content-Encoding: {})",
                     subject.redact(&coding)
                 ),
                 "a proxy or gateway on the way compresses what it was not asked to",
             ),
-            Unread::Decode(DecodeError::Broken) => Told::new(
+            Unread::Decode(DecodeError::Broken) => Diagnosis::new(
                 format!("its compressed answer of {received} bytes cannot be decompressed"),
                 "it was cut or replaced on the way",
             ),
-            Unread::Broken(error) => Told::new(
+            Unread::Broken(error) => Diagnosis::new(
                 format!(
                     "the answer broke off after {received} bytes ({})",
                     subject.redact(&root(&error).to_string())
@@ -105,8 +105,8 @@ impl Line<'_> {
         Err(subject.failure(Outcome::Body, told))
     }
 
-    fn timed_out(&self, subject: Subject<'_>, what: &str) -> Failure {
-        let told = Told::new(
+    fn timed_out(&self, subject: RequestContext<'_>, what: &str) -> Failure {
+        let told = Diagnosis::new(
             format!("{what} within {:?}", self.timeout),
             format!(
                 "the vendor is slow, or something on the way drops packets; raise \
@@ -117,8 +117,8 @@ impl Line<'_> {
         subject.failure(Outcome::Timeout, told)
     }
 
-    fn not_connected(&self, subject: Subject<'_>) -> Failure {
-        let told = unreachable::silent(
+    fn not_connected(&self, subject: RequestContext<'_>) -> Failure {
+        let told = diagnose::silent(
             &format!(
                 "no connection came in time (request_timeout is {:?})",
                 self.timeout
@@ -130,15 +130,15 @@ impl Line<'_> {
 }
 
 /// Whose address can be to blame where no answer came.
-fn blame(subject: Subject<'_>) -> Blame {
+fn blame(subject: RequestContext<'_>) -> ConfigKeys {
     let own = subject.endpoint_key();
     let Some(proxy) = subject.proxy() else {
-        return Blame {
+        return ConfigKeys {
             peer: own,
             certificate: own,
         };
     };
-    Blame {
+    ConfigKeys {
         peer: proxy.key,
         // The proxy shows a certificate as well; which one it was is not told.
         certificate: match (proxy.url.scheme(), proxy.key) {
@@ -150,11 +150,11 @@ fn blame(subject: Subject<'_>) -> Blame {
 }
 
 /// Why no status came.
-fn no_answer(error: &reqwest::Error, subject: Subject<'_>) -> Told {
+fn no_answer(error: &reqwest::Error, subject: RequestContext<'_>) -> Diagnosis {
     let quote = |text: &str| subject.redact(text);
     let not_http = || subject.not_http();
     let connecting = error.is_connect();
-    let mut told = unreachable::explain(error, connecting, blame(subject), &quote, not_http);
+    let mut told = diagnose::explain(error, connecting, blame(subject), &quote, not_http);
     let is_closed = told.what.starts_with("the connection broke");
     if let Some(cause) = told.cause.as_mut()
         && is_closed
@@ -169,7 +169,7 @@ fn no_answer(error: &reqwest::Error, subject: Subject<'_>) -> Told {
 }
 
 /// What may make an answer come sooner and smaller.
-fn smaller(subject: Subject<'_>) -> String {
+fn smaller(subject: RequestContext<'_>) -> String {
     match subject.api {
         Api::Token => format!("check {}", subject.endpoint_key()),
         Api::Details => "lower page_size".to_owned(),

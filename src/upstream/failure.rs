@@ -7,14 +7,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::cause::{Answered, speaks_tls};
-use super::quote::{Secrets, cut};
+use super::redact::{Secrets, cut};
+use super::response::{Envelope, ErrorInside, Unreadable};
 use super::retry::Outcome;
 use super::settings::{ClientSettings, ProxySettings, host, place};
-use super::wire::{Envelope, ErrorInside, Unreadable};
 use super::{Api, Error, ErrorKind};
 
 /// Characters of a message; it has to fit a log line and a status page.
-const LONGEST_MESSAGE: usize = 300;
+const MAX_MESSAGE: usize = 300;
 
 /// A failed request.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Failure {
 
 /// A request as messages name it.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) api: Api,
     pub(super) url: &'a Url,
     /// Of the list, from 1.
@@ -39,12 +39,12 @@ pub(super) struct Subject<'a> {
 }
 
 /// What came, fit to be shown, and why that is so most likely.
-pub(super) struct Told {
+pub(super) struct Diagnosis {
     pub(super) what: String,
     pub(super) cause: Option<String>,
 }
 
-impl Told {
+impl Diagnosis {
     pub(super) fn new(what: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -53,8 +53,8 @@ impl Told {
     }
 }
 
-impl Subject<'_> {
-    pub(super) fn failure(&self, outcome: Outcome, told: Told) -> Failure {
+impl RequestContext<'_> {
+    pub(super) fn failure(&self, outcome: Outcome, told: Diagnosis) -> Failure {
         let page = self
             .page
             .map(|page| format!(" (page {page})"))
@@ -62,7 +62,7 @@ impl Subject<'_> {
         let message = format!("POST {}{page}: {}", place(self.url), told.what);
         let error = Error {
             kind: self.kind(outcome),
-            message: cut(&message, LONGEST_MESSAGE),
+            message: cut(&message, MAX_MESSAGE),
             likely_cause: told.cause,
             retry_after: None,
         };
@@ -84,7 +84,7 @@ impl Subject<'_> {
             },
             false => error_inside(body),
         };
-        let mut told = Told {
+        let mut told = Diagnosis {
             what: format!("answered {status}"),
             cause: self.answered(status.as_u16(), body, &said).cause(),
         };
@@ -138,10 +138,10 @@ impl Subject<'_> {
                     }
                 };
                 let cause = self.answered(200, body, error).cause_inside();
-                self.failure(Outcome::Envelope, Told::new(what, cause))
+                self.failure(Outcome::Envelope, Diagnosis::new(what, cause))
             }
             Unreadable::Body(_) if is_html(body) => {
-                let told = Told::new(
+                let told = Diagnosis::new(
                     "answered with an HTML page instead of JSON",
                     format!(
                         "{key} leads to a site for people, or something on the way, such as a \
@@ -161,19 +161,19 @@ impl Subject<'_> {
                     ),
                 };
                 let what = format!("its answer of {} bytes cannot be read: {text}", body.len());
-                self.failure(Outcome::Body, Told::new(what, cause))
+                self.failure(Outcome::Body, Diagnosis::new(what, cause))
             }
         }
     }
 
     /// What came is no HTTP.
-    pub(super) fn not_http(&self) -> Told {
+    pub(super) fn not_http(&self) -> Diagnosis {
         let key = self.endpoint_key();
         let cause = match self.url.scheme() {
             "http" => format!("{}; else host or port is wrong", speaks_tls(key)),
             _ => format!("another service than the vendor's answers there; check port of {key}"),
         };
-        Told::new("what answers there does not speak HTTP", cause)
+        Diagnosis::new("what answers there does not speak HTTP", cause)
     }
 
     fn answered<'b>(&self, status: u16, body: &[u8], said: &'b ErrorInside) -> Answered<'b> {

@@ -15,26 +15,26 @@ use url::Url;
 pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSource};
 
 use super::credentials::{Credentials, CurrentSecret};
-use super::exchange::{Line, SMALL_BODY};
-use super::failure::{Failure, Subject};
-use super::grant::{Grant, parse_grant};
-use super::pace::Pace;
+use super::exchange::{Exchange, SMALL_BODY};
+use super::failure::{Failure, RequestContext};
+use super::rate_limit::RateLimiter;
 use super::request::{check_address, details_headers, token_headers};
+use super::response::{PageRules, Reading, Unreadable};
 use super::retry::{self, Budgets, Outcome, Retry};
+use super::tls::Trust;
 use super::token::{Need, Token, TokenCache, renewed_ahead};
-use super::trust::Trust;
-use super::wire::{PageRules, Reading, Unreadable};
+use super::token_response::{TokenResponse, parse_token_response};
 use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
 /// Bytes of a page: some 800 make a row, and groups may hold several.
 const BYTES_A_ROW: usize = 16 << 10;
-const SHORTEST_PAGE: usize = 1 << 20;
-const LONGEST_PAGE: usize = 64 << 20;
+const MIN_PAGE: usize = 1 << 20;
+const MAX_PAGE: usize = 64 << 20;
 /// Rows of a page for each that was asked for, since `limit` may count groups; and for small pages.
 const ROWS_A_ROW: usize = 20;
-const FEWEST_ROWS: usize = 1000;
+const MIN_ROWS: usize = 1000;
 
 /// A client of one deployment, for any number of tasks at once.
 pub struct HttpClient {
@@ -48,7 +48,7 @@ pub struct HttpClient {
     tokens: TokenCache,
     /// One permit for each request that may be under way.
     slots: Semaphore,
-    pace: Mutex<Pace>,
+    pace: Mutex<RateLimiter>,
     budgets: Mutex<Budgets>,
     /// The vendor's wish to be left alone: until when, and the failure that came with it.
     hold: Mutex<Option<(Instant, Error)>>,
@@ -97,7 +97,7 @@ impl HttpClient {
             credentials: CurrentSecret::new(&settings),
             tokens: TokenCache::default(),
             slots: Semaphore::new(permits),
-            pace: Mutex::new(Pace::new(settings.max_requests_per_second)),
+            pace: Mutex::new(RateLimiter::new(settings.max_requests_per_second)),
             budgets: Mutex::default(),
             hold: Mutex::default(),
             example: Mutex::default(),
@@ -142,7 +142,7 @@ impl HttpClient {
             .insert(AUTHORIZATION, token.header.clone());
         *request.body_mut() = Some(body.to_string().into());
         let secrets = self.credentials.get().secrets;
-        let subject = Subject {
+        let subject = RequestContext {
             api: Api::Details,
             url: &self.details_url,
             page: Some(wanted.page),
@@ -168,7 +168,7 @@ impl HttpClient {
         self.tokens.get(|need| self.fetch_token(need)).await
     }
 
-    async fn fetch_token(&self, need: Need) -> Result<Grant, Error> {
+    async fn fetch_token(&self, need: Need) -> Result<TokenResponse, Error> {
         let url = &self.settings.token_endpoint;
         let mut made = match need {
             Need::Now => 0,
@@ -181,7 +181,7 @@ impl HttpClient {
                 app_secret,
                 secrets,
             } = self.credentials.get();
-            let subject = Subject {
+            let subject = RequestContext {
                 api: Api::Token,
                 url,
                 page: None,
@@ -194,7 +194,7 @@ impl HttpClient {
             *request.headers_mut() = self.token_headers.clone();
             *request.body_mut() = Some(body.to_string().into());
             match self
-                .request(request, subject, SMALL_BODY, parse_grant)
+                .request(request, subject, SMALL_BODY, parse_token_response)
                 .await
             {
                 Ok(grant) => {
@@ -219,13 +219,13 @@ impl HttpClient {
     async fn request<T>(
         &self,
         request: Request,
-        subject: Subject<'_>,
+        subject: RequestContext<'_>,
         longest_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<T, Failure> {
         let turn = lock(&self.pace).next(Instant::now().into_std());
         sleep_until(turn.into()).await;
-        let line = Line {
+        let line = Exchange {
             client: &self.client,
             timeout: self.settings.request_timeout,
             report: &self.report,
@@ -287,7 +287,7 @@ impl HttpClient {
             return Ok(());
         };
         let left = until.saturating_duration_since(Instant::now());
-        if left > retry::LONGEST_WAIT {
+        if left > retry::MAX_WAIT {
             return Err(Error {
                 retry_after: Some(left),
                 ..error
@@ -360,12 +360,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn longest_page(limit: u32) -> usize {
     (limit as usize)
         .saturating_mul(BYTES_A_ROW)
-        .clamp(SHORTEST_PAGE, LONGEST_PAGE)
+        .clamp(MIN_PAGE, MAX_PAGE)
 }
 
 /// Rows of a page with this limit at most.
 fn most_rows(limit: u32) -> usize {
     (limit as usize)
         .saturating_mul(ROWS_A_ROW)
-        .saturating_add(FEWEST_ROWS)
+        .saturating_add(MIN_ROWS)
 }

@@ -4,28 +4,28 @@
 //! become records in [`wire`], apart from any socket; pages of a window come from [`pages`];
 //! whether and when to try again is decided by [`retry`], how soon by [`pace`], both pure.
 
-pub mod grant;
 pub mod http;
-pub mod pace;
 pub mod page_size;
 pub mod pages;
+pub mod probe;
+pub mod rate_limit;
+pub mod response;
 pub mod retry;
+pub mod tls;
 pub mod token;
-pub mod trust;
-pub mod way;
-pub mod wire;
+pub mod token_response;
 
 mod cause;
 mod connection;
 mod credentials;
 mod decode;
+mod diagnose;
 mod exchange;
 mod failure;
 mod pinned;
-mod quote;
+mod redact;
 mod request;
 mod settings;
-mod unreachable;
 
 use std::fmt;
 use std::future::Future;

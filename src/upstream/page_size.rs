@@ -6,10 +6,10 @@
 use super::{ErrorKind, Page};
 
 /// A smaller limit than this is no longer worth a try.
-pub const SMALLEST_LIMIT: u32 = 10;
+pub const MIN_LIMIT: u32 = 10;
 /// Lists read at a reduced limit before twice as much is tried; doubles each time it is refused.
 const FIRST_PATIENCE: u32 = 8;
-const LONGEST_PATIENCE: u32 = 512;
+const MAX_PATIENCE: u32 = 512;
 
 /// The limit in use, and what the pages of this vendor have shown of it.
 #[derive(Debug)]
@@ -91,19 +91,19 @@ impl PageSize {
         if limit > self.current {
             // A step up that failed, for whatever reason.
             self.accepted = 0;
-            self.patience = (self.patience.max(FIRST_PATIENCE) * 2).min(LONGEST_PATIENCE);
+            self.patience = (self.patience.max(FIRST_PATIENCE) * 2).min(MAX_PATIENCE);
             return Some(self.current);
         }
         if !may_be_the_limit {
             return None;
         }
-        if limit <= SMALLEST_LIMIT {
+        if limit <= MIN_LIMIT {
             self.innocent = true;
             return None;
         }
         // The window was refused at every limit, and this one may be refused for its limit too.
         let smaller = if self.innocent { 0 } else { limit / 2 };
-        Some(smaller.max(SMALLEST_LIMIT))
+        Some(smaller.max(MIN_LIMIT))
     }
 
     /// Whether a page may have another behind it.

@@ -19,7 +19,7 @@ const STALE_PAGES: u32 = 3;
 /// Fewer full pages than this before an empty one are no sign of a cap on the depth of paging.
 const DEEP_PAGES: u32 = 10;
 /// Calls that are known to be listed more than once.
-const MOST_REPEATED: usize = 10_000;
+const MAX_REPEATED: usize = 10_000;
 
 /// What earlier lists of a target have shown, so that a difference is looked into once.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl ListHints {
         if let Some(total) = pass.total.filter(|_| pass.pages > 0) {
             self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
         }
-        if self.repeated.len() + pass.repeated.len() > MOST_REPEATED {
+        if self.repeated.len() + pass.repeated.len() > MAX_REPEATED {
             self.repeated.clear();
         }
         self.repeated.extend(&pass.repeated);

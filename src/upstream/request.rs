@@ -3,8 +3,8 @@
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::grant::USUAL_LIFETIME;
 use super::settings::{BuildError, ClientSettings};
+use super::token_response::USUAL_LIFETIME;
 
 /// Whether requests can be sent to an address.
 pub(super) fn check_address(key: &'static str, url: &Url) -> Result<(), BuildError> {

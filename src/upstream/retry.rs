@@ -71,12 +71,12 @@ pub enum Retry {
 /// Times that a request is tried again. Pulls repeat anyway, so more would only add load.
 pub const MAX_RETRIES: u32 = 2;
 /// The longest `Retry-After` that is waited for here; longer ones are the puller's to plan with.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The longest `Retry-After` that is believed.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// What a 429 without `Retry-After` is taken to ask for: the rate limits seen count by the second.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
@@ -96,12 +96,12 @@ pub fn decide(
         Outcome::Status(429) => retry_after.unwrap_or(RATE_LIMIT_WAIT),
         _ => retry_after.unwrap_or_default(),
     };
-    if !outcome.may_pass() || made >= MAX_RETRIES || !budget_left || asked_for > LONGEST_WAIT {
+    if !outcome.may_pass() || made >= MAX_RETRIES || !budget_left || asked_for > MAX_WAIT {
         return Retry::No;
     }
     let backoff = FIRST_BACKOFF
         .saturating_mul(4_u32.saturating_pow(made))
-        .min(LONGEST_BACKOFF);
+        .min(MAX_BACKOFF);
     let share = if jitter.is_nan() {
         1.0
     } else {
@@ -177,7 +177,7 @@ impl Budgets {
 
 /// The time that a `Retry-After` header asks for: seconds, or an HTTP date seen from `now`.
 ///
-/// `None` if it is neither; at most [`LONGEST_RETRY_AFTER`]; a date that is past asks for nothing.
+/// `None` if it is neither; at most [`MAX_RETRY_AFTER`]; a date that is past asks for nothing.
 pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let asked_for = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -187,7 +187,7 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
         let at = httpdate::parse_http_date(value).ok()?;
         at.duration_since(now).unwrap_or_default()
     };
-    Some(asked_for.min(LONGEST_RETRY_AFTER))
+    Some(asked_for.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Api;
-use super::quote::{Secrets, proxy_secrets};
+use super::redact::{Secrets, proxy_secrets};
 
 /// Where the vendor's usual token service is, below the endpoint.
 const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::grant::Grant;
+use super::token_response::TokenResponse;
 use super::{Error, ErrorKind};
 
 const RENEW_AHEAD: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ pub struct Token {
 }
 
 impl Token {
-    fn new(grant: Grant, now: Instant) -> Option<Self> {
+    fn new(grant: TokenResponse, now: Instant) -> Option<Self> {
         let mut header = HeaderValue::try_from(format!("Bearer {}", grant.token)).ok()?;
         header.set_sensitive(true);
         Some(Self {
@@ -102,7 +102,7 @@ impl TokenCache {
     pub async fn get<F, G>(&self, fetch: F) -> Result<Token, Error>
     where
         F: FnOnce(Need) -> G,
-        G: Future<Output = Result<Grant, Error>>,
+        G: Future<Output = Result<TokenResponse, Error>>,
     {
         let old = self.good_token();
         let guard = match &old {
@@ -146,7 +146,11 @@ impl TokenCache {
         }
     }
 
-    fn keep(&self, fetched: Result<Grant, Error>, old: Option<Token>) -> Result<Token, Error> {
+    fn keep(
+        &self,
+        fetched: Result<TokenResponse, Error>,
+        old: Option<Token>,
+    ) -> Result<Token, Error> {
         let now = Instant::now();
         let mut state = self.state();
         let error = match fetched.map(|grant| Token::new(grant, now)) {
@@ -157,7 +161,7 @@ impl TokenCache {
                 };
                 return Ok(token);
             }
-            // `parse_grant` lets none of these through.
+            // `parse_token_response` lets none of these through.
             Ok(None) => Error {
                 kind: ErrorKind::Body,
                 message: "the token cannot be sent in a header".into(),
@@ -213,12 +217,12 @@ mod tests {
     }
 
     impl Service {
-        async fn answer(&self) -> Result<Grant, Error> {
+        async fn answer(&self) -> Result<TokenResponse, Error> {
             let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::time::sleep(Duration::from_millis(50)).await;
             match self.failing.lock().unwrap().clone() {
                 Some(error) => Err(error),
-                None => Ok(Grant {
+                None => Ok(TokenResponse {
                     token: format!("token-{number}"),
                     lifetime: Duration::from_secs(600),
                 }),

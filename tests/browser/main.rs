@@ -12,7 +12,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use cec_exporter::simulator::faults::{Answer as Fault, Trouble};
+use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
 use chromium::Browser;
 use serde_json::json;
@@ -66,7 +66,7 @@ impl Three {
             samples.has_calls("sales").then_some(())
         });
         down.set_faults(|faults| {
-            faults.details = vec![Trouble::share(Fault::Http(403), 1.0)];
+            faults.details = vec![Fault::share(Answer::Http(403), 1.0)];
         });
         eventually("all three states", || {
             exporter.scrape_within(2);

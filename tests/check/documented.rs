@@ -77,8 +77,8 @@ fn the_examples_of_a_check_are_what_it_prints() {
     );
 
     vendor.set_faults(|faults| {
-        use cec_exporter::simulator::faults::{Answer, Trouble};
-        faults.token.troubles = vec![Trouble::share(Answer::Http(401), 1.0)];
+        use cec_exporter::simulator::faults::{Answer, Fault};
+        faults.token.troubles = vec![Fault::share(Answer::Http(401), 1.0)];
     });
     let closed = format!("http://127.0.0.1:{}", closed_port());
     let checked = check(
@@ -127,7 +127,7 @@ fn the_fields_for_scripts_are_those_of_the_table() {
     let warnings = json["warnings"].to_string();
     for part in [
         "cec_exporter.yml holds a secret",
-        "the variable CEC_USER_ID is set and not used",
+        "the variable CEC_USER_ID is set but not used",
     ] {
         assert!(warnings.contains(part), "{warnings}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cec_exporter::simulator::faults::{Answer, Faults, Trouble};
+use cec_exporter::simulator::faults::{Answer, Fault, Faults};
 use tokio::task::block_in_place;
 
 use crate::checked::check_json;
@@ -12,11 +12,11 @@ use crate::support::simulated::{SimulatedVendor, settled};
 
 const TOKEN: &str = include_str!("../fixtures/token-response.json");
 
-fn always(answer: Answer) -> Trouble {
-    Trouble {
+fn always(answer: Answer) -> Fault {
+    Fault {
         // Longer than the client waits by itself.
         retry_after_seconds: Some(6),
-        ..Trouble::share(answer, 1.0)
+        ..Fault::share(answer, 1.0)
     }
 }
 
@@ -172,7 +172,7 @@ async fn a_page_for_people() {
 fn a_page_size_that_is_refused_and_a_retry_that_helped_are_remarked_on() {
     let vendor = SimulatedVendor::frozen(settled(40)).with_faults(|faults| {
         faults.paging.refuse_above = Some(60);
-        faults.token.troubles = vec![Trouble::next(Answer::Http(503), 1)];
+        faults.token.troubles = vec![Fault::next(Answer::Http(503), 1)];
     });
     let checked = check_json(&[target("a", &vendor.endpoint, "")]);
     assert_eq!(checked.code, Some(0), "{checked:?}");

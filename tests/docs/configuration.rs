@@ -54,7 +54,7 @@ fn the_example_of_a_configuration_has_every_key_with_its_default() {
 
         // The program's own list of keys is in its message about one that it does not know.
         let message = load(&directory, "targets: [{nonsense: 1}]").unwrap_err();
-        let (_, known) = message.split_once("the keys of a target are ").unwrap();
+        let (_, known) = message.split_once("the keys here are ").unwrap();
         let known: BTreeSet<&str> = known.split(", ").collect();
         let told: BTreeSet<&str> = keys.iter().map(|row| code_in(row[0]).unwrap()).collect();
         assert_eq!(told, known, "{}", page.file);

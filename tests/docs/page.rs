@@ -28,8 +28,9 @@ const CHINESE: Language = Language {
 };
 
 /// Pages that exist in both languages.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README",
+    "docs/backfill",
     "docs/cli",
     "docs/configuration",
     "docs/costs",

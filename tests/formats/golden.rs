@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Own, Shown, Spelling, render};
+use cec_exporter::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, Shown, Spelling, render,
+};
 use cec_exporter::metrics::histogram::Source;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
-    CallId, CallType, Event, ManualKind, Measure, Measures, Place, Processing, Role, Speech, Status,
+    CallId, CallType, Event, ManualKind, Measure, Measures, Position, Processing, Role, Speech,
+    Status,
 };
 
 use crate::schema::{Samples, decode, describe, samples};
@@ -76,8 +79,8 @@ fn calls() -> CallMetrics {
         (
             Event::Moved {
                 call_type: voice,
-                from: Place::In(waiting),
-                to: Place::Missing,
+                from: Position::In(waiting),
+                to: Position::Missing,
             },
             None,
         ),
@@ -128,7 +131,7 @@ fn exposition(format: Format) -> Vec<u8> {
         },
         &[Shown::all(TARGET, &calls())],
         &own(),
-        Own::Only(TARGET),
+        ExporterSeries::Only(TARGET),
     )
 }
 

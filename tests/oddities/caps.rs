@@ -1,33 +1,33 @@
 //! Limits that the vendor has and does not document.
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, Oddity, add, even};
+use crate::listed::{Call, List, Malformed, add, even};
 
-fn deep(deep_is_empty: bool) -> Oddity {
-    Oddity {
+fn deep(deep_is_empty: bool) -> Malformed {
+    Malformed {
         deepest: Some(1000),
         deep_is_empty,
-        ..Oddity::default()
+        ..Malformed::default()
     }
 }
 
-fn wide(seconds: u32) -> Oddity {
-    Oddity {
+fn wide(seconds: u32) -> Malformed {
+    Malformed {
         widest: Some(seconds),
-        ..Oddity::default()
+        ..Malformed::default()
     }
 }
 
-fn bench(oddity: Oddity, calls: Vec<Call>, spans: Spans) -> Bench {
+fn bench(oddity: Malformed, calls: Vec<Call>, intervals: Intervals) -> Bench {
     let list = List {
         calls,
         oddity,
         ..List::default()
     };
-    Bench::new(settings(spans, 100), list)
+    Bench::new(settings(intervals, 100), list)
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_cap_on_the_width_of_a_window_is_kept() {
     const DAY: u32 = 86_400;
     for (widest, lookback) in [(DAY, DAY), (30 * DAY, 30 * DAY), (3600, DAY), (600, 14_400)] {
         for oldest_first in [false, true] {
-            let spans = Spans {
+            let intervals = Intervals {
                 lookback,
                 reconcile_interval: 3600,
                 ..SPANS
@@ -85,7 +85,7 @@ async fn a_cap_on_the_width_of_a_window_is_kept() {
             // Pending calls far apart: looked for in windows that are no wider either.
             calls[50].status = Call::waiting(0, 0).status;
             calls[1900].status = Call::waiting(0, 0).status;
-            let bench = bench(wide(widest), calls, spans);
+            let bench = bench(wide(widest), calls, intervals);
             bench.vendor.with(|list| list.oldest_first = oldest_first);
             bench.pulls(10).await;
             bench.assert_up();

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, settings};
 use crate::listed::{Call, List, add, even};
 
 const HOUR: i64 = 3600;
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 14_400,
     overlap: 600,
     reconcile_interval: 1200,

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cec_exporter::model::Window;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use tokio::time::Instant;
 
 use crate::bench::{Bench, SPANS, settings};
 use crate::listed::{BASE, Call, List, add, even};
 
-fn bench(calls: Vec<Call>, spans: Spans) -> Bench {
+fn bench(calls: Vec<Call>, intervals: Intervals) -> Bench {
     let list = List {
         calls,
         ..List::default()
     };
-    Bench::new(settings(spans, 100), list)
+    Bench::new(settings(intervals, 100), list)
 }
 
 /// Pulls within which a row that appears within the overlap is counted: half of the overlap, and
@@ -71,7 +71,7 @@ async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_window_that_changes_between_its_pages_is_read_again() {
     for oldest_first in [false, true] {
-        let spans = Spans {
+        let intervals = Intervals {
             reconcile_interval: 1200,
             ..SPANS
         };
@@ -80,7 +80,7 @@ async fn a_window_that_changes_between_its_pages_is_read_again() {
         for call in &mut calls {
             call.at -= 7200;
         }
-        let bench = bench(calls, spans);
+        let bench = bench(calls, intervals);
         let mut is_changed = false;
         bench.vendor.with(|list| {
             list.oldest_first = oldest_first;
@@ -120,12 +120,12 @@ fn slip(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) 
 #[tokio::test(start_paused = true)]
 async fn only_what_is_gone_is_missing_however_the_list_moves() {
     for oldest_first in [false, true] {
-        let spans = Spans {
+        let intervals = Intervals {
             lookback: 14_400,
             reconcile_interval: 300,
             ..SPANS
         };
-        let bench = bench(even(400, 8000), spans);
+        let bench = bench(even(400, 8000), intervals);
         bench.vendor.with(|list| list.oldest_first = oldest_first);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 400);
@@ -170,14 +170,14 @@ async fn only_what_is_gone_is_missing_however_the_list_moves() {
 /// A vendor that lists a call for a moment only once does not make it missing for good.
 #[tokio::test(start_paused = true)]
 async fn one_reading_is_not_enough_for_missing() {
-    let spans = Spans {
+    let intervals = Intervals {
         lookback: 14_400,
         reconcile_interval: 600,
         ..SPANS
     };
     let mut calls = even(400, 8000);
     calls[200].status = Call::waiting(0, 0).status;
-    let bench = bench(calls, spans);
+    let bench = bench(calls, intervals);
     bench.pulls(3).await;
     // Now and then one answer leaves a call out, with a total that fits.
     let mut kept: Option<Call> = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{BASE, Call, List, Oddity, Total, add, even};
+use crate::listed::{BASE, Call, List, Malformed, Total, add, even};
 
 const CALLS: u32 = 20_000;
 const PULLS: usize = 240;
@@ -95,7 +95,7 @@ async fn costs_no_more(name: &str, change: impl FnOnce(&mut List)) {
     assert!(odd.remembered <= plain.remembered + 2, "{what}");
 }
 
-fn oddity(oddity: Oddity) -> impl FnOnce(&mut List) {
+fn oddity(oddity: Malformed) -> impl FnOnce(&mut List) {
     move |list: &mut List| list.oddity = oddity
 }
 
@@ -108,9 +108,9 @@ async fn of_totals() {
         Total::Late(20),
         Total::Missing,
     ] {
-        let odd = Oddity {
+        let odd = Malformed {
             total,
-            ..Oddity::default()
+            ..Malformed::default()
         };
         costs_no_more(&format!("{total:?}"), oddity(odd)).await;
     }
@@ -162,21 +162,21 @@ async fn of_rows_without_an_identity() {
 
 #[tokio::test(start_paused = true)]
 async fn of_bounds_and_limits() {
-    let plain = Oddity::default;
+    let plain = Malformed::default;
     for odd in [
-        Oddity {
+        Malformed {
             bounds_excluded: true,
             ..plain()
         },
-        Oddity {
+        Malformed {
             deepest: Some(1000),
             ..plain()
         },
-        Oddity {
+        Malformed {
             widest: Some(86_400),
             ..plain()
         },
-        Oddity {
+        Malformed {
             widest: Some(3600),
             ..plain()
         },

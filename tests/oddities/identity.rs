@@ -1,12 +1,12 @@
 //! A call is one call, whatever becomes of its identity and its upload time.
 
 use cec_exporter::model::UnixSeconds;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 
 use crate::bench::{Bench, settings};
 use crate::listed::{BASE, Call, List, add, even};
 
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 14_400,
     overlap: 600,
     reconcile_interval: 600,

@@ -1,11 +1,11 @@
 //! A lookback that holds more calls than may be remembered.
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 
 use crate::bench::{Bench, settings};
 use crate::listed::{List, even};
 
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 14_400,
     overlap: 600,
     reconcile_interval: 3600,

@@ -3,7 +3,7 @@
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, Oddity, add, even};
+use crate::listed::{Call, List, Malformed, add, even};
 
 #[tokio::test(start_paused = true)]
 async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
@@ -23,7 +23,7 @@ async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
         bench.vendor.with(|list| list.oddity.failing = Some(kind));
         bench.pulls(20).await;
         assert_eq!(bench.view().up, Some(false));
-        bench.vendor.with(|list| list.oddity = Oddity::default());
+        bench.vendor.with(|list| list.oddity = Malformed::default());
         let mut requests = bench.pulls(240).await;
         bench.assert_up();
         let last = requests.split_off(requests.len() - 20);

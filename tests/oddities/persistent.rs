@@ -62,7 +62,7 @@ async fn a_call_that_gets_a_status_after_all_is_followed() {
     for place in [500, 1995] {
         calls[place].status = Call::new(0, 0, -1).status;
     }
-    let spans = cec_exporter::puller::plan::Spans {
+    let intervals = cec_exporter::puller::plan::Intervals {
         reconcile_interval: 3600,
         ..SPANS
     };
@@ -70,7 +70,7 @@ async fn a_call_that_gets_a_status_after_all_is_followed() {
         calls,
         ..List::default()
     };
-    let bench = Bench::new(settings(spans, 100), list);
+    let bench = Bench::new(settings(intervals, 100), list);
     bench.pulls(5).await;
     assert_eq!(bench.in_status("unknown"), 2);
     bench.vendor.with(|list| {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use tokio::time::sleep;
 
 use crate::bench::{Bench, settings};
 use crate::listed::{Call, List, add, even};
 
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 14_400,
     overlap: 600,
     reconcile_interval: 1200,

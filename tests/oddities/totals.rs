@@ -1,9 +1,9 @@
 //! Totals that do not count the calls: rows that are listed twice, groups, yesterday's.
 
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{BASE, Call, List, Oddity, Total, add, even};
+use crate::listed::{BASE, Call, List, Malformed, Total, add, even};
 
 /// Half a day of calls, of which one is listed twice: side by side, or with another in between.
 fn listed_twice(apart: bool) -> Vec<Call> {
@@ -27,7 +27,7 @@ fn distinct(calls: &[Call]) -> u64 {
 
 /// A cold start, then an hour of pulls with a new call each: every one is counted at once, at no
 /// more than a request a pull beyond the one that it takes.
-async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Oddity) {
+async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Malformed) {
     let count = distinct(&calls);
     let list = List {
         calls,
@@ -68,7 +68,7 @@ async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Oddity) {
 async fn a_row_that_is_listed_twice_costs_nothing_else() {
     for apart in [false, true] {
         let name = format!("apart: {apart}");
-        loads_and_goes_on(&name, listed_twice(apart), Oddity::default()).await;
+        loads_and_goes_on(&name, listed_twice(apart), Malformed::default()).await;
     }
 }
 
@@ -109,9 +109,9 @@ async fn a_total_is_never_believed() {
         Total::Always(1_000_000),
         Total::Missing,
     ] {
-        let oddity = Oddity {
+        let oddity = Malformed {
             total,
-            ..Oddity::default()
+            ..Malformed::default()
         };
         loads_and_goes_on(&format!("{total:?}"), even(300, 43_200), oddity).await;
     }
@@ -119,9 +119,9 @@ async fn a_total_is_never_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_window_without_proof_is_counted_as_such() {
-    let oddity = Oddity {
+    let oddity = Malformed {
         total: Total::Off(1),
-        ..Oddity::default()
+        ..Malformed::default()
     };
     let list = List {
         calls: even(300, 43_200),
@@ -138,12 +138,12 @@ async fn a_window_without_proof_is_counted_as_such() {
 async fn a_deleted_call_is_missing_though_no_total_is_right() {
     for total in [Total::Off(1), Total::Off(-1), Total::Missing, Total::Groups] {
         let mut calls = even(300, 43_200);
-        let oddity = Oddity {
+        let oddity = Malformed {
             total,
-            ..Oddity::default()
+            ..Malformed::default()
         };
         calls[100].status = Call::waiting(0, 0).status;
-        let spans = Spans {
+        let intervals = Intervals {
             reconcile_interval: 1200,
             ..SPANS
         };
@@ -152,7 +152,7 @@ async fn a_deleted_call_is_missing_though_no_total_is_right() {
             oddity,
             ..List::default()
         };
-        let bench = Bench::new(settings(spans, 100), list);
+        let bench = Bench::new(settings(intervals, 100), list);
         bench.pulls(3).await;
         assert_eq!(bench.in_status("waiting"), 1, "{total:?}");
         // One that is looked for as pending, and one that only the comparison misses.
@@ -205,9 +205,9 @@ async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
     // And a first lookback is not taken for empty.
     let list = List {
         calls: even(2000, 43_200),
-        oddity: Oddity {
+        oddity: Malformed {
             hides_rows: true,
-            ..Oddity::default()
+            ..Malformed::default()
         },
         ..List::default()
     };

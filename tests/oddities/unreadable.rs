@@ -1,13 +1,13 @@
 //! Rows that cannot be read, or that take their page with them.
 
 use cec_exporter::model::UnixSeconds;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, settings};
 use crate::listed::{BASE, Call, List, add, even};
 
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 14_400,
     overlap: 600,
     reconcile_interval: 3600,

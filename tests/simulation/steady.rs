@@ -18,10 +18,10 @@ impl Run {
         self.be_well();
         self.scrape(Duration::ZERO).await;
         self.crash().await;
-        let interval = self.spans.reconcile_interval;
+        let interval = self.intervals.reconcile_interval;
         // A row that is late by no more than the overlap is found when that is next read to its
         // end; any other by the comparison, of which a slice is at least a page.
-        let tail_bound = self.spans.overlap / 2 + 5 * PULL;
+        let tail_bound = self.intervals.overlap / 2 + 5 * PULL;
         let reconcile_bound = 2 * interval + 10 * PULL;
         let settled = reconcile_bound / PULL;
         for pull in 0..settled + 20 {
@@ -53,7 +53,7 @@ impl Run {
             .first_in
             .map_or(u32::MAX, |at| at - self.first_lookback);
         let is_due = |lateness: u32, visible: u32| {
-            let bound = match lateness <= self.spans.overlap {
+            let bound = match lateness <= self.intervals.overlap {
                 true => tail_bound,
                 false => reconcile_bound,
             };

@@ -43,7 +43,7 @@ impl Run {
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         let calls = view.calls.expect("the lookback is in");
         let text = crate::text::text("t", &calls);
-        let cutoff = (self.vendor.clock)() - self.spans.lookback;
+        let cutoff = (self.vendor.clock)() - self.intervals.lookback;
         self.never_above(&series(&text));
 
         let counted = counters(&text);

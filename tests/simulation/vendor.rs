@@ -9,7 +9,7 @@ use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
-use cec_exporter::upstream::wire::{PageRules, Unreadable};
+use cec_exporter::upstream::response::{PageRules, Unreadable};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
 use super::odd::Identities;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
 use cec_exporter::model::UnixSeconds;
-use cec_exporter::puller::book::Book;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
+use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Puller, Settings};
 use cec_exporter::simulator::Simulator;
-use cec_exporter::simulator::faults::{Answer, CodeName, Faults, Trouble};
+use cec_exporter::simulator::faults::{Answer, CodeName, Fault, Faults};
 use cec_exporter::simulator::listing::{Order, Paging, Unit};
 use cec_exporter::simulator::spec::Spec;
-use cec_exporter::store::{Changes, FileStore, Medium, Store, StoreError};
+use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use fastrand::Rng;
 use tokio::time::Instant;
 
@@ -67,7 +67,7 @@ impl Store for Tracked {
 
 pub(crate) struct Run {
     rng: Rng,
-    pub(crate) spans: Spans,
+    pub(crate) intervals: Intervals,
     settings: Settings,
     /// How the vendor is for good.
     pub(crate) odd: Odd,
@@ -121,14 +121,14 @@ impl Run {
         // Longer than all that keeps calls from being read at a time: what an outage longer than
         // the lookback swallows is not counted, and not by mistake.
         let lookback = rng.u32(7200..5 * 3600);
-        let spans = Spans {
+        let intervals = Intervals {
             lookback,
             overlap: [0, 30, 300, 600][rng.usize(..4)],
             reconcile_interval: rng.u32(300..1200),
         };
         let settings = Settings {
             name: "t".into(),
-            spans,
+            intervals,
             page_size: rng.u32(10..60),
             min_pull_interval: Duration::from_secs([0, 5, 15][rng.usize(..3)]),
             parallel: rng.usize(1..4),
@@ -204,7 +204,7 @@ impl Run {
         let uneven = is_ahead || odd.moves();
         let mut run = Self {
             rng,
-            spans,
+            intervals,
             settings,
             odd,
             vendor,
@@ -267,7 +267,7 @@ impl Run {
                     // A spell in which the vendor likes no request.
                     let mut faults = self.vendor.simulator.faults();
                     let next = self.rng.u32(1..20);
-                    faults.details = vec![Trouble::next(Answer::Http(400), next)];
+                    faults.details = vec![Fault::next(Answer::Http(400), next)];
                     self.vendor.simulator.set_faults(faults);
                 }
                 _ => {}
@@ -299,8 +299,8 @@ impl Run {
         if std::mem::take(&mut self.is_ahead) {
             // Nothing has been counted, so that everything begins anew.
             self.ahead_until = (self.vendor.clock)();
-            self.start = self.ahead_until - self.spans.lookback;
-            self.first_lookback = self.spans.lookback;
+            self.start = self.ahead_until - self.intervals.lookback;
+            self.first_lookback = self.intervals.lookback;
             self.counted_from = None;
             self.first_in = None;
         }
@@ -347,7 +347,7 @@ impl Run {
             ];
             for _ in 0..rng.u8(1..4) {
                 let answer = answers[rng.usize(..answers.len())];
-                let mut trouble = Trouble::share(answer, rng.f64() * 0.3);
+                let mut trouble = Fault::share(answer, rng.f64() * 0.3);
                 trouble.retry_after_seconds = [None, Some(3), Some(90)][rng.usize(..3)];
                 faults.details.push(trouble);
             }
@@ -359,8 +359,8 @@ impl Run {
     pub(crate) async fn scrape(&mut self, patience: Duration) {
         if self.is_first && !self.kept.lock().unwrap().anything {
             // The first pull of all says what is too old to be counted.
-            self.first_lookback = self.spans.lookback;
-            self.start = (self.vendor.clock)() - self.spans.lookback;
+            self.first_lookback = self.intervals.lookback;
+            self.start = (self.vendor.clock)() - self.intervals.lookback;
         }
         self.is_first = false;
         let view = self.puller.scrape(Instant::now() + patience).await;
@@ -433,10 +433,10 @@ impl Run {
         self.disk.set_full(false);
         if self.rng.u8(..4) == 0 && self.is_up_to_date() {
             self.uneven = true;
-            let before = self.spans.lookback;
-            self.spans.lookback = self.rng.u32(7200..5 * 3600);
-            self.grown |= self.spans.lookback > before;
-            self.settings.spans = self.spans;
+            let before = self.intervals.lookback;
+            self.intervals.lookback = self.rng.u32(7200..5 * 3600);
+            self.grown |= self.intervals.lookback > before;
+            self.settings.intervals = self.intervals;
         }
         self.disk.crash(&mut self.rng);
         self.reopen();
@@ -454,7 +454,7 @@ impl Run {
         let mut kept = self.kept.lock().unwrap();
         if !kept.doubtful.is_empty() {
             let disk = self.disk.clone();
-            let medium = Medium::Other("disk".into(), Box::new(move || disk.open()));
+            let medium = Backend::Other("disk".into(), Box::new(move || disk.open()));
             let (_, found) = FileStore::open(medium, |_, _| {}).unwrap();
             let doubtful = std::mem::take(&mut kept.doubtful);
             if let Some((records, _)) = doubtful
@@ -484,7 +484,11 @@ impl Run {
         }
         let log = self.vendor.log.lock().unwrap();
         let now = (self.vendor.clock)();
-        let (most, _) = replay(&log, self.start, now.saturating_sub(self.spans.lookback));
+        let (most, _) = replay(
+            &log,
+            self.start,
+            now.saturating_sub(self.intervals.lookback),
+        );
         for (name, value) in self.last.iter().filter(|(name, _)| is_replayed(name)) {
             let most = most.get(name).copied().unwrap_or_default();
             assert!(
@@ -503,7 +507,7 @@ impl Run {
         // A crash may be waiting at the next sync.
         self.scrape(Duration::ZERO).await;
         self.crash().await;
-        let mut left = 3 * u64::from(self.spans.reconcile_interval) + 200;
+        let mut left = 3 * u64::from(self.intervals.reconcile_interval) + 200;
         while left > 0 {
             let step = left.min(60);
             left -= step;
@@ -551,8 +555,8 @@ fn open(
     metrics: &ExporterMetrics,
 ) -> Puller<Vendor, Tracked> {
     let handle = disk.clone();
-    let medium = Medium::Other("disk".into(), Box::new(move || handle.open()));
-    let (book, store) = Book::open(medium).unwrap_or_else(|error| panic!("{error}"));
+    let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
+    let (book, store) = TargetState::open(medium).unwrap_or_else(|error| panic!("{error}"));
     let store = Tracked {
         store,
         log: Arc::clone(&vendor.log),

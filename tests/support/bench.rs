@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
 use cec_exporter::model::UnixSeconds;
-use cec_exporter::puller::book::Book;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
+use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Puller, Settings, View};
-use cec_exporter::store::{Changes, FileStore, Medium, Store, StoreError};
+use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::listed::{BASE, List, Vendor};
 use crate::samples::Samples;
 
 /// The times that most tests have.
-pub(crate) const SPANS: Spans = Spans {
+pub(crate) const SPANS: Intervals = Intervals {
     lookback: 86_400,
     overlap: 600,
     // Comparing is on its own account, where a test does not ask for it.
@@ -26,10 +26,10 @@ pub(crate) const SPANS: Spans = Spans {
 };
 
 /// What a target is configured as. The only place that makes [`Settings`].
-pub(crate) fn settings(spans: Spans, page_size: u32) -> Settings {
+pub(crate) fn settings(intervals: Intervals, page_size: u32) -> Settings {
     Settings {
         name: "t".into(),
-        spans,
+        intervals,
         page_size,
         min_pull_interval: Duration::ZERO,
         parallel: 4,
@@ -215,8 +215,8 @@ fn open(
     metrics: &ExporterMetrics,
 ) -> Puller<Vendor, Counting> {
     let handle = disk.clone();
-    let medium = Medium::Other("disk".into(), Box::new(move || handle.open()));
-    let (book, store) = Book::open(medium).unwrap_or_else(|error| panic!("{error}"));
+    let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
+    let (book, store) = TargetState::open(medium).unwrap_or_else(|error| panic!("{error}"));
     let store = Counting {
         store,
         given: Arc::clone(given),

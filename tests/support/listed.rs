@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::model::{CallId, CallType, Manual, Measures, Record, Status, UnixSeconds};
-use cec_exporter::upstream::wire::parse_page;
+use cec_exporter::upstream::response::parse_page;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 use tokio::time::Instant;
 
@@ -101,7 +101,7 @@ pub(crate) enum Total {
 
 /// How the vendor is odd as a whole.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Oddity {
+pub(crate) struct Malformed {
     pub(crate) total: Total,
     /// Neither bound belongs to the window.
     pub(crate) bounds_excluded: bool,
@@ -129,7 +129,7 @@ pub(crate) struct List {
     /// Ascending by upload time.
     pub(crate) calls: Vec<Call>,
     pub(crate) oldest_first: bool,
-    pub(crate) oddity: Oddity,
+    pub(crate) oddity: Malformed,
     pub(crate) before: Option<Hook>,
     pub(crate) requests: Vec<PageRequest>,
 }

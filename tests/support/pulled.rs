@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
 use cec_exporter::model::{CallType, Status};
-use cec_exporter::puller::book::Book;
-use cec_exporter::puller::plan::Spans;
+use cec_exporter::puller::plan::Intervals;
+use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Puller, Settings};
-use cec_exporter::store::Nowhere;
+use cec_exporter::store::NullStore;
 use cec_exporter::upstream::http::{ClientSettings, HttpClient};
-use cec_exporter::upstream::trust::Trust;
+use cec_exporter::upstream::tls::Trust;
 use url::Url;
 
 use super::PATIENCE;
@@ -19,9 +19,9 @@ use super::PATIENCE;
 pub(crate) fn puller(
     name: &str,
     endpoint: &str,
-    spans: Spans,
+    intervals: Intervals,
     clock: Clock,
-) -> Puller<HttpClient, Nowhere> {
+) -> Puller<HttpClient, NullStore> {
     let token_endpoint = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
     let statuses: Vec<Status> = Status::documented().collect();
     let pending = statuses.iter().filter(|status| !status.is_final());
@@ -50,11 +50,11 @@ pub(crate) fn puller(
         rustc: "c",
     };
     let own = ExporterMetrics::new(build, 0.0).unwrap();
-    let mut book = Book::default();
+    let mut book = TargetState::default();
     book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
         name: name.into(),
-        spans,
+        intervals,
         page_size: 100,
         min_pull_interval: Duration::ZERO,
         parallel: 4,
@@ -63,5 +63,5 @@ pub(crate) fn puller(
     let client =
         HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();
     let own = own.target(name, &KnownLabels::default(), 0.0);
-    Puller::new(settings, client, clock, own, book, Arc::new(Nowhere))
+    Puller::new(settings, client, clock, own, book, Arc::new(NullStore))
 }

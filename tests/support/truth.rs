@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cec_exporter::simulator::expected::{Expected, Sum};
 use cec_exporter::simulator::measures::Role;
-use cec_exporter::simulator::truth::{Sum, Truth};
 
 use super::samples::Samples;
 
@@ -30,7 +30,7 @@ const TYPES: [(u8, &str); 2] = [(0, "voice"), (2, "text")];
 
 /// Every figure that is not the truth about all calls, in words. The calls must be such that the
 /// first final status seen is the first one they had.
-pub(crate) fn differences(samples: &Samples, target: &str, truth: &Truth) -> Vec<String> {
+pub(crate) fn differences(samples: &Samples, target: &str, truth: &Expected) -> Vec<String> {
     let mut comparison = Comparison {
         samples,
         target,

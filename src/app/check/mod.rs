@@ -16,8 +16,8 @@ use crate::config::Target;
 use crate::model::{Rejection, Window};
 use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::trust::Trust;
-use crate::upstream::way::Ways;
+use crate::upstream::probe::Endpoints;
+use crate::upstream::tls::Trust;
 use crate::upstream::{Api, Error, ErrorKind, Filter, Page, Report as Notice};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
@@ -81,7 +81,7 @@ fn say(text: &str) -> Result<(), Stop> {
 struct Trial {
     name: String,
     page_size: u32,
-    parts: Result<(Ways, HttpClient), Step>,
+    parts: Result<(Endpoints, HttpClient), Step>,
     /// How each request ended, until somebody takes note.
     codes: Arc<Mutex<Vec<String>>>,
     /// Seconds by which the local clock is ahead, as the last answer had it.
@@ -108,7 +108,7 @@ impl Trial {
             Notice::ClockSkew(seconds) => *lock(&skew_noted) = Some(seconds),
             Notice::Token { .. } | Notice::Retry(_) => {}
         });
-        let parts = Ways::new(&settings, trust)
+        let parts = Endpoints::new(&settings, trust)
             .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::report::Step;
 use crate::upstream::Error;
-use crate::upstream::way::{Connection, Way};
+use crate::upstream::probe::{Connection, Endpoint};
 
 /// Addresses of a host to show.
 const MOST_SHOWN: usize = 4;
@@ -19,7 +19,7 @@ pub(super) struct Steps(pub(super) Vec<Step>);
 
 impl Steps {
     /// Goes a way to its end; answers whether it leads there.
-    pub(super) async fn go(&mut self, way: &Way) -> bool {
+    pub(super) async fn go(&mut self, way: &Endpoint) -> bool {
         let host = way.host();
         let addresses = if way.has_name() {
             let found = async {
@@ -110,7 +110,7 @@ fn listed(addresses: &[IpAddr]) -> String {
     shown.join(", ") + &more
 }
 
-fn connected(way: &Way, connection: &Connection) -> String {
+fn connected(way: &Endpoint, connection: &Connection) -> String {
     let mut told = connection.address.to_string();
     for (address, why) in &connection.failed {
         told += &format!("; not {address}: {why}");

@@ -85,7 +85,7 @@ fn a_mistake_in_a_variable_names_it() {
         (
             "CEC_APP_SECRET",
             "",
-            "CEC_APP_SECRET: expected it or CEC_APP_SECRET_FILE, as CEC_ENDPOINT is set",
+            "CEC_APP_SECRET: expected CEC_APP_SECRET or CEC_APP_SECRET_FILE, as CEC_ENDPOINT is set",
         ),
         (
             "CEC_APP_SECRET",
@@ -110,7 +110,7 @@ fn a_mistake_in_a_variable_names_it() {
         (
             "CEC_ENDPOINT",
             "",
-            "no configuration: expected a file cec_exporter.yml here, or another one with --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, CEC_APP_SECRET and CEC_USER_ID; to look around without an account, run `cec_exporter demo`",
+            "no configuration: expected the file cec_exporter.yml in this directory, another file given by --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, CEC_APP_SECRET and CEC_USER_ID; to try it without an account, run `cec_exporter demo`",
         ),
     ] {
         assert_eq!(
@@ -138,10 +138,7 @@ fn a_file_that_cannot_be_read_says_so() {
     assert_eq!(error, format!("{}: {reason}", path.display()));
     fs::write(&path, b"# ok\n  \xe4\xbb\xb7 \xff\n").unwrap();
     let error = load(Some(&path), &environment).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        format!("{}:2:5: expected UTF-8, got other bytes", path.display())
-    );
+    assert_eq!(error, format!("{}:2:5: not valid UTF-8", path.display()));
     // Only a file that is not there is made up for by the environment.
     let error = load_or(None, directory.path(), &from_variables(&[]))
         .unwrap_err()

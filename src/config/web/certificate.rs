@@ -1,155 +1,33 @@
-//! What rustls does not tell of a certificate: its names as they are, and when it ends.
+//! What rustls does not tell of a certificate: its names, and whether it may be a client's.
 //!
-//! As little of DER is read here as that needs. What cannot be read has no names and is out of
-//! date, and nobody comes in by it.
+//! The bytes are not verified. A certificate that cannot be parsed has no names and is not valid.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const SEQUENCE: u8 = 0x30;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const OCTET_STRING: u8 = 0x04;
-const BOOLEAN: u8 = 0x01;
-/// The extensions of a certificate.
-const EXTENSIONS: u8 = 0xa3;
-/// Times before and after 2050.
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
 
-/// subjectAltName, 2.5.29.17.
-const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
-/// extendedKeyUsage, 2.5.29.37.
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
-/// clientAuth, 1.3.6.1.5.5.7.3.2.
-const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
-/// anyExtendedKeyUsage, 2.5.29.37.0.
-const ANY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0];
-
-const EMAIL: u8 = 0x81;
-const DNS: u8 = 0x82;
-const URI: u8 = 0x86;
-const IP: u8 = 0x87;
-
-/// The DNS names, e-mail addresses, URIs and IP addresses that a certificate is for; `None` if it
-/// is broken.
+/// The DNS names, e-mail addresses, URIs and IP addresses of a certificate; `None` if it is
+/// malformed.
 pub(super) fn alternative_names(der: &[u8]) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    let Some(value) = extension(der, ALTERNATIVE_NAME)? else {
-        return Some(names);
+    let certificate = parse(der)?;
+    let Some(extension) = certificate.subject_alternative_name().ok()? else {
+        return Some(Vec::new());
     };
-    let mut list = Reader(value).expect(SEQUENCE).map(Reader)?;
-    while let Some((tag, name)) = list.next()? {
-        match tag {
-            EMAIL | DNS | URI => names.push(String::from_utf8(name.to_vec()).ok()?),
-            IP => names.push(ip(name)?.to_string()),
-            _ => {}
+    let names = extension.value.general_names.iter();
+    Some(names.filter_map(name).collect())
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
+            Some((*name).to_owned())
         }
+        GeneralName::IPAddress(bytes) => ip(bytes).map(|address| address.to_string()),
+        _ => None,
     }
-    Some(names)
-}
-
-/// Whether a certificate is for clients, and `now`, in Unix seconds, is within its time.
-pub(super) fn is_for_clients_at(der: &[u8], now: u64) -> bool {
-    let for_clients = || {
-        let Some(value) = extension(der, KEY_USAGE)? else {
-            return Some(true);
-        };
-        let mut list = Reader(value).expect(SEQUENCE).map(Reader)?;
-        let mut found = false;
-        while let Some((_, usage)) = list.next()? {
-            found |= [CLIENT_AUTH, ANY_USAGE].contains(&usage);
-        }
-        Some(found)
-    };
-    let in_time = || {
-        let now = i64::try_from(now).ok()?;
-        let (from, to) = validity(der)?;
-        Some((from..=to).contains(&now))
-    };
-    for_clients() == Some(true) && in_time() == Some(true)
-}
-
-/// The signed part of a certificate.
-fn signed(der: &[u8]) -> Option<Reader<'_>> {
-    let certificate = Reader(der).expect(SEQUENCE)?;
-    Reader(certificate).expect(SEQUENCE).map(Reader)
-}
-
-/// The value of an extension: `Some(None)` if there is none, `None` if something is broken.
-#[allow(clippy::option_option)]
-fn extension<'a>(der: &'a [u8], id: &[u8]) -> Option<Option<&'a [u8]>> {
-    let mut signed = signed(der)?;
-    while let Some((tag, content)) = signed.next()? {
-        if tag != EXTENSIONS {
-            continue;
-        }
-        let mut extensions = Reader(content).expect(SEQUENCE).map(Reader)?;
-        while let Some((_, extension)) = extensions.next()? {
-            let mut extension = Reader(extension);
-            if extension.expect(OBJECT_IDENTIFIER)? != id {
-                continue;
-            }
-            let mut value = extension.next()??;
-            if value.0 == BOOLEAN {
-                value = extension.next()??;
-            }
-            return (value.0 == OCTET_STRING).then_some(Some(value.1));
-        }
-    }
-    Some(None)
-}
-
-/// The first and the last second of a certificate.
-fn validity(der: &[u8]) -> Option<(i64, i64)> {
-    let mut signed = signed(der)?;
-    // The other elements in front of it are no sequences of two times.
-    while let Some((_, content)) = signed.next()? {
-        let mut times = Reader(content);
-        if let Some(Some(from)) = times.next()
-            && let Some(from) = time(from)
-        {
-            return Some((from, time(times.next()??)?));
-        }
-    }
-    None
-}
-
-/// `YYMMDDHHMMSSZ`, or with four digits of the year, in Unix seconds.
-fn time((tag, text): (u8, &[u8])) -> Option<i64> {
-    let (year, rest) = match tag {
-        UTC_TIME => text.split_at_checked(2)?,
-        GENERALIZED_TIME => text.split_at_checked(4)?,
-        _ => return None,
-    };
-    let number = |digits: &[u8]| {
-        let digit = |sum: i64, byte: &u8| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + i64::from(byte - b'0'))
-        };
-        digits.iter().try_fold(0, digit)
-    };
-    let year = match (tag, number(year)?) {
-        (UTC_TIME, year @ 50..) => 1900 + year,
-        (UTC_TIME, year) => 2000 + year,
-        (_, year) => year,
-    };
-    let (digits, b"Z") = rest.split_at_checked(10)? else {
-        return None;
-    };
-    let mut parts = digits.chunks(2).map(number);
-    let mut part = || parts.next()?;
-    let (month, day, hour, minute, second) = (part()?, part()?, part()?, part()?, part()?);
-    if !(1..=12).contains(&month) {
-        return None;
-    }
-    // Days since 1970, with years that begin in March, so that a leap day is the last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let days = year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468;
-    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -160,39 +38,21 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     Some(Ipv6Addr::from(v6).to_canonical())
 }
 
-/// Elements of DER, one after the other.
-struct Reader<'a>(&'a [u8]);
+/// Whether a certificate may be a client's, and is valid at `now` in Unix seconds.
+pub(super) fn is_for_clients_at(der: &[u8], now: u64) -> bool {
+    let is = || {
+        let certificate = parse(der)?;
+        let is_for_clients = (certificate.extended_key_usage().ok()?)
+            .is_none_or(|usage| usage.value.client_auth || usage.value.any);
+        let now = ASN1Time::from_timestamp(i64::try_from(now).ok()?).ok()?;
+        Some(is_for_clients && certificate.validity().is_valid_at(now))
+    };
+    is() == Some(true)
+}
 
-impl<'a> Reader<'a> {
-    /// The next element's tag and content: `Some(None)` at the end, `None` if it is broken.
-    #[allow(clippy::option_option)]
-    fn next(&mut self) -> Option<Option<(u8, &'a [u8])>> {
-        let Some((tag, rest)) = self.0.split_first() else {
-            return Some(None);
-        };
-        let (first, rest) = rest.split_first()?;
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(*first), rest),
-            // Two bytes of length are 64 KiB: more than a handshake may hold.
-            0x81 | 0x82 => {
-                let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                let length = bytes
-                    .iter()
-                    .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-                (length, rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some(Some((*tag, content)))
-    }
-
-    /// The content of the next element, which has this tag.
-    fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let (found, content) = self.next()??;
-        (found == tag).then_some(content)
-    }
+fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    rest.is_empty().then_some(certificate)
 }
 
 #[cfg(test)]
@@ -232,37 +92,6 @@ mod tests {
             ]
         );
         assert_eq!(alternative_names(&certificate(Vec::new())), Some(vec![]));
-    }
-
-    fn unix(tag: u8, text: &str) -> Option<i64> {
-        time((tag, text.as_bytes()))
-    }
-
-    #[test]
-    fn times_are_unix_seconds() {
-        for (tag, text, expected) in [
-            (UTC_TIME, "700101000000Z", 0),
-            (UTC_TIME, "260301020304Z", 1_772_330_584),
-            (UTC_TIME, "240229235959Z", 1_709_251_199),
-            (UTC_TIME, "491231235959Z", 2_524_607_999),
-            (UTC_TIME, "500101000000Z", -631_152_000),
-            (GENERALIZED_TIME, "20500101000000Z", 2_524_608_000),
-            (GENERALIZED_TIME, "40960101000000Z", 67_090_118_400),
-            (GENERALIZED_TIME, "99991231235959Z", 253_402_300_799),
-        ] {
-            assert_eq!(unix(tag, text), Some(expected), "{text}");
-        }
-        for text in [
-            "",
-            "Z",
-            "260301020304",
-            "2603010203Z",
-            "26030102030xZ",
-            "261301020304Z",
-        ] {
-            assert_eq!(unix(UTC_TIME, text), None, "{text}");
-        }
-        assert_eq!(unix(EMAIL, "260301020304Z"), None);
     }
 
     #[test]
@@ -309,7 +138,6 @@ mod tests {
         fn garbage_is_no_harm(garbage in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = alternative_names(&garbage);
             let _ = is_for_clients_at(&garbage, 0);
-            let _ = time((UTC_TIME, &garbage));
         }
 
         #[test]

@@ -1,14 +1,14 @@
-//! Words of Go's that the file is written in: versions, cipher suites, curves, durations.
+//! Values in Go's notation: TLS versions, cipher suites, curves, durations.
 
 use std::time::Duration;
 
 use rustls::crypto::SupportedKxGroup;
-use rustls::crypto::ring::{cipher_suite as suite, kx_group};
+use rustls::crypto::ring::{ALL_CIPHER_SUITES, kx_group};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
 use super::super::value::Problem;
 
-/// A version of TLS by Go's name.
+/// A TLS version by Go's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Version {
     Tls10,
@@ -28,7 +28,7 @@ impl Version {
         }
     }
 
-    /// The versions that there are, from this one to another.
+    /// The versions that rustls has, from this one to `max`, newest first.
     pub(super) fn to(self, max: Self) -> Vec<&'static SupportedProtocolVersion> {
         [
             (Self::Tls13, &version::TLS13),
@@ -41,109 +41,47 @@ impl Version {
     }
 }
 
-const SUITES: [(&str, SupportedCipherSuite); 9] = [
-    ("TLS_AES_128_GCM_SHA256", suite::TLS13_AES_128_GCM_SHA256),
-    ("TLS_AES_256_GCM_SHA384", suite::TLS13_AES_256_GCM_SHA384),
-    (
-        "TLS_CHACHA20_POLY1305_SHA256",
-        suite::TLS13_CHACHA20_POLY1305_SHA256,
-    ),
-    (
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    ),
-    (
-        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-        suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-        suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    ),
-    (
-        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ),
-];
-
-/// Those that Go has, or had, and rustls does not: CBC and RSA key exchange are not in it.
-const OTHER_SUITES: [&str; 17] = [
-    "TLS_RSA_WITH_RC4_128_SHA",
-    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_RSA_WITH_AES_128_GCM_SHA256",
-    "TLS_RSA_WITH_AES_256_GCM_SHA384",
-    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
-    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
-    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
-    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
-    "TLS_FALLBACK_SCSV",
-];
-
-const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
-    ("CurveP256", kx_group::SECP256R1),
-    ("CurveP384", kx_group::SECP384R1),
-    ("X25519", kx_group::X25519),
-];
-
-/// Those that Go has and rustls, with the cryptography in use here, does not.
-const OTHER_CURVES: [&str; 4] = [
-    "CurveP521",
-    "X25519MLKEM768",
-    "SecP256r1MLKEM768",
-    "SecP384r1MLKEM1024",
-];
-
-/// Something that Go has a name for.
-pub(super) enum Named<T> {
-    /// It is there.
-    Supported(T),
-    /// Go has it, and rustls does not.
-    Lacking(String),
+/// The cipher suites of this rustls by Go's names, which are IANA's.
+pub(super) fn cipher_suites() -> Vec<(String, SupportedCipherSuite)> {
+    let named = |suite: &SupportedCipherSuite| {
+        let name = suite.suite().as_str()?;
+        Some((name.replace("TLS13_", "TLS_"), *suite))
+    };
+    ALL_CIPHER_SUITES.iter().filter_map(named).collect()
 }
 
-/// A cipher suite by Go's name.
-pub(super) fn cipher_suite(text: &str) -> Result<Named<SupportedCipherSuite>, Problem> {
-    find(text, "cipher suite", &SUITES, &OTHER_SUITES)
+/// Whether a text may name a cipher suite, perhaps one that only Go has.
+pub(super) fn is_cipher_suite_name(text: &str) -> bool {
+    let is_name_char =
+        |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    text.starts_with("TLS_") && text.bytes().all(is_name_char)
 }
 
-/// A curve by Go's name.
-pub(super) fn curve(text: &str) -> Result<Named<&'static dyn SupportedKxGroup>, Problem> {
-    find(text, "curve", &CURVES, &OTHER_CURVES)
+/// The curves of this rustls by Go's names.
+pub(super) fn curves() -> Vec<(String, &'static dyn SupportedKxGroup)> {
+    [
+        ("CurveP256", kx_group::SECP256R1),
+        ("CurveP384", kx_group::SECP384R1),
+        ("X25519", kx_group::X25519),
+    ]
+    .map(|(name, curve)| (name.to_owned(), curve))
+    .to_vec()
 }
 
-fn find<T: Copy>(
-    text: &str,
-    what: &str,
-    known: &[(&str, T)],
-    others: &[&str],
-) -> Result<Named<T>, Problem> {
-    if let Some((_, found)) = known.iter().find(|(name, _)| *name == text) {
-        return Ok(Named::Supported(*found));
+/// Whether a text may name a curve, perhaps one that only Go has.
+pub(super) fn is_curve_name(text: &str) -> bool {
+    let starts = ["CurveP", "X25519", "SecP"];
+    starts.iter().any(|start| text.starts_with(start))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A boolean of YAML 1.1, which the toolkit reads.
+pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" => Ok(false),
+        _ => Err(Problem::new("expected true or false")),
     }
-    if others.contains(&text) {
-        return Ok(Named::Lacking(text.to_owned()));
-    }
-    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    let names = names.join(", ");
-    Err(Problem::new(format!(
-        "expected a {what} by Go's name, one of {names}"
-    )))
 }
 
 /// Units in nanoseconds.
@@ -158,10 +96,10 @@ const UNITS: [(&str, f64); 8] = [
     ("h", 3600e9),
 ];
 
-/// The longest duration that is of use here, in nanoseconds; Go's own limit is not far above.
+/// The longest useful duration, in nanoseconds. Go's own limit is 292 years.
 const MAX_NANOS: f64 = 100.0 * 365.0 * 24.0 * 3600e9;
 
-/// A duration as Go reads it: `1s`, `1m30s`, `1.5h`; or a bare `0`.
+/// A duration in Go's notation: `1s`, `1m30s`, `1.5h`; or a bare `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, Problem> {
     parse_duration(text).ok_or_else(|| Problem::new("expected a duration such as 1s, 100ms or 1m"))
 }
@@ -186,7 +124,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         }
         rest = after;
     }
-    // Within the limit the cast is exact to well below a microsecond.
+    // Within the limit, the cast is off by less than a microsecond.
     (nanos <= MAX_NANOS).then(|| Duration::from_nanos(nanos.round() as u64))
 }
 
@@ -248,18 +186,45 @@ mod tests {
     }
 
     #[test]
-    fn each_suite_and_curve_has_gos_name() {
-        for (name, suite) in SUITES {
-            let ours = format!("{:?}", suite.suite());
-            assert_eq!(ours.replace("TLS13_", "TLS_"), name);
+    fn suites_and_curves_have_gos_names() {
+        let suites = cipher_suites();
+        assert_eq!(suites.len(), 9, "{suites:?}");
+        for name in [
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        ] {
+            assert!(suites.iter().any(|(known, _)| known == name), "{name}");
         }
-        for (name, curve) in CURVES {
+        for (name, curve) in curves() {
             let ours = format!("{:?}", curve.name());
-            assert_eq!(
-                ours.replace("secp", "CurveP").replace("r1", ""),
-                name,
-                "{ours}"
-            );
+            assert_eq!(ours.replace("secp", "CurveP").replace("r1", ""), name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_rustls_lacks_must_at_least_look_like_one() {
+        let known = cipher_suites().into_iter().map(|(name, _)| name);
+        for name in known.chain(["TLS_RSA_WITH_AES_128_CBC_SHA".to_owned()]) {
+            assert!(is_cipher_suite_name(&name), "{name}");
+        }
+        let known = curves().into_iter().map(|(name, _)| name);
+        for name in
+            known.chain(["CurveP521", "X25519MLKEM768", "SecP256r1MLKEM768"].map(Into::into))
+        {
+            assert!(is_curve_name(&name), "{name}");
+        }
+        for text in [
+            "",
+            "AES128-SHA",
+            "tls_aes",
+            "TLS_AES GCM",
+            "CurveP256\n",
+            "P256",
+        ] {
+            assert!(!is_cipher_suite_name(text), "{text}");
+            assert!(!is_curve_name(text), "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@
 mod certificate;
 mod client_auth;
 mod go;
-mod reader;
+mod server;
 mod settings;
 mod source;
 mod tls;
@@ -26,6 +26,7 @@ use rustls::ServerConfig;
 use super::error::ConfigError;
 use super::files;
 use super::secret::Secret;
+use server::Pem;
 use tls::Tls;
 
 /// Largest file in bytes, for this file and for each that it refers to.
@@ -75,7 +76,7 @@ struct Last {
 #[derive(Debug)]
 struct Made {
     config: Arc<WebConfig>,
-    pem: tls::Pem,
+    pem: Pem,
     server: Arc<ServerConfig>,
 }
 
@@ -123,7 +124,7 @@ impl WebFile {
             };
         };
         let in_file = |error: ConfigError| error.in_file(&self.path);
-        let pem = tls.read().map_err(in_file)?;
+        let pem = tls.read_files().map_err(in_file)?;
         if let Some(made) = &last.tls
             && Arc::ptr_eq(&made.config, &config)
             && made.pem == pem

@@ -1,107 +1,151 @@
-//! From the text of the file to its settings.
+//! The keys of the file apart from TLS.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
+use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 use super::super::error::ConfigError;
 use super::super::secret::Secret;
-use super::super::tree::{self, Value};
+use super::super::section::{Origin, Section};
 use super::super::value::Problem;
-use super::reader::Entry;
+use super::super::yaml::{self, Scalar};
+use super::go::{self, boolean};
 use super::tls;
-use super::{RateLimit, WebConfig, go};
+use super::{RateLimit, WebConfig};
 
-/// The most that a hash may cost, as a power of two of rounds. 18 takes many seconds a time; with
-/// 31 one request would keep a core busy for days.
+/// Highest cost of a hash, as a power of two of rounds. 18 takes seconds per password; with 31 one
+/// request would keep a core busy for days.
 const MAX_COST: u32 = 18;
-/// The least that bcrypt allows.
+/// Lowest cost that bcrypt allows.
 const MIN_COST: u32 = 4;
 
-/// The headers that can be set, with the values that they may have if those are known.
-const HEADERS: [(&str, HeaderName, &[&str]); 5] = [
-    (
-        "Content-Security-Policy",
-        header::CONTENT_SECURITY_POLICY,
-        &[],
-    ),
-    (
-        "X-Frame-Options",
-        header::X_FRAME_OPTIONS,
-        &["deny", "sameorigin"],
-    ),
-    (
-        "X-Content-Type-Options",
-        header::X_CONTENT_TYPE_OPTIONS,
-        &["nosniff"],
-    ),
-    ("X-XSS-Protection", header::X_XSS_PROTECTION, &[]),
-    (
-        "Strict-Transport-Security",
-        header::STRICT_TRANSPORT_SECURITY,
-        &[],
-    ),
-];
+/// Most entries of a list, such as `client_allowed_sans`.
+const MAX_LIST: usize = 1000;
 
-const SECTIONS: [&str; 4] = [
-    "tls_server_config",
-    "http_server_config",
-    "basic_auth_users",
-    "rate_limit",
-];
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    tls_server_config: Option<Spanned<tls::Keys>>,
+    http_server_config: Option<HttpKeys>,
+    basic_auth_users: Option<BTreeMap<String, Spanned<Option<String>>>>,
+    rate_limit: Option<Spanned<RateLimitKeys>>,
+}
 
-/// Reads the text of the file. Relative paths in it start at `directory`; what they lead to is
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpKeys {
+    http2: Scalar,
+    headers: Option<HeaderKeys>,
+}
+
+/// The headers that the toolkit allows.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HeaderKeys {
+    #[serde(rename = "Content-Security-Policy")]
+    content_security_policy: Scalar,
+    #[serde(rename = "X-Frame-Options")]
+    x_frame_options: Scalar,
+    #[serde(rename = "X-Content-Type-Options")]
+    x_content_type_options: Scalar,
+    #[serde(rename = "X-XSS-Protection")]
+    x_xss_protection: Scalar,
+    #[serde(rename = "Strict-Transport-Security")]
+    strict_transport_security: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RateLimitKeys {
+    interval: Scalar,
+    burst: Scalar,
+}
+
+/// Parses the text of the file. Relative paths in it start at `directory`; the files they name are
 /// not read yet.
 pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigError> {
-    let root = tree::parse(text)?;
-    let root = Entry {
-        text,
-        path: String::new(),
-        name: "",
-        node: &root,
+    let file: Option<File> = yaml::parse(text, "tls_server_config")?;
+    let file = file.unwrap_or_default();
+    let section = |path: &str, position| Section {
+        origin: Origin::File {
+            path: path.to_owned(),
+            position,
+            // As in the toolkit. Hashes are full of dollar signs.
+            variables: None,
+        },
+        directory,
+        max_list: MAX_LIST,
     };
-    if !matches!(root.node.value, Value::Null | Value::Map(_)) {
-        let got = root.node.value.kind();
-        return Err(root.error(format!(
-            "expected a mapping with keys such as tls_server_config, got {got}"
-        )));
-    }
     let mut config = WebConfig::default();
-    for entry in root.children(&SECTIONS)? {
-        match entry.name {
-            "tls_server_config" => {
-                config.tls = tls::parse(&entry, directory, &mut config.warnings)?;
-            }
-            "http_server_config" => http(&entry, &mut config)?,
-            "basic_auth_users" => config.users = users(&entry)?,
-            _ => config.rate_limit = rate_limit(&entry)?,
-        }
+    if let Some(keys) = file.tls_server_config {
+        let section = section("tls_server_config", yaml::position(&keys));
+        config.tls = tls::Tls::read(&keys.value, &section, &mut config.warnings)?;
+    }
+    if let Some(keys) = file.http_server_config {
+        let http2 = section("http_server_config", None).read("http2", &keys.http2, boolean)?;
+        config.http1_only = http2 == Some(false);
+        let headers = section("http_server_config.headers", None);
+        config.headers = keys.headers.unwrap_or_default().read(&headers)?;
+    }
+    for (name, hash) in file.basic_auth_users.unwrap_or_default() {
+        let hash = user(&name, &hash)?;
+        config.users.insert(name, hash);
+    }
+    if let Some(keys) = file.rate_limit {
+        let section = section("rate_limit", yaml::position(&keys));
+        config.rate_limit = keys.value.read(&section)?;
     }
     Ok(config)
 }
 
-fn http(section: &Entry<'_>, config: &mut WebConfig) -> Result<(), ConfigError> {
-    for entry in section.children(&["http2", "headers"])? {
-        if entry.name == "http2" {
-            config.http1_only = !entry.read(boolean)?;
-            continue;
-        }
-        for (key, entry) in entry.named()? {
-            let known = HEADERS.iter().find(|(name, ..)| *name == key.name);
-            let Some((_, name, allowed)) = known else {
-                let names = HEADERS.map(|(name, ..)| name).join(", ");
-                let message = format!("expected a header that can be set, one of {names}");
-                return Err(ConfigError::key(entry.path, message).at(key.position));
-            };
-            if !entry.is_empty() {
-                let value = entry.read(header_value(allowed))?;
-                config.headers.insert(name.clone(), value);
+impl HeaderKeys {
+    fn read(&self, section: &Section<'_>) -> Result<HeaderMap, ConfigError> {
+        let headers: [(_, HeaderName, &Scalar, &[&str]); 5] = [
+            (
+                "Content-Security-Policy",
+                header::CONTENT_SECURITY_POLICY,
+                &self.content_security_policy,
+                &[],
+            ),
+            (
+                "X-Frame-Options",
+                header::X_FRAME_OPTIONS,
+                &self.x_frame_options,
+                &["deny", "sameorigin"],
+            ),
+            (
+                "X-Content-Type-Options",
+                header::X_CONTENT_TYPE_OPTIONS,
+                &self.x_content_type_options,
+                &["nosniff"],
+            ),
+            (
+                "X-XSS-Protection",
+                header::X_XSS_PROTECTION,
+                &self.x_xss_protection,
+                &[],
+            ),
+            (
+                "Strict-Transport-Security",
+                header::STRICT_TRANSPORT_SECURITY,
+                &self.strict_transport_security,
+                &[],
+            ),
+        ];
+        let mut map = HeaderMap::new();
+        for (key, name, value, allowed) in headers {
+            if value.as_ref().is_some_and(|value| !value.value.is_empty())
+                && let Some(value) = section.read(key, value, header_value(allowed))?
+            {
+                map.insert(name, value);
             }
         }
+        Ok(map)
     }
-    Ok(())
 }
 
 fn header_value(allowed: &[&str]) -> impl Fn(&str) -> Result<HeaderValue, Problem> {
@@ -120,65 +164,44 @@ fn header_value(allowed: &[&str]) -> impl Fn(&str) -> Result<HeaderValue, Proble
     }
 }
 
-fn users(section: &Entry<'_>) -> Result<BTreeMap<String, Secret>, ConfigError> {
-    let mut users = BTreeMap::new();
-    for (key, entry) in section.named()? {
-        if key.name.contains(':') {
-            // Without a space after the colon this is a name and a hash.
-            let message = "expected a name without a colon in it, then a colon and a space";
-            return Err(ConfigError::key(&section.path, message).at(key.position));
-        }
-        users.insert(key.name.clone(), entry.read(hash)?);
-    }
-    Ok(users)
+fn user(name: &str, hash: &Spanned<Option<String>>) -> Result<Secret, ConfigError> {
+    let secret = match name.contains(':') {
+        // Without a space after the colon, this is a name and a hash.
+        true => Err("expected a name without a colon, then a colon and a space".to_owned()),
+        false => parse_hash(hash.value.as_deref().unwrap_or_default()),
+    };
+    let path = yaml::join("basic_auth_users", name);
+    secret.map_err(|message| ConfigError::key(path, message).at(yaml::position(hash)))
 }
 
-fn hash(text: &str) -> Result<Secret, Problem> {
-    // Never shown: who has the password itself here must not find it in the log.
-    let expected = || {
-        Problem::private(
-            "expected a bcrypt hash, which begins with $2 and has 60 characters; \
-             `htpasswd -nBC 10 NAME` makes one",
-        )
-    };
-    let parts: bcrypt::HashParts = text.parse().map_err(|_| expected())?;
+/// The error never shows the value: it may be the password itself.
+fn parse_hash(text: &str) -> Result<Secret, String> {
+    let parts: bcrypt::HashParts = text.parse().map_err(|_| {
+        "expected a bcrypt hash, which begins with $2 and has 60 characters; \
+         `htpasswd -nBC 10 NAME` makes one"
+    })?;
     let cost = parts.get_cost();
     if !(MIN_COST..=MAX_COST).contains(&cost) {
-        return Err(Problem::private(format!(
+        return Err(format!(
             "expected a bcrypt hash with a cost from {MIN_COST} to {MAX_COST}, got one with {cost}"
-        )));
+        ));
     }
     Ok(Secret::new(text))
 }
 
-fn rate_limit(section: &Entry<'_>) -> Result<Option<RateLimit>, ConfigError> {
-    let (mut interval, mut burst) = (Duration::ZERO, None);
-    for entry in section.children(&["interval", "burst"])? {
-        if entry.name == "interval" {
-            interval = entry.read(go::duration)?;
-        } else {
-            burst = Some(entry.read(|text| {
-                text.parse()
-                    .map_err(|_| Problem::new("expected a whole number from 1 up"))
-            })?);
-        }
-    }
-    match (interval.is_zero(), burst) {
-        (true, _) => Ok(None),
-        (false, Some(burst @ 1..)) => Ok(Some(RateLimit { interval, burst })),
-        (false, None | Some(0)) => {
-            let message =
-                "expected a whole number from 1 up; with less no request would be answered";
-            Err(ConfigError::key("rate_limit.burst", message).at(section.node.position))
-        }
-    }
-}
-
-/// A truth value as YAML 1.1 has them, which is what the toolkit reads.
-pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Ok(true),
-        "false" | "no" | "off" => Ok(false),
-        _ => Err(Problem::new("expected true or false")),
+impl RateLimitKeys {
+    fn read(&self, section: &Section<'_>) -> Result<Option<RateLimit>, ConfigError> {
+        const EXPECTED: &str = "a whole number from 1 up";
+        let interval = section.read("interval", &self.interval, go::duration)?;
+        let Some(interval) = interval.filter(|interval| !interval.is_zero()) else {
+            return Ok(None);
+        };
+        // With a burst of 0, no request is ever answered.
+        let burst = section.read("burst", &self.burst, |text| {
+            let burst = text.parse().ok().filter(|burst| *burst > 0);
+            burst.ok_or_else(|| Problem::new(format!("expected {EXPECTED}")))
+        })?;
+        let burst = burst.ok_or_else(|| section.missing("burst", EXPECTED))?;
+        Ok(Some(RateLimit { interval, burst }))
     }
 }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::error::{ConfigError, Position};
-use super::super::files;
-use super::super::secret::Secret;
-use super::super::value::{self, Problem};
-use super::reader::Entry;
+use serde_saphyr::Spanned;
 
-/// Where PEM text comes from, and what to call it in a message.
+use super::super::error::{ConfigError, Position};
+use super::super::secret::Secret;
+use super::super::section::Section;
+use super::super::yaml::{self, Scalar};
+use super::super::{files, value};
+
+/// Where PEM text comes from, and its key for messages.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     key: String,
@@ -18,12 +20,12 @@ pub(super) struct Source {
 
 #[derive(Clone, Debug)]
 enum Place {
-    /// Here. A key is a secret, and nobody needs the certificates printed either.
+    /// In the file itself. Secret even for a certificate: a key may have been pasted there.
     Inline(Secret),
     File(PathBuf),
 }
 
-/// Reads PEM text, without the mark that editors on Windows put in front.
+/// Reads PEM text without the byte order mark that editors on Windows add.
 fn read(path: &Path) -> Result<Vec<u8>, files::FileError> {
     let mut bytes = files::read(path, super::MAX_BYTES)?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
@@ -33,33 +35,48 @@ fn read(path: &Path) -> Result<Vec<u8>, files::FileError> {
 }
 
 impl Source {
-    /// PEM text in the file itself.
-    pub(super) fn inline(entry: &Entry<'_>) -> Result<Self, ConfigError> {
-        // Even of a certificate nothing is shown: the key may have been pasted in its place.
-        let text = entry.read(|text| Ok::<_, Problem>(Secret::new(text)))?;
-        Ok(Self::new(entry, Place::Inline(text)))
-    }
-
-    /// A file, whose path may be relative to `directory`.
-    pub(super) fn file(entry: &Entry<'_>, directory: &Path) -> Result<Self, ConfigError> {
-        let path = directory.join(entry.read(value::path)?);
-        Ok(Self::new(entry, Place::File(path)))
-    }
-
-    fn new(entry: &Entry<'_>, place: Place) -> Self {
-        Self {
-            key: entry.path.clone(),
-            position: entry.node.position,
+    /// What `name_file` or `name` gives. An empty value counts as none.
+    pub(super) fn read(
+        section: &Section<'_>,
+        name: &str,
+        file: &Scalar,
+        inline: &Scalar,
+    ) -> Result<Option<Self>, ConfigError> {
+        let given = |value| {
+            Option::as_ref(value).filter(|value: &&Spanned<String>| !value.value.is_empty())
+        };
+        let file_key = format!("{name}_file");
+        let (key, written, place) = match (given(file), given(inline)) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(inline)) => {
+                let message = format!("expected either {file_key} or {name}, got both");
+                return Err(section.error(name, inline, message));
+            }
+            (Some(written), None) => {
+                let path = section
+                    .read(&file_key, file, value::path)?
+                    .unwrap_or_default();
+                (
+                    &*file_key,
+                    written,
+                    Place::File(section.directory.join(path)),
+                )
+            }
+            (None, Some(written)) => (name, written, Place::Inline(Secret::new(&*written.value))),
+        };
+        Ok(Some(Self {
+            key: section.path(key),
+            position: yaml::position(written),
             place,
-        }
+        }))
     }
 
-    /// The text as it is now.
-    pub(super) fn read(&self) -> Result<Vec<u8>, ConfigError> {
+    /// The current text. Blocks.
+    pub(super) fn pem(&self) -> Result<Vec<u8>, ConfigError> {
         match &self.place {
             Place::Inline(text) => Ok(text.expose().as_bytes().to_vec()),
             Place::File(path) => read(path).map_err(|error| {
-                // A key in the place of its path must not be shown.
+                // The path of a key may be the pasted key itself.
                 let shown = match self.key.ends_with(".key_file") {
                     true => "that file".to_owned(),
                     false => path.display().to_string(),
@@ -69,7 +86,7 @@ impl Source {
         }
     }
 
-    /// An error about what is in it. `reason` goes behind a name for the text.
+    /// About the content.
     pub(super) fn error(&self, expected: &str, reason: impl std::fmt::Display) -> ConfigError {
         match &self.place {
             Place::Inline(_) => self.problem(&format!("expected {expected}, but {reason}")),
@@ -80,7 +97,7 @@ impl Source {
         }
     }
 
-    /// An error about the key that it comes from.
+    /// About the key that names it.
     pub(super) fn problem(&self, message: &str) -> ConfigError {
         ConfigError::key(&self.key, message).at(self.position)
     }

@@ -1,362 +1,266 @@
-//! The section `tls_server_config`, and what rustls makes of it.
+//! The section `tls_server_config`.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::NoServerSessionStorage;
-use rustls::sign::CertifiedKey;
-use rustls::{ProtocolVersion, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::crypto::SupportedKxGroup;
+use rustls::{ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
+use serde::Deserialize;
 
 use super::super::error::ConfigError;
+use super::super::section::Section;
 use super::super::value::Problem;
-use super::client_auth::{self, Policy};
-use super::go::{self, Named, Version};
-use super::reader::Entry;
-use super::settings::boolean;
+use super::super::yaml::{List, Scalar};
+use super::client_auth::Policy;
+use super::go::{self, Version, boolean};
 use super::source::Source;
 
-const KEYS: [&str; 13] = [
-    "cert_file",
-    "key_file",
-    "cert",
-    "key",
-    "client_ca_file",
-    "client_ca",
-    "client_auth_type",
-    "client_allowed_sans",
-    "min_version",
-    "max_version",
-    "cipher_suites",
-    "curve_preferences",
-    "prefer_server_cipher_suites",
-];
+/// The keys as they are written. `key` is secret: no `Debug`.
+#[derive(PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Keys {
+    pub(super) cert_file: Scalar,
+    pub(super) key_file: Scalar,
+    pub(super) cert: Scalar,
+    pub(super) key: Scalar,
+    pub(super) client_ca_file: Scalar,
+    pub(super) client_ca: Scalar,
+    client_auth_type: Scalar,
+    client_allowed_sans: List,
+    min_version: Scalar,
+    max_version: Scalar,
+    cipher_suites: List,
+    curve_preferences: List,
+    prefer_server_cipher_suites: Scalar,
+}
 
-/// The settings of TLS, checked as far as that goes without looking into other files.
+/// The settings of TLS, checked as far as possible without reading other files.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
-    cert: Source,
-    key: Source,
-    client_ca: Option<Source>,
-    policy: Policy,
-    sans: Vec<String>,
-    versions: Vec<&'static SupportedProtocolVersion>,
-    /// All there are, if empty.
-    suites: Vec<SupportedCipherSuite>,
-    /// Likewise.
-    curves: Vec<&'static dyn SupportedKxGroup>,
-    prefer_own_suites: bool,
+    pub(super) cert: Source,
+    pub(super) key: Source,
+    pub(super) client_ca: Option<Source>,
+    pub(super) policy: Policy,
+    pub(super) sans: Vec<String>,
+    pub(super) versions: Vec<&'static SupportedProtocolVersion>,
+    /// Empty for all.
+    pub(super) suites: Vec<SupportedCipherSuite>,
+    /// Empty for all.
+    pub(super) curves: Vec<&'static dyn SupportedKxGroup>,
+    pub(super) prefer_own_suites: bool,
 }
 
-/// The certificates and the key as they were read.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Pem {
-    cert: Vec<u8>,
-    key: Vec<u8>,
-    client_ca: Option<Vec<u8>>,
-}
-
-impl std::fmt::Debug for Pem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<pem>")
-    }
-}
-
-/// Reads the section. `None` if it is empty; with any key in it TLS is meant.
-pub(super) fn parse(
-    section: &Entry<'_>,
-    directory: &Path,
-    warnings: &mut Vec<String>,
-) -> Result<Option<Tls>, ConfigError> {
-    let entries = section.children(&KEYS)?;
-    if entries.is_empty() {
-        return Ok(None);
-    }
-    let find = |name: &str| {
-        let mut named = entries.iter().filter(|entry| entry.name == name);
-        named.find(|entry| !entry.is_empty())
-    };
-    let required = |name: &str| {
-        source(name, &find, directory)?.ok_or_else(|| {
-            let message = format!("expected {name}_file or {name}, but the key is missing");
-            let path = format!("{}.{name}_file", section.path);
-            ConfigError::key(path, message).at(section.node.position)
-        })
-    };
-    let cert = required("cert")?;
-    let key = required("key")?;
-    let client_ca = source("client_ca", &find, directory)?;
-
-    let policy = match find("client_auth_type") {
-        Some(entry) => entry.read(Policy::parse)?,
-        None => Policy::NoClientCert,
-    };
-    if policy == Policy::NoClientCert
-        && let Some(client_ca) = &client_ca
-    {
-        return Err(client_ca.problem(
-            "expected a client_auth_type that makes use of it, such as RequireAndVerifyClientCert",
-        ));
-    }
-    let mut policy = policy;
-    if let Some(entry) = find("client_auth_type")
-        && policy == Policy::VerifyClientCertIfGiven
-        && client_ca.is_none()
-    {
-        // Without a certificate a client comes in anyway, so that there is nothing to protect.
-        warnings.push(format!(
-            "{}: taken as RequestClientCert, as there is no client_ca_file or client_ca to verify \
-             certificates by",
-            entry.path
-        ));
-        policy = Policy::RequestClientCert;
-    }
-    if let Some(entry) = find("client_auth_type")
-        && policy.verifies()
-        && client_ca.is_none()
-    {
-        return Err(entry.error(
-            "expected client_ca_file or client_ca with it: without, whoever has a certificate of \
-             any public authority would come in",
-        ));
-    }
-    let sans = match find("client_allowed_sans") {
-        Some(entry) => allowed_sans(entry, policy)?,
-        None => Vec::new(),
-    };
-
-    let versions = versions(find("min_version"), find("max_version"), warnings)?;
-    let suites = match find("cipher_suites") {
-        Some(entry) => suites(entry, &versions, warnings)?,
-        None => Vec::new(),
-    };
-    let curves = match find("curve_preferences") {
-        Some(entry) => supported(entry, go::curve, warnings)?,
-        None => Vec::new(),
-    };
-    let prefer_own_suites = match find("prefer_server_cipher_suites") {
-        Some(entry) => entry.read(boolean)?,
-        None => true,
-    };
-    Ok(Some(Tls {
-        cert,
-        key,
-        client_ca,
-        policy,
-        sans,
-        versions,
-        suites,
-        curves,
-        prefer_own_suites,
-    }))
-}
-
-/// What `name` or `name_file` gives.
-fn source<'a>(
-    name: &str,
-    find: &impl Fn(&str) -> Option<&'a Entry<'a>>,
-    directory: &Path,
-) -> Result<Option<Source>, ConfigError> {
-    let file = find(&format!("{name}_file"));
-    match (file, find(name)) {
-        (Some(_), Some(inline)) => {
-            Err(inline.error(format!("expected either {name}_file or {name}, got both")))
+impl Tls {
+    /// Reads the section. `None` if it is empty; any key in it turns TLS on.
+    pub(super) fn read(
+        keys: &Keys,
+        section: &Section<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Self>, ConfigError> {
+        if *keys == Keys::default() {
+            return Ok(None);
         }
-        (Some(file), None) => Source::file(file, directory).map(Some),
-        (None, Some(inline)) => Source::inline(inline).map(Some),
-        (None, None) => Ok(None),
+        let source = |name, file, inline| Source::read(section, name, file, inline);
+        let required = |name: &str, source: Option<Source>| {
+            let expected = format!("{name}_file or {name}");
+            source.ok_or_else(|| section.missing(&format!("{name}_file"), &expected))
+        };
+        let cert = required("cert", source("cert", &keys.cert_file, &keys.cert)?)?;
+        let key = required("key", source("key", &keys.key_file, &keys.key)?)?;
+        let client_ca = source("client_ca", &keys.client_ca_file, &keys.client_ca)?;
+        let policy = policy(keys, section, client_ca.as_ref(), warnings)?;
+        let versions = versions(keys, section, warnings)?;
+        let prefer_own_suites = section.read(
+            "prefer_server_cipher_suites",
+            &keys.prefer_server_cipher_suites,
+            boolean,
+        )?;
+        Ok(Some(Self {
+            cert,
+            key,
+            client_ca,
+            policy,
+            sans: allowed_sans(keys, section, policy)?,
+            suites: suites(keys, section, &versions, warnings)?,
+            versions,
+            curves: curves(keys, section, warnings)?,
+            prefer_own_suites: prefer_own_suites.unwrap_or(true),
+        }))
     }
 }
 
-fn allowed_sans(entry: &Entry<'_>, policy: Policy) -> Result<Vec<String>, ConfigError> {
-    if !policy.requires() {
-        return Err(entry.error(
-            "expected client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert with \
-             it: a client without a certificate has no names",
-        ));
+fn policy(
+    keys: &Keys,
+    section: &Section<'_>,
+    client_ca: Option<&Source>,
+    warnings: &mut Vec<String>,
+) -> Result<Policy, ConfigError> {
+    let key = "client_auth_type";
+    let written = &keys.client_auth_type;
+    let policy = section
+        .read(key, written, Policy::parse)?
+        .unwrap_or(Policy::NoClientCert);
+    match (policy, client_ca, written) {
+        (Policy::NoClientCert, Some(client_ca), _) => Err(client_ca.problem(
+            "expected a client_auth_type that uses it, such as RequireAndVerifyClientCert",
+        )),
+        (Policy::VerifyClientCertIfGiven, None, _) => {
+            // A client without a certificate is let in anyway, so nothing is protected.
+            warnings.push(format!(
+                "{}: treated as RequestClientCert, as there is no client_ca_file or client_ca to \
+                 verify certificates with",
+                section.path(key)
+            ));
+            Ok(Policy::RequestClientCert)
+        }
+        (policy, None, Some(written)) if policy.verifies() => Err(section.error(
+            key,
+            written,
+            "expected client_ca_file or client_ca with it: without one, a certificate of any \
+             public authority would be accepted",
+        )),
+        _ => Ok(policy),
     }
-    let sans = entry.list(|text| match text {
+}
+
+fn allowed_sans(
+    keys: &Keys,
+    section: &Section<'_>,
+    policy: Policy,
+) -> Result<Vec<String>, ConfigError> {
+    let key = "client_allowed_sans";
+    let Some(written) = &keys.client_allowed_sans else {
+        return Ok(Vec::new());
+    };
+    if !policy.requires() {
+        let message = "expected client_auth_type RequireAnyClientCert or \
+            RequireAndVerifyClientCert with it: a client without a certificate has no names";
+        return Err(section.error(key, written, message));
+    }
+    let sans = section.non_empty_list(key, &keys.client_allowed_sans, |text| match text {
         "" => Err(Problem::new("expected a name")),
         _ => Ok(text.to_owned()),
     })?;
-    match sans.is_empty() {
-        true => Err(entry.error("expected at least one name; with none nobody could come in")),
-        false => Ok(sans),
-    }
+    Ok(sans.unwrap_or_default())
 }
 
 fn versions(
-    min: Option<&Entry<'_>>,
-    max: Option<&Entry<'_>>,
+    keys: &Keys,
+    section: &Section<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
-    let read = |entry: Option<&Entry<'_>>, default| match entry {
-        Some(entry) => entry.read(Version::parse),
-        None => Ok(default),
-    };
-    let lowest = read(min, Version::Tls12)?;
-    let highest = read(max, Version::Tls13)?;
-    if let Some(max) = max.filter(|_| highest < Version::Tls12) {
-        return Err(max.error(
-            "expected TLS12 or TLS13: Go knows this version, but rustls, which does TLS here, \
-             lacks it",
-        ));
+    let min = section.read("min_version", &keys.min_version, Version::parse)?;
+    let max = section.read("max_version", &keys.max_version, Version::parse)?;
+    let (lowest, highest) = (min.unwrap_or(Version::Tls12), max.unwrap_or(Version::Tls13));
+    if highest < Version::Tls12
+        && let Some(written) = &keys.max_version
+    {
+        let message = "expected TLS12 or TLS13: rustls, the TLS library here, has no older version";
+        return Err(section.error("max_version", written, message));
     }
-    if let Some(min) = min {
-        if lowest > highest {
-            return Err(min.error("expected a version that is not above max_version"));
-        }
-        if lowest < Version::Tls12 {
-            warnings.push(format!(
-                "{}: TLS 1.0 and 1.1 are not spoken here; clients need TLS 1.2 at least",
-                min.path
-            ));
-        }
+    if lowest > highest
+        && let Some(written) = &keys.min_version
+    {
+        let message = "expected a version that is not above max_version";
+        return Err(section.error("min_version", written, message));
+    }
+    if lowest < Version::Tls12 {
+        let key = section.path("min_version");
+        warnings.push(format!(
+            "{key}: TLS 1.0 and 1.1 are not supported; clients need TLS 1.2"
+        ));
     }
     Ok(lowest.to(highest))
 }
 
 fn suites(
-    entry: &Entry<'_>,
+    keys: &Keys,
+    section: &Section<'_>,
     versions: &[&'static SupportedProtocolVersion],
     warnings: &mut Vec<String>,
 ) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
-    let suites = supported(entry, go::cipher_suite, warnings)?;
-    let is_12 = |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_2;
-    let only_12 = versions
-        .iter()
-        .all(|v| v.version == ProtocolVersion::TLSv1_2);
-    if only_12 && !suites.is_empty() && !suites.iter().any(is_12) {
-        return Err(entry.error("expected a suite of TLS 1.2, which max_version demands"));
+    let (key, written) = ("cipher_suites", &keys.cipher_suites);
+    let known = go::cipher_suites();
+    let suites = supported(
+        key,
+        written,
+        section,
+        &known,
+        go::is_cipher_suite_name,
+        warnings,
+    )?;
+    let is_12 = |version: ProtocolVersion| version == ProtocolVersion::TLSv1_2;
+    let only_12 = versions.iter().all(|version| is_12(version.version));
+    if let Some(written) = written
+        && only_12
+        && !suites.is_empty()
+        && !suites.iter().any(|suite| is_12(suite.version().version))
+    {
+        let message = "expected a suite of TLS 1.2, which max_version requires";
+        return Err(section.error(key, written, message));
     }
     Ok(suites)
 }
 
-/// The entries of a list that rustls has. Those that only Go has are left out with a warning, as
-/// long as there are others.
-fn supported<T>(
-    entry: &Entry<'_>,
-    parse: impl Fn(&str) -> Result<Named<T>, Problem>,
+fn curves(
+    keys: &Keys,
+    section: &Section<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<&'static dyn SupportedKxGroup>, ConfigError> {
+    let (key, written) = ("curve_preferences", &keys.curve_preferences);
+    supported(
+        key,
+        written,
+        section,
+        &go::curves(),
+        go::is_curve_name,
+        warnings,
+    )
+}
+
+/// The entries of a list that are `known` to rustls. Others are left out with a warning if they
+/// look like names that Go may know, as long as something is left.
+fn supported<T: Copy>(
+    key: &str,
+    written: &List,
+    section: &Section<'_>,
+    known: &[(String, T)],
+    is_name: impl Fn(&str) -> bool,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<T>, ConfigError> {
+    let known_names = || {
+        known
+            .iter()
+            .map(|(name, _)| &**name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let names = section.list(key, written, |text| match is_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Problem::new(format!("expected one of {}", known_names()))),
+    })?;
     let (mut found, mut lacking) = (Vec::new(), Vec::new());
-    for named in entry.list(parse)? {
-        match named {
-            Named::Supported(value) => found.push(value),
-            Named::Lacking(name) => lacking.push(name),
+    for name in names.unwrap_or_default() {
+        match known.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => found.push(*value),
+            None => lacking.push(name),
         }
     }
     if lacking.is_empty() {
         return Ok(found);
     }
     let lacking = lacking.join(", ");
-    if found.is_empty() {
-        return Err(entry.error(format!(
-            "expected at least one that rustls has, which does TLS here; it lacks {lacking}"
-        )));
-    }
-    let path = &entry.path;
-    warnings.push(format!(
-        "{path}: left out, as rustls, which does TLS here, lacks it: {lacking}"
-    ));
-    Ok(found)
-}
-
-impl Tls {
-    /// How much is asked of clients: whether one must have a certificate, and of whom.
-    pub(super) fn strictness(&self) -> u8 {
-        u8::from(self.policy.requires())
-            + u8::from(self.policy.verifies() && self.policy.requires())
-    }
-
-    /// Reads the certificates and the key. Blocks.
-    pub(super) fn read(&self) -> Result<Pem, ConfigError> {
-        Ok(Pem {
-            cert: self.cert.read()?,
-            key: self.key.read()?,
-            client_ca: self.client_ca.as_ref().map(Source::read).transpose()?,
-        })
-    }
-
-    /// What rustls needs to serve with them.
-    pub(super) fn server(&self, pem: &Pem, http2: bool) -> Result<ServerConfig, ConfigError> {
-        let provider = Arc::new(self.provider());
-        let certified = self.certified_key(pem, &provider)?;
-        let verifier = match (&self.client_ca, &pem.client_ca) {
-            (Some(source), Some(pem)) => {
-                let roots = client_auth::roots(pem).map_err(|reason| {
-                    source.error("certificates in PEM that can be trusted", reason)
-                })?;
-                client_auth::verifier(self.policy, Some(roots), &self.sans, &provider)
-            }
-            _ => client_auth::verifier(self.policy, None, &self.sans, &provider),
-        };
-        let verifier = verifier.map_err(|reason| self.cert.problem(&reason))?;
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&self.versions)
-            .map_err(|error| self.cert.problem(&format!("TLS cannot be set up: {error}")))?
-            .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
-        let protocols: &[&[u8]] = if http2 {
-            &[b"h2", b"http/1.1"]
-        } else {
-            &[b"http/1.1"]
-        };
-        server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        server.ignore_client_order = self.prefer_own_suites;
-        if self.policy != Policy::NoClientCert {
-            // A resumed session would skip the look at the certificate, which may have expired.
-            server.session_storage = Arc::new(NoServerSessionStorage {});
-            server.send_tls13_tickets = 0;
+    match written {
+        Some(written) if found.is_empty() => {
+            let message = format!(
+                "expected at least one of {}; rustls, the TLS library here, lacks {lacking}",
+                known_names()
+            );
+            Err(section.error(key, written, message))
         }
-        Ok(server)
-    }
-
-    fn provider(&self) -> CryptoProvider {
-        let mut provider = rustls::crypto::ring::default_provider();
-        if !self.suites.is_empty() {
-            let is_13 =
-                |suite: &SupportedCipherSuite| suite.version().version == ProtocolVersion::TLSv1_3;
-            // As in Go, those of TLS 1.3 are not for choosing.
-            provider.cipher_suites.retain(is_13);
-            let chosen = self.suites.iter().copied().filter(|suite| !is_13(suite));
-            provider.cipher_suites.extend(chosen);
+        _ => {
+            warnings.push(format!(
+                "{}: ignored, as rustls, the TLS library here, lacks it: {lacking}",
+                section.path(key)
+            ));
+            Ok(found)
         }
-        if !self.curves.is_empty() {
-            provider.kx_groups.clone_from(&self.curves);
-        }
-        provider
-    }
-
-    fn certified_key(
-        &self,
-        pem: &Pem,
-        provider: &CryptoProvider,
-    ) -> Result<CertifiedKey, ConfigError> {
-        const CERT: &str = "a certificate in PEM, followed by its chain";
-        const KEY: &str = "the certificate's private key in PEM, without a password";
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.cert)
-            .collect::<Result<_, _>>()
-            .map_err(|_| self.cert.error(CERT, "there is something else"))?;
-        if chain.is_empty() {
-            return Err(self.cert.error(CERT, "there is none"));
-        }
-        let key = PrivateKeyDer::from_pem_slice(&pem.key)
-            .map_err(|_| self.key.error(KEY, "there is none"))?;
-        let key = provider.key_provider.load_private_key(key).map_err(|_| {
-            let kinds = "there is one that cannot be used; RSA from 2048 bits, P-256, P-384 and \
-                Ed25519 can";
-            self.key.error(KEY, kinds)
-        })?;
-        let certified = CertifiedKey::new(chain, key);
-        certified.keys_match().map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => self
-                .key
-                .error(KEY, "there is the key of another certificate"),
-            error => self.cert.error(CERT, format!("it is broken: {error}")),
-        })?;
-        Ok(certified)
     }
 }

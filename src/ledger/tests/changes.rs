@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn what_is_read_again_as_it_was_is_not_written_again() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     let pending = manual(call(1, 5000, 0), [Some(1), None, None]);
     let done = call(2, 5001, 2);
     for call in [&pending, &done] {
@@ -39,7 +39,7 @@ fn what_is_read_again_as_it_was_is_not_written_again() {
 
 #[test]
 fn rows_are_dropped_once_and_only_if_there_are_some() {
-    let mut book = Book::new();
+    let mut book = TargetState::new();
     book.see(&call(1, 5000, 2));
     book.see(&call(2, 6000, 2));
     book.expire(4000);
@@ -50,8 +50,8 @@ fn rows_are_dropped_once_and_only_if_there_are_some() {
     assert_eq!(written, 5500);
     // One more leaves while that is being written.
     book.expire(6500);
-    book.ledger.kept(written);
+    book.ledger.mark_committed(written);
     assert_eq!(book.ledger.drop_below(), 6500);
-    book.ledger.kept(6500);
+    book.ledger.mark_committed(6500);
     assert_eq!(book.ledger.drop_below(), 0);
 }

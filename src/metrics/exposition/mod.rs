@@ -1,18 +1,20 @@
 //! What Prometheus is answered: text, OpenMetrics or protobuf, as it asks for.
 //!
-//! One walk over families and series decides what is shown (`walk`); one writer per format decides
+//! One collect over families and series decides what is shown (`collect`); one writer per format decides
 //! how it is spelled. Nothing stands between them: a series goes straight into the answer.
 
+mod collect;
+mod history;
 mod lines;
 mod openmetrics;
 mod protobuf;
 mod text;
-mod walk;
 mod writer;
 
 use super::exporter::Gathered;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
+pub use history::History;
 use openmetrics::OpenMetrics;
 use protobuf::Protobuf;
 use text::Text;
@@ -74,7 +76,7 @@ impl Format {
 
 /// Which of the exporter's own series belong to an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Own<'a> {
+pub enum ExporterSeries<'a> {
     /// Those of any of these targets, and those that are of no target.
     With(&'a [&'a str]),
     /// Those of this target alone.
@@ -105,7 +107,7 @@ pub fn render(
     spelling: impl Into<Spelling>,
     targets: &[Shown<'_>],
     own: &Gathered,
-    which: Own<'_>,
+    which: ExporterSeries<'_>,
 ) -> Vec<u8> {
     let Spelling {
         format,
@@ -126,10 +128,10 @@ fn whole(
     mut writer: impl Writer,
     targets: &[Shown<'_>],
     own: &Gathered,
-    which: Own<'_>,
+    which: ExporterSeries<'_>,
 ) -> Vec<u8> {
-    walk::calls(&mut writer, targets);
-    walk::own(&mut writer, own, which);
+    collect::calls(&mut writer, targets);
+    collect::own(&mut writer, own, which);
     writer.finish()
 }
 

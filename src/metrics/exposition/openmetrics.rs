@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::lines::Lines;
-use super::writer::{Distribution, Labels, Value, Writer};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 
@@ -47,14 +47,18 @@ impl OpenMetrics {
     }
 }
 
+/// Name of a family: that of a counter lacks the suffix of its samples.
+pub(super) fn family_name(name: &str, kind: Kind) -> &str {
+    match kind {
+        Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
+        Kind::Gauge | Kind::Histogram => name,
+    }
+}
+
 impl Writer for OpenMetrics {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.kind = kind;
-        // The family of a counter has the name without what its samples add.
-        let name = match kind {
-            Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
-            Kind::Gauge | Kind::Histogram => name,
-        };
+        let name = family_name(name, kind);
         self.lines.family(name);
         self.lines.meta("HELP", help);
         self.lines.meta("TYPE", kind.name());
@@ -81,7 +85,7 @@ impl Writer for OpenMetrics {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: Distribution<'_>,
+        distribution: HistogramSnapshot<'_>,
         created: Option<f64>,
     ) {
         for (index, (bound, count)) in distribution.buckets.enumerate() {
@@ -111,7 +115,7 @@ impl Writer for OpenMetrics {
 
 /// A bound as OpenMetrics wants it, so that the same one is always the same label: with a point.
 /// For what is from a ten-thousandth to a million, as all bounds here are, Rust spells it so too.
-struct Bound(f64);
+pub(super) struct Bound(pub(super) f64);
 
 impl Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

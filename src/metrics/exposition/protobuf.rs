@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write};
 
 use super::lines::Plain;
-use super::writer::{Distribution, Labels, Value, Writer};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 use crate::metrics::native::{Native, SCHEMA, ZERO_THRESHOLD};
@@ -85,7 +85,7 @@ impl Writer for Protobuf {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: Distribution<'_>,
+        distribution: HistogramSnapshot<'_>,
         created: Option<f64>,
     ) {
         self.metric(labels, |metric| {

@@ -22,14 +22,18 @@ fn calls() -> CallMetrics {
     }
 }
 
-fn text(targets: &[Shown<'_>], own: &Gathered, which: Own<'_>) -> String {
+fn text(targets: &[Shown<'_>], own: &Gathered, which: ExporterSeries<'_>) -> String {
     String::from_utf8(render(Format::Text, targets, own, which)).unwrap()
 }
 
 #[test]
 fn labels_are_escaped() {
     let own = Gathered::default();
-    let text = text(&[Shown::all("a\"b\\c\nd", &calls())], &own, Own::With(&[]));
+    let text = text(
+        &[Shown::all("a\"b\\c\nd", &calls())],
+        &own,
+        ExporterSeries::With(&[]),
+    );
     let line = r#"cec_calls_total{target="a\"b\\c\nd",call_type="text"} 1"#;
     assert!(text.lines().any(|found| found == line), "{text}");
 }
@@ -39,7 +43,7 @@ fn every_family_has_one_head_and_its_series_follow_it() {
     let own = Gathered::default();
     let calls = calls();
     let targets = ["a", "b"].map(|target| Shown::all(target, &calls));
-    let text = text(&targets, &own, Own::With(&[]));
+    let text = text(&targets, &own, ExporterSeries::With(&[]));
     let mut family = "";
     let mut heads = Vec::new();
     for line in text.lines() {
@@ -77,9 +81,9 @@ fn exporter() -> ExporterMetrics {
 #[test]
 fn a_target_is_shown_with_its_own_series_only() {
     let gathered = exporter().gather();
-    let both = text(&[], &gathered, Own::With(&["a", "b"]));
-    let one = text(&[], &gathered, Own::With(&["b"]));
-    let probe = text(&[], &gathered, Own::Only("b"));
+    let both = text(&[], &gathered, ExporterSeries::With(&["a", "b"]));
+    let one = text(&[], &gathered, ExporterSeries::With(&["b"]));
+    let probe = text(&[], &gathered, ExporterSeries::Only("b"));
     let lines = |text: &str, part: &str| text.lines().filter(|l| l.contains(part)).count();
     let pulls = "cec_exporter_scrapes_before_pull_end_total{";
     assert_eq!(
@@ -108,7 +112,7 @@ fn a_series_counts_since_there_is_its_target_and_the_process_since_its_start() {
     // As by a reload: it goes on counting.
     own.target("a", &KnownLabels::default(), 9000.0);
     let gathered = own.gather();
-    let which = Own::With(&["a", "b"]);
+    let which = ExporterSeries::With(&["a", "b"]);
     let spelling = Spelling {
         format: Format::OpenMetrics,
         created_lines: true,
@@ -149,7 +153,12 @@ fn openmetrics_text_has_no_created_lines_unless_they_are_asked_for() {
             created_lines,
         };
         let shown = [Shown::all("a", &calls)];
-        let text = render(spelling, &shown, &exporter().gather(), Own::With(&["a"]));
+        let text = render(
+            spelling,
+            &shown,
+            &exporter().gather(),
+            ExporterSeries::With(&["a"]),
+        );
         String::from_utf8(text).unwrap()
     };
     assert!(!of(false).contains("_created"), "{}", of(false));
@@ -175,7 +184,7 @@ fn of_a_stale_target_only_counters_and_histograms_are_shown() {
         is_stale,
     };
     let names = |shown: Shown<'_>| {
-        let text = text(&[shown], &Gathered::default(), Own::With(&[]));
+        let text = text(&[shown], &Gathered::default(), ExporterSeries::With(&[]));
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let names = lines.map(|line| line.split('{').next().unwrap().to_owned());
         names.collect::<std::collections::BTreeSet<_>>()

@@ -1,7 +1,7 @@
 //! Prometheus's text format, version 0.0.4.
 
 use super::lines::Lines;
-use super::writer::{Distribution, Labels, Value, Writer};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 
 pub(super) struct Text(Lines);
@@ -32,7 +32,7 @@ impl Writer for Text {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: Distribution<'_>,
+        distribution: HistogramSnapshot<'_>,
         _created: Option<f64>,
     ) {
         for (index, (bound, count)) in distribution.buckets.enumerate() {

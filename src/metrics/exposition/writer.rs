@@ -18,7 +18,7 @@ pub(super) trait Writer {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: Distribution<'_>,
+        distribution: HistogramSnapshot<'_>,
         created: Option<f64>,
     );
 
@@ -59,7 +59,7 @@ impl Display for Value {
 }
 
 /// What a histogram holds.
-pub(super) struct Distribution<'a> {
+pub(super) struct HistogramSnapshot<'a> {
     /// Upper bound and observations up to it; the last bound is infinite.
     pub(super) buckets: &'a mut dyn Iterator<Item = (f64, u64)>,
     pub(super) sum: f64,

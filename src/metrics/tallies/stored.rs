@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Tallies, histogram};
 use crate::metrics::catalog::{self, Metric};
 use crate::metrics::histogram::Histogram;
-use crate::model::{CallType, Manual, ManualKind, Outcome, Place, Role, Status};
+use crate::model::{CallType, Manual, ManualKind, Outcome, Position, Role, Status};
 
 /// Tallies as they were stored, not yet held against the calls beside them.
 ///
@@ -19,7 +19,7 @@ pub struct Stored {
     calls: Pairs<CallType, u64>,
     processed: Pairs<(CallType, Status), u64>,
     expired: Pairs<(CallType, Status), u64>,
-    window: Pairs<(CallType, Place), u64>,
+    window: Pairs<(CallType, Position), u64>,
     duration: Pairs<CallType, Histogram>,
     silence: Pairs<Role, Histogram>,
     speed: Pairs<Role, Histogram>,
@@ -45,7 +45,10 @@ impl Stored {
     /// The tallies, if they agree with the calls that were stored with them.
     ///
     /// No counter goes down. What an older build did not count begins with what can be told now.
-    pub fn open(self, calls: impl Iterator<Item = (CallType, Place, Manual)>) -> Option<Tallies> {
+    pub fn open(
+        self,
+        calls: impl Iterator<Item = (CallType, Position, Manual)>,
+    ) -> Option<Tallies> {
         let is_older = self.is_older();
         let mut window = BTreeMap::new();
         let mut manual = BTreeMap::new();
@@ -87,7 +90,7 @@ impl Stored {
             ..Tallies::default()
         };
         if let Some(mut stored) = self.listing_delay {
-            if !stored.go_on(catalog::LISTING_DELAY.bounds) {
+            if !stored.resume(catalog::LISTING_DELAY.bounds) {
                 return None;
             }
             tallies.listing_delay = stored;
@@ -109,8 +112,8 @@ fn drop_zeros(tallies: &mut Tallies) {
     tallies
         .window
         .retain(|(call_type, place), count| match place {
-            Place::In(status) => keep(&(*call_type, *status), count),
-            Place::Missing => true,
+            Position::In(status) => keep(&(*call_type, *status), count),
+            Position::Missing => true,
         });
     for by_role in [&mut tallies.silence, &mut tallies.speed, &mut tallies.ratio] {
         by_role.retain(|role, histogram| *role != Role::Unknown || histogram.count() > 0);
@@ -118,10 +121,10 @@ fn drop_zeros(tallies: &mut Tallies) {
 }
 
 /// A call that is missing now has been found to be so at least once.
-fn were_missing(window: &BTreeMap<(CallType, Place), u64>) -> BTreeMap<CallType, u64> {
+fn were_missing(window: &BTreeMap<(CallType, Position), u64>) -> BTreeMap<CallType, u64> {
     let missing = window
         .iter()
-        .filter(|((_, place), _)| *place == Place::Missing);
+        .filter(|((_, place), _)| *place == Position::Missing);
     missing.map(|((of, _), count)| (*of, *count)).collect()
 }
 
@@ -141,7 +144,7 @@ fn by_outcome(
 ) -> Option<BTreeMap<(CallType, Outcome), Histogram>> {
     let mut merged = BTreeMap::new();
     for ((call_type, status), mut of_status) in by_status {
-        if !of_status.go_on(catalog::PROCESSING_TIME.bounds) {
+        if !of_status.resume(catalog::PROCESSING_TIME.bounds) {
             return None;
         }
         let class = (call_type, Outcome::of(status));
@@ -154,7 +157,7 @@ fn bucketed<K: Ord>(
     mut histograms: BTreeMap<K, Histogram>,
     metric: Metric,
 ) -> Option<BTreeMap<K, Histogram>> {
-    let all = histograms.values_mut().all(|h| h.go_on(metric.bounds));
+    let all = histograms.values_mut().all(|h| h.resume(metric.bounds));
     all.then_some(histograms)
 }
 

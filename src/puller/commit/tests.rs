@@ -7,10 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
-use crate::puller::book::Book;
-use crate::puller::plan::Spans;
-use crate::puller::{Clock, Puller, Settings};
+use crate::puller::state::TargetState;
+use crate::puller::tests::{metrics, settings};
+use crate::puller::{Clock, Puller};
 use crate::store::Changes;
 use crate::upstream::{Error, Page, PageRequest};
 
@@ -52,32 +51,13 @@ async fn a_compaction_follows_a_pull_and_holds_no_scrape() {
         begun,
         end: Mutex::new(is_to_end),
     };
-    let settings = Settings {
-        name: "t".into(),
-        spans: Spans {
-            lookback: 3600,
-            overlap: 600,
-            reconcile_interval: 600,
-        },
-        page_size: 100,
-        min_pull_interval: Duration::ZERO,
-        parallel: 1,
-        max_calls: 5_000_000,
-    };
-    let build = Build {
-        version: "",
-        revision: "",
-        rustc: "",
-    };
-    let own = ExporterMetrics::new(build, 0.0).unwrap();
-    let own = own.target("t", &KnownLabels::default(), 0.0);
     let clock: Clock = Arc::new(|| 1_700_000_000);
     let puller = Puller::new(
-        settings,
+        settings(),
         Empty,
         clock,
-        own,
-        Book::default(),
+        metrics(),
+        TargetState::default(),
         Arc::new(store),
     );
 

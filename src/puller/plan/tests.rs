@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SPANS: Spans = Spans {
+const SPANS: Intervals = Intervals {
     lookback: 86_400,
     overlap: 600,
     reconcile_interval: 3_600,
@@ -91,11 +91,11 @@ fn a_clock_far_behind_makes_everything_unknown() {
 #[test]
 fn a_lookback_that_has_grown_is_read_from_its_new_beginning() {
     let mut progress = known(NOW - 86_400, NOW);
-    let spans = Spans {
+    let intervals = Intervals {
         lookback: 7 * 86_400,
         ..SPANS
     };
-    let tail = progress.begin(NOW + 15, spans).unwrap();
+    let tail = progress.begin(NOW + 15, intervals).unwrap();
     assert_eq!(tail.from, NOW - 600);
     assert_eq!(
         progress.gap,

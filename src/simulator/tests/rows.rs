@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::faults::{Answer, Code, CodeName, Faults, Trouble};
+use super::super::faults::{Answer, Code, CodeName, Fault, Faults};
 use super::super::listing::{Paging, TotalOf};
 use super::super::rows::RowFaults;
 use super::super::world::World;
@@ -327,7 +327,7 @@ fn codes_stand_under_each_name_beside_an_empty_list_or_a_page() {
     for name in CodeName::ALL {
         let (code, text) = name.names();
         let answer = |answer| Faults {
-            details: vec![Trouble::next(answer, 1)],
+            details: vec![Fault::next(answer, 1)],
             ..Faults::default()
         };
         let error = with(answer(Answer::EnvelopeAs(name)));
@@ -350,7 +350,7 @@ fn codes_stand_under_each_name_beside_an_empty_list_or_a_page() {
             assert_eq!((&page[code], &page["paging"]["total"]), (&value, &json!(0)));
         }
     }
-    let bare = Trouble::next(Answer::BareEmpty, 1);
+    let bare = Fault::next(Answer::BareEmpty, 1);
     let bare = with(Faults {
         details: vec![bare],
         ..Faults::default()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use super::super::args::SimulateArgs;
-use super::super::faults::{Answer, Faults, TokenFaults, Trouble, WireFaults};
+use super::super::faults::{Answer, Fault, Faults, TokenFaults, WireFaults};
 use super::super::listing::Paging;
 use super::super::reply::{Delivery, Reply};
 use super::super::spec::{Scenario, Spec};
@@ -200,13 +200,13 @@ fn a_bad_request_is_told_what_is_wrong() {
 fn faults_befall_as_many_requests_as_asked() {
     let bench = Bench::new(eventful());
     let bearer = bench.bearer();
-    let limited = Trouble {
+    let limited = Fault {
         retry_after_seconds: Some(7),
         delay_ms: 20,
-        ..Trouble::next(Answer::Http(429), 2)
+        ..Fault::next(Answer::Http(429), 2)
     };
-    let gateway = Trouble::next(Answer::Http(502), 1);
-    let details = vec![limited, gateway, Trouble::share(Answer::Envelope, 0.5)];
+    let gateway = Fault::next(Answer::Http(502), 1);
+    let details = vec![limited, gateway, Fault::share(Answer::Envelope, 0.5)];
     bench.simulator.set_faults(Faults {
         details,
         latency_ms: 5,
@@ -234,9 +234,9 @@ fn answers_can_be_broken_in_each_way() {
     let bench = Bench::new(eventful());
     let bearer = bench.bearer();
     let broken = |answer: Answer| {
-        let details = vec![Trouble {
+        let details = vec![Fault {
             delay_ms: 3,
-            ..Trouble::next(answer, 1)
+            ..Fault::next(answer, 1)
         }];
         bench.simulator.set_faults(Faults {
             details,

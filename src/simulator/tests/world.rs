@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::super::call::Call;
+use super::super::expected::{Expected, Sum};
 use super::super::measures::{Channel, Role};
 use super::super::spec::{Scenario, Spec};
 use super::super::status::{SUCCEEDED, is_final};
-use super::super::truth::{Sum, Truth};
 use super::super::world::World;
 use super::{DAY, START, eventful};
 
@@ -207,11 +207,11 @@ fn measures_fit_together_and_wait_for_the_transcript() {
 }
 
 /// The truth once more, from the lives of single calls alone.
-fn recount(world: &mut World, from: u32, now: u32) -> Truth {
-    let mut truth = Truth {
+fn recount(world: &mut World, from: u32, now: u32) -> Expected {
+    let mut truth = Expected {
         from,
         now,
-        ..Truth::default()
+        ..Expected::default()
     };
     let add = |sums: &mut BTreeMap<Role, Sum>, role: Option<Role>, value: Option<u64>| {
         let sum = sums.entry(role.unwrap_or(Role::Unknown)).or_default();

@@ -30,7 +30,7 @@ fn assert_bounded(store: &FileStore, content: u64) {
 fn a_file_follows_its_content_down() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     let busy = 60_000;
     let now = churn(&store, 0..2 * busy, busy, 1000);
     let at_its_peak = store.size();
@@ -52,7 +52,7 @@ fn a_file_follows_its_content_down() {
 #[test]
 fn a_file_that_is_little_larger_than_its_content_is_left_alone() {
     let disk = Disk::default();
-    let (store, _) = load(disk.medium()).unwrap();
+    let (store, _) = load(disk.backend()).unwrap();
     store.commit(&changes(0..300, 1, "s")).unwrap();
     disk.fail_after(Some(0), false);
     store.compact();
@@ -67,7 +67,7 @@ fn compacting_can_be_cut_off_at_any_moment() {
     for works_for in 0.. {
         for tears in [false, true] {
             let disk = Disk::default();
-            let (store, _) = load(disk.medium()).unwrap();
+            let (store, _) = load(disk.backend()).unwrap();
             store.commit(&changes(0..4000, 1, "old")).unwrap();
             store.commit(&changes(0..4000, 2, "old")).unwrap();
             let mut forgetting = changes(4000..4001, 1, &"s".repeat(5000));

@@ -55,7 +55,7 @@ fn a_damaged_file_is_refused_or_whole() {
 /// that, and after it.
 fn killed(directory: &TempDir) -> (PathBuf, Content, Content) {
     let (path, before) = filled(directory);
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     store.commit(&changes(100..900, 7, "last")).unwrap();
     let killed = directory.path().join("killed.redb");
     fs::copy(&path, &killed).unwrap();
@@ -100,13 +100,13 @@ fn the_bit_that_says_which_commit_is_the_newest_is_watched() {
     let directory = tempfile::tempdir().unwrap();
     let (killed, before, whole) = killed(&directory);
     let mut bytes = fs::read(&killed).unwrap();
-    assert!(!medium::has_unused_commit(&bytes));
+    assert!(!backend::has_unused_commit(&bytes));
     bytes[9] ^= 1;
-    assert!(medium::has_unused_commit(&bytes));
+    assert!(backend::has_unused_commit(&bytes));
     fs::write(&killed, &bytes).unwrap();
     refused_or(&killed, &[&whole], Some(&before), "the bit");
     for length in [0, 9, 64, 319] {
-        medium::has_unused_commit(&bytes[..length]);
+        backend::has_unused_commit(&bytes[..length]);
     }
 }
 
@@ -146,7 +146,7 @@ fn damage_everywhere(path: &Path, allowed: &[&Content], told: Option<&Content>) 
 /// Answers whether a file was refused; if not, its content must be one of these, or the one that
 /// is allowed where the loss is told.
 fn refused_or(path: &Path, allowed: &[&Content], told: Option<&Content>, how: &str) -> bool {
-    let is_told = medium::has_unused_commit(&fs::read(path).unwrap());
+    let is_told = backend::has_unused_commit(&fs::read(path).unwrap());
     match catch_unwind(AssertUnwindSafe(|| content(path))) {
         Err(_) => panic!("{how}: a panic"),
         Ok(Ok(found)) => {

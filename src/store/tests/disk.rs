@@ -26,10 +26,10 @@ struct Bytes {
 }
 
 impl Disk {
-    pub(super) fn medium(&self) -> Medium {
+    pub(super) fn backend(&self) -> Backend {
         let disk = self.clone();
         let open = move || Box::new(disk.clone()) as Box<dyn StorageBackend>;
-        Medium::Other("the disk".into(), Box::new(open))
+        Backend::Other("the disk".into(), Box::new(open))
     }
 
     pub(super) fn fail_after(&self, works_for: Option<u32>, tears: bool) {
@@ -56,7 +56,7 @@ impl Disk {
     pub(super) fn found(&self) -> Content {
         let copy = Self::default();
         copy.0.lock().unwrap().bytes = self.0.lock().unwrap().bytes.clone();
-        load(copy.medium()).unwrap().1
+        load(copy.backend()).unwrap().1
     }
 }
 
@@ -130,7 +130,7 @@ fn a_disk_that_cannot_be_written_to_has_its_likely_cause() {
         (ErrorKind::Other, None),
     ] {
         let disk = Disk::default();
-        let (store, _) = load(disk.medium()).unwrap();
+        let (store, _) = load(disk.backend()).unwrap();
         disk.fail_after(Some(0), false);
         disk.0.lock().unwrap().error = Some(kind);
         let error = store.commit(&changes(0..3, 1, "new")).unwrap_err();
@@ -146,7 +146,7 @@ fn a_disk_that_fails_for_a_while_needs_no_reopening() {
     for tears in [false, true] {
         for works_for in 0..40 {
             let disk = Disk::default();
-            let (store, _) = load(disk.medium()).unwrap();
+            let (store, _) = load(disk.backend()).unwrap();
             store.commit(&changes(0..300, 1, "old")).unwrap();
             let old = disk.found();
             let mut next = changes(200..600, 2, "new");
@@ -186,7 +186,7 @@ fn a_disk_that_fails_for_a_while_needs_no_reopening() {
 #[test]
 fn a_commit_costs_what_has_changed() {
     let disk = Disk::default();
-    let (store, _) = load(disk.medium()).unwrap();
+    let (store, _) = load(disk.backend()).unwrap();
     let state = "x".repeat(20_000);
     for from in (0..100_000).step_by(10_000) {
         store

@@ -1,7 +1,7 @@
 mod compaction;
 mod damage;
 mod disk;
-mod place;
+mod path;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ use super::*;
 /// Rows and state, as a reader finds them.
 type Content = (BTreeMap<Key, Value>, Option<Vec<u8>>);
 
-fn load(medium: Medium) -> Result<(FileStore, Content), StoreError> {
+fn load(backend: Backend) -> Result<(FileStore, Content), StoreError> {
     let mut rows = BTreeMap::new();
     let mut before = None;
-    let (store, state) = FileStore::open(medium, |key, value| {
+    let (store, state) = FileStore::open(backend, |key, value| {
         assert!(before < Some(key), "rows come in their order, each once");
         before = Some(key);
         rows.insert(key, value);
@@ -29,7 +29,7 @@ fn load(medium: Medium) -> Result<(FileStore, Content), StoreError> {
 }
 
 fn content(path: &Path) -> Result<Content, StoreError> {
-    load(Medium::File(path.into())).map(|(_, content)| content)
+    load(Backend::File(path.into())).map(|(_, content)| content)
 }
 
 /// Why a file is not taken, in one line that names it.
@@ -66,7 +66,7 @@ fn changes(times: std::ops::Range<u32>, value: u8, state: &str) -> Changes {
 /// A ledger with some history: rows added, changed and dropped.
 fn filled(directory: &TempDir) -> (PathBuf, Content) {
     let path = directory.path().join("t.redb");
-    let (store, content) = load(Medium::File(path.clone())).unwrap();
+    let (store, content) = load(Backend::File(path.clone())).unwrap();
     assert_eq!(content, (BTreeMap::new(), None), "a new file is empty");
     for (round, from) in (0..6).zip((0..).step_by(500)) {
         let mut changes = changes(from..from + 800, round, &format!("state {round}"));
@@ -87,7 +87,7 @@ fn content_of(path: &Path) -> Content {
 fn what_was_committed_is_there_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     store.commit(&changes(1..4, 1, "first")).unwrap();
     store.commit(&changes(3..6, 2, "second")).unwrap();
     drop(store);
@@ -102,7 +102,7 @@ fn what_was_committed_is_there_again() {
 fn rows_below_the_mark_are_dropped_and_those_at_it_stay() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     store.commit(&changes(0..10, 1, "first")).unwrap();
     let mut forgetting = changes(8..9, 2, "second");
     forgetting.drop_below = key(7, 0);
@@ -122,7 +122,7 @@ fn rows_below_the_mark_are_dropped_and_those_at_it_stay() {
 fn a_file_in_use_is_not_shared() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     let text = refusal(&path);
     assert!(text.contains("in use by another process"), "{text}");
     assert!(text.contains("--storage.path"), "{text}");
@@ -142,7 +142,7 @@ fn of_many_that_make_the_same_file_at_most_one_has_it() {
         let had: Vec<bool> = std::thread::scope(|scope| {
             let attempt = || {
                 start.wait();
-                let opened = load(Medium::File(path.clone()));
+                let opened = load(Backend::File(path.clone()));
                 done.wait();
                 match opened {
                     Ok((store, _)) => {
@@ -169,7 +169,7 @@ fn one_that_is_made_meanwhile_is_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let (path, content) = filled(&directory);
     // Two that start at the same moment both find no file; this one is slower.
-    let late = Medium::File(path.clone());
+    let late = Backend::File(path.clone());
     let error = late.create(|_| Ok(())).err().unwrap();
     let text = explain::explain(&late.name(), &error).to_string();
     assert!(text.contains("in use by another process"), "{text}");
@@ -228,7 +228,7 @@ fn a_beginning_that_was_cut_off_is_harmless() {
     let path = directory.path().join("t.redb");
     let unfinished = directory.path().join("t.redb.new");
     fs::write(&unfinished, "half").unwrap();
-    let (store, _) = load(Medium::File(path.clone())).unwrap();
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
     assert!(!unfinished.exists());
     store.commit(&changes(0..3, 1, "s")).unwrap();
     drop(store);

@@ -1,0 +1,178 @@
+//! Flags of `cec_exporter backfill`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::night::Night;
+use crate::config::duration;
+use crate::model::UnixSeconds;
+
+/// Flags of `cec_exporter backfill`.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct BackfillArgs {
+    /// Configuration file, YAML [default: cec_exporter.yml; without that file the variables
+    /// CEC_...].
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Start of the history: a date (midnight UTC), a time such as 2026-10-01T08:00:00Z, or a
+    /// duration before now such as 30d.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Time,
+
+    /// End of the history. Leave it out, so that the exporter continues without a gap
+    /// [default: now].
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Time>,
+
+    /// Backfill this target only; may be given more than once [default: all targets].
+    #[arg(long = "target", value_name = "NAME")]
+    pub targets: Vec<String>,
+
+    /// Directory for the OpenMetrics files: a directory per target, a file per day.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub output: PathBuf,
+
+    /// Directory of the ledgers, as for the exporter that will continue them.
+    #[arg(
+        long = "storage.path",
+        value_name = "DIRECTORY",
+        default_value = "data"
+    )]
+    pub storage_path: PathBuf,
+
+    /// Time between samples. Prometheus takes a series for gone after 5m.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = step)]
+    pub step: UnixSeconds,
+
+    /// Label added to each series, as the scrape job would: NAME=VALUE. May be given more than
+    /// once [default: job=cec_exporter and instance=localhost:10042].
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// Requests per second per target, where that is less than max_requests_per_second of the
+    /// configuration.
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
+    pub max_requests_per_second: Option<f64>,
+
+    /// Read the list only between these local times, for example 22:00-06:00 [default: always].
+    #[arg(long, value_name = "TIME-TIME")]
+    pub between: Option<Night>,
+}
+
+/// A point in time as it is written on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Time {
+    At(UnixSeconds),
+    /// Before now.
+    Ago(Duration),
+}
+
+impl Time {
+    /// The time it stands for.
+    pub fn resolve(self, now: UnixSeconds) -> UnixSeconds {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(ago) => {
+                now.saturating_sub(UnixSeconds::try_from(ago.as_secs()).unwrap_or(now))
+            }
+        }
+    }
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    let at = if let Ok(date) = text.parse::<Date>() {
+        TimeZone::UTC
+            .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
+            .ok()
+    } else {
+        text.parse::<Timestamp>().ok()
+    };
+    if let Some(at) = at {
+        let seconds = UnixSeconds::try_from(at.as_second());
+        return seconds.map(Time::At).map_err(|_| "out of range".to_owned());
+    }
+    duration::parse(text).map(Time::Ago).map_err(|_| {
+        "expected a date such as 2026-10-01, a time such as 2026-10-01T08:00:00Z, or a duration \
+         such as 30d"
+            .to_owned()
+    })
+}
+
+fn step(text: &str) -> Result<UnixSeconds, String> {
+    let step = duration::parse(text)?.as_secs();
+    UnixSeconds::try_from(step)
+        .ok()
+        .filter(|step| (1..=300).contains(step))
+        .ok_or_else(|| "expected a duration from 1s to 5m".to_owned())
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let is_name = |name: &str| {
+        let mut bytes = name.bytes();
+        bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !name.starts_with("__")
+            && !["le", "target"].contains(&name)
+    };
+    text.split_once('=')
+        .filter(|(name, _)| is_name(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "expected NAME=VALUE, such as instance=localhost:10042".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|rate| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_dates_times_or_durations() {
+        for (text, seconds) in [
+            ("2026-10-01", 1_790_812_800),
+            ("2026-10-01T08:00:00Z", 1_790_841_600),
+            ("2026-10-01T08:00:00+08:00", 1_790_812_800),
+            ("30d", 2_000_000_000 - 30 * 86_400),
+            ("90m", 2_000_000_000 - 5400),
+        ] {
+            let time = time(text).map(|time| time.resolve(2_000_000_000));
+            assert_eq!(time, Ok(seconds), "{text}");
+        }
+        for text in ["", "yesterday", "30", "2026-13-01", "1900-01-01"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_have_names_that_a_series_may_have() {
+        let expected = Ok(("instance".to_owned(), "a=b:1".to_owned()));
+        assert_eq!(label("instance=a=b:1"), expected);
+        for text in [
+            "",
+            "=x",
+            "job",
+            "1a=x",
+            "le=1",
+            "target=x",
+            "__name__=x",
+            "a b=x",
+        ] {
+            assert!(label(text).is_err(), "{text}");
+        }
+        assert!(step("1m").is_ok_and(|step| step == 60));
+        assert!(step("6m").is_err() && step("0").is_err() && rate("0").is_err());
+    }
+}

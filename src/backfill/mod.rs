@@ -1,0 +1,202 @@
+//! Imports history: reads the list day by day, replays the calls, and writes their metrics as
+//! OpenMetrics files with timestamps, and a ledger that the exporter continues.
+//!
+//! A day is read with the puller, under a clock that stands still at its end. So history has the
+//! same retries, narrowing and proofs as pulls have.
+
+pub mod args;
+pub mod night;
+pub mod plan;
+mod read;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+use tracing::warn;
+
+use crate::metrics::exposition::History;
+use crate::model::{CallType, Record, Status, UnixSeconds, Window};
+use crate::puller::Settings;
+use crate::puller::replay::Replay;
+use crate::puller::state::TargetState;
+use crate::store::{Backend, StoreError, file_name};
+use crate::upstream::Upstream;
+use night::Night;
+use plan::Plan;
+
+/// Why a backfill stopped. Started again, it resumes with the day that was not finished.
+#[derive(Debug, Error)]
+pub enum BackfillError {
+    #[error(
+        "target {target:?} already has a ledger, {}: history can only come before the first pull. \
+         Stop the exporter and move the file away to backfill (counters then start over), or \
+         leave the target out with --target",
+        .ledger.display()
+    )]
+    LedgerExists { target: String, ledger: PathBuf },
+    #[error("target {target:?}: the list cannot be read: {reason}; start again to resume")]
+    Unreadable { target: String, reason: String },
+    #[error("target {target:?}: {error}")]
+    Store { target: String, error: StoreError },
+    #[error("{}: {error}", .path.display())]
+    Io { path: PathBuf, error: io::Error },
+}
+
+/// One target.
+pub struct Target {
+    /// As for pulls, but for the interval between them.
+    pub settings: Settings,
+    pub call_types: Vec<CallType>,
+    pub statuses: Vec<Status>,
+}
+
+/// Where results go.
+pub struct Output {
+    /// A directory per target, a file per day.
+    pub directory: PathBuf,
+    /// `--storage.path` of the exporter.
+    pub storage: PathBuf,
+    /// Labels added to each series.
+    pub labels: Vec<(String, String)>,
+}
+
+/// What a finished day reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Day {
+    pub window: Window,
+    pub calls: usize,
+    /// Windows that could not be read, so that their calls are missing.
+    pub skipped: usize,
+}
+
+/// Backfills one target, and reports each day when it is finished.
+///
+/// # Errors
+///
+/// See [`BackfillError`]. What is finished stays.
+pub async fn run<U: Upstream>(
+    target: &Target,
+    upstream: Arc<U>,
+    plan: &Plan,
+    night: Option<Night>,
+    output: &Output,
+    mut finished: impl FnMut(Day),
+) -> Result<(), BackfillError> {
+    let name = &target.settings.name;
+    let ledger = output.storage.join(file_name(name));
+    // Under another name until it is complete, so that no exporter continues half of it.
+    let unfinished = ledger.with_extension("redb.backfill");
+    if ledger.exists() {
+        return Err(BackfillError::LedgerExists {
+            target: name.clone(),
+            ledger,
+        });
+    }
+    let directory = output.directory.join(directory_name(name));
+    fs::create_dir_all(&directory).map_err(|error| in_file(&directory, error))?;
+    let in_store = |error| BackfillError::Store {
+        target: name.clone(),
+        error,
+    };
+    let (mut state, store) = blocking({
+        let path = unfinished.clone();
+        move || TargetState::open(Backend::File(path))
+    })
+    .await
+    .map_err(in_store)?;
+    state.expect(&target.call_types, &target.statuses);
+    let mut replay = Replay::new(state, plan.from, target.settings.intervals.lookback);
+    for day in plan.days(replay.position()) {
+        let read = read::day(&target.settings, Arc::clone(&upstream), night, day).await;
+        let (records, skipped) = read.map_err(|reason| BackfillError::Unreadable {
+            target: name.clone(),
+            reason,
+        })?;
+        if skipped > 0 {
+            warn!(target = %name, from = day.from, to = day.to, windows = skipped,
+                "parts of a day could not be read: their calls are missing from the history");
+        }
+        let calls = records.len();
+        let labels = output.labels.clone();
+        let (plan, path) = (plan.clone(), directory.join(plan::file_name(day)));
+        let target = name.clone();
+        replay = blocking(move || {
+            let history = replay_day(&mut replay, &records, &plan, day, &target, &labels);
+            write(&path, &history).map_err(|error| in_file(&path, error))?;
+            Ok(replay)
+        })
+        .await?;
+        // After the file: an interruption in between repeats the day with the same result.
+        replay.commit(&store).map_err(in_store)?;
+        finished(Day {
+            window: day,
+            calls,
+            skipped,
+        });
+    }
+    drop(store);
+    fs::rename(&unfinished, &ledger).map_err(|error| in_file(&ledger, error))?;
+    File::open(&output.storage)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| in_file(&output.storage, error))
+}
+
+/// Replays one day, and samples the metrics at each step.
+fn replay_day(
+    replay: &mut Replay,
+    records: &[Record],
+    plan: &Plan,
+    day: Window,
+    target: &str,
+    labels: &[(String, String)],
+) -> History {
+    let mut history = History::new(labels);
+    let mut rest = records;
+    let mut advance = |replay: &mut Replay, to: UnixSeconds| {
+        let (until, later) = rest.split_at(rest.partition_point(|record| record.uploaded <= to));
+        rest = later;
+        replay.advance(until, to);
+    };
+    for time in plan.samples(day) {
+        advance(replay, time);
+        if let Some(calls) = replay.metrics() {
+            history.sample(target, &calls, time);
+        }
+    }
+    advance(replay, day.to);
+    history
+}
+
+/// Writes a file under another name first, so that it is complete if it exists.
+fn write(path: &Path, history: &History) -> io::Result<()> {
+    let unfinished = path.with_extension("om.unfinished");
+    let mut out = BufWriter::new(File::create(&unfinished)?);
+    history.write(&mut out)?;
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+/// The name of a target's ledger without its extension, which is safe as a name of a directory.
+fn directory_name(target: &str) -> String {
+    let name = file_name(target);
+    name.strip_suffix(".redb").unwrap_or(&name).to_owned()
+}
+
+fn in_file(path: &Path, error: io::Error) -> BackfillError {
+    BackfillError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// Runs what blocks off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,102 @@
+//! `--between 22:00-06:00`: at which local times the list is read.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::ZonedDateTime;
+use jiff::civil::Time;
+use tokio::time::sleep;
+
+/// A daily span of local time. Its end may be on the next day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Night {
+    from: Time,
+    to: Time,
+}
+
+/// The longest time to sleep at once, so that a clock that is set is noticed.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
+
+impl Night {
+    /// Waits until the span begins, if it is not now.
+    pub async fn wait(self) {
+        while let Some(wait) = self.wait_at(&ZonedDateTime::now()) {
+            sleep(wait.min(MAX_SLEEP)).await;
+        }
+    }
+
+    /// Time until the span begins; `None` within it.
+    fn wait_at(self, now: &ZonedDateTime) -> Option<Duration> {
+        let time = now.time();
+        let is_within = if self.from <= self.to {
+            self.from <= time && time < self.to
+        } else {
+            self.from <= time || time < self.to
+        };
+        if is_within {
+            return None;
+        }
+        let seconds = |time: Time| {
+            i32::from(time.hour()) * 3600 + i32::from(time.minute()) * 60 + i32::from(time.second())
+        };
+        let wait = (seconds(self.from) - seconds(time)).rem_euclid(86_400);
+        Some(Duration::from_secs(wait.max(1) as u64))
+    }
+}
+
+impl FromStr for Night {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = |text: &str| text.trim().parse::<Time>().ok();
+        text.split_once('-')
+            .and_then(|(from, to)| Some((time(from)?, time(to)?)))
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| Self { from, to })
+            .ok_or_else(|| "expected two times of day, such as 22:00-06:00".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait_at(night: &str, now: &str) -> Option<u64> {
+        let now = format!("2026-11-25T{now}+08:00[Asia/Shanghai]");
+        let night: Night = night.parse().unwrap();
+        night
+            .wait_at(&now.parse().unwrap())
+            .map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn a_span_may_cross_midnight() {
+        for (night, now, wait) in [
+            ("22:00-06:00", "22:00:00", None),
+            ("22:00-06:00", "23:59:59", None),
+            ("22:00-06:00", "05:59:59", None),
+            ("22:00-06:00", "06:00:00", Some(16 * 3600)),
+            ("22:00-06:00", "21:59:30", Some(30)),
+            ("01:30-05:00", "01:29:59", Some(1)),
+            ("01:30-05:00", "05:00:00", Some(20 * 3600 + 1800)),
+            ("01:30-05:00", "03:00:00", None),
+        ] {
+            assert_eq!(wait_at(night, now), wait, "{night} at {now}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_span_is_refused() {
+        for text in [
+            "",
+            "22:00",
+            "22:00-",
+            "22:00-22:00",
+            "25:00-06:00",
+            "x-y",
+            "22-6-7",
+        ] {
+            assert!(text.parse::<Night>().is_err(), "{text}");
+        }
+    }
+}

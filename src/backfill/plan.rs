@@ -1,0 +1,104 @@
+//! Which days to read, and when to sample. Pure.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{UnixSeconds, Window};
+
+/// Seconds of a day. Days are those of UTC, as the blocks of Prometheus are.
+const DAY: UnixSeconds = 86_400;
+
+/// What a backfill covers. It is stored beside the files, so that a resumed one is the same.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// First and last upload time, Unix seconds.
+    pub from: UnixSeconds,
+    pub to: UnixSeconds,
+    /// Seconds between samples.
+    pub step: UnixSeconds,
+    /// Labels added to each series.
+    pub labels: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// The days that remain after `done`; the first and the last may be parts of a day.
+    pub fn days(&self, done: Option<UnixSeconds>) -> impl Iterator<Item = Window> {
+        let to = self.to;
+        let first = done.map_or(self.from, |done| done.saturating_add(1));
+        let day = move |from: UnixSeconds| {
+            (from <= to).then(|| Window {
+                from,
+                to: (from - from % DAY).saturating_add(DAY - 1).min(to),
+            })
+        };
+        std::iter::successors(day(first), move |last| day(last.to.checked_add(1)?))
+    }
+
+    /// When to sample within a day: at multiples of the step, at the start of the history, whose
+    /// counters are 0, and at its end, where the exporter continues.
+    pub fn samples(&self, day: Window) -> impl Iterator<Item = UnixSeconds> {
+        let first = day.from.next_multiple_of(self.step);
+        let start = (day.from == self.from && first != day.from).then_some(day.from);
+        let steps = (first..=day.to).step_by(self.step as usize);
+        let end = (day.to == self.to && !day.to.is_multiple_of(self.step)).then_some(day.to);
+        start.into_iter().chain(steps).chain(end)
+    }
+}
+
+/// The name of the file of a day.
+pub fn file_name(day: Window) -> String {
+    let date =
+        Timestamp::from_second(day.from.into()).map(|at| TimeZone::UTC.to_datetime(at).date());
+    match date {
+        Ok(date) => format!("{date}.om"),
+        Err(_) => format!("{}.om", day.from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(from: UnixSeconds, to: UnixSeconds) -> Plan {
+        Plan {
+            from,
+            to,
+            step: 3600,
+            labels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn days_are_whole_days_in_utc_but_for_the_ends() {
+        let plan = plan(3 * DAY + 5, 5 * DAY + 7);
+        let days: Vec<_> = plan.days(None).map(|day| (day.from, day.to)).collect();
+        assert_eq!(
+            days,
+            [
+                (3 * DAY + 5, 4 * DAY - 1),
+                (4 * DAY, 5 * DAY - 1),
+                (5 * DAY, 5 * DAY + 7)
+            ]
+        );
+        assert_eq!(plan.days(Some(4 * DAY - 1)).count(), 2);
+        assert_eq!(plan.days(Some(5 * DAY + 7)).count(), 0);
+    }
+
+    #[test]
+    fn samples_are_at_steps_and_at_both_ends() {
+        let plan = plan(3 * DAY + 5, 4 * DAY + 7300);
+        let samples: Vec<Vec<_>> = plan.days(None).map(|d| plan.samples(d).collect()).collect();
+        assert_eq!(samples[0][..2], [3 * DAY + 5, 3 * DAY + 3600]);
+        assert_eq!(samples[0].last(), Some(&(4 * DAY - 3600)));
+        assert_eq!(
+            samples[1],
+            [4 * DAY, 4 * DAY + 3600, 4 * DAY + 7200, 4 * DAY + 7300]
+        );
+        let day = Window {
+            from: 20_000 * DAY,
+            to: 20_001 * DAY - 1,
+        };
+        assert_eq!(file_name(day), "2024-10-04.om");
+    }
+}

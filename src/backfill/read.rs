@@ -1,0 +1,137 @@
+//! Reads the calls of one day.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::night::Night;
+use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
+use crate::model::{CallId, Record, Window};
+use crate::puller::plan::Intervals;
+use crate::puller::state::TargetState;
+use crate::puller::{Puller, Settings};
+use crate::store::NullStore;
+use crate::upstream::{Error, Page, PageRequest, Upstream};
+
+/// Pulls of one day that may fail in a row. With the puller's backoff that is about ten minutes.
+const MAX_FAILURES: usize = 20;
+/// Time between two looks at a pull.
+const POLL: Duration = Duration::from_millis(200);
+/// How often a day is read if windows of it cannot be read.
+const MAX_READINGS: usize = 3;
+
+/// The calls of a day in the order of their upload, and the number of windows that could not be
+/// read. The error is a line for people.
+pub(super) async fn day<U: Upstream>(
+    settings: &Settings,
+    upstream: Arc<U>,
+    night: Option<Night>,
+    day: Window,
+) -> Result<(Vec<Record>, usize), String> {
+    let records = Arc::new(Mutex::new(HashMap::new()));
+    let mut skipped = 0;
+    for _ in 0..MAX_READINGS {
+        let tee = Tee {
+            upstream: Arc::clone(&upstream),
+            night,
+            records: Arc::clone(&records),
+        };
+        skipped = read(settings, tee, day).await?;
+        if skipped == 0 {
+            break;
+        }
+    }
+    let mut records: Vec<Record> = lock(&records).drain().map(|(_, record)| record).collect();
+    records.retain(|record| day.contains(record.uploaded));
+    records.sort_unstable_by_key(|record| (record.uploaded, record.id));
+    Ok((records, skipped))
+}
+
+/// Reads a day once. Returns the number of windows that could not be read.
+async fn read<U: Upstream>(
+    settings: &Settings,
+    upstream: Tee<U>,
+    day: Window,
+) -> Result<usize, String> {
+    // The puller's clock stands at the end of the day, and its lookback is the day.
+    let settings = Settings {
+        intervals: Intervals {
+            lookback: day.to - day.from,
+            ..settings.intervals
+        },
+        min_pull_interval: Duration::ZERO,
+        ..settings.clone()
+    };
+    let puller = Puller::new(
+        settings,
+        upstream,
+        Arc::new(move || day.to),
+        scratch_metrics()?,
+        TargetState::default(),
+        Arc::new(NullStore),
+    );
+    let mut failures = 0;
+    let mut last_pull = None;
+    loop {
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        let view = puller.scrape(deadline).await;
+        if view.calls.is_some() {
+            puller.stop().await;
+            return Ok(view.skipped.len());
+        }
+        // Until the backoff has passed, a scrape returns the view of the last pull.
+        let is_new = view.last_pull != last_pull;
+        last_pull = view.last_pull;
+        if let (true, Some(false), Some((_, failure))) = (is_new, view.up, &view.last_error) {
+            failures += 1;
+            if failures >= MAX_FAILURES || failure.is_permanent() {
+                return Err(failure.to_string());
+            }
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Passes pages on and keeps their records.
+struct Tee<U> {
+    upstream: Arc<U>,
+    night: Option<Night>,
+    records: Arc<Mutex<HashMap<CallId, Record>>>,
+}
+
+impl<U: Upstream> Upstream for Tee<U> {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        if let Some(night) = self.night {
+            night.wait().await;
+        }
+        let page = self.upstream.page(request).await?;
+        let mut records = lock(&self.records);
+        for (_, before) in &page.renamed {
+            records.remove(before);
+        }
+        records.extend(
+            page.records
+                .iter()
+                .map(|record| (record.id, record.clone())),
+        );
+        drop(records);
+        Ok(page)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The puller counts into metrics that nobody scrapes.
+fn scratch_metrics() -> Result<TargetMetrics, String> {
+    let build = Build {
+        version: "",
+        revision: "",
+        rustc: "",
+    };
+    let exporter = ExporterMetrics::new(build, 0.0).map_err(|error| error.to_string())?;
+    Ok(exporter.target("", &KnownLabels::default(), 0.0))
+}

@@ -1,0 +1,118 @@
+//! Saves and restores a ledger: the rows that have changed, and the checkpoint beside them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use super::entry::{self, Entry, Row, RowKey};
+use crate::model::{CallType, Status, UnixSeconds};
+
+/// What a ledger stores besides its rows. Field names are the format on disk.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Checkpoint {
+    closed_before: UnixSeconds,
+    forgotten_before: UnixSeconds,
+    calls: u64,
+    #[serde(rename = "strange_types")]
+    undocumented_types: Vec<i16>,
+    #[serde(rename = "strange_statuses")]
+    undocumented_statuses: Vec<i16>,
+}
+
+impl Ledger {
+    /// Rows of calls uploaded before are dropped by the next commit.
+    pub fn drop_below(&self) -> UnixSeconds {
+        self.drop_below
+    }
+
+    /// Whether there is anything to commit.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty() || !self.removed.is_empty() || self.drop_below > 0
+    }
+
+    /// Records that rows of calls uploaded before `dropped` are gone.
+    pub fn mark_committed(&mut self, dropped: UnixSeconds) {
+        // More calls may have been forgotten since.
+        if self.drop_below <= dropped {
+            self.drop_below = 0;
+        }
+    }
+
+    /// Takes the rows changed since the last commit, ascending, which is fastest to write. If the
+    /// commit fails, [`Ledger::requeue`] returns them.
+    pub fn take_changes(&mut self) -> Vec<Row> {
+        let Self { table, changed, .. } = self;
+        let mut rows: Vec<Row> = changed
+            .drain(..)
+            .filter_map(|slot| table[slot].take_row())
+            .collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Takes the keys of rows replaced under another key.
+    pub fn take_removed(&mut self) -> Vec<RowKey> {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// Returns rows whose commit failed.
+    pub fn requeue(&mut self, rows: &[Row], removed: &[RowKey]) {
+        for (key, _) in rows {
+            if let Some(slot) = self.table.find(entry::row_id(*key)) {
+                self.note_change(slot);
+            }
+        }
+        self.removed.extend(removed);
+    }
+
+    /// What to store besides the rows.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            closed_before: self.closed_before,
+            forgotten_before: self.forgotten_before,
+            calls: self.len() as u64,
+            undocumented_types: self
+                .undocumented_types
+                .iter()
+                .map(|code| code.number())
+                .collect(),
+            undocumented_statuses: self
+                .undocumented_statuses
+                .iter()
+                .map(|code| code.number())
+                .collect(),
+        }
+    }
+
+    /// Restores a row. Returns whether it is valid.
+    pub fn restore(&mut self, row: Row) -> bool {
+        let Some(entry) = Entry::from_row(row) else {
+            return false;
+        };
+        if self.table.find(entry.id()).is_some() {
+            return false;
+        }
+        let Some(slot) = self.table.insert(entry) else {
+            return false;
+        };
+        self.note_pending(slot);
+        true
+    }
+
+    /// Restores the checkpoint after the rows. Returns whether the two match.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> bool {
+        let code = i64::from;
+        self.closed_before = checkpoint.closed_before;
+        self.forgotten_before = checkpoint.forgotten_before;
+        self.undocumented_types = checkpoint
+            .undocumented_types
+            .iter()
+            .map(|n| CallType::from_number(code(*n)))
+            .collect();
+        self.undocumented_statuses = checkpoint
+            .undocumented_statuses
+            .iter()
+            .map(|n| Status::from_number(code(*n)))
+            .collect();
+        self.len() as u64 == checkpoint.calls
+    }
+}

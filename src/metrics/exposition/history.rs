@@ -1,0 +1,216 @@
+//! OpenMetrics text with timestamps: the samples of a day, as `promtool tsdb create-blocks-from
+//! openmetrics` imports them.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write};
+
+use super::openmetrics::{Bound, family_name};
+use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::{CallMetrics, Shown, collect};
+use crate::metrics::catalog::Kind;
+use crate::model::UnixSeconds;
+
+/// Samples of one target over some time.
+///
+/// They arrive time by time, but the format wants all samples of a series together, so they are
+/// kept until the end.
+pub struct History {
+    /// Labels added to each series, as they are written.
+    extra_labels: String,
+    families: Vec<Family>,
+    /// Index of the family that is being sampled.
+    current: usize,
+    now: UnixSeconds,
+}
+
+struct Family {
+    name: String,
+    kind: Kind,
+    help: String,
+    metrics: BTreeMap<String, Metric>,
+}
+
+/// The samples of one set of labels.
+#[derive(Default)]
+struct Metric {
+    /// `_total`, or the buckets of a histogram with `_sum` and `_count`.
+    series: Vec<Series>,
+    times: Vec<UnixSeconds>,
+    /// For each time, one value per series.
+    values: Vec<f64>,
+}
+
+struct Series {
+    suffix: &'static str,
+    /// The label `le`.
+    bound: Option<String>,
+}
+
+impl History {
+    /// No samples yet. `extra_labels` are added to each series, such as `job` and `instance`.
+    pub fn new(extra_labels: &[(String, String)]) -> Self {
+        let mut labels = String::new();
+        for (name, value) in extra_labels {
+            push_label(&mut labels, name, value);
+        }
+        Self {
+            extra_labels: labels,
+            families: Vec::new(),
+            current: 0,
+            now: 0,
+        }
+    }
+
+    /// Adds one sample of each series. Times must ascend.
+    pub fn sample(&mut self, target: &str, calls: &CallMetrics, now: UnixSeconds) {
+        self.now = now;
+        self.current = usize::MAX;
+        collect::calls(&mut Recorder(self), &[Shown::all(target, calls)]);
+    }
+
+    /// Writes all samples. Leaves out metrics that are 0 all the time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        for family in &self.families {
+            let mut metrics = family
+                .metrics
+                .iter()
+                .filter(|(_, m)| !m.is_zero())
+                .peekable();
+            if metrics.peek().is_none() {
+                continue;
+            }
+            let Family {
+                name, kind, help, ..
+            } = family;
+            writeln!(out, "# HELP {name} {help}")?;
+            writeln!(out, "# TYPE {name} {}", kind.name())?;
+            for (labels, metric) in metrics {
+                self.write_metric(out, name, labels, metric)?;
+            }
+        }
+        writeln!(out, "# EOF")
+    }
+
+    fn write_metric(
+        &self,
+        out: &mut impl Write,
+        name: &str,
+        labels: &str,
+        metric: &Metric,
+    ) -> io::Result<()> {
+        let extra = &self.extra_labels;
+        let points = metric.values.chunks(metric.series.len().max(1));
+        for (time, values) in metric.times.iter().zip(points) {
+            for (Series { suffix, bound }, value) in metric.series.iter().zip(values) {
+                write!(out, "{name}{suffix}{{{labels}{extra}")?;
+                if let Some(bound) = bound {
+                    write!(out, ",le=\"{bound}\"")?;
+                }
+                writeln!(out, "}} {value} {time}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metric(&mut self, labels: &dyn Labels, series: impl FnOnce() -> Vec<Series>) -> &mut Metric {
+        let mut text = String::new();
+        labels.each(&mut |name, value| push_label(&mut text, name, value));
+        let now = self.now;
+        let metric = self.families[self.current]
+            .metrics
+            .entry(text.split_off(1))
+            .or_default();
+        if metric.series.is_empty() {
+            metric.series = series();
+        }
+        metric.times.push(now);
+        metric
+    }
+}
+
+impl Metric {
+    fn is_zero(&self) -> bool {
+        self.values.iter().all(|value| *value == 0.0)
+    }
+}
+
+/// Every series has the label `target`, so that these are never the only labels.
+fn push_label(labels: &mut String, name: &str, value: impl Display) {
+    let value = value.to_string();
+    let value = value
+        .replace('\\', r"\\")
+        .replace('"', r#"\""#)
+        .replace('\n', r"\n");
+    // Writing to a string cannot fail.
+    let _ = write!(labels, ",{name}=\"{value}\"");
+}
+
+struct Recorder<'a>(&'a mut History);
+
+impl Writer for Recorder<'_> {
+    fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        let name = family_name(name, kind);
+        let families = &mut self.0.families;
+        let known = families.iter().position(|family| family.name == name);
+        self.0.current = known.unwrap_or_else(|| {
+            families.push(Family {
+                name: name.to_owned(),
+                kind,
+                help: help.to_owned(),
+                metrics: BTreeMap::new(),
+            });
+            families.len() - 1
+        });
+    }
+
+    fn value(&mut self, labels: &dyn Labels, value: Value, _created: Option<f64>) {
+        let suffix = match self.0.families[self.0.current].kind {
+            Kind::Counter => "_total",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        let series = || {
+            vec![Series {
+                suffix,
+                bound: None,
+            }]
+        };
+        let metric = self.0.metric(labels, series);
+        metric.values.push(value.as_f64());
+    }
+
+    fn histogram(
+        &mut self,
+        labels: &dyn Labels,
+        snapshot: HistogramSnapshot<'_>,
+        _created: Option<f64>,
+    ) {
+        let buckets: Vec<(f64, u64)> = snapshot.buckets.collect();
+        let series = || {
+            let bucket = |(bound, _): &(f64, u64)| Series {
+                suffix: "_bucket",
+                bound: Some(Bound(*bound).to_string()),
+            };
+            let whole = |suffix| Series {
+                suffix,
+                bound: None,
+            };
+            let mut series: Vec<_> = buckets.iter().map(bucket).collect();
+            series.extend([whole("_count"), whole("_sum")]);
+            series
+        };
+        let metric = self.0.metric(labels, series);
+        let counts = buckets.iter().map(|(_, count)| *count as f64);
+        metric.values.extend(counts);
+        metric.values.extend([snapshot.count as f64, snapshot.sum]);
+    }
+
+    /// Nothing: the samples are written by [`History::write`].
+    fn finish(self) -> Vec<u8> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,213 @@
+//! Runs the pulls of one target, never two at once.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::hints::ScanHints;
+use super::pull::Pull;
+use super::{Failure, Inner, Puller, lock};
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// The pull under way, if any.
+#[derive(Default)]
+pub(super) struct InFlight {
+    pub(super) backoff: Backoff,
+    phase: Phase,
+    task: Option<JoinHandle<()>>,
+}
+
+impl InFlight {
+    /// No pull yet; the first one waits for `backoff`.
+    pub(super) fn after(backoff: Backoff) -> Self {
+        Self {
+            backoff,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Idle,
+    /// A pull that scrapes wait for.
+    Incremental,
+    /// The comparison of the lookback, after the pull has ended for the scrapes.
+    Reconciling,
+    /// As before, and a scrape wants the next pull.
+    Wanted,
+    /// No pull starts any more: another puller has taken over.
+    Closed,
+}
+
+impl<U: Upstream, S: Store> Puller<U, S> {
+    /// Starts a pull if one is due. Returns the number of the pull to wait for, `None` if none is
+    /// due.
+    pub(super) fn join(&self) -> Option<u64> {
+        let mut in_flight = lock(&self.inner.in_flight);
+        let next = *self.inner.ended.borrow() + 1;
+        match in_flight.phase {
+            Phase::Incremental | Phase::Wanted => Some(next),
+            Phase::Closed => None,
+            _ if !in_flight.backoff.is_ready(Instant::now()) => None,
+            Phase::Reconciling => {
+                in_flight.phase = Phase::Wanted;
+                self.inner.wanted.send_replace(true);
+                Some(next)
+            }
+            Phase::Idle => {
+                in_flight.phase = Phase::Incremental;
+                in_flight.task = Some(tokio::spawn(Arc::clone(&self.inner).run()));
+                Some(next)
+            }
+        }
+    }
+
+    /// Aborts the pull under way at its next await and lets none start again.
+    pub async fn stop(&self) {
+        let task = {
+            let mut in_flight = lock(&self.inner.in_flight);
+            in_flight.phase = Phase::Closed;
+            in_flight.task.take()
+        };
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+        // A commit outlives its pull.
+        drop(self.inner.committing.lock().await);
+    }
+}
+
+impl<U: Upstream, S: Store> Inner<U, S> {
+    /// Pulls until no scrape wants another pull.
+    async fn run(self: Arc<Self>) {
+        let mut reset = ResetPhase {
+            inner: &self,
+            is_armed: true,
+        };
+        let hints = lock(&self.hints).take();
+        let mut hints = hints.unwrap_or_else(|| ScanHints::new(self.settings.page_size));
+        loop {
+            self.wanted.send_replace(false);
+            let began = Instant::now();
+            let mut pull = Pull::new(&self, &mut hints);
+            let result = pull.incremental().await;
+            self.incremental_ended(began, &result);
+            if result.is_ok()
+                && let Err(failure) = pull.reconcile().await
+            {
+                self.reconcile_failed(&failure);
+            }
+            let mut in_flight = lock(&self.in_flight);
+            if in_flight.phase == Phase::Wanted {
+                in_flight.phase = Phase::Incremental;
+                continue;
+            }
+            // Under the lock, so that no scrape joins a pull that will not come.
+            if in_flight.phase == Phase::Closed {
+                self.ended.send_modify(|count| *count += 1);
+            } else {
+                in_flight.phase = Phase::Idle;
+            }
+            *lock(&self.hints) = Some(hints);
+            drop(in_flight);
+            reset.is_armed = false;
+            self.compact();
+            return;
+        }
+    }
+
+    /// Records how a pull went, and releases the scrapes that wait for it.
+    fn incremental_ended(&self, began: Instant, result: &Result<(), Failure>) {
+        let now = (self.clock)();
+        let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
+        self.metrics.pull_duration.observe(took.as_secs_f64());
+        self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
+        let mut in_flight = lock(&self.in_flight);
+        let mut view = lock(&self.view);
+        let was_up = view.up.replace(result.is_ok());
+        view.last_pull = Some((now, took));
+        match result {
+            Ok(()) => {
+                in_flight.backoff.succeeded(Instant::now(), interval);
+                self.metrics.set_last_success(now.into());
+                view.last_success = Some(now);
+                if was_up == Some(false) {
+                    info!(target = %self.settings.name, "pulls succeed again");
+                }
+            }
+            Err(failure) => {
+                let retry_after = failure.retry_after();
+                in_flight
+                    .backoff
+                    .failed(Instant::now(), interval, retry_after);
+                self.metrics.pull_failed(failure.label());
+                warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
+                view.last_error = Some((now, failure.clone()));
+            }
+        }
+        self.show_next_pull(&in_flight.backoff);
+        if in_flight.phase == Phase::Incremental {
+            in_flight.phase = Phase::Reconciling;
+        }
+        self.ended.send_modify(|count| *count += 1);
+    }
+
+    /// Records that the comparison failed. The target stays up, because its values are complete
+    /// and only older changes are late. The comparison is tried again after the next pull, which
+    /// waits as after a failure.
+    fn reconcile_failed(&self, failure: &Failure) {
+        warn!(target = %self.settings.name, reason = failure.label(), %failure,
+            "comparing the lookback failed");
+        self.metrics.pull_failed(failure.label());
+        lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
+        let interval = self.settings.min_pull_interval;
+        let mut in_flight = lock(&self.in_flight);
+        in_flight
+            .backoff
+            .failed(Instant::now(), interval, failure.retry_after());
+        self.show_next_pull(&in_flight.backoff);
+    }
+}
+
+impl<U, S> Inner<U, S> {
+    fn show_next_pull(&self, backoff: &Backoff) {
+        let wait = backoff.wait(Instant::now()).as_secs_f64();
+        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
+    }
+}
+
+/// Resets the phase even on panic or abort, so that the next scrape can start a pull.
+struct ResetPhase<'a, U, S> {
+    inner: &'a Inner<U, S>,
+    is_armed: bool,
+}
+
+impl<U, S> Drop for ResetPhase<'_, U, S> {
+    fn drop(&mut self) {
+        if !self.is_armed {
+            return;
+        }
+        let mut in_flight = lock(&self.inner.in_flight);
+        if in_flight.phase != Phase::Closed {
+            in_flight.phase = Phase::Idle;
+        }
+        if std::thread::panicking() {
+            // Nothing else would report the failure, or delay the next pull.
+            let interval = self.inner.settings.min_pull_interval;
+            in_flight.backoff.failed(Instant::now(), interval, None);
+            self.inner.show_next_pull(&in_flight.backoff);
+            self.inner.metrics.up.set(0.0);
+            let mut view = lock(&self.inner.view);
+            (view.up, view.last_pull) = (Some(false), None);
+        }
+        // Scrapes that still wait are answered with what is published.
+        self.inner.ended.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,133 @@
+//! The last resort for a second that cannot be read: its smallest pages one by one.
+
+use super::Failure;
+use super::pull::Pull;
+use super::scan::{FAILURES_TO_PROBE, may_be_local};
+use crate::model::{UnixSeconds, Window};
+use crate::store::Store;
+use crate::upstream::page_size::MIN_LIMIT;
+use crate::upstream::{Filter, PageRequest, Upstream};
+
+/// Pages of one second that are requested one by one.
+const MAX_SINGLE_PAGES: u32 = 500;
+
+impl<U: Upstream, S: Store> Pull<'_, U, S> {
+    /// Reads a window page by page and skips the pages that fail. Returns whether none did.
+    pub(super) async fn read_single_pages(
+        &mut self,
+        window: Window,
+        reason: &str,
+    ) -> Result<bool, Failure> {
+        self.probe_edges().await?;
+        // Without the adjacent seconds, whose rows may be the ones that fail.
+        let padded = self.hints.pad(window);
+        let is_known = self.hints.edges.iter().all(Option::is_some);
+        if !is_known {
+            self.read_pages(window).await?;
+        }
+        if self.read_pages(padded).await? {
+            return Ok(true);
+        }
+        let skipped = Window {
+            from: window
+                .from
+                .saturating_sub(unknown_edge(self.hints.edges[0])),
+            to: window.to.saturating_add(unknown_edge(self.hints.edges[1])),
+        };
+        self.unproven("unreadable", skipped, reason);
+        self.state(|state| state.change_skipped(|all| all.add(skipped, self.now, reason)));
+        Ok(false)
+    }
+
+    /// Finds out with a known call whether the bounds of a window are inclusive, so that one second
+    /// can be read without its neighbours.
+    async fn probe_edges(&mut self) -> Result<(), Failure> {
+        if self.hints.edges.iter().all(Option::is_some) {
+            return Ok(());
+        }
+        let known = self.state(|state| {
+            let skipped = &state.skipped;
+            let is_free = |at: UnixSeconds| (at - 1..=at + 1).all(|at| !skipped.contains(at));
+            state.ledger.find_listed(self.lookback, is_free)
+        });
+        let Some((at, id)) = known else {
+            return Ok(());
+        };
+        for (from, to, edges) in [
+            (at, at, [true, true]),
+            (at, at + 1, [true, false]),
+            (at - 1, at, [false, true]),
+        ] {
+            let request = PageRequest {
+                window: Window { from, to },
+                filter: Filter::All,
+                page: 1,
+                limit: MIN_LIMIT,
+            };
+            match self
+                .inner
+                .upstream
+                .page(request)
+                .await
+                .map_err(Failure::from)
+            {
+                Ok(page) => {
+                    self.applied.apply(self.inner, &page);
+                    if page.records.iter().any(|record| record.id == id) {
+                        self.hints.edges = edges.map(Some);
+                        return Ok(());
+                    }
+                }
+                Err(failure) if may_be_local(&failure) => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.hints.edges = [Some(false); 2];
+        Ok(())
+    }
+
+    /// Reads a window in the smallest pages, past those that fail. Returns whether none did.
+    async fn read_pages(&mut self, window: Window) -> Result<bool, Failure> {
+        let (mut failed, mut in_a_row) = (0, 0);
+        for page in 1..=MAX_SINGLE_PAGES {
+            let request = PageRequest {
+                window,
+                filter: Filter::All,
+                page,
+                limit: MIN_LIMIT,
+            };
+            match self
+                .inner
+                .upstream
+                .page(request)
+                .await
+                .map_err(Failure::from)
+            {
+                Ok(found) if found.is_empty() => {
+                    // Empty, although calls are known here and the total confirms them.
+                    let known = self.state(|state| state.ledger.count_present(window));
+                    failed += u32::from(page == 1 && known > 0 && found.total > Some(0));
+                    break;
+                }
+                Ok(page) => {
+                    in_a_row = 0;
+                    self.applied.apply(self.inner, &page);
+                }
+                Err(failure) if may_be_local(&failure) => {
+                    failed += 1;
+                    in_a_row += 1;
+                    if in_a_row >= FAILURES_TO_PROBE {
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(failed == 0)
+    }
+}
+
+/// Seconds to add where it is unknown whether a bound is inclusive.
+fn unknown_edge(is_listed: Option<bool>) -> UnixSeconds {
+    UnixSeconds::from(is_listed.is_none())
+}

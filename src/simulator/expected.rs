@@ -1,0 +1,134 @@
+//! What really happened, for comparison with what an exporter says.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::call::{Call, VOICE};
+use super::measures::{Channel, Millionths, Role};
+use super::world::World;
+
+/// Calls by type.
+pub type ByType = BTreeMap<u8, u64>;
+/// Calls by type and status.
+pub type ByStatus = BTreeMap<u8, BTreeMap<u16, u64>>;
+
+/// An exact sum of measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub count: u64,
+    /// Their sum, in millionths of the measure's unit.
+    pub millionths: u128,
+}
+
+impl Sum {
+    fn add(&mut self, value: Option<Millionths>) {
+        if let Some(value) = value {
+            self.count += 1;
+            self.millionths += u128::from(value);
+        }
+    }
+}
+
+/// The state of a window at a time. "Ever listed" means that there was a time by now at which the
+/// call was in the list; the life of a deleted call ends with its deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// First upload time of the window, unix seconds.
+    pub from: u32,
+    /// Its end, and the time of this truth, unix seconds.
+    pub now: u32,
+    /// Calls ever listed.
+    pub calls: ByType,
+    /// Those of them that were deleted since.
+    pub deleted: ByType,
+    /// Calls ever listed that came to an end, by their first final status.
+    pub first_final: ByStatus,
+    /// Calls ever listed that never came to an end, by their last status.
+    pub never_final: ByStatus,
+    /// Calls listed now, by the status they have now.
+    pub current: ByStatus,
+    /// Manual states above -1 of calls listed now: calls by kind, then by state.
+    pub manual: BTreeMap<&'static str, BTreeMap<i8, u64>>,
+    /// Duration in seconds of calls ever listed that succeeded.
+    pub duration: BTreeMap<u8, Sum>,
+    /// Silence in seconds, of voice calls ever listed that succeeded.
+    pub silence: BTreeMap<Role, Sum>,
+    /// Speaking speed in characters per minute, likewise.
+    pub speed: BTreeMap<Role, Sum>,
+    /// Share of the call spent speaking, likewise.
+    pub ratio: BTreeMap<Role, Sum>,
+}
+
+impl Expected {
+    fn add(&mut self, call: &Call<'_>, now: u32) {
+        let kind = call.call_type();
+        if call.visible_at() > now {
+            return;
+        }
+        *self.calls.entry(kind).or_default() += 1;
+        if call.is_visible(now) {
+            count(&mut self.current, kind, call.status_at(now));
+            let manual = call.manual_at(now);
+            for (name, state) in [
+                ("inspect", manual.inspect),
+                ("review", manual.review),
+                ("complain", manual.complain),
+            ] {
+                if state >= 0 {
+                    *self
+                        .manual
+                        .entry(name)
+                        .or_default()
+                        .entry(state)
+                        .or_default() += 1;
+                }
+            }
+        } else {
+            *self.deleted.entry(kind).or_default() += 1;
+        }
+        let last = call.gone_at().map_or(now, |gone| now.min(gone - 1));
+        match call.first_final(last) {
+            Some((_, status)) => count(&mut self.first_final, kind, status),
+            None => count(&mut self.never_final, kind, call.status_at(last)),
+        }
+        if call.first_success(last).is_some() {
+            let measures = call.measures();
+            self.duration
+                .entry(kind)
+                .or_default()
+                .add(measures.duration);
+            if kind == VOICE {
+                self.add_channel(&measures.left);
+                self.add_channel(&measures.right);
+            }
+        }
+    }
+
+    fn add_channel(&mut self, channel: &Channel) {
+        let role = channel.role.unwrap_or(Role::Unknown);
+        self.silence.entry(role).or_default().add(channel.silence);
+        self.speed.entry(role).or_default().add(channel.speed);
+        self.ratio.entry(role).or_default().add(channel.ratio);
+    }
+}
+
+fn count(counts: &mut ByStatus, kind: u8, status: u16) {
+    *counts.entry(kind).or_default().entry(status).or_default() += 1;
+}
+
+impl World {
+    /// The truth at `now` about calls uploaded from `from` to `now`, both included.
+    pub fn truth(&mut self, from: u32, now: u32) -> Expected {
+        let mut truth = Expected {
+            from,
+            now,
+            ..Expected::default()
+        };
+        for call in self.calls(from, now, now) {
+            truth.add(&call, now);
+        }
+        truth
+    }
+}

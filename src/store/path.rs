@@ -1,0 +1,113 @@
+//! The path of a ledger: what is there, its permissions, its file system.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::StoreError;
+use super::explain::explain;
+
+/// A ledger holds who called when, so only its owner may read it.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Whether there is a regular file. Anything else is an error, and is not touched.
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
+    let name = path.display();
+    let failed = |error: io::Error| explain(&name.to_string(), &error.into());
+    let link = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        found => found.map_err(failed)?,
+    };
+    let kind = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && link.is_symlink() => {
+            let to = fs::read_link(path).map_err(failed)?;
+            // The volume may not be mounted yet.
+            return Err(StoreError::new(format!(
+                "{name} is a symbolic link to {}, which does not exist: mount what it leads to, \
+                 or remove the link (counters then start over)",
+                to.display()
+            )));
+        }
+        found => found.map_err(failed)?.file_type(),
+    };
+    if kind.is_file() {
+        return Ok(true);
+    }
+    let what = if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(StoreError::new(format!(
+        "{name} is {what} and not a file: move it away, or choose another --storage.path"
+    )))
+}
+
+/// Opens an existing file, and revokes access for others, which earlier versions left to the umask.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() == 0 {
+        // redb would create a new database in it.
+        return Err(io::Error::new(ErrorKind::InvalidData, "the file is empty"));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & !OWNER_ONLY != 0 {
+        // Only the owner can; access through a group was granted on purpose.
+        let tightened = file.set_permissions(Permissions::from_mode(OWNER_ONLY));
+        let before = format_args!("{mode:o}");
+        match tightened {
+            Ok(()) => tracing::info!(file = %path.display(), before, "ledger made private"),
+            Err(error) => {
+                tracing::debug!(file = %path.display(), before, %error, "ledger stays as it is");
+            }
+        }
+    }
+    Ok(file)
+}
+
+/// Creates a file that only its owner may read, whatever the umask.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(OWNER_ONLY)
+        .open(path)?;
+    // A strict umask may remove too much.
+    file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+    Ok(file)
+}
+
+/// Syncs the directory, which makes a rename durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// Type and mount point of the file system of a path; Linux only.
+pub(super) fn file_system(path: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    file_system_in(&mounts, &fs::canonicalize(path.parent()?).ok()?)
+}
+
+/// Looks a path up in the format of `/proc/self/mountinfo`, see proc(5).
+pub(super) fn file_system_in(mounts: &str, path: &Path) -> Option<String> {
+    let mounted = mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let place = place.split(' ').nth(4)?.replace("\\040", " ");
+        let kind = kind.split(' ').next()?;
+        path.starts_with(&place).then_some((place, kind))
+    });
+    // A later mount covers an earlier one.
+    mounted
+        .max_by_key(|(place, _)| place.len())
+        .map(|(place, kind)| format!("{kind} at {place}"))
+}

@@ -1,0 +1,122 @@
+//! One value of the vendor's, as what it can be taken for.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::model::{CallId, Measure, Role, UnixSeconds};
+
+/// A scalar in whatever dress it came.
+#[derive(Default, Debug, PartialEq)]
+pub(super) enum Lenient<'de> {
+    /// Missing or null.
+    #[default]
+    Null,
+    Integer(i64),
+    /// A string, or a number that is no 64-bit integer.
+    Text(Cow<'de, str>),
+    /// A boolean, a list, an object.
+    Other,
+}
+
+impl Lenient<'_> {
+    pub(super) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.into_owned()),
+            Self::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn identity(&self) -> Option<CallId> {
+        match self {
+            Self::Text(text) => CallId::parse(text),
+            Self::Integer(number) => CallId::parse(&number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// As a number; `None` for what is none.
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Null | Self::Other => None,
+        }
+    }
+
+    pub(super) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            _ => {
+                let number = self.number()?;
+                // Beyond 2^53 an f64 is no longer a whole number that somebody meant.
+                (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+            }
+        }
+    }
+
+    /// A moment since 1970 in seconds. Zero and milliseconds are not: neither is a time at which
+    /// a call was uploaded.
+    pub(super) fn time(&self) -> Option<UnixSeconds> {
+        let seconds = self.number()?;
+        (1.0..=f64::from(UnixSeconds::MAX))
+            .contains(&seconds)
+            .then_some(seconds as UnixSeconds)
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match self {
+            Self::Text(text) => Role::parse(text),
+            _ => Role::Unknown,
+        }
+    }
+
+    /// A measure; `Ok(None)` where there is none, an error where it cannot be one.
+    pub(super) fn measure(&self) -> Result<Option<Measure>, ()> {
+        match self {
+            Self::Null => Ok(None),
+            _ => self
+                .number()
+                .and_then(Measure::from_units)
+                .map(Some)
+                .ok_or(()),
+        }
+    }
+
+    /// A manual state: from 0 up, or none for the vendor's -1. 256 states are more than people
+    /// set by hand, and each is a series.
+    pub(super) fn state(&self) -> Result<Option<u8>, ()> {
+        match (self, self.integer()) {
+            (Self::Null, _) => Ok(None),
+            (_, Some(number)) if number < 0 => Ok(None),
+            (_, Some(number)) => match u8::try_from(number) {
+                Ok(state) if state < u8::MAX => Ok(Some(state)),
+                _ => Err(()),
+            },
+            (_, None) => Err(()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Lenient<'de> {
+    /// By way of the raw text: `1e999` is JSON, but no number that serde_json would read, and one
+    /// such value must not cost the page.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(match raw.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b'"') => match raw.contains('\\') {
+                false => Self::Text(Cow::Borrowed(raw.trim_matches('"'))),
+                true => serde_json::from_str(raw)
+                    .map_or(Self::Other, |text: String| Self::Text(Cow::Owned(text))),
+            },
+            Some(b'-' | b'0'..=b'9') => match raw.parse() {
+                Ok(number) => Self::Integer(number),
+                Err(_) => Self::Text(Cow::Borrowed(raw)),
+            },
+            _ => Self::Other,
+        })
+    }
+}

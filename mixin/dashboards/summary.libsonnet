@@ -44,12 +44,12 @@ function(config, t)
     [if shift != null then 'timeShift']: shift,
     hideTimeOverride: false,
   };
-  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker changes only the graph below.', [
+  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
     [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
-    [[24, 7, period('This week', 'From the first day of the week up to now.', 'now/w', null)]],
-    [[24, 7, period('Last week', 'The whole week before.', 'now/w', '1w/w')]],
+    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null)]],
+    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w')]],
     [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
-    [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each moment.', [
+    [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
       ['sum by (target) (%s)' % q.one('cec_recent_calls{%s}' % s), '{{target}}'],
     ], 'locale')]],
     [[24, 6, b.guide]],

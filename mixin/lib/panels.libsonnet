@@ -78,26 +78,26 @@ function(t)
       },
 
     // `queries` is a list of [expr, legend]. Rates are over 5 minutes at least, shares and quantiles over
-    // `interval`.
+    // `interval`. Seconds to be shown in the unit "min" are divided by 60: the axis of Grafana's own unit of
+    // time has steps of 1000 seconds, which read 16.7 minutes.
     graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[])::
       panel('timeseries', title, description) {
         interval: interval,
         targets: [
-          $.query(queries[i][0], queries[i][1], std.char(65 + i))
+          $.query(if unit == 'min' then '(%s) / 60' % queries[i][0] else queries[i][0], queries[i][1], std.char(65 + i))
           for i in std.range(0, std.length(queries) - 1)
         ],
         fieldConfig: {
           defaults: {
-            unit: unitOf(unit),
+            unit: if unit == 'min' then unitOf('suffix: min') else unitOf(unit),
             min: min,
             [if max != null then 'max']: max,
-            // Durations without decimals would have the same tick twice.
-            [if decimals != null || unit == 's' then 'decimals']: if unit == 's' then 1 else decimals,
+            [if decimals != null || std.setMember(unit, ['percentunit', 's']) then 'decimals']: if decimals != null then decimals else 1,
             [if unit == 'percentunit' then 'max']: 1,
             // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
             links: links,
-            thresholds: steps(limits),
+            thresholds: steps([if unit == 'min' then limit { value: limit.value / 60 } else limit for limit in limits]),
             custom: {
               drawStyle: 'line',
               lineWidth: 1,
@@ -128,7 +128,7 @@ function(t)
       panel('heatmap', title, description) {
         interval: '15m',
         targets: [$.query(expr, '{{le}}') { format: 'heatmap' }],
-        fieldConfig: { defaults: { unit: 'short', noValue: t('no data') }, overrides: [] },
+        fieldConfig: { defaults: { unit: 'locale', decimals: 0, noValue: t('no data') }, overrides: [] },
         options: {
           calculate: false,
           cellGap: 1,

@@ -246,8 +246,8 @@ def main():
     events = {}
     if scenario == "incidents":
         events = {
-            "quota": [(end - 8 * 3600, end - 6.3 * 3600)],
-            "outage": [(end - 5 * 3600, end - 4.3 * 3600)],
+            "quota": [(end - 104 * 3600, end - 101 * 3600), (end - 8 * 3600, end - 6.3 * 3600)],
+            "outage": [(end - 76 * 3600, end - 74 * 3600), (end - 5 * 3600, end - 4.3 * 3600)],
             "stuck": [(end - 3 * 3600, end + 1)],
             "bad_audio": [(end - 30 * 3600, end - 27 * 3600)],
         }

@@ -12,15 +12,15 @@ function(config)
         zh: '有 {{ $value }} 个 exporter 在同步目标 {{ $labels.target }}。',
       },
       description: {
-        en: '{{ $value }} exporters have been pulling {{ $labels.target }} for 15 minutes. Each sends requests of its own. The bundled rules and dashboards count nothing twice.',
+        en: '{{ $value }} exporters have been pulling {{ $labels.target }} for 15 minutes. Each sends its own requests. The bundled rules and dashboards count every call once.',
         zh: '{{ $value }} 个 exporter 同步目标 {{ $labels.target }} 已达 15 分钟，请求量成倍增加。自带的规则和仪表盘不会重复计数。',
       },
-      title: { en: 'More exporters pull a target than are meant to.', zh: '同步同一目标的 exporter 过多。' },
+      title: { en: 'More exporters than intended pull a target.', zh: '同步同一目标的 exporter 过多。' },
       means: {
         en: |||
           More than `cec:exporters_per_target:threshold` exporters have had the same target in their
-          configuration for 15 minutes. They use up the vendor's rate limit together. The rules and dashboards
-          take one of them; queries of your own that sum may count twice.
+          configuration for 15 minutes. They share the vendor's rate limit. The bundled rules and dashboards
+          use one of them; your own queries may count calls twice.
         |||,
         zh: |||
           15 分钟内，有超过 `cec:exporters_per_target:threshold` 个 exporter 配置了同一目标，流控额度被共同消耗。
@@ -28,16 +28,16 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Who pulls it', zh: '由谁同步' }, 'count by (target, job, instance) (cec_up)'],
+        [{ en: 'Exporters of each target', zh: '由谁同步' }, 'count by (target, job, instance) (cec_up)'],
         [{ en: 'Shards', zh: '分片序号' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'How many shards each knows of', zh: '各 exporter 所知的分片总数' }, 'cec_exporter_total_shards'],
+        [{ en: 'Number of shards, by exporter', zh: '各 exporter 所知的分片总数' }, 'cec_exporter_total_shards'],
       ],
       steps: {
         en: |||
-          1. Two exporters with the same ordinal: give each its own `--shard`.
-          2. Exporters that disagree on `cec_exporter_total_shards`: restart those with the old number.
+          1. Two exporters with the same ordinal: set a different `--shard` for each.
+          2. Different values of `cec_exporter_total_shards`: restart the exporters with the old number.
           3. Exporters without shards that share a configuration: remove the target from one of them.
-          4. Two on purpose: raise `cec:exporters_per_target:threshold` to 2.
+          4. Two exporters on purpose: raise `cec:exporters_per_target:threshold` to 2.
         |||,
         zh: |||
           1. 两个 exporter 序号相同：为各自指定不同的 `--shard`。
@@ -68,14 +68,14 @@ function(config)
         zh: '{{ $labels.job }} 的分片未覆盖全部目标。',
       },
       description: {
-        en: '{{ $value }} different shards of {{ $labels.job }} answer. One is missing, or they do not agree on how many there are. Nobody may be pulling some of the targets.',
+        en: '{{ $value }} different shards of {{ $labels.job }} respond. One is missing, or they disagree on the number of shards. Some targets may not be pulled.',
         zh: '{{ $labels.job }} 有 {{ $value }} 个不同的分片有响应：缺少分片，或各分片对总数的认识不一致。部分目标可能无人同步。',
       },
       title: { en: 'Some targets may not be pulled by any exporter.', zh: '部分目标可能无人同步。' },
       means: {
         en: |||
-          The exporters of one job (in Kubernetes, of one namespace) share their targets by `--total-shards`.
-          For 15 minutes fewer of them have answered than there are shards, or they have not agreed on the
+          The exporters of one job (in Kubernetes, of one namespace) divide their targets by `--total-shards`.
+          For 15 minutes, fewer shards have responded than there should be, or they have disagreed on their
           number. The targets of a missing shard have no metrics, so no other alert reports them.
         |||,
         zh: |||
@@ -84,18 +84,18 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Shards that answer', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'How many each knows of', zh: '各分片所知的总数' }, 'cec_exporter_total_shards'],
+        [{ en: 'Shards that respond', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
+        [{ en: 'Number of shards, by exporter', zh: '各分片所知的总数' }, 'cec_exporter_total_shards'],
         [{ en: 'Exporters that cannot be scraped', zh: '无法抓取的 exporter' }, 'up{job="cec_exporter"} == 0'],
       ],
       steps: {
         en: |||
           1. An exporter is down: see [CecExporterDown](CecExporterDown.md).
           2. Fewer exporters than shards: start the missing ones, or correct `--total-shards`. In a StatefulSet
-             it is the number of replicas.
-          3. They disagree: restart those with the old number. A target that moves to another shard starts
+             it must equal the number of replicas.
+          3. The shards disagree: restart those with the old number. A target that moves to another shard starts
              there with a new ledger.
-          4. Two unrelated groups in one job: give each a job or a namespace of its own.
+          4. Two unrelated groups in one job: use a separate job or namespace for each.
         |||,
         zh: |||
           1. 有 exporter 不可用：见 [CecExporterDown](CecExporterDown.md)。
@@ -115,13 +115,13 @@ function(config)
         zh: 'CEC exporter {{ $labels.instance }} 加载配置失败。',
       },
       description: {
-        en: 'The last attempt of {{ $labels.instance }} to load its configuration failed (cec_exporter_config_last_reload_successful is {{ $value }}). It still runs with the previous one.',
+        en: 'The last reload of the configuration of {{ $labels.instance }} failed (cec_exporter_config_last_reload_successful is {{ $value }}). The exporter still uses the previous configuration.',
         zh: '{{ $labels.instance }} 最近一次加载配置失败（cec_exporter_config_last_reload_successful 为 {{ $value }}），仍在使用之前的配置。',
       },
       title: { en: 'The exporter could not load its configuration.', zh: 'exporter 加载配置失败。' },
       means: {
         en: |||
-          The last attempt to load the configuration failed, and the exporter still runs with the previous one.
+          The last reload of the configuration failed, and the exporter still uses the previous configuration.
           It would not start with the new one.
         |||,
         zh: |||
@@ -129,14 +129,14 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Which exporter', zh: '哪个 exporter' }, 'cec_exporter_config_last_reload_successful == 0'],
-        [{ en: 'Age of the configuration in use', zh: '当前配置已使用多久' }, 'time() - cec_exporter_config_last_reload_success_timestamp_seconds'],
+        [{ en: 'Affected exporters', zh: '哪个 exporter' }, 'cec_exporter_config_last_reload_successful == 0'],
+        [{ en: 'Age of the current configuration', zh: '当前配置已使用多久' }, 'time() - cec_exporter_config_last_reload_success_timestamp_seconds'],
       ],
       steps: {
         en: |||
-          1. Run `cec_exporter check` with the same file. It reports a mistake in one line, with path, line and
+          1. Run `cec_exporter check` with the same file. It reports the error in one line, with path, line and
              column.
-          2. Correct it and reload: SIGHUP, or a POST to `/-/reload` where that is enabled.
+          2. Correct it and reload with SIGHUP, or with a POST to `/-/reload` if that is enabled.
         |||,
         zh: |||
           1. 用同一配置文件运行 `cec_exporter check`，错误以一行给出，含路径、行号、列号。
@@ -157,14 +157,14 @@ function(config)
         zh: '阈值 {{ $labels.threshold }} 未定义。',
       },
       description: {
-        en: 'Prometheus has no series {{ $labels.threshold }} (absent: {{ $value }}). Alerts that compare with it cannot fire.',
+        en: 'Prometheus has no series {{ $labels.threshold }} (absent: {{ $value }}). The alerts that use it cannot fire.',
         zh: 'Prometheus 中没有 {{ $labels.threshold }} 序列（absent：{{ $value }}），依赖它的告警不会触发。',
       },
       title: { en: 'A threshold is not defined.', zh: '阈值未定义。' },
       means: {
         en: |||
-          Alerts compare with series that `thresholds.rules.yml` records. One of them is missing: the file is
-          not loaded, or the rule was removed from it. The alerts that use it are silent meanwhile.
+          The alerts use thresholds recorded by `thresholds.rules.yml`. One of them is missing: the file is not
+          loaded, or the rule was removed from it. The alerts that use it cannot fire meanwhile.
         |||,
         zh: |||
           告警与 `thresholds.rules.yml` 记录的序列作比较，其中一个缺失：该文件未加载，或其中的规则被删除。
@@ -176,9 +176,9 @@ function(config)
       ],
       steps: {
         en: |||
-          1. Look at Prometheus's page of rules: is `cec_thresholds` there, and healthy?
+          1. On the Rules page of Prometheus, check that the group `cec_thresholds` exists and is healthy.
           2. Load `thresholds.rules.yml` of the same version as `alerts.rules.yml`.
-          3. Where several are loaded, the strictest number counts.
+          3. If several such files are loaded, the strictest value applies.
         |||,
         zh: |||
           1. 在 Prometheus 的 Rules 页面确认规则组 `cec_thresholds` 存在且状态正常。

@@ -43,13 +43,16 @@ function(config, t)
         ['sum(%s)' % q.one('cec_recent_calls{%s} offset 1w' % s), t('a week before')],
       ], 'locale', stack=true)],
       [12, 8, p.graph('Calls in the lookback by status', 'By the status last seen; statuses without calls are left out.', [
-        ['sum by (status) (%s) > 0' % calls(), '{{status}}'],
+        ['sum by (status) (%s) > 0' % calls(', status!="succeeded"'), '{{status}}'],
+        // Stacked last, so that the outline of the whole is green.
+        ['sum by (status) (%s) > 0' % calls(', status="succeeded"'), '{{status}}'],
         ['sum(%s) > 0' % q.one('cec_window_missing_calls{%s}' % s), t('no longer listed')],
       ], 'locale', stack=true, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
     ],
     [
       [12, 8, p.graph('Finished an hour by status', 'Calls that reached a final status, each counted once. Times of catching up after an outage are left out.', [
-        ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_processed_total{%s}[$__rate_interval])' % s)), '{{status}}'],
+        ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_processed_total{%s, %s}[$__rate_interval])' % [s, status])), '{{status}}']
+        for status in ['status!="succeeded"', 'status="succeeded"']
       ], 'locale', stack=true, decimals=0, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
       [12, 8, p.graph('Processing completed', 'Share of finished calls whose processing succeeded. There is no line where no call finished.', [
         [q.ratio('sum by (call_type) (%s)' % processed('$__rate_interval', ', status="succeeded"'), 'sum by (call_type) (%s)' % processed('$__rate_interval')), '{{call_type}}'],
@@ -61,7 +64,7 @@ function(config, t)
       [4, 4, p.stat('Median duration', 'Half of the calls that succeeded in the selected time range were shorter.', q.quantile(0.5, duration, s, '$__range'), 's', none='no calls', decimals=1)],
       [4, 4, p.stat('95th percentile', 'One in twenty calls that succeeded in the selected time range was longer.', q.quantile(0.95, duration, s, '$__range'), 's', none='no calls', decimals=1)],
       [4, 4, p.stat('Mean duration', 'Mean of the calls that succeeded in the selected time range.', q.ratio('sum(%s)' % q.one(q.sum(duration, s, '$__range', 'increase')), 'sum(%s)' % q.one(q.count(duration, s, '$__range', 'increase'))), 's', none='no calls', decimals=1)],
-      [12, 12, p.heatmap('Distribution of duration', 'Calls that succeeded, by duration.', q.buckets(duration, s, '$__rate_interval'), 's')],
+      [12, 12, p.heatmap('Distribution of duration', 'Calls that succeeded, by duration.', q.buckets(duration, s, '$__rate_interval', b.steady), 's')],
     ],
     [
       [12, 8, p.graph('Duration of calls', 'Median and 95th percentile of the duration of calls that succeeded.', [

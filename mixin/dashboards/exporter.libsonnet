@@ -23,10 +23,10 @@ function(config, t)
     ],
     'Targets',
     [
-      [12, 8, p.timeline('Targets up', 'Whether the last pull of each target succeeded; the worst value of each step. A target shows as down until its first pull ends.', 'max by (%s) (min_over_time(cec_up{%s}[$__interval]))' % [b.by, s], '{{target}}', p.mapping([['1', 'up', 'green'], ['0', 'down', 'red']]))],
+      [12, 8, p.timeline('Targets up', 'Whether the last pull of each target succeeded; the worst value of each step. A target shows as down until its first pull ends.', 'max by (%s) (min_over_time(cec_up{%s}[$__interval]))' % [b.by, s], b.who, p.mapping([['1', 'up', 'green'], ['0', 'down', 'red']]))],
       [12, 8, p.graph('Frontier lag by target', 'Age of the frontier, the time up to which the list is complete. A target without a line is still loading.', [
-        ['max by (target) (max_over_time((%s)[$__interval:1m]))' % lag, '{{target}}'],
-      ], 'min', interval='1m', limits=[p.step('red', config.thresholds.frontier_lag_seconds)], decimals=0)],
+        ['max by (' + b.by + ') (max_over_time((%s)[$__interval:1m]))' % lag, b.who],
+      ], 'min', interval='1m', limits=[p.step('red', config.thresholds.frontier_lag_seconds)])],
     ],
     'Errors',
     [
@@ -34,44 +34,44 @@ function(config, t)
         ['3600 * sum by (reason) (rate(cec_exporter_pull_failures_total{%s}[$__rate_interval])) > 0' % s, '{{reason}}'],
       ], 'locale', decimals=0, none='none')],
       [12, 8, p.graph('Failed requests', 'Requests a minute with an answer other than 200. Most of them are retried.', [
-        [requests('target, api, code', ', code!="200"') + ' > 0', '{{target}} {{api}} {{code}}'],
+        [requests(b.by + ', api, code', ', code!="200"') + ' > 0', b.who + ' {{api}} {{code}}'],
       ], 'locale', decimals=1, none='none')],
     ],
     [
       [12, 8, p.graph('Rejected records an hour by reason', 'Records that could not be used or, as measure, single values of usable records. Each counts once.', [
-        ['3600 * sum by (target, reason) (%s) > 0' % q.one('rate(cec_exporter_records_rejected_total{%s}[$__rate_interval])' % s), '{{target}} {{reason}}'],
+        ['3600 * sum by (' + b.by + ', reason) (%s) > 0' % q.one('rate(cec_exporter_records_rejected_total{%s}[$__rate_interval])' % s), b.who + ' {{reason}}'],
       ], 'locale', decimals=0, none='none')],
       [12, 8, p.graph('Unproven parts of the list', 'Parts of the list an hour that were accepted without proof of completeness or skipped, by reason.', [
-        ['3600 * sum by (target, reason) (%s) > 0' % q.one('rate(cec_exporter_windows_unproven_total{%s}[$__rate_interval])' % s), '{{target}} {{reason}}'],
+        ['3600 * sum by (' + b.by + ', reason) (%s) > 0' % q.one('rate(cec_exporter_windows_unproven_total{%s}[$__rate_interval])' % s), b.who + ' {{reason}}'],
       ], 'locale', decimals=0, none='none')],
     ],
     { row: 'Pulls', lines: [
       [
         [12, 8, p.graph('Pulls a minute', 'Pulls that ended, successful or not. Each exporter pulls on its own.', [
-          ['60 * sum by (target) (%s)' % pulls('$__rate_interval'), '{{target}}'],
-          ['60 * sum by (target) (rate(cec_exporter_scrapes_before_pull_end_total{%s}[$__rate_interval])) > 0' % s, t('answered early') + ' {{target}}'],
+          ['60 * sum by (' + b.by + ') (%s)' % pulls('$__rate_interval'), b.who],
+          ['60 * sum by (' + b.by + ') (rate(cec_exporter_scrapes_before_pull_end_total{%s}[$__rate_interval])) > 0' % s, t('answered early') + ' ' + b.who],
         ], 'locale', decimals=1)],
         [12, 8, p.graph('Duration of pulls', 'Median and 99th percentile.', [
-          [q.quantile(0.5, 'cec_exporter_pull_duration_seconds', s, '$__rate_interval', ['target']), t('median') + ' {{target}}'],
-          [q.quantile(0.99, 'cec_exporter_pull_duration_seconds', s, '$__rate_interval', ['target']), t('99th percentile') + ' {{target}}'],
+          [q.quantile(0.5, 'cec_exporter_pull_duration_seconds', s, '$__rate_interval', [b.by]), t('median') + ' ' + b.who],
+          [q.quantile(0.99, 'cec_exporter_pull_duration_seconds', s, '$__rate_interval', [b.by]), t('99th percentile') + ' ' + b.who],
         ], 's', interval='15m')],
       ],
       [
         [12, 8, p.graph('Time since the last success', 'Time since a pull last succeeded.', [
-          ['time() - max by (target) (cec_exporter_last_success_timestamp_seconds{%s})' % s, '{{target}}'],
-        ], 'min', interval='1m', decimals=0)],
+          ['time() - max by (' + b.by + ') (cec_exporter_last_success_timestamp_seconds{%s})' % s, b.who],
+        ], 'min', interval='1m')],
         [12, 8, p.graph('Time to the next pull', 'Determined by the backoff and the pull interval. Below 0, the target waits for the next scrape.', [
-          ['min by (target) (cec_exporter_next_pull_timestamp_seconds{%s}) - time()' % s, '{{target}}'],
-          ['max by (target) (cec_exporter_min_pull_interval_seconds{%s})' % s, t('pull interval') + ' {{target}}'],
+          ['min by (' + b.by + ') (cec_exporter_next_pull_timestamp_seconds{%s}) - time()' % s, b.who],
+          ['max by (' + b.by + ') (cec_exporter_min_pull_interval_seconds{%s})' % s, t('pull interval') + ' ' + b.who],
         ], 'suffix: s', interval='1m', min=null, decimals=0)],
       ],
       [
         [12, 8, p.graph('Time since the last reconciliation', 'Time since the whole lookback was last reconciled with the list.', [
-          ['time() - max by (target) (cec_exporter_reconcile_timestamp_seconds{%s})' % s, '{{target}}'],
-        ], 'min', interval='1m', limits=[p.step('red', config.thresholds.reconcile_lag_seconds)], decimals=0)],
+          ['time() - max by (' + b.by + ') (cec_exporter_reconcile_timestamp_seconds{%s})' % s, b.who],
+        ], 'min', interval='1m', limits=[p.step('red', config.thresholds.reconcile_lag_seconds)])],
         [12, 8, p.graph('Remaining token lifetime', 'As of each scrape. A sawtooth that stays clear of 0 is normal.', [
-          ['max by (target) (cec_exporter_token_expiry_timestamp_seconds{%s} - timestamp(cec_exporter_token_expiry_timestamp_seconds{%s}))' % [s, s], '{{target}}'],
-        ], 'min', interval='1m', decimals=0)],
+          ['max by (' + b.by + ') (cec_exporter_token_expiry_timestamp_seconds{%s} - timestamp(cec_exporter_token_expiry_timestamp_seconds{%s}))' % [s, s], b.who],
+        ], 'min', interval='1m')],
       ],
     ] },
     { row: 'Requests to the vendor', lines: [
@@ -80,8 +80,8 @@ function(config, t)
           [requests('api, code') + ' > 0', '{{api}} {{code}}'],
         ], 'locale', decimals=1)],
         [12, 8, p.graph('Requests and retries per pull', 'Requests per pull, and how many of them are retries of failed requests.', [
-          [q.ratio('sum by (target) (rate(cec_exporter_api_requests_total{%s}[$__rate_interval]))' % s, 'sum by (target) (%s)' % pulls('$__rate_interval')), '{{target}}'],
-          [q.ratio('sum by (target) (rate(cec_exporter_api_retries_total{%s}[$__rate_interval]))' % s, 'sum by (target) (%s)' % pulls('$__rate_interval')), t('retries') + ' {{target}}'],
+          [q.ratio('sum by (' + b.by + ') (rate(cec_exporter_api_requests_total{%s}[$__rate_interval]))' % s, 'sum by (' + b.by + ') (%s)' % pulls('$__rate_interval')), b.who],
+          [q.ratio('sum by (' + b.by + ') (rate(cec_exporter_api_retries_total{%s}[$__rate_interval]))' % s, 'sum by (' + b.by + ') (%s)' % pulls('$__rate_interval')), t('retries') + ' ' + b.who],
         ], 'locale', interval='15m', decimals=1)],
       ],
       [
@@ -99,8 +99,8 @@ function(config, t)
         [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s}' % job, '{{instance}}']], 'locale')],
       ],
       [
-        [8, 8, p.graph('Calls remembered by target', 'Calls in the ledger; the largest number if several exporters pull the target.', [['max by (target) (cec_exporter_ledger_calls{%s})' % s, '{{target}}']], 'locale')],
-        [8, 8, p.graph('Ledger on disk by target', 'Size of the ledger file.', [['max by (target) (cec_exporter_storage_bytes{%s})' % s, '{{target}}']], 'bytes')],
+        [8, 8, p.graph('Calls remembered by target', 'Calls in the ledger; the largest number if several exporters pull the target.', [['max by (' + b.by + ') (cec_exporter_ledger_calls{%s})' % s, b.who]], 'locale')],
+        [8, 8, p.graph('Ledger on disk by target', 'Size of the ledger file.', [['max by (' + b.by + ') (cec_exporter_storage_bytes{%s})' % s, b.who]], 'bytes')],
         [8, 8, p.graph('Scrapes', 'Scrapes a minute by HTTP status, and those in flight.', [
           ['60 * sum by (code) (rate(promhttp_metric_handler_requests_total{%s}[$__rate_interval]))' % job, '{{code}}'],
           ['sum(promhttp_metric_handler_requests_in_flight{%s})' % job, t('in flight')],

@@ -72,25 +72,25 @@ function(config, t)
       ], 'locale', stack=true)],
       [12, 8, p.graph('Age of the oldest pending call', 'As of the frontier. Single calls take hours in a normal contact centre.', [
         ['max by (status) (clamp_min(max by (%s) (cec_exporter_frontier_timestamp_seconds{%s}) - %s group_right () min by (%s, call_type, status) (cec_oldest_pending_call_timestamp_seconds{%s}), 0))' % [b.by, b.place, b.on, b.by, s], '{{status}}'],
-      ], 'min', decimals=0)],
+      ], 'min')],
     ],
     'Processing time',
     [
-      [12, 8, p.graph('Processing time of calls', 'From upload to the first final status, as seen by the exporter. Calls whose end the exporter did not see are not included.', [
+      [12, 10, p.graph('Processing time of calls', 'From upload to the first final status, as seen by the exporter. Calls whose end the exporter did not see are not included.', [
         [q.quantile(0.5, processing, s, '$__rate_interval'), t('median')],
-        [q.quantile(0.9, processing, s, '$__rate_interval'), t('90th percentile')],
-        [q.quantile(0.99, processing, s, '$__rate_interval'), t('99th percentile')],
-      ], 'min', interval='15m', limits=[p.step('red', config.processingLimit)], decimals=1)],
-      [12, 8, p.heatmap('Distribution of processing time', 'Calls by the time from upload to the first final status.', q.buckets(processing, s, '$__rate_interval'), 's')],
+        // The objective is about 95 % of the calls: above the limit it is missed.
+        [q.quantile(0.95, processing, s, '$__rate_interval'), t('95th percentile')],
+      ], 'min', interval='15m', limits=[p.step('red', config.processingLimit)])],
+      [12, 10, p.heatmap('Distribution of processing time', 'Calls by the time from upload to the first final status.', q.buckets(processing, s, '$__rate_interval', b.steady), 's')],
     ],
     { row: 'Details', lines: [
       [
         [12, 8, p.graph('Processing time by type, median', 'From upload to the first final status.', [
           [q.quantile(0.5, processing, s, '$__rate_interval', ['call_type']), '{{call_type}}'],
-        ], 'min', interval='15m', decimals=1)],
+        ], 'min', interval='15m')],
         [12, 8, p.graph('Processing time by result, median', 'From upload to the first final status, of calls that succeeded and that failed.', [
           [q.quantile(0.5, processing, s, '$__rate_interval', ['outcome']), '{{outcome}}'],
-        ], 'min', interval='15m', decimals=1, overrides=[{ matcher: { id: 'byName', options: 'failed' }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: 'red' } }, { id: 'displayName', value: t('failed') }] }])],
+        ], 'min', interval='15m', overrides=[{ matcher: { id: 'byName', options: 'failed' }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: 'red' } }, { id: 'displayName', value: t('failed') }] }])],
       ],
       [
         [8, 8, p.graph('Delay of the list', 'From the upload of a call to its first appearance in the list.', [
@@ -98,7 +98,7 @@ function(config, t)
           [q.quantile(0.99, 'cec_call_listing_delay_seconds', b.place, '$__rate_interval'), t('99th percentile')],
         ], 's', interval='15m')],
         [8, 8, p.graph('Calls without processing time', 'Processed calls an hour that the processing time does not include, because the list had not been read for too long.', [
-          ['3600 * sum by (target) (%s)' % q.one('rate(cec_calls_processing_unobserved_total{%s}[$__rate_interval])' % b.place), '{{target}}'],
+          ['3600 * sum by (' + b.by + ') (%s)' % q.one('rate(cec_calls_processing_unobserved_total{%s}[$__rate_interval])' % b.place), b.who],
         ], 'locale', decimals=0)],
         [8, 8, p.graph('Failed transcription', 'Share of finished voice calls that ended in a transcription failure.', [
           ['sum by (status) (%s) / on () group_left () (sum(%s) > 0)' % [

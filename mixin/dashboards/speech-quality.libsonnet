@@ -71,16 +71,16 @@ function(config, t)
       ], 'percentunit', interval='15m')],
     ],
     [
-      [12, 8, p.graph('Median and 95th percentile of speed', 'Half of the speakers are slower than the median, one in twenty is faster than the 95th percentile.', [
+      [12, 10, p.graph('Median and 95th percentile of speed', 'Half of the speakers are slower than the median, one in twenty is faster than the 95th percentile.', [
         [q.quantile(0.5, speed, s, '$__rate_interval', ['role']), t('median') + ' {{role}}'],
         [q.quantile(0.95, speed, s, '$__rate_interval', ['role']), t('95th percentile') + ' {{role}}'],
       ], 'suffix: chars/min', interval='15m', min=null, decimals=0)],
-      [12, 8, p.heatmap('Distribution of speed', 'Calls by mean speaking speed, for the roles chosen above.', q.buckets(speed, s, '$__rate_interval'), 'suffix: chars/min')],
+      [12, 10, p.heatmap('Distribution of speed', 'Calls by mean speaking speed in characters a minute, for the roles chosen above.', q.buckets(speed, s, '$__rate_interval', b.steady), 'none')],
     ],
     'Talk and silence',
     [
       [12, 8, p.graph('Silence', 'Share of the call time in which nobody speaks. If both sides speak at once, the actual silence is slightly longer.', [
-        [silence('$__rate_interval'), t('now')],
+        [silence('$__rate_interval'), t('Silence')],
       ], 'percentunit', interval='15m', limits=[p.step('red', config.thresholds.silence_ratio)])],
       [12, 8, p.graph('Share of talk', 'Mean share of a call in which a speaker talks.', [
         [mean('cec_call_speech_ratio', '$__rate_interval'), '{{role}}'],
@@ -97,8 +97,8 @@ function(config, t)
         ], 'suffix: s', interval='15m', decimals=0)],
       ],
       [
-        [12, 8, p.heatmap('Distribution of silence', 'Calls by the silence of a speaker, for the roles chosen above.', q.buckets('cec_call_silence_seconds', s, '$__rate_interval'), 's')],
-        [12, 8, p.heatmap('Distribution of talk', 'Calls by the share of talk of a speaker, for the roles chosen above.', q.buckets('cec_call_speech_ratio', s, '$__rate_interval'), 'percentunit')],
+        [12, 10, p.heatmap('Distribution of silence', 'Calls by the silence of a speaker, for the roles chosen above.', q.buckets('cec_call_silence_seconds', s, '$__rate_interval', b.steady), 's')],
+        [12, 10, p.heatmap('Distribution of talk', 'Calls by the share of talk of a speaker, for the roles chosen above.', q.buckets('cec_call_speech_ratio', s, '$__rate_interval', b.steady), 'percentunit')],
       ],
     ] },
     { row: 'Terms', lines: [[[24, 6, b.guide]]] },

@@ -77,6 +77,8 @@ function(config, t)
     place:: place,
     by:: by,
     on:: 'on (%s)' % by,
+    // Legend of a target. Without a label of the cluster its name stands alone.
+    who:: '{{%s}} {{target}}' % config.clusterLabel,
     // What is counted while a gap is caught up says nothing of that moment.
     steady(expr)::
       '%s unless on (%s) (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'

@@ -91,8 +91,8 @@ fn find<'a>(boards: &'a [Board], file: &str, title: &str) -> &'a Value {
 /// These are empty while nothing of the kind happened within six hours, or a week ago.
 const MAY_BE_EMPTY: [&str; 6] = [
     "Firing alerts",
-    "Calls against last week",
-    "Speed against last week",
+    "Calls vs last week",
+    "Speed vs last week",
     "Calls an hour by type",
     "Processing completed",
     "Targets",

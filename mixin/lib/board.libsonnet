@@ -77,6 +77,8 @@ function(config, t)
     place:: place,
     by:: by,
     on:: 'on (%s)' % by,
+    // Legend of a target. Without a label of the cluster its name stands alone.
+    who:: '{{%s}} {{target}}' % config.clusterLabel,
     // What is counted while a gap is caught up says nothing of that moment.
     steady(expr)::
       '%s unless on (%s) (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'
@@ -99,7 +101,7 @@ function(config, t)
     health(uid)::
       local one(expr) = 'max by (%s) (%s)' % [by, expr];
       local up = 'cec_up{%s}' % place;
-      panels.table('Targets', 'One row for each target that was reported within the last hour. A click on the name selects it.', [
+      panels.table('Targets', 'One row per target reported within the last hour. Click a name to select the target.', [
         {
           name: 'State',
           // Up, down, not yet pulled, or not reported any more.
@@ -115,7 +117,7 @@ function(config, t)
           links: [$.drill('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
         },
         {
-          name: 'Read up to',
+          name: 'Lag',
           expr: 'time() - ' + one('cec_exporter_frontier_timestamp_seconds{%s}' % place),
           unit: 's',
           decimals: 0,
@@ -151,7 +153,7 @@ function(config, t)
       ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', $.select(uid)]], none='no exporter'),
 
     alerts::
-      panels.table('Firing alerts', 'Alerts of the selected targets, and those that concern no single target. A click opens the runbook, under the address chosen above.', [
+      panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
         {
           name: 'Since',
           expr: 'max by (alertname, severity, target, status) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, target, status) ALERTS{alertname=~"Cec.+", alertstate="firing"}',
@@ -161,9 +163,9 @@ function(config, t)
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw}.md',
         targetBlank: true,
-      }]], ['target', 'Target'], ['status', 'Status']], none='no alert fires'),
+      }]], ['target', 'Target'], ['status', 'Status']], none='no alert fires, or the rules are not loaded'),
 
-    guide:: panels.text('Terms', 'What the words on these dashboards mean.', t('guide')),
+    guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 
     make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
       uid: uid + t('uid suffix'),
@@ -201,12 +203,12 @@ function(config, t)
           type: 'datasource',
           name: 'datasource',
           label: t('Data source'),
-          description: t('The Prometheus with the metrics of the exporter.'),
+          description: t('The Prometheus that stores the metrics of the exporter.'),
           query: 'prometheus',
           current: {},
           refresh: 1,
         },
-        variable('cluster', 'Cluster', 'The Kubernetes cluster or site, where Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
+        variable('cluster', 'Cluster', 'The Kubernetes cluster or site, if Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
         variable('target', 'Target', 'Contact centres, by their names in the configuration of the exporter.', 'label_values(cec_up{%s=~"$cluster"}, target)' % config.clusterLabel),
       ] + (if callTypes then [
              variable('call_type', 'Call type', 'Voice or text.', 'label_values(cec_window_calls{%s}, call_type)' % place),
@@ -214,7 +216,7 @@ function(config, t)
         type: 'textbox',
         name: 'runbooks',
         label: t('Runbooks at'),
-        description: t('Address in front of runbooks/, for the links of the alerts.'),
+        description: t('Address in front of runbooks/ in the links of the alerts.'),
         query: config.runbookUrlPrefix,
         current: { text: config.runbookUrlPrefix, value: config.runbookUrlPrefix },
       }] },

@@ -20,6 +20,7 @@
   },
   call_type: { voice: 'dark-blue', text: 'purple' },
   role: { customer: 'light-purple', staff: 'dark-blue' },
+  quantile: { median: 'blue', '95th percentile': 'dark-purple', '99th percentile': 'dark-purple', Silence: 'blue' },
   // What is neither: a week before, whatever has no name.
   past: 'text',
   unknown: 'super-light-purple',

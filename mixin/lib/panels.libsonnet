@@ -5,22 +5,34 @@ function(t)
   local fixed(colour) = { id: 'color', value: { mode: 'fixed', fixedColor: colour } };
   local named(name, properties) = { matcher: { id: 'byName', options: name }, properties: properties };
   local like(pattern, properties) = { matcher: { id: 'byRegexp', options: pattern }, properties: properties };
-  // Colour and name of each known value of a label, where a legend has that label.
+  local dashes = { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } };
+  // Colour and name of each known value of a label, where a legend has that label. Of several legends with
+  // one label, those after the first are dashed.
   local known(legends) =
     local all = std.join(' ', legends);
     std.flattenArrays([
+      local label = '{{%s}}' % kind;
+      local of = [legend for legend in legends if std.length(std.findSubstr(label, legend)) > 0];
       [
-        named(value, [fixed(colours[kind][value])]
-                     + (if t(value) == value then [] else [{ id: 'displayName', value: t(value) }]))
+        named(std.strReplace(of[i], label, value),
+              [fixed(colours[kind][value])]
+              + (if t(value) == value then [] else [{ id: 'displayName', value: std.strReplace(of[i], label, t(value)) }])
+              + (if of[i] != of[0] then [dashes, { id: 'custom.fillOpacity', value: 0 }] else []))
+        for i in std.range(0, std.length(of) - 1)
+        if i == 0 || of[i] != of[0]
         for value in std.objectFields(colours[kind])
       ]
       for kind in ['status', 'call_type', 'role']
       if std.length(std.findSubstr('{{%s}}' % kind, all)) > 0
-    ]) + (if std.length(std.findSubstr('{{status}}', all)) > 0 then [like('unknown.*', [fixed(colours.unknown)])] else [])
+    ]) + [
+      named(t(legend), [fixed(colours.quantile[legend])])
+      for legend in std.objectFields(colours.quantile)
+      if std.member(legends, t(legend))
+    ] + (if std.length(std.findSubstr('{{status}}', all)) > 0 then [like('unknown.*', [fixed(colours.unknown)])] else [])
     + (if std.length(std.findSubstr(t('a week before'), all)) > 0 then [
          named(t('a week before'), [
            fixed(colours.past),
-           { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } },
+           dashes,
            { id: 'custom.fillOpacity', value: 0 },
            { id: 'custom.stacking', value: { mode: 'none', group: 'B' } },
          ]),
@@ -78,26 +90,26 @@ function(t)
       },
 
     // `queries` is a list of [expr, legend]. Rates are over 5 minutes at least, shares and quantiles over
-    // `interval`.
+    // `interval`. Seconds to be shown in the unit "min" are divided by 60: the axis of Grafana's own unit of
+    // time has steps of 1000 seconds, which read 16.7 minutes.
     graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[])::
       panel('timeseries', title, description) {
         interval: interval,
         targets: [
-          $.query(queries[i][0], queries[i][1], std.char(65 + i))
+          $.query(if unit == 'min' then '(%s) / 60' % queries[i][0] else queries[i][0], queries[i][1], std.char(65 + i))
           for i in std.range(0, std.length(queries) - 1)
         ],
         fieldConfig: {
           defaults: {
-            unit: unitOf(unit),
+            unit: if unit == 'min' then unitOf('suffix: min') else unitOf(unit),
             min: min,
             [if max != null then 'max']: max,
-            // Durations without decimals would have the same tick twice.
-            [if decimals != null || unit == 's' then 'decimals']: if unit == 's' then 1 else decimals,
+            [if decimals != null || unit == 's' then 'decimals']: if decimals != null then decimals else 1,
             [if unit == 'percentunit' then 'max']: 1,
             // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
             links: links,
-            thresholds: steps(limits),
+            thresholds: steps([if unit == 'min' then limit { value: limit.value / 60 } else limit for limit in limits]),
             custom: {
               drawStyle: 'line',
               lineWidth: 1,
@@ -128,11 +140,11 @@ function(t)
       panel('heatmap', title, description) {
         interval: '15m',
         targets: [$.query(expr, '{{le}}') { format: 'heatmap' }],
-        fieldConfig: { defaults: { unit: 'short', noValue: t('no data') }, overrides: [] },
+        fieldConfig: { defaults: { unit: 'locale', decimals: 0, noValue: t('no data') }, overrides: [] },
         options: {
           calculate: false,
           cellGap: 1,
-          color: { mode: 'scheme', scheme: 'Blues', fill: 'dark-blue', exponent: 0.5, steps: 32, reverse: false },
+          color: { mode: 'scheme', scheme: 'Blues', fill: 'dark-blue', exponent: 0.5, steps: 32, reverse: false, min: 0 },
           yAxis: { unit: unitOf(unit), axisPlacement: 'left' },
           rowsFrame: { layout: 'auto' },
           tooltip: { show: true, yHistogram: false, mode: 'single' },

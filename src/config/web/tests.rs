@@ -351,7 +351,7 @@ fn mistakes_with_clients_certificates() {
         (
             "client_auth_type: RequireAnyClientCert\nclient_ca_file: junk.pem",
             "client_ca_file: expected certificates in PEM that can be trusted, but in junk.pem \
-             number 1 is none: ",
+             number 1 is not one: ",
         ),
         (
             "client_auth_type: RequireAndVerifyClientCert\nclient_ca_file: gone.pem",

@@ -26,7 +26,7 @@ function(config, t)
   };
   local duration = 'cec_call_duration_seconds';
   b.make('cec-contact-centre', 'CEC / Contact centre', 'How many calls there are, how their processing ends and how long they last, now and a week before.', [
-    [[16, 6, b.health('cec-contact-centre')], [8, 6, b.alerts]],
+    [[15, 6, b.health('cec-contact-centre')], [9, 6, b.alerts]],
     'Now',
     [
       [4, 4, p.stat('Calls in the last hour', 'Calls uploaded in the hour before the frontier, the time up to which the list is complete.', 'sum(%s)' % q.one('cec_recent_calls{%s}' % s), 'locale')],

@@ -11,7 +11,7 @@ function(config, t)
   local pulls(range) = q.count('cec_exporter_pull_duration_seconds', s, range);
   local requests(by, selector='') = '60 * sum by (%s) (rate(cec_exporter_api_requests_total{%s%s}[$__rate_interval]))' % [by, s, selector];
   b.make('cec-exporter', 'CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
-    [[16, 6, b.health('cec-exporter')], [8, 6, b.alerts]],
+    [[15, 6, b.health('cec-exporter')], [9, 6, b.alerts]],
     'Now',
     [
       [4, 4, p.stat('Exporters down', 'Exporters that were scraped within the last hour and cannot be scraped now.', 'count(up{%(j)s} == 0 and on (job, instance) last_over_time(cec_exporter_build_info[1h])) or 0 * count(last_over_time(cec_exporter_build_info{%(j)s}[1h]))' % { j: job }, 'none', [p.step('green', 0), p.step('red', 1)], 'no exporter')],

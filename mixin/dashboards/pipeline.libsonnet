@@ -15,7 +15,7 @@ function(config, t)
     ['sum by (state) (%s) > 0' % q.one('%s{%s}' % [metric, s]), t('state') + ' {{state}}'],
   ], 'locale', stack=true);
   b.make('cec-pipeline', 'CEC / Transcription and inspection', 'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?', [
-    [[16, 6, b.health('cec-pipeline')], [8, 6, b.alerts]],
+    [[15, 6, b.health('cec-pipeline')], [9, 6, b.alerts]],
     'Now',
     [
       [3, 4, p.stat('Waiting', 'Calls that are waiting for inspection.', stage('waiting'), 'locale')],

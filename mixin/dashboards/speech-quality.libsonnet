@@ -52,7 +52,7 @@ function(config, t)
     includeAll: false,
   };
   b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Agents, teams, scores and rules are not on this dashboard.', [
-    [[16, 6, b.health('cec-speech-quality')], [8, 6, b.alerts]],
+    [[15, 6, b.health('cec-speech-quality')], [9, 6, b.alerts]],
     'Selected time range',
     [
       [6, 4, p.stat('Mean speaking speed', 'Characters a minute, by speaker.', mean(speed, '$__range'), 'suffix: chars/min', none='no calls', decimals=0, legend='{{role}}')],

@@ -49,7 +49,7 @@ function(config, t)
     [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
     [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null)]],
     [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w')]],
-    [[16, 6, b.health('cec-summary')], [8, 6, b.alerts]],
+    [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
     [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
       ['sum by (' + b.by + ') (%s)' % q.one('cec_recent_calls{%s}' % s), b.who],
     ], 'locale')]],

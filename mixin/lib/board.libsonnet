@@ -193,9 +193,9 @@ function(config, t)
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, target, status) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, target, status) ALERTS{alertname=~"Cec.+", alertstate="firing"}',
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
           unit: 'dateTimeFromNow',
-          width: 110,
+          width: 125,
         },
       ], [['severity', 'Severity', [
         panels.width(75),
@@ -205,7 +205,7 @@ function(config, t)
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw}.md',
         targetBlank: true,
-      }])]], ['target', 'Target', [panels.width(90)]], ['status', 'Status', [panels.width(110)]]], none='no alert fires, or the rules are not loaded'),
+      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded'),
 
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 

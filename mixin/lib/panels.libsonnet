@@ -187,6 +187,8 @@ function(t)
       // With a single query Grafana leaves out its letter.
       local value(i) = if std.length(columns) == 1 then 'Value' else 'Value #' + letter(i);
       local shown(column) = t(column.name);
+      // The text of an empty table would stand in each empty cell.
+      local empty = { id: 'noValue', value: '–' };
       panel('table', title, description) {
         targets: [
           $.query(columns[i].expr, '', letter(i)) { instant: true, range: false, format: 'table' }
@@ -222,13 +224,14 @@ function(t)
             custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
           },
           overrides: [
-            named(t(row[1]), (if std.length(row) > 2 then row[2] else []))
+            named(t(row[1]), [empty] + (if std.length(row) > 2 then row[2] else []))
             for row in rows
           ] + [
             named(shown(column), [
                                    { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
                                    { id: 'mappings', value: std.get(column, 'mappings', []) },
                                    { id: 'links', value: std.get(column, 'links', []) },
+                                   empty,
                                  ]
                                  + (if std.objectHas(column, 'width') then [$.width(column.width)] else [])
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])

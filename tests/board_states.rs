@@ -261,6 +261,37 @@ fn tiles_tell_what_is_wrong_and_are_not_green_without_data() {
     }
 }
 
+/// With ten days of data, a day can be compared with that of a week before, and a week cannot: most of the week
+/// before is not there.
+#[test]
+fn a_week_without_all_of_its_data_is_not_compared() {
+    let write = |samples: &Path| {
+        let mut calls = String::from("# TYPE cec_calls counter\n");
+        let mut window = String::from("# TYPE cec_window_seconds gauge\n");
+        for step in 0..=2880_u32 {
+            let time = END - 864_000.0 + f64::from(step) * 300.0;
+            let _ = writeln!(
+                calls,
+                "cec_calls_total{{target=\"s\",call_type=\"voice\"}} {step} {time}"
+            );
+            let _ = writeln!(window, "cec_window_seconds{{target=\"s\"}} 86400 {time}");
+        }
+        std::fs::write(samples, format!("{calls}{window}# EOF\n")).unwrap();
+    };
+    let Some(world) = World::of(write) else {
+        return;
+    };
+    let boards = boards();
+    let panel = find(&boards, "contact-centre.json", "Calls vs last week");
+    let compared = |range| {
+        let expr = filled(text(&panel["targets"][0]["expr"]), &[("__range", range)]);
+        world.values(&expr).first().map(|(_, value)| *value)
+    };
+    assert_eq!(compared("604800s"), None);
+    let day = compared("86400s").unwrap();
+    assert!(day.abs() < 0.01, "{day}");
+}
+
 /// Across an upgrade to Prometheus 3 both spellings of a bound are within the time shown. Each grows for a
 /// part of it; together they are the histogram.
 #[test]

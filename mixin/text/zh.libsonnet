@@ -192,11 +192,13 @@
   'Scrapes a minute by HTTP status, and those in flight.': '每分钟抓取次数（按 HTTP 状态码），以及正在处理的抓取。',
   'in flight': '处理中',
   'Scrapes': '抓取响应',
-  'Versions, shards and configuration.': '版本、分片与配置。',
+  'Versions, shards, and when the configuration was loaded.': '版本、分片，以及配置加载时间。',
   Exporter: 'exporter',
   Shard: '分片',
   Shards: '分片总数',
   Version: '版本',
+  Revision: '修订号',
+  Loaded: '加载于',
   Exporters: 'exporter 列表',
   'Endpoint and query range of each target.': '各目标的接入地址与查询范围。',
   'Call types': '通话类型',
@@ -227,7 +229,7 @@
   'Share of finished calls that ended in status 9. Close to 100 % from some hour of the day on means that a daily quota of audio or files is used up.': '以状态 9 结束的通话占已完成通话的比例。从某一时刻起接近 100 %，说明质检音频或文件达到每日上限。',
   'Status 9 by type': '状态 9 占比（按类型）',
   'Calls an hour that left the lookback without a final status, by the status last seen, and calls that disappeared from the list.': '每小时未达终态就移出回溯窗口的通话（按最后状态），以及从列表消失的通话。',
-  'Unfinished and missing calls': '未完成的通话',
+  'Unfinished and missing calls': '未完成与消失的通话',
   Backlog: '积压',
   'Calls in each status that is not final.': '各非终态的通话数。',
   'Backlog by stage': '积压（按阶段）',
@@ -316,6 +318,7 @@
   guide: |||
     - **回溯窗口**：瞬时值（gauge）所覆盖的上传时间范围，默认一天。
     - **完整水位**：该时刻之前上传的通话已全部读到，"水位落后"即距现在多久。列表无法读取时水位不动，期间的通话之后补计，并在图上标记为"列表未读取"。
+    - **超期**：积压超出最近一小时来量与正常滞留量之和的部分。
     - **状态 9**（`inspection_failed`）：质检失败，或质检音频、文件达到每日上限；达到上限后当天其余通话都以此结束。
     - **首次观察**：每条通话只计一次，以 exporter 首次看到的终态为准；重新质检不再计数。
     - **质检完成率**是处理成功的占比，不是质检合格率。座席、班组、评分和质检规则不在这些仪表盘上。

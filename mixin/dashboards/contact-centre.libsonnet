@@ -8,7 +8,8 @@ function(config, t)
   local processed(range, selector='', offset='') = q.one('increase(cec_calls_processed_total{%s%s}[%s]%s)' % [s, selector, range, offset]);
   local finished(range) = 'sum(%s)' % processed(range);
   local succeeded(range) = 'sum(%s)' % processed(range, ', status="succeeded"');
-  // A week before counts only if there were data at the start of that time.
+  // A week before counts only if there were data at the start of that time. An instant query has no other
+  // start than its own moment, so the range is a part of the offset: 1w86400s.
   local lastWeek = |||
     sum(%(now)s)
       / (
@@ -16,7 +17,7 @@ function(config, t)
           and on ()
         sum(cec_window_seconds{%(place)s} offset 1w)
           and on ()
-        sum(last_over_time(cec_window_seconds{%(place)s}[1h] @ start() offset 1w))
+        sum(last_over_time(cec_window_seconds{%(place)s}[1h] offset 1w$__range))
           > 0
       ) - 1
   ||| % {

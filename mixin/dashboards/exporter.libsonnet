@@ -85,11 +85,11 @@ function(config, t)
         ], 'locale', interval='15m', decimals=1)],
       ],
       [
-        [12, 8, p.graph('Duration of requests', 'Median and 95th percentile, from sending the request to the last byte of the response.', [
+        [12, 10, p.graph('Duration of requests', 'Median and 95th percentile, from sending the request to the last byte of the response.', [
           [q.quantile(0.5, 'cec_exporter_api_request_duration_seconds', s, '$__rate_interval', ['api']), t('median') + ' {{api}}'],
           [q.quantile(0.95, 'cec_exporter_api_request_duration_seconds', s, '$__rate_interval', ['api']), t('95th percentile') + ' {{api}}'],
         ], 's', interval='15m')],
-        [12, 8, p.heatmap('Distribution of request durations', 'Requests by duration.', q.buckets('cec_exporter_api_request_duration_seconds', s, '$__rate_interval'), 's')],
+        [12, 10, p.heatmap('Distribution of request durations', 'Requests by duration.', q.buckets('cec_exporter_api_request_duration_seconds', s, '$__rate_interval'), 's')],
       ],
     ] },
     { row: 'Process', lines: [
@@ -107,16 +107,16 @@ function(config, t)
         ], 'locale', decimals=1)],
       ],
       [
-        [12, 8, p.table('Exporters', 'Versions, shards and configuration.', [
+        [12, 8, p.table('Exporters', 'Versions, shards, and when the configuration was loaded.', [
           { name: 'Shard', expr: 'max by (instance) (cec_exporter_shard_ordinal{%s})' % job },
           { name: 'Shards', expr: 'max by (instance) (cec_exporter_total_shards{%s})' % job },
           { name: 'Version', label: 'version', expr: 'max by (instance, version, revision) (cec_exporter_build_info{%s})' % job },
-          { name: 'Configuration loaded', expr: '1000 * max by (instance) (cec_exporter_config_last_reload_success_timestamp_seconds{%s})' % job, unit: 'dateTimeFromNow' },
-        ], [['instance', 'Exporter']], none='no exporter')],
+          { name: 'Loaded', expr: '1000 * max by (instance) (cec_exporter_config_last_reload_success_timestamp_seconds{%s})' % job, unit: 'dateTimeFromNow' },
+        ], [['instance', 'Exporter'], ['revision', 'Revision']], none='no exporter')],
         [12, 8, p.table('Configuration of the targets', 'Endpoint and query range of each target.', [
-          { name: 'Lookback', expr: 'max by (%s) (cec_window_seconds{%s})' % [b.by, s], unit: 's' },
+          { name: 'Lookback', expr: 'max by (%s) (cec_window_seconds{%s})' % [b.by, s], unit: 's', width: 90 },
           { name: 'Endpoint', label: 'endpoint', expr: 'max by (%s, endpoint, call_types) (cec_target_info{%s})' % [b.by, s] },
-        ], [[config.clusterLabel, 'Cluster'], ['target', 'Target'], ['call_types', 'Call types']], none='no target')],
+        ], [[config.clusterLabel, 'Cluster', [p.width(80)]], ['target', 'Target', [p.width(110)]], ['call_types', 'Call types', [p.width(100)]]], none='no target')],
       ],
     ] },
     { row: 'Terms', lines: [[[24, 6, b.guide]]] },

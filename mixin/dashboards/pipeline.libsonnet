@@ -11,27 +11,6 @@ function(config, t)
                          % q.one('increase(cec_calls_processed_total{%s%s}[$__range] @ end())' % [s, selector]);
   local processing = 'cec_call_processing_seconds';
   local stage(status) = 'sum(%s)' % q.one('cec_window_calls{%s, status="%s"}' % [s, status]);
-  // As the alert judges it: overdue are more than came within the hour and than usually lag behind.
-  local overdue = |||
-    sum(clamp_min(
-      %s
-        - on (%s, call_type) group_left ()
-      (
-        sum by (%s, call_type) (%s)
-          +
-        %s * sum by (%s, call_type) (%s)
-      ),
-      0
-    ))
-  ||| % [
-    'sum by (%s, call_type, status) (%s)' % [b.by, q.one('cec_window_calls{%s, %s}' % [s, pending])],
-    b.by,
-    b.by,
-    q.one('cec_recent_calls{%s}' % s),
-    '(1 - %g)' % config.thresholds.processing_objective,
-    b.by,
-    q.one('increase(cec_calls_total{%s}[1d])' % s),
-  ];
   local manual(metric, title, description) = p.graph(title, description, [
     ['sum by (state) (%s) > 0' % q.one('%s{%s}' % [metric, s]), t('state') + ' {{state}}'],
   ], 'locale', stack=true);
@@ -42,8 +21,8 @@ function(config, t)
       [3, 4, p.stat('Waiting', 'Calls that are waiting for inspection.', stage('waiting'), 'locale')],
       [3, 4, p.stat('Transcribing', 'Calls that are being transcribed.', stage('transcribing'), 'locale')],
       [3, 4, p.stat('Inspecting', 'Calls that are being inspected.', stage('inspecting'), 'locale')],
-      [3, 4, p.stat('Overdue calls', 'Calls pending in a stage beyond those that arrived within the last hour and the usual stragglers. The alert CecPipelineStuck uses the same number.', overdue, 'locale', [p.step('green', 0), p.step('orange', 1), p.step('red', config.thresholds.pending_calls)], decimals=0)],
-      [4, 4, p.stat('Processed in time', 'Share of the calls finished in the selected time range that took at most half an hour, whatever the result.', q.ratio('sum(sum without (le) (%s))' % q.one(q.upTo(processing, s, config.processingLimit, '$__range', 'increase')), 'sum(%s)' % q.one(q.count(processing, s, '$__range', 'increase'))), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)], 'nothing finished', decimals=1)],
+      [3, 4, p.stat('Overdue calls', 'Calls pending in a stage beyond those that arrived within the last hour and the usual stragglers. The alert CecPipelineStuck uses the same number.', 'sum(%s)' % b.overdue(s), 'locale', [p.step('green', 0), p.step('orange', 1), p.step('red', config.thresholds.pending_calls)], decimals=0)],
+      [4, 4, p.stat('Processed in time', 'Share of the calls finished in the selected time range, or overdue now, that took at most half an hour, whatever the result.', b.inTime(function(expr) 'sum(%s)' % expr, s, '$__range'), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)], 'nothing finished', decimals=1)],
       [4, 4, p.stat('Failed', 'Share of the calls finished in the selected time range that failed, whatever the cause.', q.ratio('sum(%s)' % processed('$__range', failed), 'sum(%s)' % processed('$__range')), 'percentunit', [p.step('green', 0), p.step('orange', 0.05), p.step('red', config.thresholds.failed_ratio)], 'nothing finished', decimals=1)],
       [4, 4, p.stat('Status 9', 'Share of the calls finished in the selected time range that ended in status 9, as all calls do once a daily quota is used up.', q.ratio('sum(%s)' % processed('$__range', ', status="inspection_failed"'), 'sum(%s)' % processed('$__range')), 'percentunit', [p.step('green', 0), p.step('orange', 0.05), p.step('red', config.thresholds.quota_failed_ratio)], 'nothing finished', decimals=1)],
     ],
@@ -90,7 +69,7 @@ function(config, t)
         ], 'min', interval='15m')],
         [12, 8, p.graph('Processing time by result, median', 'From upload to the first final status, of calls that succeeded and that failed.', [
           [q.quantile(0.5, processing, s, '$__rate_interval', ['outcome']), '{{outcome}}'],
-        ], 'min', interval='15m', overrides=[{ matcher: { id: 'byName', options: 'failed' }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: 'red' } }, { id: 'displayName', value: t('failed') }] }])],
+        ], 'min', interval='15m')],
       ],
       [
         [8, 8, p.graph('Delay of the list', 'From the upload of a call to its first appearance in the list.', [
@@ -101,10 +80,10 @@ function(config, t)
           ['3600 * sum by (' + b.by + ') (%s)' % q.one('rate(cec_calls_processing_unobserved_total{%s}[$__rate_interval])' % b.place), b.who],
         ], 'locale', decimals=0)],
         [8, 8, p.graph('Failed transcription', 'Share of finished voice calls that ended in a transcription failure.', [
-          ['sum by (status) (%s) / on () group_left () (sum(%s) > 0)' % [
+          ['sum by (status) (%s) / on () group_left () (sum(%s) > 0) ' % [
             q.one('increase(cec_calls_processed_total{%s, call_type="voice", status=~"asr_.*|invalid_audio"}[$__rate_interval])' % b.place),
             q.one('increase(cec_calls_processed_total{%s, call_type="voice"}[$__rate_interval])' % b.place),
-          ], '{{status}}'],
+          ] + seen(', status=~"asr_.*|invalid_audio"'), '{{status}}'],
         ], 'percentunit', interval='15m', stack=true, none='nothing finished')],
       ],
     ] },

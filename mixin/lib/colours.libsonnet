@@ -21,6 +21,18 @@
   call_type: { voice: 'dark-blue', text: 'purple' },
   role: { customer: 'light-purple', staff: 'dark-blue' },
   quantile: { median: 'blue', '95th percentile': 'dark-purple', '99th percentile': 'dark-purple', Silence: 'blue' },
+  reason: {
+    auth: 'dark-red',
+    rate_limit: 'orange',
+    timeout: 'yellow',
+    connect: 'red',
+    server: 'dark-orange',
+    body: 'light-red',
+    envelope: 'light-orange',
+    storage: 'super-light-red',
+    paging: 'light-yellow',
+  },
+  outcome: { succeeded: 'green', failed: 'red' },
   // What is neither: a week before, whatever has no name.
   past: 'text',
   unknown: 'super-light-purple',

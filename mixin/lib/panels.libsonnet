@@ -22,7 +22,7 @@ function(t)
         if i == 0 || of[i] != of[0]
         for value in std.objectFields(colours[kind])
       ]
-      for kind in ['status', 'call_type', 'role']
+      for kind in ['status', 'call_type', 'role', 'reason', 'outcome']
       if std.length(std.findSubstr('{{%s}}' % kind, all)) > 0
     ]) + [
       named(t(legend), [fixed(colours.quantile[legend])])
@@ -105,7 +105,7 @@ function(t)
             min: min,
             [if max != null then 'max']: max,
             [if decimals != null || unit == 's' then 'decimals']: if decimals != null then decimals else 1,
-            [if unit == 'percentunit' then 'max']: 1,
+            [if unit == 'percentunit' && min != null then 'max']: 1,
             // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
             links: links,
@@ -180,11 +180,15 @@ function(t)
         },
       },
 
-    // `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
+    // `rows` is a list of [label, name, properties]; `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
     // column with a label shows that label instead of the value.
     table(title, description, columns, rows, none='no data', sort=null)::
       local letter(i) = std.char(65 + i);
+      // With a single query Grafana leaves out its letter.
+      local value(i) = if std.length(columns) == 1 then 'Value' else 'Value #' + letter(i);
       local shown(column) = t(column.name);
+      // The text of an empty table would stand in each empty cell.
+      local empty = { id: 'noValue', value: '–' };
       panel('table', title, description) {
         targets: [
           $.query(columns[i].expr, '', letter(i)) { instant: true, range: false, format: 'table' }
@@ -196,16 +200,16 @@ function(t)
             id: 'organize',
             options: {
               excludeByName: { Time: true } + {
-                ['Value #' + letter(i)]: true
+                [value(i)]: true
                 for i in std.range(0, std.length(columns) - 1)
                 if std.objectHas(columns[i], 'label')
               },
               indexByName: { [rows[i][0]]: i for i in std.range(0, std.length(rows) - 1) } + {
-                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: 10 + i
+                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: 10 + i
                 for i in std.range(0, std.length(columns) - 1)
               },
               renameByName: { [row[0]]: t(row[1]) for row in rows } + {
-                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: shown(columns[i])
+                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: shown(columns[i])
                 for i in std.range(0, std.length(columns) - 1)
               },
             },
@@ -220,14 +224,16 @@ function(t)
             custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
           },
           overrides: [
-            named(t(row[1]), (if std.length(row) > 2 then [{ id: 'links', value: row[2] }] else []))
+            named(t(row[1]), [empty] + (if std.length(row) > 2 then row[2] else []))
             for row in rows
           ] + [
             named(shown(column), [
                                    { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
                                    { id: 'mappings', value: std.get(column, 'mappings', []) },
                                    { id: 'links', value: std.get(column, 'links', []) },
+                                   empty,
                                  ]
+                                 + (if std.objectHas(column, 'width') then [$.width(column.width)] else [])
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
                                  + (if std.objectHas(column, 'colours') then [
                                       { id: 'thresholds', value: steps(column.colours) },
@@ -239,6 +245,9 @@ function(t)
         options: { showHeader: true, cellHeight: 'sm', footer: { show: false } }
                  + (if sort == null then {} else { sortBy: [{ displayName: t(sort), desc: true }] }),
       },
+
+    width(pixels):: { id: 'custom.width', value: pixels },
+    linksTo(links):: { id: 'links', value: links },
 
     text(title, description, content)::
       panel('text', title, description) {

@@ -190,3 +190,14 @@ fn panels_lie_side_by_side() {
         assert!(open.count() <= 18, "{}: too much is open", board.file);
     }
 }
+
+/// The repository is cloned more often than the pictures are looked at.
+#[test]
+fn pictures_are_small() {
+    for path in boards::files("dashboards/pictures", "") {
+        let picture = std::fs::read(&path).unwrap();
+        let size = picture.len();
+        assert!(picture.starts_with(b"\x89PNG"), "{}", path.display());
+        assert!(size <= 300_000, "{}: {size} bytes", path.display());
+    }
+}

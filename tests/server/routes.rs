@@ -161,7 +161,7 @@ async fn the_status_page_can_show_one_target() {
     assert!(!server.ask("GET", "/").await.body.contains(link));
     let answer = server.ask("GET", "/?target=%3Ca%3E&target=%3Cb%3E").await;
     let unknown = format!("unknown target \"<b>\"; known: {KNOWN}\n");
-    assert_eq!((answer.status, answer.body), (404, unknown));
+    assert_eq!((answer.status, &*answer.body), (404, &*unknown));
     assert_eq!(
         answer.header("content-type"),
         Some("text/plain; charset=utf-8")

@@ -1,29 +1,35 @@
 //! A Prometheus exporter for the inspected calls of Huawei Cloud's contact centre (CEC).
 //!
-//! The layers, from the top down; each imports only from below, and modules of one layer do not
-//! import each other (`tests/layers.rs` holds them to it):
+//! The layers, from the top down. Each imports only from rows below its own, and modules of one row
+//! do not import each other (`tests/layers.rs` checks it):
 //!
 //! | layer | what it does |
 //! | --- | --- |
-//! | [`app`] | puts the parts together: serve, demo, simulate, check and the small commands |
+//! | [`app`], [`commands`] | serve; the other commands: check, demo, simulate, backfill, healthcheck, completions, man |
 //! | [`logging`] | the log on stderr |
-//! | [`cli`] | the command line |
-//! | [`server`] | HTTP: TLS, passwords, scrapes, probes, the status page; knows no puller |
+//! | [`cli`] | the command line, parsed into the types that are used |
+//! | [`backfill`] | history: read day by day, replayed, written for Prometheus |
+//! | [`server`] | HTTP: connections, TLS, passwords, routes, the status page |
+//! | [`targets`] | the registry: scrape, status, reload; a target; its storage |
 //! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
 //! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the vendor's API; each call once; what Prometheus sees; what survives the process |
+//! | [`process`] | signals, the clock, the environment |
 //! | [`config`], [`simulator`] | the configuration files; an imaginary vendor |
-//! | [`model`] | the words they share |
+//! | [`model`] | domain types shared by all layers |
 
 pub mod app;
 pub mod backfill;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod process;
 pub mod puller;
 pub mod server;
 pub mod simulator;
 pub mod store;
+pub mod targets;
 pub mod upstream;

@@ -1,4 +1,4 @@
-//! The log: on stderr, one line a message, for people and for machines.
+//! The log on stderr: one line for each message, as logfmt or JSON.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -9,8 +9,11 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::cli::{LogFormat, LogLevel};
 
-/// Sends everything that is traced from here on to stderr. An error means that somebody else
-/// has set up tracing in this process before.
+/// Logs all tracing events to stderr from here on.
+///
+/// # Errors
+///
+/// If tracing has already been set up in this process.
 pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
     subscriber(level, format, std::io::stderr).try_init()
 }
@@ -20,7 +23,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        // A message's module would be called `target` too, which here is a contact centre.
+        // tracing calls the module of a message `target`, which here means a contact centre.
         LogFormat::Logfmt => tracing_logfmt::builder()
             .with_target(false)
             .layer()
@@ -36,8 +39,8 @@ where
     Registry::default().with(layer.with_filter(filter(level)))
 }
 
-/// What is logged. Libraries speak of every connection and frame, some with headers in full; the
-/// exporter says itself what matters, so from them come warnings at most.
+/// Libraries log every connection and frame, some with all headers. The exporter logs what matters
+/// itself, so that libraries log only warnings and errors.
 fn filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Debug => LevelFilter::DEBUG,
@@ -53,7 +56,9 @@ fn filter(level: LogLevel) -> Targets {
 #[cfg(test)]
 mod tests {
     use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -62,7 +67,7 @@ mod tests {
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -80,12 +85,12 @@ mod tests {
         tracing::warn!(target: "rustls", "theirs_warn");
         tracing::error!(target: "h2", "theirs_error");
         drop(guard);
-        let bytes = lines.0.lock().unwrap().clone();
+        let bytes = lines.0.lock().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn libraries_do_not_speak_below_warn() {
+    fn libraries_do_not_log_below_warn() {
         for (level, expected) in [
             (
                 LogLevel::Debug,
@@ -110,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_can_be_read_by_machines() {
+    fn a_line_can_be_parsed() {
         let logfmt = logged(LogLevel::Info, LogFormat::Logfmt);
         let line = logfmt.lines().next().unwrap();
         assert!(

@@ -2,25 +2,34 @@
 
 use std::process::ExitCode;
 
-use cec_exporter::cli::Cli;
+use cec_exporter::cli::{Cli, Command};
+use cec_exporter::commands::{self, Fatal};
 use cec_exporter::{app, logging};
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();
-    if let Err(error) = logging::init(cli.log.level, cli.log.format) {
-        eprintln!("cec_exporter: cannot log: {error}");
-        return ExitCode::FAILURE;
-    }
-    match tokio::runtime::Runtime::new() {
-        Ok(runtime) => {
-            let code = runtime.block_on(app::run(cli));
-            // Looking up a name may still hold a thread; all that must end has ended.
-            runtime.shutdown_background();
-            code
+    run(cli).unwrap_or_else(|Fatal(line)| {
+        eprintln!("{line}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Fatal> {
+    logging::init(cli.log.level, cli.log.format)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            None => app::serve(cli.serve).await,
+            Some(Command::Demo(arguments)) => commands::demo::run(arguments).await,
+            Some(Command::Simulate(arguments)) => commands::simulate::run(&arguments).await,
+            Some(Command::Backfill(arguments)) => commands::backfill::run(&arguments).await,
+            Some(Command::Check(arguments)) => commands::check::run(&arguments).await,
+            Some(Command::Completions(arguments)) => commands::generate::completions(&arguments),
+            Some(Command::Man) => commands::generate::man(),
+            Some(Command::Healthcheck(arguments)) => commands::healthcheck::run(&arguments).await,
         }
-        Err(error) => {
-            eprintln!("cec_exporter: cannot start: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    });
+    // A name lookup may still hold a thread. Everything that must end has ended.
+    runtime.shutdown_background();
+    code
 }

@@ -91,8 +91,8 @@ fn find<'a>(boards: &'a [Board], file: &str, title: &str) -> &'a Value {
 /// These are empty while nothing of the kind happened within six hours, or a week ago.
 const MAY_BE_EMPTY: [&str; 6] = [
     "Firing alerts",
-    "Calls against last week",
-    "Speed against last week",
+    "Calls vs last week",
+    "Speed vs last week",
     "Calls an hour by type",
     "Processing completed",
     "Targets",
@@ -259,6 +259,83 @@ fn tiles_tell_what_is_wrong_and_are_not_green_without_data() {
             }
         }
     }
+}
+
+/// A stage that stands still finishes nothing late. Its calls are late all the same.
+#[test]
+fn overdue_calls_are_not_processed_in_time() {
+    let write = |samples: &Path| {
+        let place = "target=\"s\",call_type=\"voice\"";
+        let mut calls = String::from("# TYPE cec_calls counter\n");
+        let mut pending = String::from("# TYPE cec_window_calls gauge\n");
+        let mut recent = String::from("# TYPE cec_recent_calls gauge\n");
+        let mut time_taken = String::from("# TYPE cec_call_processing_seconds histogram\n");
+        for step in 0..=60_u32 {
+            let time = END - 3600.0 + f64::from(step) * 60.0;
+            let _ = writeln!(calls, "cec_calls_total{{{place}}} {} {time}", step * 10);
+            let _ = writeln!(
+                pending,
+                "cec_window_calls{{{place},status=\"transcribing\"}} 500 {time}"
+            );
+            let _ = writeln!(recent, "cec_recent_calls{{{place}}} 0 {time}");
+        }
+        for suffix in ["bucket{le=\"1800\",", "bucket{le=\"+Inf\",", "count{"] {
+            for step in 0..=60_u32 {
+                let time = END - 3600.0 + f64::from(step) * 60.0;
+                let _ = writeln!(
+                    time_taken,
+                    "cec_call_processing_seconds_{suffix}{place}}} {} {time}",
+                    step * 2
+                );
+            }
+        }
+        std::fs::write(
+            samples,
+            format!("{calls}{pending}{recent}{time_taken}# EOF\n"),
+        )
+        .unwrap();
+    };
+    let Some(world) = World::of(write) else {
+        return;
+    };
+    let boards = boards();
+    let panel = find(&boards, "pipeline.json", "Processed in time");
+    let expr = filled(text(&panel["targets"][0]["expr"]), &[("__range", "1h")]);
+    let shown = world.values(&expr)[0].1;
+    // 120 of these and of 500 less the usual stragglers.
+    assert!((0.18..0.25).contains(&shown), "{shown}");
+    assert_eq!(colour(panel, Some(shown)), "red");
+}
+
+/// With ten days of data, a day can be compared with that of a week before, and a week cannot: most of the week
+/// before is not there.
+#[test]
+fn a_week_without_all_of_its_data_is_not_compared() {
+    let write = |samples: &Path| {
+        let mut calls = String::from("# TYPE cec_calls counter\n");
+        let mut window = String::from("# TYPE cec_window_seconds gauge\n");
+        for step in 0..=2880_u32 {
+            let time = END - 864_000.0 + f64::from(step) * 300.0;
+            let _ = writeln!(
+                calls,
+                "cec_calls_total{{target=\"s\",call_type=\"voice\"}} {step} {time}"
+            );
+            let _ = writeln!(window, "cec_window_seconds{{target=\"s\"}} 86400 {time}");
+        }
+        std::fs::write(samples, format!("{calls}{window}# EOF\n")).unwrap();
+    };
+    let Some(world) = World::of(write) else {
+        return;
+    };
+    let boards = boards();
+    let panel = find(&boards, "contact-centre.json", "Calls vs last week");
+    let compared = |range| {
+        let expr = filled(text(&panel["targets"][0]["expr"]), &[("__range", range)]);
+        world.values(&expr).first().map(|(_, value)| *value)
+    };
+    assert_eq!(compared("604800s"), None);
+    let day = compared("86400s").unwrap();
+    assert!(day.abs() < 0.01, "{day}");
 }
 
 /// Across an upgrade to Prometheus 3 both spellings of a bound are within the time shown. Each grows for a

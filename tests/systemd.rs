@@ -99,6 +99,35 @@ fn systemd_takes_the_unit() {
     assert_ne!(verify(&unit.replace("DynamicUser=", "DynamicUsers=")), "");
 }
 
+/// The socket is verified together with the service that it starts.
+#[test]
+fn systemd_takes_the_socket() {
+    let socket = read(&format!("{FOLDER}/cec_exporter.socket"));
+    let cli = Cli::from_arguments(["cec_exporter"]).unwrap();
+    let default = cli.serve.listen_addresses[0].to_string();
+    let port = setting(&socket, "ListenStream");
+    assert_eq!(format!(":{port}"), default, "the documented port");
+    if !has_systemd() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &unit());
+    let verify = |socket: &str| {
+        let path = directory.path().join("cec_exporter.socket");
+        fs::write(&path, socket).unwrap();
+        let verify = ["verify", "--man=no", path.to_str().unwrap()];
+        let output = Command::new("systemd-analyze").args(verify).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    assert_eq!(verify(&socket), "");
+    for (right, wrong) in [("Backlog=", "Backlogs="), ("=10042", "=port")] {
+        assert_ne!(verify(&socket.replace(right, wrong)), "", "{wrong}");
+    }
+    // Without the service there is nothing that the socket could start.
+    fs::remove_file(directory.path().join("cec_exporter.service")).unwrap();
+    assert_ne!(verify(&socket), "");
+}
+
 #[test]
 fn hardly_anything_is_exposed() {
     if !has_systemd() {
@@ -145,6 +174,9 @@ fn the_exporter_takes_its_flags() {
     );
     let cli = Cli::from_arguments(command_line(&unit(), &flags)).unwrap();
     assert!(cli.serve.in_memory);
+    let socket = default.replace("ARGS=\"\"", "ARGS=\"--web.systemd-socket\"");
+    let cli = Cli::from_arguments(command_line(&unit(), &socket)).unwrap();
+    assert!(cli.serve.systemd_socket);
     assert!(
         Cli::from_arguments(command_line(
             &unit(),

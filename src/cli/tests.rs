@@ -1,5 +1,7 @@
 //! What the command line takes, and what it refuses.
 
+use std::time::Duration;
+
 use super::*;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -99,10 +101,11 @@ fn the_path_of_the_external_url_is_the_prefix_unless_another_is_given() {
         ),
         ("--web.route-prefix=/own", "/own"),
     ] {
-        assert_eq!(parse(flags).unwrap().serve.prefix(), expected, "{flags}");
+        let prefix = parse(flags).unwrap().serve.prefix();
+        assert_eq!(prefix.as_str(), expected, "{flags}");
     }
-    let none = parse("--web.config.file=").unwrap().serve.web_config_file;
-    assert_eq!(none, Some(std::path::PathBuf::new()));
+    let none = parse("--web.config.file=").unwrap().serve;
+    assert_eq!(none.web_config_file(), None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Connections as they come in, from several listeners.
+//! Accepts connections from several listeners.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long to leave the system alone after it could not accept. Such failures (too many open
-/// files, no memory) are there again at once, and asking in a loop would take a whole core.
+/// Pause after the system could not accept a connection. Such failures (too many open files, no
+/// memory) persist, and trying in a loop would take a whole core.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long to keep silent about further failures: a log that fills the disk is the next one.
+/// Time between two log lines about the same failure, so that the log does not fill the disk.
 pub(super) const QUIET: Duration = Duration::from_secs(60);
 
 /// Several listeners that take turns, so that a flood on one does not starve the others.
 pub(super) struct Listeners {
     all: Vec<TcpListener>,
-    /// The one to ask first.
+    /// The one to poll first.
     next: usize,
 }
 
@@ -27,7 +27,7 @@ impl Listeners {
         Self { all, next: 0 }
     }
 
-    /// The next connection of any listener. Without listeners it waits for ever.
+    /// The next connection of any listener. Never completes without listeners.
     pub(super) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|cx| {
             let count = self.all.len();
@@ -43,8 +43,8 @@ impl Listeners {
     }
 }
 
-/// Whether a failure is of the one connection, which is gone already, and not of the system.
-pub(super) fn is_the_clients(error: &io::Error) -> bool {
+/// Whether a failure concerns one connection, which is already gone, and not the system.
+pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn only_the_systems_failures_call_for_a_pause() {
-        assert!(is_the_clients(&ErrorKind::ConnectionAborted.into()));
+        assert!(is_of_one_connection(&ErrorKind::ConnectionAborted.into()));
         let too_many_open_files = io::Error::from_raw_os_error(24);
-        assert!(!is_the_clients(&too_many_open_files));
+        assert!(!is_of_one_connection(&too_many_open_files));
     }
 }

@@ -1,179 +1,246 @@
-//! One connection of HTTP/1.1: requests in, answers out, and an end to each wait for the client.
+//! One connection: HTTP/1.1 or HTTP/2, with a time limit on every wait for the client.
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::Watcher;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
 
 use super::Limits;
-use super::routes::Body;
+use super::respond::Body;
 
-/// What a connection is doing.
+/// Requests at a time over one HTTP/2 connection: the number that clients assume by default.
+const STREAMS: u32 = 100;
+
+/// How long a client may take even if its slot is needed: when thousands connect at once, the
+/// request of an innocent one is on its way behind theirs.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// What a connection is waiting for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
-    /// The server is to look at it for the first time.
-    New,
-    /// The client is to say hello in TLS, if that is spoken.
+enum Phase {
+    /// The client, to complete the TLS handshake.
     Handshake,
-    /// The client is to send the rest of a request's headers.
+    /// The client, to send the rest of a request's headers.
     Headers,
-    /// The server is to find the answer.
+    /// The server, to find the answer.
     Working,
-    /// The client is to take the answer.
+    /// The client, to receive the answer.
     Answering,
-    /// The client is to send another request, or not.
+    /// The client, to send another request.
     Idle,
 }
 
-/// What a connection is doing, and since when.
-#[derive(Debug)]
-pub(super) struct Pulse(Mutex<(Phase, Instant)>);
-
-impl Pulse {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new((Phase::New, Instant::now())))
-    }
-
-    fn get(&self) -> (Phase, Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Moves on to a phase, unless it is the one that it is in.
-    pub(super) fn become_if_other(&self, phase: Phase) {
-        if self.get().0 != phase {
-            self.set(phase);
+impl Phase {
+    /// How long it may last; `None` while the server is not waiting for the client.
+    fn limit(self, limits: &Limits) -> Option<Duration> {
+        match self {
+            Self::Handshake => Some(limits.handshake),
+            Self::Headers => Some(limits.header_read),
+            Self::Working => None,
+            Self::Answering => Some(limits.answer_write),
+            Self::Idle => Some(limits.idle),
         }
     }
 
-    pub(super) fn set(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
-    }
-
-    /// Moves on to `to` if the connection is in `from`.
-    fn step(&self, from: Phase, to: Phase) {
-        if self.get().0 == from {
-            self.set(to);
-        }
-    }
-
-    /// The server begins to look at it.
-    pub(super) fn begin(&self) {
-        self.set(Phase::Handshake);
-    }
-
-    /// Whether no request can have come yet.
-    pub(super) fn in_handshake(&self) -> bool {
-        matches!(self.get().0, Phase::New | Phase::Handshake)
-    }
-
-    /// Since when the server has been waiting for the client; `None` while it is the other way.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
-        let (phase, since) = self.get();
-        (!matches!(phase, Phase::New | Phase::Working)).then_some(since)
-    }
-
-    /// When the client has been waited for long enough.
-    fn due(&self, limits: &Limits) -> Option<Instant> {
-        let (phase, since) = self.get();
-        match phase {
-            Phase::Handshake => Some(since + limits.handshake),
-            Phase::Headers => Some(since + limits.header_read),
-            Phase::New | Phase::Working => None,
-            Phase::Answering => Some(since + limits.answer_write),
-            Phase::Idle => Some(since + limits.idle),
+    /// How long it lasts at least if the slot is needed.
+    fn grace(self) -> Duration {
+        match self {
+            // Its client has had its turn.
+            Self::Idle => Duration::ZERO,
+            _ => GRACE,
         }
     }
 }
 
-/// Serves a connection until either side ends it, the client takes too long, or `watcher` tells
-/// of the shutdown.
+/// The state of a connection, shared by its stream, its requests and its timer.
+#[derive(Clone)]
+pub(super) struct ConnectionState(Arc<watch::Sender<State>>);
+
+#[derive(Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// Requests without an answer. HTTP/2 has several at a time.
+    working: usize,
+    /// Answers that the client has not received in full.
+    unsent: usize,
+}
+
+impl ConnectionState {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(State {
+            phase: Phase::Handshake,
+            working: 0,
+            unsent: 0,
+        })))
+    }
+
+    /// Changes the counts and the phase that follows from them.
+    fn count(&self, change: impl FnOnce(&mut State)) {
+        self.set(|state| {
+            change(state);
+            state.phase = match state {
+                State { working: 1.., .. } => Phase::Working,
+                State { unsent: 1.., .. } => Phase::Answering,
+                State { .. } => Phase::Idle,
+            };
+        });
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        self.0.send_if_modified(|state| {
+            let before = state.phase;
+            change(state);
+            state.phase != before
+        });
+    }
+
+    /// Completes, with the reason, when the connection is to be closed: the client has taken too
+    /// long, or its slot is needed.
+    pub(super) async fn give_up(&self, limits: &Limits, make_room: &Notify) -> &'static str {
+        let mut state = self.0.subscribe();
+        loop {
+            let phase = state.borrow_and_update().phase;
+            let client = async {
+                let Some(limit) = phase.limit(limits) else {
+                    return std::future::pending().await;
+                };
+                let evicted = async {
+                    sleep(phase.grace()).await;
+                    make_room.notified().await;
+                };
+                tokio::select! {
+                    () = sleep(limit) => "the client took too long",
+                    () = evicted => "another connection needs its slot",
+                }
+            };
+            tokio::select! {
+                reason = client => return reason,
+                _ = state.changed() => {}
+            }
+        }
+    }
+}
+
+/// A request without an answer; also one that the client cancels.
+struct Working(ConnectionState);
+
+impl Working {
+    fn new(state: &ConnectionState) -> Self {
+        state.count(|state| state.working += 1);
+        Self(state.clone())
+    }
+
+    /// The answer, which counts as unsent until the last byte of its body is written.
+    async fn answered(self, response: Response<Body>) -> Response<Body> {
+        let (parts, body) = response.into_parts();
+        let Ok(body) = body.collect().await;
+        let unsent = Unsent::new(&self.0, body.to_bytes());
+        Response::from_parts(parts, Full::new(Bytes::from_owner(unsent)))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.count(|state| state.working -= 1);
+    }
+}
+
+/// The body of an answer. hyper drops it once it is written.
+struct Unsent(ConnectionState, Bytes);
+
+impl Unsent {
+    fn new(state: &ConnectionState, body: Bytes) -> Self {
+        state.count(|state| state.unsent += 1);
+        Self(state.clone(), body)
+    }
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.1
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.0.count(|state| state.unsent -= 1);
+    }
+}
+
+/// Serves a connection until either side ends it. After `stopping` it answers what is in flight,
+/// and ends.
 pub(super) async fn serve<I, F, A>(
-    io: I,
-    pulse: Arc<Pulse>,
+    stream: I,
+    is_http2: bool,
+    state: ConnectionState,
     limits: &Limits,
-    watcher: Watcher,
+    mut stopping: watch::Receiver<bool>,
     answer: F,
 ) where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     F: Fn(Request<Incoming>) -> A,
-    A: Future<Output = Response<Body>>,
+    A: Future<Output = Response<Body>> + Send + 'static,
 {
-    pulse.set(Phase::Headers);
-    let service = service_fn(|request| {
-        pulse.set(Phase::Working);
+    state.set(|state| state.phase = Phase::Headers);
+    let service_state = state.clone();
+    let service = service_fn(move |request| {
+        let working = Working::new(&service_state);
         let answer = answer(request);
-        let pulse = Arc::clone(&pulse);
-        async move {
-            let response = answer.await;
-            pulse.set(Phase::Answering);
-            Ok::<_, Infallible>(response)
-        }
+        async move { Ok::<_, Infallible>(working.answered(answer.await).await) }
     });
-    let io = TokioIo::new(Observed {
-        io,
-        pulse: Arc::clone(&pulse),
-    });
-    let connection = http1::Builder::new()
-        // Its clock runs while the connection is idle too; `Pulse` tells the two apart.
+    let io = TokioIo::new(Observed { stream, state });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = match is_http2 {
+        true => builder.http2_only(),
+        false => builder.http1_only(),
+    };
+    builder
+        .http1()
+        // hyper's timer runs in idle connections too; `Phase` distinguishes the two.
         .header_read_timeout(None)
-        // Headers must fit, as bodies are not read.
-        .max_buf_size(limits.header_bytes)
-        .serve_connection(io, service);
-
-    run(watcher.watch(connection), &pulse, limits).await;
-}
-
-/// Runs a connection to its end, or until the client has been waited for long enough.
-pub(super) async fn run<E: std::fmt::Display>(
-    connection: impl Future<Output = Result<(), E>>,
-    pulse: &Pulse,
-    limits: &Limits,
-) {
-    let mut connection = pin!(connection);
-    let mut timer = pin!(sleep_until(Instant::now()));
-    // Mostly the pulse changes while the connection is polled, so that looking at it afterwards
-    // keeps the timer right. In HTTP/2 a request can also end in between: hence the look now and
-    // then where no client is waited for.
-    let ended = std::future::poll_fn(|cx| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(ended));
+        .max_buf_size(limits.header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-        loop {
-            let due = pulse.due(limits);
-            let look = due.unwrap_or_else(|| Instant::now() + limits.idle);
-            if timer.deadline() != look {
-                timer.as_mut().reset(look);
-            }
-            match timer.as_mut().poll(cx) {
-                Poll::Ready(()) if due.is_some() => return Poll::Ready(None),
-                Poll::Ready(()) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await;
-    // What clients do wrong is their business: not for the log of a service that runs well.
-    match ended {
-        Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, "connection broke"),
-        None => tracing::debug!("connection closed: the client took too long"),
+    };
+    if let Err(error) = ended {
+        // Mistakes of clients do not belong in the log of a service that works.
+        tracing::debug!(%error, "connection failed");
     }
 }
 
-/// A stream that tells a [`Pulse`] when a request begins and an answer has left.
+/// Completes when the server stops.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// A stream that notes when a request begins.
 struct Observed<I> {
-    io: I,
-    pulse: Arc<Pulse>,
+    stream: I,
+    state: ConnectionState,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
@@ -183,9 +250,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.pulse.step(Phase::Idle, Phase::Headers);
+            self.state.set(|state| {
+                if state.phase == Phase::Idle {
+                    state.phase = Phase::Headers;
+                }
+            });
         }
         read
     }
@@ -197,7 +268,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -205,23 +276,19 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
+    /// If not, hyper would copy bodies and drop them before they are written.
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
-    /// hyper flushes only once all it has of an answer is written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        if let Poll::Ready(Ok(())) = flushed {
-            self.pulse.step(Phase::Answering, Phase::Idle);
-        }
-        flushed
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

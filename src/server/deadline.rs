@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
-/// The header in which Prometheus tells how long it waits, in seconds.
-pub(super) const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
+use hyper::HeaderMap;
+
+/// Prometheus sends its scrape timeout in this header, in seconds.
+const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
 /// Without the header: Prometheus's own default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A scrape holds a connection, so nobody may ask for one that never ends. After five minutes
-/// Prometheus takes series for gone, so that no scrape of its own is longer.
+/// A scrape holds a connection. Prometheus considers series gone after five minutes, so that its
+/// own timeouts are not longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);
-/// Even a scrape without any time is worth a look at what is there already.
+/// Even a scrape without any time gets a look at what is complete.
 const MIN_WAIT: Duration = Duration::from_millis(10);
 
-/// How long a scrape waits before it is answered with what is complete: the client's timeout
-/// less `offset`, or half of it where the offset leaves nothing. A header that makes no sense
-/// counts as absent.
-pub(super) fn wait_for(header: Option<&str>, offset: Duration) -> Duration {
-    let timeout = header.and_then(parse).unwrap_or(DEFAULT_TIMEOUT);
+/// How long a scrape waits before it is answered with what is complete: the client's timeout less
+/// `offset`, or half of it if the offset leaves nothing. A malformed header counts as absent.
+pub(super) fn wait_for(headers: &HeaderMap, offset: Duration) -> Duration {
+    let header = headers.get(TIMEOUT_HEADER);
+    let timeout = header
+        .and_then(|value| parse(value.to_str().ok()?))
+        .unwrap_or(DEFAULT_TIMEOUT);
     let wait = match timeout.checked_sub(offset) {
         Some(wait) if !wait.is_zero() => wait,
         _ => timeout / 2,
@@ -39,8 +43,13 @@ mod tests {
 
     const OFFSET: Duration = Duration::from_millis(500);
 
+    fn headers(timeout: &[u8]) -> HeaderMap {
+        let value = hyper::header::HeaderValue::from_bytes(timeout).unwrap();
+        HeaderMap::from_iter([(TIMEOUT_HEADER.parse().unwrap(), value)])
+    }
+
     fn wait_ms(header: &str) -> u128 {
-        wait_for(Some(header), OFFSET).as_millis()
+        wait_for(&headers(header.as_bytes()), OFFSET).as_millis()
     }
 
     #[test]
@@ -48,12 +57,16 @@ mod tests {
         assert_eq!(wait_ms("30"), 29_500);
         assert_eq!(wait_ms("15.000000"), 14_500);
         assert_eq!(wait_ms(" 1e1 "), 9_500);
-        assert_eq!(wait_for(Some("5"), Duration::ZERO), Duration::from_secs(5));
+        assert_eq!(
+            wait_for(&headers(b"5"), Duration::ZERO),
+            Duration::from_secs(5)
+        );
     }
 
     #[test]
     fn without_a_usable_header_it_is_prometheus_default() {
-        assert_eq!(wait_for(None, OFFSET).as_millis(), 9_500);
+        assert_eq!(wait_for(&HeaderMap::new(), OFFSET).as_millis(), 9_500);
+        assert_eq!(wait_for(&headers(b"\xe9"), OFFSET).as_millis(), 9_500);
         let junk = [
             "", "ten", "NaN", "inf", "-inf", "infinity", "0", "-0", "-3", "10s", "1,5", "1e999",
         ];
@@ -66,7 +79,10 @@ mod tests {
     fn an_offset_that_leaves_nothing_leaves_half() {
         assert_eq!(wait_ms("0.4"), 200);
         assert_eq!(wait_ms("0.5"), 250);
-        assert_eq!(wait_for(None, Duration::from_secs(60)).as_millis(), 5_000);
+        assert_eq!(
+            wait_for(&HeaderMap::new(), Duration::from_secs(60)).as_millis(),
+            5_000
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Answers made smaller on their way.
+//! Compresses answers.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
 
-/// The fastest: labels repeat so much that more work makes little of an answer smaller.
+/// The fastest level: labels repeat so much that the others save little more.
 const LEVEL: Compression = Compression::fast();
 
-/// Compresses an answer, away from the server's threads; `None` if that could not be done.
-pub(super) async fn gzip(body: Bytes, turns: &Arc<Semaphore>) -> Option<Bytes> {
-    let turn = Arc::clone(turns).acquire_owned().await.ok()?;
+/// Compresses an answer away from the async threads; `None` if that fails.
+pub(super) async fn gzip(body: Bytes, permits: &Arc<Semaphore>) -> Option<Bytes> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     let compressed = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _permit = permit;
         compress(&body)
     });
     compressed.await.ok()?.ok()

@@ -1,30 +1,30 @@
-//! The header `Host`: one that is missing, there twice or malformed is read differently by servers
-//! in a row, and RFC 9112 answers it with 400.
+//! The header `Host`. If it is missing, repeated or malformed, a proxy and a server may read it
+//! differently, so RFC 9112 requires the answer 400.
 
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Request, Response, StatusCode, Version};
 
-use super::routes::{self, Body};
+use super::respond::{self, Body};
 
-/// An answer that ends the connection, for a request whose `Host` is not as it must be.
+/// The refusal of a request without exactly one valid `Host`. It ends the connection.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let wrong = match (hosts.next(), hosts.next()) {
-        // In HTTP/2 there is `:authority` in its place, and HTTP/1.0 is older than both.
+        // HTTP/2 has `:authority` instead, and HTTP/1.0 neither.
         (None, _) if request.version() != Version::HTTP_11 => return None,
-        (None, _) => "A request needs a header Host.",
-        (Some(_), Some(_)) => "A request has one header Host.",
+        (None, _) => "The Host header is missing.",
+        (Some(_), Some(_)) => "There is more than one Host header.",
         (Some(host), None) if is_host(host) => return None,
-        (Some(_), None) => "The header Host is malformed.",
+        (Some(_), None) => "The Host header is malformed.",
     };
-    let mut refusal = routes::text(StatusCode::BAD_REQUEST, wrong);
+    let mut refusal = respond::text(StatusCode::BAD_REQUEST, wrong);
     let close = HeaderValue::from_static("close");
     refusal.headers_mut().insert(CONNECTION, close);
     Some(refusal)
 }
 
-/// A name or an address, with or without a port; empty where the client knows none.
+/// A name or an address, with or without a port; empty if the client knows none.
 fn is_host(value: &HeaderValue) -> bool {
     let text = value.as_bytes();
     if text.is_empty() {

@@ -1,105 +1,104 @@
-//! The HTTP server: what Prometheus, probes and people ask of the exporter.
+//! The HTTP server for Prometheus, probes and people, in front of the registry of targets.
 //!
-//! It knows nothing of calls and how they are read; everything it serves comes from a [`Site`].
-//! Whatever clients do, it goes on serving the others: each wait for a client has an end
-//! ([`Limits`]), and when there are too many connections the one that has kept the server
-//! waiting longest makes room.
+//! A client that misbehaves does not keep others from being served: every wait for a client has a
+//! time limit ([`Limits`]), and when all connections are taken, the one that has waited longest
+//! for its client is closed.
 
 mod accept;
-mod bind;
+mod auth;
 mod connection;
 mod connections;
 mod deadline;
-mod guard;
 mod gzip;
 mod host;
-mod http2;
+mod listen;
 mod negotiation;
+mod paths;
 mod query;
+mod respond;
 mod routes;
-mod scrapes;
+mod scrape;
 mod shared;
-mod site;
+mod slots;
 mod status_page;
+mod systemd;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-pub use bind::{BindError, bind};
-pub use guard::{Protection, RateLimit, Rules};
-pub use site::{
-    CallCount, LastError, LastPull, Outcome, SkippedWindow, StatusView, TargetState, TargetView,
-};
-pub use site::{NotReloaded, Scope, Site, UnknownTarget};
+pub use auth::log_warnings;
+pub use listen::{BindError, ListenAddress, bind};
+pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
+pub use systemd::{SocketError, systemd_listeners};
 
+use crate::config::web::WebFile;
+use crate::targets::Registry;
 use accept::Listeners;
+use auth::Authenticator;
 use connections::Connections;
+use routes::Service;
 
-/// What the operator chose.
-#[derive(Clone, Debug)]
+/// The operator's settings.
+#[derive(Debug)]
 pub struct Settings {
-    /// The path of the scrape; begins with a slash. Default: `/metrics`.
-    pub telemetry_path: String,
-    /// In front of every path: empty, or begins with a slash and ends without one. Default: empty.
-    pub route_prefix: String,
-    /// Whether `POST /-/reload` is allowed. Default: no.
+    /// Path of the metrics.
+    pub telemetry_path: TelemetryPath,
+    /// Prefix of every path.
+    pub route_prefix: RoutePrefix,
+    /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
-    /// Taken off the time that Prometheus gives a scrape, for the way back. Default: 500 ms.
+    /// Subtracted from Prometheus's scrape timeout, so that the answer arrives in time.
     pub timeout_offset: Duration,
-    /// Scrapes and probes answered at once, 0 for any number; further ones get 503. Default: 0.
+    /// Scrapes and probes answered at once, 0 for any number; further ones get 503.
     pub max_requests: usize,
-    /// What is asked of clients: TLS, passwords. Default: nothing.
-    pub protection: Option<Arc<dyn Protection>>,
-    /// Whether `/-/healthy` is answered without a password where others need one. Default: no.
+    /// TLS, passwords, headers and the rate limit. `None` is plain HTTP for everyone.
+    pub web_config: Option<WebFile>,
+    /// Whether `/-/healthy` needs no password even if other paths do.
     pub healthy_without_auth: bool,
-    /// How long to wait for clients, and for how many. Not the operator's business so far.
+    /// Limits that have no flag.
     pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            telemetry_path: "/metrics".to_owned(),
-            route_prefix: String::new(),
+            telemetry_path: TelemetryPath::default(),
+            route_prefix: RoutePrefix::default(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
             max_requests: 0,
-            protection: None,
+            web_config: None,
             healthy_without_auth: false,
             limits: Limits::default(),
         }
     }
 }
 
-impl Settings {
-    /// Whether a request is answered without a password.
-    fn is_exempt<B>(&self, request: &hyper::Request<B>) -> bool {
-        let path = request.uri().path();
-        self.healthy_without_auth && routes::is_health_check(request.method(), path, self)
-    }
-}
-
-/// What a client may take of the server's time and room.
+/// How much time and room a client may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From a connection to the end of its TLS handshake, if it is to have one. Default: 10 s.
+    /// From the connection to the end of its TLS handshake. Default: 10 s.
     pub handshake: Duration,
-    /// From the first byte of a request (or from the connection, for its first request) to the
-    /// end of its headers. Default: 10 s.
+    /// From the first byte of a request (from the connection, for its first request) to the end
+    /// of its headers. Default: 10 s.
     pub header_read: Duration,
     /// Between an answer and the first byte of the next request. Default: 3 min, so that
-    /// Prometheus keeps its connection with a scrape interval of two minutes.
+    /// Prometheus keeps its connection at a scrape interval of two minutes.
     pub idle: Duration,
     /// From the first byte of an answer to the last. Default: 30 s.
     pub answer_write: Duration,
+    /// From the shutdown until pulls end and the scrapes that wait for them are answered: long
+    /// enough for most pulls, and less than the 10 s after which containers are killed.
+    /// Default: 5 s.
+    pub pull_grace: Duration,
     /// From the shutdown to the end of the last answer. Default: 15 s.
     pub shutdown: Duration,
-    /// Connections at once. Default: 512, which with the files of the storage stays below the
-    /// 1,024 open files that many systems allow a process.
+    /// Connections at once. Default: 512, which with the files of the storage is below the usual
+    /// limit of 1,024 open files.
     pub connections: usize,
     /// Bytes of a request line with its headers; at least 8 KiB. Default: 16 KiB.
     pub header_bytes: usize,
@@ -112,6 +111,7 @@ impl Default for Limits {
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(180),
             answer_write: Duration::from_secs(30),
+            pull_grace: Duration::from_secs(5),
             shutdown: Duration::from_secs(15),
             connections: 512,
             header_bytes: 16 * 1024,
@@ -119,19 +119,22 @@ impl Default for Limits {
     }
 }
 
-/// Serves `site` until `shutdown` is ready; then answers what is in flight and returns.
+/// Serves until `shutdown` completes, then answers what is in flight and returns.
 ///
-/// From the shutdown on no connection is accepted, idle ones are closed at once, and answers
-/// that take longer than [`Limits::shutdown`] are cut.
-pub async fn run<S: Site>(
+/// From the shutdown on, no connection is accepted, idle ones are closed at once, and answers that
+/// take longer than [`Limits::shutdown`] are cut.
+pub async fn run(
     listeners: Vec<TcpListener>,
-    site: Arc<S>,
-    settings: Settings,
+    registry: Arc<Registry>,
+    mut settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
     let mut listeners = Listeners::new(listeners);
-    let mut connections = Connections::new(site, Arc::new(settings));
+    let pull_grace = settings.limits.pull_grace;
+    let authenticator = settings.web_config.take().map(Authenticator::new);
+    let service = Arc::new(Service::new(Arc::clone(&registry), settings));
+    let mut connections = Connections::new(service, authenticator);
     let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
@@ -144,21 +147,29 @@ pub async fn run<S: Site>(
                 () = &mut shutdown => break,
                 () = connections.add(stream, peer) => {}
             },
-            Err(error) if accept::is_the_clients(&error) => {}
+            Err(error) if accept::is_of_one_connection(&error) => {}
             Err(error) => {
                 connections.shrink();
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
-                    let room = connections.room();
-                    tracing::warn!(%error, room, "cannot accept more connections");
+                    let limit = connections.limit();
+                    tracing::warn!(%error, limit, "cannot accept more connections");
                 }
                 tokio::select! {
                     () = &mut shutdown => break,
-                    () = tokio::time::sleep(accept::PAUSE) => {}
+                    () = sleep(accept::PAUSE) => {}
                 }
             }
         }
     }
     drop(listeners);
-    connections.finish().await;
+    let answer_waiting = async {
+        sleep(pull_grace).await;
+        registry.stop_pulls().await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = connections.finish() => {}
+        () = answer_waiting => {}
+    }
 }

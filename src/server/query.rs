@@ -1,20 +1,19 @@
-//! Targets out of a query string.
+//! The targets in a query string.
 
-use std::fmt;
-
+use thiserror::Error;
 use url::form_urlencoded;
 
-/// Each `target=` of a query, decoded. Other parameters are ignored, as Prometheus's own
-/// exporters do.
+/// Each `target=` of a query, decoded. Like Prometheus's own exporters, this ignores other
+/// parameters.
 fn targets(query: &str) -> impl Iterator<Item = String> {
     form_urlencoded::parse(query.as_bytes())
         .filter(|(key, _)| key == "target")
         .map(|(_, value)| value.into_owned())
 }
 
-/// The targets that a scrape is restricted to, each once; `None` stands for all. An empty name
-/// is kept, to be answered as unknown: it comes from relabelling gone wrong, and the series of
-/// all targets under the name of one would be worse than an error.
+/// The targets that a scrape is restricted to, each once; `None` for all targets. An empty name is
+/// kept, so that it is answered as unknown: it comes from a wrong relabelling, and the series of all
+/// targets in place of one would be worse than an error.
 pub(super) fn restriction(query: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in targets(query) {
@@ -35,14 +34,9 @@ pub(super) fn only_target(query: &str) -> Result<String, NotOneTarget> {
 }
 
 /// A probe that does not name exactly one target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("a probe needs exactly one target, as in /probe?target=NAME")]
 pub(super) struct NotOneTarget;
-
-impl fmt::Display for NotOneTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a probe names exactly one target, as in /probe?target=NAME")
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,90 +1,77 @@
-//! Answers that several scrapes share. One that must not wait for pulls is answered with what is
-//! complete; when hundreds ask at once, writing that once is as good as writing it for each.
+//! Answers that several scrapes share. A scrape that must not wait for pulls is answered with what
+//! is complete. If hundreds ask at once, rendering that for each would take the memory of hundreds
+//! of answers.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::routes::Metrics;
-use super::site::UnknownTarget;
+use bytes::Bytes;
+use parking_lot::Mutex;
 
-/// Different answers that are being made at a time. Each takes the processor for a while, and other
-/// clients must not wait long for that.
-const AT_ONCE: usize = 16;
+use crate::targets::{Coalesce, ScrapeError};
 
-type Answer = Result<Metrics, UnknownTarget>;
+/// Different answers at a time. Each takes a processor for a while, which delays other clients.
+const MAX_DIFFERENT: usize = 16;
 
-#[derive(Default)]
-pub(super) struct Shared(Mutex<HashMap<String, Arc<Slot>>>);
-
-/// One of the answers, and those who wait for it.
-#[derive(Default)]
-struct Slot {
-    /// How often it has been begun.
-    begun: AtomicU64,
-    /// The last one, and which it was.
-    last: tokio::sync::Mutex<Option<(u64, Answer)>>,
+/// A rendered answer.
+#[derive(Clone)]
+pub(super) struct Metrics {
+    pub(super) body: Bytes,
+    pub(super) is_compressed: bool,
 }
+
+type Answer = Result<Metrics, ScrapeError>;
+
+/// The answers that clients wait for, by what was asked.
+#[derive(Default)]
+pub(super) struct Shared(Mutex<HashMap<String, Arc<Coalesce<Answer>>>>);
 
 impl Shared {
-    /// What `make` gives, or what it gave to another with the same `key` who began after this was
-    /// asked for. `None` if too many different answers are being made.
-    pub(super) async fn answer<A>(&self, key: String, make: impl FnOnce() -> A) -> Option<Answer>
+    /// The result of `render`, or of another call with the same `key` that began after this one.
+    /// `None` if too many different answers are being rendered.
+    pub(super) async fn answer<F>(&self, key: String, render: impl FnOnce() -> F) -> Option<Answer>
     where
-        A: Future<Output = Answer>,
+        F: Future<Output = Answer>,
     {
-        let place = self.enter(key)?;
-        let before = place.slot.begun.load(Ordering::SeqCst);
-        let mut last = place.slot.last.lock().await;
-        if let Some((number, answer)) = &*last
-            && *number > before
-        {
-            return Some(answer.clone());
-        }
-        let number = place.slot.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let answer = make().await;
-        *last = Some((number, answer.clone()));
-        Some(answer)
+        let waiter = self.join(key)?;
+        Some(waiter.answer.run(render).await)
     }
 
-    fn enter(&self, key: String) -> Option<Place<'_>> {
-        let mut slots = self.slots();
-        if !slots.contains_key(&key) && slots.len() >= AT_ONCE {
+    fn join(&self, key: String) -> Option<Waiter<'_>> {
+        let mut answers = self.0.lock();
+        if !answers.contains_key(&key) && answers.len() >= MAX_DIFFERENT {
             return None;
         }
-        let slot = Arc::clone(slots.entry(key.clone()).or_default());
-        Some(Place {
+        let answer = Arc::clone(answers.entry(key.clone()).or_default());
+        Some(Waiter {
             shared: self,
             key,
-            slot,
+            answer,
         })
     }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Somebody who waits for an answer. The last to go, however that comes, takes the slot away.
-struct Place<'a> {
+/// A client that waits. The last one removes the answer, even if it leaves early.
+struct Waiter<'a> {
     shared: &'a Shared,
     key: String,
-    slot: Arc<Slot>,
+    answer: Arc<Coalesce<Answer>>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut slots = self.shared.slots();
-        // This one and that of the map.
-        if Arc::strong_count(&self.slot) == 2 {
-            slots.remove(&self.key);
+        let mut answers = self.shared.0.lock();
+        // This reference and that of the map.
+        if Arc::strong_count(&self.answer) == 2 {
+            answers.remove(&self.key);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use futures_util::future::join_all;
     use tokio::sync::Semaphore;
 
@@ -119,7 +106,7 @@ mod tests {
         // Those who came while the first was being made do not take what may be older than they.
         assert_eq!(made, 2);
         assert!(answers.iter().all(|answer| matches!(answer, Some(Ok(_)))));
-        assert!(shared.slots().is_empty());
+        assert!(shared.0.lock().is_empty());
     }
 
     #[tokio::test]
@@ -127,12 +114,12 @@ mod tests {
         let shared = Shared::default();
         let keys: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         let (made, answers) = ask(&shared, &keys).await;
-        assert_eq!(made, AT_ONCE as u64);
-        assert_eq!(answers.iter().flatten().count(), AT_ONCE);
-        assert!(shared.slots().is_empty());
+        assert_eq!(made, MAX_DIFFERENT as u64);
+        assert_eq!(answers.iter().flatten().count(), MAX_DIFFERENT);
+        assert!(shared.0.lock().is_empty());
         // A client that leaves takes its place with it.
         let leaving = shared.answer("a".to_owned(), std::future::pending::<Answer>);
         let left = tokio::time::timeout(std::time::Duration::from_millis(1), leaving).await;
-        assert!(left.is_err() && shared.slots().is_empty());
+        assert!(left.is_err() && shared.0.lock().is_empty());
     }
 }

@@ -22,6 +22,7 @@ pub mod call;
 pub mod expected;
 pub mod faults;
 pub mod http;
+pub mod incidents;
 pub mod listing;
 mod malformed;
 pub mod measures;
@@ -129,6 +130,15 @@ impl Simulator {
     /// Takes back all tokens given so far.
     pub fn revoke_tokens(&self) {
         self.desk().tokens.revoke_all();
+    }
+
+    /// Lets scenarios hold from these times on, Unix seconds, ascending. Only before anything has
+    /// been listed.
+    pub fn schedule(&self, scenarios: Vec<(u32, spec::Scenario)>) {
+        let mut world = self.world();
+        for (from, scenario) in scenarios {
+            world.set_scenario(scenario, from);
+        }
     }
 
     /// Lets a scenario hold, in place of the last, for calls uploaded after now.

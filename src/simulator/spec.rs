@@ -16,6 +16,8 @@ pub struct Spec {
     pub calls_per_day: f64,
     /// Whether arrivals are even, instead of quiet nights and two peaks a day.
     pub flat: bool,
+    /// Calls on a Saturday or Sunday, relative to other days.
+    pub weekend_share: f64,
     /// Seconds by which the local clock, which the daily curve follows, is ahead of UTC.
     pub utc_offset_seconds: u32,
     /// Share of text calls (0 to 1); the others are voice.
@@ -62,6 +64,7 @@ impl Default for Spec {
             start: 1_700_000_000,
             calls_per_day: 20_000.0,
             flat: false,
+            weekend_share: 1.0,
             utc_offset_seconds: 8 * 3600,
             text_share: 0.2,
             agents: 60,

@@ -140,7 +140,13 @@ impl World {
             return mean;
         }
         let local = (minute + self.spec.utc_offset_seconds / 60) % MINUTES_PER_DAY;
-        mean * curve(local) * self.evenness
+        // 1970-01-01 was a Thursday.
+        let weekday = ((minute + self.spec.utc_offset_seconds / 60) / MINUTES_PER_DAY + 4) % 7;
+        let share = match weekday {
+            0 | 6 => self.spec.weekend_share,
+            _ => 1.0,
+        };
+        mean * curve(local) * self.evenness * share
     }
 
     pub(super) fn call(&self, index: usize) -> Call<'_> {

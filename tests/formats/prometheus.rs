@@ -113,7 +113,7 @@ fn result(series: Vec<Series>) -> QueryResult {
     all
 }
 
-fn query(prometheus: &Prometheus, query: &str) -> QueryResult {
+fn evaluate(prometheus: &Prometheus, query: &str) -> QueryResult {
     let time = f64::from(now()) + 1.0;
     result(prometheus.query(query, time).unwrap())
 }
@@ -142,11 +142,11 @@ fn a_query_has_the_same_result_in_every_format() {
     let all = [&text, &openmetrics, &protobuf];
     for one in all {
         eventually("all calls are scraped", || {
-            let calls = query(
+            let calls = evaluate(
                 one,
                 "sum(cec_call_duration_seconds_count) or sum(histogram_count(cec_call_duration_seconds))",
             );
-            let up = query(one, "cec_up");
+            let up = evaluate(one, "cec_up");
             let are_complete = calls.first().is_some_and(|(_, calls)| *calls > 2000.0);
             (are_complete && up.first().is_some_and(|(_, up)| *up == 1.0)).then_some(())
         });
@@ -168,7 +168,7 @@ fn a_query_has_the_same_result_in_every_format() {
     );
     let unit = |one: &Prometheus| one.metadata("cec_call_duration_seconds")["unit"].clone();
     assert_eq!(all.map(unit), ["", "seconds", ""]);
-    let native = |one: &Prometheus| query(one, "histogram_count(cec_call_duration_seconds)").len();
+    let native = |one: &Prometheus| evaluate(one, "histogram_count(cec_call_duration_seconds)").len();
     assert_eq!(all.map(native), [0, 0, 2]);
 
     // Gauges and counters.
@@ -189,7 +189,7 @@ fn a_query_has_the_same_result_in_every_format() {
         "count(cec_exporter_api_request_duration_seconds_bucket)",
         "count(process_cpu_seconds_total)",
     ] {
-        let [text, others @ ..] = all.map(|one| query(one, query));
+        let [text, others @ ..] = all.map(|one| evaluate(one, query));
         assert!(!text.is_empty(), "{query}");
         for other in others {
             assert_eq!(text, other, "{query}");
@@ -206,23 +206,23 @@ fn a_query_has_the_same_result_in_every_format() {
         // Count and sum; adding 0 drops the name.
         for (part, function) in [("count", "histogram_count"), ("sum", "histogram_sum")] {
             let classic = format!("{name}_{part} + 0");
-            let expected = query(&text, &classic);
+            let expected = evaluate(&text, &classic);
             assert!(!expected.is_empty(), "{classic}");
-            assert_eq!(expected, query(&openmetrics, &classic), "{classic}");
+            assert_eq!(expected, evaluate(&openmetrics, &classic), "{classic}");
             let native = format!("{function}({name})");
-            assert_eq!(expected, query(&protobuf, &native), "{native}");
+            assert_eq!(expected, evaluate(&protobuf, &native), "{native}");
         }
         let buckets =
             format!("label_replace({name}_bucket + 0, \"le\", \"$1\", \"le\", \"(.*)\\\\.0\")");
-        let expected = query(&text, &buckets);
+        let expected = evaluate(&text, &buckets);
         assert!(expected.len() > 20, "{name}");
-        assert_eq!(expected, query(&openmetrics, &buckets), "{name}");
+        assert_eq!(expected, evaluate(&openmetrics, &buckets), "{name}");
         // Quantiles of native histograms are finer: they lie in the same classic bucket, give or take the
         // width of a native one.
         for quantile in [0.1, 0.5, 0.9] {
             let classic = format!("histogram_quantile({quantile}, {name}_bucket)");
-            let classic = query(&text, &classic);
-            let native = query(
+            let classic = evaluate(&text, &classic);
+            let native = evaluate(
                 &protobuf,
                 &format!("histogram_quantile({quantile}, {name})"),
             );

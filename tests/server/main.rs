@@ -1,4 +1,4 @@
-//! The HTTP server over real sockets, in front of a site that does what a test tells it.
+//! The HTTP server over real sockets, in front of a registry whose vendor can be held.
 
 // Helpers of tests are tests too, which clippy's own exception does not see.
 #![allow(clippy::unwrap_used)]

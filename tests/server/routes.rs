@@ -1,32 +1,41 @@
 //! What each path answers.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use cec_exporter::server::{Scope, Settings};
+use cec_exporter::server::Settings;
 
-use crate::support::{Scrape, Server, start, start_held, until};
+use crate::support::{Answer, KNOWN, Server, start, start_held, start_not_ready, until};
 
-const METRICS: &str = "cec_up{target=\"a\"} 1\n";
-
-async fn only_scrape(server: &Server) -> Scrape {
-    let mut scrapes = server.site.scrapes.lock().unwrap();
-    assert_eq!(scrapes.len(), 1, "{scrapes:?}");
-    scrapes.remove(0)
+/// The targets with call metrics in an answer, in its order.
+fn targets(answer: &Answer) -> Vec<String> {
+    let up = answer
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("cec_up{target=\""));
+    let up = up.filter_map(|rest| rest.strip_suffix("\"} 1"));
+    up.map(str::to_owned).collect()
 }
+
+async fn get(server: &Server, path: &str) -> Answer {
+    let answer = server.ask("GET", path).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer
+}
+
+/// A series of the process, and not of a target.
+const PROCESS: &str = "\ncec_exporter_build_info{";
 
 #[tokio::test]
 async fn a_scrape_of_everything() {
     let server = start(Settings::default()).await;
-    let answer = server.ask("GET", "/metrics?collect[]=x&y").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, METRICS));
+    let answer = get(&server, "/metrics?collect[]=x&y").await;
     let content_type = answer.header("content-type");
     assert_eq!(
         content_type,
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
-    let scrape = only_scrape(&server).await;
-    assert_eq!((scrape.targets, scrape.scope), (None, Scope::Everything));
+    assert_eq!(targets(&answer), ["a", "b/c d", "客服", "<a>"]);
+    assert!(answer.body.contains(PROCESS));
 }
 
 #[tokio::test]
@@ -42,34 +51,27 @@ async fn head_has_the_length_and_no_body() {
 }
 
 #[tokio::test]
-async fn targets_are_decoded_and_passed_on() {
+async fn targets_are_decoded_and_restrict_the_answer() {
     let server = start(Settings::default()).await;
     let path = "/metrics?target=b%2Fc+d&target=%E5%AE%A2%e6%9c%8d&target=b/c%20d";
-    assert_eq!(server.ask("GET", path).await.status, 200);
-    let scrape = only_scrape(&server).await;
-    assert_eq!(scrape.targets.unwrap(), ["b/c d", "客服"]);
-    assert_eq!(scrape.scope, Scope::Everything);
+    let answer = get(&server, path).await;
+    assert_eq!(targets(&answer), ["b/c d", "客服"]);
+    assert!(answer.body.contains(PROCESS));
 
-    assert_eq!(
-        server.ask("GET", "/probe?module=m&target=a").await.status,
-        200
-    );
-    let scrape = only_scrape(&server).await;
-    assert_eq!(
-        (scrape.targets.unwrap(), scrape.scope),
-        (vec!["a".to_owned()], Scope::TargetOnly)
-    );
+    let answer = get(&server, "/probe?module=m&target=a").await;
+    assert_eq!(targets(&answer), ["a"]);
+    assert!(!answer.body.contains(PROCESS));
 }
 
 #[tokio::test]
 async fn an_unknown_target_is_answered_with_the_known_ones() {
     let server = start(Settings::default()).await;
-    let unknown = "unknown target \"x<\"; known: a, b/c d, 客服\n";
+    let unknown = format!("unknown target \"x<\"; known: {KNOWN}\n");
     for path in ["/metrics?target=a&target=x%3C", "/probe?target=x%3C"] {
         let answer = server.ask("GET", path).await;
         assert_eq!(
             (answer.status, answer.body.as_str()),
-            (404, unknown),
+            (404, &*unknown),
             "{path}"
         );
         assert_eq!(
@@ -100,47 +102,18 @@ async fn a_probe_needs_exactly_one_target() {
             answer.body
         );
     }
-    assert!(server.site.scrapes.lock().unwrap().is_empty());
-}
-
-/// Only that the header and the offset arrive; the arithmetic has its own tests.
-#[tokio::test]
-async fn the_time_of_a_scrape_is_passed_on() {
-    let timeout_offset = Duration::from_secs(20);
-    let server = start(Settings {
-        timeout_offset,
-        ..Settings::default()
-    })
-    .await;
-    let header = "X-Prometheus-Scrape-Timeout-Seconds: 320.5\r\n";
-    for path in ["/metrics", "/probe?target=a"] {
-        server.ask_with("GET", path, header).await;
-        let wait = only_scrape(&server).await.wait.as_secs_f64();
-        assert!(wait > 200.0 && wait <= 300.5, "{wait}");
-    }
-    server
-        .ask_with(
-            "GET",
-            "/metrics",
-            "X-Prometheus-Scrape-Timeout-Seconds: \u{e9}\r\n",
-        )
-        .await;
-    let wait = only_scrape(&server).await.wait.as_secs_f64();
-    assert!(
-        wait <= 5.0,
-        "half of the default, as the offset is longer: {wait}"
-    );
+    assert_eq!(server.answered(), [("400".to_owned(), 6)].into());
 }
 
 #[tokio::test]
 async fn the_telemetry_path_can_be_moved() {
-    let telemetry_path = "/internal/cec".to_owned();
+    let telemetry_path = "/internal/cec".parse().unwrap();
     let server = start(Settings {
         telemetry_path,
         ..Settings::default()
     })
     .await;
-    assert_eq!(server.ask("GET", "/internal/cec").await.body, METRICS);
+    assert_eq!(targets(&get(&server, "/internal/cec").await).len(), 4);
     assert_eq!(server.ask("GET", "/metrics").await.status, 404);
     let page = server.ask("GET", "/").await.body;
     assert!(page.contains("href=\"./internal/cec\""), "{page}");
@@ -163,7 +136,7 @@ async fn the_status_page_is_locked_down() {
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert!(answer.body.contains("Down: &lt;a&gt;."), "{}", answer.body);
+    assert!(answer.body.contains(", &#60;a&#62;."), "{}", answer.body);
     assert!(answer.body.contains("0.0.0-test"));
 
     assert!(
@@ -187,15 +160,14 @@ async fn the_status_page_can_show_one_target() {
     assert!(answer.body.contains(link), "{}", answer.body);
     assert!(!server.ask("GET", "/").await.body.contains(link));
     let answer = server.ask("GET", "/?target=%3Ca%3E&target=%3Cb%3E").await;
-    let unknown = "unknown target \"<b>\"; known: <a>\n";
-    assert_eq!((answer.status, answer.body.as_str()), (404, unknown));
+    let unknown = format!("unknown target \"<b>\"; known: {KNOWN}\n");
+    assert_eq!((answer.status, &*answer.body), (404, &*unknown));
     assert_eq!(
         answer.header("content-type"),
         Some("text/plain; charset=utf-8")
     );
 }
 
-/// Only the counts of the server; the metrics made of them are in `tests/scrapes.rs`.
 #[tokio::test]
 async fn each_scrape_is_counted_by_how_it_ended() {
     let server = start_held(Settings {
@@ -205,7 +177,7 @@ async fn each_scrape_is_counted_by_how_it_ended() {
     .await;
     let mut first = server.connect().await;
     first.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    until(|| server.site.begun.load(Ordering::SeqCst) == 1).await;
+    until(|| server.in_flight() == 1).await;
     for path in ["/metrics", "/probe?target=a", "/probe"] {
         let refused = server.ask("GET", path).await;
         let told = (refused.status, refused.body.as_str());
@@ -216,7 +188,7 @@ async fn each_scrape_is_counted_by_how_it_ended() {
     for path in ["/", "/-/healthy", "/-/ready"] {
         assert_eq!(server.ask("GET", path).await.status, 200);
     }
-    assert_eq!(server.site.in_flight.load(Ordering::SeqCst), 1);
+    assert_eq!(server.in_flight(), 1);
     server.open_gate();
     assert_eq!(first.answer().await.status, 200);
     for (method, path, status) in [
@@ -227,10 +199,10 @@ async fn each_scrape_is_counted_by_how_it_ended() {
     ] {
         assert_eq!(server.ask(method, path).await.status, status);
     }
-    assert_eq!(server.site.in_flight.load(Ordering::SeqCst), 0);
-    let ended = server.site.answered.lock().unwrap().clone();
-    let expected = [503, 503, 503, 200, 404, 400, 200].map(Some);
-    assert_eq!(ended, expected);
+    assert_eq!(server.in_flight(), 0);
+    let expected = [("200", 2), ("400", 1), ("404", 1), ("503", 3)];
+    let expected = expected.map(|(code, count)| (code.to_owned(), count));
+    assert_eq!(server.answered(), expected.into());
 }
 
 #[tokio::test]
@@ -244,10 +216,10 @@ async fn a_scrape_whose_client_leaves_makes_room_and_counts_as_no_answer() {
     client
         .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         .await;
-    until(|| server.site.begun.load(Ordering::SeqCst) == 1).await;
+    until(|| server.in_flight() == 1).await;
     drop(client);
-    until(|| server.site.in_flight.load(Ordering::SeqCst) == 0).await;
-    assert_eq!(*server.site.answered.lock().unwrap(), [None]);
+    until(|| server.in_flight() == 0).await;
+    assert!(server.answered().is_empty());
     server.open_gate();
     assert_eq!(server.ask("GET", "/metrics").await.status, 200);
 }
@@ -268,7 +240,7 @@ async fn without_a_limit_any_number_of_scrapes_is_answered() {
                 .await;
             clients.push(client);
         }
-        until(|| server.site.begun.load(Ordering::SeqCst) == scrapes).await;
+        until(|| server.in_flight() == scrapes).await;
         let more = server.connect().await.get("/probe").await.status;
         assert_eq!(more, if max_requests == 0 { 400 } else { 503 });
         server.open_gate();
@@ -279,14 +251,39 @@ async fn without_a_limit_any_number_of_scrapes_is_answered() {
 }
 
 #[tokio::test]
-async fn health_and_readiness() {
-    let server = start(Settings::default()).await;
+async fn health_does_not_wait_for_readiness() {
+    let server = start_not_ready(Settings::default(), 1).await;
     let healthy = server.ask("GET", "/-/healthy").await;
     assert_eq!((healthy.status, healthy.body.trim()), (200, "Healthy."));
+    // An empty list of targets would make Prometheus forget them.
+    for path in ["/-/ready", "/sd"] {
+        let answer = server.ask("GET", path).await;
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (503, Some("1"))
+        );
+        assert!(answer.body.starts_with("Not ready"), "{}", answer.body);
+    }
+    let page = get(&server, "/").await.body;
+    assert!(
+        page.contains("Loading configuration and storage."),
+        "{page}"
+    );
+    let timeout = "X-Prometheus-Scrape-Timeout-Seconds: 0.01\r\n";
+    assert_eq!(
+        server.ask_with("GET", "/metrics", timeout).await.status,
+        503
+    );
+    // A scrape with time left waits for it.
+    let mut waiting = server.connect().await;
+    waiting
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    until(|| server.in_flight() == 1).await;
+    server.load().await;
+    let answer = waiting.answer().await;
+    assert_eq!((answer.status, targets(&answer).len()), (200, 4));
     assert_eq!(server.ask("GET", "/-/ready").await.status, 200);
-    server.site.not_ready.store(true, Ordering::SeqCst);
-    assert_eq!(server.ask("GET", "/-/ready").await.status, 503);
-    assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
 }
 
 #[tokio::test]
@@ -299,7 +296,7 @@ async fn reload_is_off_unless_enabled() {
         "{}",
         answer.body
     );
-    assert_eq!(server.site.reloads.load(Ordering::SeqCst), 0);
+    assert_eq!(server.reloads.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
@@ -310,12 +307,12 @@ async fn reload_tells_how_it_went() {
     })
     .await;
     assert_eq!(server.ask("POST", "/-/reload").await.status, 200);
-    assert_eq!(server.site.reloads.load(Ordering::SeqCst), 1);
-    server.site.reload_fails.store(true, Ordering::SeqCst);
+    assert_eq!(server.reloads.load(Ordering::SeqCst), 1);
+    server.reload_fails.store(true, Ordering::SeqCst);
     let answer = server.ask("POST", "/-/reload").await;
     assert_eq!(answer.status, 500);
     assert!(
-        answer.body.contains("cec_exporter.yml:3:5: bad key"),
+        answer.body.contains("targets[0].nonsense"),
         "{}",
         answer.body
     );
@@ -343,8 +340,8 @@ async fn other_methods_are_told_which_to_use() {
             "{method}"
         );
     }
-    assert_eq!(server.site.reloads.load(Ordering::SeqCst), 0);
-    assert!(server.site.scrapes.lock().unwrap().is_empty());
+    assert_eq!(server.reloads.load(Ordering::SeqCst), 0);
+    assert_eq!(server.scrapes(), 0);
 }
 
 #[tokio::test]
@@ -390,7 +387,7 @@ async fn a_uri_may_come_with_its_host() {
         "http://elsewhere.example:1/metrics?x=y",
     ];
     for uri in asked {
-        assert_eq!(server.ask("GET", uri).await.body, METRICS, "{uri}");
+        assert_eq!(targets(&get(&server, uri).await).len(), 4, "{uri}");
     }
     assert_eq!(
         server.ask("GET", "http://elsewhere.example").await.status,
@@ -405,7 +402,7 @@ async fn a_uri_may_come_with_its_host() {
 #[tokio::test]
 async fn a_prefix_stands_in_front_of_every_path() {
     let server = start(Settings {
-        route_prefix: "/cec".to_owned(),
+        route_prefix: "/cec".parse().unwrap(),
         ..Settings::default()
     })
     .await;
@@ -449,9 +446,8 @@ async fn targets_are_discovered() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let groups: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    let expected = serde_json::json!([
-        {"targets": ["<a>"], "labels": {"__param_target": "<a>"}},
-    ]);
-    assert_eq!(groups, expected);
+    let expected = ["a", "b/c d", "客服", "<a>"]
+        .map(|name| serde_json::json!({"targets": [name], "labels": {"__param_target": name}}));
+    assert_eq!(groups, serde_json::Value::from(expected.to_vec()));
     assert_eq!(server.ask("POST", "/sd").await.status, 405);
 }

@@ -1,183 +1,168 @@
-//! A server on a free port, a site that can be told what to do, and a client without manners.
+//! A server on a free port in front of a registry whose vendor can be held, and a client without
+//! manners.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use cec_exporter::metrics::exposition::Format;
-use cec_exporter::server::{self, Limits, NotReloaded, Scope, Settings, Site};
-use cec_exporter::server::{StatusView, TargetState, TargetView, UnknownTarget};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use cec_exporter::config::shard::Shard;
+use cec_exporter::config::{self, Config, ConfigError};
+use cec_exporter::metrics::exporter::Build;
+use cec_exporter::server::{self, Limits, Settings};
+use cec_exporter::simulator::spec::Spec;
+use cec_exporter::simulator::{self, Simulator};
+use cec_exporter::targets::{Options, Registry, Storage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The end of every wait: only a server that hangs reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) const KNOWN: [&str; 3] = ["a", "b/c d", "客服"];
+pub(crate) const KNOWN: &str = "a, b/c d, 客服, <a>";
 
-/// What a scrape was asked for.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Scrape {
-    pub(crate) targets: Option<Vec<String>>,
-    pub(crate) scope: Scope,
-    pub(crate) format: Format,
-    pub(crate) wait: Duration,
-}
-
-pub(crate) struct Fake {
-    pub(crate) scrapes: Mutex<Vec<Scrape>>,
-    pub(crate) metrics: Mutex<Bytes>,
-    /// A scrape and a reload take a permit; a test that holds them back starts with none.
-    pub(crate) gate: Semaphore,
-    pub(crate) begun: AtomicUsize,
-    /// Scrapes that came in and are not answered.
-    pub(crate) in_flight: AtomicUsize,
-    /// How each scrape ended.
-    pub(crate) answered: Mutex<Vec<Option<u16>>>,
-    pub(crate) left: AtomicUsize,
-    pub(crate) reloads: AtomicUsize,
-    pub(crate) reload_fails: AtomicBool,
-    pub(crate) not_ready: AtomicBool,
-}
-
-/// Counts the scrapes whose client left before they were done.
-struct Leaving<'a>(&'a AtomicUsize);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Site for Fake {
-    async fn scrape(
-        &self,
-        targets: Option<Vec<String>>,
-        scope: Scope,
-        format: Format,
-        deadline: Instant,
-    ) -> Result<Bytes, UnknownTarget> {
-        let wait = deadline - Instant::now();
-        for name in targets.iter().flatten() {
-            assert_ne!(name, "panic", "as the test asked");
-            if !KNOWN.contains(&name.as_str()) {
-                let known = KNOWN.map(str::to_owned).into();
-                let name = name.clone();
-                return Err(UnknownTarget { name, known });
-            }
-        }
-        let scrape = Scrape {
-            targets,
-            scope,
-            format,
-            wait,
-        };
-        self.scrapes.lock().unwrap().push(scrape);
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        let leaving = Leaving(&self.left);
-        // By its deadline at the latest, as a site promises.
-        let permit = tokio::time::timeout_at(deadline, self.gate.acquire()).await;
-        std::mem::forget(leaving);
-        drop(permit);
-        Ok(self.metrics.lock().unwrap().clone())
-    }
-
-    fn status(&self) -> StatusView {
-        let target = TargetView {
-            name: "<a>".to_owned(),
-            state: TargetState::Down,
-            progress: None,
-            lookback: Duration::from_secs(86_400),
-            frontier: None,
-            counted_from: None,
-            last_pull: None,
-            last_success: None,
-            last_error: None,
-            token_renewal: None,
-            clock_skew: None,
-            proxy: None,
-            skipped: Vec::new(),
-            calls: Vec::new(),
-        };
-        StatusView {
-            version: "0.0.0-test".to_owned(),
-            targets: vec![target],
-            reload_error: None,
-        }
-    }
-
-    fn scrape_began(&self) {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn scrape_ended(&self, status: Option<u16>) {
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        self.answered.lock().unwrap().push(status);
-    }
-
-    fn ready(&self) -> bool {
-        !self.not_ready.load(Ordering::SeqCst)
-    }
-
-    async fn reload(&self) -> Result<(), NotReloaded> {
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        drop(self.gate.acquire().await.unwrap());
-        self.reloads.fetch_add(1, Ordering::SeqCst);
-        if self.reload_fails.load(Ordering::SeqCst) {
-            return Err(NotReloaded("cec_exporter.yml:3:5: bad key".to_owned()));
-        }
-        Ok(())
-    }
-}
+/// 2026-03-01T00:00:00Z.
+const NOW: u32 = 1_772_323_200;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) site: Arc<Fake>,
+    pub(crate) registry: Arc<Registry>,
+    /// Reloads that have run to their end.
+    pub(crate) reloads: Arc<AtomicUsize>,
+    pub(crate) reload_fails: Arc<AtomicBool>,
+    /// Makes the next look at the clock panic.
+    pub(crate) panics: Arc<AtomicBool>,
+    endpoint: String,
+    gate: Arc<Semaphore>,
     shutdown: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    _vendor: JoinSet<()>,
 }
 
 /// A server whose scrapes are answered at once.
 pub(crate) async fn start(settings: Settings) -> Server {
-    start_with_gate(settings, Semaphore::MAX_PERMITS).await
+    let server = start_not_ready(settings, Semaphore::MAX_PERMITS / 2).await;
+    server.load().await;
+    server
 }
 
-/// A server whose scrapes and reloads wait for [`Server::open_gate`].
+/// A server whose pulls and reloads wait for [`Server::open_gate`].
 pub(crate) async fn start_held(settings: Settings) -> Server {
-    start_with_gate(settings, 0).await
+    let server = start_not_ready(settings, 0).await;
+    server.load().await;
+    server
 }
 
-async fn start_with_gate(settings: Settings, permits: usize) -> Server {
-    let site = Arc::new(Fake {
-        scrapes: Mutex::default(),
-        metrics: Mutex::new(Bytes::from_static(b"cec_up{target=\"a\"} 1\n")),
-        gate: Semaphore::new(permits),
-        begun: AtomicUsize::new(0),
-        in_flight: AtomicUsize::new(0),
-        answered: Mutex::default(),
-        left: AtomicUsize::new(0),
-        reloads: AtomicUsize::new(0),
-        reload_fails: AtomicBool::new(false),
-        not_ready: AtomicBool::new(false),
+/// A server whose configuration is not in force before [`Server::load`].
+pub(crate) async fn start_not_ready(settings: Settings, permits: usize) -> Server {
+    let gate = Arc::new(Semaphore::new(permits));
+    let (reloads, reload_fails): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
+    let panics = Arc::<AtomicBool>::default();
+    let (endpoint, vendor) = vendor(&gate).await;
+    let load = {
+        let (gate, reloads) = (Arc::clone(&gate), Arc::clone(&reloads));
+        let (fails, endpoint) = (Arc::clone(&reload_fails), endpoint.clone());
+        move || {
+            while gate.available_permits() == 0 && !gate.is_closed() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            reloads.fetch_add(1, Ordering::SeqCst);
+            match fails.load(Ordering::SeqCst) {
+                true => config::from_text("targets: [{nonsense: 1}]"),
+                false => configuration(&endpoint),
+            }
+        }
+    };
+    let panicking = Arc::clone(&panics);
+    let registry = Registry::new(Options {
+        load: Arc::new(load),
+        shard: Shard::WHOLE,
+        storage: Storage::InMemory,
+        clock: Arc::new(move || {
+            assert!(
+                !panicking.swap(false, Ordering::SeqCst),
+                "as the test asked"
+            );
+            NOW
+        }),
+        build: Build {
+            version: "0.0.0-test",
+            revision: "r",
+            rustc: "1",
+        },
+        exemplars: false,
+        created_lines: false,
     });
-    let listeners = server::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+    let registry = Arc::new(registry.unwrap());
+    let listeners = server::bind(&["127.0.0.1:0".parse().unwrap()])
+        .await
+        .unwrap();
     let address = listeners[0].local_addr().unwrap();
     let (shutdown, told) = oneshot::channel();
     let told = async move {
         let _ = told.await;
     };
-    let task = tokio::spawn(server::run(listeners, Arc::clone(&site), settings, told));
+    let served = Arc::clone(&registry);
+    let task = tokio::spawn(server::run(listeners, served, settings, told));
     Server {
         address,
-        site,
+        registry,
+        reloads,
+        reload_fails,
+        panics,
+        endpoint,
+        gate,
         shutdown: Some(shutdown),
         task,
+        _vendor: vendor,
     }
+}
+
+/// A pull at the first scrape, and no other.
+fn configuration(endpoint: &str) -> Result<Config, ConfigError> {
+    config::from_text(&format!(
+        "defaults: {{app_key: k, app_secret: s, user_id: u, endpoint: '{endpoint}',
+  min_pull_interval: 1h, request_timeout: 60s, max_requests_per_second: 1000}}
+targets: [{{name: a}}, {{name: 'b/c d'}}, {{name: 客服}}, {{name: '<a>'}}]
+"
+    ))
+}
+
+/// The simulated vendor, behind a gate that holds its requests.
+async fn vendor(gate: &Arc<Semaphore>) -> (String, JoinSet<()>) {
+    let spec = Spec {
+        start: NOW - 3600,
+        calls_per_day: 1200.0,
+        flat: true,
+        ..Spec::default()
+    };
+    let simulator = Arc::new(Simulator::new(spec, Arc::new(|| f64::from(NOW))));
+    let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, target) = (front.local_addr().unwrap(), behind.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(simulator::http::run(
+        behind,
+        simulator,
+        std::future::pending::<()>(),
+    ));
+    let gate = Arc::clone(gate);
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut client, _)) = front.accept().await {
+            let gate = Arc::clone(&gate);
+            connections.spawn(async move {
+                let _ = gate.acquire().await;
+                if let Ok(mut server) = TcpStream::connect(target).await {
+                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                }
+            });
+        }
+    });
+    (format!("http://{address}"), tasks)
 }
 
 pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Settings {
@@ -206,8 +191,40 @@ impl Server {
         Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
+    /// Puts the configuration into force.
+    pub(crate) async fn load(&self) {
+        let config = configuration(&self.endpoint).unwrap();
+        self.registry.start(config).await.unwrap();
+    }
+
     pub(crate) fn open_gate(&self) {
-        self.site.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+        self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    /// Scrapes and probes that are being answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.registry.metrics().scrapes_in_flight.get() as usize
+    }
+
+    /// Scrapes and probes that were answered, by status.
+    pub(crate) fn answered(&self) -> BTreeMap<String, usize> {
+        let families = self.registry.metrics().gather().families;
+        let requests = families
+            .iter()
+            .find(|family| family.name() == "promhttp_metric_handler_requests_total");
+        let series = requests.unwrap().get_metric().iter();
+        series
+            .map(|series| {
+                let code = series.get_label()[0].value().to_owned();
+                (code, series.get_counter().get_value() as usize)
+            })
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// Scrapes and probes that came through, answered or not.
+    pub(crate) fn scrapes(&self) -> usize {
+        self.in_flight() + self.answered().values().sum::<usize>()
     }
 
     pub(crate) fn shut_down(&mut self) {
@@ -228,6 +245,11 @@ pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
 
 /// Waits until something that another task does has happened.
 pub(crate) async fn until(happened: impl Fn() -> bool) {
+    until_with(happened).await;
+}
+
+/// The same with a look that remembers.
+pub(crate) async fn until_with(mut happened: impl FnMut() -> bool) {
     patiently(async {
         while !happened() {
             tokio::time::sleep(Duration::from_millis(5)).await;

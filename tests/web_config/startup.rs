@@ -29,7 +29,7 @@ fn a_bad_file_is_one_line_and_the_end() {
     for (web, expected) in [
         (
             "junk",
-            "web.yml:1:1: expected a mapping with keys such as tls_server_config, got a single value",
+            "web.yml:1:1: expected a mapping with keys such as tls_server_config",
         ),
         (
             "tls_config: {}",
@@ -57,7 +57,7 @@ fn a_bad_file_is_one_line_and_the_end() {
         ),
         (
             &format!("{TLS}  cipher_suites: [X]\n"),
-            "web.yml:4:19: tls_server_config.cipher_suites[0]: expected a cipher suite",
+            "web.yml:4:19: tls_server_config.cipher_suites[0]: expected one of TLS_AES_256_GCM_SHA384, ",
         ),
     ] {
         files.write("web.yml", web);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cec_exporter::app;
+use cec_exporter::config::web::WebFile;
 use cec_exporter::server::{Limits, Settings};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -160,7 +160,7 @@ impl Files {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings {
-            protection: Some(app::protection(&self.path("web.yml")).unwrap()),
+            web_config: Some(WebFile::open(&self.path("web.yml")).unwrap()),
             ..Settings::default()
         }
     }

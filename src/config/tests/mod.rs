@@ -1,6 +1,7 @@
-//! The configuration as a whole: what is taken, and what each mistake is answered with.
+//! What a configuration accepts, and one line for each mistake.
 
 mod mistakes;
+mod value_mistakes;
 mod variables;
 
 use std::fmt::Write as _;

@@ -1,227 +1,199 @@
-//! All there is to show of one target.
+//! Everything about one target, as text for the template.
 
-use std::fmt::{self, Write};
+use askama::Template;
+use askama::filters::HtmlSafe;
+use url::form_urlencoded::byte_serialize;
 
-use super::words::{Coarse, Count, Escaped, Moment, Took, Utc};
+use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc, clean};
 use crate::model::UnixSeconds;
-use crate::server::site::{CallCount, LastError, Outcome, SkippedWindow, TargetState, TargetView};
+use crate::targets::{CallCount, CallOutcome, LastError, SkippedWindow, TargetState, TargetStatus};
 
-/// Errors are cut where they are made; this holds for whatever makes them.
-const LONGEST_ERROR: usize = 2000;
-/// Skipped windows that are shown.
-const MOST_SKIPPED: usize = 5;
+/// Errors are cut where they are made. This is the last line of defence.
+const MAX_ERROR_CHARS: usize = 2000;
+/// Skipped windows on a card.
+const MAX_SKIPPED: usize = 5;
+/// Bars are 1,000 wide. The shortest is still visible.
+const MIN_BAR: u128 = 5;
 
-/// The class and the word of a state.
-pub(super) fn state(state: TargetState) -> (&'static str, &'static str) {
-    match state {
-        TargetState::Up => ("up", "UP"),
-        TargetState::Down => ("down", "DOWN"),
-        TargetState::Loading => ("loading", "LOADING"),
-    }
+#[derive(Template)]
+#[template(path = "card.html")]
+pub(super) struct Card {
+    state: StateLabel,
+    name: String,
+    query: String,
+    telemetry_path: String,
+    progress: Option<(Grouped, u64)>,
+    complete: AgeAndTime,
+    counted_from: Option<AgeAndTime>,
+    last_pull: Option<Pull>,
+    renewal: AgeAndTime,
+    clock_skew: Option<(RoughDuration, &'static str)>,
+    proxy: Option<String>,
+    skipped: Vec<Skipped>,
+    more_skipped: Option<usize>,
+    last_error: Option<ErrorText>,
+    stale_since: Option<AgeAndTime>,
+    lookback: RoughDuration,
+    tables: Vec<Table>,
 }
 
-pub(super) fn write(
-    page: &mut String,
-    target: &TargetView,
-    telemetry_path: &str,
-    now: UnixSeconds,
-) -> fmt::Result {
-    let (class, word) = state(target.state);
-    write!(
-        page,
-        "<section class=\"{class}\">\n<header><h2>{name}</h2> \
-         <span class=\"state\">{word}</span></header>\n<dl>\n",
-        name = Escaped(&target.name),
-    )?;
-    if let Some(progress) = &target.progress {
-        write_fact(page, "Loading", &Escaped(progress))?;
-    }
-    let complete = Moment(target.frontier, now);
-    let complete = format_args!("<b>{complete}</b>");
-    write_fact(page, "Complete up to", &complete)?;
-    if let Some(began) = target.counted_from {
-        write_fact(page, "Counters since", &Moment(Some(began), now))?;
-    }
-    write_last_pull(page, target, now)?;
-    write_renewal(page, target.token_renewal, now)?;
-    if let Some(skew) = target.clock_skew {
-        write_clock_skew(page, skew)?;
-    }
-    if let Some(proxy) = &target.proxy {
-        write_fact(page, "Proxy", &Escaped(proxy))?;
-    }
-    write_skipped(page, &target.skipped, now)?;
-    match &target.last_error {
-        Some(error) => write_error(page, error, now)?,
-        None => write_fact(page, "Last error", &"none")?,
-    }
-    page.push_str("</dl>\n");
-    write_calls(page, target)?;
-    let query = super::query(target);
-    let path = Escaped(telemetry_path);
-    writeln!(
-        page,
-        "<p class=\"links\"><a href=\".{path}?target={query}\">metrics</a> \
-         <a href=\"./probe?target={query}\">probe</a> \
-         <a href=\"./?target={query}\">this target alone</a></p>\n</section>",
-    )
+/// It escapes its own parts.
+impl HtmlSafe for Card {}
+
+/// A state as a CSS class and as a word.
+pub(super) struct StateLabel {
+    pub(super) class: &'static str,
+    pub(super) word: &'static str,
 }
 
-/// What nobody must overlook who takes the page for what the configuration says.
-pub(super) fn write_banner(page: &mut String, error: &LastError, now: UnixSeconds) -> fmt::Result {
-    let cut: String = error.message.chars().take(LONGEST_ERROR).collect();
-    writeln!(
-        page,
-        "<p class=\"banner\" role=\"alert\"><b>The configuration was not reloaded</b> {moment}: \
-         <code>{message}</code>. The old one stays in force.</p>",
-        moment = Moment(Some(error.at), now),
-        message = Escaped(&cut),
-    )
+struct Pull {
+    how: &'static str,
+    took: ShortDuration,
+    ended: AgeAndTime,
+    /// Only after a failure.
+    last_success: Option<AgeAndTime>,
 }
 
-/// One thing to know; `value` is HTML.
-fn write_fact(page: &mut String, name: &str, value: &dyn fmt::Display) -> fmt::Result {
-    writeln!(page, "<div><dt>{name}</dt><dd>{value}</dd></div>")
+struct Skipped {
+    from: Utc,
+    to: Utc,
+    retry: RoughDuration,
+    reason: String,
 }
 
-fn write_last_pull(page: &mut String, target: &TargetView, now: UnixSeconds) -> fmt::Result {
-    let Some(pull) = target.last_pull else {
-        return write_fact(page, "Last pull", &"none has ended yet; scrapes start them");
-    };
-    let how = if pull.succeeded {
-        "succeeded"
-    } else {
-        "failed"
-    };
-    let (took, ended) = (Took(pull.took), Moment(Some(pull.ended), now));
-    let told = format_args!("{how} after {took}, {ended}");
-    write_fact(page, "Last pull", &told)?;
-    if !pull.succeeded {
-        let success = Moment(target.last_success, now);
-        write_fact(page, "Last success", &success)?;
-    }
-    Ok(())
+/// An error and its time.
+pub(super) struct ErrorText {
+    pub(super) at: AgeAndTime,
+    pub(super) message: String,
+    likely_cause: Option<String>,
 }
 
-fn write_error(page: &mut String, error: &LastError, now: UnixSeconds) -> fmt::Result {
-    let at = Moment(Some(error.at), now);
-    let cut = error.message.char_indices().nth(LONGEST_ERROR);
-    let (message, more) = match cut {
-        Some((end, _)) => (&error.message[..end], "…"),
-        None => (error.message.as_str(), ""),
-    };
-    let message = Escaped(message);
-    write!(
-        page,
-        "<div class=\"wide\"><dt>Last error</dt>\
-         <dd>{at}<p class=\"error\">{message}{more}</p></dd>"
-    )?;
-    if let Some(cause) = &error.likely_cause {
-        write!(page, "<dt>Likely cause</dt><dd>{}</dd>", Escaped(cause))?;
-    }
-    page.push_str("</div>\n");
-    Ok(())
+/// The calls of one type.
+struct Table {
+    call_type: String,
+    sum: Grouped,
+    bars: Vec<Bar>,
 }
 
-/// Calls uploaded at these times may be uncounted.
-fn write_skipped(page: &mut String, skipped: &[SkippedWindow], now: UnixSeconds) -> fmt::Result {
-    if skipped.is_empty() {
-        return Ok(());
-    }
-    write!(page, "<div class=\"wide\"><dt>Not readable</dt><dd>")?;
-    for window in skipped.iter().take(MOST_SKIPPED) {
-        let (from, to) = (Utc(window.from), Utc(window.to));
-        let retry = Coarse(window.retry_at.saturating_sub(now).into());
-        let reason = Escaped(&window.reason);
-        write!(
-            page,
-            "<p>calls uploaded from <time>{from}</time> to <time>{to}</time>; next try in {retry}\
-             </p><p class=\"error\">{reason}</p>"
-        )?;
-    }
-    if let Some(more @ 1..) = skipped.len().checked_sub(MOST_SKIPPED) {
-        write!(page, "<p>and {more} more</p>")?;
-    }
-    page.push_str("</dd></div>\n");
-    Ok(())
+/// The calls in one status. The bar is drawn as SVG, because the policy forbids style attributes.
+struct Bar {
+    status: String,
+    calls: Grouped,
+    class: &'static str,
+    width: u128,
 }
 
-fn write_renewal(page: &mut String, renewal: Option<UnixSeconds>, now: UnixSeconds) -> fmt::Result {
-    let name = "Token renewal";
-    match renewal {
-        None => write_fact(page, name, &"no token yet"),
-        Some(then) if then <= now => write_fact(page, name, &"with the next request"),
-        Some(then) => {
-            let left = Coarse(u64::from(then - now));
-            let when = Utc(then);
-            let told = format_args!("in {left} <time>{when}</time>");
-            write_fact(page, name, &told)
-        }
-    }
-}
-
-fn write_clock_skew(page: &mut String, skew: f64) -> fmt::Result {
-    let side = if skew > 0.0 { "ahead of" } else { "behind" };
-    let by = Coarse(skew.abs() as u64);
-    writeln!(
-        page,
-        "<div class=\"wide\"><dt>Clock</dt><dd><p class=\"error\">This machine's clock is {by} \
-         {side} the vendor's: set it right, or new calls are counted late or not at all.</p></dd></div>"
-    )
-}
-
-/// A table for each type of call. Statuses without calls are left out: most are failures, and
-/// what is there must stand out.
-fn write_calls(page: &mut String, target: &TargetView) -> fmt::Result {
-    let window = Coarse(target.lookback.as_secs());
-    let present: Vec<_> = target.calls.iter().filter(|call| call.calls > 0).collect();
-    let Some(most) = present.iter().map(|call| call.calls).max() else {
-        return match target.progress {
-            // There may be some; none is shown before all are known.
-            Some(_) => Ok(()),
-            None => writeln!(page, "<p class=\"soft\">No calls in the last {window}.</p>"),
+impl From<TargetState> for StateLabel {
+    fn from(state: TargetState) -> Self {
+        let (class, word) = match state {
+            TargetState::Up => ("up", "UP"),
+            TargetState::Down => ("down", "DOWN"),
+            TargetState::Loading => ("loading", "LOADING"),
         };
-    };
-    let mut types: Vec<&str> = Vec::new();
-    for call in &present {
-        if !types.contains(&call.call_type.as_str()) {
-            types.push(&call.call_type);
-        }
+        Self { class, word }
     }
-    page.push_str("<div class=\"types\">\n");
-    for call_type in types {
-        let of_type = present.iter().filter(|call| call.call_type == call_type);
-        let sum = Count(of_type.clone().map(|call| call.calls).sum());
-        let name = Escaped(call_type);
-        writeln!(
-            page,
-            "<table>\n<caption>{name} <span class=\"soft\">{sum} in the last {window}</span></caption>"
-        )?;
-        for call in of_type {
-            write_bar(page, call, most)?;
-        }
-        page.push_str("</table>\n");
-    }
-    page.push_str("</div>\n");
-    Ok(())
 }
 
-/// The bar is drawn, as a width in a style attribute is what the policy forbids.
-fn write_bar(page: &mut String, call: &CallCount, most: u64) -> fmt::Result {
-    // A width for the eye: the digits beside it are exact. Never so small as not to be seen.
-    let width = (u128::from(call.calls) * 1000 / u128::from(most.max(1))).max(5);
-    let class = match call.outcome {
-        Outcome::Pending => "pending",
-        Outcome::Succeeded => "succeeded",
-        Outcome::Failed => "failed",
-        Outcome::Missing => "missing",
-    };
-    writeln!(
-        page,
-        "<tr><th>{status}</th><td>{calls}</td><td><svg viewBox=\"0 0 1000 1\" \
-         preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"{class}\" \
-         width=\"{width}\" height=\"1\"/></svg></td></tr>",
-        status = Escaped(&call.status),
-        calls = Count(call.calls),
-    )
+impl ErrorText {
+    pub(super) fn new(error: &LastError, now: UnixSeconds) -> Self {
+        let end = error.message.char_indices().nth(MAX_ERROR_CHARS);
+        let message = match end {
+            Some((end, _)) => clean(&error.message[..end]) + "…",
+            None => clean(&error.message),
+        };
+        Self {
+            at: AgeAndTime::ago(Some(error.at), now),
+            message,
+            likely_cause: error.likely_cause.as_deref().map(clean),
+        }
+    }
+}
+
+/// A target's name as the value of a query.
+pub(super) fn query(target: &TargetStatus) -> String {
+    byte_serialize(target.name.as_bytes()).collect()
+}
+
+impl Card {
+    pub(super) fn new(target: &TargetStatus, telemetry_path: &str, now: UnixSeconds) -> Self {
+        let ago = |time| AgeAndTime::ago(time, now);
+        let last_pull = target.last_pull.map(|pull| Pull {
+            how: if pull.succeeded {
+                "succeeded"
+            } else {
+                "failed"
+            },
+            took: ShortDuration(pull.took),
+            ended: ago(Some(pull.ended)),
+            last_success: (!pull.succeeded).then(|| ago(target.last_success)),
+        });
+        let skew = |skew: f64| {
+            let side = if skew > 0.0 { "ahead of" } else { "behind" };
+            (RoughDuration(skew.abs() as u64), side)
+        };
+        let tables = tables(&target.calls);
+        let skipped = target.skipped.iter().take(MAX_SKIPPED);
+        Self {
+            state: target.state.into(),
+            name: clean(&target.name),
+            query: query(target),
+            telemetry_path: clean(telemetry_path),
+            progress: (target.progress)
+                .map(|progress| (Grouped(progress.calls as u64), progress.percent)),
+            complete: ago(target.frontier),
+            counted_from: target.counted_from.map(|time| ago(Some(time))),
+            last_pull,
+            renewal: AgeAndTime::renewal(target.token_renewal, now),
+            clock_skew: target.clock_skew.map(skew),
+            proxy: target.proxy.as_deref().map(clean),
+            skipped: skipped.map(|window| Skipped::new(window, now)).collect(),
+            more_skipped: (target.skipped.len().checked_sub(MAX_SKIPPED)).filter(|more| *more > 0),
+            last_error: (target.last_error.as_ref()).map(|error| ErrorText::new(error, now)),
+            stale_since: (target.is_stale && !tables.is_empty()).then(|| ago(target.last_success)),
+            lookback: RoughDuration(target.lookback.as_secs()),
+            tables,
+        }
+    }
+}
+
+impl Skipped {
+    fn new(window: &SkippedWindow, now: UnixSeconds) -> Self {
+        Self {
+            from: Utc(window.from),
+            to: Utc(window.to),
+            retry: RoughDuration(window.retry_at.saturating_sub(now).into()),
+            reason: clean(&window.reason),
+        }
+    }
+}
+
+/// A table for each type of call. Statuses without calls are left out: there are many.
+fn tables(calls: &[CallCount]) -> Vec<Table> {
+    let present: Vec<&CallCount> = calls.iter().filter(|call| call.calls > 0).collect();
+    let most = present.iter().map(|call| call.calls).max().unwrap_or(1);
+    let of_one_type = |a: &&CallCount, b: &&CallCount| a.call_type == b.call_type;
+    present
+        .chunk_by(of_one_type)
+        .map(|calls| Table {
+            call_type: clean(&calls[0].call_type),
+            sum: Grouped(calls.iter().map(|call| call.calls).sum()),
+            bars: calls.iter().map(|call| Bar::new(call, most)).collect(),
+        })
+        .collect()
+}
+
+impl Bar {
+    fn new(call: &CallCount, most: u64) -> Self {
+        Self {
+            status: clean(&call.status),
+            calls: Grouped(call.calls),
+            class: match call.outcome {
+                CallOutcome::Pending => "pending",
+                CallOutcome::Succeeded => "succeeded",
+                CallOutcome::Failed => "failed",
+                CallOutcome::Missing => "missing",
+            },
+            width: (u128::from(call.calls) * 1000 / u128::from(most)).max(MIN_BAR),
+        }
+    }
 }

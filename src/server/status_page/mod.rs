@@ -1,118 +1,128 @@
-//! The page for people: how each target is, at a glance.
+//! The status page: how each target is, at a glance.
 //!
-//! No script and nothing from elsewhere, so that it works from a phone in a bad network and
-//! behind any proxy; its links are relative for the same reason. All text on it is untrusted:
-//! errors quote what the vendor sent.
+//! It has no script and loads nothing from elsewhere, so that it works on a phone in a bad network;
+//! its links are relative, so that it works behind any proxy. All text on it is untrusted, as
+//! errors quote the vendor: the templates escape it.
 
 mod card;
-mod words;
+mod display;
 
-use std::fmt::{self, Write};
+use askama::Template;
 
-use url::form_urlencoded::byte_serialize;
+use crate::targets::{Status, TargetState, TargetStatus};
+use card::{Card, ErrorText, StateLabel, query};
+use display::{AgeAndTime, Grouped, Utc, clean};
 
-use super::site::{StatusView, TargetState, TargetView};
-use crate::model::UnixSeconds;
-use words::{Ago, Count, Escaped, Utc};
-
-/// The page's style sheet, apart from it so that the policy needs no exception for inline ones.
+/// The style sheet, in a file of its own so that the policy can forbid inline styles.
 pub(super) const STYLE: &str = include_str!("status.css");
 /// Where the style sheet is served.
 pub(super) const STYLE_PATH: &str = "/-/style.css";
-/// What a browser may load for the page. The one image is the empty icon in its head, without
-/// which browsers ask for one.
+/// The Content-Security-Policy. The only image is the empty icon in the head, without which
+/// browsers request one.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How often the page loads again, seconds.
+/// Seconds after which the page reloads.
 const REFRESH: u32 = 15;
-/// So many targets have all there is on the page. With more, only those that are not up do, and
-/// the others a line each: what is wrong must be seen without scrolling past what is not.
-const MOST_CARDS: usize = 24;
-/// The page stays one that a phone can show, whatever is configured.
-const MOST_LINES: usize = 1000;
+/// Up to this number, all targets get a card. With more, only those that are not up do, and the
+/// others get a row: what is wrong must be visible without scrolling.
+const MAX_CARDS: usize = 24;
+/// Rows, so that a phone can show the page.
+const MAX_ROWS: usize = 1000;
 /// Names in the summary.
-const MOST_NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 
-/// The whole page, as seen at `now`. `is_part` is whether other targets were left out on request.
-pub(super) fn render(
-    view: &StatusView,
-    telemetry_path: &str,
-    is_part: bool,
-    now: UnixSeconds,
-) -> String {
-    let mut page = String::with_capacity(8192 + 4096 * view.targets.len().min(MOST_CARDS));
-    // Writing to a string cannot fail.
-    let _ = write_page(&mut page, view, telemetry_path, is_part, now);
-    page
-}
-
-fn write_page(
-    page: &mut String,
-    view: &StatusView,
-    telemetry_path: &str,
-    is_part: bool,
-    now: UnixSeconds,
-) -> fmt::Result {
-    let up = of_state(view, TargetState::Up).count();
-    let all = view.targets.len();
-    write!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"refresh\" content=\"{REFRESH}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{up}/{all} up - cec_exporter</title>\n<link rel=\"icon\" href=\"data:,\">\n\
-         <link rel=\"stylesheet\" href=\".{STYLE_PATH}\">\n</head>\n<body>\n\
-         <header><h1>cec_exporter</h1> <small>{version}</small>\n\
-         <nav><a href=\".{metrics}\">metrics</a> <a href=\"./-/healthy\">healthy</a> \
-         <a href=\"./-/ready\">ready</a></nav></header>\n\
-         <p class=\"summary\">{summary}</p>\n",
-        version = Escaped(&view.version),
-        metrics = Escaped(telemetry_path),
-        summary = summary(view, is_part),
-    )?;
-    if let Some(error) = &view.reload_error {
-        card::write_banner(page, error, now)?;
-    }
-    if is_part {
-        page.push_str("<p><a href=\"./\">all targets</a></p>\n");
-    }
-    let (cards, lines) = divided(view);
-    page.push_str("<main>\n");
-    for target in cards {
-        card::write(page, target, telemetry_path, now)?;
-    }
-    page.push_str("</main>\n");
-    write_lines(page, &lines, now)?;
-    let now = Utc(now);
-    writeln!(
-        page,
-        "<footer>As of {now}. This page loads again every {REFRESH} s.</footer>\n</body>\n</html>"
-    )
-}
-
-/// What is wrong comes first; among the targets of one state the order is the configuration's.
+/// What is wrong comes first. Within a state, targets are in the order of the configuration.
 const ORDER: [TargetState; 3] = [TargetState::Down, TargetState::Loading, TargetState::Up];
 
-fn of_state(view: &StatusView, state: TargetState) -> impl Iterator<Item = &TargetView> {
-    let targets = view.targets.iter();
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    version: String,
+    telemetry_path: String,
+    summary: String,
+    up: usize,
+    all: usize,
+    reload_error: Option<ErrorText>,
+    is_part: bool,
+    cards: Vec<Card>,
+    rows: Vec<Row>,
+    more_rows: Option<Grouped>,
+    now: Utc,
+}
+
+/// A target in one line.
+struct Row {
+    state: StateLabel,
+    name: String,
+    query: String,
+    complete: AgeAndTime,
+    calls: Grouped,
+    is_stale: bool,
+}
+
+/// The whole page. `is_part` says that the request named some of the targets.
+pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> String {
+    let now = status.now;
+    let targets: Vec<&TargetStatus> = (ORDER.iter())
+        .flat_map(|state| of_state(status, *state))
+        .collect();
+    let up = of_state(status, TargetState::Up).count();
+    let all = targets.len();
+    let cards = match all {
+        0..=MAX_CARDS => all,
+        _ => (all - up).min(MAX_CARDS),
+    };
+    let (cards, rows) = targets.split_at(cards);
+    let more_rows = rows.len().saturating_sub(MAX_ROWS) as u64;
+    let page = Page {
+        version: clean(&status.version),
+        telemetry_path: clean(telemetry_path),
+        summary: summary(status, is_part),
+        up,
+        all,
+        reload_error: (status.reload_error.as_ref()).map(|error| ErrorText::new(error, now)),
+        is_part,
+        cards: (cards.iter())
+            .map(|target| Card::new(target, telemetry_path, now))
+            .collect(),
+        rows: (rows.iter().take(MAX_ROWS))
+            .map(|target| Row::new(target, status))
+            .collect(),
+        more_rows: (more_rows > 0).then_some(Grouped(more_rows)),
+        now: Utc(now),
+    };
+    // Writing to a string does not fail.
+    page.render().unwrap_or_default()
+}
+
+impl Row {
+    fn new(target: &TargetStatus, status: &Status) -> Self {
+        Self {
+            state: target.state.into(),
+            name: clean(&target.name),
+            query: query(target),
+            complete: AgeAndTime::only_ago(target.frontier, status.now),
+            calls: Grouped(target.calls.iter().map(|call| call.calls).sum()),
+            is_stale: target.is_stale && !target.calls.is_empty(),
+        }
+    }
+}
+
+fn of_state(status: &Status, state: TargetState) -> impl Iterator<Item = &TargetStatus> {
+    let targets = status.targets.iter();
     targets.filter(move |target| target.state == state)
 }
 
-/// The targets to show in full, and those of which there is a line each.
-fn divided(view: &StatusView) -> (Vec<&TargetView>, Vec<&TargetView>) {
-    let mut ordered = ORDER.iter().flat_map(|state| of_state(view, *state));
-    if view.targets.len() <= MOST_CARDS {
-        return (ordered.collect(), Vec::new());
+/// The one sentence for a reader in a hurry.
+fn summary(status: &Status, is_part: bool) -> String {
+    let (up, all) = (
+        of_state(status, TargetState::Up).count(),
+        status.targets.len(),
+    );
+    if !status.is_ready {
+        return "Loading configuration and storage.".to_owned();
     }
-    let not_up = view.targets.len() - of_state(view, TargetState::Up).count();
-    let cards = ordered.by_ref().take(not_up.min(MOST_CARDS)).collect();
-    (cards, ordered.collect())
-}
-
-/// The one sentence that a reader in a hurry needs; escaped.
-fn summary(view: &StatusView, is_part: bool) -> String {
-    let (up, all) = (of_state(view, TargetState::Up).count(), view.targets.len());
     if all == 0 {
         return "No targets.".to_owned();
     }
@@ -125,58 +135,20 @@ fn summary(view: &StatusView, is_part: bool) -> String {
         (TargetState::Down, "Down"),
         (TargetState::Loading, "Loading"),
     ] {
-        let names: Vec<&str> = of_state(view, state).map(|t| t.name.as_str()).collect();
+        let names: Vec<&str> = of_state(status, state).map(|t| t.name.as_str()).collect();
         if !names.is_empty() {
-            let shown = names[..names.len().min(MOST_NAMES)].join(", ");
-            let more = match names.len().saturating_sub(MOST_NAMES) {
+            let shown = clean(&names[..names.len().min(MAX_NAMES)].join(", "));
+            let more = match names.len().saturating_sub(MAX_NAMES) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            parts.push(format!("{word}: {}{more}.", Escaped(&shown)));
+            parts.push(format!("{word}: {shown}{more}."));
         }
     }
     if up > 0 {
         parts.push(format!("Up: {up} of {all}."));
     }
     parts.join(" ")
-}
-
-fn write_lines(page: &mut String, targets: &[&TargetView], now: UnixSeconds) -> fmt::Result {
-    if targets.is_empty() {
-        return Ok(());
-    }
-    page.push_str(
-        "<table class=\"lines\">\n<thead><tr><th>target</th><th>state</th>\
-         <th>complete up to</th><th>calls</th></tr></thead>\n<tbody>\n",
-    );
-    for target in targets.iter().take(MOST_LINES) {
-        let (class, word) = card::state(target.state);
-        let calls = target.calls.iter().map(|call| call.calls).sum();
-        writeln!(
-            page,
-            "<tr class=\"{class}\"><th><a href=\"./?target={query}\">{name}</a></th>\
-             <td><span class=\"state\">{word}</span></td><td>{lag}</td><td>{calls}</td></tr>",
-            query = query(target),
-            name = Escaped(&target.name),
-            lag = Ago(target.frontier, now),
-            calls = Count(calls),
-        )?;
-    }
-    page.push_str("</tbody>\n</table>\n");
-    match targets.len().saturating_sub(MOST_LINES) {
-        0 => Ok(()),
-        more => writeln!(
-            page,
-            "<p>And {} more; <code>./?target=NAME</code> shows one.</p>",
-            Count(more as u64)
-        ),
-    }
-}
-
-/// A target's name as the value of a query, safe in an attribute.
-fn query(target: &TargetView) -> String {
-    let query: String = byte_serialize(target.name.as_bytes()).collect();
-    Escaped(&query).to_string()
 }
 
 #[cfg(test)]

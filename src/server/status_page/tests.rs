@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::words::{Coarse, Moment, Took};
+use super::display::{RoughDuration, ShortDuration};
 use super::*;
-use crate::server::site::{CallCount, LastError, LastPull, Outcome, SkippedWindow};
+use crate::model::UnixSeconds;
+use crate::targets::{CallCount, CallOutcome, LastError, LastPull, Progress, SkippedWindow};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
 
-fn target(name: &str, state: TargetState) -> TargetView {
-    TargetView {
+fn target(name: &str, state: TargetState) -> TargetStatus {
+    TargetStatus {
         name: name.to_owned(),
         state,
         progress: None,
@@ -29,6 +30,7 @@ fn target(name: &str, state: TargetState) -> TargetView {
         proxy: None,
         skipped: Vec::new(),
         calls: Vec::new(),
+        is_stale: false,
     }
 }
 
@@ -37,19 +39,23 @@ fn calls(call_type: &str, status: &str, calls: u64) -> CallCount {
     CallCount {
         call_type,
         status,
-        outcome: Outcome::Failed,
+        outcome: CallOutcome::Failed,
         calls,
     }
 }
 
-fn page(targets: Vec<TargetView>) -> String {
-    let version = "1.2.3".to_owned();
-    let view = StatusView {
-        version,
+fn status(targets: Vec<TargetStatus>) -> Status {
+    Status {
+        now: NOW,
+        version: "1.2.3".to_owned(),
+        is_ready: true,
         targets,
         reload_error: None,
-    };
-    render(&view, "/metrics", false, NOW)
+    }
+}
+
+fn page(targets: Vec<TargetStatus>) -> String {
+    render(&status(targets), "/metrics", false)
 }
 
 fn assert_has(page: &str, wanted: &str) {
@@ -85,7 +91,7 @@ fn what_cannot_be_read_is_shown_with_its_times() {
     assert_has(
         &page,
         "from <time>2026-03-01 01:03:04 UTC</time> to <time>2026-03-01 01:04:44 UTC</time>; \
-         next try in 2 min</p><p class=\"error\">answered 500; it says: &lt;row&gt;</p>",
+         next try in 2 min</p><p class=\"error\">answered 500; it says: &#60;row&#62;</p>",
     );
     assert_has(&page, "<p>and 2 more</p>");
 }
@@ -130,7 +136,10 @@ fn a_target_is_told_in_words_and_times() {
 #[test]
 fn what_has_not_happened_yet_is_told_so() {
     let mut fresh = target("fresh", TargetState::Loading);
-    fresh.progress = Some("0 calls read".to_owned());
+    fresh.progress = Some(Progress {
+        calls: 0,
+        percent: 0,
+    });
     (fresh.frontier, fresh.last_pull, fresh.last_success) = (None, None, None);
     fresh.token_renewal = None;
     let first = page(vec![fresh.clone()]);
@@ -153,7 +162,10 @@ fn what_is_wrong_comes_first() {
         .zip(states)
         .map(|(name, state)| target(name, state))
         .collect();
-    targets[2].progress = Some("3 of 24 h".to_owned());
+    targets[2].progress = Some(Progress {
+        calls: 1234,
+        percent: 12,
+    });
     targets[2].frontier = None;
     targets[1].last_error = Some(LastError {
         at: NOW - 180,
@@ -165,7 +177,7 @@ fn what_is_wrong_comes_first() {
     assert_has(&page, "Down: b. Loading: c. Up: 1 of 3.");
     assert_has(
         &page,
-        "<dt>Loading</dt><dd>3 of 24 h</dd></div>\n<div><dt>Complete up to</dt><dd><b>not yet</b></dd>",
+        "<dt>Loading</dt><dd>1,234 calls read, 12 % of the lookback</dd></div>\n<div><dt>Complete up to</dt><dd><b>not yet</b></dd>",
     );
     assert_has(
         &page,
@@ -216,27 +228,48 @@ fn calls_are_grouped_by_type_with_bars() {
 
 #[test]
 fn a_configuration_that_is_not_in_force_is_said_above_all() {
-    let mut view = StatusView {
-        version: "1.2.3".to_owned(),
-        targets: vec![target("support", TargetState::Up)],
-        reload_error: None,
-    };
-    assert!(!render(&view, "/metrics", false, NOW).contains("banner"));
+    let mut view = status(vec![target("support", TargetState::Up)]);
+    assert!(!render(&view, "/metrics", false).contains("banner"));
     view.reload_error = Some(LastError {
         at: NOW - 42,
         message: "cec_exporter.yml:3:5: bad key".to_owned(),
         likely_cause: None,
     });
-    let page = render(&view, "/metrics", false, NOW);
+    let page = render(&view, "/metrics", false);
     let (before, _) = page.split_once("<main>").unwrap();
     assert_has(before, "The configuration was not reloaded");
     assert_has(before, "42 s ago");
     assert_has(before, "cec_exporter.yml:3:5: bad key");
 }
 
+/// The metrics no longer have the gauges then, so that the page must not pass them for current.
+#[test]
+fn counts_of_a_stale_target_say_so() {
+    let mut down = target("a", TargetState::Down);
+    down.calls = vec![calls("voice", "waiting", 7)];
+    assert!(!page(vec![down.clone()]).contains("stale"));
+    down.is_stale = true;
+    assert_has(
+        &page(vec![down.clone()]),
+        "<p class=\"stale\">The counts below are stale: the last pull succeeded 2 h ago \
+         <time>2026-03-01 00:03:04 UTC</time>. The metrics no longer have these gauges.</p>",
+    );
+    let mut many = vec![target("b", TargetState::Down); MAX_CARDS + 1];
+    many[MAX_CARDS] = down;
+    assert_has(&page(many), "<td>7 (stale)</td></tr>");
+}
+
+#[test]
+fn a_page_before_the_start_says_what_it_waits_for() {
+    let mut view = status(Vec::new());
+    view.is_ready = false;
+    let page = render(&view, "/metrics", false);
+    assert_has(&page, "Loading configuration and storage.");
+}
+
 #[test]
 fn a_proxy_is_shown() {
-    let proxied = TargetView {
+    let proxied = TargetStatus {
         proxy: Some("http://proxy:3128 (HTTPS_PROXY)".to_owned()),
         ..target("a", TargetState::Up)
     };
@@ -251,20 +284,27 @@ fn a_proxy_is_shown() {
 #[test]
 fn everything_is_escaped() {
     const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
-    const SAFE: &str = "&lt;b a=&#39;&quot;&amp; \u{fffd}\u{fffd}\u{fffd}&gt;";
+    const SAFE: &str = "&#60;b a=&#39;&#34;&#38; \u{fffd}\u{fffd}\u{fffd}&#62;";
     let evil = || EVIL.to_owned();
-    let view = StatusView {
+    let view = Status {
+        now: NOW,
+        is_ready: true,
         version: evil(),
         targets: [TargetState::Down, TargetState::Loading]
-            .map(|state| TargetView {
+            .map(|state| TargetStatus {
                 name: evil(),
-                progress: Some(evil()),
                 last_error: Some(LastError {
                     at: NOW,
                     message: evil(),
                     likely_cause: Some(evil()),
                 }),
                 proxy: Some(evil()),
+                skipped: vec![SkippedWindow {
+                    from: NOW,
+                    to: NOW,
+                    retry_at: NOW,
+                    reason: evil(),
+                }],
                 calls: vec![calls(EVIL, EVIL, 1)],
                 ..target("", state)
             })
@@ -276,7 +316,7 @@ fn everything_is_escaped() {
         }),
     };
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
-    let page = render(&view, EVIL, false, NOW);
+    let page = render(&view, EVIL, false);
     assert!(!page.contains("<b "), "{page}");
     // The version, the path, the banner and the two names of the summary; seven strings and once
     // more the path of each target.
@@ -285,8 +325,8 @@ fn everything_is_escaped() {
 
     // And the same with a line for each.
     let mut many = view;
-    many.targets = vec![many.targets[0].clone(); MOST_CARDS + 2];
-    let page = render(&many, "/metrics", false, NOW);
+    many.targets = vec![many.targets[0].clone(); MAX_CARDS + 2];
+    let page = render(&many, "/metrics", false);
     assert!(!page.contains("<b "), "{page}");
     let line = format!("<a href=\"./{query}>{SAFE}</a></th>");
     assert_eq!(page.matches(&line).count(), 2, "{page}");
@@ -331,7 +371,7 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
         "<tr class=\"up\"><th><a href=\"./?target=target-0\">target-0</a></th>\
          <td><span class=\"state\">UP</span></td><td>42 s ago</td><td>1,234</td></tr>",
     );
-    assert_eq!(few.matches("<tr class=").count(), MOST_LINES);
+    assert_eq!(few.matches("<tr class=").count(), MAX_ROWS);
     assert_has(&few, "And 1,998 more; ");
     assert!(few.len() < 400_000, "{}", few.len());
 
@@ -341,21 +381,15 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
     let all = page(targets);
     assert_has(&all, "Down: target-0, target-1, ");
     assert_has(&all, "target-9 and 2990 more.</p>");
-    assert_eq!(all.matches("<h2>").count(), MOST_CARDS);
-    assert_eq!(all.matches("<tr class=").count(), MOST_LINES);
+    assert_eq!(all.matches("<h2>").count(), MAX_CARDS);
+    assert_eq!(all.matches("<tr class=").count(), MAX_ROWS);
     assert!(all.len() < 400_000, "{}", all.len());
 }
 
 #[test]
 fn a_part_leads_back_to_the_whole() {
-    let version = "1.2.3".to_owned();
-    let targets = vec![target("a", TargetState::Up)];
-    let view = StatusView {
-        version,
-        targets,
-        reload_error: None,
-    };
-    let part = render(&view, "/metrics", true, NOW);
+    let view = status(vec![target("a", TargetState::Up)]);
+    let part = render(&view, "/metrics", true);
     assert_has(&part, "<a href=\"./\">all targets</a>");
 }
 
@@ -387,14 +421,14 @@ fn times_are_coarse_and_never_negative() {
         (172_800, "2 days"),
     ];
     for (seconds, text) in coarse {
-        assert_eq!(Coarse(seconds).to_string(), text);
+        assert_eq!(RoughDuration(seconds).to_string(), text);
     }
-    let ahead = Moment(Some(NOW + 300), NOW).to_string();
+    let ahead = AgeAndTime::ago(Some(NOW + 300), NOW).to_string();
     assert_eq!(
         ahead,
         "5 min ahead of this clock <time>2026-03-01 02:08:04 UTC</time>"
     );
-    assert_eq!(Moment(None, NOW).to_string(), "not yet");
+    assert_eq!(AgeAndTime::ago(None, NOW).to_string(), "not yet");
     assert_eq!(Utc(0).to_string(), "1970-01-01 00:00:00 UTC");
     assert_eq!(Utc(u32::MAX).to_string(), "2106-02-07 06:28:15 UTC");
     let took = [
@@ -405,6 +439,9 @@ fn times_are_coarse_and_never_negative() {
     ];
     let long = [(10_900, "10 s"), (1_800_000, "30 min")];
     for (milliseconds, text) in took.into_iter().chain(long) {
-        assert_eq!(Took(Duration::from_millis(milliseconds)).to_string(), text);
+        assert_eq!(
+            ShortDuration(Duration::from_millis(milliseconds)).to_string(),
+            text
+        );
     }
 }

@@ -1,0 +1,146 @@
+//! The flags of serving.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::config::duration;
+use crate::config::shard::{MOST_SHARDS, Shard};
+use crate::server::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
+
+/// The flags of serving.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct ServeArgs {
+    /// YAML configuration file [default: cec_exporter.yml, or the variables CEC_... without that
+    /// file].
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Address to listen on: host:port, or :port for all addresses of this machine; an IPv6 host
+    /// needs brackets. The port is a number or a name such as https. Repeatable.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10042"
+    )]
+    pub listen_addresses: Vec<ListenAddress>,
+
+    /// Use the listening sockets of systemd instead of --web.listen-address [default: off].
+    #[arg(long = "web.systemd-socket")]
+    pub systemd_socket: bool,
+
+    /// URL at which clients reach the exporter, for example through a reverse proxy. Its path is the
+    /// default of --web.route-prefix [default: none].
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub external_url: Option<ExternalUrl>,
+
+    /// Prefix of all paths. Set it to / if a reverse proxy strips the path of --web.external-url
+    /// [default: the path of --web.external-url].
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    pub route_prefix: Option<RoutePrefix>,
+
+    /// Path of the metrics.
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics"
+    )]
+    pub telemetry_path: TelemetryPath,
+
+    /// File with TLS and basic auth settings, in the format of the Prometheus exporter-toolkit.
+    /// Changes apply immediately [default: none, plain HTTP for everyone].
+    // Unlike the parser of paths, this one accepts an empty value, which means none.
+    #[arg(
+        long = "web.config.file",
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
+    pub web_config_file: Option<PathBuf>,
+
+    /// Answer /-/healthy without a password even if --web.config.file has users, for health checks
+    /// that cannot send one [default: off].
+    #[arg(long = "web.healthy-without-auth")]
+    pub healthy_without_auth: bool,
+
+    /// Let a POST to /-/reload reload the configuration, as SIGHUP does [default: off].
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
+
+    /// Answer a scrape this long before Prometheus's scrape timeout, with what is complete by then:
+    /// a duration such as 500ms or 1s. Raise it if scrapes time out while targets are slow.
+    #[arg(
+        long = "web.timeout-offset",
+        value_name = "DURATION",
+        default_value = "500ms",
+        value_parser = duration::parse
+    )]
+    pub timeout_offset: Duration,
+
+    /// Maximum number of scrapes at once; further ones are answered 503. 0 means no limit.
+    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 0)]
+    pub max_requests: usize,
+
+    /// Directory of the ledgers, which remember counted calls across restarts. Created if it does
+    /// not exist. Only one process may use it at a time.
+    #[arg(
+        long = "storage.path",
+        value_name = "DIRECTORY",
+        default_value = "data"
+    )]
+    pub storage_path: PathBuf,
+
+    /// Store nothing on disk: counters start over at a restart [default: off].
+    #[arg(long = "storage.in-memory")]
+    pub in_memory: bool,
+
+    /// Number of this shard, from 0 [default: the number at the end of the pod's name, in POD_NAME
+    /// or HOSTNAME].
+    #[arg(long = "shard", value_name = "NUMBER")]
+    pub shard: Option<u32>,
+
+    /// Number of instances that share the targets of one configuration. Each target belongs to one
+    /// of them, by a hash of its name.
+    #[arg(
+        long = "total-shards",
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARDS))
+    )]
+    pub total_shards: u32,
+
+    /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
+    /// protobuf [default: off, because it identifies a call].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
+
+    /// Add a _created line to each counter and histogram in OpenMetrics text. Prometheus stores each
+    /// of them as a series [default: off; protobuf always has created timestamps].
+    #[arg(long = "metrics.created-timestamps")]
+    pub created_timestamps: bool,
+}
+
+impl ServeArgs {
+    /// The prefix of every path.
+    pub fn prefix(&self) -> RoutePrefix {
+        let external = self.external_url.as_ref().map(ExternalUrl::path);
+        let prefix = self.route_prefix.as_ref().or(external);
+        prefix.cloned().unwrap_or_default()
+    }
+
+    /// The web configuration file. As in the exporter-toolkit, an empty path means none.
+    pub fn web_config_file(&self) -> Option<&Path> {
+        let path = self.web_config_file.as_deref();
+        path.filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// A message if this shard does not exist.
+    pub(super) fn shard_mistake(&self) -> Option<String> {
+        let (shard, total) = (self.shard?, self.total_shards);
+        Shard::new(shard, total).is_none().then(|| {
+            let last = total - 1;
+            format!("--shard={shard}: expected 0 to {last}, as there are --total-shards={total}")
+        })
+    }
+}

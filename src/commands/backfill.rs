@@ -1,0 +1,180 @@
+//! `backfill`: history for Prometheus, and a ledger that the exporter continues.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing::info;
+
+use crate::backfill::args::{BackfillArgs, Time};
+use crate::backfill::plan::Plan;
+use crate::backfill::{self, Day, Output};
+use crate::config::{self, Target};
+use crate::model::Status;
+use crate::process::{self, Fatal};
+use crate::targets::{Storage, client_settings, puller_settings};
+use crate::upstream::http::HttpClient;
+use crate::upstream::tls::Trust;
+
+/// The plan, beside the files.
+const PLAN: &str = "backfill.json";
+
+/// Backfills one target after the other. Interrupted, it resumes where it stopped.
+pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
+    let config = config::load(arguments.config_file.as_deref(), &process::variable)
+        .map_err(|error| Fatal::configuration(&error))?;
+    let targets = chosen(&config.targets, &arguments.targets)?;
+    let storage = Storage::Directory(arguments.storage_path.clone());
+    storage
+        .create_directory()
+        .map_err(|error| Fatal(error.to_string()))?;
+    let plan = plan(arguments)?;
+    let output = Output {
+        directory: arguments.output.clone(),
+        storage: arguments.storage_path.clone(),
+        labels: plan.labels.clone(),
+    };
+    let trust = Trust::of_this_machine()?;
+    for target in targets {
+        let client = client(target, arguments, &trust)?;
+        let target = backfill::Target {
+            settings: puller_settings(target),
+            call_types: target.call_types.clone(),
+            statuses: Status::documented()
+                .chain(target.extra_status_codes.iter().copied())
+                .collect(),
+        };
+        let progress = Progress::new(&target.settings.name, &plan);
+        let between = arguments.between;
+        let report = |day| progress.report(&day);
+        backfill::run(&target, Arc::new(client), &plan, between, &output, report).await?;
+        progress.finish();
+    }
+    println!(
+        "history: {}; import each file with promtool tsdb create-blocks-from openmetrics, then \
+         start the exporter with --storage.path={}",
+        output.directory.display(),
+        output.storage.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>, Fatal> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| targets.iter().all(|t| t.name != **name))
+    {
+        let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+        return Err(Fatal(format!(
+            "--target: there is no target {unknown:?}; there are {}",
+            known.join(", ")
+        )));
+    }
+    let is_chosen = |target: &&Target| names.is_empty() || names.contains(&target.name);
+    Ok(targets.iter().filter(is_chosen).collect())
+}
+
+/// The plan of these flags; a resumed backfill must have the flags that it began with.
+fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
+    let now = process::now();
+    let labels = match arguments.labels.is_empty() {
+        true => [("instance", "localhost:10042"), ("job", "cec_exporter")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        false => arguments.labels.clone(),
+    };
+    let mut plan = Plan {
+        from: arguments.from.resolve(now),
+        to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
+        step: arguments.step,
+        labels,
+    };
+    if plan.from >= plan.to {
+        return Err(Fatal(
+            "--from must be before --to and before now".to_owned(),
+        ));
+    }
+    let path = arguments.output.join(PLAN);
+    let failed = |error: &dyn std::fmt::Display| Fatal(format!("{}: {error}", path.display()));
+    if !path.exists() {
+        fs::create_dir_all(&arguments.output).map_err(|error| failed(&error))?;
+        let text = serde_json::to_vec(&plan).map_err(|error| failed(&error))?;
+        write(&path, &text).map_err(|error| failed(&error))?;
+        return Ok(plan);
+    }
+    let text = fs::read(&path).map_err(|error| failed(&error))?;
+    let begun: Plan = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+    // A time relative to now has moved since.
+    (plan.from, plan.to) = match (arguments.from, arguments.to) {
+        (Time::At(_), Some(Time::At(_))) => (plan.from, plan.to),
+        (Time::At(_), _) => (plan.from, begun.to),
+        _ => (begun.from, begun.to),
+    };
+    if plan != begun {
+        return Err(Fatal(format!(
+            "{}: a backfill with other flags was begun there: give the same flags to resume it, or \
+             another --output",
+            path.display()
+        )));
+    }
+    Ok(begun)
+}
+
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let unfinished = path.with_extension("json.unfinished");
+    fs::write(&unfinished, text)?;
+    fs::rename(unfinished, path)
+}
+
+fn client(target: &Target, arguments: &BackfillArgs, trust: &Trust) -> Result<HttpClient, Fatal> {
+    let mut settings = client_settings(target);
+    if let Some(rate) = arguments.max_requests_per_second {
+        settings.max_requests_per_second = settings.max_requests_per_second.min(rate);
+    }
+    HttpClient::new(settings, trust, Arc::new(|_| {}))
+        .map_err(|error| Fatal(format!("target {:?}: {error}", target.name)))
+}
+
+/// A progress bar on a terminal, log lines elsewhere.
+struct Progress {
+    target: String,
+    bar: Option<ProgressBar>,
+    days: u64,
+}
+
+impl Progress {
+    fn new(target: &str, plan: &Plan) -> Self {
+        let days = plan.days(None).count() as u64;
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(days);
+            let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left {msg}";
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(target.to_owned());
+            bar
+        });
+        Self {
+            target: target.to_owned(),
+            bar,
+            days,
+        }
+    }
+
+    fn report(&self, day: &Day) {
+        match &self.bar {
+            Some(bar) => bar.inc(1),
+            None => info!(target = %self.target, to = day.window.to, calls = day.calls,
+                skipped_windows = day.skipped, days = self.days, "day finished"),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The steps of a check, one after the other until one fails.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::report::Step;
+use crate::upstream::Error;
+use crate::upstream::probe::{Connection, Endpoint};
+
+/// Addresses of a host to show.
+const MAX_SHOWN: usize = 4;
+/// The detail of a step that depends on a failed one.
+pub(super) const NOT_TRIED: &str = "not tried";
+
+/// The results so far.
+#[derive(Default)]
+pub(super) struct Steps(pub(super) Vec<Step>);
+
+impl Steps {
+    /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
+    pub(super) async fn reach(&mut self, way: &Endpoint) -> bool {
+        let host = way.host();
+        let addresses = if way.has_name() {
+            let found = async {
+                let found = way.resolve().await?;
+                let text = format!("{host} is {}", listed(&found));
+                Ok((found, text))
+            };
+            self.attempt_with("dns", way.key, true, found).await
+        } else {
+            self.skip("dns", way.key, format!("{host} is an address"));
+            // An address resolves to itself.
+            way.resolve().await.ok()
+        };
+        let connecting = async {
+            let connection = way
+                .connect(addresses.as_deref().unwrap_or_default())
+                .await?;
+            let text = connected(way, &connection);
+            Ok((connection, text))
+        };
+        let is_known = addresses.is_some();
+        let connection = self
+            .attempt_with("connect", way.key, is_known, connecting)
+            .await;
+        let Some(connection) = connection else {
+            self.skip("tls", way.key, NOT_TRIED);
+            return false;
+        };
+        if !way.has_tls() {
+            let reason = format!("not used: {} begins with http://", way.key);
+            self.skip("tls", way.key, reason);
+            return true;
+        }
+        let greeting = async { way.handshake(connection).await.map(str::to_owned) };
+        self.attempt("tls", way.key, true, greeting).await.is_some()
+    }
+
+    /// Runs a step whose only result is its text.
+    pub(super) async fn attempt(
+        &mut self,
+        step: &'static str,
+        key: &'static str,
+        possible: bool,
+        work: impl Future<Output = Result<String, Error>>,
+    ) -> Option<()> {
+        let work = async { work.await.map(|text| ((), text)) };
+        self.attempt_with(step, key, possible, work).await
+    }
+
+    /// Runs a step if those that it depends on succeeded, and records its result.
+    async fn attempt_with<T>(
+        &mut self,
+        step: &'static str,
+        key: &'static str,
+        possible: bool,
+        work: impl Future<Output = Result<(T, String), Error>>,
+    ) -> Option<T> {
+        if !possible {
+            self.skip(step, key, NOT_TRIED);
+            return None;
+        }
+        let began = Instant::now();
+        let result = work.await;
+        let took = began.elapsed();
+        let (value, text) = match result {
+            Ok((value, text)) => (Some(value), Ok(text)),
+            Err(error) => (None, Err(error)),
+        };
+        self.0.push(Step::tried(step, key, took, text));
+        value
+    }
+
+    fn skip(&mut self, step: &'static str, key: &'static str, reason: impl Into<String>) {
+        self.0.push(Step::skipped(step, key, reason));
+    }
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    let shown: Vec<String> = addresses
+        .iter()
+        .take(MAX_SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = match addresses.len().saturating_sub(MAX_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
+fn connected(way: &Endpoint, connection: &Connection) -> String {
+    let mut text = connection.address.to_string();
+    for (address, why) in &connection.failed {
+        text += &format!("; not {address}: {why}");
+    }
+    if way.is_to_proxy() {
+        text += "; the rest goes through this proxy";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_addresses_are_cut() {
+        let addresses: Vec<IpAddr> = (1..=6).map(|n| IpAddr::from([192, 0, 2, n])).collect();
+        assert_eq!(listed(&addresses[..2]), "192.0.2.1, 192.0.2.2");
+        let cut = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more";
+        assert_eq!(listed(&addresses), cut);
+    }
+}

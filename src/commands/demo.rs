@@ -1,0 +1,108 @@
+//! `demo`: the exporter and the simulator in one process, to look around without an account.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::cli::{self, DemoArgs};
+use crate::config::shard::Shard;
+use crate::config::{self, Config, ConfigError};
+use crate::metrics::exposition::Format;
+use crate::process::{self, Fatal, Signals};
+use crate::server;
+use crate::simulator::spec::Spec;
+use crate::simulator::{self, Simulator};
+use crate::targets::{Options, Registry, Scope, ScrapeRequest, Storage};
+
+/// A call every other second at any hour, so that something happens while you watch.
+const CALLS_PER_DAY: f64 = 40_000.0;
+/// Calls pass through inspection in seconds instead of minutes.
+const PIPELINE_SPEED: f64 = 12.0;
+const HISTORY: Duration = Duration::from_secs(86_400);
+/// How long to wait for the first pull before the URLs are printed.
+const FIRST_PULL: Duration = Duration::from_secs(30);
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
+    let signals = Signals::new()?;
+    let listeners = server::bind(&arguments.listen_addresses).await?;
+    let vendor = TcpListener::bind("127.0.0.1:0").await?;
+    let endpoint = format!("http://{}", vendor.local_addr()?);
+    let simulated = tokio::spawn(simulator::http::run(
+        vendor,
+        Arc::new(simulator(arguments.seed)),
+        std::future::pending::<()>(),
+    ));
+    let directory = tempfile::Builder::new()
+        .prefix("cec_exporter-demo-")
+        .tempdir()?;
+    let config = configuration(&endpoint)?;
+    let registry = Arc::new(Registry::new(Options {
+        load: Arc::new(move || configuration(&endpoint)),
+        shard: Shard::WHOLE,
+        storage: Storage::Directory(directory.path().to_owned()),
+        clock: process::wall_clock(),
+        build: cli::BUILD,
+        exemplars: arguments.exemplars,
+        created_lines: arguments.created_timestamps,
+    })?);
+    registry.start(config).await?;
+    // The open ledger needs no name, so that nothing is left behind, even by a process that is
+    // killed.
+    directory.close()?;
+    // So that the first page that is opened shows a whole day.
+    let everything = ScrapeRequest {
+        targets: None,
+        scope: Scope::Everything,
+        format: Format::Text,
+    };
+    let _ = registry
+        .scrape(&everything, Instant::now() + FIRST_PULL)
+        .await;
+    for listener in &listeners {
+        let port = listener.local_addr()?.port();
+        println!("status page: http://localhost:{port}/");
+        println!("metrics:     http://localhost:{port}/metrics");
+    }
+    println!("The calls are simulated and nothing is kept. Press Ctrl-C to stop.");
+    let settings = server::Settings::default();
+    server::run(listeners, Arc::clone(&registry), settings, signals.stop()).await;
+    registry.close().await;
+    simulated.abort();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn simulator(seed: u64) -> Simulator {
+    let spec = Spec {
+        seed,
+        start: process::now().saturating_sub(HISTORY.as_secs() as u32),
+        calls_per_day: CALLS_PER_DAY,
+        // With the usual daily curve, hardly anything would happen at night.
+        flat: true,
+        pipeline_speed: PIPELINE_SPEED,
+        // Speakers without a name would add the series of another role.
+        null_share: 0.0,
+        ..Spec::default()
+    };
+    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
+    Simulator::new(spec, clock)
+}
+
+/// The simulator accepts any key and has no rate limit, so that a day is read in a moment.
+fn configuration(endpoint: &str) -> Result<Config, ConfigError> {
+    config::from_text(&format!(
+        "targets:
+- name: demo
+  endpoint: {endpoint}
+  app_key: demo
+  app_secret: demo
+  user_id: demo
+  page_size: 1000
+  min_pull_interval: 1s
+  max_requests_per_second: 1000
+"
+    ))
+}

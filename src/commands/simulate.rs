@@ -1,0 +1,28 @@
+//! `simulate`: the imaginary vendor as an HTTP server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::process::{self, Fatal, Signals};
+use crate::simulator::args::SimulateArgs;
+use crate::simulator::{self, Simulator};
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(arguments: &SimulateArgs) -> Result<ExitCode, Fatal> {
+    let clock: simulator::Clock = Arc::new(|| process::since_epoch().as_secs_f64());
+    let simulator = Simulator::new(arguments.spec(process::now()), clock);
+    simulator.set_faults(arguments.faults());
+    if let Some(scenario) = arguments.scenario.clone() {
+        simulator.world().set_scenario(scenario, 0);
+    }
+    let address = arguments.listen_address;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    println!("endpoint: http://{}", listener.local_addr()?);
+    let signals = Signals::new()?;
+    simulator::http::run(listener, Arc::new(simulator), signals.stop()).await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,108 @@
+//! What a process shares with the operating system: signals, the clock, environment variables, the
+//! limit of open files, and the line on stderr that explains a failure.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::config::ConfigError;
+use crate::model::UnixSeconds;
+
+/// A signal that the program handles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIGHUP: reload the configuration.
+    Reload,
+    /// SIGTERM or SIGINT: answer the requests in flight, then exit.
+    Stop,
+}
+
+/// The signals from here on. A signal that arrives between two waits is not lost.
+pub struct Signals {
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    /// Must be called within a runtime.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: unix::signal(SignalKind::hangup())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next signal.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+        }
+    }
+
+    /// Waits for [`Signal::Stop`], for commands that have nothing to reload.
+    pub async fn stop(mut self) {
+        while self.next().await == Signal::Reload {}
+    }
+}
+
+/// The time since 1970-01-01 UTC.
+pub fn since_epoch() -> Duration {
+    // A clock before 1970 is wrong anyway.
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+/// The current time.
+pub fn now() -> UnixSeconds {
+    UnixSeconds::try_from(since_epoch().as_secs()).unwrap_or(UnixSeconds::MAX)
+}
+
+/// The clock of this machine, as the puller takes it.
+pub fn wall_clock() -> Arc<dyn Fn() -> UnixSeconds + Send + Sync> {
+    Arc::new(now)
+}
+
+/// An environment variable; `None` if it is unset or not UTF-8.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Raises the limit of open files to the maximum that this process is allowed.
+///
+/// The usual limit of 1,024 exists for programs that call `select`, which this one does not. A
+/// target takes one file for its ledger and up to `max_concurrent_requests` connections.
+pub fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // If this is refused, the usual limit is enough for about two hundred targets.
+    if current != maximum && setrlimit(Resource::Nofile, raised).is_err() {
+        tracing::debug!(?current, "cannot raise the limit of open files");
+    }
+}
+
+/// Why the program ends with exit code 1: one line for stderr.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+impl Fatal {
+    /// A line that begins with the path of the configuration file, so that editors can open it.
+    pub fn configuration(error: &ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl<E: fmt::Display> From<E> for Fatal {
+    fn from(error: E) -> Self {
+        Self(format!("cec_exporter: {error}"))
+    }
+}

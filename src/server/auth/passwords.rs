@@ -1,0 +1,224 @@
+//! Checks passwords. bcrypt is slow by design, so right passwords are remembered, and only one is
+//! checked at a time.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use ring::hmac;
+use ring::rand::SystemRandom;
+
+use super::credentials::Credentials;
+use super::queue::{Peer, Queue};
+use crate::config::Secret;
+
+/// How many right passwords are remembered. Wrong ones are not: guesses would push out the right
+/// ones.
+const REMEMBERED: usize = 256;
+
+/// Checked for an unknown user, so that the answer takes about as long. It has the cost of the
+/// examples of htpasswd and the exporter-toolkit, and not that of the most expensive user: that
+/// would make invented names the cheapest way to keep the machine busy.
+const DUMMY_HASH: &str = "$2b$10$.....................................................";
+
+/// The result of a check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    Right,
+    Wrong,
+    /// Too many passwords are waiting to be checked.
+    Busy,
+}
+
+pub(super) struct Passwords {
+    /// New in every process, so that a memory dump does not allow guessing elsewhere. Without
+    /// random numbers nothing is remembered.
+    key: Option<hmac::Key>,
+    right: Mutex<Remembered>,
+    queue: Arc<Queue>,
+}
+
+type Digest = [u8; 32];
+
+#[derive(Default)]
+struct Remembered {
+    set: HashSet<Digest>,
+    /// The oldest in front.
+    order: VecDeque<Digest>,
+}
+
+impl Remembered {
+    fn insert(&mut self, digest: Digest) {
+        if self.set.insert(digest) {
+            self.order.push_back(digest);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.set.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok(),
+            right: Mutex::default(),
+            queue: Arc::default(),
+        }
+    }
+}
+
+impl Passwords {
+    /// Whether `credentials` are those of one of `users`, given with their bcrypt hashes.
+    pub(super) async fn check(
+        self: &Arc<Self>,
+        users: &BTreeMap<String, Secret>,
+        credentials: Credentials,
+        peer: IpAddr,
+    ) -> Outcome {
+        let name = std::str::from_utf8(&credentials.name).ok();
+        let known = name.and_then(|name| users.get(name));
+        let is_known = known.is_some();
+        let hash = known.map_or(DUMMY_HASH, Secret::expose).to_owned();
+        let digest = self.digest(&[&credentials.name, hash.as_bytes(), &credentials.password]);
+        if let Some(digest) = digest
+            && is_known
+            && self.right.lock().set.contains(&digest)
+        {
+            return Outcome::Right;
+        }
+        // One at a time leaves the other processors to the scrapes.
+        let Some(turn) = self.queue.turn(Peer::of(peer)).await else {
+            return Outcome::Busy;
+        };
+        let passwords = Arc::clone(self);
+        let checked = tokio::task::spawn_blocking(move || {
+            // Held until the end, even if the client has left.
+            let _turn = turn;
+            let matches = bcrypt::verify(&credentials.password, &hash).unwrap_or(false);
+            let is_right = matches && is_known;
+            if is_right && let Some(digest) = digest {
+                passwords.right.lock().insert(digest);
+            }
+            is_right
+        })
+        .await;
+        match checked {
+            Ok(true) => Outcome::Right,
+            _ => Outcome::Wrong,
+        }
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Option<Digest> {
+        let mut context = hmac::Context::with_key(self.key.as_ref()?);
+        for part in parts {
+            // The length separates the parts.
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Users = BTreeMap<String, Secret>;
+
+    fn users(users: &[(&str, &str)]) -> Users {
+        let hashed = |(name, password): &(&str, &str)| {
+            let hash = bcrypt::hash(password, 4).unwrap();
+            ((*name).to_owned(), Secret::new(hash))
+        };
+        users.iter().map(hashed).collect()
+    }
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn credentials(name: &str, password: &str) -> Credentials {
+        Credentials {
+            name: name.into(),
+            password: password.into(),
+        }
+    }
+
+    async fn check(passwords: &Arc<Passwords>, users: &Users, pair: (&str, &str)) -> Outcome {
+        passwords
+            .check(users, credentials(pair.0, pair.1), PEER)
+            .await
+    }
+
+    #[tokio::test]
+    async fn right_ones_are_remembered_and_wrong_ones_are_not() {
+        let passwords = Arc::<Passwords>::default();
+        let first = users(&[("alice", "one"), ("bob", "two")]);
+        for _ in 0..2 {
+            for pair in [("alice", "two"), ("bob", "one"), ("eve", "one"), ("", "")] {
+                assert_eq!(
+                    check(&passwords, &first, pair).await,
+                    Outcome::Wrong,
+                    "{pair:?}"
+                );
+            }
+            assert_eq!(
+                check(&passwords, &first, ("alice", "one")).await,
+                Outcome::Right
+            );
+            assert_eq!(passwords.right.lock().set.len(), 1);
+        }
+        // Remembered, it needs no turn.
+        let _held = passwords.queue.turn(Peer::of(PEER)).await;
+        assert_eq!(
+            check(&passwords, &first, ("alice", "one")).await,
+            Outcome::Right
+        );
+    }
+
+    #[tokio::test]
+    async fn a_changed_hash_is_not_the_remembered_one() {
+        let passwords = Arc::<Passwords>::default();
+        let old = users(&[("alice", "one")]);
+        assert_eq!(
+            check(&passwords, &old, ("alice", "one")).await,
+            Outcome::Right
+        );
+        let new = users(&[("alice", "two")]);
+        assert_eq!(
+            check(&passwords, &new, ("alice", "one")).await,
+            Outcome::Wrong
+        );
+        assert_eq!(
+            check(&passwords, &new, ("alice", "two")).await,
+            Outcome::Right
+        );
+        let gone = users(&[("bob", "two")]);
+        assert_eq!(
+            check(&passwords, &gone, ("alice", "two")).await,
+            Outcome::Wrong
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_has_a_fixed_cost() {
+        let parts: bcrypt::HashParts = DUMMY_HASH.parse().unwrap();
+        assert_eq!(parts.get_cost(), 10);
+        // It is worked through, and not turned down for its looks.
+        assert!(bcrypt::verify("", DUMMY_HASH).is_ok());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut remembered = Remembered::default();
+        for n in 0..10_000_u32 {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&(n % 1000).to_le_bytes());
+            remembered.insert(digest);
+            assert!(remembered.set.len() <= REMEMBERED);
+            assert_eq!(remembered.set.len(), remembered.order.len());
+        }
+    }
+}

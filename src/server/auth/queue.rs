@@ -1,0 +1,222 @@
+//! A fair queue for the one password that is checked at a time: peers take turns, first come first
+//! served within a peer. A client that guesses delays only itself and others at its address.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+/// How many clients may wait. Each holds a connection, and some must be left for the clients whose
+/// password is remembered.
+const WAITING: usize = 64;
+
+/// A peer: an IPv4 address, or the /64 network of an IPv6 address, which one customer owns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Peer(IpAddr);
+
+impl Peer {
+    pub(super) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = u128::from(address) >> 64 << 64;
+                IpAddr::V6(Ipv6Addr::from(network))
+            }
+            v4 => v4,
+        })
+    }
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Queue(Mutex<State>);
+
+#[derive(Default, Debug)]
+struct State {
+    busy: bool,
+    /// The next peer in front; each has at least one client waiting.
+    peers: VecDeque<(Peer, VecDeque<oneshot::Sender<Turn>>)>,
+}
+
+/// The permission to check a password, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn(Option<Arc<Queue>>);
+
+impl Queue {
+    /// Waits for a turn. `None` if the queue is full, and no other peer has more clients in it.
+    pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Option<Turn> {
+        let waiting = {
+            let mut state = self.0.lock();
+            if !state.busy {
+                state.busy = true;
+                return Some(Turn(Some(Arc::clone(self))));
+            }
+            state.join(peer)?
+        };
+        waiting.await.ok()
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.peers.iter().map(|(_, waiting)| waiting.len()).sum()
+    }
+
+    fn length_of(&self, peer: Peer) -> usize {
+        let own = self.peers.iter().find(|(known, _)| *known == peer);
+        own.map_or(0, |(_, waiting)| waiting.len())
+    }
+
+    /// Joins the queue; if it is full, in place of the newest client of the peer with the most.
+    fn join(&mut self, peer: Peer) -> Option<oneshot::Receiver<Turn>> {
+        if self.waiting() >= WAITING {
+            self.retain(|waiting| !waiting.is_closed());
+        }
+        if self.waiting() >= WAITING {
+            let own = self.length_of(peer);
+            let (_, longest) = self.peers.iter_mut().max_by_key(|(_, w)| w.len())?;
+            if longest.len() <= own + 1 {
+                return None;
+            }
+            longest.pop_back();
+        }
+        let (sender, receiver) = oneshot::channel();
+        match self.peers.iter_mut().find(|(known, _)| *known == peer) {
+            Some((_, waiting)) => waiting.push_back(sender),
+            None => self.peers.push_back((peer, [sender].into())),
+        }
+        Some(receiver)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&oneshot::Sender<Turn>) -> bool) {
+        for (_, waiting) in &mut self.peers {
+            waiting.retain(&keep);
+        }
+        self.peers.retain(|(_, waiting)| !waiting.is_empty());
+    }
+
+    /// The client whose turn is next.
+    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let (peer, mut waiting) = self.peers.pop_front()?;
+        let next = waiting.pop_front();
+        if !waiting.is_empty() {
+            self.peers.push_back((peer, waiting));
+        }
+        next
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(queue) = self.0.take() else {
+            return;
+        };
+        loop {
+            let mut state = queue.0.lock();
+            let Some(next) = state.next() else {
+                state.busy = false;
+                return;
+            };
+            drop(state);
+            match next.send(Self(Some(Arc::clone(&queue)))) {
+                Ok(()) => return,
+                // That client has left: the turn goes to the next one.
+                Err(mut unused) => unused.0 = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn peer(last: u8) -> Peer {
+        Peer::of(IpAddr::from([192, 0, 2, last]))
+    }
+
+    /// Lets somebody wait, who says a name and leaves when it is their turn.
+    async fn wait(queue: &Arc<Queue>, last: u8, name: &'static str, said: &Said) {
+        let (queue, said) = (Arc::clone(queue), Arc::clone(said));
+        tokio::spawn(async move {
+            let turn = queue.turn(peer(last)).await;
+            let name = if turn.is_some() { name } else { "refused" };
+            said.lock().push(name);
+        });
+        settle().await;
+    }
+
+    type Said = Arc<Mutex<Vec<&'static str>>>;
+
+    async fn settle() {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn peers_take_turns() {
+        let (queue, said) = (Arc::<Queue>::default(), Said::default());
+        let held = queue.turn(peer(9)).await.unwrap();
+        for name in ["a1", "a2", "a3"] {
+            wait(&queue, 1, name, &said).await;
+        }
+        wait(&queue, 2, "b1", &said).await;
+        wait(&queue, 3, "c1", &said).await;
+        wait(&queue, 2, "b2", &said).await;
+        drop(held);
+        settle().await;
+        assert_eq!(*said.lock(), ["a1", "b1", "c1", "a2", "b2", "a3"]);
+        assert!(!queue.0.lock().busy);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_has_room_for_another_peer() {
+        let (queue, said) = (Arc::<Queue>::default(), Said::default());
+        let held = queue.turn(peer(1)).await.unwrap();
+        for _ in 0..WAITING {
+            wait(&queue, 1, "guess", &said).await;
+        }
+        wait(&queue, 1, "guess", &said).await;
+        assert_eq!(*said.lock(), ["refused"], "it has a queue already");
+        wait(&queue, 2, "right", &said).await;
+        assert_eq!(*said.lock(), ["refused"; 2], "the newest guess");
+        assert_eq!(queue.0.lock().waiting(), WAITING);
+        drop(held);
+        settle().await;
+        let said = said.lock();
+        assert_eq!(said[3], "right", "{said:?}");
+        assert_eq!(said.len(), WAITING + 2);
+    }
+
+    #[tokio::test]
+    async fn clients_that_leave_hold_no_place_and_no_turn() {
+        let queue = Arc::<Queue>::default();
+        let held = queue.turn(peer(1)).await.unwrap();
+        for round in 0..10 {
+            let mut leaving = Vec::new();
+            for _ in 0..WAITING {
+                let queue = Arc::clone(&queue);
+                leaving.push(tokio::spawn(async move { queue.turn(peer(2)).await }));
+            }
+            settle().await;
+            assert_eq!(queue.0.lock().waiting(), WAITING, "{round}");
+            leaving.iter().for_each(tokio::task::JoinHandle::abort);
+            settle().await;
+        }
+        drop(held);
+        assert!(!queue.0.lock().busy);
+        assert!(queue.turn(peer(1)).await.is_some());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_peer() {
+        let peer = |text: &str| Peer::of(text.parse().unwrap());
+        assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:2"));
+        assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
+        assert_eq!(peer("::ffff:192.0.2.1"), peer("192.0.2.1"));
+        assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Builds answers.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+/// The body of an answer: always complete, so that the client gets its length.
+pub(super) type Body = Full<Bytes>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// A refusal for now.
+pub(super) fn retry_later(reason: &str) -> Response<Body> {
+    let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, reason);
+    set(&mut refusal, header::RETRY_AFTER, "1");
+    refusal
+}
+
+/// An answer of one line.
+pub(super) fn text(
+    status: StatusCode,
+    message: &(impl std::fmt::Display + ?Sized),
+) -> Response<Body> {
+    response(status, TEXT, format!("{message}\n"))
+}
+
+pub(super) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    set(&mut response, header::CONTENT_TYPE, content_type);
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    // Names and errors come from outside; a browser must not guess another type.
+    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+pub(super) fn set(response: &mut Response<Body>, name: HeaderName, value: &'static str) {
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
+}

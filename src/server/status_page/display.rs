@@ -1,0 +1,140 @@
+//! Times and numbers for people, and text without invisible characters.
+
+use std::fmt::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use askama::filters::HtmlSafe;
+
+use crate::model::UnixSeconds;
+
+/// Replaces control characters, which HTML does not allow, and marks that reorder text, which could
+/// make an error read as something else. Escaping is left to the templates.
+pub(super) fn clean(text: &str) -> String {
+    let cleaned = text.chars().map(|character| match character {
+        '\n' | '\t' => ' ',
+        '\u{61c}' | '\u{200e}' | '\u{200f}' => char::REPLACEMENT_CHARACTER,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    });
+    cleaned.collect()
+}
+
+/// A time in UTC: `2026-03-01 02:03:04 UTC`.
+pub(super) struct Utc(pub(super) UnixSeconds);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(self.0));
+        let time = humantime::format_rfc3339_seconds(time).to_string();
+        let (date, time) = time
+            .trim_end_matches('Z')
+            .split_once('T')
+            .ok_or(fmt::Error)?;
+        write!(f, "{date} {time} UTC")
+    }
+}
+
+/// A time relative to now, and itself: `5 min ago <time>2026-03-01 02:03:04 UTC</time>`.
+pub(super) struct AgeAndTime {
+    relative: String,
+    time: Option<Utc>,
+}
+
+/// Its parts are digits and fixed words.
+impl HtmlSafe for AgeAndTime {}
+
+impl AgeAndTime {
+    /// A time that is normally in the past.
+    pub(super) fn ago(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
+        let relative = match time {
+            None => "not yet".to_owned(),
+            Some(then) => match now.checked_sub(then) {
+                Some(age) => format!("{} ago", RoughDuration(age.into())),
+                None => format!("{} ahead of this clock", RoughDuration((then - now).into())),
+            },
+        };
+        Self {
+            relative,
+            time: time.map(Utc),
+        }
+    }
+
+    /// The same without the time itself.
+    pub(super) fn only_ago(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
+        Self {
+            time: None,
+            ..Self::ago(time, now)
+        }
+    }
+
+    /// When a token is renewed.
+    pub(super) fn renewal(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
+        let (relative, time) = match time {
+            None => ("no token yet".to_owned(), None),
+            Some(then) if then <= now => ("with the next request".to_owned(), None),
+            Some(then) => {
+                let wait = RoughDuration((then - now).into());
+                (format!("in {wait}"), Some(Utc(then)))
+            }
+        };
+        Self { relative, time }
+    }
+}
+
+impl fmt::Display for AgeAndTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.relative)?;
+        match &self.time {
+            Some(time) => write!(f, " <time>{time}</time>"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A duration in one unit, rounded down: `119 min`, `2 h`.
+pub(super) struct RoughDuration(pub(super) u64);
+
+impl fmt::Display for RoughDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        match self.0 {
+            // A unit starts at two of it, so that 119 minutes do not become "1 h".
+            seconds if seconds < 2 * MINUTE => write!(f, "{seconds} s"),
+            seconds if seconds < 2 * HOUR => write!(f, "{} min", seconds / MINUTE),
+            seconds if seconds < 2 * DAY => write!(f, "{} h", seconds / HOUR),
+            seconds => write!(f, "{} days", seconds / DAY),
+        }
+    }
+}
+
+/// A duration that is usually below a second: `420 ms`, `1.2 s`.
+pub(super) struct ShortDuration(pub(super) Duration);
+
+impl fmt::Display for ShortDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            short if short.as_secs() < 1 => write!(f, "{} ms", short.as_millis()),
+            middle if middle.as_secs() < 10 => write!(f, "{:.1} s", middle.as_secs_f64()),
+            long => write!(f, "{}", RoughDuration(long.as_secs())),
+        }
+    }
+}
+
+/// A number with its thousands separated: `31,204`.
+pub(super) struct Grouped(pub(super) u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_char(',')?;
+            }
+            f.write_char(digit)?;
+        }
+        Ok(())
+    }
+}

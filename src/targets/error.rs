@@ -1,0 +1,116 @@
+//! Why a configuration is not in force, or a scrape has no answer.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+
+/// Why a configuration is not in force: one line without secrets.
+#[derive(Clone, Debug, Error)]
+pub enum LoadError {
+    /// The configuration is bad.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The directory of the ledgers cannot be used.
+    #[error(
+        "--storage.path: cannot create the directory {directory}: {reason}; choose another one, \
+         or start with --storage.in-memory (counters then start over at each restart)"
+    )]
+    Storage {
+        /// The directory.
+        directory: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A target cannot be set up.
+    #[error("target {name:?}: {reason}")]
+    Target {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The trusted certificates of this machine cannot be read.
+    #[error("{0}")]
+    Trust(String),
+    /// A thread panicked. The log has the details.
+    #[error("loading the configuration failed: {0}")]
+    Panic(String),
+}
+
+impl LoadError {
+    pub(super) fn target(name: &str, reason: impl fmt::Display) -> Self {
+        Self::Target {
+            name: name.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Why a scrape has no answer.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ScrapeError {
+    /// It names a target that is not configured.
+    #[error(transparent)]
+    UnknownTarget(#[from] UnknownTarget),
+    /// The first configuration is still being loaded at the deadline.
+    #[error("Not ready: configuration and storage are still being loaded.")]
+    NotReady,
+}
+
+/// A target that is not configured.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("unknown target {:?}; known: {}", shorten(name), list(known))]
+pub struct UnknownTarget {
+    /// The name in the request.
+    pub name: String,
+    /// The configured names.
+    pub known: Vec<String>,
+}
+
+/// Room for names in an error: enough to spot a typing error.
+const MAX_NAMES: usize = 40;
+const MAX_NAME_CHARS: usize = 100;
+
+fn shorten(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
+
+fn list(names: &[String]) -> String {
+    let shown: Vec<String> = (names.iter().take(MAX_NAMES))
+        .map(|name| shorten(name))
+        .collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 if names.is_empty() => "none".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(name: &str, known: impl IntoIterator<Item = String>) -> String {
+        let (name, known) = (name.to_owned(), known.into_iter().collect());
+        UnknownTarget { name, known }.to_string()
+    }
+
+    #[test]
+    fn an_unknown_target_is_reported_with_the_known_ones() {
+        let known = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(
+            unknown("x\n", known),
+            r#"unknown target "x\n"; known: a, b"#
+        );
+        assert_eq!(unknown("x", []), r#"unknown target "x"; known: none"#);
+    }
+
+    #[test]
+    fn the_text_stays_short() {
+        let text = unknown(&"x".repeat(5000), (0..5000).map(|n| n.to_string()));
+        assert!(text.len() < 500, "{text}");
+        assert!(text.ends_with(", 38, 39 and 4960 more"), "{text}");
+    }
+}

@@ -1,0 +1,249 @@
+//! The registry of all targets: what `/metrics`, `/probe`, `/sd` and the status page are made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use parking_lot::{Mutex, RwLock};
+use prometheus::Gauge;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::coalesce::Coalesce;
+use super::error::{LoadError, ScrapeError, UnknownTarget};
+use super::options::Options;
+use super::status::{LastError, Status, TargetStatus};
+use super::target::Target;
+use crate::config::shard::Shard;
+use crate::metrics::exporter::ExporterMetrics;
+use crate::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
+};
+
+/// Answers rendered at a time. More would only wait for a processor, and hold memory.
+const RENDERED_AT_ONCE: usize = 4;
+
+/// How long [`Registry::close`] waits for a reload that hangs in a file.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// All targets, and the exporter's own metrics.
+pub struct Registry {
+    targets: RwLock<Arc<Vec<Arc<Target>>>>,
+    pub(super) metrics: Arc<ExporterMetrics>,
+    pub(super) options: Options,
+    /// Whether the first configuration is in force.
+    ready: watch::Sender<bool>,
+    /// Rendering continues after its client has left, and must not pile up.
+    rendering: Arc<Semaphore>,
+    pub(super) reloading: Coalesce<Result<(), LoadError>>,
+    pub(super) reload_error: Mutex<Option<LastError>>,
+}
+
+/// What a scrape asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScrapeRequest {
+    /// The names of the targets, none twice; `None` for all targets.
+    pub targets: Option<Vec<String>>,
+    /// Which series.
+    pub scope: Scope,
+    /// In which format.
+    pub format: Format,
+}
+
+/// Which series a scrape returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Those of the targets and of the process.
+    Everything,
+    /// Those with the label `target`.
+    TargetOnly,
+}
+
+/// What rendering needs of one target after the pull.
+struct Part {
+    name: String,
+    calls: Option<Arc<CallMetrics>>,
+    is_stale: bool,
+    storage_bytes: Gauge,
+}
+
+impl Part {
+    fn shown(&self) -> Option<TargetCallMetrics<'_>> {
+        Some(TargetCallMetrics {
+            target: &self.name,
+            calls: self.calls.as_deref()?,
+            is_stale: self.is_stale,
+        })
+    }
+}
+
+impl Registry {
+    /// A registry without targets; [`Registry::start`] adds them.
+    ///
+    /// # Errors
+    ///
+    /// Only if the catalog of metrics breaks Prometheus's rules, which a test would have shown.
+    pub fn new(options: Options) -> prometheus::Result<Self> {
+        let metrics = ExporterMetrics::new(options.build, f64::from((options.clock)()))?;
+        metrics.shard_ordinal.set(options.shard.ordinal().into());
+        metrics.total_shards.set(options.shard.total().into());
+        Ok(Self {
+            targets: RwLock::default(),
+            metrics: Arc::new(metrics),
+            options,
+            ready: watch::Sender::new(false),
+            rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
+            reloading: Coalesce::default(),
+            reload_error: Mutex::default(),
+        })
+    }
+
+    /// Whether configuration and storage are loaded.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// The exporter's own metrics.
+    pub fn metrics(&self) -> &ExporterMetrics {
+        &self.metrics
+    }
+
+    /// The names of all targets, in the order of the configuration.
+    pub fn names(&self) -> Vec<String> {
+        let targets = self.targets();
+        targets
+            .iter()
+            .map(|target| target.config.name.clone())
+            .collect()
+    }
+
+    /// Pulls what is due, waits for that until `deadline` at the latest, and renders the metrics
+    /// with what is complete by then, whatever state the vendor is in.
+    ///
+    /// The caller drops the future when the client leaves; pulls and rendering continue without.
+    pub async fn scrape(
+        &self,
+        request: &ScrapeRequest,
+        deadline: Instant,
+    ) -> Result<Bytes, ScrapeError> {
+        let mut ready = self.ready.subscribe();
+        let is_ready = timeout_at(deadline, ready.wait_for(|ready| *ready));
+        if !matches!(is_ready.await, Ok(Ok(_))) {
+            return Err(ScrapeError::NotReady);
+        }
+        let targets = self.select(request.targets.as_deref())?;
+        let views = join_all(targets.iter().map(|target| target.puller.scrape(deadline))).await;
+        let now = (self.options.clock)();
+        let parts: Vec<Part> = (targets.iter().zip(views))
+            .map(|(target, view)| Part {
+                name: target.config.name.clone(),
+                is_stale: view.is_stale(now, target.config.stale_after),
+                calls: view.calls,
+                storage_bytes: target.storage_bytes.clone(),
+            })
+            .collect();
+        Ok(self.render(request, parts).await)
+    }
+
+    /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes.
+    async fn render(&self, request: &ScrapeRequest, parts: Vec<Part>) -> Bytes {
+        let (scope, format) = (request.scope, request.format);
+        let metrics = Arc::clone(&self.metrics);
+        let storage = self.options.storage.clone();
+        let created_lines = self.options.created_lines;
+        let permit = Arc::clone(&self.rendering).acquire_owned().await;
+        let rendered = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            for part in &parts {
+                part.storage_bytes.set(storage.bytes(&part.name) as f64);
+            }
+            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+            let calls: Vec<TargetCallMetrics<'_>> = parts.iter().filter_map(Part::shown).collect();
+            let own = match (scope, names.as_slice()) {
+                (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
+                _ => ExporterSeries::With(&names),
+            };
+            let spelling = RenderOptions {
+                format,
+                created_lines,
+            };
+            Bytes::from(render(spelling, &calls, &metrics.gather(), own))
+        });
+        match rendered
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
+            Ok(answer) => answer,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // Cancelled: the runtime is shutting down, and this task with it.
+            Err(Err(_)) => std::future::pending().await,
+        }
+    }
+
+    /// The status page's data, of all targets or of those that are named. Does not block.
+    pub fn status(&self, names: Option<&[String]>) -> Result<Status, UnknownTarget> {
+        let now = (self.options.clock)();
+        let targets = self.select(names)?;
+        Ok(Status {
+            now,
+            version: self.version(),
+            is_ready: self.is_ready(),
+            targets: (targets.iter())
+                .map(|target| TargetStatus::new(target, now))
+                .collect(),
+            reload_error: self.reload_error.lock().clone(),
+        })
+    }
+
+    /// A shard shows only its own targets; its number says why others are absent.
+    fn version(&self) -> String {
+        let (build, shard) = (self.options.build, self.options.shard);
+        let version = format!("{} ({})", build.version, build.revision);
+        match shard {
+            Shard::WHOLE => version,
+            _ => {
+                let (ordinal, last) = (shard.ordinal(), shard.total() - 1);
+                format!("{version}, shard {ordinal} of 0 to {last}")
+            }
+        }
+    }
+
+    /// Ends all pulls, so that the scrapes that wait for them are answered.
+    pub async fn stop_pulls(&self) {
+        let targets = self.targets();
+        join_all(targets.iter().map(|target| target.puller.stop())).await;
+    }
+
+    /// Ends all pulls and closes all ledgers.
+    pub async fn close(&self) {
+        // A reload under way would hand over what is closed here.
+        let _paused = timeout(RELOAD_PATIENCE, self.reloading.pause()).await;
+        let targets = self.targets();
+        join_all(targets.iter().map(|target| target.close())).await;
+    }
+
+    pub(super) fn targets(&self) -> Arc<Vec<Arc<Target>>> {
+        Arc::clone(&self.targets.read())
+    }
+
+    pub(super) fn publish(&self, targets: Vec<Arc<Target>>) {
+        *self.targets.write() = Arc::new(targets);
+        self.ready.send_replace(true);
+    }
+
+    fn select(&self, names: Option<&[String]>) -> Result<Vec<Arc<Target>>, UnknownTarget> {
+        let all = self.targets();
+        let Some(names) = names else {
+            return Ok(all.to_vec());
+        };
+        let find = |name: &String| {
+            let found = all.iter().find(|target| target.config.name == *name);
+            found.cloned().ok_or_else(|| UnknownTarget {
+                name: name.clone(),
+                known: self.names(),
+            })
+        };
+        names.iter().map(find).collect()
+    }
+}

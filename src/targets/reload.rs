@@ -1,0 +1,191 @@
+//! Loading the configuration, at the start and again: from targets in force to targets configured.
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tracing::{error, info, warn};
+
+use super::error::LoadError;
+use super::registry::Registry;
+use super::status::LastError;
+use super::storage::Opened;
+use super::target::{Prepared, Target};
+use crate::config::shard::Shard;
+use crate::config::{self, Config, Origin};
+use crate::puller::Handover;
+use crate::upstream::tls::Trust;
+
+/// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
+const OPENED_AT_ONCE: usize = 16;
+
+/// What happens to one target of a new configuration.
+enum Change {
+    /// Its configuration is the same.
+    Keep(Arc<Target>),
+    /// It is new, with the ledger found on disk.
+    Add(Prepared, Opened),
+    /// Its configuration has changed: it continues with the state of the one before.
+    Replace(Prepared, Arc<Target>),
+}
+
+impl Registry {
+    /// Puts the first configuration into force. Scrapes wait until then.
+    ///
+    /// # Errors
+    ///
+    /// If the storage or a target cannot be used. The registry stays without targets.
+    pub async fn start(&self, config: Config) -> Result<(), LoadError> {
+        let started = self.reloading.run(|| async {
+            self.options.storage.create_directory()?;
+            let trust = blocking(|| Ok(trust()?)).await?;
+            self.apply(config, &trust).await
+        });
+        started.await?;
+        self.note_success();
+        Ok(())
+    }
+
+    /// Loads the configuration again. After an error the one before stays in force. Runs to its
+    /// end even if it is the request of a client that leaves.
+    pub async fn reload(&self) -> Result<(), LoadError> {
+        self.reloading.run(|| self.reload_now()).await
+    }
+
+    async fn reload_now(&self) -> Result<(), LoadError> {
+        let load = Arc::clone(&self.options.load);
+        let loaded = blocking(move || Ok((load()?, trust()?))).await;
+        let result = match loaded {
+            Ok((config, trust)) => {
+                log_origin(&config.origin, &config.warnings);
+                self.apply(config, &trust).await
+            }
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(()) => {
+                self.note_success();
+                info!("configuration reloaded");
+            }
+            Err(reason) => {
+                self.metrics.reload_ok.set(0.0);
+                *self.reload_error.lock() = Some(LastError {
+                    at: (self.options.clock)(),
+                    message: reason.to_string(),
+                    likely_cause: None,
+                });
+                error!(%reason, "configuration not reloaded; the old one stays in force");
+            }
+        }
+        result
+    }
+
+    fn note_success(&self) {
+        self.metrics.reload_ok.set(1.0);
+        let now = (self.options.clock)();
+        self.metrics.reload_time.set(now.into());
+        *self.reload_error.lock() = None;
+    }
+
+    /// Puts a configuration into force. Unchanged targets are not touched; changed ones continue
+    /// with their calls.
+    async fn apply(&self, config: Config, trust: &Trust) -> Result<(), LoadError> {
+        let old = self.targets();
+        let configs = self.of_this_shard(config);
+        // Everything that can fail comes before anything that cannot be undone.
+        let changes = stream::iter(configs.clone())
+            .map(|config| self.change(config, &old, trust))
+            .buffered(OPENED_AT_ONCE);
+        let changes: Vec<Change> = changes.try_collect().await?;
+        let is_new = |change: &Change| matches!(change, Change::Add(_, opened) if opened.is_new);
+        let new: Vec<&str> = (configs.iter().zip(&changes))
+            .filter(|(_, change)| is_new(change))
+            .map(|(config, _)| config.name.as_str())
+            .collect();
+        self.options.storage.log_new(&new, &configs);
+        let mut targets = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (prepared, known) = match change {
+                Change::Keep(target) => {
+                    targets.push(target);
+                    continue;
+                }
+                Change::Add(prepared, opened) => (
+                    prepared,
+                    Handover::opened(opened.state, Arc::new(opened.store)),
+                ),
+                Change::Replace(prepared, before) => (prepared, before.puller.close().await),
+            };
+            let target = Target::new(prepared, &self.metrics, &self.options, known);
+            targets.push(Arc::new(target));
+        }
+        for target in old.iter() {
+            if !configs
+                .iter()
+                .any(|config| config.name == target.config.name)
+            {
+                target.close().await;
+            }
+        }
+        self.publish(targets);
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        config: config::Target,
+        old: &[Arc<Target>],
+        trust: &Trust,
+    ) -> Result<Change, LoadError> {
+        let before = old.iter().find(|target| target.config.name == config.name);
+        if let Some(before) = before
+            && before.config == config
+        {
+            return Ok(Change::Keep(Arc::clone(before)));
+        }
+        let now = (self.options.clock)();
+        let name = config.name.clone();
+        let prepared = Prepared::new(config, &self.metrics, trust, now)?;
+        Ok(match before {
+            Some(before) => Change::Replace(prepared, Arc::clone(before)),
+            None => Change::Add(prepared, self.options.storage.open(&name).await?),
+        })
+    }
+
+    fn of_this_shard(&self, config: Config) -> Vec<config::Target> {
+        let shard = self.options.shard;
+        let configured = config.targets.len();
+        let targets = config.keep(shard).targets;
+        if shard != Shard::WHOLE {
+            let (total_shards, own) = (shard.total(), targets.len());
+            let shard = shard.ordinal();
+            info!(
+                shard,
+                total_shards,
+                configured,
+                targets = own,
+                "shard of the targets"
+            );
+        }
+        targets
+    }
+}
+
+/// Logs where a configuration comes from, and its warnings.
+pub fn log_origin(origin: &Origin, warnings: &[String]) {
+    info!(from = %origin, "configuration read");
+    for warning in warnings {
+        warn!("{warning}");
+    }
+}
+
+fn trust() -> Result<Trust, LoadError> {
+    Trust::of_this_machine().map_err(|error| LoadError::Trust(error.to_string()))
+}
+
+/// Runs what blocks away from the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(LoadError::Panic(error.to_string())))
+}

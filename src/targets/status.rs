@@ -1,0 +1,252 @@
+//! The data of the status page.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::target::Target;
+use crate::config;
+use crate::model::{Position, Status as CallStatus, UnixSeconds};
+use crate::puller::View;
+use crate::puller::skipped::Skipped;
+
+/// A clock difference in seconds that is worth a warning: less than the shortest useful `overlap`,
+/// more than a slow answer takes.
+pub const NOTABLE_CLOCK_SKEW: f64 = 30.0;
+
+/// The data of the status page.
+#[derive(Clone, Default, Debug)]
+pub struct Status {
+    /// When this was the status.
+    pub now: UnixSeconds,
+    /// The exporter's version, for people.
+    pub version: String,
+    /// Whether configuration and storage are loaded.
+    pub is_ready: bool,
+    /// The targets in the order of the configuration.
+    pub targets: Vec<TargetStatus>,
+    /// Why the last reload failed; `None` once a reload succeeds.
+    pub reload_error: Option<LastError>,
+}
+
+/// One target on the status page.
+#[derive(Clone, Debug)]
+pub struct TargetStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether it is up.
+    pub state: TargetState,
+    /// Progress of the first read of the lookback; `None` once that is complete.
+    pub progress: Option<Progress>,
+    /// The window that `calls` counts.
+    pub lookback: Duration,
+    /// The list was read completely up to this upload time.
+    pub frontier: Option<UnixSeconds>,
+    /// The counters contain calls uploaded from this time on, if that is known.
+    pub counted_from: Option<UnixSeconds>,
+    /// The last pull; `None` before the first one ends.
+    pub last_pull: Option<LastPull>,
+    /// When a pull last succeeded.
+    pub last_success: Option<UnixSeconds>,
+    /// The last failure. It stays after a success, with its time.
+    pub last_error: Option<LastError>,
+    /// From this time on a request renews the token; `None` before the first token.
+    pub token_renewal: Option<UnixSeconds>,
+    /// Seconds by which the local clock is ahead of the vendor's, if notable.
+    pub clock_skew: Option<f64>,
+    /// The proxies that its requests use, without credentials; `None` if they connect directly.
+    pub proxy: Option<String>,
+    /// Parts of the list that could not be read, oldest first.
+    pub skipped: Vec<SkippedWindow>,
+    /// Calls in the window by type and status, in display order.
+    pub calls: Vec<CallCount>,
+    /// The last success is more than `stale_after` ago, so that `/metrics` no longer has the
+    /// gauges that correspond to `calls`.
+    pub is_stale: bool,
+}
+
+/// Progress of the first read of a lookback.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Calls read so far.
+    pub calls: usize,
+    /// Share of the lookback that is read.
+    pub percent: u64,
+}
+
+/// A part of the list that could not be read and was skipped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SkippedWindow {
+    /// First upload time.
+    pub from: UnixSeconds,
+    /// Last upload time.
+    pub to: UnixSeconds,
+    /// When it is read again.
+    pub retry_at: UnixSeconds,
+    /// The vendor's answer.
+    pub reason: String,
+}
+
+/// The last pull.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LastPull {
+    /// When it ended.
+    pub ended: UnixSeconds,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it succeeded.
+    pub succeeded: bool,
+}
+
+/// Whether a target is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TargetState {
+    /// The last pull succeeded.
+    Up,
+    /// The last pull failed.
+    Down,
+    /// No pull has failed, but the first read of the lookback is not complete.
+    Loading,
+}
+
+/// An error with its time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LastError {
+    /// When it happened.
+    pub at: UnixSeconds,
+    /// One line without secrets.
+    pub message: String,
+    /// What to check first, if known.
+    pub likely_cause: Option<String>,
+}
+
+/// Calls of one type in one status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallCount {
+    /// The label `call_type`.
+    pub call_type: String,
+    /// The label `status`, or `missing`.
+    pub status: String,
+    /// What the status means for a call.
+    pub outcome: CallOutcome,
+    /// The number of calls.
+    pub calls: u64,
+}
+
+/// What a status means for a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallOutcome {
+    /// Still being processed.
+    Pending,
+    /// Processed.
+    Succeeded,
+    /// Processing failed.
+    Failed,
+    /// No longer listed.
+    Missing,
+}
+
+impl TargetStatus {
+    pub(super) fn new(target: &Target, now: UnixSeconds) -> Self {
+        let (config, view, reported) = (&target.config, target.puller.view(), target.reported());
+        let skew = reported.clock_skew;
+        Self {
+            name: config.name.clone(),
+            state: match view.up {
+                Some(false) => TargetState::Down,
+                Some(true) if view.progress.complete => TargetState::Up,
+                _ => TargetState::Loading,
+            },
+            progress: (!view.progress.complete).then(|| progress(&view)),
+            lookback: config.lookback,
+            frontier: view.progress.frontier(),
+            counted_from: view.calls.as_ref().and_then(|calls| calls.counted_from),
+            last_pull: view.last_pull.map(|(ended, took)| LastPull {
+                ended,
+                took,
+                succeeded: view.up == Some(true),
+            }),
+            last_success: view.last_success,
+            last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
+                at: *at,
+                message: failure.message().into_owned(),
+                likely_cause: failure.likely_cause().map(str::to_owned),
+            }),
+            token_renewal: reported.token_renewal,
+            clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
+            proxy: proxy(config),
+            skipped: view.skipped.iter().map(SkippedWindow::of).collect(),
+            calls: call_counts(&view),
+            is_stale: view.is_stale(now, config.stale_after),
+        }
+    }
+}
+
+impl SkippedWindow {
+    fn of(skipped: &Skipped) -> Self {
+        Self {
+            from: skipped.window.from,
+            to: skipped.window.to,
+            retry_at: skipped.retry_at,
+            reason: skipped.reason.clone(),
+        }
+    }
+}
+
+fn progress(view: &View) -> Progress {
+    let known = view.progress.known.map_or(0, |known| known.to - known.from);
+    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
+    Progress {
+        calls: view.remembered,
+        percent: match known {
+            0 => 0,
+            _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
+        },
+    }
+}
+
+fn proxy(config: &config::Target) -> Option<String> {
+    let shown = [&config.proxy, &config.token_proxy].map(|proxy| {
+        let proxy = proxy.as_ref();
+        proxy.map_or_else(|| "none".to_owned(), ToString::to_string)
+    });
+    match shown {
+        [calls, token] if calls == token => config.proxy.as_ref().map(|_| calls),
+        [calls, token] => Some(format!("{calls}; for tokens: {token}")),
+    }
+}
+
+/// By type, then in the order in which a call passes through the statuses.
+fn call_counts(view: &View) -> Vec<CallCount> {
+    let Some(calls) = &view.calls else {
+        return Vec::new();
+    };
+    let order: BTreeMap<Position, usize> = CallStatus::documented()
+        .enumerate()
+        .map(|(index, status)| (Position::In(status), index))
+        .collect();
+    let mut counts: Vec<_> = calls.tallies.window().collect();
+    counts.sort_by_key(|(call_type, position, _)| {
+        let index = order.get(position).copied().unwrap_or(usize::MAX);
+        (*call_type, index, *position)
+    });
+    counts
+        .into_iter()
+        .map(|(call_type, position, calls)| CallCount {
+            call_type: call_type.to_string(),
+            status: position.to_string(),
+            outcome: CallOutcome::of(position),
+            calls,
+        })
+        .collect()
+}
+
+impl CallOutcome {
+    fn of(position: Position) -> Self {
+        match position {
+            Position::In(CallStatus::SUCCEEDED) => Self::Succeeded,
+            Position::In(status) if status.is_final() => Self::Failed,
+            Position::In(_) => Self::Pending,
+            Position::Missing => Self::Missing,
+        }
+    }
+}

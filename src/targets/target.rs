@@ -1,0 +1,175 @@
+//! One target: its configuration, client, puller and metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus::Gauge;
+use url::Url;
+
+use super::client::client_settings;
+use super::error::LoadError;
+use super::options::Options;
+use super::storage::BoxedStore;
+use crate::config;
+use crate::metrics::exporter::{ExporterMetrics, InitialLabels, TargetMetrics};
+use crate::model::{Rejection, Status, UnixSeconds};
+use crate::puller::plan::Intervals;
+use crate::puller::{Failure, Handover, Puller, Settings};
+use crate::upstream::http::HttpClient;
+use crate::upstream::retry::Outcome;
+use crate::upstream::tls::Trust;
+use crate::upstream::{Api, Report, Reporter};
+
+/// One target.
+pub(super) struct Target {
+    pub(super) config: config::Target,
+    pub(super) puller: Puller<HttpClient, BoxedStore>,
+    /// Bytes of the ledger's file; measured at each scrape.
+    pub(super) storage_bytes: Gauge,
+    reported: Arc<Mutex<Reported>>,
+}
+
+/// What the client last reported, for the status page.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Reported {
+    /// From this time on a request renews the token; none before the first token.
+    pub(super) token_renewal: Option<UnixSeconds>,
+    /// Seconds by which the local clock is ahead of the vendor's; none before the first answer.
+    pub(super) clock_skew: Option<f64>,
+}
+
+/// A target's client and metrics: everything that can fail when a target is set up, except for
+/// opening its ledger.
+pub(super) struct Prepared {
+    config: config::Target,
+    metrics: TargetMetrics,
+    client: HttpClient,
+    reported: Arc<Mutex<Reported>>,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        config: config::Target,
+        metrics: &ExporterMetrics,
+        trust: &Trust,
+        now: UnixSeconds,
+    ) -> Result<Self, LoadError> {
+        let own = metrics.target(&config.name, &known_labels(), now.into());
+        let reported: Arc<Mutex<Reported>> = Arc::default();
+        let report = reporter(own.clone(), Arc::clone(&reported));
+        let client = HttpClient::new(client_settings(&config), trust, report)
+            .map_err(|error| LoadError::target(&config.name, error))?;
+        Ok(Self {
+            config,
+            metrics: own,
+            client,
+            reported,
+        })
+    }
+}
+
+impl Target {
+    /// A target that continues from `known`: a ledger that was opened, or the state of the target
+    /// that it replaces.
+    pub(super) fn new(
+        prepared: Prepared,
+        metrics: &ExporterMetrics,
+        options: &Options,
+        mut known: Handover<BoxedStore>,
+    ) -> Self {
+        let Prepared {
+            config,
+            metrics: own,
+            client,
+            reported,
+        } = prepared;
+        if options.exemplars {
+            known.enable_exemplars();
+        }
+        let statuses: Vec<Status> = Status::documented()
+            .chain(config.extra_status_codes.iter().copied())
+            .collect();
+        known.create_series(&config.call_types, &statuses);
+        let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
+        let endpoint = public_endpoint(&config.endpoint);
+        metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
+        own.ledger_limit.set(config.max_calls.into());
+        let storage_bytes = own.storage_bytes.clone();
+        let clock = Arc::clone(&options.clock);
+        let puller = Puller::resume(puller_settings(&config), client, clock, own, known);
+        Self {
+            config,
+            puller,
+            storage_bytes,
+            reported,
+        }
+    }
+
+    pub(super) fn reported(&self) -> Reported {
+        *self.reported.lock()
+    }
+
+    /// Ends the pull under way and closes the ledger, even while a scrape still holds the target.
+    pub(super) async fn close(&self) {
+        let store = self.puller.close().await.store;
+        // A panic while closing has been logged, and the file is released with the store.
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+}
+
+fn reporter(metrics: TargetMetrics, reported: Arc<Mutex<Reported>>) -> Reporter {
+    Arc::new(move |report| match report {
+        Report::Request { api, code, took } => {
+            metrics.request(&api.to_string(), &code, took.as_secs_f64());
+        }
+        Report::Token { expiry, renewal } => {
+            metrics.set_token_expiry(expiry);
+            reported.lock().token_renewal = Some(renewal as UnixSeconds);
+        }
+        Report::Retry(api) => metrics.retry(&api.to_string()),
+        Report::ClockSkew(seconds) => {
+            metrics.set_clock_skew(seconds);
+            reported.lock().clock_skew = Some(seconds);
+        }
+    })
+}
+
+/// The settings of the puller of this target.
+pub fn puller_settings(config: &config::Target) -> Settings {
+    Settings {
+        name: config.name.clone(),
+        intervals: Intervals {
+            lookback: seconds(config.lookback),
+            overlap: seconds(config.overlap),
+            // At a longer interval, calls would leave the lookback before they are compared.
+            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
+        },
+        page_size: config.page_size,
+        min_pull_interval: config.min_pull_interval,
+        parallel: config.max_concurrent_requests as usize,
+        max_calls: config.max_calls as usize,
+    }
+}
+
+/// An endpoint without user, password and query, which may be secret.
+fn public_endpoint(endpoint: &Url) -> String {
+    let path = endpoint.path().trim_end_matches('/');
+    format!("{}{path}", endpoint.origin().ascii_serialization())
+}
+
+fn known_labels() -> InitialLabels {
+    InitialLabels {
+        apis: Api::ALL.map(|api| api.to_string()).to_vec(),
+        codes: Outcome::FORESEEABLE
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        failures: Failure::LABELS.map(str::to_owned).to_vec(),
+        rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
+    }
+}
+
+fn seconds(duration: Duration) -> UnixSeconds {
+    UnixSeconds::try_from(duration.as_secs()).unwrap_or(UnixSeconds::MAX)
+}

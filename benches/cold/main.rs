@@ -141,7 +141,7 @@ fn measure(arguments: &Arguments, calls: u64) -> Vec<Cost> {
                 .arg(directory.path())
                 .stderr(std::process::Stdio::inherit())
                 .output()
-                .expect("this program starts once more");
+                .expect("this program starts");
             assert!(output.status.success(), "{work:?} failed");
             let mut cost: Cost = serde_json::from_slice(&output.stdout).expect("its figures");
             if index > 0 {
@@ -164,17 +164,18 @@ fn print(arguments: &Arguments, all: &[Cost]) {
     let (calls, pages) = (all[0].calls, arguments.page_size);
     let of = |work| {
         let index = ALL.iter().position(|(other, _)| *other == work);
-        all[index.expect("each is there")]
+        let index = index.expect("all work is measured");
+        (all[index], ALL[index].1)
     };
-    let typed = of(Work::Typed);
+    let (typed, _) = of(Work::Typed);
     println!(
         "{calls} calls of {} bytes in pages of {pages}, median of {} by CPU",
-        of(Work::Download).bytes / calls,
+        of(Work::Download).0.bytes / calls,
         arguments.rounds.max(1),
     );
     println!(
         "{:<26} {:>9} {:>6} {:>9} {:>6} {:>9} {:>12}",
-        "", "CPU ns", "ratio", "wall ns", "ratio", "peak MiB", "bytes a call"
+        "", "CPU ns", "ratio", "wall ns", "ratio", "peak MiB", "bytes/call"
     );
     for work in [
         Work::Download,
@@ -183,11 +184,7 @@ fn print(arguments: &Arguments, all: &[Cost]) {
         Work::OnDisk,
         Work::Restart,
     ] {
-        let cost = of(work);
-        let (_, name) = ALL[ALL
-            .iter()
-            .position(|(other, _)| *other == work)
-            .expect("there")];
+        let (cost, name) = of(work);
         let memory = match work {
             Work::Download | Work::Typed => String::new(),
             _ => format!("{:.1}", cost.memory_per_call()),
@@ -201,6 +198,6 @@ fn print(arguments: &Arguments, all: &[Cost]) {
             cost.peak as f64 / 1024.0,
         );
     }
-    let restart = of(Work::Restart);
+    let (restart, _) = of(Work::Restart);
     println!("started from the disk in {:.2?}\n", restart.wall);
 }

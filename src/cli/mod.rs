@@ -19,9 +19,7 @@ use crate::metrics::exporter::Build;
 use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
 
-/// The name of this program.
 pub const NAME: &str = "cec_exporter";
-/// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that it was built from; `unknown` without a repository.
 pub const REVISION: &str = env!("CEC_REVISION");
@@ -167,7 +165,6 @@ pub struct CheckArgs {
     pub format: CheckFormat,
 }
 
-/// How `check` prints its result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum CheckFormat {
     /// Lines for people.
@@ -176,7 +173,6 @@ pub enum CheckFormat {
     Json,
 }
 
-/// The arguments of `completions`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell.
@@ -219,7 +215,6 @@ pub struct LogArgs {
     pub format: LogFormat,
 }
 
-/// The level of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogLevel {
     /// Every request.
@@ -232,7 +227,6 @@ pub enum LogLevel {
     Error,
 }
 
-/// How a log line is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogFormat {
     /// `key=value` pairs.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
 use cec_exporter::config;
 use prometheus_server::{Prometheus, is_installed};
@@ -85,7 +86,7 @@ fn the_files_are_as_the_specification_has_them() {
     fs::write(&broken, compose.replace("    restart:", "    restrat:")).unwrap();
     let output = schemas.arg(&broken).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.ends_with("3 documents, 3 mistakes\n"), "{told}");
+    assert!(told.ends_with("3 documents, 4 mistakes\n"), "{told}");
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn the_exporter_is_built_from_what_is_there_and_open_to_this_machine_only() {
     let context = in_repository(FOLDER).join(text(&build["context"]));
     assert!(context.join(text(&build["dockerfile"])).exists());
     for (name, service) in compose["services"].as_object().unwrap() {
-        for port in service["ports"].as_array().unwrap() {
+        for port in service["ports"].as_array().into_iter().flatten() {
             assert!(text(port).starts_with("127.0.0.1:"), "{name}: {port}");
         }
     }
@@ -122,6 +123,46 @@ fn the_configuration_is_that_of_the_rules() {
         *file = text(file).strip_prefix("cec/").unwrap().into();
     }
     assert_eq!(ours, theirs);
+}
+
+/// The script of the service that imports the simulated month, with other paths.
+#[test]
+fn the_simulated_history_becomes_blocks_once() {
+    if !is_installed("promtool") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("tsdb")).unwrap();
+    let import = || {
+        let service = &yaml("compose.yaml")["services"]["history"];
+        let script = text(&service["command"][0]).replace("$$", "$");
+        let script = script.replace("/prometheus", &path("tsdb"));
+        let script = script.replace("/history/history", &path("history"));
+        let [shell, flags] = [0, 1].map(|at| text(&service["entrypoint"][at]).to_owned());
+        run(Command::new(shell).arg(flags).arg(script));
+        fs::read_dir(path("tsdb")).unwrap().count()
+    };
+    // With a real account there is no history.
+    assert_eq!(import(), 0);
+    let compose = yaml("compose.yaml");
+    let words = compose["services"]["exporter"]["command"]
+        .as_array()
+        .unwrap();
+    let flags = words.iter().map(|word| match text(word).split_once('=') {
+        Some(("--history", _)) => "--history=5h".to_owned(),
+        Some(("--output", _)) => format!("--output={}", path("history")),
+        _ => text(word).to_owned(),
+    });
+    let mut demo = Process::spawn(
+        command(directory.path())
+            .args(flags)
+            .arg("--web.listen-address=127.0.0.1:0"),
+    );
+    demo.told("metrics:     http://localhost:");
+    let blocks = import();
+    assert!(blocks > 2, "{blocks}");
+    assert_eq!(import(), blocks, "imported twice");
 }
 
 /// A Prometheus that finds at each path what is mounted there, and the demonstration as the

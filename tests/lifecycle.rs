@@ -305,6 +305,60 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
     );
 }
 
+/// A first read may take minutes, and must not look like a program that hangs.
+#[test]
+fn the_log_says_when_a_first_read_begins_and_ends() {
+    let vendor = SimulatedVendor::frozen(settled(95));
+    let exporter = one_target(&vendor, "page_size: 10");
+    for _ in 0..2 {
+        assert_eq!(exporter.scrape().one("cec_up", &A), 1.0);
+    }
+    let log = exporter.log();
+    let value = |line: &str, key: &str| -> u64 {
+        let (_, rest) = line.split_once(&format!(" {key}=")).unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let lines = |part| {
+        log.lines()
+            .filter(|line| line.contains(part))
+            .collect::<Vec<_>>()
+    };
+    let (begins, ends) = (lines("reading a gap"), lines("list is read"));
+    assert_eq!((begins.len(), ends.len()), (1, 1), "{log}");
+    let calls: u64 = vendor.simulator.truth(None, None).calls.values().sum();
+    assert_eq!(value(ends[0], "calls"), calls);
+    let expected = value(begins[0], "expected_requests");
+    assert_eq!(expected, calls.div_ceil(10), "{log}");
+    assert!(value(ends[0], "requests") >= expected, "{log}");
+}
+
+/// Three timeouts of the first request take half a minute by default.
+#[test]
+fn the_first_failed_request_is_logged_before_the_pull_fails() {
+    let vendor = SimulatedVendor::frozen(settled(10));
+    let exporter = one_target(&vendor, "request_timeout: 1s");
+    let held = vendor.simulator.world();
+    let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "0.1")];
+    ask("GET", &exporter.address, "/metrics", &headers);
+    let log = eventually("the end of the pull", || {
+        Some(exporter.log()).filter(|log| log.contains("pull failed"))
+    });
+    drop(held);
+    let lines: Vec<&str> = (log.lines())
+        .filter(|line| line.contains("target=a") && line.contains("failed"))
+        .collect();
+    let (first, second) = (lines[0], lines[1]);
+    assert!(
+        first.contains("level=warn") && first.contains("code=timeout"),
+        "{first}"
+    );
+    assert!(
+        first.contains("a request of the first pull failed"),
+        "{first}"
+    );
+    assert!(second.contains("pull failed"), "{second}");
+}
+
 /// A socket that is open before the program starts, handed over as systemd does it.
 #[test]
 fn systemd_hands_over_the_sockets() {
@@ -345,7 +399,7 @@ os.execv(sys.argv[1], sys.argv[1:])
         (Some(1), 1),
         "{line}"
     );
-    assert!(line.contains("systemd has handed over no socket"), "{line}");
+    assert!(line.contains("systemd passed no socket"), "{line}");
 }
 
 /// A reload that hangs in a file neither keeps the program from ending nor piles up.

@@ -186,3 +186,42 @@ fn the_workflows_are_sound() {
         "{base}"
     );
 }
+
+#[test]
+fn archives_packages_and_images_hold_the_licences_of_all_crates() {
+    if !is_there("python3", &["--version"], "apt-get install python3") {
+        return;
+    }
+    let notices = run(Command::new(in_repository("deploy/third-party-licenses"))
+        .current_dir(in_repository(""))
+        .env("CARGO_NET_OFFLINE", "true"));
+    let tree = run(Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges=normal"])
+        .args(["--prefix=none", "--format={p}"])
+        .current_dir(in_repository("")));
+    let mut crates = 0;
+    for line in tree.lines().skip(1) {
+        let mut words = line.split_whitespace();
+        let (name, version) = (words.next().unwrap(), words.next().unwrap());
+        let heading = format!("\n{name} {} (", version.trim_start_matches('v'));
+        assert!(notices.contains(&heading), "{line}");
+        crates += 1;
+    }
+    assert!(crates > 100, "{crates}");
+    for text in [
+        "TERMS AND CONDITIONS FOR USE",
+        "Permission is hereby granted",
+    ] {
+        assert!(notices.contains(text), "{text}");
+    }
+    for file in [
+        ".github/workflows/release.yml",
+        "deploy/docker/Dockerfile",
+        "deploy/systemd/package",
+    ] {
+        assert!(
+            read(file).contains("deploy/third-party-licenses "),
+            "{file}"
+        );
+    }
+}

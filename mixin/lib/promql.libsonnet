@@ -30,7 +30,8 @@ function(config) {
     local le = std.join(', ', std.filter(function(part) part != '', [selector, 'le=~"%s(\\\\.0)?"' % bound]));
     local native = '%s(%s%s[%s])' % [fn, metric, braces(selector), range];
     both('%s(%s_bucket{%s}[%s])' % [fn, metric, le, range],
-         '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s))' % [bound, native, native]),
+         // A share of no observations is NaN, and so would be every sum with it.
+         '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s) >= 0 or 0 * histogram_count(%s))' % [bound, native, native, native]),
 
   // Histograms added up by these labels. Both spellings of a bound become one: heatmaps would have two
   // rows for it, and not every database takes them together in a quantile.

@@ -14,14 +14,12 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 pub use serve::ServeArgs;
 
-use crate::backfill::args::BackfillArgs;
+use crate::backfill::args::{BackfillArgs, DemoHistoryArgs};
 use crate::metrics::exporter::Build;
 use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
 
-/// The name of this program.
 pub const NAME: &str = "cec_exporter";
-/// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that it was built from; `unknown` without a repository.
 pub const REVISION: &str = env!("CEC_REVISION");
@@ -134,6 +132,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
+    /// A simulated history.
+    #[command(flatten)]
+    pub history: DemoHistoryArgs,
+
     /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
     /// protobuf [default: off].
     #[arg(long = "metrics.exemplars")]
@@ -163,7 +165,6 @@ pub struct CheckArgs {
     pub format: CheckFormat,
 }
 
-/// How `check` prints its result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum CheckFormat {
     /// Lines for people.
@@ -172,7 +173,6 @@ pub enum CheckFormat {
     Json,
 }
 
-/// The arguments of `completions`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell.
@@ -215,7 +215,6 @@ pub struct LogArgs {
     pub format: LogFormat,
 }
 
-/// The level of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogLevel {
     /// Every request.
@@ -228,7 +227,6 @@ pub enum LogLevel {
     Error,
 }
 
-/// How a log line is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogFormat {
     /// `key=value` pairs.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::gap_read::GapRead;
 use super::plan::Reconcile;
 use super::recent::RecentHints;
 use crate::model::{CallId, UnixSeconds, Window};
@@ -38,6 +39,8 @@ pub(super) struct ScanHints {
     pub(super) pending_from: UnixSeconds,
     /// Pending calls that the filtered list omits, and how often they were looked for.
     unlisted: HashMap<CallId, u8>,
+    /// The gap that is being read.
+    pub(super) gap: Option<GapRead>,
     pub(super) reconcile: Option<Reconcile>,
     pub(super) reconcile_pages: u64,
     /// Slices of a comparison in a row that scrapes interrupted.
@@ -58,6 +61,7 @@ impl ScanHints {
             edges: [None; 2],
             pending_from: 0,
             unlisted: HashMap::new(),
+            gap: None,
             reconcile: None,
             reconcile_pages: MAX_RECONCILE_PAGES,
             interruptions: 0,

@@ -4,6 +4,7 @@
 pub mod backoff;
 mod commit;
 mod failure;
+mod gap_read;
 mod hints;
 mod missing;
 mod pending;

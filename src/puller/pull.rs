@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::gap_read::GapRead;
 use super::hints::ScanHints;
 use super::plan;
 use super::scan::Scanned;
@@ -142,6 +143,7 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     async fn gap(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
         while let Some(gap) = self.state(|state| state.progress.gap) {
+            self.hints.gap.get_or_insert_with(|| GapRead::new(gap));
             if began.elapsed() > GAP_BUDGET || self.state(|state| state.refused > 0) {
                 return Ok(());
             }
@@ -160,6 +162,10 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
                 self.state(|state| state.progress.filled_to(slice.to));
                 self.inner.commit().await?;
             }
+        }
+        if let Some(gap) = self.hints.gap.take() {
+            let calls = self.state(|state| state.ledger.len());
+            gap.end(&self.inner.settings.name, calls);
         }
         Ok(())
     }

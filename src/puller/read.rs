@@ -113,6 +113,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             };
             self.applied.apply(inner, &page);
             self.hints.recent.observe(&page);
+            if let Some(gap) = &mut self.hints.gap {
+                let (rows, limit) = (pages.expected_rows(), pages.limit());
+                gap.count_page(&inner.settings.name, asked, rows, limit);
+            }
             let pass = pages.pass();
             self.rows_before_failure = pass.rows;
             // The total may be wrong, so a few full pages have to support it.

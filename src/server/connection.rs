@@ -201,6 +201,8 @@ pub(super) async fn serve<I, F, A>(
         let answer = answer(request);
         async move { Ok::<_, Infallible>(working.answered(answer.await).await) }
     });
+    // In HTTP/2, an idle client also sends frames that belong to no request.
+    let state = (!is_http2).then_some(state);
     let io = TokioIo::new(Observed { stream, state });
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = match is_http2 {
@@ -237,10 +239,10 @@ pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// A stream that notes when a request begins.
+/// A stream that notes when a request begins, if there is a state.
 struct Observed<I> {
     stream: I,
-    state: ConnectionState,
+    state: Option<ConnectionState>,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
@@ -251,8 +253,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.state.set(|state| {
+        if buffer.filled().len() > before
+            && let Some(state) = &self.state
+        {
+            state.set(|state| {
                 if state.phase == Phase::Idle {
                     state.phase = Phase::Headers;
                 }

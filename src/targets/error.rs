@@ -17,20 +17,10 @@ pub enum LoadError {
         "--storage.path: cannot create the directory {directory}: {reason}; choose another one, \
          or start with --storage.in-memory (counters then start over at each restart)"
     )]
-    Storage {
-        /// The directory.
-        directory: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Storage { directory: String, reason: String },
     /// A target cannot be set up.
     #[error("target {name:?}: {reason}")]
-    Target {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Target { name: String, reason: String },
     /// The trusted certificates of this machine cannot be read.
     #[error("{0}")]
     Trust(String),

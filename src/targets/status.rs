@@ -16,11 +16,9 @@ pub const NOTABLE_CLOCK_SKEW: f64 = 30.0;
 /// The data of the status page.
 #[derive(Clone, Default, Debug)]
 pub struct Status {
-    /// When this was the status.
     pub now: UnixSeconds,
     /// The exporter's version, for people.
     pub version: String,
-    /// Whether configuration and storage are loaded.
     pub is_ready: bool,
     /// The targets in the order of the configuration.
     pub targets: Vec<TargetStatus>,
@@ -28,12 +26,9 @@ pub struct Status {
     pub reload_error: Option<LastError>,
 }
 
-/// One target on the status page.
 #[derive(Clone, Debug)]
 pub struct TargetStatus {
-    /// Its name in the configuration.
     pub name: String,
-    /// Whether it is up.
     pub state: TargetState,
     /// Progress of the first read of the lookback; `None` once that is complete.
     pub progress: Option<Progress>,
@@ -45,7 +40,6 @@ pub struct TargetStatus {
     pub counted_from: Option<UnixSeconds>,
     /// The last pull; `None` before the first one ends.
     pub last_pull: Option<LastPull>,
-    /// When a pull last succeeded.
     pub last_success: Option<UnixSeconds>,
     /// The last failure. It stays after a success, with its time.
     pub last_error: Option<LastError>,
@@ -67,7 +61,6 @@ pub struct TargetStatus {
 /// Progress of the first read of a lookback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Calls read so far.
     pub calls: usize,
     /// Share of the lookback that is read.
     pub percent: u64,
@@ -76,28 +69,20 @@ pub struct Progress {
 /// A part of the list that could not be read and was skipped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SkippedWindow {
-    /// First upload time.
     pub from: UnixSeconds,
-    /// Last upload time.
     pub to: UnixSeconds,
-    /// When it is read again.
     pub retry_at: UnixSeconds,
     /// The vendor's answer.
     pub reason: String,
 }
 
-/// The last pull.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LastPull {
-    /// When it ended.
     pub ended: UnixSeconds,
-    /// How long it took.
     pub took: Duration,
-    /// Whether it succeeded.
     pub succeeded: bool,
 }
 
-/// Whether a target is up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TargetState {
     /// The last pull succeeded.
@@ -111,7 +96,6 @@ pub enum TargetState {
 /// An error with its time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastError {
-    /// When it happened.
     pub at: UnixSeconds,
     /// One line without secrets.
     pub message: String,
@@ -126,9 +110,7 @@ pub struct CallCount {
     pub call_type: String,
     /// The label `status`, or `missing`.
     pub status: String,
-    /// What the status means for a call.
     pub outcome: CallOutcome,
-    /// The number of calls.
     pub calls: u64,
 }
 

@@ -1,10 +1,12 @@
 //! One target: its configuration, client, puller and metrics.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::Gauge;
+use tracing::warn;
 use url::Url;
 
 use super::client::client_settings;
@@ -57,7 +59,7 @@ impl Prepared {
     ) -> Result<Self, LoadError> {
         let own = metrics.target(&config.name, &known_labels(), now.into());
         let reported: Arc<Mutex<Reported>> = Arc::default();
-        let report = reporter(own.clone(), Arc::clone(&reported));
+        let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(client_settings(&config), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
         Ok(Self {
@@ -118,9 +120,19 @@ impl Target {
     }
 }
 
-fn reporter(metrics: TargetMetrics, reported: Arc<Mutex<Reported>>) -> Reporter {
+fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>) -> Reporter {
+    let target = target.to_owned();
+    // Whether the first page is still to come, and no failure on the way to it has been logged.
+    let is_first = AtomicBool::new(true);
     Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
+            // A request is repeated, with a timeout each time, before the pull fails and is logged.
+            let is_page = code == "200" && api == Api::Details;
+            let is_failure = code != "200";
+            if (is_page || is_failure) && is_first.swap(false, Ordering::Relaxed) && is_failure {
+                let seconds = took.as_millis() as f64 / 1000.0;
+                warn!(target, %api, code, seconds, "a request of the first pull failed");
+            }
             metrics.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::Token { expiry, renewal } => {

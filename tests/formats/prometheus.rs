@@ -168,7 +168,8 @@ fn a_query_has_the_same_result_in_every_format() {
     );
     let unit = |one: &Prometheus| one.metadata("cec_call_duration_seconds")["unit"].clone();
     assert_eq!(all.map(unit), ["", "seconds", ""]);
-    let native = |one: &Prometheus| evaluate(one, "histogram_count(cec_call_duration_seconds)").len();
+    let native =
+        |one: &Prometheus| evaluate(one, "histogram_count(cec_call_duration_seconds)").len();
     assert_eq!(all.map(native), [0, 0, 2]);
 
     // Gauges and counters.

@@ -84,6 +84,16 @@ impl Running {
 
     /// The exporter, with this configuration in a file of this name.
     pub(crate) fn exporter(config: &str, name: &str, directory: &Path) -> Self {
+        Self::exporter_with(config, name, directory, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn exporter_with(
+        config: &str,
+        name: &str,
+        directory: &Path,
+        flags: &[&str],
+    ) -> Self {
         let file = directory.join(format!("{name}.yml"));
         std::fs::write(&file, config).unwrap();
         let address = free_address();
@@ -91,7 +101,8 @@ impl Running {
         command
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--web.listen-address={address}"))
-            .args(["--storage.in-memory", "--web.enable-lifecycle"]);
+            .args(["--storage.in-memory", "--web.enable-lifecycle"])
+            .args(flags);
         let log = directory.join(format!("{name}.log"));
         Self::start(&mut command, address, "/-/ready", &log)
     }
@@ -215,7 +226,11 @@ impl Prometheus {
             };
             return Ok(vec![series]);
         }
-        Ok(series(&data, |one| numbers(std::iter::once(&one["value"]))))
+        Ok(series(&data, |one| {
+            let mut values = numbers(std::iter::once(&one["value"]));
+            values.extend(observations(std::iter::once(&one["histogram"])));
+            values
+        }))
     }
 
     /// The same over a range of time, a value a second.
@@ -234,7 +249,11 @@ impl Prometheus {
         ];
         let data = self.api("query_range", &parameters)?;
         Ok(series(&data, |one| {
-            numbers(one["values"].as_array().into_iter().flatten())
+            let mut values = numbers(one["values"].as_array().into_iter().flatten());
+            values.extend(observations(
+                one["histograms"].as_array().into_iter().flatten(),
+            ));
+            values
         }))
     }
 
@@ -310,6 +329,13 @@ fn series(data: &Value, values: impl Fn(&Value) -> Vec<f64>) -> Vec<Series> {
             labels: one["metric"].clone(),
             values: values(one),
         })
+        .collect()
+}
+
+/// Of native histograms, how many observations each has.
+fn observations<'a>(pairs: impl Iterator<Item = &'a Value>) -> Vec<f64> {
+    pairs
+        .filter_map(|pair| pair[1]["count"].as_str()?.parse().ok())
         .collect()
 }
 

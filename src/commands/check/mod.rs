@@ -46,7 +46,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
                 targets: Vec::new(),
             };
             if format == CheckFormat::Json {
-                print(&report.render(format))?;
+                print(&report.render(format)?)?;
             }
             return Err(Fatal::configuration(&error));
         }
@@ -72,7 +72,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
         warnings: config.warnings,
         ..Report::of(targets)
     };
-    print(&report.render(format))?;
+    print(&report.render(format)?)?;
     Ok(match report.ok {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -176,12 +176,11 @@ impl Report {
     }
 
     /// The end of the output, or all of it as JSON.
-    pub(super) fn render(&self, format: CheckFormat) -> String {
-        match format {
+    pub(super) fn render(&self, format: CheckFormat) -> serde_json::Result<String> {
+        Ok(match format {
             CheckFormat::Text => self.summary(),
-            // Strings, numbers and lists always serialize.
-            CheckFormat::Json => serde_json::to_string_pretty(self).unwrap_or_default() + "\n",
-        }
+            CheckFormat::Json => serde_json::to_string_pretty(self)? + "\n",
+        })
     }
 
     /// The last line, for readers in a hurry.
@@ -288,7 +287,7 @@ b: FAILED
   page     -                 not tried
 ";
         assert_eq!(told, expected);
-        let last = report.render(CheckFormat::Text);
+        let last = report.render(CheckFormat::Text).unwrap();
         assert_eq!(last, "\nresult: FAILED, 1 of 2 targets: b\n");
         let config = Config {
             targets: Vec::new(),
@@ -329,7 +328,7 @@ a: ok
     #[test]
     fn scripts_read_every_field_of_every_step() {
         let json: serde_json::Value =
-            serde_json::from_str(&report().render(CheckFormat::Json)).unwrap();
+            serde_json::from_str(&report().render(CheckFormat::Json).unwrap()).unwrap();
         let expected = serde_json::json!({
             "ok": false,
             "error": null,

@@ -36,7 +36,7 @@ pub(super) enum Policy {
 impl Policy {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         match text {
-            "NoClientCert" => Ok(Self::NoClientCert),
+            "" | "NoClientCert" => Ok(Self::NoClientCert),
             "RequestClientCert" => Ok(Self::RequestClientCert),
             // The second is the toolkit's former name.
             "RequireAnyClientCert" | "RequireClientCert" => Ok(Self::RequireAnyClientCert),

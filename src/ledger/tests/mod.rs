@@ -5,8 +5,9 @@ mod expiry;
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::observe::MAX_UNDOCUMENTED_CODES;
 use super::*;
-use crate::model::{Measure, Measures, Speech};
+use crate::model::{ManualKind, Measure, Measures, ProcessingTime, Record, Speech};
 
 const NOW: UnixSeconds = 10_000;
 const LOOKBACK: Window = Window {

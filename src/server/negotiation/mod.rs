@@ -1,20 +1,20 @@
-//! In which format and encoding a scrape is answered: what the client asks for, by RFC 9110, as
-//! far as there is an answer to it. Pure, and linear in the length of the headers.
+//! Content negotiation by RFC 9110: the format and the encoding of the answer to a scrape. Linear in
+//! the length of the headers.
 
 use crate::metrics::exposition::Format;
 
-/// A format as a client asks for it, and as it is answered.
+/// A format that can be requested.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Offer {
     pub(super) format: Format,
-    /// What the answer says it is. Prometheus takes no answer that does not say so.
+    /// The content type of the answer. Prometheus rejects an answer without a known one.
     pub(super) content_type: &'static str,
 }
 
-/// Each format, those first that are the better answer to a client that does not care.
+/// All formats, in the order of preference for a client that has none.
 ///
-/// Prometheus 3 asks for version 1.0.0 of the text, which is 0.0.4 with names in quotes; there are
-/// none here, so its parser is content with 0.0.4.
+/// Prometheus 3 requests version 1.0.0 of the text, which is 0.0.4 with quoted names. There are none
+/// here, so it can parse 0.0.4.
 const OFFERS: [Offer; 4] = [
     Offer {
         format: Format::Text,
@@ -39,19 +39,18 @@ const OPENMETRICS_1: usize = 1;
 const OPENMETRICS_0: usize = 2;
 const PROTOBUF: usize = 3;
 
-/// What one offer is worth to the client, as far as its headers are read.
+/// How well the client likes one offer.
 #[derive(Clone, Copy)]
 struct Worth {
-    /// How exactly it was meant: a range that names it counts, whatever one with a star says.
+    /// A range that names the offer overrides one with a wildcard.
     exactness: u8,
     quality: f64,
-    /// Which range it was.
+    /// The position of the range in the headers.
     position: usize,
 }
 
-/// The format to answer in, by the values of the headers `Accept`: the one of the highest quality,
-/// of those the one named first. Text where nothing that is asked for is there, as everything that
-/// Prometheus scrapes does.
+/// The format for these `Accept` headers: the one of the highest quality, and among equals the one
+/// named first. Text if none is acceptable, as in Prometheus's own libraries.
 pub(super) fn offer<'a>(accept: impl Iterator<Item = &'a str>) -> Offer {
     let mut worth: [Option<Worth>; OFFERS.len()] = [None; OFFERS.len()];
     for (position, range) in items(accept).enumerate() {
@@ -86,8 +85,8 @@ pub(super) fn offer<'a>(accept: impl Iterator<Item = &'a str>) -> Offer {
     best.0
 }
 
-/// Whether to compress, by the values of the headers `Accept-Encoding`: where gzip is asked for,
-/// and not less than the answer as it is.
+/// Whether to compress for these `Accept-Encoding` headers: if gzip is acceptable, and not less than
+/// no encoding.
 pub(super) fn wants_gzip<'a>(accept_encoding: impl Iterator<Item = &'a str>) -> bool {
     let (mut gzip, mut identity, mut others) = (None, None, None);
     for coding in items(accept_encoding) {
@@ -107,13 +106,13 @@ pub(super) fn wants_gzip<'a>(accept_encoding: impl Iterator<Item = &'a str>) -> 
     gzip > 0.0 && gzip >= identity.unwrap_or(0.0)
 }
 
-/// An item of a list: its name and its parameters.
+/// An item of a list header.
 struct Item<'a> {
     name: &'a str,
     parameters: &'a str,
 }
 
-/// The items of headers that are lists.
+/// The items of list headers.
 fn items<'a>(headers: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Item<'a>> {
     headers.flat_map(|header| split(header, b',')).map(|item| {
         let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
@@ -133,7 +132,7 @@ impl<'a> Item<'a> {
         })
     }
 
-    /// 0 to 1; 1 where none is given, none where it is not a number: such an item is ignored.
+    /// From 0 to 1, which is the default. `None` if malformed: the item is ignored.
     fn quality(&self) -> Option<f64> {
         let Some(quality) = self.parameter("q") else {
             return Some(1.0);
@@ -142,9 +141,9 @@ impl<'a> Item<'a> {
         quality.filter(|quality| (0.0..=1.0).contains(quality))
     }
 
-    /// How exactly this names an offer; none if it does not. Parameters that make no difference,
-    /// such as `charset` and `escaping`, are not looked at. The others are held to as by
-    /// Prometheus's own libraries: no version of OpenMetrics means 0.0.1.
+    /// How exactly this range matches an offer; `None` if it does not. As in Prometheus's own
+    /// libraries, OpenMetrics without a version means 0.0.1, and parameters such as `charset` and
+    /// `escaping` make no difference.
     fn exactness(&self, kind: &str, subkind: &str, offer: usize) -> Option<u8> {
         let is = |wanted: &str| kind.eq_ignore_ascii_case(wanted);
         let own_kind = if offer == TEXT { "text" } else { "application" };
@@ -172,7 +171,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Parts between separators, but for those in quotes.
+/// The parts between separators that are not in quotes.
 fn split(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {

@@ -158,6 +158,13 @@ fn what_only_go_has_is_left_out_with_a_warning() {
 }
 
 #[test]
+fn an_empty_policy_is_none_as_in_the_toolkit() {
+    let directory = directory();
+    let file = open(&directory, &with_tls("client_auth_type: ''")).unwrap();
+    assert!(file.tls().unwrap().is_some());
+}
+
+#[test]
 fn http_2_is_offered_unless_it_is_turned_off() {
     let directory = directory();
     let offered = |more: &str| {

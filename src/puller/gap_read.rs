@@ -1,0 +1,74 @@
+//! Logs the start and the end of a read that may take minutes: the whole lookback at a first pull,
+//! or the calls of an outage.
+
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::model::Window;
+
+/// A gap that is being read, over as many pulls as it takes.
+#[derive(Debug)]
+pub(super) struct GapRead {
+    gap: Window,
+    began: Instant,
+    /// Pages received so far.
+    requests: u64,
+}
+
+impl GapRead {
+    pub(super) fn new(gap: Window) -> Self {
+        Self {
+            gap,
+            began: Instant::now(),
+            requests: 0,
+        }
+    }
+
+    /// Counts a page of `window`, which has about this many rows. The first page tells how many
+    /// requests the gap needs.
+    pub(super) fn count_page(&mut self, target: &str, window: Window, rows: u64, limit: u32) {
+        self.requests += 1;
+        if self.requests == 1 {
+            let expected_requests = self.expected_requests(window, rows, limit);
+            let Window { from, to } = self.gap;
+            info!(
+                target,
+                from, to, expected_requests, "reading a gap in the call list"
+            );
+        }
+    }
+
+    fn expected_requests(&self, window: Window, rows: u64, limit: u32) -> u64 {
+        let seconds = |window: Window| u64::from(window.to - window.from) + 1;
+        let rows = rows.saturating_mul(seconds(self.gap)) / seconds(window);
+        rows.div_ceil(u64::from(limit).max(1)).max(1)
+    }
+
+    pub(super) fn end(self, target: &str, calls: usize) {
+        let (requests, took) = (self.requests, self.began.elapsed());
+        let seconds = took.as_millis() as f64 / 1000.0;
+        info!(
+            target,
+            calls, requests, seconds, "the gap in the call list is read"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_slice_tells_how_many_requests_the_gap_needs() {
+        let window = |from, to| Window { from, to };
+        let gap = GapRead::new(window(0, 99));
+        for (slice, rows, expected) in [
+            (window(0, 99), 1000, 10),
+            (window(0, 99), 1001, 11),
+            (window(0, 9), 100, 10),
+            (window(0, 99), 0, 1),
+        ] {
+            assert_eq!(gap.expected_requests(slice, rows, 100), expected);
+        }
+    }
+}

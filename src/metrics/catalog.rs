@@ -99,7 +99,7 @@ catalog! {
     APPEALED "cec_window_appealed_calls" Gauge ["target", "call_type", "state"], &[],
         "Calls in the lookback that the agent appealed against, by complain_status.";
     CALLS "cec_calls_total" Counter ["target", "call_type"], &[],
-        "Distinct calls.";
+        "Distinct calls seen in the list.";
     PROCESSED "cec_calls_processed_total" Counter ["target", "call_type", "status"], &[],
         "Calls that reached a final status, by first final status; each call counts once.";
     EXPIRED "cec_calls_expired_total" Counter ["target", "call_type", "status"], &[],

@@ -185,7 +185,7 @@ fn a_mistake_in_the_whole_is_one_line_too() {
     }
 }
 
-/// `config` checks that no error holds it.
+/// `config` asserts that no error shows it.
 #[test]
 fn a_secret_in_broken_yaml_is_not_shown() {
     for value in [

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{REST, config};
 
-/// One target over several lines; `page_size` or whatever is given stands in line 3.
+/// One target over several lines, with `entry` in line 3.
 fn lines(entry: &str) -> String {
     format!(
         "targets:\n  - name: a\n    {entry}\n{}",

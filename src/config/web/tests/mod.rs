@@ -38,7 +38,7 @@ fn open(directory: &TempDir, text: &str) -> Result<WebFile, String> {
     WebFile::open(&path).map_err(|error| {
         let error = error.to_string();
         assert!(!error.contains('\n'), "{error}");
-        // Where the directory is has nothing to do with it.
+        // The directory differs on every run.
         let here = format!("{}/", directory.path().display());
         error.replace(&here, "")
     })
@@ -51,7 +51,7 @@ fn with_tls(lines: &str) -> String {
 }
 
 #[test]
-fn an_empty_file_asks_for_nothing() {
+fn an_empty_file_changes_nothing() {
     let directory = directory();
     for text in [
         "",
@@ -124,9 +124,9 @@ fn every_key_is_read() {
     assert!(!format!("{file:?}").contains(HASH), "{file:?}");
 }
 
-/// What the toolkit serves is served, as long as something of it is left.
+/// A file of the toolkit is accepted, as long as something of a list is left.
 #[test]
-fn what_only_go_has_is_left_out_with_a_warning() {
+fn what_rustls_lacks_is_ignored_with_a_warning() {
     let directory = directory();
     let open = |more: &str| {
         let text = format!("tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n  {more}\n");
@@ -165,7 +165,7 @@ fn an_empty_policy_is_none_as_in_the_toolkit() {
 }
 
 #[test]
-fn http_2_is_offered_unless_it_is_turned_off() {
+fn http_2_is_offered_unless_disabled() {
     let directory = directory();
     let offered = |more: &str| {
         let text = format!("tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n{more}");
@@ -179,7 +179,7 @@ fn http_2_is_offered_unless_it_is_turned_off() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_harm() {
+fn a_byte_order_mark_is_ignored() {
     let directory = directory();
     for name in ["c.pem", "k.pem"] {
         let path = directory.path().join(name);
@@ -214,7 +214,7 @@ fn certificates_can_be_in_the_file_itself() {
 }
 
 #[test]
-fn versions_below_those_there_are_only_warn() {
+fn old_versions_only_warn() {
     let directory = directory();
     let file = open(&directory, &with_tls("min_version: TLS10")).unwrap();
     assert_eq!(
@@ -224,7 +224,7 @@ fn versions_below_those_there_are_only_warn() {
 }
 
 #[test]
-fn an_unreadable_file_is_told() {
+fn a_file_that_cannot_be_read_is_an_error() {
     let directory = directory();
     let error = WebFile::open(&directory.path().join("gone.yml")).unwrap_err();
     let error = error.to_string();
@@ -235,7 +235,7 @@ fn an_unreadable_file_is_told() {
 }
 
 #[test]
-fn what_is_swapped_is_seen_and_what_is_not_is_kept() {
+fn a_changed_file_is_noticed_and_an_unchanged_one_is_reused() {
     let directory = directory();
     let path = |name: &str| directory.path().join(name);
     let file = open(&directory, &with_tls("")).unwrap();
@@ -243,7 +243,7 @@ fn what_is_swapped_is_seen_and_what_is_not_is_kept() {
     assert!(Arc::ptr_eq(&tls, &file.tls().unwrap().unwrap()));
     assert!(Arc::ptr_eq(&config, &file.config().unwrap()));
 
-    // A moment of a renewal in which key and certificate do not fit.
+    // During a renewal, key and certificate do not match for a moment.
     let key = fs::read(path("k.pem")).unwrap();
     fs::copy(path("other.pem"), path("k.pem")).unwrap();
     assert!(file.tls().is_err());

@@ -116,7 +116,7 @@ fn mistakes_with_clients_certificates() {
 }
 
 #[test]
-fn mistakes_with_gos_words() {
+fn mistakes_in_gos_notation() {
     let cases = [
         (
             "min_version: TLS14",

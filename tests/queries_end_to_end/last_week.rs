@@ -15,12 +15,14 @@ pub(crate) const WEEK: f64 = 604_800.0;
 /// Puts into the database what an exporter would have said a week ago, around this time of day:
 /// the series of today, with counters that grow.
 pub(crate) fn imagine_last_week(metrics: &str, directory: &Path) {
-    let end = now() - WEEK + 240.0;
+    // Long enough for a busy machine. Two samples within each 15 seconds.
+    let (begin, steps, step) = (now() - WEEK - 180.0, 200, 6.0);
+    let end = begin + f64::from(steps) * step;
     let mut text = String::new();
     let mut add = |series: &str, value: f64, growth: f64| {
-        for step in 0..84 {
-            let time = end - 420.0 + f64::from(step) * 5.0;
-            let value = value + growth * f64::from(step) * 5.0;
+        for number in 0..steps {
+            let passed = f64::from(number) * step;
+            let (time, value) = (begin + passed, value + growth * passed);
             let _ = writeln!(text, "{series} {value} {time:.3}");
         }
     };

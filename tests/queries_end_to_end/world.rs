@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::cases::{CASES, Case, FAULTS};
 use crate::last_week::imagine_last_week;
-use crate::prometheus_server::{Prometheus, Running, free_address};
+use crate::prometheus_server::{Prometheus, Running, free_address, run};
 use crate::short_rules::rewrite_rules;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
@@ -98,18 +98,12 @@ impl World {
         exporter.demand("GET", "/metrics", "");
         let metrics = exporter.demand("GET", "/metrics", "");
         let exporters = [exporter.address, replica.address];
-        let classic = database(
-            &path.join("classic"),
-            exporters,
-            ["north", "north"],
-            &metrics,
-        );
-        let native = database(
-            &path.join("native"),
-            exporters,
-            ["north", "south"],
-            &metrics,
-        );
+        let classic = database(&path.join("classic"), exporters, ["north", "north"]);
+        let native = database(&path.join("native"), exporters, ["north", "south"]);
+        imagine_last_week(&metrics, &classic);
+        run(Command::new("cp")
+            .arg("-r")
+            .args([classic.join("tsdb"), native.join("tsdb")]));
         Self {
             classic: Prometheus::start(&classic),
             native: Prometheus::start_with(&native, &["--enable-feature=native-histograms"]),
@@ -148,13 +142,8 @@ impl World {
     }
 }
 
-/// Configuration, rules and data of last week for a Prometheus, in this directory.
-fn database(
-    directory: &Path,
-    exporters: [SocketAddr; 2],
-    clusters: [&str; 2],
-    metrics: &str,
-) -> PathBuf {
+/// Configuration and rules for a Prometheus, in this directory.
+fn database(directory: &Path, exporters: [SocketAddr; 2], clusters: [&str; 2]) -> PathBuf {
     std::fs::create_dir(directory).unwrap();
     rewrite_rules(directory);
     let mut config = "global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 1s}\n\
@@ -169,7 +158,6 @@ fn database(
         );
     }
     std::fs::write(directory.join("prometheus.yml"), config).unwrap();
-    imagine_last_week(metrics, directory);
     directory.to_owned()
 }
 

@@ -9,7 +9,7 @@ use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
-use cec_exporter::upstream::response::{PageRules, Unreadable};
+use cec_exporter::upstream::response::{PageRules, ParseError};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
 use super::odd::Identities;
@@ -110,10 +110,10 @@ impl Upstream for Vendor {
             success_codes: &[],
         };
         let reading = rules
-            .read(&reply.body)
+            .parse(&reply.body)
             .map_err(|unreadable| match unreadable {
-                Unreadable::Body(_) => error(ErrorKind::Body, None),
-                Unreadable::Envelope(_) => error(ErrorKind::Envelope, None),
+                ParseError::Body(_) => error(ErrorKind::Body, None),
+                ParseError::Envelope(_) => error(ErrorKind::Envelope, None),
             })?;
         let page = reading.page;
         // From here to the ledger there is no wait: what is logged is taken up.

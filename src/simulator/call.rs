@@ -92,8 +92,8 @@ impl Call<'_> {
         self.record.status_at(self.spec, now)
     }
 
-    /// When each status began, in order. Omits statuses that lasted less than a second, which cannot be
-    /// observed.
+    /// When each status began, in order. Omits statuses that lasted less than a second, which
+    /// cannot be observed.
     pub fn transitions(&self) -> Vec<(u32, u16)> {
         let mut list = Vec::with_capacity(8);
         let mut add_pass = |start: u32, pass: &Pass| {
@@ -145,8 +145,8 @@ impl Call<'_> {
         Measures::of(self.record, self.spec)
     }
 
-    /// The measures as listed at `now`: those of speech need the transcript and appear with the first
-    /// inspection.
+    /// The measures as listed at `now`: those of speech need the transcript and appear with the
+    /// first inspection.
     pub fn measures_at(&self, now: u32) -> Measures {
         let is_transcribed = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
         let second = self.record.second_pass(self.spec);

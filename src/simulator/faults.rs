@@ -159,8 +159,8 @@ pub enum Answer {
     Dribble,
 }
 
-/// Faults in the JSON of rows. Whether a share applies depends only on the call, so that it is the same
-/// on each read.
+/// Faults in the JSON of rows. Whether a share applies depends only on the call, so that it is the
+/// same on each read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WireFaults {
@@ -182,8 +182,8 @@ pub struct WireFaults {
     pub null_type_share: f64,
     /// Share of rows with a measure that is negative, not finite or not a number.
     pub bad_measure_share: f64,
-    /// Share of rows that are followed by an unusable one: without identity, without upload time, or not
-    /// an object. Limit and total do not count these.
+    /// Share of rows that are followed by an unusable one: without identity, without upload time,
+    /// or not an object. Limit and total do not count these.
     pub malformed_share: f64,
 }
 

@@ -6,9 +6,9 @@ use super::status;
 const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;
 
-/// Scenarios by their start, ascending: a used-up daily quota, a standstill, an outage of the centre,
-/// and a day on which everyone speaks fast. `now` and the starts are Unix seconds, `utc_offset` is in
-/// seconds.
+/// Scenarios by their start, ascending: a used-up daily quota, a standstill, an outage of the
+/// centre, and a day on which everyone speaks fast. `now` and the starts are Unix seconds,
+/// `utc_offset` is in seconds.
 pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
     let normal = Scenario::default();
     let quota = Scenario {

@@ -32,9 +32,9 @@ impl World {
 
     /// A page of the list at `now`.
     ///
-    /// A query for all types and statuses costs a binary search and the page itself, plus a walk over
-    /// the few late or deleted calls. Any other query, or row faults that change the list, scan the
-    /// whole window once for all pages that are read in the same second.
+    /// A query for all types and statuses costs a binary search and the page itself, plus a walk
+    /// over the few late or deleted calls. Any other query, or row faults that change the list,
+    /// scan the whole window once for all pages that are read in the same second.
     pub fn list_with(
         &mut self,
         query: &Query,
@@ -140,8 +140,8 @@ impl World {
             .collect();
         let total = span.len() - hidden.len();
         let page = page_range(total, newest_first, skip, limit);
-        // Number of hidden calls before the page. The i-th hidden call has `index - i` visible calls
-        // before it, which never decreases, so a binary search finds the number.
+        // Number of hidden calls before the page. The i-th hidden call has `index - i` visible
+        // calls before it, which never decreases, so a binary search finds the number.
         let first = span.start + page.start;
         let (mut low, mut high) = (0, hidden.len());
         while low < high {

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 
-/// Mixes two numbers into a seed. Uses SplitMix64's finaliser, so that similar inputs give unrelated
-/// seeds.
+/// Mixes two numbers into a seed. Uses SplitMix64's finaliser, so that similar inputs give
+/// unrelated seeds.
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     let mut z = a
         .wrapping_add(b.wrapping_mul(0x9E37_79B9_7F4A_7C15))

@@ -76,8 +76,8 @@ impl Pass {
         }
     }
 
-    /// The status at a time not before the pass began. Of two stages that begin in the same second, the
-    /// later one counts.
+    /// The status at a time not before the pass began. Of two stages that begin in the same second,
+    /// the later one counts.
     pub(super) fn status_at(&self, now: u32) -> u16 {
         if self.ended != NEVER && self.ended <= now {
             self.end
@@ -107,8 +107,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Draws a call. Every scenario makes the same draws and only uses them differently, so that it does
-    /// not change the calls before and after it.
+    /// Draws a call. Every scenario makes the same draws and only uses them differently, so that it
+    /// does not change the calls before and after it.
     pub(super) fn draw(spec: &Spec, scenario: &Scenario, upload: u32, seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
         let text = rng.f64() < spec.text_share;

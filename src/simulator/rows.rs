@@ -1,5 +1,5 @@
-//! Faults of single rows. Whether a share applies to a row depends only on the call, so that it is the
-//! same on each read.
+//! Faults of single rows. Whether a share applies to a row depends only on the call, so that it is
+//! the same on each read.
 
 use serde::{Deserialize, Serialize};
 

@@ -8,8 +8,8 @@ use super::status;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     pub seed: u64,
-    /// Unix seconds of the first possible upload. All calls from here on are kept in memory (40 bytes
-    /// each), so keep it recent.
+    /// Unix seconds of the first possible upload. All calls from here on are kept in memory (40
+    /// bytes each), so keep it recent.
     pub start: u32,
     /// Mean number of calls uploaded per day.
     pub calls_per_day: f64,
@@ -22,14 +22,14 @@ pub struct Spec {
     /// Share of text calls, 0 to 1; the others are voice.
     pub text_share: f64,
     pub agents: u32,
-    /// Speed of the inspection. At 1 it takes a median of about four minutes; with infinity each call is
-    /// final as soon as it is uploaded.
+    /// Speed of the inspection. At 1 it takes a median of about four minutes; with infinity each
+    /// call is final as soon as it is uploaded.
     pub pipeline_speed: f64,
     /// Share of calls whose inspection takes 60 times as long.
     pub slow_share: f64,
-    /// Share of calls that end in each status other than success, as (code, share). Text calls never
-    /// end in one of speech to text. An undocumented code is allowed: it is not final and listed only
-    /// if requested.
+    /// Share of calls that end in each status other than success, as (code, share). Text calls
+    /// never end in one of speech to text. An undocumented code is allowed: it is not final and
+    /// listed only if requested.
     pub failures: Vec<(u16, f64)>,
     /// Share of calls that are inspected again, hours later.
     pub reinspected_share: f64,

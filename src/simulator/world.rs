@@ -67,8 +67,8 @@ impl World {
         }
         self.scenarios.retain(|&(since, _)| since < from);
         self.scenarios.push((from, scenario));
-        // The minute of `from` may have been generated. Generating it again does not change the calls
-        // before `from`.
+        // The minute of `from` may have been generated. Generating it again does not change the
+        // calls before `from`.
         let minute = from / 60;
         if minute < self.next_minute {
             self.next_minute = minute.max(self.spec.start / 60);
@@ -163,8 +163,8 @@ impl World {
         begin..end.max(begin)
     }
 
-    /// The calls uploaded from `from` to `to`, both inclusive, and by `now`, in upload order, whether
-    /// listed or not.
+    /// The calls uploaded from `from` to `to`, both inclusive, and by `now`, in upload order,
+    /// whether listed or not.
     pub fn calls(&mut self, from: u32, to: u32, now: u32) -> impl Iterator<Item = Call<'_>> {
         self.grow(now);
         let world = &*self;

@@ -9,8 +9,8 @@ use super::tls::Trust;
 /// closes them first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Share of `request_timeout` for connecting. Below 1, so that a connection that is not established can
-/// be told from a response that does not arrive.
+/// Share of `request_timeout` for connecting. Below 1, so that a connection that is not established
+/// can be told from a response that does not arrive.
 const CONNECT_SHARE: f64 = 0.9;
 
 /// Blocks while it reads `ca_file`.

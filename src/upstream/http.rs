@@ -123,8 +123,8 @@ impl HttpClient {
         lock(&self.example).clone()
     }
 
-    /// Repeats a request until it succeeds, fails for good or must not be retried. `attempt` is told
-    /// whether it may renew the token or secret, which it may once.
+    /// Repeats a request until it succeeds, fails for good or must not be retried. `attempt` is
+    /// told whether it may renew the token or secret, which it may once.
     async fn with_retries<T, F>(
         &self,
         api: Api,

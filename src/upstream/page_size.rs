@@ -54,8 +54,8 @@ impl PageSize {
         self.clamp.map_or(limit, |(rows, _)| rows.min(limit)).max(1)
     }
 
-    /// The limit for the next list. A reduced limit is doubled from time to time, so that a period of
-    /// unrelated refusals does not slow down everything after it.
+    /// The limit for the next list. A reduced limit is doubled from time to time, so that a period
+    /// of unrelated refusals does not slow down everything after it.
     pub(super) fn next(&self) -> u32 {
         if self.current < self.configured && self.accepted >= self.patience {
             self.current.saturating_mul(2).min(self.configured)

@@ -79,8 +79,8 @@ impl Pinned {
     }
 }
 
-/// Whether a certificate was rejected only because it is a CA's. rustls has no variant for this; the
-/// tests fail if the name inside changes.
+/// Whether a certificate was rejected only because it is a CA's. rustls has no variant for this;
+/// the tests fail if the name inside changes.
 fn is_ca_rejection(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other))
         if format!("{other:?}").contains("CaUsedAsEndEntity"))

@@ -20,8 +20,8 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Clamps `per_second` to between one request per 15 minutes and a million per second; NaN is the
-    /// slowest.
+    /// Clamps `per_second` to between one request per 15 minutes and a million per second; NaN is
+    /// the slowest.
     pub fn new(per_second: f64) -> Self {
         let rate = if per_second.is_nan() { 0.0 } else { per_second };
         let rate = rate.clamp(1.0 / 900.0, 1e6);

@@ -98,8 +98,8 @@ impl PageRules<'_> {
             _ if !page.records.is_empty() => true,
             (Meaning::Failure, _) | (_, DataType::Other) => false,
             (_, DataType::List) if !page.is_empty() => true,
-            // Beyond the last page the list is empty with any total. On the first page the reader of
-            // the list decides whether to believe that.
+            // Beyond the last page the list is empty with any total. On the first page the reader
+            // of the list decides whether to believe that.
             (Meaning::Success, DataType::List) => total.is_some(),
             (Meaning::Success, DataType::Null) => total == Some(0),
             (Meaning::Success, DataType::Absent) => false,

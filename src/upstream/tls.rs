@@ -99,8 +99,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Whether the environment overrides the machine's certificates. An unreadable override is an error,
-/// since falling back to other trust anchors would surprise the operator.
+/// Whether the environment overrides the machine's certificates. An unreadable override is an
+/// error, since falling back to other trust anchors would surprise the operator.
 fn check_variables() -> Result<bool, BuildError> {
     let mut is_any_set = false;
     for (name, expected) in [(FILE, "a regular file"), (DIRECTORY, "a directory")] {

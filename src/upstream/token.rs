@@ -80,8 +80,8 @@ pub enum Urgency {
 #[derive(Debug, Default)]
 pub struct TokenCache {
     state: Mutex<State>,
-    /// Held while a token is fetched. Separate from the state, so that other requests can use the old
-    /// token meanwhile.
+    /// Held while a token is fetched. Separate from the state, so that other requests can use the
+    /// old token meanwhile.
     fetching: tokio::sync::Mutex<()>,
 }
 

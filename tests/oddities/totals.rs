@@ -25,8 +25,8 @@ fn distinct(calls: &[Call]) -> u64 {
     ids.len() as u64
 }
 
-/// A cold start, then an hour of pulls with a new call each. Checks that each is counted at once, with
-/// at most one extra request per pull.
+/// A cold start, then an hour of pulls with a new call each. Checks that each is counted at once,
+/// with at most one extra request per pull.
 async fn assert_loads_and_continues(name: &str, calls: Vec<Call>, quirks: Quirks) {
     let count = distinct(&calls);
     let list = List {

@@ -146,8 +146,8 @@ impl Quirks {
             .collect()
     }
 
-    /// Whether a call can be read: it is not hidden, and never in the same second as a call that makes
-    /// its page fail.
+    /// Whether a call can be read: it is not hidden, and never in the same second as a call that
+    /// makes its page fail.
     pub(crate) fn is_readable(
         &self,
         call: &Call<'_>,

@@ -1,5 +1,5 @@
-//! Computes the expected counters the simple way: from all records that were served and committed, in
-//! order, without forgetting any.
+//! Computes the expected counters the simple way: from all records that were served and committed,
+//! in order, without forgetting any.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -102,7 +102,8 @@ pub(crate) fn replay(
             }
         }
     }
-    // Sums are in millionths, which a float represents exactly; the simulator has no finer measures.
+    // Sums are in millionths, which a float represents exactly; the simulator has no finer
+    // measures.
     for (name, value) in &mut series {
         if name.contains("_sum{") {
             *value /= 1e6;

@@ -19,8 +19,8 @@ impl Run {
         self.scrape(Duration::ZERO).await;
         self.crash().await;
         let interval = self.intervals.reconcile_interval;
-        // A row that is late by less than the overlap is found when the overlap is next read completely;
-        // any other by reconciliation, whose slices have at least a page.
+        // A row that is late by less than the overlap is found when the overlap is next read
+        // completely; any other by reconciliation, whose slices have at least a page.
         let tail_bound = self.intervals.overlap / 2 + 5 * PULL;
         let reconcile_bound = 2 * interval + 10 * PULL;
         let settled = reconcile_bound / PULL;

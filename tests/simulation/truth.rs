@@ -10,8 +10,8 @@ use super::vendor::Served;
 use super::world::{BASE, Run, is_replayed, total};
 
 impl Run {
-    /// Asserts that no metric exceeds the truth: not more calls than were ever listed, and no listed
-    /// call is missing.
+    /// Asserts that no metric exceeds the truth: not more calls than were ever listed, and no
+    /// listed call is missing.
     pub(crate) fn assert_not_above_truth(&self, shown: &Series) {
         let mut world = self.vendor.simulator.world();
         let now = self.vendor_now();
@@ -50,8 +50,8 @@ impl Run {
         let log = self.vendor.log.lock().unwrap().clone();
         let (expected, distinct) = replay(&log, self.start, cutoff);
         let counted_calls = total(&counted, "cec_calls_total") as u64;
-        // A call that left the lookback before it was read is not counted if the lookback later grows,
-        // although it is served then.
+        // A call that left the lookback before it was read is not counted if the lookback later
+        // grows, although it is served then.
         let read_in_time = self.first_in.unwrap() - self.first_lookback;
         let least = if self.grown || self.quirks.moves() {
             always_from(&log, self.start.max(read_in_time))
@@ -174,7 +174,8 @@ impl Run {
         for (_, record) in remembered {
             if !there.contains(&record.id) && gone.insert(record.id) {
                 let call_type = record.call_type;
-                // It may be impossible to read a window that excludes the second of an unreadable call.
+                // It may be impossible to read a window that excludes the second of an unreadable
+                // call.
                 let near = record.uploaded.saturating_sub(1)..=record.uploaded.saturating_add(1);
                 let is_sure = blocked.range(near).next().is_none();
                 let name = format!("cec_window_missing_calls{{call_type=\"{call_type}\"}}");

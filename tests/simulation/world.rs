@@ -53,7 +53,8 @@ impl Store for Tracked {
                     records,
                     doubtful: Vec::new(),
                 };
-                // Depends only on the seed, so that a run can be repeated. Power may fail during it.
+                // Depends only on the seed, so that a run can be repeated. Power may fail during
+                // it.
                 if records.is_multiple_of(8) {
                     self.store.compact_now();
                 }
@@ -441,8 +442,8 @@ impl Run {
         self.reopen();
     }
 
-    /// No unread call could leave the lookback if the clock steps or the lookback shrinks: such a call
-    /// would rightly never be counted.
+    /// No unread call could leave the lookback if the clock steps or the lookback shrinks: such a
+    /// call would rightly never be counted.
     fn is_up_to_date(&self) -> bool {
         let view = self.puller.view();
         view.up == Some(true) && view.progress.complete && view.progress.gap.is_none()

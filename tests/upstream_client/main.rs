@@ -142,7 +142,8 @@ fn settings(endpoint: &str) -> ClientSettings {
     }
 }
 
-/// A vendor with valid tokens and scripted pages. The script gets the number of earlier requests for pages.
+/// A vendor with valid tokens and scripted pages. The script gets the number of earlier requests
+/// for pages.
 async fn pages(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
     Vendor::start(move |seen, before| match seen.is_token() {
         true => Reply::ok(TOKEN),

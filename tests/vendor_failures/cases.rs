@@ -5,8 +5,8 @@ use cec_exporter::simulator::faults::{Answer, Fault, Faults};
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) faults: Faults,
-    /// Requests by API and code after the first failed pull. A failure that may be caused by the window
-    /// is followed by a request for a one-second window.
+    /// Requests by API and code after the first failed pull. A failure that may be caused by the
+    /// window is followed by a request for a one-second window.
     pub(crate) requests: &'static [(&'static str, &'static str, f64)],
     pub(crate) reason: &'static str,
     /// Parts of the error message.

@@ -6,8 +6,8 @@ use std::fmt;
 const MAX_CHARS: usize = 200;
 /// Longest key that can name a code or a text.
 const MAX_KEY: usize = 32;
-/// Prefixes of `resultCode`, `returnCode`, `retCode`, `error_code`, `errCode`, `code`; texts have the
-/// same.
+/// Prefixes of `resultCode`, `returnCode`, `retCode`, `error_code`, `errCode`, `code`; texts have
+/// the same.
 const PREFIXES: [&str; 6] = ["result", "return", "ret", "error", "err", ""];
 /// Codes that mean success, besides zero. Without leading zeros, which a JSON number cannot have.
 const SUCCESS_CODES: [&str; 4] = ["408000", "409000", "100000", "200"];

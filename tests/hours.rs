@@ -12,7 +12,7 @@ use std::time::Duration;
 use cec_exporter::puller::Puller;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::simulator::faults::Faults;
-use cec_exporter::simulator::listing::{Order, TotalOf, Unit};
+use cec_exporter::simulator::paging::{Order, TotalOf, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
 use cec_exporter::store::NullStore;
 use cec_exporter::upstream::http::HttpClient;

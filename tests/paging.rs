@@ -1,4 +1,4 @@
-//! The list of calls in every form in which the vendor may serve it, against the truth.
+//! Every way in which the vendor may page the list, compared with the ground truth.
 
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
@@ -6,7 +6,7 @@
 mod support;
 
 use cec_exporter::simulator::faults::Faults;
-use cec_exporter::simulator::listing::{Order, Unit};
+use cec_exporter::simulator::paging::{Order, Unit};
 use cec_exporter::simulator::spec::Spec;
 use support::process::{Exporter, target};
 use support::simulated::{SimulatedVendor, settled};
@@ -15,7 +15,7 @@ use support::truth::differences;
 const FAILURES: &str = "cec_exporter_pull_failures_total";
 
 #[test]
-fn paging_in_all_its_variants_gives_the_truth() {
+fn every_paging_variant_gives_the_true_counts() {
     type Change = fn(&mut Faults);
     let variants: [(&str, &str, Change); 16] = [
         ("plain", "page_size: 100", |_| ()),
@@ -75,7 +75,7 @@ fn paging_in_all_its_variants_gives_the_truth() {
         .map(|(seed, (name, more, change))| {
             let spec = Spec {
                 seed: seed as u64,
-                // Groups of several calls are common here.
+                // Makes groups of several calls common.
                 joined_share: 0.4,
                 group_max: 5,
                 null_share: 0.05,
@@ -90,7 +90,7 @@ fn paging_in_all_its_variants_gives_the_truth() {
         .map(|(name, more, vendor)| target(name, &vendor.endpoint, more))
         .collect();
     let exporter = Exporter::start(&targets);
-    // A second pull reads some calls again; nothing is counted twice.
+    // The second pull reads some calls again but counts nothing twice.
     for round in 0..2 {
         let samples = exporter.scrape_until("all targets", |samples| {
             vendors.iter().all(|(name, ..)| samples.has_calls(name))
@@ -122,7 +122,7 @@ fn paging_in_all_its_variants_gives_the_truth() {
             }
         }
     }
-    // What was found to work is kept: the first page, halved until it fits, is asked for once.
+    // The limit that works is kept: only the first page is requested with the others.
     let refused = &vendors
         .iter()
         .find(|(name, ..)| *name == "refused")
@@ -132,7 +132,7 @@ fn paging_in_all_its_variants_gives_the_truth() {
 }
 
 #[test]
-fn an_empty_window_is_no_failure_however_it_is_written() {
+fn an_empty_window_is_not_a_failure_in_either_form() {
     let vendors = [false, true].map(|null| {
         SimulatedVendor::frozen(settled(0)).with_faults(|faults| faults.paging.empty_as_null = null)
     });
@@ -146,14 +146,14 @@ fn an_empty_window_is_no_failure_however_it_is_written() {
         assert_eq!(samples.one("cec_up", &[label]), 1.0, "{name}");
         assert!(samples.has_calls(name));
         assert_eq!(samples.sum("cec_calls_total", &[label]), 0.0);
-        // Every documented status that the type can have is there.
+        // Every documented status that the type can have is exported.
         let statuses = samples.select("cec_window_calls", std::slice::from_ref(&label));
         assert_eq!(statuses.count(), 15 + 8);
     }
 }
 
 #[test]
-fn values_that_cannot_be_are_rejected_one_by_one() {
+fn invalid_values_are_rejected_one_by_one() {
     let vendor = SimulatedVendor::frozen(settled(1000)).with_faults(|faults| {
         faults.wire.bad_measure_share = 0.2;
         faults.wire.null_status_share = 0.1;

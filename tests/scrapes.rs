@@ -277,7 +277,7 @@ fn traffic_comes_out_as_it_really_was() {
         (
             "oldest",
             SimulatedVendor::live(spec()).with_faults(|faults| {
-                faults.paging.order = cec_exporter::simulator::listing::Order::OldestFirst;
+                faults.paging.order = cec_exporter::simulator::paging::Order::OldestFirst;
             }),
         ),
         (

@@ -1,4 +1,4 @@
-//! The vendor's own sample, from the socket to the exposition.
+//! The vendor's sample, from the socket to the exposition.
 
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
@@ -25,7 +25,7 @@ const NOW: u32 = 1_623_925_149;
 /// Its length.
 const LOOKBACK: u32 = 30 * 86_400;
 
-/// A vendor that knows the calls of the sample, and lists those that are asked for.
+/// A vendor that lists the requested calls of the sample.
 async fn vendor() -> Vendor {
     Vendor::start(|seen, _| match seen.is_token() {
         true => Reply::ok(TOKEN),
@@ -65,7 +65,7 @@ fn calls() -> Vec<Value> {
         .collect()
 }
 
-/// Every value of a measure that the sample has for a role, by the channel's speaker.
+/// All values of a measure in the sample for a role, by the speaker of the channel.
 fn by_role(measure: &str, role: &str) -> Vec<f64> {
     let calls = calls();
     let sides = calls
@@ -77,12 +77,12 @@ fn by_role(measure: &str, role: &str) -> Vec<f64> {
         .collect()
 }
 
-fn assert_sum(values: &[f64], by_hand: f64) {
+fn assert_sum(values: &[f64], expected: f64) {
     let sum: f64 = values.iter().sum();
-    assert!((sum - by_hand).abs() < 1e-9, "{sum} {by_hand}");
+    assert!((sum - expected).abs() < 1e-9, "{sum} {expected}");
 }
 
-/// Count, sum and each bucket, against the values themselves.
+/// Compares count, sum and each bucket with the values.
 fn assert_histogram(samples: &Samples, name: &str, labels: &[(&str, &str)], values: &[f64]) {
     let count = samples.one(&format!("{name}_count"), labels);
     assert_eq!(count, values.len() as f64, "{name} {labels:?}");
@@ -99,7 +99,7 @@ fn assert_histogram(samples: &Samples, name: &str, labels: &[(&str, &str)], valu
     }
 }
 
-/// What can be worked out from the sample with pencil and paper.
+/// Compares with figures calculated by hand.
 fn assert_figures(samples: &Samples) {
     let voice = [("target", "sample"), ("call_type", "voice")];
     let text = [("target", "sample"), ("call_type", "text")];
@@ -125,7 +125,7 @@ fn assert_figures(samples: &Samples) {
         };
         assert_eq!(samples.sum(name, &[]), expected, "{name}");
     }
-    // Nobody saw the moment at which they were done.
+    // The calls were final when first seen, so their processing time is unknown.
     assert_eq!(samples.sum("cec_call_processing_seconds_count", &[]), 0.0);
 
     let durations: Vec<f64> = calls()
@@ -157,14 +157,14 @@ fn assert_figures(samples: &Samples) {
             let labels = [("target", "sample"), ("role", role)];
             assert_histogram(samples, name, &labels, &values);
         }
-        // Both speakers are named in each call.
+        // Each call names both speakers.
         let labels = [("target", "sample"), ("role", "unknown")];
         assert!(!samples.has(&format!("{name}_count"), &labels));
     }
 }
 
 #[tokio::test]
-async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
+async fn the_exposition_of_the_sample_is_the_golden_file() {
     let vendor = vendor().await;
     let intervals = Intervals {
         lookback: LOOKBACK,
@@ -173,7 +173,7 @@ async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
     };
     let endpoint = format!("http://127.0.0.1:{}", vendor.port);
     let puller = puller("sample", &endpoint, intervals, Arc::new(|| NOW));
-    // A second pull reads the same calls and changes nothing.
+    // The second pull reads the same calls and changes nothing.
     for _ in 0..2 {
         let view = puller.scrape(Instant::now() + PATIENCE).await;
         assert_eq!((view.up, view.last_error), (Some(true), None));
@@ -187,7 +187,7 @@ async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
         let kept = std::fs::read_to_string(kept).unwrap();
         assert!(
             text == kept,
-            "UPDATE_GOLDEN=1 writes the kept text anew:\n{text}"
+            "UPDATE_GOLDEN=1 updates the golden file:\n{text}"
         );
     }
     assert_eq!(vendor.counts().0, 1, "one token serves both");
@@ -195,16 +195,16 @@ async fn the_whole_exposition_of_the_sample_is_the_kept_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_shows_the_same_figures() {
+async fn the_program_exports_the_same_figures() {
     let vendor = vendor().await;
     let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    // The longest there is: until June 2031 the calls of the sample are within it.
+    // The longest allowed: it contains the calls of the sample until June 2031.
     let targets = [target("sample", &endpoint, "lookback: 3650d, page_size: 4")];
     let samples = tokio::task::block_in_place(|| Exporter::start(&targets).scrape());
     assert_eq!(samples.one("cec_up", &[("target", "sample")]), 1.0);
     assert_figures(&samples);
     let kept = std::fs::read_to_string("tests/golden/vendor_sample.prom").unwrap();
-    // Not among the call metrics that stay as they are while a vendor stands still.
+    // It changes with time although the list does not.
     let kept = kept
         .lines()
         .filter(|line| !line.contains("cec_recent_calls"));

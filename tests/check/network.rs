@@ -52,7 +52,7 @@ fn nobody_listens_or_nobody_answers() {
     let causes = ["nothing listens there", "host and port of endpoint"];
     checked.assert_breaks_off("closed", "connect", &["127.0.0.1:", "refused"], &causes);
     let causes = ["firewall", "host and port of endpoint"];
-    checked.assert_breaks_off("silent", "connect", &["no answer within 500"], &causes);
+    checked.assert_breaks_off("silent", "connect", &["no response within 500"], &causes);
 }
 
 /// Whoever asks for tokens elsewhere learns which of the two places it is.
@@ -204,7 +204,7 @@ async fn tls_says_what_is_wrong_with_the_certificate() {
     breaks(
         "name",
         &["another host name"],
-        &["endpoint names the host otherwise"],
+        &["the host name in endpoint differs"],
     );
     breaks(
         "expired",
@@ -214,7 +214,7 @@ async fn tls_says_what_is_wrong_with_the_certificate() {
     breaks("early", &["not valid before 2124-05-06"], &["clock"]);
     breaks(
         "plain",
-        &["does not speak it"],
+        &["does not speak TLS"],
         &["scheme or port of endpoint"],
     );
 }
@@ -237,10 +237,10 @@ async fn a_server_that_accepts_and_says_nothing() {
             target("plain", &format!("http://127.0.0.1:{port}"), more),
         ])
     });
-    let says = ["TLS", "no answer", "within 300ms"];
+    let says = ["TLS", "no response", "within 300ms"];
     checked.assert_breaks_off("secure", "tls", &says, &["scheme and port of endpoint"]);
     let says = [
-        "no answer came within 300ms",
+        "no response within 300ms",
         "3 requests: token timeout, token timeout, token timeout",
     ];
     checked.assert_breaks_off("plain", "token", &says, &["slow", "request_timeout"]);

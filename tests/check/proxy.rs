@@ -109,9 +109,9 @@ async fn a_proxy_that_refuses_is_the_one_to_blame() {
     assert_eq!(step.key, "proxy_url");
     let says = ["the proxy refused to connect"];
     checked.assert_breaks_off("tunnel", "token", &says, &["proxy_url does not allow"]);
-    let says = ["the proxy wants credentials"];
+    let says = ["the proxy requires credentials"];
     checked.assert_breaks_off("asking", "token", &says, &["user or password in proxy_url"]);
-    let causes = ["allow list", "or it is the proxy of proxy_url"];
+    let causes = ["allow list", "or the proxy of proxy_url sent this response"];
     checked.assert_breaks_off("plain", "token", &["403", "HTML"], &causes);
     checked.assert_breaks_off("plain_asking", "token", &["407"], &["proxy_url"]);
 }

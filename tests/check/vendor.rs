@@ -73,7 +73,7 @@ fn each_answer_has_its_step_and_its_cause() {
             pages(Answer::Http(401)),
             "page",
             &["401"],
-            &["does not take a new token either"],
+            &["does not accept a new token either"],
         ),
         (
             "page_403",
@@ -108,17 +108,14 @@ fn each_answer_has_its_step_and_its_cause() {
             pages(Answer::Envelope),
             "page",
             &["error inside", "0300028"],
-            &["user_id", "right"],
+            &["user_id", "permission"],
         ),
         (
             "page_cut",
             pages(Answer::CutBody),
             "page",
-            &[
-                "broke off after",
-                "3 requests: page body, page body, page body",
-            ],
-            &["cut the connection"],
+            &["broke after", "3 requests: page body, page body, page body"],
+            &["closed the connection"],
         ),
     ];
     let vendors: Vec<_> = cases

@@ -1,37 +1,37 @@
-//! Limits that the vendor has and does not document.
+//! Undocumented limits of the vendor.
 
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, Malformed, add, even};
+use crate::listed::{Call, List, Quirks, add, even};
 
-fn deep(deep_is_empty: bool) -> Malformed {
-    Malformed {
+fn deep(deep_is_empty: bool) -> Quirks {
+    Quirks {
         deepest: Some(1000),
         deep_is_empty,
-        ..Malformed::default()
+        ..Quirks::default()
     }
 }
 
-fn wide(seconds: u32) -> Malformed {
-    Malformed {
+fn wide(seconds: u32) -> Quirks {
+    Quirks {
         widest: Some(seconds),
-        ..Malformed::default()
+        ..Quirks::default()
     }
 }
 
-fn bench(oddity: Malformed, calls: Vec<Call>, intervals: Intervals) -> Bench {
+fn bench(quirks: Quirks, calls: Vec<Call>, intervals: Intervals) -> Bench {
     let list = List {
         calls,
-        oddity,
+        quirks,
         ..List::default()
     };
     Bench::new(settings(intervals, 100), list)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cap_on_depth_does_not_keep_a_day_from_loading() {
+async fn a_day_loads_despite_a_limit_on_paging_depth() {
     for (deep_is_empty, oldest_first) in
         [(false, false), (true, false), (false, true), (true, true)]
     {
@@ -45,14 +45,14 @@ async fn a_cap_on_depth_does_not_keep_a_day_from_loading() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cap_on_depth_does_not_keep_an_outage_from_being_made_up_for() {
+async fn calls_of_an_outage_are_counted_despite_a_limit_on_paging_depth() {
     for deep_is_empty in [false, true] {
         let bench = bench(deep(deep_is_empty), even(2000, 78_000), SPANS);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 2000);
         bench
             .vendor
-            .with(|list| list.oddity.failing = Some(ErrorKind::Connect));
+            .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
         for minute in 0..120_u32 {
             let at = bench.vendor.now();
             bench.vendor.with(|list| {
@@ -63,7 +63,7 @@ async fn a_cap_on_depth_does_not_keep_an_outage_from_being_made_up_for() {
             });
             bench.pull_after(60).await;
         }
-        bench.vendor.with(|list| list.oddity.failing = None);
+        bench.vendor.with(|list| list.quirks.failing = None);
         let requests = bench.pulls(10).await.len();
         bench.assert_up();
         assert_eq!((bench.counted(), bench.missing()), (2000 + 4800, 0));
@@ -72,7 +72,7 @@ async fn a_cap_on_depth_does_not_keep_an_outage_from_being_made_up_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cap_on_the_width_of_a_window_is_kept() {
+async fn windows_stay_within_a_limit_on_their_width() {
     const DAY: u32 = 86_400;
     for (widest, lookback) in [(DAY, DAY), (30 * DAY, 30 * DAY), (3600, DAY), (600, 14_400)] {
         for oldest_first in [false, true] {
@@ -82,7 +82,7 @@ async fn a_cap_on_the_width_of_a_window_is_kept() {
                 ..SPANS
             };
             let mut calls = even(2000, lookback - 7000);
-            // Pending calls far apart: looked for in windows that are no wider either.
+            // Pending calls far apart, which are also read in windows within the limit.
             calls[50].status = Call::waiting(0, 0).status;
             calls[1900].status = Call::waiting(0, 0).status;
             let bench = bench(wide(widest), calls, intervals);
@@ -99,14 +99,14 @@ async fn a_cap_on_the_width_of_a_window_is_kept() {
             bench.pulls(10).await;
             bench.assert_up();
             assert_eq!(bench.in_status("waiting"), 0, "{widest}");
-            // Nor does an hour without an answer widen what is asked for.
+            // An hour of failures does not widen the windows.
             bench
                 .vendor
-                .with(|list| list.oddity.failing = Some(ErrorKind::Connect));
+                .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
             bench.pulls(240).await;
             let at = bench.vendor.now() - 1800;
             bench.vendor.with(|list| {
-                list.oddity.failing = None;
+                list.quirks.failing = None;
                 add(&mut list.calls, Call::done(9999, at));
             });
             bench.pulls(10).await;

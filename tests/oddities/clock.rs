@@ -1,4 +1,4 @@
-//! A clock that is ahead when an exporter starts for the first time.
+//! A clock that is ahead at the first start of an exporter.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ const SPANS: Intervals = Intervals {
     reconcile_interval: 1200,
 };
 
-/// By a day and an hour, by a year, and by a time zone: a hardware clock in local time.
+/// A day and an hour, a year, and a time zone (a hardware clock in local time).
 const AHEAD: [i64; 3] = [25 * HOUR, 365 * 24 * HOUR, 8 * HOUR];
 
 async fn step_back(ahead: i64, fails: bool, restarts: bool) {
@@ -27,7 +27,7 @@ async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     let mut bench = Bench::new(settings(SPANS, 100), list);
     bench.ahead.store(ahead, Ordering::Relaxed);
     let kind = fails.then_some(ErrorKind::Connect);
-    bench.vendor.with(|list| list.oddity.failing = kind);
+    bench.vendor.with(|list| list.quirks.failing = kind);
     bench.pulls(3).await;
     if restarts {
         bench.restart().await;
@@ -35,7 +35,7 @@ async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     }
     assert_eq!(bench.counted(), 0, "{what}");
     bench.ahead.store(0, Ordering::Relaxed);
-    bench.vendor.with(|list| list.oddity.failing = None);
+    bench.vendor.with(|list| list.quirks.failing = None);
     if restarts {
         bench.restart().await;
     }
@@ -53,37 +53,36 @@ async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     }
     bench.assert_up();
     assert_eq!((bench.counted(), bench.missing()), (420, 0), "{what}");
-    // What is counted stays counted, and once.
+    // Nothing is lost or counted again after a restart.
     bench.restart().await;
     bench.pulls(5).await;
     assert_eq!(bench.counted(), 420, "{what}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_clock_that_was_ahead_costs_no_call() {
+async fn no_call_is_lost_if_the_clock_was_ahead_at_first() {
     for ahead in AHEAD {
         step_back(ahead, false, false).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_after_restarts() {
+async fn no_call_is_lost_if_the_clock_was_ahead_before_a_restart() {
     for ahead in AHEAD {
         step_back(ahead, false, true).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_if_the_first_pull_failed() {
+async fn no_call_is_lost_if_the_clock_was_ahead_and_the_first_pull_failed() {
     for ahead in AHEAD {
         step_back(ahead, true, false).await;
         step_back(ahead, true, true).await;
     }
 }
 
-/// Once calls are counted, a step back counts none of them again.
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_steps_back_counts_no_call_twice() {
+async fn no_call_is_counted_twice_if_the_clock_steps_back() {
     let list = List {
         calls: even(400, 8000),
         ..List::default()

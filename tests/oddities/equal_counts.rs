@@ -1,4 +1,4 @@
-//! Two equal counts are not two equal sets.
+//! Changes of the list that leave its number of rows the same.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,14 +19,13 @@ fn bench(calls: Vec<Call>, intervals: Intervals) -> Bench {
     Bench::new(settings(intervals, 100), list)
 }
 
-/// Pulls within which a row that appears within the overlap is counted: half of the overlap, and
-/// some.
+/// Pulls within which a late row is counted: half of the overlap and a few.
 const PULLS: u32 = SPANS.overlap / 2 / 15 + 5;
 
 #[tokio::test(start_paused = true)]
-async fn a_late_row_is_counted_though_another_is_deleted() {
+async fn a_late_row_is_counted_although_another_is_deleted() {
     for (deleted, late) in [(30, 590), (400, 300), (590, 60), (20_000, 500), (300, 595)] {
-        // Dense enough that the overlap is more than a page.
+        // Dense enough for the overlap to exceed a page.
         let bench = bench(even(20_000, 80_000), SPANS);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 20_000);
@@ -48,13 +47,13 @@ async fn a_late_row_is_counted_though_another_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
+async fn a_page_of_new_calls_does_not_hide_deletions() {
     for gone in 1..4 {
         let bench = bench(even(20_000, 80_000), SPANS);
         bench.pulls(3).await;
         let now = bench.vendor.now();
         bench.vendor.with(|list| {
-            // As many are deleted as do not fit on the first page.
+            // Delete as many as do not fit on the first page.
             let place = list.calls.partition_point(|call| call.at < now - 500);
             list.calls.drain(place..place + gone);
             for number in 0..100 + gone {
@@ -63,7 +62,7 @@ async fn more_than_a_page_of_new_calls_and_a_deletion_are_told_apart() {
             }
         });
         bench.pull_after(60).await;
-        // Those are new, not late: the first pull counts them.
+        // They are new rather than late, so the first pull counts them.
         assert_eq!(bench.counted(), 20_100 + gone as u64);
     }
 }
@@ -75,7 +74,7 @@ async fn a_window_that_changes_between_its_pages_is_read_again() {
             reconcile_interval: 1200,
             ..SPANS
         };
-        // Older than the tail, so that nothing but the comparison comes back to it.
+        // Older than the overlap, so that only reconciliation reads them again.
         let mut calls = even(150, 7200);
         for call in &mut calls {
             call.at -= 7200;
@@ -87,13 +86,13 @@ async fn a_window_that_changes_between_its_pages_is_read_again() {
             list.before = Some(Box::new(move |calls, request| {
                 if request.page == 2 && !is_changed {
                     is_changed = true;
-                    slip(calls, request.window, oldest_first, 1000);
+                    shift_list(calls, request.window, oldest_first, 1000);
                 }
             }));
         });
         bench.pulls(2 * 80 + 10).await;
         bench.assert_up();
-        // The one that left was listed, and may have been read.
+        // The call that left may have been read before.
         assert!(
             (150..=151).contains(&bench.counted()),
             "{}",
@@ -103,9 +102,9 @@ async fn a_window_that_changes_between_its_pages_is_read_again() {
     }
 }
 
-/// One leaves the first page of a window, so that the first of the second page moves there; one
-/// joins where nothing has been read yet.
-fn slip(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) -> Call {
+/// Removes a call from the first page of a window, so that the next page moves up by one, and adds
+/// one in the part that has not been read yet.
+fn shift_list(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) -> Call {
     let begin = calls.partition_point(|call| call.at < window.from);
     let end = calls.partition_point(|call| call.at <= window.to);
     let (leaves, at) = match oldest_first {
@@ -118,7 +117,7 @@ fn slip(calls: &mut Vec<Call>, window: Window, oldest_first: bool, joins: u128) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_gone_is_missing_however_the_list_moves() {
+async fn only_deleted_calls_are_missing_while_the_list_changes() {
     for oldest_first in [false, true] {
         let intervals = Intervals {
             lookback: 14_400,
@@ -138,16 +137,16 @@ async fn only_what_is_gone_is_missing_however_the_list_moves() {
                 if request.page == 1
                     && let Some(call) = away.take()
                 {
-                    // It was never gone for longer than a reading takes.
+                    // It is absent only for the duration of one pass.
                     add(calls, call);
                 }
-                // Apart from the tail, which is read again and again.
+                // Not in the overlap, which is read repeatedly.
                 let is_old = request.window.from < BASE - 600;
                 if request.page == 2 && is_old && Instant::now() >= next {
-                    // Rarely enough for a second reading to find the list at rest.
+                    // Rarely enough for a second pass to find the list unchanged.
                     next = Instant::now() + Duration::from_secs(100);
                     let number = counter.fetch_add(1, Ordering::Relaxed);
-                    away = Some(slip(
+                    away = Some(shift_list(
                         calls,
                         request.window,
                         oldest_first,
@@ -167,9 +166,8 @@ async fn only_what_is_gone_is_missing_however_the_list_moves() {
     }
 }
 
-/// A vendor that lists a call for a moment only once does not make it missing for good.
 #[tokio::test(start_paused = true)]
-async fn one_reading_is_not_enough_for_missing() {
+async fn a_call_absent_from_one_pass_is_not_missing() {
     let intervals = Intervals {
         lookback: 14_400,
         reconcile_interval: 600,
@@ -179,7 +177,7 @@ async fn one_reading_is_not_enough_for_missing() {
     calls[200].status = Call::waiting(0, 0).status;
     let bench = bench(calls, intervals);
     bench.pulls(3).await;
-    // Now and then one answer leaves a call out, with a total that fits.
+    // Occasionally omit a call from one response, with a matching total.
     let mut kept: Option<Call> = None;
     let mut next = Instant::now();
     bench.vendor.with(|list| {

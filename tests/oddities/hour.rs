@@ -1,4 +1,4 @@
-//! An hour with each oddity: requests, bytes written and memory stay what they are without it.
+//! An hour with each quirk of the vendor: requests, bytes written and memory stay the same.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{BASE, Call, List, Malformed, Total, add, even};
+use crate::listed::{BASE, Call, List, Quirks, Total, add, even};
 
 const CALLS: u32 = 20_000;
 const PULLS: usize = 240;
 
-/// What an hour has cost.
+/// The cost of an hour.
 #[derive(Debug)]
 struct Cost {
     requests: usize,
@@ -22,7 +22,7 @@ struct Cost {
     remembered: usize,
 }
 
-/// A day of calls with some that are pending; each pull brings three and moves one on.
+/// A day of calls, some of them pending. Each pull adds three calls, and every tenth finishes one.
 async fn hour(name: &str, change: impl FnOnce(&mut List)) -> Cost {
     let mut list = List {
         calls: even(CALLS, 86_400),
@@ -73,34 +73,34 @@ async fn hour(name: &str, change: impl FnOnce(&mut List)) -> Cost {
     }
 }
 
-async fn costs_no_more(name: &str, change: impl FnOnce(&mut List)) {
+async fn assert_same_cost(name: &str, change: impl FnOnce(&mut List)) {
     let plain = hour("plain", |_| ()).await;
-    let odd = hour(name, change).await;
-    let what = format!("{name}: {odd:?} instead of {plain:?}");
-    // At most one more a pull on average, and no growth.
+    let cost = hour(name, change).await;
+    let what = format!("{name}: {cost:?} instead of {plain:?}");
+    // At most one more per pull on average, and no growth.
     assert!(
-        odd.requests <= plain.requests + PULLS + PULLS / 10,
+        cost.requests <= plain.requests + PULLS + PULLS / 10,
         "{what}"
     );
     assert!(
-        odd.last_requests <= plain.last_requests + PULLS / 4 + PULLS / 20,
+        cost.last_requests <= plain.last_requests + PULLS / 4 + PULLS / 20,
         "{what}"
     );
-    // Changed rows and the state; what is read again unchanged is not written again.
-    assert!(odd.bytes <= plain.bytes * 5 / 4 + 100_000, "{what}");
+    // Only changed rows and the state are written.
+    assert!(cost.bytes <= plain.bytes * 5 / 4 + 100_000, "{what}");
     assert!(
-        odd.last_bytes <= plain.last_bytes * 5 / 4 + 25_000,
+        cost.last_bytes <= plain.last_bytes * 5 / 4 + 25_000,
         "{what}"
     );
-    assert!(odd.remembered <= plain.remembered + 2, "{what}");
+    assert!(cost.remembered <= plain.remembered + 2, "{what}");
 }
 
-fn oddity(oddity: Malformed) -> impl FnOnce(&mut List) {
-    move |list: &mut List| list.oddity = oddity
+fn with_quirks(quirks: Quirks) -> impl FnOnce(&mut List) {
+    move |list: &mut List| list.quirks = quirks
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_totals() {
+async fn wrong_totals_cost_nothing() {
     for total in [
         Total::Off(1),
         Total::Off(-1),
@@ -108,17 +108,17 @@ async fn of_totals() {
         Total::Late(20),
         Total::Missing,
     ] {
-        let odd = Malformed {
+        let quirks = Quirks {
             total,
-            ..Malformed::default()
+            ..Quirks::default()
         };
-        costs_no_more(&format!("{total:?}"), oddity(odd)).await;
+        assert_same_cost(&format!("{total:?}"), with_quirks(quirks)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_rows_that_are_listed_twice() {
-    costs_no_more("listed twice", |list| {
+async fn rows_listed_twice_cost_nothing() {
+    assert_same_cost("listed twice", |list| {
         for call in list.calls.iter_mut().rev().step_by(40) {
             call.copies = 2;
         }
@@ -127,10 +127,10 @@ async fn of_rows_that_are_listed_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_rows_that_cannot_be_read() {
+async fn unreadable_rows_cost_nothing() {
     for kind in [ErrorKind::Server, ErrorKind::Body] {
-        // Beside a pending call, and in the tail.
-        costs_no_more(&format!("{kind:?}"), |list| {
+        // Next to a pending call, and in the overlap.
+        assert_same_cost(&format!("{kind:?}"), |list| {
             list.calls[101].fault = Some(kind);
             let last = list.calls.len() - 50;
             list.calls[last].fault = Some(kind);
@@ -140,8 +140,8 @@ async fn of_rows_that_cannot_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_rows_without_a_status() {
-    costs_no_more("no status", |list| {
+async fn rows_without_status_cost_nothing() {
+    assert_same_cost("no status", |list| {
         for call in list.calls.iter_mut().step_by(50) {
             call.status = Call::new(0, 0, -1).status;
         }
@@ -150,8 +150,8 @@ async fn of_rows_without_a_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_rows_without_an_identity() {
-    costs_no_more("no identity", |list| {
+async fn rows_without_identity_cost_nothing() {
+    assert_same_cost("no identity", |list| {
         for at in [BASE - 50, BASE - 100, BASE - 40_000] {
             let row = format!(r#"{{"upload_time":{at},"status":2}}"#);
             add(&mut list.calls, Call::done(1, at).written(row));
@@ -161,38 +161,38 @@ async fn of_rows_without_an_identity() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_bounds_and_limits() {
-    let plain = Malformed::default;
-    for odd in [
-        Malformed {
+async fn excluded_bounds_and_limits_cost_nothing() {
+    let plain = Quirks::default;
+    for quirks in [
+        Quirks {
             bounds_excluded: true,
             ..plain()
         },
-        Malformed {
+        Quirks {
             deepest: Some(1000),
             ..plain()
         },
-        Malformed {
+        Quirks {
             widest: Some(86_400),
             ..plain()
         },
-        Malformed {
+        Quirks {
             widest: Some(3600),
             ..plain()
         },
     ] {
-        costs_no_more(&format!("{odd:?}"), oddity(odd)).await;
+        assert_same_cost(&format!("{quirks:?}"), with_quirks(quirks)).await;
     }
 }
 
-/// Nothing happens, and nothing is written but the frontier now and then.
+/// Only the frontier is written, from time to time.
 #[tokio::test(start_paused = true)]
-async fn of_nothing_at_all() {
+async fn an_idle_hour_writes_almost_nothing() {
     let list = List {
         calls: even(CALLS, 86_400),
         ..List::default()
     };
-    // Calls that leave the lookback are a change, so the hour is one in which none does.
+    // No call leaves the lookback within this hour, as that would be a change.
     let bench = Bench::new(settings(SPANS, 100), list);
     bench
         .vendor

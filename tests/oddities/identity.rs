@@ -1,4 +1,4 @@
-//! A call is one call, whatever becomes of its identity and its upload time.
+//! Identity or upload time of a call change.
 
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
@@ -21,7 +21,7 @@ fn row(uuid: Option<&str>, id: &str, at: UnixSeconds, status: u8) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_uuid_that_comes_later_makes_no_second_call() {
+async fn a_uuid_that_appears_later_does_not_add_a_call() {
     for id in ["\"call-17\"", "17", &format!("\"{UUID}\"")] {
         for at in [BASE - 100, BASE - 5000] {
             let mut calls = even(400, 8000);
@@ -69,7 +69,7 @@ async fn a_uuid_that_comes_later_makes_no_second_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_time_that_changes_makes_no_second_call() {
+async fn a_changed_upload_time_does_not_add_a_call() {
     for (before, after, status) in [
         (BASE - 5000, BASE - 4000, 2),
         (BASE - 5000, BASE - 9000, 2),
@@ -95,12 +95,12 @@ async fn an_upload_time_that_changes_makes_no_second_call() {
         for _ in 0..100 {
             bench.pull_after(15).await;
             bench.assert_up();
-            // Until the comparison finds it at its new time, it is gone from the one that is known.
+            // Until reconciliation finds it at its new time, it may be missing at the old one.
             assert_eq!(bench.counted(), 401, "{what}");
             assert!(bench.missing() <= 1, "{what}");
         }
         assert_eq!(bench.missing(), 0, "{what}");
-        // Until it has left the lookback by either time.
+        // Until it has left the lookback by both times.
         for _ in 0..60 {
             bench.pull_after(240).await;
             let cutoff = bench.vendor.now() - SPANS.lookback;

@@ -1,4 +1,4 @@
-//! A lookback that holds more calls than may be remembered.
+//! More calls in the lookback than `max_calls`.
 
 use cec_exporter::puller::plan::Intervals;
 
@@ -12,7 +12,7 @@ const SPANS: Intervals = Intervals {
 };
 
 #[tokio::test(start_paused = true)]
-async fn more_calls_than_may_be_remembered_are_an_error_that_says_so() {
+async fn more_than_max_calls_is_an_error_that_names_the_key() {
     let list = List {
         calls: even(300, 8000),
         ..List::default()
@@ -26,7 +26,7 @@ async fn more_calls_than_may_be_remembered_are_an_error_that_says_so() {
     let (_, failure) = view.last_error.expect("an error");
     assert!(failure.to_string().contains("max_calls"), "{failure}");
     assert_eq!(view.remembered, 100);
-    // The lookback moves on, and with room for all of it the target is well again.
+    // Once the calls have left the lookback, the target recovers.
     bench.vendor.with(|list| list.calls.clear());
     bench.pull_after(SPANS.lookback).await;
     bench.pulls(3).await;

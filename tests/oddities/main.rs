@@ -1,5 +1,5 @@
-//! What a vendor, or a clock, that is a little odd must not cost: each oddity alone, in imaginary
-//! time, against a list that the test writes. `tests/simulation` has them all at once.
+//! Quirks of the vendor and the clock, each on its own, in simulated time and against a list that
+//! the test controls. `tests/simulation` combines them.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 

@@ -1,12 +1,12 @@
-//! The page size follows what the vendor takes, down and up.
+//! The page size adapts to the limits that the vendor accepts.
 
 use cec_exporter::upstream::ErrorKind;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{Call, List, Malformed, add, even};
+use crate::listed::{Call, List, Quirks, add, even};
 
 #[tokio::test(start_paused = true)]
-async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
+async fn temporary_refusals_do_not_reduce_the_page_size_permanently() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
         let list = List {
             calls: even(20_000, 80_000),
@@ -15,15 +15,15 @@ async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
         let bench = Bench::new(settings(SPANS, 1000), list);
         bench.pulls(3).await;
         bench.assert_up();
-        // A spell that ends just when the smallest size is tried, and one that outlasts it.
+        // First refusals that end at the smallest size, then failures at every size.
         bench
             .vendor
-            .with(|list| list.oddity.largest_limit = Some((10, kind)));
+            .with(|list| list.quirks.largest_limit = Some((10, kind)));
         bench.pulls(5).await;
-        bench.vendor.with(|list| list.oddity.failing = Some(kind));
+        bench.vendor.with(|list| list.quirks.failing = Some(kind));
         bench.pulls(20).await;
         assert_eq!(bench.view().up, Some(false));
-        bench.vendor.with(|list| list.oddity = Malformed::default());
+        bench.vendor.with(|list| list.quirks = Quirks::default());
         let mut requests = bench.pulls(240).await;
         bench.assert_up();
         let last = requests.split_off(requests.len() - 20);
@@ -40,7 +40,7 @@ async fn a_spell_of_refusals_does_not_shrink_pages_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_is_refused_is_halved_and_seldom_tried_again() {
+async fn a_refused_limit_is_halved_and_rarely_tried_again() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
         let list = List {
             calls: even(5000, 80_000),
@@ -49,7 +49,7 @@ async fn a_limit_that_is_refused_is_halved_and_seldom_tried_again() {
         let bench = Bench::new(settings(SPANS, 1000), list);
         bench
             .vendor
-            .with(|list| list.oddity.largest_limit = Some((100, kind)));
+            .with(|list| list.quirks.largest_limit = Some((100, kind)));
         bench.pulls(5).await;
         bench.assert_up();
         assert_eq!((bench.counted(), bench.missing()), (5000, 0), "{kind:?}");

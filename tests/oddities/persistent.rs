@@ -1,11 +1,11 @@
-//! A difference that has been looked into, and is the same as before, costs nothing.
+//! A discrepancy that has been investigated and does not change costs nothing.
 
 use cec_exporter::upstream::PageRequest;
 
 use crate::bench::{Bench, SPANS, settings};
 use crate::listed::{BASE, Call, List, add, even};
 
-/// The requests of an hour in which a new call comes with each pull and is counted at once.
+/// The requests of an hour in which each pull finds a new call and counts it at once.
 async fn an_hour(bench: &Bench) -> Vec<Vec<PageRequest>> {
     let before = bench.counted();
     let mut pulls = Vec::new();
@@ -16,7 +16,7 @@ async fn an_hour(bench: &Bench) -> Vec<Vec<PageRequest>> {
             .with(|list| add(&mut list.calls, Call::done(1_000_000 + number, at)));
         pulls.push(bench.pull_after(15).await);
         bench.assert_up();
-        // At an excluded bound the newest call is listed a second later.
+        // With an excluded bound, the newest call is listed a second later.
         let counted = bench.counted() - before;
         assert!(
             (number as u64..=number as u64 + 1).contains(&counted),
@@ -31,7 +31,7 @@ fn requests(pulls: &[Vec<PageRequest>]) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_without_a_status_cost_nothing_at_each_pull() {
+async fn calls_without_status_cost_no_requests_per_pull() {
     for status in [-1, 77] {
         let mut calls = even(20_000, 80_000);
         for call in calls.iter_mut().step_by(50) {
@@ -57,7 +57,7 @@ async fn calls_without_a_status_cost_nothing_at_each_pull() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_gets_a_status_after_all_is_followed() {
+async fn a_call_that_gets_its_status_later_is_followed() {
     let mut calls = even(2000, 78_000);
     for place in [500, 1995] {
         calls[place].status = Call::new(0, 0, -1).status;
@@ -77,7 +77,7 @@ async fn a_call_that_gets_a_status_after_all_is_followed() {
         list.calls[500].status = Call::done(0, 0).status;
         list.calls[1995].status = Call::waiting(0, 0).status;
     });
-    // The comparison of the lookback finds the one that came to rest, at the latest.
+    // At the latest, reconciliation finds the one that became final.
     bench.pulls(2 * 240 + 20).await;
     bench.assert_up();
     assert_eq!(
@@ -89,8 +89,8 @@ async fn a_call_that_gets_a_status_after_all_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bounds_that_do_not_belong_to_the_window_cost_nothing_at_each_pull() {
-    // With a call in each second, one is always at a bound.
+async fn excluded_bounds_cost_no_requests_per_pull() {
+    // With a call per second, one is always at a bound.
     for calls in [even(20_000, 80_000), even(80_000, 80_000)] {
         let count = calls.len() as u64;
         let list = List {
@@ -98,7 +98,7 @@ async fn bounds_that_do_not_belong_to_the_window_cost_nothing_at_each_pull() {
             ..List::default()
         };
         let bench = Bench::new(settings(SPANS, 100), list);
-        bench.vendor.with(|list| list.oddity.bounds_excluded = true);
+        bench.vendor.with(|list| list.quirks.bounds_excluded = true);
         bench.pulls(5).await;
         bench.assert_up();
         assert!(
@@ -119,7 +119,7 @@ async fn bounds_that_do_not_belong_to_the_window_cost_nothing_at_each_pull() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_cannot_be_used_cost_nothing_at_each_pull() {
+async fn unusable_rows_cost_no_requests_per_pull() {
     for (reason, row) in [
         (
             "identity",
@@ -132,7 +132,7 @@ async fn rows_that_cannot_be_used_cost_nothing_at_each_pull() {
         ("shape", "17"),
     ] {
         let mut calls = even(20_000, 80_000);
-        // One in the tail at first, which has a few pages, and one older.
+        // One is in the overlap at first, the other is older.
         for at in [BASE - 100, BASE - 40_000] {
             let row = row
                 .replace("1699999900", &at.to_string())
@@ -153,14 +153,14 @@ async fn rows_that_cannot_be_used_cost_nothing_at_each_pull() {
             "{reason}: {} requests",
             requests(&pulls)
         );
-        // While one of them is in the tail as well.
+        // Also while one of them is in the overlap.
         let first = requests(&pulls[..30]);
         assert!(first <= 2 * 30 + 5, "{reason}: {first} requests");
         let rejected = bench.own(
             "cec_exporter_records_rejected_total",
             Some(("reason", reason)),
         );
-        // What has no field to tell it by may be counted as one.
+        // Rows without any distinguishing field may be counted once.
         assert!((1.0..=2.0).contains(&rejected), "{reason}: {rejected}");
         assert_eq!(bench.missing(), 0);
     }

@@ -1,4 +1,4 @@
-//! Pulls that follow each other closely do not keep the lookback from being compared.
+//! Reconciliation progresses although pulls follow each other closely.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SPANS: Intervals = Intervals {
 };
 
 #[tokio::test(start_paused = true)]
-async fn the_comparison_ends_though_every_pull_is_followed_by_another() {
+async fn reconciliation_completes_although_pulls_follow_each_other_closely() {
     let list = List {
         calls: even(2000, 10_000),
         ..List::default()
@@ -23,9 +23,9 @@ async fn the_comparison_ends_though_every_pull_is_followed_by_another() {
     let bench = Bench::new(settings(SPANS, 100), list);
     bench.pulls(3).await;
     assert_eq!(bench.counted(), 2000);
-    // A page takes longer than there is between the end of a pull and the next scrape.
+    // A page takes longer than the time between a pull and the next scrape.
     bench.vendor.with(|list| {
-        list.oddity.latency = Duration::from_secs(3);
+        list.quirks.latency = Duration::from_secs(3);
         let at = list.calls[1000].at;
         add(&mut list.calls, Call::done(5000, at));
         list.calls.remove(500);
@@ -41,9 +41,8 @@ async fn the_comparison_ends_though_every_pull_is_followed_by_another() {
     assert!(after > before, "{before} {after}");
 }
 
-/// Nor do the new calls wait for it.
 #[tokio::test(start_paused = true)]
-async fn a_scrape_does_not_wait_for_a_comparison() {
+async fn a_scrape_does_not_wait_for_reconciliation() {
     let list = List {
         calls: even(2000, 10_000),
         ..List::default()
@@ -52,7 +51,7 @@ async fn a_scrape_does_not_wait_for_a_comparison() {
     bench.pulls(3).await;
     bench
         .vendor
-        .with(|list| list.oddity.latency = Duration::from_secs(1));
+        .with(|list| list.quirks.latency = Duration::from_secs(1));
     let mut longest = Duration::ZERO;
     for number in 0..400 {
         sleep(Duration::from_secs(3)).await;
@@ -65,6 +64,6 @@ async fn a_scrape_does_not_wait_for_a_comparison() {
         longest = longest.max(began.elapsed());
         assert_eq!(bench.counted(), 2001 + number as u64);
     }
-    // A pull of its own, and perhaps a page that was under way.
+    // Its own pull, and possibly a page in flight.
     assert!(longest <= Duration::from_secs(5), "{longest:?}");
 }

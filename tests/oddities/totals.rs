@@ -1,11 +1,11 @@
-//! Totals that do not count the calls: rows that are listed twice, groups, yesterday's.
+//! Totals that differ from the number of calls: rows listed twice, groups, outdated totals.
 
 use cec_exporter::puller::plan::Intervals;
 
 use crate::bench::{Bench, SPANS, settings};
-use crate::listed::{BASE, Call, List, Malformed, Total, add, even};
+use crate::listed::{BASE, Call, List, Quirks, Total, add, even};
 
-/// Half a day of calls, of which one is listed twice: side by side, or with another in between.
+/// Half a day of calls, one of them listed twice: adjacent, or with another call in between.
 fn listed_twice(apart: bool) -> Vec<Call> {
     let mut calls = even(300, 43_200);
     let at = calls[250].at;
@@ -25,13 +25,13 @@ fn distinct(calls: &[Call]) -> u64 {
     ids.len() as u64
 }
 
-/// A cold start, then an hour of pulls with a new call each: every one is counted at once, at no
-/// more than a request a pull beyond the one that it takes.
-async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Malformed) {
+/// A cold start, then an hour of pulls with a new call each. Checks that each is counted at once,
+/// with at most one extra request per pull.
+async fn assert_loads_and_continues(name: &str, calls: Vec<Call>, quirks: Quirks) {
     let count = distinct(&calls);
     let list = List {
         calls,
-        oddity,
+        quirks,
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);
@@ -47,7 +47,7 @@ async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Malformed) {
             .with(|list| add(&mut list.calls, Call::done(5000 + u128::from(number), at)));
         requests += bench.pull_after(15).await.len();
         bench.assert_up();
-        // One that the vendor's total does not count yet may take another pull.
+        // A call that the total does not count yet may need another pull.
         assert!(
             bench.counted() >= count + number.saturating_sub(3),
             "{name}"
@@ -65,22 +65,22 @@ async fn loads_and_goes_on(name: &str, calls: Vec<Call>, oddity: Malformed) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_is_listed_twice_costs_nothing_else() {
+async fn a_row_listed_twice_has_no_other_effect() {
     for apart in [false, true] {
         let name = format!("apart: {apart}");
-        loads_and_goes_on(&name, listed_twice(apart), Malformed::default()).await;
+        assert_loads_and_continues(&name, listed_twice(apart), Quirks::default()).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_begins_to_be_listed_twice_does_not_stop_a_target() {
+async fn a_row_that_becomes_listed_twice_does_not_stop_a_target() {
     let list = List {
         calls: even(300, 43_200),
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);
     bench.pulls(3).await;
-    // In the tail, and then older than it.
+    // In the overlap first, older later.
     bench
         .vendor
         .with(|list| list.calls.last_mut().unwrap().copies = 2);
@@ -97,7 +97,7 @@ async fn a_row_that_begins_to_be_listed_twice_does_not_stop_a_target() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_total_is_never_believed() {
+async fn a_total_is_never_trusted() {
     for total in [
         Total::Off(1),
         Total::Off(7),
@@ -109,23 +109,23 @@ async fn a_total_is_never_believed() {
         Total::Always(1_000_000),
         Total::Missing,
     ] {
-        let oddity = Malformed {
+        let quirks = Quirks {
             total,
-            ..Malformed::default()
+            ..Quirks::default()
         };
-        loads_and_goes_on(&format!("{total:?}"), even(300, 43_200), oddity).await;
+        assert_loads_and_continues(&format!("{total:?}"), even(300, 43_200), quirks).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_without_proof_is_counted_as_such() {
-    let oddity = Malformed {
+async fn an_unproven_window_is_counted() {
+    let quirks = Quirks {
         total: Total::Off(1),
-        ..Malformed::default()
+        ..Quirks::default()
     };
     let list = List {
         calls: even(300, 43_200),
-        oddity,
+        quirks,
         ..List::default()
     };
     let bench = Bench::new(settings(SPANS, 100), list);
@@ -133,14 +133,13 @@ async fn a_window_without_proof_is_counted_as_such() {
     assert!(bench.own("cec_exporter_windows_unproven_total", None) > 0.0);
 }
 
-/// Calls that are gone are found to be so, whatever the total says.
 #[tokio::test(start_paused = true)]
-async fn a_deleted_call_is_missing_though_no_total_is_right() {
+async fn a_deleted_call_is_missing_although_every_total_is_wrong() {
     for total in [Total::Off(1), Total::Off(-1), Total::Missing, Total::Groups] {
         let mut calls = even(300, 43_200);
-        let oddity = Malformed {
+        let quirks = Quirks {
             total,
-            ..Malformed::default()
+            ..Quirks::default()
         };
         calls[100].status = Call::waiting(0, 0).status;
         let intervals = Intervals {
@@ -149,13 +148,13 @@ async fn a_deleted_call_is_missing_though_no_total_is_right() {
         };
         let list = List {
             calls,
-            oddity,
+            quirks,
             ..List::default()
         };
         let bench = Bench::new(settings(intervals, 100), list);
         bench.pulls(3).await;
         assert_eq!(bench.in_status("waiting"), 1, "{total:?}");
-        // One that is looked for as pending, and one that only the comparison misses.
+        // A pending call, and one that only reconciliation checks.
         bench.vendor.with(|list| {
             list.calls.remove(200);
             list.calls.remove(100);
@@ -173,10 +172,10 @@ async fn a_deleted_call_is_missing_though_no_total_is_right() {
     }
 }
 
-/// As for an operator who has lost the right to see the calls: better a target down than calls
-/// that are taken for gone, or a lookback for empty.
+/// As if the operator had lost the permission to see the calls: the target is down rather than all
+/// calls missing or the lookback empty.
 #[tokio::test(start_paused = true)]
-async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
+async fn totals_without_rows_are_an_error_rather_than_an_empty_lookback() {
     let list = List {
         calls: even(2000, 43_200),
         ..List::default()
@@ -184,7 +183,7 @@ async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
     let bench = Bench::new(settings(SPANS, 100), list);
     bench.pulls(3).await;
     assert_eq!(bench.counted(), 2000);
-    bench.vendor.with(|list| list.oddity.hides_rows = true);
+    bench.vendor.with(|list| list.quirks.hides_rows = true);
     let mut requests = 0;
     for _ in 0..240 {
         let at = bench.vendor.now();
@@ -195,19 +194,19 @@ async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
     }
     assert_eq!(bench.view().up, Some(false));
     assert_eq!((bench.counted(), bench.missing()), (2000, 0));
-    // An outage is met with fewer requests, not more.
+    // An outage does not increase the number of requests.
     assert!(requests < 10 * 240, "{requests} requests");
-    bench.vendor.with(|list| list.oddity.hides_rows = false);
+    bench.vendor.with(|list| list.quirks.hides_rows = false);
     bench.pulls(10).await;
     bench.assert_up();
     assert_eq!((bench.counted(), bench.missing()), (2240, 0));
 
-    // And a first lookback is not taken for empty.
+    // The first load is an error, too.
     let list = List {
         calls: even(2000, 43_200),
-        oddity: Malformed {
+        quirks: Quirks {
             hides_rows: true,
-            ..Malformed::default()
+            ..Quirks::default()
         },
         ..List::default()
     };
@@ -215,7 +214,7 @@ async fn totals_without_rows_are_an_error_and_no_empty_lookback() {
     bench.pulls(10).await;
     assert_eq!(bench.view().up, Some(false));
     assert!(bench.view().calls.is_none());
-    bench.vendor.with(|list| list.oddity.hides_rows = false);
+    bench.vendor.with(|list| list.quirks.hides_rows = false);
     bench.pulls(10).await;
     bench.assert_up();
     assert_eq!(bench.counted(), 2000);

@@ -1,4 +1,4 @@
-//! Rows that cannot be read, or that take their page with them.
+//! Rows that cannot be read, or that make their page fail.
 
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
@@ -55,7 +55,7 @@ async fn three_lookbacks(bench: &Bench) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_fails_costs_only_itself() {
+async fn a_failing_row_costs_only_itself() {
     for kind in [ErrorKind::Server, ErrorKind::Body] {
         for place in [20, 200, 399] {
             let mut calls = even(400, 8000);
@@ -77,7 +77,7 @@ async fn a_row_that_fails_costs_only_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_begins_to_fail_stops_neither_pending_calls_nor_expiry() {
+async fn a_row_that_starts_to_fail_stops_neither_pending_calls_nor_expiry() {
     let mut calls = even(400, 8000);
     // Old enough to be no part of the tail, and waiting for good beside what cannot be read.
     for place in [199, 201, 300] {
@@ -102,7 +102,7 @@ async fn a_row_that_begins_to_fail_stops_neither_pending_calls_nor_expiry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_call_beside_a_row_that_is_listed_twice_expires() {
+async fn a_deleted_call_next_to_a_row_listed_twice_expires() {
     let mut calls = even(400, 8000);
     calls[200].status = Call::waiting(0, 0).status;
     calls[201].copies = 2;
@@ -117,7 +117,7 @@ async fn a_deleted_call_beside_a_row_that_is_listed_twice_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_that_can_be_read_again_is() {
+async fn a_row_that_becomes_readable_is_read() {
     let mut calls = even(400, 8000);
     calls[300].fault = Some(ErrorKind::Server);
     let bench = bench(calls);
@@ -129,7 +129,7 @@ async fn a_row_that_can_be_read_again_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_is_not_json_costs_only_itself() {
+async fn an_invalid_value_costs_only_itself() {
     let uuid = "00000000-0000-4000-8000-0000000000ff";
     let at = BASE - 3000;
     let row = |rest: &[u8]| {

@@ -1,11 +1,11 @@
-//! A disk that loses what was not synced, fills up, and dies in the middle of a sync.
+//! A simulated disk that loses unsynced data, can be full, and can fail during a sync.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
-/// The disk outlives the programs that use it. Clones are handles of the same.
+/// Outlives the programs that use it. Clones refer to the same disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk(Arc<Mutex<State>>);
 
@@ -13,21 +13,20 @@ pub(crate) struct Disk(Arc<Mutex<State>>);
 struct State {
     /// What programs see.
     bytes: Vec<u8>,
-    /// What has survived if the power goes now: the bytes at the last sync.
+    /// What survives a power loss: the bytes at the last sync.
     durable: Vec<u8>,
-    /// Writes since then; after a crash any part of them may be there.
+    /// Writes since then; any of them may survive a crash.
     unsynced: Vec<(usize, Vec<u8>)>,
     syncs: u64,
-    /// The power goes at this sync, before or after it has worked.
+    /// Power fails at this sync, before or after it takes effect.
     crash_at: Option<(u64, bool)>,
-    /// No write works any more: the power is gone.
+    /// Power has failed: all writes fail.
     dead: bool,
     full: bool,
-    /// Counts handles, so that a program from before a crash writes nothing after it.
+    /// Counts crashes, so that handles from before a crash cannot write after it.
     life: u64,
 }
 
-/// What one opening of the disk sees.
 #[derive(Debug)]
 struct Handle {
     disk: Disk,
@@ -43,7 +42,7 @@ impl Disk {
         })
     }
 
-    /// The power goes at the `n`th sync from now.
+    /// Makes power fail at the `n`th sync from now.
     pub(crate) fn crash_at_sync(&self, n: u64, after: bool) {
         let mut state = self.0.lock().unwrap();
         state.crash_at = Some((state.syncs + n, after));
@@ -61,7 +60,7 @@ impl Disk {
         self.0.lock().unwrap().full
     }
 
-    /// The power goes, and comes back: what was synced is there, and some of what was not.
+    /// Power fails and returns: synced data survives, and some of the rest.
     pub(crate) fn crash(&self, rng: &mut fastrand::Rng) {
         let mut state = self.0.lock().unwrap();
         let mut bytes = std::mem::take(&mut state.durable);
@@ -109,7 +108,7 @@ impl StorageBackend for Handle {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             state.bytes.resize(len as usize, 0);
-            // Lengths are kept at once: the harder case is that of the content.
+            // A length is durable at once; losing content is the harder case.
             state.durable.resize(len as usize, 0);
             Ok(())
         })

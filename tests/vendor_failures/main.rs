@@ -1,14 +1,17 @@
-//! What the vendor can do wrong, over real sockets: each failure told apart, and overcome.
+//! Failures of the vendor over real sockets: each is distinguished, and the exporter recovers.
 
 // Helpers outside of a test function fail the test all the same.
 #![allow(clippy::unwrap_used)]
 
+mod cases;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::TcpListener;
 use std::time::Duration;
 
-use cec_exporter::simulator::faults::{Answer, Fault, Faults};
+use cases::{Case, cases, pages};
+use cec_exporter::simulator::faults::{Answer, Fault};
 use support::process::{Exporter, target};
 use support::samples::Samples;
 use support::simulated::{SimulatedVendor, settled};
@@ -17,207 +20,7 @@ use support::truth::differences;
 const REQUESTS: &str = "cec_exporter_api_requests_total";
 const FAILURES: &str = "cec_exporter_pull_failures_total";
 
-/// One way to fail.
-struct Case {
-    name: &'static str,
-    faults: Faults,
-    /// Requests by api and code once the first pull has failed. What may be about the window alone
-    /// is followed by a request for a second of it: the vendor may answer that.
-    requests: &'static [(&'static str, &'static str, f64)],
-    reason: &'static str,
-    /// Parts of the error's text.
-    says: &'static [&'static str],
-}
-
-fn pages(trouble: Fault) -> Faults {
-    Faults {
-        details: vec![trouble],
-        ..Faults::default()
-    }
-}
-
-fn tokens(trouble: Fault) -> Faults {
-    let mut faults = Faults::default();
-    faults.token.troubles = vec![trouble];
-    faults
-}
-
-fn always(answer: Answer) -> Fault {
-    Fault::share(answer, 1.0)
-}
-
-fn slow(answer: Answer) -> Fault {
-    Fault {
-        delay_ms: 6000,
-        ..always(answer)
-    }
-}
-
-fn limited(seconds: u64) -> Fault {
-    Fault {
-        retry_after_seconds: Some(seconds),
-        ..always(Answer::Http(429))
-    }
-}
-
-fn cases() -> Vec<Case> {
-    const TOKEN: (&str, &str, f64) = ("token", "200", 1.0);
-    vec![
-        Case {
-            name: "unauthorised",
-            faults: pages(always(Answer::Http(401))),
-            // Once with a new token, and no more.
-            requests: &[("token", "200", 2.0), ("details", "401", 2.0)],
-            reason: "auth",
-            says: &["/appraisecall/details", "401", "does not take a new token"],
-        },
-        Case {
-            name: "forbidden",
-            faults: pages(always(Answer::Http(403))),
-            requests: &[TOKEN, ("details", "403", 1.0)],
-            reason: "auth",
-            says: &["403", "HTML page", "allow list"],
-        },
-        Case {
-            name: "not_found",
-            faults: pages(always(Answer::Http(404))),
-            requests: &[TOKEN, ("details", "404", 1.0)],
-            reason: "server",
-            says: &["404", "check endpoint"],
-        },
-        Case {
-            name: "limited",
-            faults: pages(limited(0)),
-            requests: &[TOKEN, ("details", "429", 3.0)],
-            reason: "rate_limit",
-            says: &["429", "asked too often"],
-        },
-        Case {
-            name: "limited_for_long",
-            faults: pages(limited(6)),
-            requests: &[TOKEN, ("details", "429", 1.0)],
-            reason: "rate_limit",
-            says: &["429", "asked too often"],
-        },
-        Case {
-            name: "broken",
-            faults: pages(always(Answer::Http(500))),
-            requests: &[TOKEN, ("details", "500", 6.0)],
-            reason: "server",
-            says: &["500", "service failed"],
-        },
-        Case {
-            name: "gateway",
-            faults: pages(always(Answer::Http(502))),
-            requests: &[TOKEN, ("details", "502", 3.0)],
-            reason: "server",
-            says: &["502", "HTML page", "gateway"],
-        },
-        Case {
-            name: "down",
-            faults: Faults {
-                down: true,
-                ..Faults::default()
-            },
-            requests: &[("token", "503", 3.0)],
-            reason: "server",
-            says: &["/tokenByAkSk", "503", "HTML page"],
-        },
-        Case {
-            name: "envelope",
-            faults: pages(always(Answer::Envelope)),
-            requests: &[TOKEN, ("details", "envelope", 2.0)],
-            reason: "envelope",
-            says: &["error inside", "0300028"],
-        },
-        Case {
-            name: "null_data",
-            faults: pages(always(Answer::NullData)),
-            requests: &[TOKEN, ("details", "envelope", 2.0)],
-            reason: "envelope",
-            says: &["answered 200 without a list", "no list of calls"],
-        },
-        Case {
-            name: "no_data",
-            faults: pages(always(Answer::NoData)),
-            requests: &[TOKEN, ("details", "envelope", 2.0)],
-            reason: "envelope",
-            says: &["answered 200 without a list", "no list of calls"],
-        },
-        Case {
-            name: "cut",
-            faults: pages(always(Answer::CutBody)),
-            requests: &[TOKEN, ("details", "body", 6.0)],
-            reason: "body",
-            says: &["broke off after"],
-        },
-        Case {
-            name: "reset",
-            faults: pages(always(Answer::Reset)),
-            requests: &[TOKEN, ("details", "connect", 3.0)],
-            reason: "connect",
-            says: &["connection broke before an answer"],
-        },
-        Case {
-            name: "slow",
-            faults: pages(slow(Answer::Slow)),
-            requests: &[TOKEN, ("details", "timeout", 3.0)],
-            reason: "timeout",
-            says: &["no answer came within 2s", "request_timeout"],
-        },
-        Case {
-            name: "slow_body",
-            faults: pages(slow(Answer::Dribble)),
-            requests: &[TOKEN, ("details", "timeout", 3.0)],
-            reason: "timeout",
-            says: &["bytes of the answer came within 2s"],
-        },
-        Case {
-            name: "token_unauthorised",
-            faults: tokens(always(Answer::Http(401))),
-            requests: &[("token", "401", 1.0)],
-            reason: "auth",
-            says: &["/tokenByAkSk", "401", "app_key or app_secret"],
-        },
-        Case {
-            name: "token_forbidden",
-            faults: tokens(always(Answer::Http(403))),
-            requests: &[("token", "403", 1.0)],
-            reason: "auth",
-            says: &["/tokenByAkSk", "HTML page", "allow list"],
-        },
-        Case {
-            name: "token_limited",
-            faults: tokens(limited(0)),
-            requests: &[("token", "429", 3.0)],
-            reason: "rate_limit",
-            says: &["/tokenByAkSk", "asked too often"],
-        },
-        Case {
-            name: "token_envelope",
-            faults: tokens(always(Answer::Envelope)),
-            requests: &[("token", "envelope", 1.0)],
-            reason: "envelope",
-            says: &["/tokenByAkSk", "0300028"],
-        },
-        Case {
-            name: "token_cut",
-            faults: tokens(always(Answer::CutBody)),
-            requests: &[("token", "body", 3.0)],
-            reason: "body",
-            says: &["/tokenByAkSk", "broke off"],
-        },
-        Case {
-            name: "token_reset",
-            faults: tokens(always(Answer::Reset)),
-            requests: &[("token", "connect", 3.0)],
-            reason: "connect",
-            says: &["/tokenByAkSk", "connection broke"],
-        },
-    ]
-}
-
-/// Text as it stands on the status page.
+/// Reverses the HTML escaping of the status page.
 fn unescaped(page: &str) -> String {
     page.replace("&#39;", "'")
         .replace("&quot;", "\"")
@@ -226,7 +29,7 @@ fn unescaped(page: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// The part of the status page that is about a target.
+/// The section of a target on the status page.
 fn section<'a>(page: &'a str, name: &str) -> &'a str {
     let begin = page.find(&format!("<h2>{name}</h2>")).unwrap();
     let end = page[begin..].find("</section>").unwrap();
@@ -238,7 +41,7 @@ fn assert_failed(case: &Case, samples: &Samples, page: &str, log: &str) {
     let label = ("target", name);
     assert_eq!(samples.one("cec_up", &[label]), 0.0, "{name}");
     assert!(!samples.has_calls(name), "{name}");
-    // Codes that can be foreseen are there at 0 as well.
+    // Expected codes are exported at 0, too.
     let requests: Vec<_> = samples
         .select(REQUESTS, std::slice::from_ref(&label))
         .filter(|sample| sample.value > 0.0)
@@ -263,7 +66,7 @@ fn assert_failed(case: &Case, samples: &Samples, page: &str, log: &str) {
     let log = log
         .lines()
         .find(|line| line.contains(&mark) && line.contains("pull failed"))
-        .unwrap_or_else(|| panic!("nothing about {name} in {log}"));
+        .unwrap_or_else(|| panic!("no failure of {name} in {log}"));
     assert!(section.contains("DOWN"), "{section}");
     let (before, cause) = section.split_once("<dt>Likely cause</dt><dd>").unwrap();
     let (cause, _) = cause.split_once("</dd>").unwrap();
@@ -276,7 +79,7 @@ fn assert_failed(case: &Case, samples: &Samples, page: &str, log: &str) {
 }
 
 #[test]
-fn each_failure_is_told_apart_and_overcome() {
+fn each_failure_is_distinguished_and_the_target_recovers() {
     let cases: Vec<(Case, SimulatedVendor)> = cases()
         .into_iter()
         .map(|case| {
@@ -289,7 +92,7 @@ fn each_failure_is_told_apart_and_overcome() {
         .iter()
         .map(|(case, vendor)| target(case.name, &vendor.endpoint, "request_timeout: 2s"))
         .collect();
-    // All at once: none holds another up. No second pull until it is asked for.
+    // All targets at once. No second pull until the next scrape.
     let exporter = Exporter::start(&targets);
     let samples = exporter.scrape();
     let (page, log) = (exporter.get("/").body, exporter.log());
@@ -308,7 +111,7 @@ fn each_failure_is_told_apart_and_overcome() {
     }
     let page = exporter.get("/").body;
     assert!(page.contains("All targets are up."));
-    // The last error stays, with its time.
+    // The last error remains, with its time.
     assert!(section(&page, "forbidden").contains("allow list"));
     assert_eq!(
         exporter.log().matches("pulls succeed again").count(),
@@ -317,7 +120,7 @@ fn each_failure_is_told_apart_and_overcome() {
 }
 
 #[test]
-fn a_passing_failure_is_overcome_within_the_pull() {
+fn a_temporary_failure_does_not_fail_the_pull() {
     let vendors: Vec<(String, &str, SimulatedVendor)> = [
         (Answer::Http(429), "429"),
         (Answer::Http(500), "500"),
@@ -328,11 +131,11 @@ fn a_passing_failure_is_overcome_within_the_pull() {
     .into_iter()
     .map(|(answer, code)| {
         let vendor = SimulatedVendor::frozen(settled(50));
-        let trouble = Fault {
+        let fault = Fault {
             retry_after_seconds: Some(0),
             ..Fault::next(answer, 2)
         };
-        vendor.simulator.set_faults(pages(trouble));
+        vendor.simulator.set_faults(pages(fault));
         (format!("a{code}"), code, vendor)
     })
     .collect();
@@ -353,7 +156,7 @@ fn a_passing_failure_is_overcome_within_the_pull() {
 }
 
 #[test]
-fn a_token_is_renewed_once_it_is_refused_and_before_it_is_too_old() {
+fn a_token_is_renewed_when_refused_and_before_it_expires() {
     let refused = SimulatedVendor::frozen(settled(50));
     let short = SimulatedVendor::live(settled(50)).with_faults(|faults| {
         faults.token.expires_seconds = Some(5);
@@ -382,7 +185,7 @@ fn a_token_is_renewed_once_it_is_refused_and_before_it_is_too_old() {
     assert_eq!(count(&second, "refused", "details", "401"), 1.0);
     assert_eq!(second.sum(FAILURES, &[]), 0.0);
 
-    // Several lifetimes go by without a single refusal.
+    // Several lifetimes pass without a refused token.
     let last = exporter.scrape_until("renewals", |samples| {
         assert_eq!(samples.one("cec_up", &[("target", "short")]), 1.0);
         std::thread::sleep(Duration::from_millis(100));
@@ -394,8 +197,8 @@ fn a_token_is_renewed_once_it_is_refused_and_before_it_is_too_old() {
 }
 
 #[test]
-fn nobody_at_the_address_is_a_failure_to_connect() {
-    // Nobody answers there after this listener is gone.
+fn a_closed_port_is_a_connect_failure() {
+    // Nothing listens on the port once this listener is dropped.
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! How the vendor of one run is odd: for as long as the run lasts, also in calm.
+//! Permanent quirks of the vendor in a run, which outlast its faults.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,35 +6,35 @@ use cec_exporter::model::{CallId, UnixSeconds};
 use cec_exporter::simulator::Simulator;
 use cec_exporter::simulator::call::Call;
 use cec_exporter::simulator::faults::{Code, CodeName, Faults};
-use cec_exporter::simulator::listing::{Paging, TotalOf};
+use cec_exporter::simulator::paging::{Paging, TotalOf};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::world::World;
 use fastrand::Rng;
 use serde_json::json;
 
-/// What is odd for good. How pages are cut may change besides.
+/// The quirks. The paging may change in addition.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Odd {
+pub(crate) struct Quirks {
     pub(crate) rows: RowFaults,
     paging: Paging,
     success: Option<Code>,
 }
 
-impl Odd {
-    /// Nothing is odd in every third run, one thing in the next, a few in the others.
+impl Quirks {
+    /// A third of the runs has no quirks, a third has one, the others have several.
     pub(crate) fn draw(rng: &mut Rng, lookback: u32) -> Self {
-        let mut odd = Self::default();
+        let mut quirks = Self::default();
         for _ in 0..[0, 1, 3][rng.usize(..3)] {
-            odd.add(rng, lookback);
+            quirks.add(rng, lookback);
         }
-        if odd.has_small_total() {
-            // Pages that end in silence, and nothing that tells.
-            odd.paging.deep_is_empty = false;
+        if quirks.has_small_total() {
+            // Silently truncated lists without any sign.
+            quirks.paging.deep_is_empty = false;
         }
-        odd
+        quirks
     }
 
-    /// Whether the total does not tell that there are further rows.
+    /// Whether the total does not reveal further rows.
     fn has_small_total(&self) -> bool {
         let paging = &self.paging;
         paging.total_off < 0
@@ -52,7 +52,7 @@ impl Odd {
         let few = [0.005, 0.03][rng.usize(..2)];
         match rng.u8(..16) {
             0 => (rows.twice_share, rows.twice_apart) = (few, rng.bool()),
-            // A larger one beside an empty window is an error.
+            // A larger total with an empty window is an error.
             1 => paging.total_off = [1, 1, -1, -20][rng.usize(..4)],
             2 => paging.total_counts = TotalOf::Groups,
             3 => paging.total_lag_seconds = [20, 300][rng.usize(..2)],
@@ -103,8 +103,8 @@ impl Odd {
         }
     }
 
-    /// Makes the vendor odd in this way, whatever else is wrong with it.
-    pub(crate) fn put_on(&self, faults: &mut Faults) {
+    /// Adds the quirks to the faults.
+    pub(crate) fn apply(&self, faults: &mut Faults) {
         let own = &self.paging;
         faults.rows = self.rows.clone();
         faults.success = self.success.clone();
@@ -118,12 +118,12 @@ impl Odd {
             widest_seconds: own.widest_seconds,
             start_excluded: own.start_excluded,
             end_excluded: own.end_excluded || faults.paging.end_excluded,
-            // No list beside a total that promises calls is an error.
+            // No list with a total that promises calls is an error.
             empty_as_null: faults.paging.empty_as_null && own.total_off <= 0,
             ..faults.paging.clone()
         };
         if self.has_small_total() {
-            // A page that was cut short would look like the last one.
+            // A truncated page would look like the last one.
             faults.paging.clamp_above = None;
         }
     }
@@ -133,7 +133,7 @@ impl Odd {
         self.rows.moved_share > 0.0
     }
 
-    /// Upload times of calls that take with them whatever page they are on.
+    /// Upload times of calls that make every page with them fail.
     pub(crate) fn blocked(&self, world: &mut World, now: UnixSeconds) -> BTreeSet<UnixSeconds> {
         let rows = &self.rows;
         if rows.failing_share == 0.0 && rows.not_json_share == 0.0 {
@@ -146,8 +146,8 @@ impl Odd {
             .collect()
     }
 
-    /// Whether a call can be read by whoever asks well: not hidden, and at no time in a second
-    /// with one that fails.
+    /// Whether a call can be read: it is not hidden, and never in the same second as a call that
+    /// makes its page fail.
     pub(crate) fn is_readable(
         &self,
         call: &Call<'_>,
@@ -159,12 +159,12 @@ impl Odd {
     }
 }
 
-/// The one identity that a call has for the tests, by all that it is listed under.
+/// Maps all identities that a call is listed with to a single one.
 #[derive(Debug, Default)]
 pub(crate) struct Identities(HashMap<CallId, CallId>);
 
 impl Identities {
-    /// The identity behind one that was listed by `now`.
+    /// The single identity for one that was listed by `now`.
     pub(crate) fn of(&mut self, id: CallId, rows: &RowFaults, simulator: &Simulator) -> CallId {
         if !rows.late_uuid_differs {
             return id;

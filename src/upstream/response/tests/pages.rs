@@ -1,30 +1,30 @@
-//! What is a page, what is an empty window, and what is neither.
+//! Which responses are a page, an empty window, or an error.
 
 use super::{page, reasons};
 use crate::model::{Measures, Rejection};
-use crate::upstream::response::{PageRules, Unreadable, parse_page};
+use crate::upstream::response::{PageRules, ParseError, parse_page};
 use crate::upstream::{Page, Rejected};
 
-fn read(body: &str, page: u32) -> Result<Page, Unreadable> {
+fn parse(body: &str, page: u32) -> Result<Page, ParseError> {
     let success_codes = ["OK".to_owned()];
     let rules = PageRules {
         page,
         max_rows: 1000,
         success_codes: &success_codes,
     };
-    rules.read(body.as_bytes()).map(|reading| reading.page)
+    rules.parse(body.as_bytes()).map(|parsed| parsed.page)
 }
 
-/// The message of an answer that is an error.
+/// The message of a response that is an error.
 fn envelope(body: &str) -> String {
-    match read(body, 1) {
-        Err(Unreadable::Envelope(error)) => error.to_string(),
+    match parse(body, 1) {
+        Err(ParseError::Envelope(error)) => error.to_string(),
         other => panic!("{body}: {other:?}"),
     }
 }
 
 #[test]
-fn an_empty_window_is_one_only_where_all_agree() {
+fn an_empty_window_needs_a_total_of_zero_and_no_error_code() {
     let empty = Page {
         total: Some(0),
         ..Page::default()
@@ -45,12 +45,12 @@ fn an_empty_window_is_one_only_where_all_agree() {
         r#"{"resultCode":300012,"data":null}"#,
         r#"{"returnCode":"0300012","data":[],"paging":{"total":0}}"#,
     ] {
-        assert_eq!(read(body, 1), Ok(empty.clone()), "{body}");
+        assert_eq!(parse(body, 1), Ok(empty.clone()), "{body}");
     }
 }
 
 #[test]
-fn an_error_inside_is_never_an_empty_window() {
+fn an_error_in_the_body_is_never_an_empty_window() {
     for (code, text) in [
         ("resultCode", "resultDesc"),
         ("returnCode", "returnDesc"),
@@ -68,12 +68,9 @@ fn an_error_inside_is_never_an_empty_window() {
                 r#","data":[{"calls":[]}],"paging":{"total":0}"#,
             ] {
                 let body = format!(r#"{{"{code}":{value},"{text}":"no right"{rest}}}"#);
-                let told = envelope(&body);
-                let told_code = value.trim_matches('"');
-                assert!(
-                    told.starts_with(&format!("{told_code} no right")),
-                    "{body}: {told}"
-                );
+                let message = envelope(&body);
+                let expected = format!("{} no right", value.trim_matches('"'));
+                assert!(message.starts_with(&expected), "{body}: {message}");
             }
         }
     }
@@ -103,29 +100,29 @@ fn an_error_inside_is_never_an_empty_window() {
 }
 
 #[test]
-fn a_page_with_rows_is_a_page_whatever_code_stands_beside_it() {
+fn usable_rows_outweigh_an_error_code() {
     let row = r#"{"call_uuid":"a","upload_time":5}"#;
     let body = format!(
         r#"{{"returnCode":"0409028","data":[{{"calls":[{row},7]}}],"paging":{{"total":2}}}}"#
     );
-    let page = read(&body, 1).unwrap();
+    let page = parse(&body, 1).unwrap();
     assert_eq!((page.records.len(), page.unusable()), (1, 1));
-    // Rows of which none can be used are no proof against an error.
+    // Unusable rows alone do not.
     assert_eq!(envelope(&body.replace(row, "8")), "0409028");
 }
 
 #[test]
-fn beyond_the_last_page_a_list_is_empty_whatever_its_total_is() {
+fn an_empty_page_is_accepted_with_any_total() {
     for body in [
         r#"{"data":[],"paging":{"total":7}}"#,
         r#"{"resultCode":"0300012","data":null,"paging":{"total":7}}"#,
         r#"{"resultCode":"0300012"}"#,
     ] {
-        let page = read(body, 2).unwrap();
+        let page = parse(body, 2).unwrap();
         assert!(page.is_empty(), "{body}");
         assert_ne!(page.total, Some(0), "{body}");
-        // The first page alone does not tell whether a total is wrong, or the list.
-        assert!(read(body, 1).unwrap().is_empty(), "{body}");
+        // On the first page the reader of the list decides which of the two is wrong.
+        assert!(parse(body, 1).unwrap().is_empty(), "{body}");
     }
     for body in [
         r#"{"data":[]}"#,
@@ -133,14 +130,14 @@ fn beyond_the_last_page_a_list_is_empty_whatever_its_total_is() {
         r#"{"resultCode":"1","data":[],"paging":{"total":7}}"#,
     ] {
         assert!(
-            matches!(read(body, 2), Err(Unreadable::Envelope(_))),
+            matches!(parse(body, 2), Err(ParseError::Envelope(_))),
             "{body}"
         );
     }
 }
 
 #[test]
-fn what_is_no_answer_is_told_apart_and_not_quoted() {
+fn other_bodies_are_errors_and_are_not_quoted() {
     for body in [
         "",
         "<html>",
@@ -151,33 +148,33 @@ fn what_is_no_answer_is_told_apart_and_not_quoted() {
         "{} Wang Fang",
         "\u{1}Wang",
     ] {
-        let answer = parse_page(body.as_bytes());
+        let result = parse_page(body.as_bytes());
         assert!(
-            matches!(&answer, Err(Unreadable::Body(text)) if !text.contains("Wang")),
-            "{body}: {answer:?}"
+            matches!(&result, Err(ParseError::Body(text)) if !text.contains("Wang")),
+            "{body}: {result:?}"
         );
     }
 }
 
 #[test]
-fn more_rows_than_allowed_are_not_kept() {
+fn the_number_of_rows_is_limited() {
     let row = r#"{"call_id":1,"upload_time":5}"#;
     let body = |rows: usize, between: &str| {
         let rows = vec![row; rows].join(between);
         format!(r#"{{"data":[{{"calls":[{rows}]}}],"paging":{{"total":1}}}}"#)
     };
     for between in [",", r#"]},{"calls":["#, ",7,", ",NaN,"] {
-        assert!(read(&body(500, between), 1).is_ok(), "{between}");
-        let error = read(&body(1001, between), 1).unwrap_err();
-        let told = Unreadable::Body("it lists more than 1000 calls".into());
-        assert_eq!(error, told, "{between}");
+        assert!(parse(&body(500, between), 1).is_ok(), "{between}");
+        let error = parse(&body(1001, between), 1).unwrap_err();
+        let expected = ParseError::Body("it lists more than 1000 calls".into());
+        assert_eq!(error, expected, "{between}");
     }
     let groups = format!(r#"{{"data":[{}{{}}]}}"#, "{},".repeat(1000));
-    assert!(matches!(read(&groups, 1), Err(Unreadable::Body(_))));
+    assert!(matches!(parse(&groups, 1), Err(ParseError::Body(_))));
 }
 
 #[test]
-fn a_value_that_is_not_json_costs_only_itself() {
+fn an_invalid_value_costs_only_itself() {
     let good = r#"{"call_uuid":"b","upload_time":6}"#;
     for (field, reasons_of) in [
         (r#""duration":NaN"#, &[Rejection::Measure][..]),
@@ -194,7 +191,7 @@ fn a_value_that_is_not_json_costs_only_itself() {
         let body = format!(
             r#"{{"data":[{{"calls":[{{"call_uuid":"a","upload_time":5,{field}}},{good}]}}],"paging":{{"total":2}}}}"#
         );
-        let page = read(&body, 1).unwrap_or_else(|error| panic!("{field}: {error:?}"));
+        let page = parse(&body, 1).unwrap_or_else(|error| panic!("{field}: {error:?}"));
         assert_eq!(page.records.len(), 2, "{field}");
         assert_eq!(page.records[0].measures, Measures::default(), "{field}");
         assert_eq!(reasons(&page), reasons_of, "{field}");
@@ -202,9 +199,9 @@ fn a_value_that_is_not_json_costs_only_itself() {
     }
     let mut body =
         br#"{"data":[{"calls":[{"call_uuid":"a","upload_time":5,"staff_name":"x"}]}]}"#.to_vec();
-    let place = body.iter().position(|byte| *byte == b'x').unwrap();
+    let position = body.iter().position(|byte| *byte == b'x').unwrap();
     for broken in [0xff, 0xe5, 0xc0, 0x80] {
-        body[place] = broken;
+        body[position] = broken;
         assert_eq!(parse_page(&body).unwrap().records.len(), 1);
     }
     let id = page(r#"{"call_uuid":NaN,"upload_time":5},{"call_uuid":"b","upload_time":6}"#);
@@ -225,7 +222,7 @@ fn a_value_that_is_not_json_costs_only_itself() {
 }
 
 #[test]
-fn each_unusable_row_has_a_fingerprint_of_its_own_that_does_not_change() {
+fn each_unusable_row_has_a_stable_fingerprint_of_its_own() {
     let rows = [
         r#"{"upload_time":5,"staff_id":"1"}"#,
         r#"{ "upload_time" : 5 , "staff_id":"2" }"#,
@@ -241,17 +238,17 @@ fn each_unusable_row_has_a_fingerprint_of_its_own_that_does_not_change() {
         r#"{"call_uuid" "d"}"#,
         r#"{"call_uuid":"e","upload_time":5,"duration":-1,"left_speed":-1,"right_speed":-1}"#,
     ];
-    let prints = |rows: &[&str]| {
-        let mut prints: Vec<Rejected> = page(&rows.join(",")).rejected;
-        prints.sort_by_key(|rejected| rejected.fingerprint);
-        prints
+    let fingerprints = |rows: &[&str]| {
+        let mut rejected: Vec<Rejected> = page(&rows.join(",")).rejected;
+        rejected.sort_by_key(|rejected| rejected.fingerprint);
+        rejected
     };
-    let first = prints(&rows);
+    let first = fingerprints(&rows);
     assert_eq!(first.len(), 12 + 3);
     let distinct: std::collections::HashSet<_> = first.iter().collect();
     assert_eq!(distinct.len(), first.len());
-    let turned: Vec<&str> = rows.iter().rev().copied().collect();
-    assert_eq!(prints(&turned), first, "it depends on the place");
+    let reversed: Vec<&str> = rows.iter().rev().copied().collect();
+    assert_eq!(fingerprints(&reversed), first, "depends on the position");
     let alone: Vec<Rejected> = rows.iter().flat_map(|row| page(row).rejected).collect();
     assert!(
         alone.iter().all(|rejected| first.contains(rejected)),

@@ -8,15 +8,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-mod disk;
+mod ledger_properties;
+mod oddities;
 mod quirks;
 mod replay;
+mod requests;
 mod steady;
-#[path = "../support/text.rs"]
-mod text;
 mod truth;
 mod vendor;
 mod world;
+
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

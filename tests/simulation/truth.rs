@@ -42,7 +42,7 @@ impl Run {
         let view = self.puller.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         let calls = view.calls.expect("the lookback is in");
-        let text = crate::text::text("t", &calls);
+        let text = crate::support::text::text("t", &calls);
         let cutoff = (self.vendor.clock)() - self.intervals.lookback;
         self.assert_not_above_truth(&series(&text));
 

@@ -17,10 +17,10 @@ use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::disk::Disk;
 use super::quirks::Quirks;
 use super::replay::{Series, counters, replay, series};
 use super::vendor::{Log, Vendor};
+use crate::support::disk::Disk;
 
 pub(crate) const BASE: u32 = 1_700_000_000;
 
@@ -379,7 +379,7 @@ impl Run {
         self.start = self.start.min(calls.counted_from.unwrap_or(self.start));
         let nothing = total(&self.last, "cec_calls_total") == 0.0;
         assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
-        let text = crate::text::text("t", &calls);
+        let text = crate::support::text::text("t", &calls);
         self.assert_not_above_truth(&series(&text));
         let now = counters(&text);
         for (name, value) in &self.last {

@@ -13,9 +13,9 @@ use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
-use crate::disk::Disk;
-use crate::listed::{BASE, List, Vendor};
-use crate::samples::Samples;
+use super::disk::Disk;
+use super::listed::{BASE, List, Vendor};
+use super::samples::Samples;
 
 /// The times that most tests have.
 pub(crate) const SPANS: Intervals = Intervals {
@@ -161,7 +161,7 @@ impl Bench {
     /// The call metrics; empty before they are there.
     pub(crate) fn samples(&self) -> Samples {
         let calls = self.view().calls;
-        Samples::parse(&calls.map_or_else(String::new, |calls| crate::text::text("t", &calls)))
+        Samples::parse(&calls.map_or_else(String::new, |calls| super::text::text("t", &calls)))
     }
 
     /// `cec_calls_total`.

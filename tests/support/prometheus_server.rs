@@ -3,8 +3,6 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 use std::collections::BTreeSet;
-#[path = "installed.rs"]
-pub(crate) mod installed;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -25,7 +23,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
         "promtool" => "prometheus",
         other => other,
     };
-    installed::is_installed(program, package)
+    super::installed::is_installed(program, package)
 }
 
 /// Runs a program to its end, and expects success of it.

@@ -108,7 +108,12 @@ pub fn read_secret(file: &Path) -> Result<Secret, String> {
     files::secret(file)
 }
 
-fn load_or(
+/// As [`load`], with another file than `cec_exporter.yml` as the default.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_or(
     given: Option<&Path>,
     default: &Path,
     environment: Environment<'_>,

@@ -100,8 +100,7 @@ fn the_example_of_a_mistake_is_answered_as_shown() {
 fn the_variables_are_those_that_are_asked_for() {
     // Where there is no configuration file.
     let directory = tempfile::tempdir().unwrap();
-    let here = std::env::current_dir().unwrap();
-    std::env::set_current_dir(directory.path()).unwrap();
+    let default = directory.path().join("cec_exporter.yml");
     let asked = RefCell::new(BTreeSet::new());
     let environment = |name: &str| {
         asked.borrow_mut().insert(name.to_owned());
@@ -111,8 +110,7 @@ fn the_variables_are_those_that_are_asked_for() {
             _ => Some("x".to_owned()),
         }
     };
-    config::load(None, &environment).unwrap();
-    std::env::set_current_dir(here).unwrap();
+    config::load_or(None, &default, &environment).unwrap();
     for page in both("configuration") {
         let rows = page.table("variables");
         let told: BTreeSet<String> = rows

@@ -1,9 +1,10 @@
 //! Reads the calls of one day.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::night::Night;
@@ -43,7 +44,7 @@ pub(super) async fn day<U: Upstream>(
             break;
         }
     }
-    let mut records: Vec<Record> = lock(&records).drain().map(|(_, record)| record).collect();
+    let mut records: Vec<Record> = records.lock().drain().map(|(_, record)| record).collect();
     records.retain(|record| day.contains(record.uploaded));
     records.sort_unstable_by_key(|record| (record.uploaded, record.id));
     Ok((records, skipped))
@@ -107,7 +108,7 @@ impl<U: Upstream> Upstream for Tee<U> {
             night.wait().await;
         }
         let page = self.upstream.page(request).await?;
-        let mut records = lock(&self.records);
+        let mut records = self.records.lock();
         for (_, before) in &page.renamed {
             records.remove(before);
         }
@@ -119,10 +120,6 @@ impl<U: Upstream> Upstream for Tee<U> {
         drop(records);
         Ok(page)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The puller counts into metrics that nobody scrapes.

@@ -1,8 +1,8 @@
 //! The exporter's own metrics: `cec_exporter_*`, `promhttp_*` and `process_*`.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -131,7 +131,7 @@ impl ExporterMetrics {
     /// Creates the series of a target: those with known labels at 0, so that `rate()` sees their
     /// first event. `now` in Unix seconds.
     pub fn target(&self, name: &str, labels: &InitialLabels, now: f64) -> TargetMetrics {
-        let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut created = self.created.lock();
         // A target that a reload removed and another one adds again continues its counters.
         created.targets.entry(name.to_owned()).or_insert(now);
         drop(created);
@@ -178,7 +178,7 @@ impl ExporterMetrics {
 
     /// Replaces the `cec_target_info` of a target.
     pub fn set_target_info(&self, target: &str, endpoint: &str, call_types: &str) {
-        let mut infos = (self.target_infos.lock()).unwrap_or_else(PoisonError::into_inner);
+        let mut infos = self.target_infos.lock();
         let labels = [endpoint.to_owned(), call_types.to_owned()];
         if let Some([endpoint, call_types]) = infos.insert(target.to_owned(), labels) {
             // Cannot fail: only this function adds and removes series.
@@ -195,7 +195,7 @@ impl ExporterMetrics {
     }
 
     pub fn gather(&self) -> ExporterSnapshot {
-        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        let created = self.created.lock();
         ExporterSnapshot {
             created: created.clone(),
             families: self.registry.gather(),

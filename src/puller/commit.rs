@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::plan::Progress;
 use super::skipped::Skipped;
 use super::state::Published;
-use super::{Failure, Inner, lock};
+use super::{Failure, Inner};
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
 use crate::store::{Store, StoreError};
@@ -30,7 +30,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     fn commit_now(&self) -> Result<(), Failure> {
         let (changes, published) = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             let now = (self.clock)();
             let changes = match state.is_commit_due(now) {
                 true => Some(state.take_changes(now).map_err(Failure::Storage)?),
@@ -44,12 +44,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         };
         match self.store.commit(&changes) {
             Ok(()) => {
-                lock(&self.state).mark_committed(&changes);
+                self.state.lock().mark_committed(&changes);
                 self.publish(published);
                 Ok(())
             }
             Err(error) => {
-                lock(&self.state).requeue(&changes);
+                self.state.lock().requeue(&changes);
                 Err(Failure::Storage(error))
             }
         }
@@ -96,7 +96,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             self.metrics.set_reconciled(at.into());
         }
         self.metrics.ledger_calls.set(remembered as f64);
-        let mut view = lock(&self.view);
+        let mut view = self.view.lock();
         if let (None, Some(at)) = (view.last_success, looked_at) {
             view.last_success = looked_at;
             self.metrics.set_last_success(at.into());

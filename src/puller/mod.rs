@@ -22,9 +22,10 @@ pub mod skipped;
 pub mod state;
 mod view;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -196,7 +197,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
 
     /// What is published now.
     pub fn view(&self) -> View {
-        lock(&self.inner.view).clone()
+        self.inner.view.lock().clone()
     }
 
     /// Starts a pull if one is due, waits for the pull under way until the deadline at most, and
@@ -216,18 +217,12 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     pub async fn close(&self) -> Handover<S> {
         self.stop().await;
         Handover {
-            state: std::mem::take(&mut *lock(&self.inner.state)),
+            state: std::mem::take(&mut *self.inner.state.lock()),
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
-            backoff: lock(&self.inner.in_flight).backoff.clone(),
+            backoff: self.inner.in_flight.lock().backoff.clone(),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic may leave the value half changed. For the target state that is detected: its counters
-    // and its calls are compared when the ledger is opened again.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::hints::ScanHints;
 use super::plan;
 use super::scan::Scanned;
 use super::state::TargetState;
-use super::{Failure, Inner, lock};
+use super::{Failure, Inner};
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::{Page, Upstream};
@@ -49,7 +49,7 @@ impl Applied {
     /// loses none.
     pub(super) fn apply<U, S>(&mut self, inner: &Inner<U, S>, page: &Page) {
         let now = (inner.clock)();
-        let rejected = lock(&inner.state).apply(page, now, self.lookback);
+        let rejected = inner.state.lock().apply(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
             if count > 0 {
                 inner.metrics.reject(&reason.to_string(), count);
@@ -235,6 +235,6 @@ impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
     }
 
     pub(super) fn state<T>(&self, with: impl FnOnce(&mut TargetState) -> T) -> T {
-        with(&mut lock(&self.inner.state))
+        with(&mut self.inner.state.lock())
     }
 }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
-use super::{Failure, Inner, Puller, lock};
+use super::{Failure, Inner, Puller};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -49,7 +49,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     /// Starts a pull if one is due. Returns the number of the pull to wait for, `None` if none is
     /// due.
     pub(super) fn join(&self) -> Option<u64> {
-        let mut in_flight = lock(&self.inner.in_flight);
+        let mut in_flight = self.inner.in_flight.lock();
         let next = *self.inner.ended.borrow() + 1;
         match in_flight.phase {
             Phase::Incremental | Phase::Wanted => Some(next),
@@ -71,7 +71,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     /// Aborts the pull under way at its next await and lets none start again.
     pub async fn stop(&self) {
         let task = {
-            let mut in_flight = lock(&self.inner.in_flight);
+            let mut in_flight = self.inner.in_flight.lock();
             in_flight.phase = Phase::Closed;
             in_flight.task.take()
         };
@@ -91,7 +91,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             inner: &self,
             is_armed: true,
         };
-        let hints = lock(&self.hints).take();
+        let hints = self.hints.lock().take();
         let mut hints = hints.unwrap_or_else(|| ScanHints::new(self.settings.page_size));
         loop {
             self.wanted.send_replace(false);
@@ -104,7 +104,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             {
                 self.reconcile_failed(&failure);
             }
-            let mut in_flight = lock(&self.in_flight);
+            let mut in_flight = self.in_flight.lock();
             if in_flight.phase == Phase::Wanted {
                 in_flight.phase = Phase::Incremental;
                 continue;
@@ -115,7 +115,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             } else {
                 in_flight.phase = Phase::Idle;
             }
-            *lock(&self.hints) = Some(hints);
+            *self.hints.lock() = Some(hints);
             drop(in_flight);
             reset.is_armed = false;
             self.compact();
@@ -129,8 +129,8 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
         self.metrics.pull_duration.observe(took.as_secs_f64());
         self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
-        let mut in_flight = lock(&self.in_flight);
-        let mut view = lock(&self.view);
+        let mut in_flight = self.in_flight.lock();
+        let mut view = self.view.lock();
         let was_up = view.up.replace(result.is_ok());
         view.last_pull = Some((now, took));
         match result {
@@ -166,9 +166,9 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         warn!(target = %self.settings.name, reason = failure.label(), %failure,
             "comparing the lookback failed");
         self.metrics.pull_failed(failure.label());
-        lock(&self.view).last_error = Some(((self.clock)(), failure.clone()));
+        self.view.lock().last_error = Some(((self.clock)(), failure.clone()));
         let interval = self.settings.min_pull_interval;
-        let mut in_flight = lock(&self.in_flight);
+        let mut in_flight = self.in_flight.lock();
         in_flight
             .backoff
             .failed(Instant::now(), interval, failure.retry_after());
@@ -194,7 +194,7 @@ impl<U, S> Drop for ResetPhase<'_, U, S> {
         if !self.is_armed {
             return;
         }
-        let mut in_flight = lock(&self.inner.in_flight);
+        let mut in_flight = self.inner.in_flight.lock();
         if in_flight.phase != Phase::Closed {
             in_flight.phase = Phase::Idle;
         }
@@ -204,7 +204,7 @@ impl<U, S> Drop for ResetPhase<'_, U, S> {
             in_flight.backoff.failed(Instant::now(), interval, None);
             self.inner.show_next_pull(&in_flight.backoff);
             self.inner.metrics.up.set(0.0);
-            let mut view = lock(&self.inner.view);
+            let mut view = self.inner.view.lock();
             (view.up, view.last_pull) = (Some(false), None);
         }
         // Scrapes that still wait are answered with what is published.

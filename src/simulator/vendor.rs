@@ -1,9 +1,10 @@
 //! The simulated vendor and its state. `answer.rs` has its endpoints.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use fastrand::Rng;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::expected::Expected;
 use super::faults::Faults;
@@ -66,11 +67,11 @@ impl Simulator {
 
     /// The contact centre. Requests wait while the guard is held.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        lock(&self.world)
+        self.world.lock()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 
     /// The current faults. Those for a number of requests count down.
@@ -127,9 +128,4 @@ impl Simulator {
         reply.delay_ms += state.faults.latency_ms;
         reply
     }
-}
-
-/// Ignores poisoning: no critical section leaves its value half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

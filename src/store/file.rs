@@ -1,7 +1,6 @@
 //! A store in a redb file.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::Mutex;
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     WriteTransaction,
@@ -99,7 +98,7 @@ impl FileStore {
     ///
     /// redb does this in several commits, and a crash between any two leaves the content intact.
     pub fn compact_now(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(mut database) = state.database.take() else {
             return;
         };
@@ -116,10 +115,6 @@ impl FileStore {
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Store for FileStore {
@@ -127,7 +122,7 @@ impl Store for FileStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let opened = match state.database.take() {
             Some(open) => Ok(open),
             None => self.backend.open().map_err(redb::Error::from),
@@ -155,7 +150,7 @@ impl Store for FileStore {
 
     fn compact(&self) {
         let is_due = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let is_due = state.commits_left == 0 && is_too_large(self.size(), state.content);
             if is_due {
                 state.commits_left = COMMITS_BETWEEN_COMPACTIONS;
@@ -173,7 +168,7 @@ impl Store for FileStore {
     }
 
     fn close(&self) {
-        drop(self.lock().database.take());
+        drop(self.state.lock().database.take());
     }
 }
 

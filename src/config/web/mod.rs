@@ -17,10 +17,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::HeaderMap;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 
 use super::error::ConfigError;
@@ -101,7 +102,7 @@ impl WebFile {
     /// A file that has become empty is an error: an editor that saves a file may empty it first,
     /// and nobody may get in without a password at that moment.
     pub fn config(&self) -> Result<Arc<WebConfig>, ConfigError> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         self.refresh(&mut last)
     }
 
@@ -109,7 +110,7 @@ impl WebFile {
     ///
     /// A file that no longer has TLS is an error.
     pub fn tls(&self) -> Result<Option<Arc<ServerConfig>>, ConfigError> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let config = self.refresh(&mut last)?;
         let Some(tls) = &config.tls else {
             return match last.tls {

@@ -1,9 +1,10 @@
 //! Compaction between pulls.
 
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::*;
@@ -39,7 +40,7 @@ impl Store for SlowStore {
     fn compact(&self) {
         // Both fail after the test has ended.
         let _ = self.started.send(());
-        let _ = lock(&self.end).recv();
+        let _ = self.end.lock().recv();
     }
 }
 

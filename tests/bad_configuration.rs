@@ -11,6 +11,7 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use support::eventually;
 use support::process::{Exporter, Process, command, configuration, run, target};
 use support::scripted_vendor::{Reply, Vendor};
 use support::simulated::{SimulatedVendor, settled};
@@ -193,7 +194,10 @@ fn started_in_vain(directory: &Path, variable: (&str, &str), flags: &[&str]) -> 
         .args(flags);
     let mut process = Process::spawn(&mut command);
     let code = process.ended().code();
-    let line = process.stderr();
+    // Another thread reads the pipe, perhaps after the end of the process.
+    let line = eventually("a line on stderr", || {
+        Some(process.stderr()).filter(|line| !line.is_empty())
+    });
     assert_eq!(code, Some(1), "{flags:?} {variable:?}: {line}");
     assert_eq!(line.lines().count(), 1, "{line}");
     line

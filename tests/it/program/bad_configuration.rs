@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::eventually;
 use crate::support::process::{Exporter, Process, command, configuration, run, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::simulated::{SimulatedVendor, settled};
@@ -188,7 +189,10 @@ fn started_in_vain(directory: &Path, variable: (&str, &str), flags: &[&str]) -> 
         .args(flags);
     let mut process = Process::spawn(&mut command);
     let code = process.ended().code();
-    let line = process.stderr();
+    // Another thread reads the pipe, perhaps after the end of the process.
+    let line = eventually("a line on stderr", || {
+        Some(process.stderr()).filter(|line| !line.is_empty())
+    });
     assert_eq!(code, Some(1), "{flags:?} {variable:?}: {line}");
     assert_eq!(line.lines().count(), 1, "{line}");
     line

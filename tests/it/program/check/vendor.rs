@@ -155,7 +155,7 @@ async fn a_page_for_people() {
             target("moved", &address(&moved), ""),
         ])
     });
-    let causes = ["endpoint leads to a site for people", "login page"];
+    let causes = ["endpoint is the address of a web site", "login page"];
     checked.assert_breaks_off("html", "page", &["HTML page instead of JSON"], &causes);
     let causes = ["app_key lacks the right"];
     let step = checked.assert_breaks_off("json", "token", &["403", "no right"], &causes);

@@ -3,13 +3,13 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::last_week::WEEK;
 use super::now;
-use super::queries::{ALL, SOME, ask, filled};
-use super::short_rules::shorter;
-use super::world::{Database, LOOKS};
+use crate::last_week::WEEK;
+use crate::queries::{ALL, SOME, ask, filled};
+use crate::short_rules::shorter;
 use crate::support::boards::{self, Query, boards, rules};
 use crate::support::prometheus_server::Prometheus;
+use crate::world::{Database, LASTING, LOOKS};
 
 /// The comparison of the whole lookback is spread over a minute, which is the least to configure.
 const AFTER_A_RECONCILE: &str = "target:cec_exporter_reconcile_lag_seconds:min";
@@ -32,6 +32,20 @@ fn may_be_empty(query: &Query) -> bool {
         || query.expr.contains(":1m]")
 }
 
+/// Whether something is so, at one of several looks: a scrape that comes too late leaves a gap.
+fn comes_true(is_so: impl Fn() -> bool) -> bool {
+    (0..3 * LASTING).any(|look| {
+        if look > 0 {
+            sleep(Duration::from_secs(1));
+        }
+        is_so()
+    })
+}
+
+fn has_data(prometheus: &Prometheus, query: &Query, chosen: &[(&str, &str)]) -> bool {
+    comes_true(|| !ask(prometheus, query, chosen).is_empty())
+}
+
 /// Every query of every board brings data; those that need not are left for later.
 pub(crate) fn check_panels(prometheus: &Prometheus) -> Vec<Query> {
     let mut later = Vec::new();
@@ -39,12 +53,11 @@ pub(crate) fn check_panels(prometheus: &Prometheus) -> Vec<Query> {
     for board in boards() {
         for query in board.queries() {
             for chosen in [ALL, SOME] {
-                if !ask(prometheus, &query, chosen).is_empty() {
-                    continue;
-                }
                 if may_be_empty(&query) {
-                    later.push(query.clone());
-                } else {
+                    if ask(prometheus, &query, chosen).is_empty() {
+                        later.push(query.clone());
+                    }
+                } else if !has_data(prometheus, &query, chosen) {
                     empty.push(format!(
                         "{}\n  {}",
                         query.place,
@@ -76,7 +89,8 @@ pub(crate) fn check_panels(prometheus: &Prometheus) -> Vec<Query> {
     later
 }
 
-/// Every recording rule brings data, and no alert has anything to say but what is known. Those that need time are left for later.
+/// Every recording rule brings data, and no alert but those that are known. Those that need time are left for
+/// later.
 pub(crate) fn check_rules(database: &Database) -> Vec<Query> {
     let prometheus = database.prometheus;
     let mut later = Vec::new();
@@ -84,26 +98,27 @@ pub(crate) fn check_rules(database: &Database) -> Vec<Query> {
     let mut wrong = Vec::new();
     for rule in rules() {
         let expr = shorter(&rule.expr);
-        let found = prometheus.query(&expr, now());
-        let found = found.unwrap_or_else(|error| panic!("{}: {error}", rule.name));
-        let has_data = found.iter().any(|series| !series.values.is_empty());
-        let has_something_to_say = !rule.is_alert
-            || database
-                .all_is_well
-                .iter()
-                .any(|(alert, _)| *alert == rule.name);
-        if !has_data && rule.name == AFTER_A_RECONCILE {
-            later.push(Query {
-                place: rule.name,
-                expr,
-                instant: true,
-            });
+        let has_data = || {
+            let found = prometheus.query(&expr, now());
+            let found = found.unwrap_or_else(|error| panic!("{}: {error}", rule.name));
+            found.iter().any(|series| !series.values.is_empty())
+        };
+        if rule.name == AFTER_A_RECONCILE {
+            if !has_data() {
+                later.push(Query {
+                    place: rule.name,
+                    expr,
+                    instant: true,
+                });
+            }
             continue;
         }
-        if has_data != has_something_to_say {
-            wrong.push(format!("{}: {found:?}", rule.name));
-        } else if !rule.is_alert && prometheus.query(&rule.name, now()).unwrap().is_empty() {
-            wrong.push(format!("{}: nothing recorded", rule.name));
+        let mut known = database.all_is_well.iter();
+        let has_to = !rule.is_alert || known.any(|(alert, _)| *alert == rule.name);
+        let is_recorded =
+            || rule.is_alert || !prometheus.query(&rule.name, now()).unwrap().is_empty();
+        if !comes_true(|| has_data() == has_to && is_recorded()) {
+            wrong.push(rule.name);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -165,7 +180,7 @@ pub(crate) fn check_later(prometheus: &Prometheus, later: Vec<Query>) {
         if NEVER_HERE.iter().any(|metric| query.expr.contains(metric)) {
             query.expr = query.expr.strip_suffix("> 0").unwrap().to_owned();
         }
-        if ask(prometheus, &query, ALL).is_empty() {
+        if !has_data(prometheus, &query, ALL) {
             missing.push(format!("{}\n  {}", query.place, query.expr));
         }
     }

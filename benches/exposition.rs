@@ -1,59 +1,63 @@
-//! What an answer costs a sample in each format, beside the text encoder of the `prometheus` crate
-//! over the same samples.
+//! Time per sample of a response in each format, compared with the text encoder of the `prometheus`
+//! crate on the same samples.
 //!
-//! `cargo bench --bench exposition`. All are measured in turns in one run, because a machine that
-//! is shared is faster in one minute than in the next: compare the ratio, not the nanoseconds.
+//! `cargo bench --bench exposition`. All are measured in turns in one run, because the speed of a shared
+//! machine varies: compare the ratios, not the nanoseconds.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, Gathered, KnownLabels};
-use cec_exporter::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, render};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, ExporterSnapshot, InitialLabels};
+use cec_exporter::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
+};
 use cec_exporter::metrics::tallies::Tallies;
-use cec_exporter::model::{CallType, Event, Measure, Measures, Processing, Role, Speech, Status};
+use cec_exporter::model::{
+    CallType, Event, Measure, Measures, ProcessingTime, Role, Speech, Status,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::proto::{self, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
 const ROUNDS: usize = 9;
-/// Samples written in a round, at least.
+/// Minimum number of samples per round.
 const WORK: usize = 1_000_000;
 const CALLS: usize = 2000;
 
-/// A target in which every series there is from the start is there, and calls of each type.
+/// A target with all initial series, and calls of each type.
 fn calls(seed: u64) -> CallMetrics {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tallies = Tallies::default();
     let types = [CallType::VOICE, CallType::TEXT];
     let statuses: Vec<Status> = Status::documented().collect();
-    tallies.expect(&types, &statuses);
+    tallies.create_series(&types, &statuses);
     let finals: Vec<Status> = statuses.iter().copied().filter(|s| s.is_final()).collect();
     for _ in 0..CALLS {
         let call_type = types[rng.usize(..2)];
         let status = *rng.choice(&finals).expect("there are some");
         let mut units =
             |most: f64| Measure::from_units((rng.f64() * most * 1000.0).round() / 1000.0);
-        let mut side = |role| Speech {
+        let mut speech = |role| Speech {
             role,
             speed: units(400.0),
             silence: units(300.0),
             ratio: units(1.0),
         };
-        let channels = [side(Role::Customer), side(Role::Staff)];
+        let channels = [speech(Role::Customer), speech(Role::Staff)];
         let measures = Measures {
             duration: units(1200.0),
             channels,
         };
-        let processing = Processing::Took(rng.u32(..7200));
+        let processing_time = ProcessingTime::Observed(rng.u32(..7200));
         for event in [
             Event::Appeared { call_type, status },
             Event::Processed {
                 call_type,
                 status,
-                processing,
+                processing_time,
             },
             Event::Succeeded {
                 call_type,
@@ -71,36 +75,36 @@ fn calls(seed: u64) -> CallMetrics {
     }
 }
 
-fn own(names: &[String]) -> Gathered {
+fn exporter(names: &[String]) -> ExporterSnapshot {
     let build = Build {
         version: "1.0.0",
         revision: "0123456789ab",
         rustc: "rustc 1.90.0",
     };
-    let known = KnownLabels {
+    let labels = InitialLabels {
         apis: vec!["token".into(), "details".into()],
         codes: vec!["200".into(), "429".into(), "503".into()],
         failures: vec!["timeout".into(), "connect".into(), "auth".into()],
         rejections: vec!["shape".into(), "identity".into()],
     };
-    let own = ExporterMetrics::new(build, 1.7e9).expect("the catalog is right");
+    let exporter = ExporterMetrics::new(build, 1.7e9).expect("the catalog is right");
     for name in names {
-        let target = own.target(name, &known, 1.7e9);
+        let target = exporter.target(name, &labels, 1.7e9);
         for _ in 0..20 {
             target.pull_duration.observe(0.7);
             target.request("details", "200", 0.3);
         }
     }
-    own.gather()
+    exporter.gather()
 }
 
-/// The same samples as the `prometheus` crate has them, put together from a text.
+/// Converts a text to the families of the `prometheus` crate.
 fn families(text: &str) -> Vec<MetricFamily> {
     let mut families: Vec<MetricFamily> = Vec::new();
     let mut histograms: BTreeMap<String, usize> = BTreeMap::new();
     for line in text.lines() {
-        if let Some(head) = line.strip_prefix("# HELP ") {
-            let (name, help) = head.split_once(' ').expect("a help");
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').expect("a help");
             let mut family = MetricFamily::default();
             family.set_name(name.to_owned());
             family.set_help(help.to_owned());
@@ -108,7 +112,7 @@ fn families(text: &str) -> Vec<MetricFamily> {
             histograms.clear();
             continue;
         }
-        let family = families.last_mut().expect("a head comes first");
+        let family = families.last_mut().expect("HELP comes first");
         if let Some(kind) = line.strip_prefix("# TYPE ") {
             family.set_field_type(match kind.rsplit(' ').next() {
                 Some("counter") => MetricType::COUNTER,
@@ -182,11 +186,11 @@ fn encode(families: &[MetricFamily]) -> Vec<u8> {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("memory takes all");
-    encoder.finish().expect("memory takes all")
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
 }
 
-/// Writes an answer, or compresses one.
+/// Renders a response, or compresses one.
 type Work<'a> = &'a dyn Fn() -> Vec<u8>;
 
 fn measure(targets: usize) {
@@ -195,23 +199,23 @@ fn measure(targets: usize) {
         .collect();
     let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
     let all: Vec<CallMetrics> = (0..targets as u64).map(calls).collect();
-    let calls: Vec<Shown<'_>> = names_of
+    let calls: Vec<TargetCallMetrics<'_>> = names_of
         .iter()
         .zip(&all)
-        .map(|(name, calls)| Shown::all(name, calls))
+        .map(|(name, calls)| TargetCallMetrics::new(name, calls))
         .collect();
-    let own = own(&names);
-    let write = |format| render(format, &calls, &own, ExporterSeries::With(&names_of));
+    let exporter = exporter(&names);
+    let write = |format| render(format, &calls, &exporter, ExporterSeries::With(&names_of));
     let [text, openmetrics, protobuf] = Format::ALL.map(write);
-    let theirs = families(std::str::from_utf8(&text).expect("text"));
-    let same = |line: &&[u8]| !line.starts_with(b"#");
+    let families = families(std::str::from_utf8(&text).expect("text"));
+    let is_sample = |line: &&[u8]| !line.starts_with(b"#");
     let lines = |text: &[u8]| {
-        let lines = text.split(|byte| *byte == b'\n').filter(same);
+        let lines = text.split(|byte| *byte == b'\n').filter(is_sample);
         lines.map(<[u8]>::to_vec).collect::<Vec<_>>()
     };
     let samples = lines(&text).len() - 1;
     assert!(
-        lines(&text) == lines(&encode(&theirs)),
+        lines(&text) == lines(&encode(&families)),
         "not the same samples"
     );
     let times = WORK.div_ceil(samples);
@@ -222,7 +226,7 @@ fn measure(targets: usize) {
     };
     let rows: [(&str, usize, Work<'_>); 7] = [
         ("TextEncoder of `prometheus`", text.len(), &|| {
-            encode(&theirs)
+            encode(&families)
         }),
         ("text", text.len(), &|| write(Format::Text)),
         ("OpenMetrics", openmetrics.len(), &|| {

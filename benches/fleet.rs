@@ -1,10 +1,11 @@
-//! What many targets cost one exporter: memory, files, and a scrape of all of them.
+//! Cost of many targets in one exporter: memory, open files, and the scrape of all of them.
 //!
 //! `cargo bench --bench fleet`; `cargo bench --bench fleet -- --help` for numbers of targets and
-//! calls. The simulated vendor runs in a process of its own, so that processor time and memory are
-//! of the exporter alone. Compare the figures of a target among the rows: each row that holds ten
-//! times the targets should show the same.
+//! calls. The simulated vendor runs in a process of its own, so CPU time and memory are those of the
+//! exporter alone. Costs per target should be the same in each row.
 
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/spawned.rs"]
 mod spawned;
 
@@ -18,21 +19,19 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use spawned::Spawned;
 
-/// Scrapes of each kind; printed is the median.
+/// Scrapes of each kind. The output shows medians.
 const SCRAPES: usize = 5;
-/// Of processor time, as the kernel counts it: 1 / `USER_HZ`, which is 100 on every Linux.
-const TICK: Duration = Duration::from_millis(10);
 
 /// Measures what many targets cost.
 #[derive(Parser)]
 struct Arguments {
-    /// Targets of one exporter
+    /// Numbers of targets
     #[arg(default_values_t = [10, 100, 1000])]
     targets: Vec<usize>,
-    /// Calls in the lookback of each
+    /// Calls in the lookback of each target
     #[arg(long, default_value_t = 1000)]
     calls: u32,
-    /// Given by cargo
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -45,10 +44,10 @@ fn main() {
         &format!("--calls-per-day={}", arguments.calls),
         "--flat",
     ]);
-    let endpoint = vendor.said("endpoint:");
+    let endpoint = vendor.wait_for_line("endpoint:");
     println!("{} calls in the lookback of each target", arguments.calls);
     println!(
-        "| targets | first lookback, s | memory, MiB | open files | answer, MB | scrape with pulls: \
+        "| targets | first lookback, s | memory, MiB | open files | response, MB | scrape with pulls: \
          wall, ms | CPU, ms | requests | scrape without: wall, ms | CPU, ms |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
@@ -58,7 +57,7 @@ fn main() {
 }
 
 fn measure(targets: usize, endpoint: &str) {
-    let directory = tempfile::tempdir().expect("there is room for temporary files");
+    let directory = tempfile::tempdir().expect("a temporary directory");
     configure(directory.path(), targets, endpoint, "0s");
     let exporter = Exporter::start(directory.path());
     let began = Instant::now();
@@ -70,7 +69,7 @@ fn measure(targets: usize, endpoint: &str) {
     let (with_pulls, requests) = exporter.scrapes();
     let (resident, files) = (exporter.resident(), exporter.open_files());
     configure(directory.path(), targets, endpoint, "1h");
-    exporter.ask("POST", "/-/reload");
+    exporter.request("POST", "/-/reload");
     exporter.scrape();
     let (without, none) = exporter.scrapes();
     assert_eq!(none, 0, "no pull was due");
@@ -99,11 +98,11 @@ fn configure(directory: &Path, targets: usize, endpoint: &str, interval: &str) {
         let _ = writeln!(text, "- {{name: centre-{number:04}}}");
     }
     let file = directory.join("cec_exporter.yml");
-    std::fs::write(file, text).expect("the directory was just made");
+    std::fs::write(file, text).expect("a writable directory");
 }
 
-/// What a scrape took; medians.
-struct Taken {
+/// Medians of some scrapes.
+struct ScrapeCost {
     wall: Duration,
     cpu: Duration,
     bytes: usize,
@@ -117,7 +116,7 @@ struct Exporter {
 impl Exporter {
     fn start(directory: &Path) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("there are free ports").to_string();
+        let address = free.expect("a free port").to_string();
         let process = Spawned::start(&[
             &format!("--config.file={}/cec_exporter.yml", directory.display()),
             &format!("--storage.path={}/data", directory.display()),
@@ -132,26 +131,28 @@ impl Exporter {
     }
 
     fn scrape(&self) -> String {
-        self.ask("GET", "/metrics")
+        self.request("GET", "/metrics")
     }
 
-    /// The body of an answer, which must be 200.
-    fn ask(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+    /// Requests a path and returns the body of the response, which must be 200.
+    fn request(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the exporter listens");
         write!(
             stream,
             "{method} {path} HTTP/1.0\r\nX-Prometheus-Scrape-Timeout-Seconds: 600\r\n\r\n"
         )
-        .expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        assert!(answer.contains(" 200 OK\r\n"), "{answer:.300}");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("there are headers");
+        .expect("the exporter reads");
+        let mut response = String::new();
+        stream
+            .read_to_string(&mut response)
+            .expect("the exporter answers");
+        assert!(response.contains(" 200 OK\r\n"), "{response:.300}");
+        let (_, body) = response.split_once("\r\n\r\n").expect("there are headers");
         body.to_owned()
     }
 
-    /// Some scrapes, and the requests to the vendor that each of them made.
-    fn scrapes(&self) -> (Taken, u64) {
+    /// Measures some scrapes. Also returns the number of requests to the vendor per scrape.
+    fn scrapes(&self) -> (ScrapeCost, u64) {
         let mut requests = Vec::new();
         let mut taken = Vec::new();
         let mut before = requests_of(&self.scrape());
@@ -160,7 +161,7 @@ impl Exporter {
             let began = Instant::now();
             let text = self.scrape();
             let wall = began.elapsed();
-            // Pulls of a scrape end with it, but for their comparing of older calls.
+            // The pulls have ended with the scrape, except for the reconcile of older calls.
             taken.push((wall, self.cpu() - cpu, text.len()));
             let after = requests_of(&text);
             requests.push(after - before);
@@ -171,7 +172,7 @@ impl Exporter {
             times.sort_unstable();
             times[SCRAPES / 2]
         };
-        let taken = Taken {
+        let taken = ScrapeCost {
             wall: median(taken.iter().map(|taken| taken.0).collect()),
             cpu: median(taken.iter().map(|taken| taken.1).collect()),
             bytes: taken[0].2,
@@ -180,31 +181,19 @@ impl Exporter {
     }
 
     fn cpu(&self) -> Duration {
-        let stat = self.read("stat");
-        // The name of the program may hold blanks; what follows its bracket does not.
-        let (_, fields) = stat.rsplit_once(')').expect("the kernel's format");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u32 = ticks.filter_map(|field| field.parse::<u32>().ok()).sum();
-        ticks * TICK
+        process::cpu(self.process.id()).expect("the exporter runs")
     }
 
-    /// KiB.
+    /// Resident memory, KiB.
     fn resident(&self) -> u64 {
-        let status = self.read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        number
-            .and_then(|number| number.parse().ok())
-            .expect("the kernel's format")
+        process::memory(self.process.id(), "VmRSS").expect("the exporter runs")
     }
 
     fn open_files(&self) -> usize {
         let directory = format!("/proc/{}/fd", self.process.id());
-        std::fs::read_dir(directory).expect("it runs").count()
-    }
-
-    fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).expect("it runs")
+        std::fs::read_dir(directory)
+            .expect("the exporter runs")
+            .count()
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a call costs from its bytes to its tallies, beside the typed parse alone of the same bytes.
+//! Time per call from the bytes of a page to the tallies, compared with a typed parse of the same bytes.
 //!
-//! `cargo bench --bench ingest`. Both are measured in turns in one run, because a machine that is
-//! shared is faster in one minute than in the next: compare the ratio, not the nanoseconds.
+//! `cargo bench --bench ingest`. Both are measured in turns in one run, because the speed of a shared
+//! machine varies: compare the ratios, not the nanoseconds.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use cec_exporter::upstream::response::parse_page;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
 
-const CALLS_A_PAGE: u32 = 100;
+const CALLS_PER_PAGE: u32 = 100;
 const PAGES: u32 = 1000;
 const ROUNDS: usize = 9;
 const FIRST: u32 = 1_622_500_000;
@@ -22,14 +22,14 @@ const FIRST: u32 = 1_622_500_000;
 #[path = "common/typed.rs"]
 mod typed;
 
-/// Pages of the shape of the vendor's sample: each call with all of its fields, newest first.
+/// Pages in the shape of the vendor's sample: calls with all fields, newest first.
 fn pages() -> Vec<Vec<u8>> {
-    let total = PAGES * CALLS_A_PAGE;
+    let total = PAGES * CALLS_PER_PAGE;
     (0..PAGES)
         .map(|page| {
             let mut body = String::from("{\n  \"data\": [");
-            for row in 0..CALLS_A_PAGE {
-                let number = page * CALLS_A_PAGE + row;
+            for row in 0..CALLS_PER_PAGE {
+                let number = page * CALLS_PER_PAGE + row;
                 let id = format!("{:08x}-d38c-4aa0-a35d-{:012x}", number.wrapping_mul(0x9e37_79b9), number);
                 let at = FIRST + total - number;
                 let comma = if row == 0 { "" } else { "," };
@@ -51,7 +51,7 @@ fn pages() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A page as a server sends it to a client that takes gzip.
+/// A page as the server compresses it.
 fn gzip(page: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(page).expect("memory");
@@ -61,19 +61,18 @@ fn gzip(page: &[u8]) -> Vec<u8> {
 fn main() {
     let pages = pages();
     let compressed: Vec<Vec<u8>> = pages.iter().map(|page| gzip(page)).collect();
-    let calls = f64::from(PAGES * CALLS_A_PAGE);
+    let calls = f64::from(PAGES * CALLS_PER_PAGE);
     let bytes: usize = pages.iter().map(Vec::len).sum();
-    let open = Window {
+    let lookback = Window {
         from: FIRST,
-        to: FIRST + 10 * PAGES * CALLS_A_PAGE,
+        to: FIRST + 10 * PAGES * CALLS_PER_PAGE,
     };
     let typed = || {
         for page in &pages {
-            let answer: typed::Answer = serde_json::from_slice(page).expect("the pages are right");
-            assert_eq!(u64::from(PAGES * CALLS_A_PAGE), answer.paging.total);
+            let page: typed::Response = serde_json::from_slice(page).expect("a valid page");
+            assert_eq!(u64::from(PAGES * CALLS_PER_PAGE), page.paging.total);
             black_box(
-                answer
-                    .data
+                page.data
                     .iter()
                     .map(|group| group.calls.len())
                     .sum::<usize>(),
@@ -82,21 +81,21 @@ fn main() {
     };
     let parse = || {
         for page in &pages {
-            black_box(parse_page(page).expect("the pages are right"));
+            black_box(parse_page(page).expect("a valid page"));
         }
     };
     let gunzip = || {
         for page in &compressed {
             let mut decoder = MultiGzDecoder::new(Vec::new());
-            decoder.write_all(page).expect("it was compressed just now");
-            black_box(decoder.finish().expect("it was compressed just now"));
+            decoder.write_all(page).expect("valid gzip");
+            black_box(decoder.finish().expect("valid gzip"));
         }
     };
-    let whole = || {
+    let ingest = || {
         let mut state = TargetState::default();
         for page in &pages {
-            let page = parse_page(page).expect("the pages are right");
-            state.apply(&page, open.to, open);
+            let page = parse_page(page).expect("a valid page");
+            state.apply(&page, lookback.to, lookback);
         }
         assert_eq!(state.len() as f64, calls);
         black_box(&state);
@@ -107,25 +106,25 @@ fn main() {
         began.elapsed().as_nanos() as f64 / calls
     };
     let mut rounds: Vec<[f64; 4]> = (0..ROUNDS)
-        .map(|_| [timed(&typed), timed(&parse), timed(&whole), timed(&gunzip)])
+        .map(|_| [timed(&typed), timed(&parse), timed(&ingest), timed(&gunzip)])
         .collect();
     rounds.sort_by(|a, b| (a[2] / a[0]).total_cmp(&(b[2] / b[0])));
-    let [base, parse, whole, gunzip] = rounds[ROUNDS / 2];
+    let [base, parse, ingest, gunzip] = rounds[ROUNDS / 2];
     println!(
-        "{calls} calls, {} bytes each, median of {ROUNDS} rounds by ratio",
+        "{calls} calls of {} bytes, median of {ROUNDS} rounds by ratio",
         bytes as f64 / calls
     );
     let compressed: usize = compressed.iter().map(Vec::len).sum();
     println!(
-        "gzip makes {:.1} times less of them",
+        "gzip compresses them by a factor of {:.1}",
         bytes as f64 / compressed as f64
     );
     println!("{:<36} {:>9} {:>7}", "", "ns a call", "ratio");
     for (name, time) in [
         ("typed serde_json parse alone", base),
-        ("parse that survives anything", parse),
-        ("that, with ledger and tallies", whole),
-        ("gunzip, before the parse", gunzip),
+        ("lenient parse", parse),
+        ("lenient parse, ledger and tallies", ingest),
+        ("gunzip before the parse", gunzip),
     ] {
         println!("{name:<36} {time:>9.0} {:>7.2}", time / base);
     }

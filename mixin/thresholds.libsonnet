@@ -1,32 +1,31 @@
-// What each threshold is, in the order of the file. YAML has to have comments here, as this is a
-// file that people edit.
+// The meaning of each threshold, in the order of the file. They become comments, because people edit that file.
 [
   ['frontier_lag_seconds', {
-    en: 'Seconds that the reading of the list may lag.',
+    en: 'Seconds that the frontier may lag.',
     zh: '完整水位允许落后的秒数。',
   }],
   ['reconcile_lag_seconds', {
-    en: 'Seconds since the lookback was last compared as a whole. Keep it well above reconcile_interval.',
+    en: 'Seconds since the last full reconciliation. Keep it well above reconcile_interval.',
     zh: '距上次全量核对的秒数。应明显大于 reconcile_interval。',
   }],
   ['target_up_ratio_down', {
-    en: 'A target is down when it was up in less than this share of the last 15 minutes.',
+    en: 'A target is down if it was up for less than this share of the last 15 minutes.',
     zh: '最近 15 分钟内，同步正常的时间占比低于此值，即视为目标不可用。',
   }],
   ['target_up_ratio_flapping', {
-    en: 'A target flaps when it was up in less than this share of the last 15 minutes.',
+    en: 'A target flaps if it was up for less than this share of the last 15 minutes.',
     zh: '最近 15 分钟内，同步正常的时间占比低于此值，即视为目标时好时坏。',
   }],
   ['token_left_seconds', {
-    en: 'Seconds that must be left of the token at each scrape.',
+    en: 'Seconds that the token must still be valid at each scrape.',
     zh: '每次抓取时 Token 至少应剩余的秒数。',
   }],
   ['token_renewal_seconds', {
-    en: 'The exporter renews a token when this much is left. With pulls further apart a token may rightly run out between two.',
+    en: 'The exporter renews a token with this many seconds left. If pulls are further apart, a token may expire between two pulls.',
     zh: 'exporter 在 Token 剩余此秒数时续期。同步间隔更长时，Token 在两次同步之间过期属正常。',
   }],
   ['rate_limited_ratio', {
-    en: 'Share of requests answered 429.',
+    en: 'Share of requests that returned 429.',
     zh: '返回 429 的请求占比。',
   }],
   ['records_rejected_per_hour', {
@@ -34,11 +33,11 @@
     zh: '每小时被拒绝的记录（或字段值）数，按原因统计。',
   }],
   ['windows_unproven_per_hour', {
-    en: 'Parts of the list an hour that were taken without proof or stepped over, by reason.',
+    en: 'Parts of the list an hour that were accepted without proof or skipped, by reason.',
     zh: '每小时未能核实完整或被跳过的列表区段数，按原因统计。',
   }],
   ['clock_skew_seconds', {
-    en: "Seconds between the vendor's clock and the exporter's, either way.",
+    en: "Seconds between the vendor's clock and the exporter's, in either direction.",
     zh: '云客服侧与 exporter 时钟之差（秒），不分快慢。',
   }],
   ['ledger_used_ratio', {
@@ -46,11 +45,11 @@
     zh: '台账条数占 max_calls 的比例。',
   }],
   ['exporters_per_target', {
-    en: 'Exporters that may pull one target. Each costs the vendor its own requests.',
+    en: 'Exporters that may pull one target. Each sends its own requests to the vendor.',
     zh: '允许同步同一目标的 exporter 个数。每多一个，请求量就多一份。',
   }],
   ['processing_objective', {
-    en: 'Share of calls that have to be processed in time: the objective behind the burn rates.',
+    en: 'Share of calls that must be processed in time: the objective behind the burn rates.',
     zh: '应按时完成质检的通话占比，即燃烧率告警所依据的目标（SLO）。',
   }],
   ['pending_age_seconds', {
@@ -74,7 +73,7 @@
     zh: '每小时未达终态就移出回溯窗口的通话数。',
   }],
   ['finished_calls_per_hour', {
-    en: 'Calls an hour that a share needs to be judged: at night one failure of two is no news.',
+    en: 'Finished calls an hour below which ratios are not judged: at night, one failure of two means nothing.',
     zh: '每小时完成的通话达到此数才判断占比：夜间两条里失败一条不说明问题。',
   }],
   ['failed_ratio', {
@@ -86,15 +85,15 @@
     zh: '以状态 9 结束的通话占比。',
   }],
   ['asr_failed_ratio', {
-    en: 'Share of finished calls that ended in one failure of speech to text.',
+    en: 'Share of finished calls that ended in one kind of transcription failure.',
     zh: '因某一种 ASR 转写失败而结束的通话占比。',
   }],
   ['dried_up_ratio', {
-    en: 'Calls of the last hour as a share of what this hour usually has.',
+    en: 'Calls of the last hour as a share of the usual number at this hour.',
     zh: '最近一小时通话量与往常同一时段之比。',
   }],
   ['dried_up_calls_per_hour', {
-    en: 'Calls that this hour usually has, or it is not judged.',
+    en: 'Usual calls at this hour below which the hour is not judged.',
     zh: '往常同一时段的通话量达到此数才判断。',
   }],
   ['fast_speech_ratio', {

@@ -1,7 +1,7 @@
 //! A Prometheus exporter for the inspected calls of Huawei Cloud's contact centre (CEC).
 //!
 //! The layers, from the top down. Each imports only from rows below its own, and modules of one row
-//! do not import each other (`tests/layers.rs` checks it):
+//! do not import each other (`tests/it/layers.rs` checks it):
 //!
 //! | layer | what it does |
 //! | --- | --- |

@@ -1,48 +1,46 @@
-//! The program itself in a process of its own.
+//! Runs the program in a process of its own.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// A running `cec_exporter`, which ends with this.
+/// A running `cec_exporter`, killed on drop.
 pub(crate) struct Spawned {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Spawned {
-    /// Starts it with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cec_exporter"))
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the program was built for this benchmark");
-        let stdout = child.stdout.take().expect("it is piped");
+            .expect("cargo built the program");
+        let stdout = child.stdout.take().expect("stdout is piped");
         Self {
             child,
             lines: BufReader::new(stdout).lines(),
         }
     }
 
-    /// The process.
-    #[allow(dead_code)] // Not every benchmark asks.
+    #[allow(dead_code)] // Not used by every benchmark.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for a line with this beginning, and gives what follows.
-    pub(crate) fn said(&mut self, beginning: &str) -> String {
+    /// Waits for a line with this prefix, and returns the rest of it.
+    pub(crate) fn wait_for_line(&mut self, prefix: &str) -> String {
         self.lines
             .by_ref()
-            .map(|line| line.expect("it writes text"))
-            .find_map(|line| Some(line.strip_prefix(beginning)?.trim().to_owned()))
-            .unwrap_or_else(|| panic!("it ended before it said {beginning:?}"))
+            .map(|line| line.expect("the program prints text"))
+            .find_map(|line| Some(line.strip_prefix(prefix)?.trim().to_owned()))
+            .unwrap_or_else(|| panic!("the program ended before it printed {prefix:?}"))
     }
 }
 
 impl Drop for Spawned {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,15 +1,15 @@
-//! The vendor's answer as serde would read it, were it always as documented.
+//! The vendor's response as documented, for a derived serde parse.
 
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "what is parsed is what is measured"
+    reason = "fields are parsed to be measured"
 )]
 
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-pub struct Answer {
+pub struct Response {
     pub data: Vec<Group>,
     pub paging: Paging,
 }

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use cec_exporter::upstream::wire::parse_page;
+use cec_exporter::upstream::response::parse_page;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

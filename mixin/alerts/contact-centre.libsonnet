@@ -17,19 +17,20 @@ function(config)
         zh: '目标 {{ $labels.target }} 几乎没有新通话。',
       },
       description: {
-        en: '{{ $labels.target }} had {{ $value | humanizePercentage }} of the calls in the last hour that it usually has at this hour of the week.',
+        en: 'In the last hour, {{ $labels.target }} had {{ $value | humanizePercentage }} of the calls that are usual at this hour of the week.',
         zh: '最近一小时，目标 {{ $labels.target }} 的通话量仅为往常同一时段的 {{ $value | humanizePercentage }}。',
       },
       title: { en: 'Hardly any calls arrive.', zh: '几乎没有新通话。' },
       means: {
         en: |||
-          In the hour before the frontier fewer than 20 % of the usual calls were uploaded, and at least 60 are
-          usual. Usual is the median of the last four weeks at this hour, of each the quietest moment within an
-          hour to either side, so that a clock change or one odd week moves nothing. The list has been read up
-          to now. In the first week there is nothing to compare with, and the alert is silent.
+          In the hour before the frontier, fewer than 20 % of the usual calls were uploaded, and at least 60 are
+          usual. The usual number is the median of the last four weeks at this hour. Each week counts with its
+          lowest value within an hour to either side, so that a clock change or one unusual week has no effect.
+          The list is read up to the present. In the first week there is nothing to compare with, and the alert
+          does not fire.
 
-          Public holidays look like a failure. Silence the alert for them, or mute it with a time interval of
-          Alertmanager's (`mute_time_intervals`); the weeks after are not affected.
+          Public holidays look like a failure. Silence the alert for them, or use `mute_time_intervals` of
+          Alertmanager; later weeks are not affected.
         |||,
         zh: |||
           完整水位前一小时内上传的通话不足往常的 20 %，且往常至少有 60 条。"往常"取最近四周同一时段的中位数，每周再取
@@ -39,17 +40,17 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Calls of the last hour, and the usual number', zh: '最近一小时的通话量与往常通话量' }, 'target:cec_recent_calls:sum'],
+        [{ en: 'Calls of the last hour', zh: '最近一小时的通话量' }, 'target:cec_recent_calls:sum'],
         [{ en: 'The usual number', zh: '往常通话量' }, 'target:cec_recent_calls:usual'],
         [{ en: 'By type', zh: '按类型' }, 'sum by (target, call_type) (cec_recent_calls)'],
-        [{ en: 'How far the list is read', zh: '列表读取进度' }, 'target:cec_exporter_frontier_lag_seconds:min'],
+        [{ en: 'Frontier lag', zh: '列表读取进度' }, 'target:cec_exporter_frontier_lag_seconds:min'],
       ],
       steps: {
         en: |||
-          1. A public holiday? Then all is well: silence the alert for the day.
-          2. Do calls reach the contact centre? Ask those who answer them. If they do, recordings are not
-             uploaded: look at the recorder and at the upload to the vendor.
-          3. If only one type is missing, look at its channel.
+          1. On a public holiday this is normal: silence the alert for the day.
+          2. Ask the agents whether calls arrive. If they do, recordings are not uploaded: check the recorder and
+             the upload to the vendor.
+          3. If only one call type is missing, check its channel.
           4. If the configuration was changed, `call_types` or `user_id` may no longer cover the calls.
         |||,
         zh: |||
@@ -80,8 +81,8 @@ function(config)
       title: { en: 'Speech is fast in many calls.', zh: '较多通话语速过快。' },
       means: {
         en: |||
-          In more than 30 %% of the calls of the last hour the mean speed of this speaker was above %d
-          characters a minute, for half an hour. Each speaker of a call is one observation.
+          For half an hour, the mean speed of this speaker has been above %d characters a minute in more than
+          30 %% of the calls of the preceding hour. Each speaker of a call is one observation.
         ||| % config.fastSpeech,
         zh: |||
           半小时内，最近一小时的通话中始终有 30 %% 以上该角色的平均语速超过 %d 字/分钟。通话双方分别统计。
@@ -90,15 +91,16 @@ function(config)
       queries: [
         [{ en: 'Share of fast calls by role', zh: '各角色语速过快的通话占比' }, 'target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h'],
         [{ en: 'Mean speed by role', zh: '各角色平均语速' }, 'sum by (target, role) (rate(cec_call_speech_characters_per_minute_sum[1h])) / sum by (target, role) (rate(cec_call_speech_characters_per_minute_count[1h]))'],
-        [{ en: 'The same a week before', zh: '一周前' }, 'target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h offset 1w'],
+        [{ en: 'A week before', zh: '一周前' }, 'target_role:cec_call_speech_characters_per_minute:fast_ratio_rate1h offset 1w'],
       ],
       steps: {
         en: |||
-          1. Staff: is there a rush, with calls waiting? People speak faster then. Otherwise tell the team lead;
-             the vendor's console says which agents it is.
-          2. Customers: an event that upsets many at once, often the same as a wave of calls.
-          3. A sudden jump of all roles points to the measure: a change of speech to text, or of the language.
-          4. Where this is normal, raise `cec:fast_speech_ratio:threshold`, or `fastSpeech` in the mixin to
+          1. Staff: people speak faster during a rush with waiting calls. Otherwise inform the team lead; the
+             vendor's console shows which agents are affected.
+          2. Customers: an event may upset many of them at once, often together with a wave of calls.
+          3. A sudden jump of all roles points to the measurement, such as a changed transcription or another
+             language.
+          4. If this is normal, raise `cec:fast_speech_ratio:threshold`, or `fastSpeech` in the mixin to
              another bound of the histogram.
         |||,
         zh: |||
@@ -129,10 +131,10 @@ function(config)
       title: { en: 'Nobody speaks for long parts of the calls.', zh: '通话静默时间过长。' },
       means: {
         en: |||
-          For half an hour nobody spoke for more than half of the call time of the last hour. It is the time in
-          which each side is silent, added up, less the duration of the calls: long calls weigh more. Calls
-          without a measure of one side do not distort it; if one side has none at all, the alert is silent.
-          Where both speak at once there is a little more silence than this says.
+          For half an hour, nobody has spoken during more than half of the call time of the preceding hour. The
+          value is the silence of both sides minus the duration of the calls, so longer calls weigh more. Calls
+          without a measure of one side do not distort it; if one side has no measures at all, the alert does not
+          fire. If both sides speak at once, the actual silence is slightly longer.
         |||,
         zh: |||
           半小时内，最近一小时的通话时间中始终有一半以上双方均未说话。计算方法为双方各自的静默时长（接口称"静音时间"）
@@ -142,14 +144,14 @@ function(config)
       },
       queries: [
         [{ en: 'Share of silence', zh: '静默占比' }, 'target:cec_call_silence:ratio_rate1h'],
-        [{ en: 'Silence of each side in seconds', zh: '双方平均静默时长（秒）' }, 'target_role:cec_call_silence_seconds:mean_rate1h'],
-        [{ en: 'Are the calls longer as well?', zh: '通话是否也变长' }, 'target:cec_call_duration_seconds:mean_rate1h'],
+        [{ en: 'Mean silence of each side, in seconds', zh: '双方平均静默时长（秒）' }, 'target_role:cec_call_silence_seconds:mean_rate1h'],
+        [{ en: 'Mean call duration', zh: '通话是否也变长' }, 'target:cec_call_duration_seconds:mean_rate1h'],
       ],
       steps: {
         en: |||
-          1. If staff speak less than usual: a slow system that they wait for, or customers kept on hold.
-          2. If one side hardly speaks at all: a channel that is not recorded. Listen to some calls.
-          3. If both fell at the same moment: speech to text loses parts of the audio. See
+          1. If staff speak less than usual, they may be waiting for a slow system, or customers are on hold.
+          2. If one side hardly speaks, its channel may not be recorded. Listen to some calls.
+          3. If both sides dropped at the same time, the transcription may be losing parts of the audio. See
              [CecAsrFailing](CecAsrFailing.md).
         |||,
         zh: |||

@@ -30,20 +30,20 @@ function(config)
       zh: '目标 {{ $labels.target }} 的通话未能按时完成质检。',
     },
     description: {
-      en: '{{ $value | humanizePercentage }} of the calls of {{ $labels.target }} in the last %s took longer than %d minutes or are still not finished.' % [words.en, minutes],
+      en: '{{ $value | humanizePercentage }} of the calls of {{ $labels.target }} in the last %s took longer than %d minutes or are not finished yet.' % [words.en, minutes],
       zh: '最近 %s，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话质检耗时超过 %d 分钟或尚未完成。' % [words.zh, minutes],
     },
     title: { en: 'Calls are not processed in time.', zh: '通话未能按时完成质检。' },
     means: {
       en: |||
-        The objective: 95 %% of the calls are processed, with whatever result, within %d minutes of their upload.
-        The alert compares how fast the other 5 %% are used up, over a long and a short window at once: 14.4
-        times as fast for an hour, 6 times for six hours (critical), 3 times for a day, or as fast as they
-        arrive for three days (warning).
+        The objective: 95 %% of the calls are processed, whatever the result, within %d minutes of their upload.
+        The other 5 %% are the error budget. The alert checks how fast it burns, over a long and a short window:
+        14.4 times too fast for an hour or 6 times for six hours (critical), 3 times for a day or exactly at its
+        rate for three days (warning).
 
-        Late are calls that took longer, calls that left the lookback unfinished, and calls still pending
-        beyond those of the last hour and the stragglers that the objective grants. Calls whose end nobody saw,
-        because the vendor or the exporter was down, do not count.
+        A call is late if it took longer, if it left the lookback unfinished, or if it is still pending beyond
+        the calls of the last hour and the stragglers that the objective allows. Calls whose end the exporter
+        did not see, because the vendor or the exporter was down, do not count.
       ||| % minutes,
       zh: |||
         目标（SLO）：95 %% 的通话在上传后 %d 分钟内完成质检（不论结果）。告警同时在长、短两个窗口上比较其余 5 %%
@@ -54,18 +54,18 @@ function(config)
       ||| % minutes,
     },
     queries: [
-      [{ en: 'Share of late calls', zh: '超时通话占比' }, 'target:cec_calls_processing:late_increase1h / target:cec_calls_processing:increase1h'],
+      [{ en: 'Late calls as a share', zh: '超时通话占比' }, 'target:cec_calls_processing:late_increase1h / target:cec_calls_processing:increase1h'],
       [{ en: 'Pending calls by stage', zh: '各阶段积压' }, 'target_call_type_status:cec_window_calls_pending:max'],
       [{ en: 'Overdue calls by stage', zh: '各阶段超期通话' }, 'target_call_type_status:cec_calls_overdue:min'],
       [{ en: 'Processing time', zh: '质检耗时 P90' }, 'histogram_quantile(0.9, sum by (target, le) (rate(cec_call_processing_seconds_bucket[1h])))'],
     ],
     steps: {
       en: |||
-        1. If one stage holds the calls, see [CecPipelineStuck](CecPipelineStuck.md).
-        2. If all stages are slow, compare with the number of calls: a busy day, or a batch of recordings that
-           was uploaded late. Then it passes.
-        3. Otherwise ask the vendor, with examples from the list of inspected calls.
-        4. If another limit or objective was agreed, change `cec:processing_objective:threshold`, or
+        1. If the calls wait in one stage, see [CecPipelineStuck](CecPipelineStuck.md).
+        2. If all stages are slow, compare with the number of calls: a busy day, or a batch of recordings
+           uploaded late, resolves by itself.
+        3. Otherwise contact the vendor, with examples from the list of inspected calls.
+        4. If you agreed on another limit or objective, change `cec:processing_objective:threshold`, or
            `processingLimit` in the mixin.
       |||,
       zh: |||
@@ -76,7 +76,6 @@ function(config)
       |||,
     },
   };
-  local enough(rate) = '3600 * %s %s' % [rate, q.atLeast('finished_calls_per_hour')];
   [
     {
       name: 'CecPipelineStuck',
@@ -88,20 +87,19 @@ function(config)
         target_call_type_status:cec_oldest_pending_call_age_seconds:max %s
       ||| % [q.atLeast('pending_calls'), q.above('pending_age_seconds')],
       summary: {
-        en: 'Calls of {{ $labels.target }} do not get past {{ $labels.status }}.',
+        en: 'Calls of {{ $labels.target }} are stuck in {{ $labels.status }}.',
         zh: '目标 {{ $labels.target }} 的通话卡在 {{ $labels.status }} 阶段。',
       },
       description: {
-        en: 'At least {{ $value | humanize }} {{ $labels.call_type }} calls of {{ $labels.target }} in status {{ $labels.status }} are overdue: more are pending than arrived within the last hour and than usually lag behind.',
+        en: 'At least {{ $value | humanize }} {{ $labels.call_type }} calls of {{ $labels.target }} in status {{ $labels.status }} are overdue: they exceed the calls of the last hour and the usual stragglers.',
         zh: '目标 {{ $labels.target }} 至少有 {{ $value | humanize }} 条 {{ $labels.call_type }} 通话滞留在 {{ $labels.status }}：积压超过最近一小时的来量与正常滞留量之和。',
       },
-      title: { en: 'Calls do not get past a stage of the pipeline.', zh: '通话卡在某一质检阶段。' },
+      title: { en: 'Calls are stuck in a stage of the pipeline.', zh: '通话卡在某一质检阶段。' },
       means: {
         en: |||
-          In one stage more calls are pending than arrived in the last hour, plus 5 % of a day's calls, which
-          are known to take long; the oldest has waited for more than an hour. Ages are as of the last complete
-          reading of the list, so time in which the vendor could not be asked does not count. It does not depend
-          on the length of the lookback.
+          One stage has more pending calls than arrived in the last hour plus 5 % of a day's calls, the usual
+          stragglers, and the oldest has waited for more than an hour. Ages are as of the frontier, so time in
+          which the vendor was not reachable does not count. The alert does not depend on the lookback.
         |||,
         zh: |||
           某一阶段的积压超过最近一小时的来量，再加一天来量的 5 %（正常滞留量），且最早的一条已等待一小时以上。
@@ -111,17 +109,17 @@ function(config)
       queries: [
         [{ en: 'Overdue calls by stage', zh: '各阶段超期通话' }, 'target_call_type_status:cec_calls_overdue:min'],
         [{ en: 'Age of the oldest call by stage', zh: '各阶段最早一条的等待时长' }, 'target_call_type_status:cec_oldest_pending_call_age_seconds:max'],
-        [{ en: 'What is finished, by status', zh: '各状态的完成速度' }, 'sum by (target, status) (rate(cec_calls_processed_total[15m]))'],
+        [{ en: 'Finished calls by status', zh: '各状态的完成速度' }, 'sum by (target, status) (rate(cec_calls_processed_total[15m]))'],
       ],
       steps: {
         en: |||
-          1. Look at the stage: `waiting` means that inspection does not begin (quota, or the vendor's queue),
-             `transcribing` that speech to text does not return, `inspecting` that the rules are not checked.
-          2. Open the vendor's console and look at the state of quality inspection, quotas and contracts.
-          3. Ask the vendor, with the upload time of the oldest call
+          1. Identify the stage: `waiting` means that inspection does not start (quota, or the vendor's queue),
+             `transcribing` that the transcription does not return, `inspecting` that the rules are not evaluated.
+          2. In the vendor's console, check the state of quality inspection, quotas and contracts.
+          3. Contact the vendor, with the upload time of the oldest call
              (`cec_oldest_pending_call_timestamp_seconds`).
-          4. Calls that leave the lookback unfinished are counted in `cec_calls_expired_total`. If the cause is
-             fixed later, they will not be seen as finished.
+          4. Calls that leave the lookback unfinished are counted in `cec_calls_expired_total`. Even if
+             the cause is fixed later, they will not count as finished.
         |||,
         zh: |||
           1. 判断阶段：`waiting`（等待质检）说明质检未开始（额度或云客服侧排队）；`transcribing`（ASR 转写中）说明转写
@@ -142,32 +140,32 @@ function(config)
       hold: '10m',
       expr: 'target_call_type_status:cec_oldest_pending_call_age_seconds:max{status=~"unknown_.*"} ' + q.above('pending_age_seconds'),
       summary: {
-        en: 'Calls of {{ $labels.target }} stay in a status without a name ({{ $labels.status }}).',
+        en: 'Calls of {{ $labels.target }} stay in an unknown status ({{ $labels.status }}).',
         zh: '目标 {{ $labels.target }} 的通话停留在未知状态（{{ $labels.status }}）。',
       },
       description: {
         en: 'The oldest {{ $labels.call_type }} call of {{ $labels.target }} in status {{ $labels.status }} was uploaded {{ $value | humanizeDuration }} ago. The exporter does not know whether this status is final.',
         zh: '目标 {{ $labels.target }} 处于 {{ $labels.status }} 的 {{ $labels.call_type }} 通话中，最早一条上传于 {{ $value | humanizeDuration }} 前。exporter 无法判断该状态是否为终态。',
       },
-      title: { en: 'Calls stay in a status without a name.', zh: '通话停留在未知状态。' },
+      title: { en: 'Calls stay in an unknown status.', zh: '通话停留在未知状态。' },
       means: {
         en: |||
           The vendor uses a status code that this version of the exporter does not know. Such calls count as
-          not finished, and leave the lookback as expired.
+          unfinished and leave the lookback as expired.
         |||,
         zh: |||
           云客服返回了当前版本 exporter 不认识的状态码。这类通话按未完成处理，移出回溯窗口时计为过期。
         |||,
       },
       queries: [
-        [{ en: 'How many', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{status=~"unknown_.*"}'],
-        [{ en: 'How many left the lookback like that', zh: '以此状态移出回溯窗口的通话' }, 'sum by (target, status) (increase(cec_calls_expired_total{status=~"unknown_.*"}[1d]))'],
+        [{ en: 'Number', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{status=~"unknown_.*"}'],
+        [{ en: 'Calls that left the lookback in this status', zh: '以此状态移出回溯窗口的通话' }, 'sum by (target, status) (increase(cec_calls_expired_total{status=~"unknown_.*"}[1d]))'],
       ],
       steps: {
         en: |||
-          1. Look the code up in the vendor's documentation, or at such a call in the console.
-          2. Update the exporter, or report the code. If the status came from `extra_status_codes`, remove it
-             there when it is of no use.
+          1. Look up the code in the vendor's documentation, or open such a call in the console.
+          2. Update the exporter, or report the code. If the status comes from `extra_status_codes` and you do
+             not need it, remove it there.
         |||,
         zh: |||
           1. 在云客服的接口文档中查找该状态码，或在控制台中查看此类通话。
@@ -185,14 +183,14 @@ function(config)
         zh: '目标 {{ $labels.target }} 有通话未完成质检就移出回溯窗口。',
       },
       description: {
-        en: '{{ $value | humanize }} {{ $labels.call_type }} calls of {{ $labels.target }} left the lookback in the last hour without ever having been finished.',
+        en: '{{ $value | humanize }} {{ $labels.call_type }} calls of {{ $labels.target }} left the lookback in the last hour without a final status.',
         zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanize }} 条 {{ $labels.call_type }} 通话未达终态就移出回溯窗口。',
       },
       title: { en: 'Calls leave the lookback unfinished.', zh: '通话未完成质检就移出回溯窗口。' },
       means: {
         en: |||
-          Calls are remembered for the lookback. More than 10 in an hour left it without a final status: they
-          were never inspected, or later than the lookback is long. They will not count as finished any more.
+          The exporter remembers calls for the lookback. More than 10 in an hour left it without a final status:
+          they were never inspected, or only after the lookback. They will never count as finished.
         |||,
         zh: |||
           通话只在回溯窗口内被记住。一小时内有 10 条以上未达终态就移出：从未质检，或质检耗时超过回溯窗口。
@@ -206,7 +204,7 @@ function(config)
       steps: {
         en: |||
           1. If a stage is stuck, see [CecPipelineStuck](CecPipelineStuck.md).
-          2. If inspection is only slow, lengthen `lookback` so that the end is still seen.
+          2. If inspection is just slow, raise `lookback`, so that the exporter still sees the end.
         |||,
         zh: |||
           1. 某一阶段卡住：见 [CecPipelineStuck](CecPipelineStuck.md)。
@@ -228,14 +226,14 @@ function(config)
         zh: '目标 {{ $labels.target }} 有通话从列表中消失。',
       },
       description: {
-        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} in the lookback are no longer listed.',
+        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} in the lookback are no longer in the list.',
         zh: '目标 {{ $labels.target }} 回溯窗口内 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话已不在通话质检列表中。',
       },
       title: { en: 'Calls have disappeared from the list.', zh: '通话从通话质检列表中消失。' },
       means: {
         en: |||
-          More than 5 % of the calls of the lookback, at least 10, were listed once and are not any more: two
-          complete readings agreed. They were deleted, or moved into a status that the exporter does not ask for.
+          More than 5 % of the calls in the lookback, and at least 10, have disappeared from the list; two
+          complete reads agreed. They were deleted, or moved to a status that the exporter does not query.
         |||,
         zh: |||
           回溯窗口内 5 % 以上（且至少 10 条）的通话曾在列表中，现已不在，经两次完整读取确认。通话被删除，
@@ -248,8 +246,8 @@ function(config)
       ],
       steps: {
         en: |||
-          1. Were calls deleted on purpose, or is there a retention period shorter than the lookback?
-          2. If not, they may be in an undocumented status. Look at one in the console and add its code to
+          1. Check whether calls were deleted on purpose, or a retention period is shorter than the lookback.
+          2. If not, they may be in an undocumented status. Open one in the console and add its code to
              `extra_status_codes`.
           3. If `user_id` was changed, the operator may no longer see all calls.
         |||,
@@ -257,161 +255,6 @@ function(config)
           1. 是否有意删除，或数据保留期短于回溯窗口？
           2. 否则可能进入了文档未列出的状态：在控制台查看其中一条，将状态码加入 `extra_status_codes`。
           3. 若更换过操作员标识（`user_id`），该操作员可能无权查看全部通话。
-        |||,
-      },
-    },
-    {
-      name: 'CecFailureRatioHigh',
-      severity: 'warning',
-      hold: '10m',
-      expr: |||
-        target:cec_calls_failed:ratio_rate1h %s
-          and
-        %s
-      ||| % [q.above('failed_ratio'), enough('target:cec_calls_processed:rate1h')],
-      summary: {
-        en: 'The processing of many calls of {{ $labels.target }} fails.',
-        zh: '目标 {{ $labels.target }} 的质检失败率偏高。',
-      },
-      description: {
-        en: '{{ $value | humanizePercentage }} of the calls of {{ $labels.target }} that were finished in the last hour could not be processed.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话质检失败。',
-      },
-      title: { en: 'The processing of many calls fails.', zh: '质检失败率偏高。' },
-      means: {
-        en: |||
-          More than 10 % of the calls that were finished in the last hour failed, whatever the cause, and at
-          least 20 were finished. Failed calls are not inspected and have no measures. This is not the pass rate
-          of quality inspection.
-        |||,
-        zh: |||
-          最近一小时完成的通话中（至少 20 条），10 % 以上质检失败，不论原因。失败的通话没有质检结果，也没有语速、
-          静默等数据。注意：这与质检合格率无关。
-        |||,
-      },
-      queries: [
-        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status!="succeeded"} > 0.01'],
-        [{ en: 'How many', zh: '数量' }, 'sum by (target, status) (increase(cec_calls_processed_total{status!="succeeded"}[1h]))'],
-      ],
-      steps: {
-        en: |||
-          1. If [CecPipelineStuck](CecPipelineStuck.md) fires as well, start with it: where calls do not get
-             through to the end, those that fail on the way are all that is left.
-          2. Find the largest cause. For `inspection_failed` see [CecQuotaExhausted](CecQuotaExhausted.md), for
-             `asr_...` and `invalid_audio` see [CecAsrFailing](CecAsrFailing.md).
-          3. `multimedia_failed`, `tuc_failed`, `result_update_failed`, `task_failed` are the vendor's own:
-             report them with the time when they began.
-          4. Calls that failed can be inspected again from the vendor's console.
-        |||,
-        zh: |||
-          1. 同时有 [CecPipelineStuck](CecPipelineStuck.md) 时先处理它：正常的通话走不完流程，剩下的自然都是失败。
-          2. 找出占比最大的原因。`inspection_failed` 见 [CecQuotaExhausted](CecQuotaExhausted.md)，`asr_...` 和
-             `invalid_audio` 见 [CecAsrFailing](CecAsrFailing.md)。
-          3. `multimedia_failed`、`tuc_failed`、`result_update_failed`、`task_failed` 属云客服侧问题，附开始时间反馈。
-          4. 失败的通话可在云客服控制台重新质检。
-        |||,
-      },
-    },
-    {
-      name: 'CecQuotaExhausted',
-      severity: 'critical',
-      hold: '10m',
-      expr: |||
-        target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"} %s
-          and ignoring (status)
-        %s
-      ||| % [q.above('quota_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
-      summary: {
-        en: 'The inspection of {{ $labels.call_type }} calls of {{ $labels.target }} fails.',
-        zh: '目标 {{ $labels.target }} 的 {{ $labels.call_type }} 通话质检失败（状态 9）。',
-      },
-      description: {
-        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that were finished in the last hour ended in status 9: most likely a daily quota of audio or files is used up.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以状态 9 结束，多半是质检音频或文件达到每日上限。',
-      },
-      title: { en: 'Calls end in status 9: most likely a daily quota is used up.', zh: '通话以状态 9 结束，多半已达到每日上限。' },
-      means: {
-        en: |||
-          More than 20 % of the calls of a type that were finished in the last hour ended in `inspection_failed`
-          (status 9), and at least 20 were finished. The vendor uses it for inspections that fail, and for all
-          calls once a daily quota of audio or of files is used up.
-        |||,
-        zh: |||
-          最近一小时完成的某类通话中（至少 20 条），20 % 以上以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，
-          也表示质检音频总流量或文件数达到每日上限后的所有通话。
-        |||,
-      },
-      queries: [
-        [{ en: 'Share of status 9', zh: '状态 9 的占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"}'],
-        [{ en: 'Calls lost to it within a day', zh: '一天内受影响的通话' }, 'sum by (target, call_type) (increase(cec_calls_processed_total{status="inspection_failed"}[1d]))'],
-        [{ en: 'Calls of a day against last week', zh: '一天的来量与上周之比' }, 'sum by (target) (increase(cec_calls_total[1d])) / sum by (target) (increase(cec_calls_total[1d] offset 1w))'],
-      ],
-      steps: {
-        en: |||
-          1. If the share goes from hardly any to nearly all at some hour and ends at midnight, a quota is used
-             up. See in the vendor's console which, and raise it or inspect fewer calls.
-          2. If it stays at a part of the calls, inspection itself fails: ask the vendor.
-          3. Inspect the calls again when there is quota. They count only once here, as failed.
-        |||,
-        zh: |||
-          1. 占比在某一时刻由接近 0 变为接近 100 %，零点后恢复：达到每日上限。在控制台确认是哪一项，申请提高或减少
-             质检量。
-          2. 占比一直停留在一部分通话：质检本身失败，联系云客服侧。
-          3. 额度恢复后重新质检。这些通话在此处只计一次，仍计为失败。
-        |||,
-      },
-    },
-    {
-      name: 'CecAsrFailing',
-      severity: 'warning',
-      hold: '10m',
-      expr: |||
-        target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"} %s
-          and ignoring (status)
-        %s
-      ||| % [q.above('asr_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
-      summary: {
-        en: 'Speech to text of {{ $labels.target }} fails ({{ $labels.status }}).',
-        zh: '目标 {{ $labels.target }} 的 ASR 转写失败（{{ $labels.status }}）。',
-      },
-      description: {
-        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that were finished in the last hour ended in {{ $labels.status }}.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以 {{ $labels.status }} 结束。',
-      },
-      title: { en: 'Speech to text fails for one cause.', zh: 'ASR 转写因同一原因失败。' },
-      means: {
-        en: |||
-          More than 5 % of the voice calls that were finished in the last hour ended in one of the failures of
-          speech to text, and at least 20 were finished.
-        |||,
-        zh: |||
-          最近一小时完成的语音通话中（至少 20 条），5 % 以上因某一种 ASR 转写失败而结束。
-        |||,
-      },
-      queries: [
-        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"}'],
-        [{ en: 'Since when', zh: '从何时开始' }, 'sum by (target, status) (rate(cec_calls_processed_total{status=~"asr_.*|invalid_audio"}[15m]))'],
-      ],
-      steps: {
-        en: |||
-          By the status that the alert names:
-
-          - `asr_empty`: the transcript is empty. Silent recordings, or a channel that is not recorded: listen to
-            some.
-          - `asr_upload_failed`, `asr_submit_failed`: the audio does not reach speech to text, or the job is not
-            taken. Ask the vendor.
-          - `asr_failed`, `asr_conversion_failed`: speech to text fails. Look for what the calls have in common,
-            such as a language or a codec.
-          - `invalid_audio`: the files are broken or of a wrong form. Look at what the recorder writes since the
-            time when it began.
-        |||,
-        zh: |||
-          按告警中的状态处理：
-
-          - `asr_empty`：转写结果为空。录音无声或某一声道未录上，抽听几条。
-          - `asr_upload_failed`、`asr_submit_failed`：语音文件未能上传，或任务提交失败，联系云客服侧。
-          - `asr_failed`、`asr_conversion_failed`：转写失败。找出这些通话的共同点，如语种、编码格式。
-          - `invalid_audio`：语音文件损坏或格式不符。检查录音系统从该时刻起写出的文件。
         |||,
       },
     },

@@ -13,19 +13,19 @@ function(config)
         2 * %s >= target:cec_exporter_frontier_lag_seconds:min
       ||| % [q.above('frontier_lag_seconds'), q.one('cec_exporter_min_pull_interval_seconds')],
       summary: {
-        en: 'The calls of {{ $labels.target }} are not read up to now.',
+        en: 'The list of calls of {{ $labels.target }} is not read up to the present.',
         zh: '目标 {{ $labels.target }} 的通话记录未读到最新。',
       },
       description: {
-        en: 'The list of calls of {{ $labels.target }} is complete only up to {{ $value | humanizeDuration }} ago, or its first reading has not ended in 30 minutes.',
+        en: 'The list of calls of {{ $labels.target }} is complete only up to {{ $value | humanizeDuration }} ago, or its first read has not finished within 30 minutes.',
         zh: '目标 {{ $labels.target }} 的完整水位落后 {{ $value | humanizeDuration }}，或首次读取 30 分钟仍未结束。',
       },
-      title: { en: 'The list of calls is not read up to now.', zh: '通话质检列表未读到最新。' },
+      title: { en: 'The list of calls is not read up to the present.', zh: '通话质检列表未读到最新。' },
       means: {
         en: |||
-          The frontier is the upload time up to which the list is known completely. It has been more than 10
-          minutes back for half an hour (and more than two pull intervals), or the first reading of the whole
-          lookback has not ended in that time. Calls beyond the frontier are not all in the metrics yet.
+          The frontier is the upload time up to which the list is complete. For half an hour it has been more
+          than 10 minutes (and more than two pull intervals) behind, or the first read of the whole lookback has
+          not finished. The metrics do not yet contain all calls after the frontier.
         |||,
         zh: |||
           完整水位是一个上传时刻，该时刻之前的记录已读全。它落后 10 分钟以上（且超过两个同步间隔）已达半小时，
@@ -33,7 +33,7 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'How far behind', zh: '落后多少' }, 'target:cec_exporter_frontier_lag_seconds:min'],
+        [{ en: 'Frontier lag', zh: '落后多少' }, 'target:cec_exporter_frontier_lag_seconds:min'],
         [{ en: 'Targets that are still loading', zh: '仍在首次加载的目标' }, 'cec_window_seconds unless on (target) cec_exporter_frontier_timestamp_seconds'],
         [{ en: 'How long pulls take', zh: '同步耗时' }, 'rate(cec_exporter_pull_duration_seconds_sum[15m]) / rate(cec_exporter_pull_duration_seconds_count[15m])'],
         [{ en: 'How long requests take', zh: '请求耗时' }, 'histogram_quantile(0.95, sum by (target, le) (rate(cec_exporter_api_request_duration_seconds_bucket{api="details"}[15m])))'],
@@ -41,12 +41,12 @@ function(config)
       steps: {
         en: |||
           1. If the target is down as well, see [CecTargetDown](CecTargetDown.md) first.
-          2. If pulls end but take long, there is more to read than the limits let through. Raise `page_size`,
+          2. If pulls finish but take long, there is more to read than the limits allow. Raise `page_size`,
              `max_requests_per_second` or `max_concurrent_requests`, as far as the vendor allows.
-          3. At the first start of a very large contact centre it may just need more time; a shorter
-             `lookback` needs less.
+          3. The first start of a very large contact centre may simply need more time; a shorter `lookback`
+             needs less.
           4. If requests take long, the vendor is slow: smaller pages may help.
-          5. If the target is not scraped often enough, nothing is pulled: check the scrape interval.
+          5. Only scrapes start pulls: check the scrape interval.
         |||,
         zh: |||
           1. 目标同时不可用时，先看 [CecTargetDown](CecTargetDown.md)。
@@ -64,19 +64,19 @@ function(config)
       hold: '30m',
       expr: 'target:cec_exporter_reconcile_lag_seconds:min ' + q.above('reconcile_lag_seconds'),
       summary: {
-        en: 'The lookback of {{ $labels.target }} has not been compared as a whole.',
+        en: 'The lookback of {{ $labels.target }} has not been reconciled.',
         zh: '目标 {{ $labels.target }} 长时间未完成全量核对。',
       },
       description: {
-        en: 'The last comparison of the whole lookback of {{ $labels.target }} is {{ $value | humanizeDuration }} old. Late, deleted and re-inspected calls may be wrong meanwhile.',
+        en: 'The last full reconciliation of {{ $labels.target }} is {{ $value | humanizeDuration }} old. Late, deleted and re-inspected calls may not be up to date.',
         zh: '目标 {{ $labels.target }} 距上次全量核对已有 {{ $value | humanizeDuration }}。迟到、已删除、重新质检的通话可能尚未更正。',
       },
-      title: { en: 'The lookback has not been compared as a whole.', zh: '长时间未完成全量核对。' },
+      title: { en: 'The last full reconciliation is too old.', zh: '长时间未完成全量核对。' },
       means: {
         en: |||
-          Besides new calls, the exporter compares its whole lookback with the list every
-          `reconcile_interval` (1 hour by default). The last complete comparison is more than 3 hours old.
-          New calls are counted; late rows, deleted calls and manual states may be missed.
+          The exporter reads new calls and, every `reconcile_interval` (1 hour by default), reconciles the whole
+          lookback with the list. The last full reconciliation is more than 3 hours old. New calls are counted;
+          late rows, deleted calls and manual states may be missing.
         |||,
         zh: |||
           除读取新通话外，exporter 每隔 `reconcile_interval`（默认 1 小时）将整个回溯窗口与通话质检列表核对一遍。
@@ -84,15 +84,15 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Age of the last comparison', zh: '距上次核对的时间' }, 'target:cec_exporter_reconcile_lag_seconds:min'],
-        [{ en: 'Requests refused', zh: '被限流的请求' }, 'target:cec_exporter_api_requests:rate_limited_ratio_rate15m'],
+        [{ en: 'Time since the last reconciliation', zh: '距上次核对的时间' }, 'target:cec_exporter_reconcile_lag_seconds:min'],
+        [{ en: 'Rate-limited requests', zh: '被限流的请求' }, 'target:cec_exporter_api_requests:rate_limited_ratio_rate15m'],
         [{ en: 'Calls remembered', zh: '台账条数' }, 'cec_exporter_ledger_calls'],
       ],
       steps: {
         en: |||
           1. If `reconcile_interval` is more than an hour on purpose, raise
              `cec:reconcile_lag_seconds:threshold` well above it.
-          2. If requests are refused or slow, the comparison gives way to new calls: see
+          2. If requests are rate limited or slow, new calls take precedence over the reconciliation: see
              [CecRateLimited](CecRateLimited.md).
           3. A long lookback needs many requests: raise `page_size`, or `reconcile_interval`.
         |||,
@@ -113,15 +113,15 @@ function(config)
         zh: '目标 {{ $labels.target }} 的部分列表无法确认完整（{{ $labels.reason }}）。',
       },
       description: {
-        en: '{{ $value | humanize }} parts of the list of {{ $labels.target }} were taken without proof or stepped over in the last hour, because of {{ $labels.reason }}.',
+        en: '{{ $value | humanize }} parts of the list of {{ $labels.target }} were accepted without proof or skipped in the last hour, because of {{ $labels.reason }}.',
         zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanize }} 个列表区段因 {{ $labels.reason }} 未能核实完整或被跳过。',
       },
       title: { en: 'Parts of the list cannot be proved complete.', zh: '部分列表无法确认完整。' },
       means: {
         en: |||
-          The list changes while it is read. The exporter reads a part until two passes agree; what never
-          agrees, or cannot be read at all, is taken as it is or stepped over, and tried again later. Here that
-          happened more than 10 times in an hour for one reason, so some calls may be missing.
+          The list changes while it is read, so the exporter reads each part until two passes agree. A part that
+          never agrees, or cannot be read, is accepted as it is or skipped, and retried later. This happened more
+          than 10 times in an hour for one reason, so some calls may be missing.
         |||,
         zh: |||
           列表在读取过程中会变化，exporter 反复读取同一区段，直到两次结果一致。始终不一致或无法读取的区段，
@@ -129,14 +129,14 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'How many, and why', zh: '数量与原因' }, 'target_reason:cec_exporter_windows_unproven:increase1h'],
-        [{ en: 'How far the comparison is', zh: '核对进度' }, 'target:cec_exporter_reconcile_lag_seconds:min'],
+        [{ en: 'Number by reason', zh: '数量与原因' }, 'target_reason:cec_exporter_windows_unproven:increase1h'],
+        [{ en: 'Time since the last reconciliation', zh: '核对进度' }, 'target:cec_exporter_reconcile_lag_seconds:min'],
       ],
       steps: {
         en: |||
-          1. The status page and the log name the time range. Ask for it in the vendor's console.
-          2. If it is always the same range, one record there may be broken: report it to the vendor.
-          3. If ranges change, the vendor's total is unreliable or the list moves fast. Smaller pages, fewer
+          1. The status page and the log show the time range. Look at it in the vendor's console.
+          2. If it is always the same range, one of its records may be malformed: report it to the vendor.
+          3. If the ranges vary, the vendor's total is unreliable or the list changes fast. Smaller pages, fewer
              concurrent requests and a longer `overlap` help.
         |||,
         zh: |||
@@ -156,15 +156,16 @@ function(config)
         zh: '目标 {{ $labels.target }} 有记录被拒绝（{{ $labels.reason }}）。',
       },
       description: {
-        en: '{{ $value | humanize }} records of {{ $labels.target }}, or values in them, could not be used in the last hour, because of {{ $labels.reason }}.',
+        en: '{{ $value | humanize }} records of {{ $labels.target }}, or values in them, were rejected in the last hour because of {{ $labels.reason }}.',
         zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanize }} 条记录（或字段值）因 {{ $labels.reason }} 无法使用。',
       },
-      title: { en: 'Records that the vendor sends cannot be used.', zh: '云客服返回的记录无法使用。' },
+      title: { en: 'Records sent by the vendor are rejected.', zh: '云客服返回的记录无法使用。' },
       means: {
         en: |||
           More than 10 records, or values of records, were rejected in the last hour for one reason.
-          `identity`, `upload_time` and `shape` (no object) mean that a record could not be counted at all;
-          `measure` that only one value of it was left out. Each record counts once, however often it is read.
+          `identity`, `upload_time` and `shape` (not an object) mean that the record could not be counted;
+          `measure` means that only one of its values was ignored. Each record counts once, however often it is
+          read.
         |||,
         zh: |||
           最近一小时因同一原因被拒绝的记录（或字段值）超过 10 个。`identity`、`upload_time`、`shape`（不是对象）
@@ -172,15 +173,15 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'How many, and why', zh: '数量与原因' }, 'sum by (target, reason) (increase(cec_exporter_records_rejected_total[1h]))'],
+        [{ en: 'Number by reason', zh: '数量与原因' }, 'sum by (target, reason) (increase(cec_exporter_records_rejected_total[1h]))'],
         [{ en: 'Since when', zh: '从何时开始' }, 'rate(cec_exporter_records_rejected_total[15m])'],
       ],
       steps: {
         en: |||
-          1. Read the log at level debug, or ask for one page by hand, and find the records that are wrong.
-          2. If the vendor has changed the form of its answers, an update of the exporter may know it. If not,
-             report it with such a record, without names and numbers of people.
-          3. If only `measure` is rejected now and then, the calls are counted all the same: raise
+          1. Read the log at level debug, or request one page manually, and find the malformed records.
+          2. If the vendor changed its response format, update the exporter. If that does not help, report the
+             problem with such a record, without names and phone numbers.
+          3. If only `measure` is rejected occasionally, the calls are still counted: raise
              `cec:records_rejected_per_hour:threshold`.
         |||,
         zh: |||
@@ -201,20 +202,20 @@ function(config)
         %s >= on () group_left () max(cec:token_renewal_seconds:threshold)
       ||| % [q.below('token_left_seconds'), q.one('cec_exporter_min_pull_interval_seconds')],
       summary: {
-        en: 'The access token of {{ $labels.target }} runs out and is not renewed.',
+        en: 'The access token of {{ $labels.target }} is about to expire and is not renewed.',
         zh: '目标 {{ $labels.target }} 的 Token 即将过期且未续期。',
       },
       description: {
-        en: '{{ if lt $value 0.0 }}The access token of {{ $labels.target }} had run out when it was last scraped{{ else }}Only {{ $value | humanizeDuration }} were left of the access token of {{ $labels.target }} when it was last scraped{{ end }}, and no new one has come.',
+        en: '{{ if lt $value 0.0 }}The access token of {{ $labels.target }} had expired at the last scrape{{ else }}The access token of {{ $labels.target }} had only {{ $value | humanizeDuration }} left at the last scrape{{ end }}, and it has not been renewed.',
         zh: '{{ if lt $value 0.0 }}最近一次抓取时，目标 {{ $labels.target }} 的 Token 已过期{{ else }}最近一次抓取时，目标 {{ $labels.target }} 的 Token 仅剩 {{ $value | humanizeDuration }}{{ end }}，且未取得新的 Token。',
       },
-      title: { en: 'The access token runs out, and no new one comes.', zh: 'Token 即将过期，且未续期。' },
+      title: { en: 'The access token is not renewed.', zh: 'Token 即将过期，且未续期。' },
       means: {
         en: |||
-          The exporter renews its token a minute before its end, or when a fifth of its life is left if that is
-          less. For two minutes less than 10 seconds were left at each scrape. Once it has run out, pulls fail.
-          Targets whose `min_pull_interval` is a minute or more are left out: there a token may run out between
-          two pulls without harm.
+          The exporter renews its token one minute before it expires, or with a fifth of its lifetime left if
+          that is less. For two minutes, less than 10 seconds were left at each scrape. Once it has expired, pulls
+          fail. The alert ignores targets whose `min_pull_interval` is a minute or more: there, a token may
+          expire between two pulls without harm.
         |||,
         zh: |||
           exporter 在 Token 到期前一分钟（或剩余五分之一有效期时，取较小者）续期。连续两分钟，每次抓取时剩余都不足
@@ -222,14 +223,13 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'What is left, as of each scrape', zh: '每次抓取时的剩余时间' }, 'cec_exporter_token_expiry_timestamp_seconds - timestamp(cec_exporter_token_expiry_timestamp_seconds)'],
-        [{ en: 'What the token endpoint answers', zh: '获取 Token 接口的返回' }, 'sum by (target, code) (increase(cec_exporter_api_requests_total{api="token"}[30m]))'],
+        [{ en: 'Remaining lifetime as of each scrape', zh: '每次抓取时的剩余时间' }, 'cec_exporter_token_expiry_timestamp_seconds - timestamp(cec_exporter_token_expiry_timestamp_seconds)'],
+        [{ en: 'Responses of the token endpoint', zh: '获取 Token 接口的返回' }, 'sum by (target, code) (increase(cec_exporter_api_requests_total{api="token"}[30m]))'],
       ],
       steps: {
         en: |||
-          1. 429: something else asks for tokens with the same key. Give the exporter a key of its own.
-          2. 401 or 403: the key or secret was changed or blocked. Put the new one into the configuration and
-             reload it.
+          1. 429: another program requests tokens with the same key. Use a separate key for the exporter.
+          2. 401 or 403: the key or secret was changed or blocked. Update the configuration and reload it.
           3. No requests, or `connect` and `timeout`: check `token_endpoint`. Some deployments serve it on
              another host or port.
         |||,
@@ -250,32 +250,32 @@ function(config)
         zh: '目标 {{ $labels.target }} 的请求被限流。',
       },
       description: {
-        en: '{{ $value | humanizePercentage }} of the requests for {{ $labels.target }} of the last 15 minutes were answered 429.',
+        en: '{{ $value | humanizePercentage }} of the requests for {{ $labels.target }} in the last 15 minutes returned 429.',
         zh: '最近 15 分钟，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的请求返回 429。',
       },
-      title: { en: 'The vendor refuses requests because there are too many.', zh: '请求过多，被云客服侧限流。' },
+      title: { en: 'The vendor limits the rate of requests.', zh: '请求过多，被云客服侧限流。' },
       means: {
         en: |||
-          More than 5 % of the requests of the last 15 minutes were answered 429. The exporter waits as long as
-          it is asked to and tries again, so the metrics are late rather than wrong, until pulls fail for it.
+          More than 5 % of the requests in the last 15 minutes returned 429. The exporter waits as long as the
+          vendor requests and retries, so the metrics are late but correct. If it lasts, pulls fail.
         |||,
         zh: |||
           最近 15 分钟超过 5 % 的请求返回 429。exporter 按要求等待后重试，因此指标只是延迟而非错误，除非同步因此失败。
         |||,
       },
       queries: [
-        [{ en: 'Which requests are refused', zh: '哪些请求被限流' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total{code="429"}[15m]))'],
-        [{ en: 'How many there are altogether', zh: '请求总量' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total[15m]))'],
-        [{ en: 'How many exporters pull the target', zh: '同步该目标的 exporter 个数' }, 'target:cec_up:count'],
+        [{ en: 'Rate-limited requests', zh: '哪些请求被限流' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total{code="429"}[15m]))'],
+        [{ en: 'All requests', zh: '请求总量' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total[15m]))'],
+        [{ en: 'Exporters per target', zh: '同步该目标的 exporter 个数' }, 'target:cec_up:count'],
       ],
       steps: {
         en: |||
-          1. Lower `max_requests_per_second` of the target to what the vendor grants, and
-             `max_concurrent_requests` with it.
-          2. Raise `page_size`: fewer requests for the same calls.
+          1. Lower `max_requests_per_second` of the target to the vendor's limit, and
+             `max_concurrent_requests` accordingly.
+          2. Raise `page_size`, which needs fewer requests for the same calls.
           3. Raise the scrape interval or `min_pull_interval`.
-          4. If the limit is shared with other programs of the same account, agree on shares.
-          5. If `api="token"` is refused, see [CecTokenNotRenewed](CecTokenNotRenewed.md).
+          4. If other programs of the same account share the limit, divide it among them.
+          5. If requests with `api="token"` are limited, see [CecTokenNotRenewed](CecTokenNotRenewed.md).
         |||,
         zh: |||
           1. 将该目标的 `max_requests_per_second` 调到云客服侧的流控值以内，并相应调小 `max_concurrent_requests`。
@@ -292,7 +292,7 @@ function(config)
       hold: '30m',
       expr: '%s %s' % [q.one('abs(cec_exporter_clock_skew_seconds)'), q.above('clock_skew_seconds')],
       summary: {
-        en: 'The clocks of {{ $labels.target }} and of the exporter differ.',
+        en: 'The clocks of {{ $labels.target }} and the exporter differ.',
         zh: '目标 {{ $labels.target }} 与 exporter 的时钟不一致。',
       },
       description: {
@@ -302,11 +302,12 @@ function(config)
       title: { en: "The vendor's clock and the exporter's differ.", zh: '云客服侧与 exporter 的时钟不一致。' },
       means: {
         en: |||
-          The two clocks have been more than a minute apart for half an hour. Up to `overlap` (10 minutes by
-          default) no call is missed for it, but processing times and delays are off by the difference.
+          The two clocks have been more than a minute apart for half an hour. No call is missed up to a
+          difference of `overlap` (10 minutes by default), but processing times and delays are wrong by the
+          difference.
         |||,
         zh: |||
-          两侧时钟相差一分钟以上已达半小时。相差不超过 `overlap`（默认 10 分钟）时不会漏计，但处理时长和延迟会有同样的偏差。
+          两侧时钟相差一分钟以上已达半小时。相差不超过 `overlap`（默认 10 分钟）时不会漏计，但质检耗时和列表延迟会有同样的偏差。
         |||,
       },
       queries: [
@@ -314,8 +315,8 @@ function(config)
       ],
       steps: {
         en: |||
-          1. Check the exporter's host: is NTP running and synchronised (`timedatectl`)?
-          2. If all targets show the same difference, it is the exporter's clock; if one, the vendor's.
+          1. Check that NTP is synchronised on the exporter's host (`timedatectl`).
+          2. If all targets show the same difference, the exporter's clock is wrong; otherwise the vendor's.
           3. Until it is corrected, keep `overlap` above the difference.
         |||,
         zh: |||
@@ -335,14 +336,14 @@ function(config)
         zh: '目标 {{ $labels.target }} 的台账即将用满。',
       },
       description: {
-        en: 'The ledger of {{ $labels.target }} holds {{ $value | humanizePercentage }} of max_calls. Once it is full, pulls fail.',
+        en: 'The ledger of {{ $labels.target }} is at {{ $value | humanizePercentage }} of max_calls. Once it is full, pulls fail.',
         zh: '目标 {{ $labels.target }} 的台账条数已达 max_calls 的 {{ $value | humanizePercentage }}，用满后同步将失败。',
       },
       title: { en: 'The ledger is nearly full.', zh: '台账即将用满。' },
       means: {
         en: |||
-          The exporter remembers every call of the lookback, at most `max_calls` (5,000,000 by default). More
-          than 90 % of that is in use.
+          The exporter remembers every call in the lookback, up to `max_calls` (5,000,000 by default). More than
+          90 % of that limit is in use.
         |||,
         zh: |||
           exporter 记住回溯窗口内的每条通话，最多 `max_calls` 条（默认 5,000,000）。目前已使用 90 % 以上。
@@ -355,8 +356,8 @@ function(config)
       ],
       steps: {
         en: |||
-          1. Raise `max_calls` if memory allows: a call takes well under 100 bytes.
-          2. Or shorten `lookback`, or split the target by `call_types`.
+          1. If memory permits, raise `max_calls`: a call takes well under 100 bytes.
+          2. Otherwise shorten `lookback`, or split the target by `call_types`.
         |||,
         zh: |||
           1. 内存允许时调大 `max_calls`：每条通话占用远小于 100 字节。

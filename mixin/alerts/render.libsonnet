@@ -7,8 +7,8 @@ function(config)
   }[config.language];
   local load(file) = (file)(config);
   local groups = [
-    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'reading.libsonnet')],
-    ['cec_pipeline_alerts', load(import 'pipeline.libsonnet')],
+    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet')],
+    ['cec_pipeline_alerts', load(import 'pipeline.libsonnet') + load(import 'failures.libsonnet')],
     ['cec_contact_centre_alerts', load(import 'contact-centre.libsonnet')],
   ];
   local rule(alert) = {

@@ -1,7 +1,6 @@
 // Whether the exporter runs and its targets can be read.
 function(config)
   local q = (import '../lib/promql.libsonnet')(config);
-  local notInstance = std.join(', ', std.filter(function(label) label != 'instance', config.copyLabels));
   [
     {
       name: 'CecExporterDown',
@@ -20,18 +19,19 @@ function(config)
         zh: '无法抓取 CEC exporter{{ with $labels.instance }} {{ . }}{{ end }}。',
       },
       description: {
-        en: '{{ with $labels.instance }}Prometheus has not been able to scrape {{ . }} for 5 minutes.{{ else }}Prometheus has no series cec_up, from a job of any name.{{ end }} Nothing is known of the calls since.',
+        en: '{{ with $labels.instance }}Prometheus has not been able to scrape {{ . }} for 5 minutes.{{ else }}Prometheus has no series cec_up, from a job of any name.{{ end }} The state of the calls is unknown meanwhile.',
         zh: '{{ with $labels.instance }}Prometheus 已连续 5 分钟抓取 {{ . }} 失败。{{ else }}Prometheus 中没有任何 cec_up 序列（与 job 名称无关）。{{ end }}此后的通话情况未知。',
       },
       title: { en: 'Prometheus cannot scrape the exporter.', zh: 'Prometheus 无法抓取 exporter。' },
       means: {
         en: |||
-          `up` of an exporter has been 0 for 5 minutes, or there is no `cec_up` at all. Meanwhile nothing is
-          known of the calls. No call is lost: with a ledger on disk the exporter continues where it stopped
-          and counts what happened meanwhile, as far back as its lookback.
+          `up` of an exporter has been 0 for 5 minutes, or there is no `cec_up` at all. The state of the calls
+          is unknown meanwhile, but no call is lost: with a ledger on disk, the exporter continues where it
+          stopped and counts the calls it missed, up to its lookback.
 
-          The name of the job does not matter to the rules: an exporter is what has served
-          `cec_exporter_build_info` within a day. Only one that never worked needs a job named `cec_exporter`.
+          The rules do not depend on the name of the job: every instance that has served
+          `cec_exporter_build_info` within a day counts as an exporter. Only an exporter that has never been
+          scraped successfully needs a job named `cec_exporter`.
         |||,
         zh: |||
           某个 exporter 的 `up` 已连续 5 分钟为 0，或 Prometheus 中完全没有 `cec_up`。在此期间通话情况未知，但不会漏计：
@@ -42,14 +42,14 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Which exporters answer', zh: '哪些 exporter 有响应' }, 'up and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
-        [{ en: 'Whether one restarts again and again', zh: '是否反复重启' }, 'changes(process_start_time_seconds{job="cec_exporter"}[1h])'],
+        [{ en: 'Exporters that respond', zh: '哪些 exporter 有响应' }, 'up and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
+        [{ en: 'Repeated restarts', zh: '是否反复重启' }, 'changes(process_start_time_seconds{job="cec_exporter"}[1h])'],
       ],
       steps: {
         en: |||
-          1. Open `/-/healthy` of the exporter. If it answers, the path from Prometheus is broken: check the
-             error on Prometheus's page of targets, the address, firewalls and, with TLS, `scheme`.
-          2. If it does not answer, read its log. A mistake in the configuration is one line on stderr with
+          1. Request `/-/healthy` of the exporter. If it responds, the connection from Prometheus is broken:
+             check the error on the Targets page of Prometheus, the address, firewalls and, with TLS, `scheme`.
+          2. If it does not respond, read its log. A configuration error is reported as one line on stderr with
              exit code 1. `cec_exporter check` reports the same before a start.
           3. If scrapes time out, raise `scrape_timeout`, or `--web.timeout-offset`.
           4. If there is no `cec_up` at all, the job is missing from Prometheus's configuration, or scrapes
@@ -76,19 +76,19 @@ function(config)
         %s > 0
       ||| % [q.below('target_up_ratio_down'), q.one('sum without (reason) (cec_exporter_pull_failures_total)')],
       summary: {
-        en: 'Calls of {{ $labels.target }} cannot be read.',
+        en: 'Pulls of {{ $labels.target }} fail.',
         zh: '目标 {{ $labels.target }} 无法同步通话记录。',
       },
       description: {
         en: 'In the last 15 minutes {{ $labels.target }} was up for only {{ $value | humanizePercentage }} of the time. Its metrics are those of the last pull that succeeded.',
         zh: '最近 15 分钟内，目标 {{ $labels.target }} 同步正常的时间仅占 {{ $value | humanizePercentage }}。各项指标停留在最近一次成功同步时的值。',
       },
-      title: { en: 'The calls of a target cannot be read.', zh: '目标无法同步通话记录。' },
+      title: { en: 'Pulls of a target fail.', zh: '目标无法同步通话记录。' },
       means: {
         en: |||
-          Pulls of this target have failed for more than half of the last 15 minutes, at every exporter that
-          pulls it. Counters stay as they are and continue once a pull succeeds; the gauges of the lookback
-          are withdrawn after `stale_after`. During a cold start a target is loading, not down.
+          Pulls of this target failed for more than half of the last 15 minutes, in every exporter that
+          pulls it. Counters keep their values and catch up once a pull succeeds; the gauges of the lookback
+          are withdrawn after `stale_after`. During a cold start, a target is loading, not down.
         |||,
         zh: |||
           最近 15 分钟内，该目标在所有 exporter 上的同步有一半以上的时间失败。计数器保持不变，同步恢复后继续累加；
@@ -97,22 +97,22 @@ function(config)
       },
       queries: [
         [{ en: 'Why the pulls fail', zh: '同步失败的原因' }, 'sum by (target, reason) (increase(cec_exporter_pull_failures_total[15m])) > 0'],
-        [{ en: 'What the vendor answers', zh: '云客服侧返回的状态码' }, 'sum by (target, api, code) (increase(cec_exporter_api_requests_total[15m])) > 0'],
+        [{ en: 'Responses of the vendor', zh: '云客服侧返回的状态码' }, 'sum by (target, api, code) (increase(cec_exporter_api_requests_total[15m])) > 0'],
         [{ en: 'Since when', zh: '持续了多久' }, 'time() - cec_exporter_last_success_timestamp_seconds'],
       ],
       steps: {
         en: |||
-          1. Open the exporter's status page. It shows the last error of the target with the likely cause, and
+          1. Open the status page of the exporter. It shows the last error of the target and the likely cause;
              so does `cec_exporter check`.
           2. By reason:
-             - `auth`: the key, the secret, the operator id or the allow list. A 403 with an HTML page most
-               likely means that the exporter's address is not on the list.
+             - `auth`: check the key, the secret, the operator id and the allow list. A 403 with an HTML page
+               most likely means that the exporter's address is not on the allow list.
              - `rate_limit`: see [CecRateLimited](CecRateLimited.md).
-             - `connect`, `timeout`: name resolution, proxy, firewall, or an outage of the vendor's.
-             - `server`: the vendor fails. The exporter retries by itself.
-             - `body`, `envelope`, `paging`: the vendor answers something unexpected. Compare with the log,
-               and report it.
-             - `storage`: the disk of the ledger is full or broken.
+             - `connect`, `timeout`: check name resolution, proxy and firewall; or the vendor has an outage.
+             - `server`: the vendor returns errors. The exporter retries automatically.
+             - `body`, `envelope`, `paging`: the vendor returns unexpected responses. Look in the log and report
+               them.
+             - `storage`: the disk of the ledger is full or damaged.
         |||,
         zh: |||
           1. 打开 exporter 状态页，查看该目标最近一次错误及可能原因；`cec_exporter check` 给出同样的信息。
@@ -137,18 +137,18 @@ function(config)
         %s > 0
       ||| % [q.below('target_up_ratio_flapping'), q.one('sum without (reason) (cec_exporter_pull_failures_total)')],
       summary: {
-        en: 'Pulls of {{ $labels.target }} fail again and again.',
+        en: 'Pulls of {{ $labels.target }} keep failing.',
         zh: '目标 {{ $labels.target }} 的同步时好时坏。',
       },
       description: {
         en: 'In the last 15 minutes {{ $labels.target }} was up for {{ $value | humanizePercentage }} of the time.',
         zh: '最近 15 分钟内，目标 {{ $labels.target }} 同步正常的时间占 {{ $value | humanizePercentage }}。',
       },
-      title: { en: 'Pulls of a target fail again and again.', zh: '目标的同步时好时坏。' },
+      title: { en: 'Pulls of a target keep failing.', zh: '目标的同步时好时坏。' },
       means: {
         en: |||
-          The target was up for less than 90 % of the last 15 minutes, for a quarter of an hour. What is read
-          is complete, but late. Below 50 % [CecTargetDown](CecTargetDown.md) fires instead.
+          For 15 minutes, the target has been up for less than 90 % of the preceding 15 minutes. The data are
+          complete but late. Below 50 %, [CecTargetDown](CecTargetDown.md) fires instead.
         |||,
         zh: |||
           在一刻钟内，最近 15 分钟同步正常的时间占比始终低于 90 %。已读取的数据完整，但有延迟。低于 50 % 时改由
@@ -156,17 +156,17 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Share of time that it was up', zh: '同步正常的时间占比' }, 'target:cec_up:avg15m'],
+        [{ en: 'Share of time in which the target was up', zh: '同步正常的时间占比' }, 'target:cec_up:avg15m'],
         [{ en: 'Why pulls fail', zh: '同步失败的原因' }, 'sum by (target, reason) (increase(cec_exporter_pull_failures_total[1h])) > 0'],
         [{ en: 'Slow requests', zh: '请求耗时' }, 'histogram_quantile(0.95, sum by (target, le) (rate(cec_exporter_api_request_duration_seconds_bucket[15m])))'],
       ],
       steps: {
         en: |||
-          1. `timeout`: requests take almost as long as `request_timeout` allows. Smaller pages
-             (`page_size`) or a longer timeout help.
+          1. `timeout`: requests take about as long as `request_timeout`. Reduce `page_size` or raise the
+             timeout.
           2. `rate_limit`: see [CecRateLimited](CecRateLimited.md).
           3. `connect`, `server`: look for a pattern in time, such as a proxy or a node that restarts.
-          4. Anything else: see [CecTargetDown](CecTargetDown.md).
+          4. Other reasons: see [CecTargetDown](CecTargetDown.md).
         |||,
         zh: |||
           1. `timeout`：请求耗时接近 `request_timeout`。调小 `page_size`，或调大超时时间。
@@ -190,15 +190,15 @@ function(config)
         zh: '目标 {{ $labels.target }} 不再上报。',
       },
       description: {
-        en: '{{ $labels.target }} was reported within the last hour (cec_up was {{ $value }}), and is not any more: a scrape fails, or the target was removed from the configuration.',
+        en: '{{ $labels.target }} was reported within the last hour (cec_up was {{ $value }}) and is now missing: a scrape fails, or the target was removed from the configuration.',
         zh: '目标 {{ $labels.target }} 在最近一小时内上报过（cec_up 为 {{ $value }}），现在没有了：抓取失败，或该目标已从配置中移除。',
       },
       title: { en: 'A target is no longer reported.', zh: '目标不再上报。' },
       means: {
         en: |||
-          `cec_up` of the target was there within the last hour and has been missing for 10 minutes. The scrape
-          that brings it fails (with a `/probe` job, the probe of this target), or the target is no longer in
-          the configuration. In the second case the alert ends by itself within the hour.
+          `cec_up` of the target existed within the last hour and has been missing for 10 minutes. Its scrape
+          fails (with a `/probe` job, the probe of this target), or the target is no longer in the
+          configuration. In the second case the alert resolves within the hour.
         |||,
         zh: |||
           最近一小时内有该目标的 `cec_up`，但已缺失 10 分钟：对应的抓取失败（使用 `/probe` 的 job 时，即该目标的探测失败），
@@ -206,13 +206,13 @@ function(config)
         |||,
       },
       queries: [
-        [{ en: 'Scrapes that fail', zh: '失败的抓取' }, 'up == 0'],
-        [{ en: 'Targets that are reported', zh: '正在上报的目标' }, 'count by (job, instance, target) (cec_up)'],
+        [{ en: 'Failing scrapes', zh: '失败的抓取' }, 'up == 0'],
+        [{ en: 'Reported targets', zh: '正在上报的目标' }, 'count by (job, instance, target) (cec_up)'],
       ],
       steps: {
         en: |||
-          1. If a scrape fails, see [CecExporterDown](CecExporterDown.md). A `/probe` of a name that is not
-             configured is answered 404.
+          1. If a scrape fails, see [CecExporterDown](CecExporterDown.md). A `/probe` of a target
+             that is not configured returns 404.
           2. If the target was removed or renamed on purpose, silence the alert for an hour.
           3. With shards, the target may have moved to a shard that is not scraped: see
              [CecShardMissing](CecShardMissing.md).
@@ -221,191 +221,6 @@ function(config)
           1. 抓取失败：见 [CecExporterDown](CecExporterDown.md)。`/probe` 的目标名不在配置中时返回 404。
           2. 有意移除或改名：静默一小时即可。
           3. 使用分片时，该目标可能移到了未被抓取的分片：见 [CecShardMissing](CecShardMissing.md)。
-        |||,
-      },
-    },
-    {
-      name: 'CecTargetPulledTwice',
-      severity: 'warning',
-      hold: '15m',
-      expr: 'target:cec_up:count ' + q.above('exporters_per_target'),
-      summary: {
-        en: '{{ $value }} exporters pull {{ $labels.target }}.',
-        zh: '有 {{ $value }} 个 exporter 在同步目标 {{ $labels.target }}。',
-      },
-      description: {
-        en: '{{ $value }} exporters have been pulling {{ $labels.target }} for 15 minutes. Each sends requests of its own. The bundled rules and dashboards count nothing twice.',
-        zh: '{{ $value }} 个 exporter 同步目标 {{ $labels.target }} 已达 15 分钟，请求量成倍增加。自带的规则和仪表盘不会重复计数。',
-      },
-      title: { en: 'More exporters pull a target than are meant to.', zh: '同步同一目标的 exporter 过多。' },
-      means: {
-        en: |||
-          More than `cec:exporters_per_target:threshold` exporters have had the same target in their
-          configuration for 15 minutes. They use up the vendor's rate limit together. The rules and dashboards
-          take one of them; queries of your own that sum may count twice.
-        |||,
-        zh: |||
-          15 分钟内，有超过 `cec:exporters_per_target:threshold` 个 exporter 配置了同一目标，流控额度被共同消耗。
-          自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。
-        |||,
-      },
-      queries: [
-        [{ en: 'Who pulls it', zh: '由谁同步' }, 'count by (target, job, instance) (cec_up)'],
-        [{ en: 'Shards', zh: '分片序号' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'How many shards each knows of', zh: '各 exporter 所知的分片总数' }, 'cec_exporter_total_shards'],
-      ],
-      steps: {
-        en: |||
-          1. Two exporters with the same ordinal: give each its own `--shard`.
-          2. Exporters that disagree on `cec_exporter_total_shards`: restart those with the old number.
-          3. Exporters without shards that share a configuration: remove the target from one of them.
-          4. Two on purpose: raise `cec:exporters_per_target:threshold` to 2.
-        |||,
-        zh: |||
-          1. 两个 exporter 序号相同：为各自指定不同的 `--shard`。
-          2. `cec_exporter_total_shards` 不一致：重启仍使用旧值的 exporter。
-          3. 未分片却共用一份配置：从其中一份配置中移除该目标。
-          4. 有意部署两份：将 `cec:exporters_per_target:threshold` 调为 2。
-        |||,
-      },
-    },
-    {
-      name: 'CecShardMissing',
-      severity: 'critical',
-      hold: '15m',
-      expr: (
-        local shards = std.join(', ', std.filter(function(label) label != 'job', config.copyLabels));
-        |||
-          job:cec_exporter_shard_ordinal:count
-            < max without (%(l)s) (cec_exporter_total_shards)
-            or
-          job:cec_exporter_shard_ordinal:count and (
-            min without (%(l)s) (cec_exporter_total_shards)
-              < max without (%(l)s) (cec_exporter_total_shards)
-          )
-        ||| % { l: shards }
-      ),
-      summary: {
-        en: 'The shards of {{ $labels.job }} do not cover all targets.',
-        zh: '{{ $labels.job }} 的分片未覆盖全部目标。',
-      },
-      description: {
-        en: '{{ $value }} different shards of {{ $labels.job }} answer. One is missing, or they do not agree on how many there are. Nobody may be pulling some of the targets.',
-        zh: '{{ $labels.job }} 有 {{ $value }} 个不同的分片有响应：缺少分片，或各分片对总数的认识不一致。部分目标可能无人同步。',
-      },
-      title: { en: 'Some targets may not be pulled by any exporter.', zh: '部分目标可能无人同步。' },
-      means: {
-        en: |||
-          The exporters of one job (in Kubernetes, of one namespace) share their targets by `--total-shards`.
-          For 15 minutes fewer of them have answered than there are shards, or they have not agreed on the
-          number. The targets of a missing shard have no metrics, so no other alert reports them.
-        |||,
-        zh: |||
-          同一 job（Kubernetes 中为同一命名空间）的 exporter 按 `--total-shards` 分摊目标。15 分钟内，有响应的分片少于
-          总数，或各分片的总数不一致。缺失分片的目标没有任何指标，其他告警也无法发现。
-        |||,
-      },
-      queries: [
-        [{ en: 'Shards that answer', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'How many each knows of', zh: '各分片所知的总数' }, 'cec_exporter_total_shards'],
-        [{ en: 'Exporters that cannot be scraped', zh: '无法抓取的 exporter' }, 'up{job="cec_exporter"} == 0'],
-      ],
-      steps: {
-        en: |||
-          1. An exporter is down: see [CecExporterDown](CecExporterDown.md).
-          2. Fewer exporters than shards: start the missing ones, or correct `--total-shards`. In a StatefulSet
-             it is the number of replicas.
-          3. They disagree: restart those with the old number. A target that moves to another shard starts
-             there with a new ledger.
-          4. Two unrelated groups in one job: give each a job or a namespace of its own.
-        |||,
-        zh: |||
-          1. 有 exporter 不可用：见 [CecExporterDown](CecExporterDown.md)。
-          2. exporter 少于分片总数：启动缺少的 exporter，或更正 `--total-shards`。StatefulSet 中应等于副本数。
-          3. 总数不一致：重启仍使用旧值的 exporter。目标移到另一分片后，会在那里新建台账。
-          4. 两组互不相干的 exporter 在同一 job 中：分别使用不同的 job 或命名空间。
-        |||,
-      },
-    },
-    {
-      name: 'CecConfigReloadFailed',
-      severity: 'warning',
-      hold: '5m',
-      expr: 'cec_exporter_config_last_reload_successful == 0',
-      summary: {
-        en: 'The CEC exporter {{ $labels.instance }} could not load its configuration.',
-        zh: 'CEC exporter {{ $labels.instance }} 加载配置失败。',
-      },
-      description: {
-        en: 'The last attempt of {{ $labels.instance }} to load its configuration failed (cec_exporter_config_last_reload_successful is {{ $value }}). It still runs with the previous one.',
-        zh: '{{ $labels.instance }} 最近一次加载配置失败（cec_exporter_config_last_reload_successful 为 {{ $value }}），仍在使用之前的配置。',
-      },
-      title: { en: 'The exporter could not load its configuration.', zh: 'exporter 加载配置失败。' },
-      means: {
-        en: |||
-          The last attempt to load the configuration failed, and the exporter still runs with the previous one.
-          It would not start with the new one.
-        |||,
-        zh: |||
-          最近一次加载配置失败，exporter 仍在使用之前的配置。若此时重启，将无法启动。
-        |||,
-      },
-      queries: [
-        [{ en: 'Which exporter', zh: '哪个 exporter' }, 'cec_exporter_config_last_reload_successful == 0'],
-        [{ en: 'Age of the configuration in use', zh: '当前配置已使用多久' }, 'time() - cec_exporter_config_last_reload_success_timestamp_seconds'],
-      ],
-      steps: {
-        en: |||
-          1. Run `cec_exporter check` with the same file. It reports a mistake in one line, with path, line and
-             column.
-          2. Correct it and reload: SIGHUP, or a POST to `/-/reload` where that is enabled.
-        |||,
-        zh: |||
-          1. 用同一配置文件运行 `cec_exporter check`，错误以一行给出，含路径、行号、列号。
-          2. 更正后重新加载：发送 SIGHUP，或（已启用时）POST `/-/reload`。
-        |||,
-      },
-    },
-    {
-      name: 'CecThresholdMissing',
-      severity: 'warning',
-      hold: '5m',
-      expr: std.join('or\n', [
-        'label_replace(absent(cec:%s:threshold), "threshold", "cec:%s:threshold", "", "")\n  ' % [name, name]
-        for name in std.objectFields(config.thresholds)
-      ]),
-      summary: {
-        en: 'The threshold {{ $labels.threshold }} is not defined.',
-        zh: '阈值 {{ $labels.threshold }} 未定义。',
-      },
-      description: {
-        en: 'Prometheus has no series {{ $labels.threshold }} (absent: {{ $value }}). Alerts that compare with it cannot fire.',
-        zh: 'Prometheus 中没有 {{ $labels.threshold }} 序列（absent：{{ $value }}），依赖它的告警不会触发。',
-      },
-      title: { en: 'A threshold is not defined.', zh: '阈值未定义。' },
-      means: {
-        en: |||
-          Alerts compare with series that `thresholds.rules.yml` records. One of them is missing: the file is
-          not loaded, or the rule was removed from it. The alerts that use it are silent meanwhile.
-        |||,
-        zh: |||
-          告警与 `thresholds.rules.yml` 记录的序列作比较，其中一个缺失：该文件未加载，或其中的规则被删除。
-          依赖该阈值的告警在此期间不会触发。
-        |||,
-      },
-      queries: [
-        [{ en: 'Three of the thresholds', zh: '其中三个阈值' }, 'cec:frontier_lag_seconds:threshold or cec:failed_ratio:threshold or cec:dried_up_ratio:threshold'],
-      ],
-      steps: {
-        en: |||
-          1. Look at Prometheus's page of rules: is `cec_thresholds` there, and healthy?
-          2. Load `thresholds.rules.yml` of the same version as `alerts.rules.yml`.
-          3. Where several are loaded, the strictest number counts.
-        |||,
-        zh: |||
-          1. 在 Prometheus 的 Rules 页面确认规则组 `cec_thresholds` 存在且状态正常。
-          2. 加载与 `alerts.rules.yml` 同版本的 `thresholds.rules.yml`。
-          3. 加载了多份时，以最严格的数值为准。
         |||,
       },
     },

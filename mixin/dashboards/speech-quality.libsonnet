@@ -51,18 +51,18 @@ function(config, t)
     multi: false,
     includeAll: false,
   };
-  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Agents, teams, scores and rules are not here.', [
+  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Agents, teams, scores and rules are not on this dashboard.', [
     [[15, 6, b.health('cec-speech-quality')], [9, 6, b.alerts]],
-    'In the time shown',
+    'Selected time range',
     [
       [6, 4, p.stat('Mean speaking speed', 'Characters a minute, by speaker.', mean(speed, '$__range'), 'suffix: chars/min', none='no calls', decimals=0, legend='{{role}}')],
       [6, 4, p.stat('Calls with fast speech', 'Share of calls in which a speaker is faster than the limit chosen above.', faster('$__range'), 'percentunit', none='no calls', decimals=1, legend='{{role}}')],
-      [6, 4, p.stat('Calls with slow speech', 'Share of calls in which a speaker is at most as fast as the lower limit chosen above.', slower('$__range'), 'percentunit', none='no calls', decimals=1, legend='{{role}}')],
-      [6, 4, p.stat('Silence', 'Share of the call time in which nobody speaks. Long calls weigh more.', silence('$__range'), 'percentunit', [p.step('green', 0), p.step('orange', 0.4), p.step('red', config.thresholds.silence_ratio)], 'no calls', decimals=1)],
+      [6, 4, p.stat('Calls with slow speech', 'Share of calls in which a speaker is no faster than the lower limit chosen above.', slower('$__range'), 'percentunit', none='no calls', decimals=1, legend='{{role}}')],
+      [6, 4, p.stat('Silence', 'Share of the call time in which nobody speaks, so longer calls weigh more.', silence('$__range'), 'percentunit', [p.step('green', 0), p.step('orange', 0.4), p.step('red', config.thresholds.silence_ratio)], 'no calls', decimals=1)],
     ],
     'Speaking speed',
     [
-      [12, 8, p.graph('Mean speaking speed', 'Mean over the calls, by speaker.', [
+      [12, 8, p.graph('Mean speaking speed', 'Mean of the calls, by speaker.', [
         [mean(speed, '$__rate_interval'), '{{role}}'],
       ], 'suffix: chars/min', interval='15m', min=null, decimals=0)],
       [12, 8, p.graph('Calls out of the limits', 'Share of calls in which a speaker is faster or slower than the limits chosen above.', [
@@ -71,39 +71,39 @@ function(config, t)
       ], 'percentunit', interval='15m')],
     ],
     [
-      [12, 8, p.graph('Median and 95th percentile of speed', 'Half of the speakers are slower than the median, one in twenty is faster than the 95th percentile.', [
+      [12, 10, p.graph('Median and 95th percentile of speed', 'Half of the speakers are slower than the median, one in twenty is faster than the 95th percentile.', [
         [q.quantile(0.5, speed, s, '$__rate_interval', ['role']), t('median') + ' {{role}}'],
         [q.quantile(0.95, speed, s, '$__rate_interval', ['role']), t('95th percentile') + ' {{role}}'],
       ], 'suffix: chars/min', interval='15m', min=null, decimals=0)],
-      [12, 8, p.heatmap('Distribution of speed', 'How many calls had which mean speaking speed, for the roles chosen above.', q.buckets(speed, s, '$__rate_interval'), 'suffix: chars/min')],
+      [12, 10, p.heatmap('Distribution of speed', 'Calls by mean speaking speed in characters a minute, for the roles chosen above.', q.buckets(speed, s, '$__rate_interval', b.steady), 'none')],
     ],
     'Talk and silence',
     [
-      [12, 8, p.graph('Silence', 'Share of the call time in which nobody speaks. Where both speak at once there is a little more silence than this says.', [
-        [silence('$__rate_interval'), t('now')],
+      [12, 8, p.graph('Silence', 'Share of the call time in which nobody speaks. If both sides speak at once, the actual silence is slightly longer.', [
+        [silence('$__rate_interval'), t('Silence')],
       ], 'percentunit', interval='15m', limits=[p.step('red', config.thresholds.silence_ratio)])],
-      [12, 8, p.graph('Share of talk', 'Share of a call in which a speaker speaks, on average.', [
+      [12, 8, p.graph('Share of talk', 'Mean share of a call in which a speaker talks.', [
         [mean('cec_call_speech_ratio', '$__rate_interval'), '{{role}}'],
       ], 'percentunit', interval='15m')],
     ],
     { row: 'Details', lines: [
       [
-        [12, 8, p.graph('Speed against last week', 'Change of the mean since the same time a week before: 0 is the same. It is empty until there is a week of history.', [
+        [12, 8, p.graph('Speed vs last week', 'Change of the mean against a week before: 0 means no change. Empty until there is a week of history.', [
           ['%s / (%s) - 1' % [mean(speed, '$__rate_interval'), mean(speed, '$__rate_interval', ' offset 1w')], '{{role}}'],
         ], 'percentunit', interval='15m', min=null, none='no last week')],
-        [12, 8, p.graph('Seconds of silence', 'Time in which a speaker is silent, median and 95th percentile.', [
+        [12, 8, p.graph('Seconds of silence', 'Time in which a speaker is silent: median and 95th percentile.', [
           [q.quantile(0.5, 'cec_call_silence_seconds', s, '$__rate_interval', ['role']), t('median') + ' {{role}}'],
           [q.quantile(0.95, 'cec_call_silence_seconds', s, '$__rate_interval', ['role']), t('95th percentile') + ' {{role}}'],
-        ], 's', interval='15m')],
+        ], 'suffix: s', interval='15m', decimals=0)],
       ],
       [
-        [12, 8, p.heatmap('Distribution of silence', 'How many calls had how much silence of a speaker, for the roles chosen above.', q.buckets('cec_call_silence_seconds', s, '$__rate_interval'), 's')],
-        [12, 8, p.heatmap('Distribution of talk', 'How many calls had which share of talk, for the roles chosen above.', q.buckets('cec_call_speech_ratio', s, '$__rate_interval'), 'percentunit')],
+        [12, 10, p.heatmap('Distribution of silence', 'Calls by the silence of a speaker, for the roles chosen above.', q.buckets('cec_call_silence_seconds', s, '$__rate_interval', b.steady), 's')],
+        [12, 10, p.heatmap('Distribution of talk', 'Calls by the share of talk of a speaker, for the roles chosen above.', q.buckets('cec_call_speech_ratio', s, '$__rate_interval', b.steady), 'percentunit')],
       ],
     ] },
     { row: 'Terms', lines: [[[24, 6, b.guide]]] },
   ], variables=[
-    b.variable('role', 'Speaker', 'Customer or staff. "unknown" is a channel whose speaker is not given.', 'label_values(cec_call_speech_ratio_count{%s}, role)' % b.place) { allValue: 'customer|staff' },
-    choice('fast', 'Fast above', 'Characters a minute. A bound of the histogram.', ['240', '260', '280', '300', '330', '360', '420'], '300'),
-    choice('slow', 'Slow below', 'Characters a minute. A bound of the histogram.', ['60', '90', '120', '150', '180'], '120'),
+    b.variable('role', 'Speaker', 'Customer or staff. "unknown" is a channel without a known speaker.', 'label_values(cec_call_speech_ratio_count{%s}, role)' % b.place) { allValue: 'customer|staff' },
+    choice('fast', 'Fast above', 'Characters a minute; a bound of the histogram.', ['240', '260', '280', '300', '330', '360', '420'], '300'),
+    choice('slow', 'Slow below', 'Characters a minute; a bound of the histogram.', ['60', '90', '120', '150', '180'], '120'),
   ])

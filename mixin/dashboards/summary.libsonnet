@@ -13,9 +13,9 @@ function(config, t)
   local durations(selector) = q.ratio(sum(q.sum('cec_call_duration_seconds', selector, r, 'increase')), sum(q.count('cec_call_duration_seconds', selector, r, 'increase')));
   local columns = [
     { name: 'Calls', expr: calls + ' > 0', unit: 'locale', decimals: 0 },
-    { name: 'Processing completed', expr: q.ratio(done, sum('increase(cec_calls_processed_total{%s}[%s])' % [s, r])), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)] },
+    { name: 'Completed', expr: q.ratio(done, sum('increase(cec_calls_processed_total{%s}[%s])' % [s, r])), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)] },
     { name: 'Coverage', expr: q.ratio(done, calls), unit: 'percentunit', decimals: 1 },
-    { name: 'In time', expr: q.ratio('sum by (%s) (sum without (le) (%s))' % [b.by, q.one(q.upTo('cec_call_processing_seconds', s, config.processingLimit, r, 'increase'))], sum(q.count('cec_call_processing_seconds', s, r, 'increase'))), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)] },
+    { name: 'In time', expr: b.inTime(function(expr) 'sum by (%s) (%s)' % [b.by, expr], s, r), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)] },
     { name: 'Mean duration', expr: durations(s), unit: 's', decimals: 1 },
     { name: 'Speed of staff', expr: q.ratio(sum(q.sum('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase')), sum(q.count('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase'))), unit: 'suffix: chars/min', decimals: 0 },
     {
@@ -39,18 +39,19 @@ function(config, t)
       decimals: 1,
     },
   ];
-  local period(title, description, from, shift) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', b.select('cec-contact-centre' + t('uid suffix'))]], none='no data', sort='Calls') {
+  local period(title, description, from, shift) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', [p.linksTo(b.select('cec-contact-centre' + t('uid suffix')))]]], none='no data', sort='Calls') {
     timeFrom: from,
     [if shift != null then 'timeShift']: shift,
-    hideTimeOverride: false,
+    // It would say "today so far timeshift -1d/d".
+    hideTimeOverride: true,
   };
-  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker changes only the graph below.', [
+  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
     [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
-    [[24, 7, period('This week', 'From the first day of the week up to now.', 'now/w', null)]],
-    [[24, 7, period('Last week', 'The whole week before.', 'now/w', '1w/w')]],
+    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null)]],
+    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w')]],
     [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
-    [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each moment.', [
-      ['sum by (target) (%s)' % q.one('cec_recent_calls{%s}' % s), '{{target}}'],
+    [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
+      ['sum by (' + b.by + ') (%s)' % q.one('cec_recent_calls{%s}' % s), b.who],
     ], 'locale')]],
     [[24, 6, b.guide]],
   ], time='now-7d')

@@ -21,14 +21,17 @@ function(config, t)
     allValue: '.*',
     current: { selected: true, text: [t('All')], value: ['$__all'] },
   };
-  local annotation(name, expr, colour, title, text='') = {
+  // Grafana asks for about a hundred moments, and joins those that are less than `step` apart to a region: at a
+  // day, the usual range, they are a quarter of an hour apart. What is over before the next moment must not
+  // be missed, hence the windows of $__interval in the queries.
+  local annotation(name, expr, colour, title, text='', step='15m') = {
     name: t(name),
     datasource: source,
     enable: true,
     hide: false,
     iconColor: colour,
     expr: expr,
-    step: '300s',
+    step: step,
     titleFormat: title,
     textFormat: text,
     useValueForTime: false,
@@ -36,12 +39,12 @@ function(config, t)
   local firing(name, severity, colour) = annotation(
     name,
     // Alerts without a target concern all of them.
-    'max by (alertname, target, instance, status) (ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"})' % severity,
+    'max by (alertname, target, instance, status) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % severity,
     colour,
     '{{alertname}}',
     '{{target}} {{status}} {{instance}}'
   );
-  local restart = 'changes(process_start_time_seconds[5m]) > 0 and on (job, instance) cec_exporter_build_info';
+  local restart = 'changes(process_start_time_seconds[$__interval]) > 0 and on (job, instance) cec_exporter_build_info';
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
   local layout(lines, y=0, index=1) =
     if lines == [] then [] else
@@ -69,7 +72,7 @@ function(config, t)
             h: item[1],
           },
         }, line) + layout(rest, y + line[0][1], index + std.length(line));
-  local all = { label: t('Keep what is selected'), vars: true };
+  local processing = 'cec_call_processing_seconds';
   {
     q:: q,
     p:: panels,
@@ -77,10 +80,38 @@ function(config, t)
     place:: place,
     by:: by,
     on:: 'on (%s)' % by,
+    // Legend of a target. Without a label of the cluster its name stands alone.
+    who:: '{{%s}} {{target}}' % config.clusterLabel,
     // What is counted while a gap is caught up says nothing of that moment.
     steady(expr)::
       '%s unless on (%s) (max by (%s) (deriv(cec_exporter_frontier_timestamp_seconds{%s}[$__rate_interval])) > 1.5)'
       % [expr, by, by, place],
+    // As the alert judges it: overdue are more than came within the hour and than usually lag behind.
+    overdue(s):: |||
+      clamp_min(
+        %(pending)s
+          - on (%(by)s, call_type) group_left ()
+        (
+          sum by (%(by)s, call_type) (%(recent)s)
+            +
+          %(stragglers)s * sum by (%(by)s, call_type) (%(day)s)
+        ),
+        0
+      )
+    ||| % {
+      by: by,
+      pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % s)],
+      recent: q.one('cec_recent_calls{%s}' % s),
+      stragglers: '(1 - %g)' % config.thresholds.processing_objective,
+      day: q.one('increase(cec_calls_total{%s}[1d])' % s),
+    },
+    // Share of calls that were processed in time. What is overdue is late; `sum` adds up as is wanted.
+    inTime(sum, s, range)::
+      local finished = sum(q.one(q.count(processing, s, range, 'increase')));
+      q.ratio(
+        sum('sum without (le) (%s)' % q.one(q.upTo(processing, s, config.processingLimit, range, 'increase'))),
+        '(%s + (%s or 0 * %s))' % [finished, sum(self.overdue(s)), finished]
+      ),
     link(title, uid, variable, label):: {
       title: t(title),
       url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
@@ -99,7 +130,7 @@ function(config, t)
     health(uid)::
       local one(expr) = 'max by (%s) (%s)' % [by, expr];
       local up = 'cec_up{%s}' % place;
-      panels.table('Targets', 'One row for each target that was reported within the last hour. A click on the name selects it.', [
+      panels.table('Targets', 'One row per target reported within the last hour. Overdue calls exceed those of the last hour and the usual stragglers. Click a name to select the target.', [
         {
           name: 'State',
           // Up, down, not yet pulled, or not reported any more.
@@ -115,7 +146,7 @@ function(config, t)
           links: [$.drill('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
         },
         {
-          name: 'Read up to',
+          name: 'Lag',
           expr: 'time() - ' + one('cec_exporter_frontier_timestamp_seconds{%s}' % place),
           unit: 's',
           decimals: 0,
@@ -127,18 +158,26 @@ function(config, t)
           expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
         },
         {
-          name: 'Calls, last hour',
+          name: 'Calls, 1 h',
           expr: 'sum by (%s) (%s)' % [by, q.one('cec_recent_calls{%s}' % place)],
           unit: 'locale',
         },
         {
-          name: 'Being processed',
+          name: 'Backlog',
           expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % place)],
           unit: 'locale',
           links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
         {
-          name: 'Failed, last hour',
+          name: 'Overdue',
+          expr: 'sum by (%s) (%s)' % [by, $.overdue(place)],
+          unit: 'locale',
+          decimals: 0,
+          colours: [panels.step('green', 0), panels.step('orange', 1), panels.step('red', config.thresholds.pending_calls)],
+          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+        },
+        {
+          name: 'Failed, 1 h',
           expr: q.ratio(
             'sum by (%s) (%s)' % [by, q.one('increase(cec_calls_processed_total{%s, status!="succeeded"}[1h])' % place)],
             'sum by (%s) (%s)' % [by, q.one('increase(cec_calls_processed_total{%s}[1h])' % place)]
@@ -148,22 +187,27 @@ function(config, t)
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
           links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
-      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', $.select(uid)]], none='no exporter'),
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid))]]], none='no exporter'),
 
     alerts::
-      panels.table('Firing alerts', 'Alerts of the selected targets, and those that concern no single target. A click opens the runbook, under the address chosen above.', [
+      panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, target, status) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, target, status) ALERTS{alertname=~"Cec.+", alertstate="firing"}',
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
           unit: 'dateTimeFromNow',
+          width: 125,
         },
-      ], [['severity', 'Severity'], ['alertname', 'Alert', [{
+      ], [['severity', 'Severity', [
+        panels.width(75),
+        { id: 'mappings', value: panels.mapping([['critical', 'critical', 'red'], ['warning', 'warning', 'orange'], ['info', 'info', 'blue']]) },
+        { id: 'custom.cellOptions', value: { type: 'color-text' } },
+      ]], ['alertname', 'Alert', [panels.linksTo([{
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw}.md',
         targetBlank: true,
-      }]], ['target', 'Target'], ['status', 'Status']], none='no alert fires'),
+      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded'),
 
-    guide:: panels.text('Terms', 'What the words on these dashboards mean.', t('guide')),
+    guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 
     make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
       uid: uid + t('uid suffix'),
@@ -192,21 +236,21 @@ function(config, t)
         firing('Critical alerts', 'critical', 'red'),
         firing('Warnings', 'warning', 'orange'),
         firing('Notices', 'info', 'blue'),
-        annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}'),
-        annotation('Configuration loaded', 'changes(cec_exporter_config_last_reload_success_timestamp_seconds[5m]) > 0', 'green', t('Configuration loaded'), '{{instance}}'),
-        annotation('List not read', 'max by (target) (time() - cec_exporter_frontier_timestamp_seconds{%s}) > 300' % place, 'yellow', t('List not read'), '{{target}}'),
+        annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}', '5m'),
+        annotation('Configuration loaded', 'changes(cec_exporter_config_last_reload_success_timestamp_seconds[$__interval]) > 0', 'blue', t('Configuration loaded'), '{{instance}}', '5m'),
+        annotation('List not read', 'max by (%s) (max_over_time((time() - cec_exporter_frontier_timestamp_seconds{%s})[$__interval:1m])) > 300' % [by, place], 'yellow', t('List not read'), '{{%s}} {{target}}' % config.clusterLabel),
       ] },
       templating: { list: [
         {
           type: 'datasource',
           name: 'datasource',
           label: t('Data source'),
-          description: t('The Prometheus with the metrics of the exporter.'),
+          description: t('The Prometheus that stores the metrics of the exporter.'),
           query: 'prometheus',
           current: {},
           refresh: 1,
         },
-        variable('cluster', 'Cluster', 'The Kubernetes cluster or site, where Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
+        variable('cluster', 'Cluster', 'The Kubernetes cluster or site, if Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
         variable('target', 'Target', 'Contact centres, by their names in the configuration of the exporter.', 'label_values(cec_up{%s=~"$cluster"}, target)' % config.clusterLabel),
       ] + (if callTypes then [
              variable('call_type', 'Call type', 'Voice or text.', 'label_values(cec_window_calls{%s}, call_type)' % place),
@@ -214,7 +258,7 @@ function(config, t)
         type: 'textbox',
         name: 'runbooks',
         label: t('Runbooks at'),
-        description: t('Address in front of runbooks/, for the links of the alerts.'),
+        description: t('Address in front of runbooks/ in the links of the alerts.'),
         query: config.runbookUrlPrefix,
         current: { text: config.runbookUrlPrefix, value: config.runbookUrlPrefix },
       }] },

@@ -5,22 +5,34 @@ function(t)
   local fixed(colour) = { id: 'color', value: { mode: 'fixed', fixedColor: colour } };
   local named(name, properties) = { matcher: { id: 'byName', options: name }, properties: properties };
   local like(pattern, properties) = { matcher: { id: 'byRegexp', options: pattern }, properties: properties };
-  // Colour and name of each known value of a label, where a legend has that label.
+  local dashes = { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } };
+  // Colour and name of each known value of a label, where a legend has that label. Of several legends with
+  // one label, those after the first are dashed.
   local known(legends) =
     local all = std.join(' ', legends);
     std.flattenArrays([
+      local label = '{{%s}}' % kind;
+      local of = [legend for legend in legends if std.length(std.findSubstr(label, legend)) > 0];
       [
-        named(value, [fixed(colours[kind][value])]
-                     + (if t(value) == value then [] else [{ id: 'displayName', value: t(value) }]))
+        named(std.strReplace(of[i], label, value),
+              [fixed(colours[kind][value])]
+              + (if t(value) == value then [] else [{ id: 'displayName', value: std.strReplace(of[i], label, t(value)) }])
+              + (if of[i] != of[0] then [dashes, { id: 'custom.fillOpacity', value: 0 }] else []))
+        for i in std.range(0, std.length(of) - 1)
+        if i == 0 || of[i] != of[0]
         for value in std.objectFields(colours[kind])
       ]
-      for kind in ['status', 'call_type', 'role']
+      for kind in ['status', 'call_type', 'role', 'reason', 'outcome']
       if std.length(std.findSubstr('{{%s}}' % kind, all)) > 0
-    ]) + (if std.length(std.findSubstr('{{status}}', all)) > 0 then [like('unknown.*', [fixed(colours.unknown)])] else [])
+    ]) + [
+      named(t(legend), [fixed(colours.quantile[legend])])
+      for legend in std.objectFields(colours.quantile)
+      if std.member(legends, t(legend))
+    ] + (if std.length(std.findSubstr('{{status}}', all)) > 0 then [like('unknown.*', [fixed(colours.unknown)])] else [])
     + (if std.length(std.findSubstr(t('a week before'), all)) > 0 then [
          named(t('a week before'), [
            fixed(colours.past),
-           { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } },
+           dashes,
            { id: 'custom.fillOpacity', value: 0 },
            { id: 'custom.stacking', value: { mode: 'none', group: 'B' } },
          ]),
@@ -78,26 +90,26 @@ function(t)
       },
 
     // `queries` is a list of [expr, legend]. Rates are over 5 minutes at least, shares and quantiles over
-    // `interval`.
+    // `interval`. Seconds to be shown in the unit "min" are divided by 60: the axis of Grafana's own unit of
+    // time has steps of 1000 seconds, which read 16.7 minutes.
     graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[])::
       panel('timeseries', title, description) {
         interval: interval,
         targets: [
-          $.query(queries[i][0], queries[i][1], std.char(65 + i))
+          $.query(if unit == 'min' then '(%s) / 60' % queries[i][0] else queries[i][0], queries[i][1], std.char(65 + i))
           for i in std.range(0, std.length(queries) - 1)
         ],
         fieldConfig: {
           defaults: {
-            unit: unitOf(unit),
+            unit: if unit == 'min' then unitOf('suffix: min') else unitOf(unit),
             min: min,
             [if max != null then 'max']: max,
-            // Durations without decimals would have the same tick twice.
-            [if decimals != null || unit == 's' then 'decimals']: if unit == 's' then 1 else decimals,
-            [if unit == 'percentunit' then 'max']: 1,
+            [if decimals != null || unit == 's' then 'decimals']: if decimals != null then decimals else 1,
+            [if unit == 'percentunit' && min != null then 'max']: 1,
             // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
             links: links,
-            thresholds: steps(limits),
+            thresholds: steps([if unit == 'min' then limit { value: limit.value / 60 } else limit for limit in limits]),
             custom: {
               drawStyle: 'line',
               lineWidth: 1,
@@ -128,11 +140,11 @@ function(t)
       panel('heatmap', title, description) {
         interval: '15m',
         targets: [$.query(expr, '{{le}}') { format: 'heatmap' }],
-        fieldConfig: { defaults: { unit: 'short', noValue: t('no data') }, overrides: [] },
+        fieldConfig: { defaults: { unit: 'locale', decimals: 0, noValue: t('no data') }, overrides: [] },
         options: {
           calculate: false,
           cellGap: 1,
-          color: { mode: 'scheme', scheme: 'Blues', fill: 'dark-blue', exponent: 0.5, steps: 32, reverse: false },
+          color: { mode: 'scheme', scheme: 'Blues', fill: 'dark-blue', exponent: 0.5, steps: 32, reverse: false, min: 0 },
           yAxis: { unit: unitOf(unit), axisPlacement: 'left' },
           rowsFrame: { layout: 'auto' },
           tooltip: { show: true, yHistogram: false, mode: 'single' },
@@ -168,11 +180,15 @@ function(t)
         },
       },
 
-    // `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
+    // `rows` is a list of [label, name, properties]; `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
     // column with a label shows that label instead of the value.
     table(title, description, columns, rows, none='no data', sort=null)::
       local letter(i) = std.char(65 + i);
+      // With a single query Grafana leaves out its letter.
+      local value(i) = if std.length(columns) == 1 then 'Value' else 'Value #' + letter(i);
       local shown(column) = t(column.name);
+      // The text of an empty table would stand in each empty cell.
+      local empty = { id: 'noValue', value: '–' };
       panel('table', title, description) {
         targets: [
           $.query(columns[i].expr, '', letter(i)) { instant: true, range: false, format: 'table' }
@@ -184,16 +200,16 @@ function(t)
             id: 'organize',
             options: {
               excludeByName: { Time: true } + {
-                ['Value #' + letter(i)]: true
+                [value(i)]: true
                 for i in std.range(0, std.length(columns) - 1)
                 if std.objectHas(columns[i], 'label')
               },
               indexByName: { [rows[i][0]]: i for i in std.range(0, std.length(rows) - 1) } + {
-                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: 10 + i
+                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: 10 + i
                 for i in std.range(0, std.length(columns) - 1)
               },
               renameByName: { [row[0]]: t(row[1]) for row in rows } + {
-                [if std.objectHas(columns[i], 'label') then columns[i].label else 'Value #' + letter(i)]: shown(columns[i])
+                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: shown(columns[i])
                 for i in std.range(0, std.length(columns) - 1)
               },
             },
@@ -208,14 +224,16 @@ function(t)
             custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
           },
           overrides: [
-            named(t(row[1]), (if std.length(row) > 2 then [{ id: 'links', value: row[2] }] else []))
+            named(t(row[1]), [empty] + (if std.length(row) > 2 then row[2] else []))
             for row in rows
           ] + [
             named(shown(column), [
                                    { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
                                    { id: 'mappings', value: std.get(column, 'mappings', []) },
                                    { id: 'links', value: std.get(column, 'links', []) },
+                                   empty,
                                  ]
+                                 + (if std.objectHas(column, 'width') then [$.width(column.width)] else [])
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
                                  + (if std.objectHas(column, 'colours') then [
                                       { id: 'thresholds', value: steps(column.colours) },
@@ -227,6 +245,9 @@ function(t)
         options: { showHeader: true, cellHeight: 'sm', footer: { show: false } }
                  + (if sort == null then {} else { sortBy: [{ displayName: t(sort), desc: true }] }),
       },
+
+    width(pixels):: { id: 'custom.width', value: pixels },
+    linksTo(links):: { id: 'links', value: links },
 
     text(title, description, content)::
       panel('text', title, description) {

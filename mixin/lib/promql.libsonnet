@@ -30,23 +30,24 @@ function(config) {
     local le = std.join(', ', std.filter(function(part) part != '', [selector, 'le=~"%s(\\\\.0)?"' % bound]));
     local native = '%s(%s%s[%s])' % [fn, metric, braces(selector), range];
     both('%s(%s_bucket{%s}[%s])' % [fn, metric, le, range],
-         '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s))' % [bound, native, native]),
+         // A share of no observations is NaN, and so would be every sum with it.
+         '(histogram_fraction(-Inf, %s, %s) * histogram_count(%s) >= 0 or 0 * histogram_count(%s))' % [bound, native, native, native]),
 
   // Histograms added up by these labels. Both spellings of a bound become one: heatmaps would have two
   // rows for it, and not every database takes them together in a quantile.
-  local added(metric, selector, range, by, fn) =
+  local added(metric, selector, range, by, fn, steady=function(expr) expr) =
     'label_replace(sum by (%s) (label_replace(%s, "bound", "$1", "le", "(.+?)(\\\\.0)?")), "le", "$1", "bound", "(.+)")'
-    % [std.join(', ', by + ['bound']), self.one('%s(%s_bucket%s[%s])' % [fn, metric, braces(selector), range])],
+    % [std.join(', ', by + ['bound']), steady(self.one('%s(%s_bucket%s[%s])' % [fn, metric, braces(selector), range]))],
   local native(metric, selector, range, by, fn) =
     (if by == [] then 'sum(%s)' else 'sum by (' + std.join(', ', by) + ') (%s)') % ('%s(%s%s[%s])' % [fn, metric, braces(selector), range]),
   quantile(q, metric, selector, range, by=[])::
     // Nothing observed is NaN, which would show in legends.
     both('histogram_quantile(%s, sum by (%s) (%s)) >= 0' % [q, std.join(', ', by + ['le']), added(metric, selector, range, by, 'rate')],
          'histogram_quantile(%s, %s) >= 0' % [q, native(metric, selector, range, by, 'rate')]),
-  // For heatmaps.
-  buckets(metric, selector, range)::
-    both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase'),
-         native(metric, selector, range, [], 'increase')),
+  // For heatmaps. `steady` may leave out moments.
+  buckets(metric, selector, range, steady=function(expr) expr)::
+    both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase', steady),
+         'sum(%s)' % steady('increase(%s%s[%s])' % [metric, braces(selector), range])),
 
   ratio(part, whole):: '%s / (%s > 0)' % [part, whole],
 }

@@ -2,10 +2,11 @@
 {
   'uid suffix': '',
   guide: |||
-    - **Lookback**: the window of upload time that the gauges cover, a day by default.
-    - **Frontier**, "read up to": every call uploaded before this moment has been read. While the list cannot be read it stands still; what happened meanwhile is counted afterwards, and marked here as "list not read".
-    - **Status 9** (`inspection_failed`): the inspection failed, or a daily quota of audio or files is used up. Then all further calls of the day end in it.
-    - **First seen**: a call counts once, by the first final status that the exporter saw. If it is inspected again, it does not count again.
-    - **Processing completed** is the share of calls whose processing succeeded, not the pass rate of quality inspection. Agents, teams, scores and rules of inspection are not on these dashboards.
+    - **Lookback**: the range of upload times that the gauges cover, one day by default.
+    - **Frontier**: every call uploaded before this time has been read; the lag is its age. While the list cannot be read, the frontier stands still. Such times are marked as "List not read", and their calls are counted afterwards.
+    - **Overdue** calls are pending beyond those of the last hour and the usual stragglers.
+    - **Status 9** (`inspection_failed`): the inspection failed, or a daily quota of audio or files is used up; then all further calls of the day end in this status.
+    - **First seen**: a call counts once, by the first final status that the exporter sees. A repeated inspection does not count.
+    - **Processing completed** is the share of calls whose processing succeeded, not the pass rate of quality inspection. Agents, teams, scores and inspection rules are not on these dashboards.
   |||,
 }

@@ -65,6 +65,34 @@ pub struct BackfillArgs {
     pub between: Option<Night>,
 }
 
+/// Flags of `cec_exporter demo` for a simulated history.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct DemoHistoryArgs {
+    /// Simulate a history of this length, such as 30d, with nights, weekends and incidents, and
+    /// write it to --output for Prometheus [default: a day, not written].
+    #[arg(long, value_name = "DURATION", requires = "output", value_parser = duration::parse)]
+    pub history: Option<Duration>,
+
+    /// Directory for the OpenMetrics files of --history, see backfill.
+    #[arg(long, value_name = "DIRECTORY", requires = "history")]
+    pub output: Option<PathBuf>,
+
+    /// Label added to each series of --history, see backfill. Repeatable [default:
+    /// job=cec_exporter and instance=localhost:10042].
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+/// The labels given, or those of a scrape job on this machine.
+pub fn labels_or_default(given: &[(String, String)]) -> Vec<(String, String)> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    [("job", "cec_exporter"), ("instance", "localhost:10042")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
 /// A point in time as it is written on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Time {

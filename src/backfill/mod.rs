@@ -107,7 +107,7 @@ pub async fn run<U: Upstream>(
     })
     .await
     .map_err(in_store)?;
-    state.expect(&target.call_types, &target.statuses);
+    state.create_series(&target.call_types, &target.statuses);
     let mut replay = Replay::new(state, plan.from, target.settings.intervals.lookback);
     for day in plan.days(replay.position()) {
         let read = read::day(&target.settings, Arc::clone(&upstream), night, day).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::night::Night;
-use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels, TargetMetrics};
+use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels, TargetMetrics};
 use crate::model::{CallId, Record, Window};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
@@ -133,5 +133,5 @@ fn scratch_metrics() -> Result<TargetMetrics, String> {
         rustc: "",
     };
     let exporter = ExporterMetrics::new(build, 0.0).map_err(|error| error.to_string())?;
-    Ok(exporter.target("", &KnownLabels::default(), 0.0))
+    Ok(exporter.target("", &InitialLabels::default(), 0.0))
 }

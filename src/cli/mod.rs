@@ -14,7 +14,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 pub use serve::ServeArgs;
 
-use crate::backfill::args::BackfillArgs;
+use crate::backfill::args::{BackfillArgs, DemoHistoryArgs};
 use crate::metrics::exporter::Build;
 use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
@@ -131,6 +131,10 @@ pub struct DemoArgs {
     /// Seed of the simulated calls: the same seed gives the same calls.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+
+    /// A simulated history.
+    #[command(flatten)]
+    pub history: DemoHistoryArgs,
 
     /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
     /// protobuf [default: off].

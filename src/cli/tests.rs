@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::backfill::args::DemoHistoryArgs;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     let words = std::iter::once("cec_exporter").chain(line.split_whitespace());
@@ -135,6 +136,11 @@ fn commands_have_flags_of_their_own() {
             seed: 7,
             exemplars: true,
             created_timestamps: false,
+            history: DemoHistoryArgs {
+                history: None,
+                output: None,
+                labels: Vec::new(),
+            },
         }))
     );
     let shell = clap_complete::Shell::Fish;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
-use crate::backfill::args::{BackfillArgs, Time};
+use crate::backfill::args::{BackfillArgs, Time, labels_or_default};
+use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
 use crate::backfill::{self, Day, Output};
 use crate::config::{self, Target};
@@ -39,19 +40,8 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     };
     let trust = Trust::of_this_machine()?;
     for target in targets {
-        let client = client(target, arguments, &trust)?;
-        let target = backfill::Target {
-            settings: puller_settings(target),
-            call_types: target.call_types.clone(),
-            statuses: Status::documented()
-                .chain(target.extra_status_codes.iter().copied())
-                .collect(),
-        };
-        let progress = Progress::new(&target.settings.name, &plan);
-        let between = arguments.between;
-        let report = |day| progress.report(&day);
-        backfill::run(&target, Arc::new(client), &plan, between, &output, report).await?;
-        progress.finish();
+        let client = client(target, arguments.max_requests_per_second, &trust)?;
+        one(target, client, &plan, arguments.between, &output).await?;
     }
     println!(
         "history: {}; import each file with promtool tsdb create-blocks-from openmetrics, then \
@@ -60,6 +50,28 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
         output.storage.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Backfills one target, and shows the progress.
+pub(super) async fn one(
+    target: &Target,
+    client: HttpClient,
+    plan: &Plan,
+    between: Option<Night>,
+    output: &Output,
+) -> Result<(), Fatal> {
+    let target = backfill::Target {
+        settings: puller_settings(target),
+        call_types: target.call_types.clone(),
+        statuses: Status::documented()
+            .chain(target.extra_status_codes.iter().copied())
+            .collect(),
+    };
+    let progress = Progress::new(&target.settings.name, plan);
+    let report = |day| progress.report(&day);
+    backfill::run(&target, Arc::new(client), plan, between, output, report).await?;
+    progress.finish();
+    Ok(())
 }
 
 fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>, Fatal> {
@@ -80,12 +92,7 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
 /// The plan of these flags; a resumed backfill must have the flags that it began with.
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     let now = process::now();
-    let labels = match arguments.labels.is_empty() {
-        true => [("instance", "localhost:10042"), ("job", "cec_exporter")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec(),
-        false => arguments.labels.clone(),
-    };
+    let labels = labels_or_default(&arguments.labels);
     let mut plan = Plan {
         from: arguments.from.resolve(now),
         to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
@@ -129,9 +136,13 @@ fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     fs::rename(unfinished, path)
 }
 
-fn client(target: &Target, arguments: &BackfillArgs, trust: &Trust) -> Result<HttpClient, Fatal> {
+pub(super) fn client(
+    target: &Target,
+    max_requests_per_second: Option<f64>,
+    trust: &Trust,
+) -> Result<HttpClient, Fatal> {
     let mut settings = client_settings(target);
-    if let Some(rate) = arguments.max_requests_per_second {
+    if let Some(rate) = max_requests_per_second {
         settings.max_requests_per_second = settings.max_requests_per_second.min(rate);
     }
     HttpClient::new(settings, trust, Arc::new(|_| {}))

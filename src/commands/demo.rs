@@ -1,5 +1,6 @@
 //! `demo`: the exporter and the simulator in one process, to look around without an account.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +8,32 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::backfill::Output;
+use crate::backfill::args::{DemoHistoryArgs, labels_or_default};
+use crate::backfill::plan::Plan;
 use crate::cli::{self, DemoArgs};
 use crate::config::shard::Shard;
 use crate::config::{self, Config, ConfigError};
 use crate::metrics::exposition::Format;
 use crate::process::{self, Fatal, Signals};
 use crate::server;
+use crate::simulator::incidents::month;
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
 use crate::targets::{Options, Registry, Scope, ScrapeRequest, Storage};
+use crate::upstream::tls::Trust;
 
 /// A call every other second at any hour, so that something happens while you watch.
 const CALLS_PER_DAY: f64 = 40_000.0;
 /// Calls pass through inspection in seconds instead of minutes.
 const PIPELINE_SPEED: f64 = 12.0;
 const HISTORY: Duration = Duration::from_secs(86_400);
+/// Of a day within a longer history.
+const HISTORY_CALLS_PER_DAY: f64 = 12_000.0;
+/// Seconds between samples of the history: half as many as usual, because a day of them has
+/// 30 MB of text.
+const STEP: u32 = 120;
+const WEEKEND_SHARE: f64 = 0.35;
 /// How long to wait for the first pull before the URLs are printed.
 const FIRST_PULL: Duration = Duration::from_secs(30);
 
@@ -33,13 +45,14 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let endpoint = format!("http://{}", vendor.local_addr()?);
     let simulated = tokio::spawn(simulator::http::run(
         vendor,
-        Arc::new(simulator(arguments.seed)),
+        Arc::new(simulator(arguments.seed, arguments.history.history)),
         std::future::pending::<()>(),
     ));
     let directory = tempfile::Builder::new()
         .prefix("cec_exporter-demo-")
         .tempdir()?;
     let config = configuration(&endpoint)?;
+    backfill(&arguments.history, &config, directory.path()).await?;
     let registry = Arc::new(Registry::new(Options {
         load: Arc::new(move || configuration(&endpoint)),
         shard: Shard::WHOLE,
@@ -75,10 +88,56 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn simulator(seed: u64) -> Simulator {
+/// Writes the simulated history, and leaves the ledger that the exporter continues.
+async fn backfill(
+    arguments: &DemoHistoryArgs,
+    config: &Config,
+    storage: &Path,
+) -> Result<(), Fatal> {
+    let (Some(history), Some(directory)) = (arguments.history, &arguments.output) else {
+        return Ok(());
+    };
+    let now = process::now();
+    let plan = Plan {
+        from: now.saturating_sub(history.as_secs() as u32),
+        to: now,
+        step: STEP,
+        labels: labels_or_default(&arguments.labels),
+    };
+    let output = Output {
+        directory: directory.clone(),
+        storage: storage.to_owned(),
+        labels: plan.labels.clone(),
+    };
+    let trust = Trust::of_this_machine()?;
+    for target in &config.targets {
+        let client = super::backfill::client(target, None, &trust)?;
+        super::backfill::one(target, client, &plan, None, &output).await?;
+    }
+    println!("history:     {}", directory.display());
+    Ok(())
+}
+
+fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
+    let now = process::now();
+    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
+    if let Some(history) = history {
+        let spec = Spec {
+            seed,
+            start: now.saturating_sub(history.as_secs() as u32),
+            calls_per_day: HISTORY_CALLS_PER_DAY,
+            weekend_share: WEEKEND_SHARE,
+            null_share: 0.0,
+            ..Spec::default()
+        };
+        let incidents = month(now, spec.utc_offset_seconds);
+        let simulator = Simulator::new(spec, clock);
+        simulator.schedule(incidents);
+        return simulator;
+    }
     let spec = Spec {
         seed,
-        start: process::now().saturating_sub(HISTORY.as_secs() as u32),
+        start: now.saturating_sub(HISTORY.as_secs() as u32),
         calls_per_day: CALLS_PER_DAY,
         // With the usual daily curve, hardly anything would happen at night.
         flat: true,
@@ -87,7 +146,6 @@ fn simulator(seed: u64) -> Simulator {
         null_share: 0.0,
         ..Spec::default()
     };
-    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
     Simulator::new(spec, clock)
 }
 

@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         let (number, after) = rest.split_at(digits);
         let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
         let (name, after) = after.split_at(letters);
-        // The iterator goes on from the last unit, so each unit is used once and in order.
+        // The iterator resumes after the last unit: each unit occurs once, in order.
         let (_, unit) = units.find(|(unit, _)| *unit == name).ok_or(EXPECTED)?;
         if number.is_empty() {
             return Err(EXPECTED.to_owned());

@@ -3,8 +3,8 @@
 //! [`load`] returns targets whose values are all checked, or one line that says what is wrong and
 //! where. A reload calls it again and compares targets to see which ones changed.
 //!
-//! To add a key, edit [`target`]: one field in `Keys` as written, one in `Target` as checked, and
-//! the line between them that gives the range and the default.
+//! To add a key, edit `target.rs`: a field of `Keys` (as written), a field of `Target` (as checked),
+//! and in `Target::read` the line with its range and the one with its default.
 
 pub mod duration;
 pub mod shard;
@@ -108,7 +108,12 @@ pub fn read_secret(file: &Path) -> Result<Secret, String> {
     files::secret(file)
 }
 
-fn load_or(
+/// As [`load`], with another file than `cec_exporter.yml` as the default.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_or(
     given: Option<&Path>,
     default: &Path,
     environment: Environment<'_>,

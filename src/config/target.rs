@@ -27,59 +27,56 @@ const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// The path of the token service below the endpoint.
 const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
 
-/// A contact centre and how to read it. Every value has been checked.
+/// A contact centre and how to read it. All values are checked.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Target {
     /// The label `target`; unique.
     pub name: String,
-    /// Scheme, host, port, perhaps a path before the interfaces' own; no slash at the path's end
-    /// except for the bare root.
+    /// Base URL of the API: scheme, host, port and perhaps a path, which ends without a slash.
     pub endpoint: Url,
-    /// Where tokens come from. Default: the vendor's path below `endpoint`.
+    /// URL of the token service. Default: the vendor's path below `endpoint`.
     pub token_endpoint: Url,
-    /// The application's key. It identifies more than it authorises, but is not shown either.
+    /// Identifies the application. Never shown either.
     pub app_key: Secret,
-    /// The application's secret.
     pub app_secret: Secret,
-    /// The file that it was read from, if it was.
+    /// The file that `app_secret` was read from, if any.
     pub app_secret_file: Option<PathBuf>,
-    /// The operator on whose behalf calls are listed.
+    /// The operator's id, sent as `x-UserId`.
     pub user_id: String,
     /// Sent as `X-TenantSpaceID` if set.
     pub tenant_space_id: Option<String>,
-    /// Types of call to ask for: at least one, each once. Default: voice and text.
+    /// Call types to request, without repetitions. Default: voice and text.
     pub call_types: Vec<CallType>,
-    /// Statuses to ask for besides the documented ones; none of those is in it. Default: none.
+    /// Undocumented statuses to request too. Default: none.
     pub extra_status_codes: Vec<Status>,
-    /// Codes beside an answer without rows that mean success, besides the known ones. Default: none.
+    /// Further result codes that mean success in a response without rows. Default: none.
     pub success_codes: Vec<String>,
-    /// The window of the gauges, and how long a call is remembered. Default: 24 h.
+    /// The window of the gauges, and how long a call is remembered. Default: 24h.
     pub lookback: Duration,
-    /// How late after its upload time a call may still appear in the list; at most `lookback`.
-    /// Default: 10 min, or `lookback` where that is shorter.
+    /// How late after its upload time a call may appear in the list; at most `lookback`.
+    /// Default: 10m, or `lookback` if that is shorter.
     pub overlap: Duration,
-    /// How often the whole window is compared anew. Default: 1 h.
+    /// How often the whole window is compared again. Default: 1h.
     pub reconcile_interval: Duration,
-    /// Rows asked for at a time. Default: 100.
+    /// Rows per request. Default: 100.
     pub page_size: u32,
-    /// Scrapes closer together than this share one pull; may be zero. Default: 10 s.
+    /// Scrapes closer together than this share one pull. Default: 10s.
     pub min_pull_interval: Duration,
-    /// How long one request may take. Default: 10 s.
+    /// Time limit of a request. Default: 10s.
     pub request_timeout: Duration,
-    /// Requests in flight at a time. Default: 4.
+    /// Default: 4.
     pub max_concurrent_requests: u32,
-    /// Requests started in a second. Default: 10.
+    /// Default: 10.
     pub max_requests_per_second: f64,
-    /// A PEM file of further trust anchors. Default: none.
+    /// A file with further trust anchors. Default: none.
     pub ca_file: Option<PathBuf>,
-    /// The proxy for requests to `endpoint`. Default: that of the environment.
+    /// The proxy for `endpoint`. Default: that of the environment.
     pub proxy: Option<Proxy>,
-    /// The proxy for requests to `token_endpoint`, which may have another scheme or host.
+    /// The proxy for `token_endpoint`, whose scheme or host may differ.
     pub token_proxy: Option<Proxy>,
-    /// Calls remembered at most. Default: 5,000,000.
+    /// Most calls to remember. Default: 5,000,000.
     pub max_calls: u32,
-    /// How long after the last success the gauges of calls stay; zero for as long as it takes.
-    /// Default: 10 min.
+    /// How long after the last success the gauges stay; zero for ever. Default: 10m.
     pub stale_after: Duration,
 }
 

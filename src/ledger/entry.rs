@@ -1,6 +1,6 @@
 //! One call in memory (32 bytes) and as a row of the store.
 
-use crate::model::{CallId, CallType, Manual, Position, Record, Status, UnixSeconds};
+use crate::model::{CallId, CallType, ManualStates, Position, Record, Status, UnixSeconds};
 
 /// Index into the table of entries.
 pub(super) type Slot = u32;
@@ -56,11 +56,11 @@ impl Entry {
         CallId(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
     }
 
-    pub(super) fn manual(&self) -> Manual {
-        Manual(self.manual.map(|state| (state != u8::MAX).then_some(state)))
+    pub(super) fn manual(&self) -> ManualStates {
+        ManualStates(self.manual.map(|state| (state != u8::MAX).then_some(state)))
     }
 
-    pub(super) fn set_manual(&mut self, manual: Manual) {
+    pub(super) fn set_manual(&mut self, manual: ManualStates) {
         self.manual = manual.0.map(|state| state.unwrap_or(u8::MAX));
     }
 
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_gives_the_entry_that_it_was_made_of() {
+    fn an_entry_is_restored_from_its_row() {
         let mut entry = Entry::new(&Record {
             id: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
             uploaded: 0x1122_3344,
             call_type: CallType::UNKNOWN,
             status: Status::SUCCEEDED,
-            manual: Manual([Some(0), None, Some(254)]),
+            manual: ManualStates([Some(0), None, Some(254)]),
             measures: Measures::default(),
         });
         assert_eq!(entry.take_row(), None, "nothing has changed");

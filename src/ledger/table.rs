@@ -243,7 +243,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CallType, Manual, Measures, Record, Status};
+    use crate::model::{CallType, ManualStates, Measures, Record, Status};
 
     fn entry(id: u32, uploaded: UnixSeconds) -> Entry {
         Entry::new(&Record {
@@ -251,13 +251,13 @@ mod tests {
             uploaded,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,
-            manual: Manual::default(),
+            manual: ManualStates::default(),
             measures: Measures::default(),
         })
     }
 
     #[test]
-    fn windows_are_counted_to_the_second_and_slots_are_used_again() {
+    fn windows_are_counted_to_the_second_and_slots_are_reused() {
         let mut table = Table::default();
         for id in 0..1000 {
             table.insert(entry(id, 100 + id)).unwrap();

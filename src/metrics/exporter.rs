@@ -1,4 +1,4 @@
-//! What the exporter tells about itself: the metrics `cec_exporter_*` and those of its process.
+//! The exporter's own metrics: `cec_exporter_*`, `promhttp_*` and `process_*`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,18 +11,17 @@ use prometheus::{
 
 use super::catalog::{self, Metric};
 
-/// The statuses that are there at 0, as in the handler of Go's client library, of which users know
-/// these metrics.
+/// Status codes whose series start at 0, as in the handler of Go's client library.
 const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
 
-/// Why a window of the list is not proved to be complete: its total does not agree with its rows,
-/// it cannot be read, or two readings of it differ.
+/// Why a window of the list is not proved complete: its total and its rows disagree, it cannot be
+/// read, or two readings differ.
 pub const UNPROVEN_REASONS: [&str; 3] = ["total", "unreadable", "changing"];
 
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
     registry: Registry,
-    created: Mutex<Created>,
+    created: Mutex<CreationTimes>,
     up: GaugeVec,
     window: GaugeVec,
     frontier: GaugeVec,
@@ -44,98 +43,96 @@ pub struct ExporterMetrics {
     reconciled: GaugeVec,
     clock_skew: GaugeVec,
     target_info: GaugeVec,
-    /// The labels of the series of `target_info`, by target: others are gone.
+    /// The labels endpoint and call types of the series of `target_info`, by target.
     target_infos: Mutex<BTreeMap<String, [String; 2]>>,
     scrapes: CounterVec,
-    /// Scrapes that are being answered.
     pub scrapes_in_flight: Gauge,
-    /// Whether the last attempt to load the configuration succeeded.
     pub reload_ok: Gauge,
-    /// When it last did, Unix seconds.
     pub reload_time: Gauge,
-    /// Which of the shards this is, from 0.
     pub shard_ordinal: Gauge,
-    /// How many there are.
     pub total_shards: Gauge,
 }
 
-/// What the exporter was built from, for `cec_exporter_build_info`.
+/// The labels of `cec_exporter_build_info`.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
-    /// Of the package.
     pub version: &'static str,
-    /// Of the source.
     pub revision: &'static str,
-    /// Of the compiler.
     pub rustc: &'static str,
 }
 
 impl ExporterMetrics {
-    /// With the process's metrics, and none of any target. `now` in Unix seconds.
+    /// Registers all metrics, without series of targets. `now` in Unix seconds.
     ///
     /// # Errors
     ///
-    /// Only if the catalog breaks the rules of Prometheus, which a test would have shown.
+    /// If the catalog is invalid, which a test would have shown.
     pub fn new(build: Build, now: f64) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let build_info: GaugeVec = add(&registry, gauges(catalog::BUILD_INFO))?;
+        let gauge = |metric| register(&registry, Gauge::with_opts(opts(metric)));
+        let gauges =
+            |metric: Metric| register(&registry, GaugeVec::new(opts(metric), metric.labels));
+        let counters =
+            |metric: Metric| register(&registry, CounterVec::new(opts(metric), metric.labels));
+        let histograms = |metric: Metric| {
+            let opts = HistogramOpts::from(opts(metric)).buckets(metric.bounds.to_vec());
+            register(&registry, HistogramVec::new(opts, metric.labels))
+        };
+        let build_info = gauges(catalog::BUILD_INFO)?;
         build_info
             .with_label_values(&[build.version, build.revision, build.rustc])
             .set(1.0);
-        // It reads /proc.
+        // The collector reads /proc.
         #[cfg(target_os = "linux")]
         registry.register(Box::new(
             prometheus::process_collector::ProcessCollector::for_self(),
         ))?;
-        let scrapes: CounterVec = add(&registry, counters(catalog::HANDLER_REQUESTS))?;
+        let scrapes = counters(catalog::HANDLER_REQUESTS)?;
         for code in HANDLER_CODES {
             scrapes.with_label_values(&[code]);
         }
         Ok(Self {
-            up: add(&registry, gauges(catalog::UP))?,
-            window: add(&registry, gauges(catalog::WINDOW))?,
-            frontier: add(&registry, gauges(catalog::FRONTIER))?,
-            last_success: add(&registry, gauges(catalog::LAST_SUCCESS))?,
-            pull_duration: add(&registry, histograms(catalog::PULL_DURATION))?,
-            pull_failures: add(&registry, counters(catalog::PULL_FAILURES))?,
-            api_requests: add(&registry, counters(catalog::API_REQUESTS))?,
-            api_request_duration: add(&registry, histograms(catalog::API_REQUEST_DURATION))?,
-            api_retries: add(&registry, counters(catalog::API_RETRIES))?,
-            rejected: add(&registry, counters(catalog::REJECTED))?,
-            token_expiry: add(&registry, gauges(catalog::TOKEN_EXPIRY))?,
-            ledger_calls: add(&registry, gauges(catalog::LEDGER_CALLS))?,
-            ledger_limit: add(&registry, gauges(catalog::LEDGER_LIMIT))?,
-            storage_bytes: add(&registry, gauges(catalog::STORAGE_BYTES))?,
-            next_pull: add(&registry, gauges(catalog::NEXT_PULL))?,
-            min_pull_interval: add(&registry, gauges(catalog::MIN_PULL_INTERVAL))?,
-            early_scrapes: add(&registry, counters(catalog::EARLY_SCRAPES))?,
-            unproven: add(&registry, counters(catalog::UNPROVEN))?,
-            reconciled: add(&registry, gauges(catalog::RECONCILED))?,
-            clock_skew: add(&registry, gauges(catalog::CLOCK_SKEW))?,
-            target_info: add(&registry, gauges(catalog::TARGET_INFO))?,
+            up: gauges(catalog::UP)?,
+            window: gauges(catalog::WINDOW)?,
+            frontier: gauges(catalog::FRONTIER)?,
+            last_success: gauges(catalog::LAST_SUCCESS)?,
+            pull_duration: histograms(catalog::PULL_DURATION)?,
+            pull_failures: counters(catalog::PULL_FAILURES)?,
+            api_requests: counters(catalog::API_REQUESTS)?,
+            api_request_duration: histograms(catalog::API_REQUEST_DURATION)?,
+            api_retries: counters(catalog::API_RETRIES)?,
+            rejected: counters(catalog::REJECTED)?,
+            token_expiry: gauges(catalog::TOKEN_EXPIRY)?,
+            ledger_calls: gauges(catalog::LEDGER_CALLS)?,
+            ledger_limit: gauges(catalog::LEDGER_LIMIT)?,
+            storage_bytes: gauges(catalog::STORAGE_BYTES)?,
+            next_pull: gauges(catalog::NEXT_PULL)?,
+            min_pull_interval: gauges(catalog::MIN_PULL_INTERVAL)?,
+            early_scrapes: counters(catalog::EARLY_SCRAPES)?,
+            unproven: counters(catalog::UNPROVEN)?,
+            reconciled: gauges(catalog::RECONCILED)?,
+            clock_skew: gauges(catalog::CLOCK_SKEW)?,
+            target_info: gauges(catalog::TARGET_INFO)?,
             target_infos: Mutex::default(),
             scrapes,
-            scrapes_in_flight: add(
-                &registry,
-                Gauge::with_opts(opts(catalog::HANDLER_IN_FLIGHT)),
-            )?,
-            reload_ok: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_OK)))?,
-            reload_time: add(&registry, Gauge::with_opts(opts(catalog::RELOAD_TIME)))?,
-            shard_ordinal: add(&registry, Gauge::with_opts(opts(catalog::SHARD_ORDINAL)))?,
-            total_shards: add(&registry, Gauge::with_opts(opts(catalog::TOTAL_SHARDS)))?,
+            scrapes_in_flight: gauge(catalog::HANDLER_IN_FLIGHT)?,
+            reload_ok: gauge(catalog::RELOAD_OK)?,
+            reload_time: gauge(catalog::RELOAD_TIME)?,
+            shard_ordinal: gauge(catalog::SHARD_ORDINAL)?,
+            total_shards: gauge(catalog::TOTAL_SHARDS)?,
             registry,
-            created: Mutex::new(Created {
+            created: Mutex::new(CreationTimes {
                 exporter: now,
                 targets: BTreeMap::new(),
             }),
         })
     }
 
-    /// The metrics of one target; those that are known are there at 0 from now on, in Unix
-    /// seconds.
-    pub fn target(&self, name: &str, labels: &KnownLabels, now: f64) -> TargetMetrics {
+    /// Creates the series of a target: those with known labels at 0, so that `rate()` sees their
+    /// first event. `now` in Unix seconds.
+    pub fn target(&self, name: &str, labels: &InitialLabels, now: f64) -> TargetMetrics {
         let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        // A target that comes back after a reload goes on counting.
+        // A target that a reload removed and another one adds again continues its counters.
         created.targets.entry(name.to_owned()).or_insert(now);
         drop(created);
         for api in &labels.apis {
@@ -179,13 +176,12 @@ impl ExporterMetrics {
         }
     }
 
-    /// Shows where a target is and which types of call it is asked for, in place of what was shown
-    /// of it before.
+    /// Replaces the `cec_target_info` of a target.
     pub fn set_target_info(&self, target: &str, endpoint: &str, call_types: &str) {
         let mut infos = (self.target_infos.lock()).unwrap_or_else(PoisonError::into_inner);
         let labels = [endpoint.to_owned(), call_types.to_owned()];
         if let Some([endpoint, call_types]) = infos.insert(target.to_owned(), labels) {
-            // It is there: only this function adds and removes series.
+            // Cannot fail: only this function adds and removes series.
             let _ = (self.target_info).remove_label_values(&[target, &endpoint, &call_types]);
         }
         self.target_info
@@ -193,15 +189,14 @@ impl ExporterMetrics {
             .set(1.0);
     }
 
-    /// A scrape was answered with this HTTP status.
+    /// Counts an answered scrape by its HTTP status code.
     pub fn scrape_answered(&self, code: &str) {
         self.scrapes.with_label_values(&[code]).inc();
     }
 
-    /// All series as they are now.
-    pub fn gather(&self) -> Gathered {
+    pub fn gather(&self) -> ExporterSnapshot {
         let created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        Gathered {
+        ExporterSnapshot {
             created: created.clone(),
             families: self.registry.gather(),
         }
@@ -210,67 +205,62 @@ impl ExporterMetrics {
 
 /// The exporter's own series at one moment.
 #[derive(Clone, Default, Debug)]
-pub struct Gathered {
-    /// In the order of their names.
+pub struct ExporterSnapshot {
+    /// Sorted by name.
     pub families: Vec<MetricFamily>,
-    created: Created,
+    created: CreationTimes,
 }
 
-/// Since when the exporter's own series count, in Unix seconds.
+/// Creation times of the exporter's own series, in Unix seconds.
 #[derive(Clone, Default, Debug)]
-struct Created {
+struct CreationTimes {
     exporter: f64,
     targets: BTreeMap<String, f64>,
 }
 
-impl Gathered {
-    /// Since when a series counts: the start of the process for what is told of that, otherwise
-    /// since there is its target, or the exporter. In Unix seconds.
+impl ExporterSnapshot {
+    /// Creation time of a series, in Unix seconds: the start of the process for `process_*`, else when
+    /// its target, or the exporter, was created.
     pub fn created(&self, family: &MetricFamily, target: Option<&str>) -> f64 {
-        let Created { exporter, targets } = &self.created;
+        let CreationTimes { exporter, targets } = &self.created;
         if family.name().starts_with("process_") {
             let start = |family: &&MetricFamily| family.name() == "process_start_time_seconds";
             let start = self.families.iter().find(start);
             let start = start.and_then(|family| family.get_metric().first());
             return start.map_or(*exporter, |metric| metric.get_gauge().get_value());
         }
-        let of_target = target.and_then(|target| targets.get(target));
-        *of_target.unwrap_or(exporter)
+        let target_created = target.and_then(|target| targets.get(target));
+        *target_created.unwrap_or(exporter)
     }
 }
 
-/// The values of labels that are known before anything happened.
+/// Label values that are known in advance, so that their series can start at 0.
 #[derive(Clone, Default, Debug)]
-pub struct KnownLabels {
-    /// `api` of the requests.
+pub struct InitialLabels {
+    /// `api` of requests.
     pub apis: Vec<String>,
-    /// `code` of the requests.
+    /// `code` of requests.
     pub codes: Vec<String>,
-    /// `reason` of the pulls that fail.
+    /// `reason` of failed pulls.
     pub failures: Vec<String>,
-    /// `reason` of the records rejected.
+    /// `reason` of rejected records.
     pub rejections: Vec<String>,
 }
 
-/// The exporter's metrics of one target.
+/// The exporter's own metrics of one target. Times are Unix seconds.
+///
+/// Gauges that have no value before an event, such as the frontier, are vectors, so that their series
+/// starts with that event: a frontier of 1970 would trigger alerts.
 #[derive(Clone)]
 pub struct TargetMetrics {
     name: String,
-    /// Whether the last pull succeeded.
     pub up: Gauge,
-    /// Seconds of the lookback.
     pub window: Gauge,
-    /// Seconds that pulls took.
     pub pull_duration: Histogram,
-    /// Calls remembered.
     pub ledger_calls: Gauge,
-    /// Calls remembered at most.
     pub ledger_limit: Gauge,
-    /// Bytes of the ledger's file.
     pub storage_bytes: Gauge,
-    /// Seconds between pulls, at least.
     pub min_pull_interval: Gauge,
-    /// Scrapes that were answered before the end of the pull they waited for.
     pub early_scrapes: Counter,
     next_pull: GaugeVec,
     unproven: CounterVec,
@@ -287,53 +277,44 @@ pub struct TargetMetrics {
 }
 
 impl TargetMetrics {
-    /// Unix seconds up to which the list is known. There is no series before the first time: a
-    /// frontier of 1970 would page someone.
     pub fn set_frontier(&self, time: f64) {
         self.frontier.with_label_values(&[&self.name]).set(time);
     }
 
-    /// Unix seconds at which a pull succeeded.
     pub fn set_last_success(&self, time: f64) {
         self.last_success.with_label_values(&[&self.name]).set(time);
     }
 
-    /// Unix seconds from which on a scrape starts the next pull.
     pub fn set_next_pull(&self, time: f64) {
         self.next_pull.with_label_values(&[&self.name]).set(time);
     }
 
-    /// Unix seconds since when every call in the lookback has been compared again.
     pub fn set_reconciled(&self, time: f64) {
         self.reconciled.with_label_values(&[&self.name]).set(time);
     }
 
-    /// Seconds by which the local clock is ahead of the vendor's.
     pub fn set_clock_skew(&self, seconds: f64) {
         self.clock_skew
             .with_label_values(&[&self.name])
             .set(seconds);
     }
 
-    /// A window was taken without proof, or stepped over; the reason is one of
-    /// [`UNPROVEN_REASONS`].
+    /// Counts a window that was not proved complete. The reason is one of [`UNPROVEN_REASONS`].
     pub fn unproven(&self, reason: &str) {
         self.unproven.with_label_values(&[&self.name, reason]).inc();
     }
 
-    /// Unix seconds at which the token in use expires.
     pub fn set_token_expiry(&self, time: f64) {
         self.token_expiry.with_label_values(&[&self.name]).set(time);
     }
 
-    /// A pull failed.
     pub fn pull_failed(&self, reason: &str) {
         self.pull_failures
             .with_label_values(&[&self.name, reason])
             .inc();
     }
 
-    /// A request ended after so many seconds.
+    /// Counts a request and observes its duration.
     pub fn request(&self, api: &str, code: &str, seconds: f64) {
         self.api_requests
             .with_label_values(&[&self.name, api, code])
@@ -343,12 +324,10 @@ impl TargetMetrics {
             .observe(seconds);
     }
 
-    /// A request is sent again.
     pub fn retry(&self, api: &str) {
         self.api_retries.with_label_values(&[&self.name, api]).inc();
     }
 
-    /// So many records were rejected.
     pub fn reject(&self, reason: &str, count: u64) {
         self.rejected
             .with_label_values(&[&self.name, reason])
@@ -360,20 +339,7 @@ fn opts(metric: Metric) -> Opts {
     Opts::new(metric.name, metric.help)
 }
 
-fn gauges(metric: Metric) -> prometheus::Result<GaugeVec> {
-    GaugeVec::new(opts(metric), metric.labels)
-}
-
-fn counters(metric: Metric) -> prometheus::Result<CounterVec> {
-    CounterVec::new(opts(metric), metric.labels)
-}
-
-fn histograms(metric: Metric) -> prometheus::Result<HistogramVec> {
-    let opts = HistogramOpts::from(opts(metric)).buckets(metric.bounds.to_vec());
-    HistogramVec::new(opts, metric.labels)
-}
-
-fn add<C: Collector + Clone + 'static>(
+fn register<C: Collector + Clone + 'static>(
     registry: &Registry,
     collector: prometheus::Result<C>,
 ) -> prometheus::Result<C> {

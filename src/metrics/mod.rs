@@ -1,5 +1,5 @@
-//! What Prometheus sees: the catalog of metrics, the tallies they are made of, and the formats
-//! that they are told in.
+//! The metrics: their catalog, the tallies of calls, the exporter's own metrics, and the exposition
+//! formats.
 
 pub mod catalog;
 pub mod exporter;

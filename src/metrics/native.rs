@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Measure;
 
-/// Prometheus's name for buckets of which each is 2^(1/8), some 9 %, wider than the one below.
-/// Bucket `i` holds what is over 2^((i-1)/8) and at most 2^(i/8) units.
+/// Prometheus's resolution 3: each bucket is 2^(1/8), about 9 %, wider than the one below. Bucket `i`
+/// holds values above 2^((i-1)/8) and at most 2^(i/8) units.
 pub(crate) const SCHEMA: i32 = 3;
-/// What is at most this counts as zero: 2^-128, as in Prometheus's own libraries, so that theirs
-/// and ours can be added up. The least measure, a billionth, is far above it.
+/// Values up to this one count as zero: 2^-128, as in Prometheus's client libraries, so that their
+/// histograms and ours can be aggregated. The least measure, a billionth, is far above it.
 pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1_u128 << 127) as f64 / 2.0;
 
-/// The bucket of one billionth, the least measure there is.
+/// The bucket of one billionth, the least measure.
 const FIRST: i32 = -239;
-/// Buckets up to 2^32 units. Measures end at 10^9, and whole seconds at 2^32; so these are all that
-/// a histogram can ever have.
+/// Number of buckets up to 2^32 units: all that a histogram can have, because measures end at 10^9 and
+/// seconds at 2^32.
 const BUCKETS: usize = 496;
-/// Upper bounds of all buckets in billionths, rounded down, which for integers changes nothing.
+/// Upper bounds of all buckets in billionths, rounded down: values are integers too, so this is exact.
 const BOUNDS: [u64; BUCKETS] = bounds();
 
 const fn bounds() -> [u64; BUCKETS] {
@@ -43,28 +43,28 @@ const fn bounds() -> [u64; BUCKETS] {
     bounds
 }
 
-/// The bucket in [`BOUNDS`] of the bucket that a measure belongs to. Not for zero.
+/// Position in [`BOUNDS`] of the bucket of a measure, which must not be zero.
 fn bucket(value: Measure) -> usize {
-    // The bucket of 2^n billionths is at 8 n, because that of 2^0 is the first; one of the eight
-    // from there on, or the next, holds all up to 2^(n+1).
+    // The bucket of 2^n billionths is at 8 n, because that of 2^0 is at 0. The value is below 2^(n+1),
+    // so it is in one of the eight buckets from there, or in the next one.
     let octave = 8 * value.0.ilog2() as usize;
     let bounds = BOUNDS.get(octave..octave + 8).unwrap_or_default();
     let bucket = octave + bounds.partition_point(|bound| *bound < value.0);
     bucket.min(BUCKETS - 1)
 }
 
-/// Observations by bucket.
+/// The buckets of a native histogram. Field names are the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Native {
+pub(crate) struct NativeBuckets {
     zero: u64,
-    /// Index of the bucket that the first count is of.
+    /// Index of the bucket of the first count.
     first: i32,
-    /// From the lowest bucket that ever had something to the highest: at most 496.
+    /// From the lowest bucket with an observation to the highest: at most 496.
     counts: Vec<u64>,
 }
 
-impl Native {
-    /// Counts a measure so many times.
+impl NativeBuckets {
+    /// Counts `times` observations of a value.
     pub(super) fn add(&mut self, value: Measure, times: u64) {
         if value.0 == 0 {
             self.zero += times;
@@ -89,7 +89,6 @@ impl Native {
         self.counts[at] += times;
     }
 
-    /// Adds what another one has counted.
     pub(super) fn merge(&mut self, other: &Self) {
         self.zero += other.zero;
         for (index, count) in (other.first..).zip(&other.counts) {
@@ -99,9 +98,10 @@ impl Native {
         }
     }
 
-    /// How many are certainly at most `bound`: those of the buckets that end there or before.
-    pub(super) fn up_to(&self, bound: f64) -> u64 {
-        // As whole billionths; half of one allows for bounds that floats cannot hold.
+    /// Number of observations that are certainly at most `bound`: those in buckets that end at or below
+    /// it.
+    pub(super) fn count_at_most(&self, bound: f64) -> u64 {
+        // In billionths, rounded to the nearest, because a float cannot hold every bound.
         let bound = (bound * Measure::PER_UNIT as f64 + 0.5) as u64;
         let buckets = (self.first..).zip(&self.counts);
         let below = buckets.filter(|(index, _)| {
@@ -113,32 +113,32 @@ impl Native {
         self.zero + below.map(|(_, count)| count).sum::<u64>()
     }
 
-    /// Whether nothing was counted.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// How many were counted; none for one that was kept and that no counting makes.
+    /// Number of observations; `None` if the buckets, read from disk, are not valid.
     pub(super) fn total(&self) -> Option<u64> {
         let length = i32::try_from(self.counts.len()).ok()?;
         let end = self.first.checked_add(length)?;
-        let possible = self.first >= FIRST && end <= FIRST + BUCKETS as i32;
-        if length > 0 && !possible {
+        let is_valid = self.first >= FIRST && end <= FIRST + BUCKETS as i32;
+        if length > 0 && !is_valid {
             return None;
         }
         let mut counts = self.counts.iter();
         counts.try_fold(self.zero, |total, count| total.checked_add(*count))
     }
 
-    /// Observations of zero.
+    /// Number of observations of zero.
     pub(super) fn zero(&self) -> u64 {
         self.zero
     }
 
-    /// Runs of buckets that have something, but for gaps too small to be worth a new run: the
-    /// distance from the run before (for the first, its index) and the counts.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (i32, &[u64])> {
-        /// A new run costs as much as that many empty buckets.
+    /// The spans of Prometheus's protobuf format: runs of buckets with observations. Each has its
+    /// distance from the end of the previous span (the first: its index) and its counts. A gap that
+    /// costs no more than a new span is part of a span.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (i32, &[u64])> {
+        /// A new span is as long in bytes as this many empty buckets.
         const GAP: usize = 2;
         let counts = &self.counts;
         let mut distance = self.first;
@@ -162,7 +162,7 @@ impl Native {
 mod tests {
     use super::*;
 
-    /// The product of two numbers, digits of 32 bits, lowest first.
+    /// The product of two numbers of 32-bit digits, lowest first.
     fn times(a: &[u64], b: &[u64]) -> Vec<u64> {
         let mut product = vec![0_u64; a.len() + b.len()];
         for (i, a) in a.iter().enumerate() {
@@ -199,7 +199,7 @@ mod tests {
             .is_none_or(|order| order.is_lt())
     }
 
-    /// Whether a number of billionths is at most 2^(index/8) units, in integers alone.
+    /// Whether a number of billionths is at most 2^(index/8) units, computed in integers.
     fn is_within(billionths: u64, index: i32) -> bool {
         let (left, right) = match index {
             0.. => (0, index as usize),
@@ -212,21 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn every_bound_is_the_last_integer_of_its_bucket() {
+    fn bounds_are_exact() {
         for (bucket, bound) in BOUNDS.iter().enumerate() {
             let index = FIRST + bucket as i32;
             assert!(is_within(*bound, index), "{index}");
             assert!(!is_within(bound + 1, index), "{index}");
         }
         assert!(BOUNDS.is_sorted());
-        // One unit is the last of bucket 0, and 2^32 units of the last.
+        // One unit is the bound of bucket 0, and 2^32 units that of the last bucket.
         assert_eq!(BOUNDS[(-FIRST) as usize], Measure::PER_UNIT);
         assert_eq!(BOUNDS[BUCKETS - 1], Measure::PER_UNIT << 32);
         assert_eq!(ZERO_THRESHOLD, 2_f64.powi(-128));
     }
 
     #[test]
-    fn every_measure_is_put_into_the_one_bucket_that_holds_it() {
+    fn values_around_every_bound_go_into_the_right_bucket() {
         let near = |bound: u64| [bound.saturating_sub(1), bound, bound + 1];
         let powers = (0..62).map(|exponent| 1_u64 << exponent);
         let values = BOUNDS.into_iter().chain(powers).flat_map(near);
@@ -236,32 +236,32 @@ mod tests {
             assert!(is_within(value, index), "{value}");
             assert!(
                 bucket == 0 || !is_within(value, index - 1),
-                "{value}: bucket {index} begins higher"
+                "{value}: bucket {index} starts higher"
             );
         }
-        assert_eq!(bucket(Measure(u64::MAX)), BUCKETS - 1, "no measure");
+        assert_eq!(bucket(Measure(u64::MAX)), BUCKETS - 1, "above all measures");
         let largest = Measure::from_units(Measure::MAX_UNITS).unwrap();
         assert_eq!(FIRST + bucket(largest) as i32, 240);
-        assert_eq!(FIRST + bucket(Measure::whole(u32::MAX)) as i32, 256);
+        assert_eq!(FIRST + bucket(Measure::from_integer(u32::MAX)) as i32, 256);
     }
 
-    fn of(values: &[u64]) -> Native {
-        let mut native = Native::default();
+    fn of(values: &[u64]) -> NativeBuckets {
+        let mut native = NativeBuckets::default();
         values.iter().for_each(|v| native.add(Measure(*v), 1));
         native
     }
 
     #[test]
-    fn runs_say_where_the_counts_are() {
-        let runs = |native: &Native| {
-            let runs = native
-                .runs()
+    fn spans_bridge_small_gaps() {
+        let spans = |native: &NativeBuckets| {
+            let spans = native
+                .spans()
                 .map(|(distance, counts)| (distance, counts.to_vec()));
-            runs.collect::<Vec<_>>()
+            spans.collect::<Vec<_>>()
         };
-        assert_eq!(runs(&of(&[])), []);
-        assert_eq!(runs(&of(&[0, 0])), []);
-        // Buckets 8 and 0, 16, and again 8: the order makes no difference.
+        assert_eq!(spans(&of(&[])), []);
+        assert_eq!(spans(&of(&[0, 0])), []);
+        // Buckets 8, 0, zero, 16 and 8: the order makes no difference.
         let spread = of(&[
             2_000_000_000,
             1_000_000_000,
@@ -270,19 +270,19 @@ mod tests {
             1_999_999_999,
         ]);
         let expected = [(0, vec![1]), (7, vec![2]), (7, vec![1])];
-        assert_eq!(runs(&spread), expected);
+        assert_eq!(spans(&spread), expected);
         assert_eq!((spread.zero(), spread.total()), (1, Some(5)));
-        // Buckets 0, 3 and 7: two empty ones between are written, three are not.
+        // Buckets 0, 3 and 7: a gap of two is part of the span, a gap of three is not.
         let near = of(&[1_000_000_000, 1_290_000_000, 1_810_000_000]);
-        assert_eq!(runs(&near), [(0, vec![1, 0, 0, 1]), (3, vec![1])]);
+        assert_eq!(spans(&near), [(0, vec![1, 0, 0, 1]), (3, vec![1])]);
         let (least, most) = (of(&[1]), of(&[1_000_000_000_000_000_000]));
-        assert_eq!(runs(&least), [(-239, vec![1])]);
-        assert_eq!(runs(&most), [(240, vec![1])]);
+        assert_eq!(spans(&least), [(-239, vec![1])]);
+        assert_eq!(spans(&most), [(240, vec![1])]);
     }
 
     #[test]
-    fn what_no_counting_makes_has_no_total() {
-        let native = |zero, first, counts: &[u64]| Native {
+    fn invalid_buckets_have_no_total() {
+        let native = |zero, first, counts: &[u64]| NativeBuckets {
             zero,
             first,
             counts: counts.to_vec(),

@@ -1,4 +1,4 @@
-//! What happens to a call, and where it stands.
+//! What happens to a call.
 
 use std::fmt;
 
@@ -6,16 +6,56 @@ use serde::{Deserialize, Serialize};
 
 use super::{CallType, ManualKind, Measures, Status, UnixSeconds};
 
-/// Where a remembered call stands: in a status, or no longer in the list.
+/// Something that happened to a call, emitted once. Counters, histograms and window gauges are a
+/// fold over the events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A call was seen for the first time. Its type never changes.
+    Appeared { call_type: CallType, status: Status },
+    /// A call that may have been counted and forgotten is in the lookback again.
+    Returned { call_type: CallType, status: Status },
+    /// A call in the lookback changed its position.
+    Moved {
+        call_type: CallType,
+        from: Position,
+        to: Position,
+    },
+    /// A call was seen in a final status for the first time.
+    Processed {
+        call_type: CallType,
+        status: Status,
+        processing_time: ProcessingTime,
+    },
+    /// A call was seen as succeeded for the first time, with these measures.
+    Succeeded {
+        call_type: CallType,
+        measures: Measures,
+    },
+    /// A manual state of a call in the lookback changed.
+    ManualStateChanged {
+        call_type: CallType,
+        kind: ManualKind,
+        from: Option<u8>,
+        to: Option<u8>,
+    },
+    /// A call left the lookback and was forgotten.
+    Expired {
+        call_type: CallType,
+        position: Position,
+        /// The status last seen, if the call was never final.
+        never_final: Option<Status>,
+    },
+}
+
+/// The position of a call in the window gauges. The names of the variants are the format on disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Position {
-    /// In the status last seen.
+    /// Listed, with the status last seen.
     In(Status),
-    /// A complete reading of its window no longer returned it.
+    /// No longer listed by complete readings of its window.
     Missing,
 }
 
-/// As the status page names it.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -25,7 +65,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// How the processing of a call ended. `Display` gives the label `outcome`.
+/// How the processing of a call ended. `Display` gives the label `outcome`; the names of the
+/// variants are the format on disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     /// In status `succeeded`.
@@ -35,12 +76,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Both, in the order of the exposition.
+    /// In the order of the exposition.
     pub const ALL: [Self; 2] = [Self::Succeeded, Self::Failed];
 
-    /// The outcome that a final status stands for.
-    pub fn of(status: Status) -> Self {
-        match status {
+    pub fn of(final_status: Status) -> Self {
+        match final_status {
             Status::SUCCEEDED => Self::Succeeded,
             _ => Self::Failed,
         }
@@ -56,86 +96,22 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What is known of the time that the processing of a call took.
+/// How long the processing of a call took, if that was observed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Processing {
-    /// Seconds from its upload until it was first seen final.
-    Took(UnixSeconds),
-    /// The call was final when it was first seen.
-    BeforeFirstSeen,
-    /// Nobody looked at the call for so long that the moment cannot be told.
+pub enum ProcessingTime {
+    /// Seconds from the upload until the call was first seen in a final status.
+    Observed(UnixSeconds),
+    /// The call was already final when it was first seen.
+    FinalWhenFirstSeen,
+    /// The list was not read for so long that the time is not known.
     NotObserved,
 }
 
-impl Processing {
-    /// The time that it took is not to be trusted.
-    pub fn forget(&mut self) {
-        if let Self::Took(_) = self {
+impl ProcessingTime {
+    /// Discards an observed time that cannot be trusted.
+    pub fn discard(&mut self) {
+        if let Self::Observed(_) = self {
             *self = Self::NotObserved;
         }
     }
-}
-
-/// What happened to a call, told once. All counters, histograms and gauges are a fold over these.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A call was seen for the first time.
-    Appeared {
-        /// Its type, for good.
-        call_type: CallType,
-        /// Where it was found.
-        status: Status,
-    },
-    /// A call in the lookback was seen that has been counted and forgotten before.
-    Returned {
-        /// Its type.
-        call_type: CallType,
-        /// Where it was found.
-        status: Status,
-    },
-    /// A call in the lookback changed its position.
-    Moved {
-        /// Its type.
-        call_type: CallType,
-        /// Where it stood.
-        from: Position,
-        /// Where it stands now.
-        to: Position,
-    },
-    /// A call was seen in a final status for the first time.
-    Processed {
-        /// Its type.
-        call_type: CallType,
-        /// The first final status.
-        status: Status,
-        /// How long that took.
-        processing: Processing,
-    },
-    /// A call was seen as succeeded for the first time.
-    Succeeded {
-        /// Its type.
-        call_type: CallType,
-        /// What was measured by then.
-        measures: Measures,
-    },
-    /// A manual state of a call in the lookback changed.
-    Manual {
-        /// Its type.
-        call_type: CallType,
-        /// Which of the three.
-        kind: ManualKind,
-        /// The state it had.
-        from: Option<u8>,
-        /// The state it has.
-        to: Option<u8>,
-    },
-    /// A call is older than the lookback and was forgotten.
-    Left {
-        /// Its type.
-        call_type: CallType,
-        /// Where it stood.
-        position: Position,
-        /// The status last seen, if the call was never final.
-        never_final: Option<Status>,
-    },
 }

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_hold_the_next_pull_off_longer_each_time() {
+    fn each_failure_in_a_row_doubles_the_delay() {
         let now = Instant::now();
         let mut backoff = Backoff::default();
         assert!(backoff.is_ready(now));

@@ -82,13 +82,13 @@ impl<S> Handover<S> {
     }
 
     /// Creates the series of these types and statuses.
-    pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
-        self.state.expect(call_types, statuses);
+    pub fn create_series(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        self.state.create_series(call_types, statuses);
     }
 
     /// Keeps an exemplar per bucket from now on.
-    pub fn keep_exemplars(&mut self) {
-        self.state.keep_exemplars();
+    pub fn enable_exemplars(&mut self) {
+        self.state.enable_exemplars();
     }
 }
 

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_seen_again_stays_and_memory_is_bounded() {
+    fn values_seen_again_stay_and_the_size_is_limited() {
         let mut set = RecentSet::default();
         assert!(set.insert(u64::MAX) && !set.insert(u64::MAX));
         for value in 0..5 * GENERATION as u64 {

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_is_left_out_and_tried_again_ever_later() {
+    fn a_skipped_window_is_left_out_and_retried_with_growing_delays() {
         let mut skipped = SkippedWindows::default();
         skipped.add(window(100, 101), 1000, "500");
         skipped.add(window(300, 300), 1000, "500");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_one_and_there_are_never_many() {
+    fn adjacent_windows_merge_and_their_number_is_limited() {
         let mut skipped = SkippedWindows::default();
         for at in 0..1000 {
             skipped.add(window(at * 10, at * 10), 1, "x");

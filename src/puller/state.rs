@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Checkpoint, Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
-use crate::metrics::histogram::Source;
-use crate::metrics::tallies::{Stored, Tallies};
+use crate::metrics::histogram::ExemplarSource;
+use crate::metrics::tallies::{StoredTallies, Tallies};
 use crate::model::{CallId, CallType, Event, Rejection, Status, UnixSeconds, Window};
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
@@ -91,13 +91,13 @@ impl Default for TargetState {
 
 impl TargetState {
     /// Creates the series of these types and statuses.
-    pub fn expect(&mut self, call_types: &[CallType], statuses: &[Status]) {
-        self.tallies.expect(call_types, statuses);
+    pub fn create_series(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        self.tallies.create_series(call_types, statuses);
     }
 
     /// Keeps an exemplar per bucket from now on.
-    pub fn keep_exemplars(&mut self) {
-        self.tallies.keep_exemplars();
+    pub fn enable_exemplars(&mut self) {
+        self.tallies.enable_exemplars();
     }
 
     /// Sets the expected interval between pulls.
@@ -151,7 +151,7 @@ impl TargetState {
             ledger.rename(*before, *id);
         }
         for record in &page.records {
-            let source = Some(Source {
+            let source = Some(ExemplarSource {
                 call: record.id,
                 at: now,
             });
@@ -162,8 +162,10 @@ impl TargetState {
                         let after = now.saturating_sub(record.uploaded);
                         tallies.observe_listing_delay(after, source);
                     }
-                    Event::Processed { processing, .. } if !is_watched => {
-                        processing.forget();
+                    Event::Processed {
+                        processing_time, ..
+                    } if !is_watched => {
+                        processing_time.discard();
                     }
                     _ => {}
                 }
@@ -178,7 +180,7 @@ impl TargetState {
         rejected
     }
 
-    /// Checkpoint the calls of a window that two complete readings in agreement did not list.
+    /// Marks the calls of a window that two complete readings in agreement did not list.
     pub(super) fn mark_missing(&mut self, window: Window, is_listed: impl Fn(CallId) -> bool) {
         let Self {
             ledger,
@@ -208,7 +210,7 @@ impl TargetState {
 
     /// Number of calls ever counted. While it is 0, marks may move back.
     pub(super) fn counted(&self) -> u64 {
-        self.tallies.counted()
+        self.tallies.total_calls()
     }
 
     /// Discards progress made under a clock that was ahead: calls uploaded from `from` on count.
@@ -307,12 +309,12 @@ impl TargetState {
                 Err(damaged(&name))
             };
         };
-        let stored: StoredState<Stored> =
+        let stored: StoredState<StoredTallies> =
             serde_json::from_slice(&stored).map_err(|_| damaged(&name))?;
         state.progress = stored.progress;
         state.counted_from = stored.counted_from;
         state.skipped = stored.skipped;
-        state.looked_at = match stored.tallies.is_older() {
+        state.looked_at = match stored.tallies.is_legacy() {
             false => stored.looked_at,
             // Older builds did not store it, but had read up to here.
             true => (stored.progress.known)
@@ -320,7 +322,7 @@ impl TargetState {
                 .map(|known| known.to),
         };
         let is_whole = sound && state.ledger.resume(&stored.marks);
-        match stored.tallies.open(state.ledger.positions()) {
+        match stored.tallies.restore(state.ledger.positions()) {
             Some(tallies) if is_whole => state.tallies = tallies,
             _ => return Err(damaged(&name)),
         }

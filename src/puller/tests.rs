@@ -1,18 +1,18 @@
-//! What one puller hands over to the next.
+//! The handover of one puller to the next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use crate::puller::plan::Intervals;
 use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
 
-/// Asks to be left alone for five minutes.
-struct Limited(Arc<AtomicU32>);
+/// Answers 429 with `Retry-After: 300`, and counts the requests.
+struct RateLimited(Arc<AtomicU32>);
 
-impl Upstream for Limited {
+impl Upstream for RateLimited {
     async fn page(&self, _: PageRequest) -> Result<Page, Error> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Err(Error {
@@ -46,32 +46,38 @@ pub(super) fn metrics() -> TargetMetrics {
         rustc: "",
     };
     let exporter = ExporterMetrics::new(build, 0.0).unwrap();
-    exporter.target("t", &KnownLabels::default(), 0.0)
+    exporter.target("t", &InitialLabels::default(), 0.0)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_does_not_forget_what_retry_after_asked_for() {
-    let (settings, own) = (settings(), metrics());
+async fn a_reload_keeps_the_retry_after_of_the_vendor() {
+    let (settings, metrics) = (settings(), metrics());
     let clock: Clock = Arc::new(|| 1_700_000_000);
-    let asked = Arc::new(AtomicU32::new(0));
-    let patience = Duration::from_secs(10);
+    let requests = Arc::new(AtomicU32::new(0));
+    let timeout = Duration::from_secs(10);
     let before = Puller::new(
         settings.clone(),
-        Limited(Arc::clone(&asked)),
+        RateLimited(Arc::clone(&requests)),
         Arc::clone(&clock),
-        own.clone(),
+        metrics.clone(),
         TargetState::default(),
         Arc::new(NullStore),
     );
-    before.scrape(Instant::now() + patience).await;
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    let known = before.close().await;
-    let after = Puller::resume(settings, Limited(Arc::clone(&asked)), clock, own, known);
-    after.scrape(Instant::now() + patience).await;
+    before.scrape(Instant::now() + timeout).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+    let handover = before.close().await;
+    let after = Puller::resume(
+        settings,
+        RateLimited(Arc::clone(&requests)),
+        clock,
+        metrics,
+        handover,
+    );
+    after.scrape(Instant::now() + timeout).await;
     tokio::time::advance(Duration::from_secs(290)).await;
-    after.scrape(Instant::now() + patience).await;
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    after.scrape(Instant::now() + timeout).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
     tokio::time::advance(Duration::from_secs(20)).await;
-    after.scrape(Instant::now() + patience).await;
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    after.scrape(Instant::now() + timeout).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }

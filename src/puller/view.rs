@@ -52,7 +52,7 @@ mod tests {
             (Some(1000), false),
             (Some(400), false),
             (Some(399), true),
-            // The clock has gone back.
+            // The clock stepped back.
             (Some(5000), false),
             (None, true),
         ] {

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use super::faults::Faults;
-use super::listing::{Order, Unit};
+use super::paging::{Order, Unit};
 use super::spec::{Scenario, Spec};
 
-/// Flags of `simulate`: the vendor's API over an imaginary contact centre.
+/// Flags of `simulate`: the vendor's API with a simulated contact centre.
 #[derive(Clone, PartialEq, Debug, clap::Args)]
 pub struct SimulateArgs {
-    /// Address to listen on; without a host, all of them
+    /// Address to listen on; without a host, on all addresses
     #[arg(
         long = "web.listen-address",
         value_name = "[HOST]:PORT",
@@ -18,19 +18,19 @@ pub struct SimulateArgs {
     )]
     pub listen_address: SocketAddr,
 
-    /// Which contact centre: the same seed and flags, started at the same time, give the same calls
+    /// Seed of the contact centre: the same seed, flags and start time give the same calls
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Calls uploaded a day
+    /// Calls uploaded per day
     #[arg(long, value_name = "CALLS", default_value_t = 20_000.0, value_parser = parse_calls)]
     pub calls_per_day: f64,
 
-    /// Time before the start of the simulator over which calls are there already, such as 3600, 90m, 36h or 7d
+    /// Simulate the calls of this long before the start, such as 3600, 90m, 36h or 7d
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_seconds)]
     pub history: u64,
 
-    /// Have calls arrive evenly, without nights and busy hours
+    /// Distribute calls evenly, without nights and busy hours
     #[arg(long)]
     pub flat: bool,
 
@@ -42,7 +42,7 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 60)]
     pub agents: u32,
 
-    /// How many times faster than usual calls pass through inspection; usual is a median of four minutes
+    /// Speed of the inspection; at 1 it takes a median of four minutes
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
     pub pipeline_speed: f64,
 
@@ -50,7 +50,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = parse_share)]
     pub late_share: f64,
 
-    /// How late such calls are at most, such as 90 or 10m
+    /// Maximum delay of such calls, such as 90 or 10m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_seconds)]
     pub late_max: u64,
 
@@ -62,37 +62,37 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0005, value_parser = parse_share)]
     pub deleted_share: f64,
 
-    /// The most calls in a call group
+    /// Maximum number of calls in a call group
     #[arg(long, value_name = "CALLS", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     pub group_max: u8,
 
-    /// The most rows of a page: a larger limit is silently taken as this one
+    /// Maximum rows per page: a larger limit is silently reduced to this
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub page_limit_max: Option<u32>,
 
-    /// Count groups instead of calls for the limit of a page
+    /// Apply the limit of a page to call groups instead of calls
     #[arg(long)]
     pub page_counts_groups: bool,
 
-    /// List the earliest upload first, instead of the latest
+    /// List the earliest upload first instead of the latest
     #[arg(long)]
     pub oldest_first: bool,
 
-    /// Requests for pages answered a second; further ones get 429
+    /// Maximum requests for pages per second; further ones get 429
     #[arg(long, value_name = "REQUESTS")]
     pub requests_per_second: Option<u32>,
 
-    /// Faults to begin with, as for PUT /-/faults; the flags above win over it
+    /// Initial faults, as for PUT /-/faults; the flags above take precedence
     #[arg(long, value_name = "JSON", value_parser = parse_faults)]
     pub faults: Option<Faults>,
 
-    /// Scenario that holds from the start on, as for PUT /-/scenario
+    /// Initial scenario, as for PUT /-/scenario
     #[arg(long, value_name = "JSON", value_parser = parse_scenario)]
     pub scenario: Option<Scenario>,
 }
 
 impl SimulateArgs {
-    /// The contact centre asked for, when the simulator starts at `now` (unix seconds).
+    /// The contact centre, if the simulator starts at `now` (Unix seconds).
     pub fn spec(&self, now: u32) -> Spec {
         let seconds = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         Spec {
@@ -112,7 +112,6 @@ impl SimulateArgs {
         }
     }
 
-    /// The faults to begin with.
     pub fn faults(&self) -> Faults {
         let mut faults = self.faults.clone().unwrap_or_default();
         if self.page_limit_max.is_some() {
@@ -155,11 +154,11 @@ fn parse_seconds(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a number of seconds, or one with s, m, h or d after it".into())
 }
 
-fn parse_number(text: &str, what: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+fn parse_number(text: &str, expected: &str, is_valid: impl Fn(f64) -> bool) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
     number
-        .filter(|&number| fits(number))
-        .ok_or_else(|| format!("expected {what}"))
+        .filter(|&number| is_valid(number))
+        .ok_or_else(|| format!("expected {expected}"))
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
@@ -169,7 +168,7 @@ fn parse_share(text: &str) -> Result<f64, String> {
 }
 
 fn parse_calls(text: &str) -> Result<f64, String> {
-    // More would fill the memory within the usual history.
+    // More would exhaust memory with the default history.
     parse_number(text, "a number from 0 to 100 million", |calls| {
         (0.0..=1e8).contains(&calls)
     })

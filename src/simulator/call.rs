@@ -1,4 +1,4 @@
-//! A call as seen from outside: everything about it, at any time.
+//! A call of the world: everything about it, at any time.
 
 use fastrand::Rng;
 
@@ -13,10 +13,10 @@ pub const VOICE: u8 = 0;
 /// `call_type` of a text call.
 pub const TEXT_CALL: u8 = 2;
 
-/// States set by people: -1 none, 0 in progress, 1 done.
+/// Manual states: -1 none, 0 in progress, 1 done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manual {
-    /// Sampling for inspection.
+    /// Sampling for manual inspection.
     pub inspect: i8,
     /// Review of the result.
     pub review: i8,
@@ -24,7 +24,7 @@ pub struct Manual {
     pub complain: i8,
 }
 
-/// A view of one call of a world. All times are unix seconds.
+/// A view of one call. All times are Unix seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(super) spec: &'a Spec,
@@ -34,18 +34,18 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Its identity, a UUID.
+    /// The identity, a UUID.
     pub fn uuid(&self) -> String {
         uuid(self.record.seed)
     }
 
-    /// The identity of its group: that of the group's first call.
+    /// The identity of the group: that of its first call.
     pub fn group_id(&self) -> String {
         uuid(self.leader.seed)
     }
 
-    /// A number that depends on nothing but the call and `salt`.
-    pub(super) fn dice(&self, salt: u64) -> u64 {
+    /// A pseudo-random number that depends only on the call and `salt`.
+    pub(super) fn hash(&self, salt: u64) -> u64 {
         mix(self.record.seed, salt)
     }
 
@@ -58,27 +58,26 @@ impl Call<'_> {
         }
     }
 
-    /// When it was uploaded. Never changes.
     pub fn upload_time(&self) -> u32 {
         self.record.upload
     }
 
-    /// When it took place: up to ten minutes before the upload.
+    /// When the call took place: up to ten minutes before the upload.
     pub fn call_time(&self) -> u32 {
-        let before = if self.dice(4).is_multiple_of(4) {
+        let before = if self.hash(4).is_multiple_of(4) {
             0
         } else {
-            self.dice(5) % 600
+            self.hash(5) % 600
         };
         self.record.upload.saturating_sub(before as u32)
     }
 
-    /// From when on it is listed.
+    /// When it is first listed.
     pub fn visible_at(&self) -> u32 {
         self.record.visible
     }
 
-    /// From when on it is no longer listed, if it is ever deleted.
+    /// When it is deleted, if ever.
     pub fn gone_at(&self) -> Option<u32> {
         (self.record.gone != NEVER).then_some(self.record.gone)
     }
@@ -88,18 +87,18 @@ impl Call<'_> {
         self.record.is_visible(now)
     }
 
-    /// Its status at a time not before its upload.
+    /// The status at a time not before the upload.
     pub fn status_at(&self, now: u32) -> u16 {
         self.record.status_at(self.spec, now)
     }
 
-    /// Its whole life: when each status began, in order. A status that lasted less than a second
-    /// is left out, as nobody could see it.
+    /// When each status began, in order. Omits statuses that lasted less than a second, which
+    /// cannot be observed.
     pub fn transitions(&self) -> Vec<(u32, u16)> {
         let mut list = Vec::with_capacity(8);
-        let mut add_pass = |begun: u32, pass: &Pass| {
+        let mut add_pass = |start: u32, pass: &Pass| {
             for (at, status) in [
-                (begun, WAITING),
+                (start, WAITING),
                 (pass.transcribing, TRANSCRIBING),
                 (pass.inspecting, INSPECTING),
                 (pass.ended, pass.end),
@@ -114,24 +113,24 @@ impl Call<'_> {
             }
         };
         add_pass(self.record.upload, &self.record.pass);
-        if let Some((begun, pass)) = self.record.second(self.spec) {
-            add_pass(begun, &pass);
+        if let Some((start, pass)) = self.record.second_pass(self.spec) {
+            add_pass(start, &pass);
         }
         list
     }
 
-    /// When it first reached a final status, and which, if that was by `now`.
+    /// Time and value of the first final status, if it was reached by `now`.
     pub fn first_final(&self, now: u32) -> Option<(u32, u16)> {
-        // A second pass only follows a first that ended, so there is no need to look at it.
+        // A second pass only follows a first that ended.
         let Pass { ended, end, .. } = self.record.pass;
         (ended != NEVER && ended <= now && is_final(end)).then_some((ended, end))
     }
 
-    /// When it first succeeded, if that was by `now`.
+    /// Time of the first success, if it was by `now`.
     pub fn first_success(&self, now: u32) -> Option<u32> {
         let passes = [
             Some(self.record.pass),
-            self.record.second(self.spec).map(|(_, pass)| pass),
+            self.record.second_pass(self.spec).map(|(_, pass)| pass),
         ];
         let mut successes = passes
             .into_iter()
@@ -141,38 +140,36 @@ impl Call<'_> {
         (ended != NEVER && ended <= now).then_some(ended)
     }
 
-    /// Its measures once all are there.
+    /// The measures once they are complete.
     pub fn measures(&self) -> Measures {
         Measures::of(self.record, self.spec)
     }
 
-    /// Its measures as listed at this time: those of speech need the transcript, and come with
-    /// the first inspection.
+    /// The measures as listed at `now`: those of speech need the transcript and appear with the
+    /// first inspection.
     pub fn measures_at(&self, now: u32) -> Measures {
-        let reached = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
-        let transcribed = reached(&self.record.pass)
-            || self
-                .record
-                .second(self.spec)
-                .is_some_and(|(_, pass)| reached(&pass));
-        if transcribed {
+        let is_transcribed = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
+        let second = self.record.second_pass(self.spec);
+        if is_transcribed(&self.record.pass)
+            || second.is_some_and(|(_, pass)| is_transcribed(&pass))
+        {
             self.measures()
         } else {
             self.measures().before_transcript()
         }
     }
 
-    /// What people have done with it by this time.
+    /// The manual states at `now`.
     pub fn manual_at(&self, now: u32) -> Manual {
         let state = |salt: u64, share: f64| {
-            let rng = &mut Rng::with_seed(self.dice(salt));
+            let rng = &mut Rng::with_seed(self.hash(salt));
             if rng.f64() >= share {
                 return -1;
             }
             let mut pause = || (log_normal(rng, 3600.0, 1.0) / self.spec.pipeline_speed) as u32;
-            let begun = self.record.upload.saturating_add(pause());
-            let done = begun.saturating_add(pause());
-            i8::from(begun <= now) + i8::from(done <= now) - 1
+            let started = self.record.upload.saturating_add(pause());
+            let done = started.saturating_add(pause());
+            i8::from(started <= now) + i8::from(done <= now) - 1
         };
         Manual {
             inspect: state(6, self.spec.inspect_share),
@@ -182,7 +179,7 @@ impl Call<'_> {
     }
 
     fn agent(&self) -> u64 {
-        self.dice(9) % u64::from(self.spec.agents.max(1))
+        self.hash(9) % u64::from(self.spec.agents.max(1))
     }
 
     /// The agent's id: 19 digits.
@@ -205,7 +202,7 @@ impl Call<'_> {
         format!(
             "{}-{:05}.{ending}",
             self.call_time(),
-            self.dice(10) % 100_000
+            self.hash(10) % 100_000
         )
     }
 }

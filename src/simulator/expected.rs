@@ -1,4 +1,4 @@
-//! What really happened, for comparison with what an exporter says.
+//! The ground truth, for comparison with the metrics of an exporter.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,8 @@ pub type ByStatus = BTreeMap<u8, BTreeMap<u16, u64>>;
 /// An exact sum of measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sum {
-    /// How many.
     pub count: u64,
-    /// Their sum, in millionths of the measure's unit.
+    /// In millionths of the measure's unit.
     pub millionths: u128,
 }
 
@@ -31,33 +30,33 @@ impl Sum {
     }
 }
 
-/// The state of a window at a time. "Ever listed" means that there was a time by now at which the
-/// call was in the list; the life of a deleted call ends with its deletion.
+/// The state of a window at a time. "Ever listed" means at some time until then. The history of a
+/// deleted call ends with its deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Expected {
-    /// First upload time of the window, unix seconds.
+    /// First upload time of the window, Unix seconds.
     pub from: u32,
-    /// Its end, and the time of this truth, unix seconds.
+    /// End of the window and time of this state, Unix seconds.
     pub now: u32,
     /// Calls ever listed.
     pub calls: ByType,
-    /// Those of them that were deleted since.
+    /// Those of `calls` that have been deleted.
     pub deleted: ByType,
-    /// Calls ever listed that came to an end, by their first final status.
+    /// Calls ever listed that reached a final status, by the first one.
     pub first_final: ByStatus,
-    /// Calls ever listed that never came to an end, by their last status.
+    /// Calls ever listed that did not, by their last status.
     pub never_final: ByStatus,
-    /// Calls listed now, by the status they have now.
+    /// Calls listed now, by current status.
     pub current: ByStatus,
-    /// Manual states above -1 of calls listed now: calls by kind, then by state.
+    /// Calls listed now with a manual state above -1, by kind and state.
     pub manual: BTreeMap<&'static str, BTreeMap<i8, u64>>,
-    /// Duration in seconds of calls ever listed that succeeded.
+    /// Duration in seconds of calls that succeeded while listed.
     pub duration: BTreeMap<u8, Sum>,
-    /// Silence in seconds, of voice calls ever listed that succeeded.
+    /// Silence in seconds of voice calls that succeeded while listed.
     pub silence: BTreeMap<Role, Sum>,
-    /// Speaking speed in characters per minute, likewise.
+    /// Speaking speed in characters per minute of the same calls.
     pub speed: BTreeMap<Role, Sum>,
-    /// Share of the call spent speaking, likewise.
+    /// Share of the call spent speaking, of the same calls.
     pub ratio: BTreeMap<Role, Sum>,
 }
 
@@ -77,12 +76,8 @@ impl Expected {
                 ("complain", manual.complain),
             ] {
                 if state >= 0 {
-                    *self
-                        .manual
-                        .entry(name)
-                        .or_default()
-                        .entry(state)
-                        .or_default() += 1;
+                    let states = self.manual.entry(name).or_default();
+                    *states.entry(state).or_default() += 1;
                 }
             }
         } else {
@@ -119,7 +114,7 @@ fn count(counts: &mut ByStatus, kind: u8, status: u16) {
 }
 
 impl World {
-    /// The truth at `now` about calls uploaded from `from` to `now`, both included.
+    /// The truth at `now` about calls uploaded from `from` to `now`, both inclusive.
     pub fn truth(&mut self, from: u32, now: u32) -> Expected {
         let mut truth = Expected {
             from,

@@ -1,50 +1,44 @@
-//! What can be wrong with the vendor: all off by default, and switchable while it runs.
+//! Faults of the vendor's API. All off by default; can be changed at run time.
 
 use serde::{Deserialize, Serialize};
-
 use serde_json::Value;
 
-use super::listing::Paging;
+use super::paging::Paging;
 use super::rows::RowFaults;
 use super::spec::check_share;
 
-/// Everything that can be switched. As JSON, whatever is left out is off.
+/// All faults. Omitted fields of the JSON are off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Every request is answered 503 by the gateway.
+    /// The gateway answers every request with 503.
     pub down: bool,
-    /// Milliseconds that every answer takes.
+    /// Added to every response.
     pub latency_ms: u64,
-    /// Requests for pages answered in any one second of the clock; further ones get 429.
+    /// Maximum requests for pages per second of the clock; further ones get 429.
     pub requests_per_second: Option<u32>,
-    /// The token endpoint.
     pub token: TokenFaults,
-    /// What befalls requests for pages. The first that applies does.
+    /// Faults of requests for pages. The first that applies is used.
     pub details: Vec<Fault>,
-    /// How pages are cut.
     pub paging: Paging,
-    /// How rows are written.
     pub wire: WireFaults,
-    /// What is wrong with single rows.
     pub rows: RowFaults,
-    /// A code of success that stands beside every page.
+    /// A success code on every page.
     pub success: Option<Code>,
-    /// Seconds by which the vendor's clock, in the header `Date`, is ahead of the truth.
+    /// Seconds by which the header `Date` is ahead.
     pub clock_skew_seconds: i64,
 }
 
-/// A code beside a page, such as `{"name": "return_code", "code": "0409000"}`.
+/// A code on a page, such as `{"name": "return_code", "code": "0409000"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
-    /// Its name.
     pub name: CodeName,
-    /// A string or a number.
+    /// A string or number.
     pub code: Value,
 }
 
-/// The names that the vendor's services and its gateway have for a code and its text.
+/// The field names of the vendor's services and gateway for a code and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeName {
@@ -61,7 +55,6 @@ pub enum CodeName {
 }
 
 impl CodeName {
-    /// All there are.
     pub const ALL: [Self; 5] = [
         Self::ResultCode,
         Self::ReturnCode,
@@ -70,7 +63,7 @@ impl CodeName {
         Self::ErrorCode,
     ];
 
-    /// The names of the code and of its text.
+    /// The field names of code and text.
     pub fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::ResultCode => ("resultCode", "resultDesc"),
@@ -82,44 +75,43 @@ impl CodeName {
     }
 }
 
-/// Peculiarities of the token endpoint.
+/// Faults of the token endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenFaults {
-    /// What befalls requests for a token. The first that applies does.
+    /// Faults of token requests. The first that applies is used.
     pub troubles: Vec<Fault>,
-    /// Lifetime in seconds of each token, whatever was asked for.
+    /// Lifetime of every token, regardless of the request.
     pub expires_seconds: Option<u64>,
-    /// The lifetime comes as `expiresIn`, a number, instead of `Expires`, a string.
+    /// Returns the lifetime as `expiresIn`, a number, instead of `Expires`, a string.
     pub expires_in: bool,
-    /// Tokens given in any one minute of the clock; further requests get 429.
+    /// Maximum tokens per minute of the clock; further requests get 429.
     pub tokens_per_minute: Option<u32>,
-    /// Takes back all tokens given so far, once, when these faults are set.
+    /// Revokes all tokens issued so far, once, when these faults are set.
     pub revoke: bool,
 }
 
-/// One thing that befalls requests: the next few, or a share of all.
+/// A fault of the next requests, or of a share of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What becomes of the answer.
     pub answer: Answer,
-    /// How many requests it befalls for certain, from now on. Counts down to 0.
+    /// Number of next requests that it applies to. Counts down to 0.
     #[serde(default)]
     pub next: u32,
-    /// The chance (0 to 1) that it befalls any other request.
+    /// Probability (0 to 1) that it applies to any other request.
     #[serde(default)]
     pub share: f64,
-    /// `Retry-After` of an `http` answer, in seconds.
+    /// `Retry-After` of an `http` answer.
     #[serde(default)]
     pub retry_after_seconds: Option<u64>,
-    /// Milliseconds before the answer begins; between the pieces of a `dribble`.
+    /// Delay before the response, or between the chunks of a `dribble`.
     #[serde(default)]
     pub delay_ms: u64,
 }
 
 impl Fault {
-    /// Fault for the next `count` requests.
+    /// A fault of the next `count` requests.
     pub fn next(answer: Answer, count: u32) -> Self {
         Self {
             answer,
@@ -130,29 +122,26 @@ impl Fault {
         }
     }
 
-    /// Fault for a share (0 to 1) of all requests.
+    /// A fault of a share (0 to 1) of all requests.
     pub fn share(answer: Answer, share: f64) -> Self {
         Self {
-            answer,
-            next: 0,
             share,
-            retry_after_seconds: None,
-            delay_ms: 0,
+            ..Self::next(answer, 0)
         }
     }
 }
 
-/// What becomes of an answer.
+/// What a fault does to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// This status, 400 to 599, with a body as the vendor or its gateway gives with it.
+    /// This status, 400 to 599, with the usual body of the vendor or its gateway.
     Http(u16),
-    /// 200 with an error inside.
+    /// 200 with an error in the body.
     Envelope,
-    /// 200 with an error inside, its code under this name.
+    /// The same, with other field names.
     EnvelopeAs(CodeName),
-    /// The same beside an empty list and a total of 0.
+    /// The same, next to an empty list and a total of 0.
     EmptyEnvelope(CodeName),
     /// 200 with an empty list and nothing else.
     BareEmpty,
@@ -160,46 +149,46 @@ pub enum Answer {
     NullData,
     /// 200 with a total and no `data`.
     NoData,
-    /// A body that ends before its announced length.
+    /// A body shorter than announced.
     CutBody,
     /// The connection is closed without a status.
     Reset,
-    /// A right answer, after the delay.
+    /// The correct response after the delay.
     Slow,
-    /// A right answer whose body comes in pieces, with the delay between them.
+    /// The correct response in chunks, with the delay between them.
     Dribble,
 }
 
-/// How rows are written. What a share hits depends on the call alone, so that it is the same in
-/// each reading.
+/// Faults in the JSON of rows. Whether a share applies depends only on the call, so that it is the
+/// same on each read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WireFaults {
-    /// Every number of a row is written as a string.
+    /// Writes every number of a row as a string.
     pub numbers_as_strings: bool,
-    /// `status` is written as a string.
+    /// Writes `status` as a string.
     pub status_as_string: bool,
-    /// `call_id` is another identity than `call_uuid`, written as a number.
+    /// `call_id` is a number that differs from `call_uuid`.
     pub call_id_as_number: bool,
-    /// Share of rows that have no `call_uuid`, but the same identity as `call_id`.
+    /// Share of rows with the identity in `call_id` only.
     pub no_uuid_share: f64,
-    /// Share of the fields beside identity, upload time, type and status that are null.
+    /// Share of null among the fields other than identity, upload time, type and status.
     pub null_share: f64,
-    /// Share of those fields that are missing.
+    /// Share of missing ones among those fields.
     pub missing_share: f64,
     /// Share of rows whose status is null.
     pub null_status_share: f64,
     /// Share of rows whose type is null.
     pub null_type_share: f64,
-    /// Share of rows in which one measure is negative, not finite or no number at all.
+    /// Share of rows with a measure that is negative, not finite or not a number.
     pub bad_measure_share: f64,
-    /// Share of rows that are followed by one that is no call: without an identity, without an
-    /// upload time, or not an object. They come on top of limit and total.
+    /// Share of rows that are followed by an unusable one: without identity, without upload time,
+    /// or not an object. Limit and total do not count these.
     pub malformed_share: f64,
 }
 
 impl Faults {
-    /// Reads faults from JSON; the error says what is wrong with them.
+    /// Parses JSON; the error names the invalid field.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let faults: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let wire = &faults.wire;
@@ -225,10 +214,10 @@ impl Faults {
             ("details", &faults.details),
             ("token.troubles", &faults.token.troubles),
         ];
-        for (name, troubles) in lists {
-            for (index, trouble) in troubles.iter().enumerate() {
-                check_share(&format!("{name}[{index}].share"), trouble.share)?;
-                if let Answer::Http(status) = trouble.answer
+        for (name, list) in lists {
+            for (index, fault) in list.iter().enumerate() {
+                check_share(&format!("{name}[{index}].share"), fault.share)?;
+                if let Answer::Http(status) = fault.answer
                     && !(400..600).contains(&status)
                 {
                     return Err(format!(
@@ -244,15 +233,15 @@ impl Faults {
     }
 }
 
-/// Which trouble befalls a request, if any; counts it.
-pub(super) fn pick_fault(troubles: &mut [Fault], rng: &mut fastrand::Rng) -> Option<Fault> {
-    for trouble in troubles {
-        if trouble.next > 0 {
-            trouble.next -= 1;
-            return Some(trouble.clone());
+/// The fault that applies to a request, if any; counts it down.
+pub(super) fn pick_fault(faults: &mut [Fault], rng: &mut fastrand::Rng) -> Option<Fault> {
+    for fault in faults {
+        if fault.next > 0 {
+            fault.next -= 1;
+            return Some(fault.clone());
         }
-        if trouble.share > 0.0 && rng.f64() < trouble.share {
-            return Some(trouble.clone());
+        if fault.share > 0.0 && rng.f64() < fault.share {
+            return Some(fault.clone());
         }
     }
     None

@@ -1,7 +1,6 @@
-//! The simulator as an HTTP server: the vendor's paths, and `/-/` to look at and change it.
+//! The simulator as an HTTP server: the vendor's endpoints, and `/-/` to inspect and control it.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,35 +19,28 @@ use hyper_util::server::graceful::GracefulShutdown;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use super::answer::Caller;
 use super::faults::Faults;
 use super::reply::{Delivery, Reply};
 use super::spec::Scenario;
-use super::{Caller, Simulator};
+use super::vendor::Simulator;
 
 const TOKEN: &str = "/apigovernance/api/oauth/tokenByAkSk";
 const DETAILS: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-const DETAIL: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/detail";
 
-/// The most a request's body may have; a right one has a few hundred bytes.
+/// A valid request has a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// How many pieces a dribbled body comes in.
-const PIECES: usize = 8;
+/// Chunks of a dribbled body.
+const CHUNKS: usize = 8;
 
-type Body = UnsyncBoxBody<Bytes, Broken>;
+type Body = UnsyncBoxBody<Bytes, InjectedFault>;
 
-/// Why a connection is given up on purpose.
-#[derive(Debug)]
-struct Broken;
+/// Makes hyper close a connection on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed by a configured fault")]
+struct InjectedFault;
 
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("broken off, as the faults ask for")
-    }
-}
-
-impl std::error::Error for Broken {}
-
-/// Serves until `shutdown` is done, then lets the requests in flight finish.
+/// Serves until `shutdown` resolves, then waits for the requests in flight.
 pub async fn run(
     listener: TcpListener,
     simulator: Arc<Simulator>,
@@ -62,14 +54,14 @@ pub async fn run(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Most likely too many open files: trying again at once would only spin.
+                    // Usually too many open files: retrying at once would spin.
                     tracing::warn!(%error, "accepting a connection failed");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             },
         };
-        // Otherwise the kernel holds back small answers.
+        // Otherwise the kernel delays small responses.
         let _ = stream.set_nodelay(true);
         let simulator = Arc::clone(&simulator);
         let service = service_fn(move |request| {
@@ -89,39 +81,48 @@ pub async fn run(
     graceful.shutdown().await;
 }
 
-/// Counts a request as in flight for as long as it lives, even if its client leaves.
-struct Guard<'a>(&'a Simulator);
+/// Counts a request as in flight, even if its client disconnects.
+struct InFlight<'a>(&'a Simulator);
 
-impl Drop for Guard<'_> {
+impl<'a> InFlight<'a> {
+    fn new(simulator: &'a Simulator) -> Self {
+        let stats = &mut simulator.state().stats;
+        stats.in_flight += 1;
+        stats.peak_in_flight = stats.peak_in_flight.max(stats.in_flight);
+        Self(simulator)
+    }
+}
+
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.left();
+        self.0.state().stats.in_flight -= 1;
     }
 }
 
 async fn serve(
     simulator: &Simulator,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Broken> {
+) -> Result<Response<Body>, InjectedFault> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if let Some(name) = path.strip_prefix("/-/") {
         let query = head.uri.query().unwrap_or("");
         return Ok(control(simulator, &head.method, name, query, body).await);
     }
-    if !matches!(path, TOKEN | DETAILS | DETAIL) {
+    if !matches!(path, TOKEN | DETAILS) {
         return Ok(whole(Reply::error(404, "no such path")));
     }
     if head.method != Method::POST {
         return Ok(whole(Reply::error(405, "expected POST")));
     }
-    let mut response = answer(simulator, head, body).await?;
+    let mut response = respond(simulator, head, body).await?;
     if let Some(date) = date(simulator) {
         response.headers_mut().insert(DATE, date);
     }
     Ok(response)
 }
 
-/// The time as the vendor has it.
+/// The header `Date` by the vendor's clock.
 fn date(simulator: &Simulator) -> Option<HeaderValue> {
     let seconds = simulator.now() as i64 + simulator.faults().clock_skew_seconds;
     let since_epoch = Duration::from_secs(seconds.try_into().ok()?);
@@ -132,14 +133,12 @@ fn date(simulator: &Simulator) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
-async fn answer(
+async fn respond(
     simulator: &Simulator,
     head: Parts,
     body: Incoming,
-) -> Result<Response<Body>, Broken> {
-    let path = head.uri.path();
-    simulator.entered();
-    let _guard = Guard(simulator);
+) -> Result<Response<Body>, InjectedFault> {
+    let _in_flight = InFlight::new(simulator);
     let body = match read(body).await {
         Ok(body) => body,
         Err(reply) => return Ok(whole(reply)),
@@ -149,31 +148,30 @@ async fn answer(
         authorization: header(AUTHORIZATION.as_str()),
         user_id: header("x-userid"),
     };
-    let reply = match path {
+    let reply = match head.uri.path() {
         TOKEN => simulator.token(header("x-token-expire"), &body),
-        DETAILS => simulator.details(caller, &body),
-        _ => simulator.detail(caller, &body),
+        _ => simulator.details(caller, &body),
     };
     if reply.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
     }
     match reply.delivery {
-        // An error of the service makes hyper drop the connection without an answer.
-        Delivery::Reset => Err(Broken),
+        // An error of the service makes hyper close the connection without a response.
+        Delivery::Reset => Err(InjectedFault),
         Delivery::Whole => Ok(whole(reply)),
         Delivery::Cut => {
             let mut half = Bytes::from(reply.body.clone());
             half.truncate(reply.body.len() / 2);
-            // The pause lets what there is go out before the connection ends.
-            Ok(in_pieces(&reply, vec![Ok(half), Err(Broken)], 50))
+            // The pause lets the first half go out before the connection is closed.
+            Ok(in_chunks(&reply, vec![Ok(half), Err(InjectedFault)], 50))
         }
         Delivery::Dribble(pause_ms) => {
-            let size = reply.body.len().div_ceil(PIECES).max(1);
-            let body = reply.body.chunks(size);
-            let pieces = body
-                .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+            let size = reply.body.len().div_ceil(CHUNKS).max(1);
+            let chunks = reply.body.chunks(size);
+            let chunks = chunks
+                .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
                 .collect();
-            Ok(in_pieces(&reply, pieces, pause_ms))
+            Ok(in_chunks(&reply, chunks, pause_ms))
         }
     }
 }
@@ -211,9 +209,9 @@ async fn control(
             }),
         },
         (_, "healthy" | "stats" | "faults" | "truth" | "scenario") => {
-            Reply::error(405, "not with this method")
+            Reply::error(405, "method not allowed")
         }
-        _ => Reply::error(404, "there are healthy, stats, faults, scenario and truth"),
+        _ => Reply::error(404, "expected healthy, stats, faults, scenario or truth"),
     };
     whole(reply)
 }
@@ -224,7 +222,7 @@ fn set<T: Serialize + Clone>(parsed: Result<T, String>, apply: impl FnOnce(T)) -
             apply(value.clone());
             Reply::json(&value)
         }
-        Err(why) => Reply::error(400, &why),
+        Err(reason) => Reply::error(400, &reason),
     }
 }
 
@@ -245,34 +243,35 @@ fn truth(simulator: &Simulator, query: &str) -> Reply {
 
 fn whole(mut reply: Reply) -> Response<Body> {
     let body = Full::new(Bytes::from(std::mem::take(&mut reply.body)));
-    respond(
-        &reply,
-        body.map_err(|never: Infallible| match never {})
-            .boxed_unsync(),
-    )
+    let body = body.map_err(|never: Infallible| match never {});
+    to_response(&reply, body.boxed_unsync())
 }
 
-fn in_pieces(reply: &Reply, pieces: Vec<Result<Bytes, Broken>>, pause_ms: u64) -> Response<Body> {
+fn in_chunks(
+    reply: &Reply,
+    chunks: Vec<Result<Bytes, InjectedFault>>,
+    pause_ms: u64,
+) -> Response<Body> {
     let stream = stream::unfold(
-        (pieces.into_iter(), false),
-        move |(mut pieces, begun)| async move {
-            let piece = pieces.next()?;
-            if begun {
+        (chunks.into_iter(), true),
+        move |(mut chunks, is_first)| async move {
+            let chunk = chunks.next()?;
+            if !is_first {
                 tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             }
-            Some((piece.map(Frame::data), (pieces, true)))
+            Some((chunk.map(Frame::data), (chunks, false)))
         },
     );
-    let mut response = respond(reply, StreamBody::new(stream).boxed_unsync());
+    let mut response = to_response(reply, StreamBody::new(stream).boxed_unsync());
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, reply.body.len().into());
     response
 }
 
-fn respond(reply: &Reply, body: Body) -> Response<Body> {
+fn to_response(reply: &Reply, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    // Every status comes from a checked range.
+    // Always valid: faults are limited to 400 to 599.
     *response.status_mut() = reply.status.try_into().unwrap_or_default();
     let kind = if reply.is_html {
         "text/html"

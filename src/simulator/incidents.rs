@@ -1,4 +1,4 @@
-//! Incidents of a month, so that dashboards have something to show.
+//! A month of incidents, as example data for dashboards.
 
 use super::spec::Scenario;
 use super::status;
@@ -6,9 +6,9 @@ use super::status;
 const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;
 
-/// Scenarios by the time from which they hold, ascending: a used-up daily quota, a standstill, an
-/// outage of the centre, and a day on which everybody speaks fast. `now` and the result are Unix
-/// seconds, `utc_offset` is in seconds.
+/// Scenarios by their start, ascending: a used-up daily quota, a standstill, an outage of the
+/// centre, and a day on which everyone speaks fast. `now` and the starts are Unix seconds,
+/// `utc_offset` is in seconds.
 pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
     let normal = Scenario::default();
     let quota = Scenario {

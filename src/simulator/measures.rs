@@ -1,4 +1,4 @@
-//! What is measured of a call: durations, speeds and shares, as exact decimals.
+//! Measures of a call: durations, speeds and shares, as exact decimals.
 
 use fastrand::Rng;
 use serde::Serialize;
@@ -7,10 +7,10 @@ use super::random::{log_normal, mix, normal};
 use super::record::{FAST, Record, SILENT, TEXT};
 use super::spec::Spec;
 
-/// An exact decimal in millionths. Sums of such are exact, in any order.
+/// A decimal in millionths, so that sums are exact in any order.
 pub type Millionths = u64;
 
-/// Who speaks on a channel.
+/// The speaker of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -18,14 +18,14 @@ pub enum Role {
     Customer,
     /// The agent.
     Staff,
-    /// The channel's speaker is null.
+    /// The speaker is null.
     Unknown,
 }
 
-/// One side of a voice call. All absent for a text call.
+/// One channel of a voice call. Empty for a text call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
-    /// Whose side it is; absent is null on the wire.
+    /// `None` is sent as null.
     pub role: Option<Role>,
     /// Mean speaking speed, characters per minute.
     pub speed: Option<Millionths>,
@@ -35,14 +35,11 @@ pub struct Channel {
     pub ratio: Option<Millionths>,
 }
 
-/// Everything measured of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measures {
-    /// Length of the call, seconds.
+    /// Seconds.
     pub duration: Option<Millionths>,
-    /// The left channel.
     pub left: Channel,
-    /// The right channel.
     pub right: Channel,
 }
 
@@ -53,14 +50,13 @@ impl Measures {
         let median = if text { 300.0 } else { 180.0 };
         // Hundredths of a second.
         let duration = (log_normal(rng, median, 0.7).clamp(3.0, 7200.0) * 100.0).round() as u64;
-        let maybe = |value: u64, rng: &mut Rng| (rng.f64() >= spec.null_share).then_some(value);
-        let known_duration = maybe(duration * 10_000, rng);
+        let or_null = |value: u64, rng: &mut Rng| (rng.f64() >= spec.null_share).then_some(value);
+        let listed_duration = or_null(duration * 10_000, rng);
         if text {
-            let (left, right) = (Channel::default(), Channel::default());
             return Self {
-                duration: known_duration,
-                left,
-                right,
+                duration: listed_duration,
+                left: Channel::default(),
+                right: Channel::default(),
             };
         }
 
@@ -78,14 +74,14 @@ impl Measures {
         let pace = if record.flags & FAST != 0 { 1.6 } else { 1.0 };
         let mut channel = |role, ratio: f64, mean: f64| {
             let speed = (mean + 35.0 * normal(rng)).max(60.0) * pace;
-            // Four decimals, then the silence that goes with exactly this ratio, to two.
+            // Four decimals; then the silence that matches exactly this ratio, with two.
             let ratio = (ratio * 10_000.0).round() as u64;
             let silence = (duration * (10_000 - ratio) + 5_000) / 10_000;
             Channel {
-                role: maybe(0, rng).map(|_| role),
-                speed: maybe((speed * 1000.0).round() as u64 * 1000, rng),
-                silence: maybe(silence * 10_000, rng),
-                ratio: maybe(ratio * 100, rng),
+                role: or_null(0, rng).map(|_| role),
+                speed: or_null((speed * 1000.0).round() as u64 * 1000, rng),
+                silence: or_null(silence * 10_000, rng),
+                ratio: or_null(ratio * 100, rng),
             }
         };
         let customer = channel(Role::Customer, customer_ratio, 200.0);
@@ -96,13 +92,13 @@ impl Measures {
             (staff, customer)
         };
         Self {
-            duration: known_duration,
+            duration: listed_duration,
             left,
             right,
         }
     }
 
-    /// Without what only a transcript can tell.
+    /// Without the measures that need a transcript.
     pub(super) fn before_transcript(self) -> Self {
         let only_role = |channel: Channel| Channel {
             role: channel.role,

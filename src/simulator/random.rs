@@ -1,9 +1,9 @@
-//! Random draws of the shapes that a contact centre needs.
+//! Random distributions.
 
 use fastrand::Rng;
 
-/// Joins two numbers into a seed. Neighbouring inputs give unrelated seeds (SplitMix64's finish),
-/// which a plain sum or XOR would not.
+/// Mixes two numbers into a seed. Uses SplitMix64's finaliser, so that similar inputs give
+/// unrelated seeds.
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     let mut z = a
         .wrapping_add(b.wrapping_mul(0x9E37_79B9_7F4A_7C15))
@@ -13,26 +13,26 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number from 0 up to, but never, 1 that depends on the seed alone.
+/// Maps a seed to a number in [0, 1).
 pub(super) fn unit(seed: u64) -> f64 {
     (seed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A draw around 0 with standard deviation 1 (Box and Muller).
+/// Standard normal distribution (Box-Muller).
 pub(super) fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
-/// A positive draw: half lie below the median, and a few far above it.
+/// Log-normal distribution.
 pub(super) fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
     median * (sigma * normal(rng)).exp()
 }
 
-/// How many of many rare, independent things happen when `mean` are expected.
+/// Poisson distribution.
 pub(super) fn poisson(rng: &mut Rng, mean: f64) -> usize {
     if mean > 50.0 {
-        // Close enough to the true shape here, and its cost does not grow with the mean.
+        // The normal approximation is good here, and its cost does not grow with the mean.
         return (mean + mean.sqrt() * normal(rng)).round().max(0.0) as usize;
     }
     let floor = (-mean).exp();

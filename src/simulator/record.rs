@@ -1,4 +1,4 @@
-//! What is kept of a call: enough to know its status at any time, and a seed for the rest.
+//! The stored part of a call: enough to compute its status at any time, and a seed for the rest.
 
 use fastrand::Rng;
 
@@ -8,7 +8,6 @@ use super::status::{
     INSPECTING, INSPECTION_FAILED, SUCCEEDED, TRANSCRIBING, WAITING, is_final, stage_before,
 };
 
-/// A moment that never comes.
 pub(super) const NEVER: u32 = u32::MAX;
 
 pub(super) const TEXT: u8 = 1;
@@ -16,13 +15,13 @@ pub(super) const FAST: u8 = 2;
 pub(super) const SILENT: u8 = 4;
 pub(super) const AGAIN: u8 = 8;
 
-/// One way through inspection: when each status begins (unix seconds), or [`NEVER`].
+/// One pass through inspection: when each status begins (Unix seconds), or [`NEVER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pass {
     pub(super) transcribing: u32,
     pub(super) inspecting: u32,
     pub(super) ended: u32,
-    /// The status at the end.
+    /// The final status.
     pub(super) end: u16,
 }
 
@@ -37,7 +36,7 @@ impl Pass {
             1.0
         };
         let after = |time: u32, seconds: f64| {
-            // The cast saturates, so even a speed of 0 only gives a very late time.
+            // The cast saturates, so a speed of 0 gives a very late time.
             let seconds = (seconds * slow / spec.pipeline_speed).round() as u32;
             time.saturating_add(seconds).min(NEVER - 1)
         };
@@ -47,16 +46,16 @@ impl Pass {
         } else {
             after(left_waiting, transcribing)
         };
-        let begins = |is_there: bool, at: u32| if is_there { at } else { NEVER };
-        let failed_in = if end == SUCCEEDED {
+        let start = |is_reached: bool, at: u32| if is_reached { at } else { NEVER };
+        let last_stage = if end == SUCCEEDED {
             INSPECTING
         } else {
             stage_before(end)
         };
         Self {
-            transcribing: begins(!text && failed_in != WAITING, left_waiting),
-            inspecting: begins(failed_in == INSPECTING, transcript),
-            ended: match failed_in {
+            transcribing: start(!text && last_stage != WAITING, left_waiting),
+            inspecting: start(last_stage == INSPECTING, transcript),
+            ended: match last_stage {
                 WAITING => left_waiting,
                 TRANSCRIBING => transcript,
                 _ => after(transcript, inspecting),
@@ -65,7 +64,8 @@ impl Pass {
         }
     }
 
-    fn stick(&mut self, stage: u16) {
+    /// Keeps the call in `stage` for ever.
+    fn stop_at(&mut self, stage: u16) {
         match stage {
             WAITING => (self.transcribing, self.inspecting, self.ended) = (NEVER, NEVER, NEVER),
             TRANSCRIBING if self.transcribing != NEVER => {
@@ -76,8 +76,8 @@ impl Pass {
         }
     }
 
-    /// The status at a time not before the pass began. The latest stage wins, as two may begin in
-    /// the same second.
+    /// The status at a time not before the pass began. Of two stages that begin in the same second,
+    /// the later one counts.
     pub(super) fn status_at(&self, now: u32) -> u16 {
         if self.ended != NEVER && self.ended <= now {
             self.end
@@ -91,35 +91,35 @@ impl Pass {
     }
 }
 
-/// A call as it lies in memory. Names, measures and manual states are derived from `seed`.
+/// A call in memory. Names, measures and manual states are derived from `seed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) seed: u64,
     pub(super) upload: u32,
-    /// First second in which it is listed.
+    /// When it is first listed.
     pub(super) visible: u32,
-    /// First second in which it no longer is.
+    /// When it is no longer listed.
     pub(super) gone: u32,
     pub(super) pass: Pass,
     pub(super) flags: u8,
-    /// How many calls back the first of its group is.
+    /// Distance to the first call of its group.
     pub(super) back: u8,
 }
 
 impl Record {
-    /// The whole life of a call. The draws are the same under every scenario; a scenario changes
-    /// only what they are used for, so that calls before and after it stay what they were.
+    /// Draws a call. Every scenario makes the same draws and only uses them differently, so that it
+    /// does not change the calls before and after it.
     pub(super) fn draw(spec: &Spec, scenario: &Scenario, upload: u32, seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
         let text = rng.f64() < spec.text_share;
         let (failure, asr, quota) = (rng.f64(), rng.f64(), rng.f64());
         let late = rng.f64() < spec.late_share;
-        let lateness = 1 + rng.u32(0..spec.late_max_seconds.max(1));
+        let delay = 1 + rng.u32(0..spec.late_max_seconds.max(1));
         let deleted = rng.f64() < spec.deleted_share;
         let remaining = 1 + rng.u32(0..spec.deleted_after_seconds.max(1));
         let again = rng.f64() < spec.reinspected_share;
 
-        let mut end = drawn_end(spec, text, failure);
+        let mut end = draw_end(spec, text, failure);
         if !text && asr < scenario.asr_failing {
             end = scenario.asr_failing_status;
         }
@@ -128,11 +128,11 @@ impl Record {
         }
         let mut pass = Pass::draw(rng, spec, upload, text, end);
         if let Some(stage) = scenario.stuck {
-            pass.stick(stage);
+            pass.stop_at(stage);
         }
-        // While a stage is stuck there is no second round, as it would have to pass it too.
+        // No second pass while a stage is stuck, as it would have to get through that stage.
         let again = again && scenario.stuck.is_none() && pass.ended != NEVER && is_final(end);
-        let visible = upload.saturating_add(if late { lateness } else { 0 });
+        let visible = upload.saturating_add(if late { delay } else { 0 });
         let flag = |is_on: bool, flag: u8| if is_on { flag } else { 0 };
         Self {
             seed,
@@ -152,31 +152,31 @@ impl Record {
         }
     }
 
-    /// The second way round, and when it begins.
-    pub(super) fn second(&self, spec: &Spec) -> Option<(u32, Pass)> {
+    /// The second pass and its start.
+    pub(super) fn second_pass(&self, spec: &Spec) -> Option<(u32, Pass)> {
         if self.flags & AGAIN == 0 {
             return None;
         }
         let rng = &mut Rng::with_seed(mix(self.seed, 2));
         let pause = log_normal(rng, 7200.0, 1.0) / spec.pipeline_speed;
-        // At least a second, so that the first end can always be seen.
-        let begun = self
+        // At least a second, so that the first final status can be observed.
+        let start = self
             .pass
             .ended
             .saturating_add(1 + pause.round().min(1e9) as u32);
-        let begun = begun.min(NEVER - 1);
+        let start = start.min(NEVER - 1);
         let end = if rng.f64() < 0.9 {
             SUCCEEDED
         } else {
             self.pass.end
         };
         let text = self.flags & TEXT != 0;
-        Some((begun, Pass::draw(rng, spec, begun, text, end)))
+        Some((start, Pass::draw(rng, spec, start, text, end)))
     }
 
     pub(super) fn status_at(&self, spec: &Spec, now: u32) -> u16 {
-        match self.second(spec) {
-            Some((begun, pass)) if begun <= now => pass.status_at(now),
+        match self.second_pass(spec) {
+            Some((start, pass)) if start <= now => pass.status_at(now),
             _ => self.pass.status_at(now),
         }
     }
@@ -185,18 +185,18 @@ impl Record {
         self.visible <= now && now < self.gone
     }
 
-    /// Whether there is a time at or after its upload at which it is not listed.
+    /// Whether it is not listed at some time after its upload.
     pub(super) fn is_exception(&self) -> bool {
         self.visible != self.upload || self.gone != NEVER
     }
 }
 
-fn drawn_end(spec: &Spec, text: bool, mut roll: f64) -> u16 {
+fn draw_end(spec: &Spec, text: bool, mut roll: f64) -> u16 {
     for &(code, share) in &spec.failures {
         if roll < share {
-            // A text call has no audio to fail on.
-            let possible = !text || stage_before(code) == INSPECTING;
-            return if possible { code } else { SUCCEEDED };
+            // A text call has no audio that could fail.
+            let is_possible = !text || stage_before(code) == INSPECTING;
+            return if is_possible { code } else { SUCCEEDED };
         }
         roll -= share;
     }

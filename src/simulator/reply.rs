@@ -1,112 +1,54 @@
-//! An answer before it is sent: what it says, and how it gets there.
+//! A response before it is sent: its content and how it is delivered.
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::faults::{Answer, CodeName, Fault};
 
-/// The code and text that the vendor's error envelopes carry.
+/// Code and text in error envelopes.
 const ENVELOPE: (&str, &str) = ("0300028", "query appraise call failed");
 
-/// How an answer travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// As it should.
     Whole,
-    /// The full length is announced, but only half of the body is sent.
+    /// Announces the full length but sends only half of the body.
     Cut,
-    /// The connection is closed without a word.
+    /// Closes the connection without a response.
     Reset,
-    /// In pieces, with this many milliseconds between them.
+    /// In chunks, with this many milliseconds between them.
     Dribble(u64),
 }
 
-/// An answer of one of the vendor's endpoints.
+/// A response of one of the vendor's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// HTTP status.
     pub status: u16,
-    /// Whether the body is a gateway's page rather than JSON.
+    /// Whether the body is a gateway's HTML page rather than JSON.
     pub is_html: bool,
-    /// `Retry-After`, seconds.
+    /// The header `Retry-After`.
     pub retry_after_seconds: Option<u64>,
-    /// The body.
     pub body: Vec<u8>,
-    /// How it travels.
     pub delivery: Delivery,
-    /// Milliseconds to wait before sending it.
+    /// Wait before sending.
     pub delay_ms: u64,
-    /// What the statistics call it.
+    /// Replaces the status in the statistics.
     pub name: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    result_code: &'a str,
-    result_desc: &'a str,
-}
-
 impl Reply {
-    /// A 200 with this as its JSON.
     pub(super) fn json<T: Serialize>(value: &T) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => Self::ok(body),
-            // Only a map with keys that are no strings fails, and there is none.
+            // Only for maps whose keys are not strings.
             Err(error) => Self::error(500, &error.to_string()),
         }
     }
 
-    /// A 200 with this body of JSON.
+    /// A 200 with a JSON body.
     pub(super) fn ok(body: Vec<u8>) -> Self {
-        Self::new(200, false, body)
-    }
-
-    /// An error with the body that the vendor, or the gateway before it, gives with this status.
-    pub(super) fn error(status: u16, why: &str) -> Self {
-        if matches!(status, 403 | 502..=504) {
-            let page = format!(
-                "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n\
-                 <center><h1>{status} {why}</h1></center>\r\n<hr>\r\n</body>\r\n</html>\r\n"
-            );
-            return Self::new(status, true, page.into_bytes());
-        }
-        let code = format!("{status}000");
-        let envelope = Envelope {
-            result_code: &code,
-            result_desc: why,
-        };
         Self {
-            status,
-            ..Self::json(&envelope)
-        }
-    }
-
-    /// A 200 with an error inside, perhaps beside an empty list.
-    fn envelope(name: CodeName, with_list: bool) -> Self {
-        let (code, text) = name.names();
-        let mut envelope = json!({code: ENVELOPE.0, text: ENVELOPE.1});
-        if with_list {
-            envelope["data"] = json!([]);
-            envelope["paging"] = json!({"total": 0});
-        }
-        Self {
-            name: Some("envelope"),
-            ..Self::json(&envelope)
-        }
-    }
-
-    pub(super) fn retry_after(self, seconds: u64) -> Self {
-        Self {
-            retry_after_seconds: Some(seconds),
-            ..self
-        }
-    }
-
-    fn new(status: u16, is_html: bool, body: Vec<u8>) -> Self {
-        Self {
-            status,
-            is_html,
+            status: 200,
+            is_html: false,
             retry_after_seconds: None,
             body,
             delivery: Delivery::Whole,
@@ -115,55 +57,93 @@ impl Reply {
         }
     }
 
-    /// The answer that a trouble puts in place of the right one, if it is of that kind.
-    pub(super) fn instead(trouble: &Fault) -> Option<Self> {
-        let reply = match trouble.answer {
+    pub(super) fn named(self, name: &'static str) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// An unsuccessful status with the body that the vendor or its gateway sends with it.
+    pub(super) fn error(status: u16, reason: &str) -> Self {
+        if matches!(status, 403 | 502..=504) {
+            let page = format!(
+                "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n\
+                 <center><h1>{status} {reason}</h1></center>\r\n<hr>\r\n</body>\r\n</html>\r\n"
+            );
+            return Self {
+                status,
+                is_html: true,
+                ..Self::ok(page.into_bytes())
+            };
+        }
+        let code = format!("{status}000");
+        Self {
+            status,
+            ..Self::json(&json!({"resultCode": code, "resultDesc": reason}))
+        }
+    }
+
+    /// A 200 with an error in the body, optionally next to an empty list.
+    fn envelope(name: CodeName, with_list: bool) -> Self {
+        let (code, text) = name.names();
+        let mut envelope = json!({code: ENVELOPE.0, text: ENVELOPE.1});
+        if with_list {
+            envelope["data"] = json!([]);
+            envelope["paging"] = json!({"total": 0});
+        }
+        Self::json(&envelope).named("envelope")
+    }
+
+    /// The reply with which a fault replaces the correct one, if it does.
+    pub(super) fn for_fault(fault: &Fault) -> Option<Self> {
+        let reply = match fault.answer {
             Answer::Http(status) => Self {
-                retry_after_seconds: trouble.retry_after_seconds,
+                retry_after_seconds: fault.retry_after_seconds,
                 ..Self::error(status, reason(status))
             },
             Answer::Envelope => Self::envelope(CodeName::ResultCode, false),
             Answer::EnvelopeAs(name) => Self::envelope(name, false),
             Answer::EmptyEnvelope(name) => Self::envelope(name, true),
-            Answer::BareEmpty => Self {
-                name: Some("bare_empty"),
-                ..Self::json(&json!({"data": []}))
-            },
+            Answer::BareEmpty => Self::json(&json!({"data": []})).named("bare_empty"),
             Answer::Reset => Self {
                 delivery: Delivery::Reset,
-                name: Some("reset"),
-                ..Self::new(200, false, Vec::new())
+                ..Self::ok(Vec::new()).named("reset")
             },
             _ => return None,
         };
         Some(Self {
-            delay_ms: trouble.delay_ms,
+            delay_ms: fault.delay_ms,
             ..reply
         })
     }
 
-    /// The right answer, as a trouble lets it through.
-    pub(super) fn troubled(self, trouble: &Fault) -> Self {
-        let delay_ms = trouble.delay_ms;
-        match trouble.answer {
-            Answer::CutBody => {
-                let name = Some("cut_body");
-                Self {
-                    delivery: Delivery::Cut,
-                    delay_ms,
-                    name,
-                    ..self
-                }
-            }
+    /// The correct reply, delivered as the fault says.
+    pub(super) fn with_fault(self, fault: Option<&Fault>) -> Self {
+        let Some(Fault {
+            answer, delay_ms, ..
+        }) = fault
+        else {
+            return self;
+        };
+        match answer {
+            Answer::CutBody => Self {
+                delivery: Delivery::Cut,
+                delay_ms: *delay_ms,
+                ..self.named("cut_body")
+            },
             Answer::Dribble => Self {
-                delivery: Delivery::Dribble(delay_ms),
+                delivery: Delivery::Dribble(*delay_ms),
                 ..self
             },
-            _ => Self { delay_ms, ..self },
+            _ => Self {
+                delay_ms: *delay_ms,
+                ..self
+            },
         }
     }
 
-    /// What the statistics call it.
+    /// The key in the statistics.
     pub(super) fn label(&self) -> String {
         self.name
             .map_or_else(|| self.status.to_string(), str::to_owned)

@@ -1,5 +1,5 @@
-//! What is wrong with single rows of the list. What a share hits depends on the call alone, so
-//! that it is the same in each reading.
+//! Faults of single rows. Whether a share applies to a row depends only on the call, so that it is
+//! the same on each read.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,41 +7,40 @@ use super::call::Call;
 use super::random::unit;
 use super::spec::check_share;
 
-/// Rows that are listed, identified or written in a way that troubles whoever reads them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RowFaults {
     /// Share of rows that are listed twice.
     pub twice_share: f64,
-    /// The second copy stands in another group a few rows away, not right behind the first.
+    /// The second copy is in another group a few rows later, not right behind the first.
     pub twice_apart: bool,
-    /// Share of rows that make every page with one of them fail with 500.
+    /// Share of rows that make every page with them fail with 500.
     pub failing_share: f64,
-    /// Share of rows that make every page with one of them a text that is not JSON.
+    /// Share of rows that turn every page with them into text that is not JSON.
     pub not_json_share: f64,
-    /// Share of rows whose duration is written `NaN`, which is not JSON.
+    /// Share of rows with the duration `NaN`, which is not JSON.
     pub nan_share: f64,
     /// Share of rows with a raw control character in the agent's name, which is not JSON.
     pub control_character_share: f64,
     /// Share of rows with bytes in the agent's name that are not UTF-8.
     pub broken_utf8_share: f64,
-    /// Share of rows without `call_uuid` and `call_id`. They count in limit and total.
+    /// Share of rows without `call_uuid` and `call_id`. Limit and total count them.
     pub no_identity_share: f64,
-    /// Share of rows without `upload_time`. They count in limit and total.
+    /// Share of rows without `upload_time`. Limit and total count them.
     pub no_upload_time_share: f64,
-    /// Share of rows whose status is null. No query for particular statuses lists them.
+    /// Share of rows whose status is null. Only queries for all statuses list them.
     pub no_status_share: f64,
     /// Share of rows whose `call_uuid` is null at first.
     pub late_uuid_share: f64,
-    /// Seconds after the upload at which it appears.
+    /// Time after the upload until it appears.
     pub late_uuid_seconds: u32,
-    /// The `call_id` of such a row is another value than its `call_uuid`.
+    /// The `call_id` of such a row differs from its `call_uuid`.
     pub late_uuid_differs: bool,
     /// Share of rows whose `upload_time` changes.
     pub moved_share: f64,
-    /// By how many seconds at most, either way, but never into the future.
+    /// Maximum change in either direction, but never into the future.
     pub moved_seconds: u32,
-    /// Seconds after its first listing at which it does.
+    /// Time after the first listing until it changes.
     pub moved_after_seconds: u32,
 }
 
@@ -65,19 +64,19 @@ impl RowFaults {
         Ok(())
     }
 
-    /// Whether the list holds other rows, or in another order, than without these faults.
+    /// Whether these faults change which rows are listed, or their order.
     pub(super) fn change_list(&self) -> bool {
         self.twice_share > 0.0 || self.no_status_share > 0.0 || self.moved_share > 0.0
     }
 
-    pub(super) fn is_twice(&self, call: &Call<'_>) -> bool {
+    pub(super) fn is_listed_twice(&self, call: &Call<'_>) -> bool {
         hits(call, 120, self.twice_share)
     }
 
-    /// How many rows behind the first copy of a call the second one stands.
-    pub(super) fn distance(&self, call: &Call<'_>) -> usize {
+    /// Rows between the two copies of a call.
+    pub(super) fn copy_distance(&self, call: &Call<'_>) -> usize {
         match self.twice_apart {
-            true => 1 + (call.dice(121) % 5) as usize,
+            true => 1 + (call.hash(121) % 5) as usize,
             false => 0,
         }
     }
@@ -87,7 +86,7 @@ impl RowFaults {
         hits(call, 122, self.failing_share)
     }
 
-    /// Whether every page with this call is no JSON at all.
+    /// Whether every page with this call is not JSON.
     pub fn is_not_json(&self, call: &Call<'_>) -> bool {
         hits(call, 123, self.not_json_share)
     }
@@ -119,7 +118,7 @@ impl RowFaults {
         hits(call, 129, self.no_status_share)
     }
 
-    /// Whether no page can ever show this call.
+    /// Whether no page can show this call in a usable row.
     pub fn hide(&self, call: &Call<'_>) -> bool {
         self.is_failing(call)
             || self.is_not_json(call)
@@ -127,19 +126,19 @@ impl RowFaults {
             || self.has_no_upload_time(call)
     }
 
-    /// The identity that a call is listed under at first, and then beside its `call_uuid`.
+    /// The `call_id`, if it differs from the `call_uuid`.
     pub fn call_id(&self, call: &Call<'_>) -> Option<String> {
-        let is_other = self.late_uuid_differs && hits(call, 130, self.late_uuid_share);
-        is_other.then(|| format!("call-{:016x}", call.dice(131)))
+        let differs = self.late_uuid_differs && hits(call, 130, self.late_uuid_share);
+        differs.then(|| format!("call-{:016x}", call.hash(131)))
     }
 
-    /// Whether the `call_uuid` is not there yet.
+    /// Whether the `call_uuid` is still missing.
     pub(super) fn lacks_uuid(&self, call: &Call<'_>, now: u32) -> bool {
         hits(call, 130, self.late_uuid_share)
             && now < call.upload_time().saturating_add(self.late_uuid_seconds)
     }
 
-    /// The upload time that a call is listed with at `now`.
+    /// The upload time in the row at `now`.
     pub fn upload_time(&self, call: &Call<'_>, now: u32) -> u32 {
         let uploaded = call.upload_time();
         let moves_at = call.visible_at().saturating_add(self.moved_after_seconds);
@@ -147,12 +146,12 @@ impl RowFaults {
             return uploaded;
         }
         let span = u64::from(self.moved_seconds) * 2 + 1;
-        let shift = (call.dice(133) % span) as i64 - i64::from(self.moved_seconds);
+        let shift = (call.hash(133) % span) as i64 - i64::from(self.moved_seconds);
         let moved = i64::from(uploaded) + shift;
         moved.clamp(0, i64::from(moves_at)) as u32
     }
 }
 
 fn hits(call: &Call<'_>, salt: u64, share: f64) -> bool {
-    share > 0.0 && unit(call.dice(salt)) < share
+    share > 0.0 && unit(call.hash(salt)) < share
 }

@@ -1,59 +1,57 @@
-//! What the imaginary contact centre is like: its size, its habits and its troubles.
+//! Parameters of the simulated contact centre, and scenarios that disturb it.
 
 use serde::{Deserialize, Serialize};
 
 use super::status;
 
-/// The lasting character of a world. The same spec gives the same calls, always.
+/// The same spec always gives the same calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// Which of all worlds of this character.
     pub seed: u64,
-    /// Unix seconds of the first possible upload; the world is empty before. Everything from here
-    /// to the time asked for is kept in memory (40 bytes a call), so keep it near.
+    /// Unix seconds of the first possible upload. All calls from here on are kept in memory (40
+    /// bytes each), so keep it recent.
     pub start: u32,
-    /// Calls uploaded a day, on average.
+    /// Mean number of calls uploaded per day.
     pub calls_per_day: f64,
-    /// Whether arrivals are even, instead of quiet nights and two peaks a day.
+    /// Distributes arrivals evenly, without quiet nights and two peaks a day.
     pub flat: bool,
     /// Calls on a Saturday or Sunday, relative to other days.
     pub weekend_share: f64,
-    /// Seconds by which the local clock, which the daily curve follows, is ahead of UTC.
+    /// Offset of the local time that the daily curve follows.
     pub utc_offset_seconds: u32,
-    /// Share of text calls (0 to 1); the others are voice.
+    /// Share of text calls, 0 to 1; the others are voice.
     pub text_share: f64,
-    /// Number of agents.
     pub agents: u32,
-    /// How many times faster than usual a call passes through inspection. 1 is a median of about
-    /// four minutes; infinity has each call at its end as soon as it is uploaded.
+    /// Speed of the inspection. At 1 it takes a median of about four minutes; with infinity each
+    /// call is final as soon as it is uploaded.
     pub pipeline_speed: f64,
-    /// Share of calls that take 60 times as long as they would have.
+    /// Share of calls whose inspection takes 60 times as long.
     pub slow_share: f64,
     /// Share of calls that end in each status other than success, as (code, share). Text calls
-    /// never end in one of speech to text. A code outside the vendor's table is allowed: it is
-    /// not final and is listed only if asked for.
+    /// never end in one of speech to text. An undocumented code is allowed: it is not final and
+    /// listed only if requested.
     pub failures: Vec<(u16, f64)>,
-    /// Share of ended calls that are sent round again, hours later.
+    /// Share of calls that are inspected again, hours later.
     pub reinspected_share: f64,
-    /// Share of calls that are listed only some time after their upload.
+    /// Share of calls that are listed late.
     pub late_share: f64,
-    /// The most seconds by which such a call is late; at least one.
+    /// Maximum delay of such a call; at least 1.
     pub late_max_seconds: u32,
-    /// Share of calls that are deleted some time after they were first listed.
+    /// Share of calls that are deleted after they were listed.
     pub deleted_share: f64,
-    /// The most seconds after which such a call is gone; at least one.
+    /// Maximum time until the deletion; at least 1.
     pub deleted_after_seconds: u32,
     /// Share of calls that join the group of the call before them.
     pub joined_share: f64,
-    /// The most calls in a group.
+    /// Maximum number of calls in a group.
     pub group_max: u8,
-    /// Share of each measure, and of each channel's speaker, that is null.
+    /// Share of null among the values of each measure and speaker.
     pub null_share: f64,
-    /// Share of calls sampled for inspection by hand.
+    /// Share of calls that are sampled manually.
     pub inspect_share: f64,
-    /// Share of calls reviewed by hand.
+    /// Share of calls that are reviewed manually.
     pub review_share: f64,
-    /// Share of calls against whose result the agent appeals.
+    /// Share of calls whose result the agent appeals.
     pub complain_share: f64,
 }
 
@@ -98,23 +96,23 @@ impl Default for Spec {
     }
 }
 
-/// A passing trouble of the contact centre, for calls uploaded while it lasts. All off by default.
+/// Disturbs the calls uploaded while it is active. All off by default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// Share of voice calls that end in `asr_failing_status`.
     pub asr_failing: f64,
-    /// Where those calls end; 32 by default.
+    /// 32 by default.
     pub asr_failing_status: u16,
-    /// Share of calls that end in 9, as when a daily quota is used up.
+    /// Share of calls that end in 9, as if a daily quota were used up.
     pub quota_exhausted: f64,
-    /// The status (0, 3 or 1) that no call leaves any more.
+    /// The status (0, 3 or 1) in which calls get stuck.
     pub stuck: Option<u16>,
     /// Nothing is uploaded.
     pub dried_up: bool,
-    /// Everybody speaks 1.6 times as fast.
+    /// Everyone speaks 1.6 times as fast.
     pub fast_speech: bool,
-    /// Everybody speaks for 0.3 of the time they would have.
+    /// Everyone speaks for 0.3 of the usual time.
     pub long_silence: bool,
 }
 
@@ -133,7 +131,7 @@ impl Default for Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario from JSON; the error says what is wrong with it.
+    /// Parses JSON; the error names the invalid field.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let scenario: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         for (name, share) in [
@@ -154,7 +152,6 @@ impl Scenario {
     }
 }
 
-/// A share is a number from 0 to 1.
 pub(super) fn check_share(name: &str, share: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&share) {
         Ok(())

@@ -1,4 +1,4 @@
-//! What was asked of the simulator, and how it answered.
+//! Statistics of requests and responses.
 
 use std::collections::BTreeMap;
 
@@ -7,43 +7,37 @@ use serde::Serialize;
 /// Counts since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Requests by api (`token`, `details`, `detail`) and answer: an HTTP status, or the name of
-    /// a broken answer (`envelope`, `null_data`, `no_data`, `bare_empty`, `not_json`, `cut_body`,
-    /// `reset`).
+    /// Requests by API (`token`, `details`) and result: an HTTP status, or the name of a fault
+    /// (`envelope`, `null_data`, `no_data`, `bare_empty`, `not_json`, `cut_body`, `reset`).
     pub requests: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// Calls listed on all pages together.
+    /// Rows on all pages.
     pub rows: u64,
-    /// The most requests for pages in any one second of the clock.
+    /// Maximum number of requests for pages within a second of the clock.
     pub peak_details_per_second: u32,
-    /// Requests being answered now, by the HTTP server.
+    /// Requests that the HTTP server is processing.
     pub in_flight: u32,
-    /// The most there were at once.
+    /// Maximum of `in_flight`.
     pub peak_in_flight: u32,
 }
 
 impl Stats {
-    /// Requests to an api with this answer.
-    pub fn count(&self, api: &str, answer: &str) -> u64 {
-        self.requests
-            .get(api)
-            .and_then(|answers| answers.get(answer))
+    /// Requests to an API with this result.
+    pub fn count(&self, api: &str, result: &str) -> u64 {
+        let results = self.requests.get(api);
+        results
+            .and_then(|results| results.get(result))
             .copied()
             .unwrap_or(0)
     }
 
-    /// All requests to an api.
+    /// All requests to an API.
     pub fn total(&self, api: &str) -> u64 {
-        self.requests
-            .get(api)
-            .map_or(0, |answers| answers.values().sum())
+        let results = self.requests.get(api);
+        results.map_or(0, |results| results.values().sum())
     }
 
-    pub(super) fn add(&mut self, api: &'static str, answer: String) {
-        *self
-            .requests
-            .entry(api)
-            .or_default()
-            .entry(answer)
-            .or_default() += 1;
+    pub(super) fn add(&mut self, api: &'static str, result: String) {
+        let results = self.requests.entry(api).or_default();
+        *results.entry(result).or_default() += 1;
     }
 }

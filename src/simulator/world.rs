@@ -1,8 +1,7 @@
-//! The contact centre itself: all calls there ever were, as a pure function of spec and seed.
+//! The contact centre: all its calls, as a pure function of spec and seed.
 //!
-//! Each minute of upload time has a random stream of its own, so a world asked in one leap and a
-//! world asked every second hold the same calls. Minutes are generated when first asked for and
-//! kept, in upload order.
+//! Each minute of upload time has its own random stream, so the calls do not depend on when the
+//! world is asked. Minutes are generated on demand and kept in upload order.
 
 use fastrand::Rng;
 
@@ -15,29 +14,29 @@ use super::status;
 
 const MINUTES_PER_DAY: u32 = 1440;
 
-/// An imaginary contact centre. It has no clock: the time is always an argument.
+/// A simulated contact centre. It has no clock: the time is always an argument.
 #[derive(Debug)]
 pub struct World {
     pub(super) spec: Spec,
-    /// Ordered by upload time.
+    /// In upload order.
     pub(super) records: Vec<Record>,
-    /// Which of them are not listed all the time since their upload.
+    /// Indices of the calls that are late or get deleted.
     pub(super) exceptions: Vec<u32>,
-    /// Every status that a call of this world can have.
+    /// All statuses that a call of this world can have.
     pub(super) codes: Vec<u16>,
+    /// The last scan, see `listing.rs`.
     pub(super) scan: Option<Scan>,
-    /// Since when which scenario holds.
+    /// Scenarios by the first upload time that they apply to.
     scenarios: Vec<(u32, Scenario)>,
-    /// The first minute that is not generated.
+    /// The first minute that has not been generated.
     next_minute: u32,
-    /// The latest time anyone asked about: what was seen up to here stays as it is.
+    /// The latest time that was asked for. Earlier calls must not change any more.
     seen: u32,
-    /// What the daily curve has to be multiplied with to have a mean of 1.
-    evenness: f64,
+    /// Scales the daily curve to a mean of 1.
+    curve_factor: f64,
 }
 
 impl World {
-    /// A world in which nothing has been looked at.
     pub fn new(spec: Spec) -> Self {
         let mut codes = status::ALL.to_vec();
         codes.extend(spec.failures.iter().map(|&(code, _)| code));
@@ -50,18 +49,17 @@ impl World {
             scenarios: vec![(0, Scenario::default())],
             next_minute: spec.start / 60,
             seen: 0,
-            evenness: f64::from(MINUTES_PER_DAY) / sum,
+            curve_factor: f64::from(MINUTES_PER_DAY) / sum,
             spec,
         }
     }
 
-    /// What the world is like.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// Lets a scenario hold, in place of the last, for calls uploaded after `now`. What anyone
-    /// may have seen before stays as it is, even if `now` lies before that.
+    /// Replaces the scenario for calls uploaded after `now`, but never for calls that may have been
+    /// seen already.
     pub fn set_scenario(&mut self, scenario: Scenario, now: u32) {
         let from = now.max(self.seen).saturating_add(1);
         if !self.codes.contains(&scenario.asr_failing_status) {
@@ -69,8 +67,8 @@ impl World {
         }
         self.scenarios.retain(|&(since, _)| since < from);
         self.scenarios.push((from, scenario));
-        // The minute of `from` may be there already. The calls before `from` come out the same
-        // when it is generated again.
+        // The minute of `from` may have been generated. Generating it again does not change the
+        // calls before `from`.
         let minute = from / 60;
         if minute < self.next_minute {
             self.next_minute = minute.max(self.spec.start / 60);
@@ -82,7 +80,7 @@ impl World {
         }
     }
 
-    /// The scenario that holds for a call uploaded after `now`.
+    /// The scenario for calls uploaded after `now`.
     pub fn scenario(&self, now: u32) -> &Scenario {
         self.scenario_at(now.saturating_add(1))
     }
@@ -94,7 +92,7 @@ impl World {
         &self.scenarios[after.saturating_sub(1)].1
     }
 
-    /// Generates what has been uploaded by `now`.
+    /// Generates the calls uploaded by `now`.
     pub(super) fn grow(&mut self, now: u32) {
         self.seen = self.seen.max(now);
         while self.next_minute <= now / 60 {
@@ -113,7 +111,7 @@ impl World {
         let first = self.records.len();
         for upload in uploads {
             let seed = rng.u64(..);
-            // Drawn all the same, so that the calls beside it do not depend on it.
+            // The seed is drawn first in any case, so that the other calls do not depend on this.
             let scenario = self.scenario_at(upload);
             if upload < self.spec.start || scenario.dried_up {
                 continue;
@@ -133,20 +131,19 @@ impl World {
         }
     }
 
-    /// Calls expected in a minute.
+    /// Mean number of calls in a minute.
     fn calls_in(&self, minute: u32) -> f64 {
         let mean = self.spec.calls_per_day / f64::from(MINUTES_PER_DAY);
         if self.spec.flat {
             return mean;
         }
-        let local = (minute + self.spec.utc_offset_seconds / 60) % MINUTES_PER_DAY;
+        let local = minute + self.spec.utc_offset_seconds / 60;
         // 1970-01-01 was a Thursday.
-        let weekday = ((minute + self.spec.utc_offset_seconds / 60) / MINUTES_PER_DAY + 4) % 7;
-        let share = match weekday {
+        let share = match (local / MINUTES_PER_DAY + 4) % 7 {
             0 | 6 => self.spec.weekend_share,
             _ => 1.0,
         };
-        mean * curve(local) * self.evenness * share
+        mean * curve(local % MINUTES_PER_DAY) * self.curve_factor * share
     }
 
     pub(super) fn call(&self, index: usize) -> Call<'_> {
@@ -159,29 +156,29 @@ impl World {
         }
     }
 
-    /// Indices of calls uploaded from `from` to `to`, both included.
+    /// Indices of the calls uploaded from `from` to `to`, both inclusive.
     pub(super) fn span(&self, from: u32, to: u32) -> std::ops::Range<usize> {
         let begin = self.records.partition_point(|record| record.upload < from);
         let end = self.records.partition_point(|record| record.upload <= to);
         begin..end.max(begin)
     }
 
-    /// Every call uploaded from `from` to `to`, both included, and by `now`, in upload order: also
-    /// those that are not listed yet or no longer.
+    /// The calls uploaded from `from` to `to`, both inclusive, and by `now`, in upload order,
+    /// whether listed or not.
     pub fn calls(&mut self, from: u32, to: u32, now: u32) -> impl Iterator<Item = Call<'_>> {
         self.grow(now);
         let world = &*self;
         world.span(from, to.min(now)).map(|index| world.call(index))
     }
 
-    /// The listed call of this identity. Looks at every call: for single questions only.
+    /// The listed call with this identity. Slow: looks at every call.
     pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
         let mut calls = self.calls(0, now, now);
         calls.find(|call| call.is_visible(now) && call.uuid() == uuid)
     }
 }
 
-/// Arrivals over a local day: quiet nights, a peak before noon and one in the afternoon.
+/// Arrival rate over a local day: quiet nights, peaks before noon and in the afternoon.
 fn curve(minute_of_day: u32) -> f64 {
     let hour = f64::from(minute_of_day) / 60.0;
     let peak = |at: f64, width: f64| (-((hour - at) / width).powi(2) / 2.0).exp();

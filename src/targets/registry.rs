@@ -17,7 +17,9 @@ use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
 use crate::metrics::exporter::ExporterMetrics;
-use crate::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, Spelling, render};
+use crate::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
+};
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
@@ -67,8 +69,8 @@ struct Part {
 }
 
 impl Part {
-    fn shown(&self) -> Option<Shown<'_>> {
-        Some(Shown {
+    fn shown(&self) -> Option<TargetCallMetrics<'_>> {
+        Some(TargetCallMetrics {
             target: &self.name,
             calls: self.calls.as_deref()?,
             is_stale: self.is_stale,
@@ -157,12 +159,12 @@ impl Registry {
                 part.storage_bytes.set(storage.bytes(&part.name) as f64);
             }
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-            let calls: Vec<Shown<'_>> = parts.iter().filter_map(Part::shown).collect();
+            let calls: Vec<TargetCallMetrics<'_>> = parts.iter().filter_map(Part::shown).collect();
             let own = match (scope, names.as_slice()) {
                 (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
                 _ => ExporterSeries::With(&names),
             };
-            let spelling = Spelling {
+            let spelling = RenderOptions {
                 format,
                 created_lines,
             };

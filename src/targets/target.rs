@@ -14,7 +14,7 @@ use super::error::LoadError;
 use super::options::Options;
 use super::storage::BoxedStore;
 use crate::config;
-use crate::metrics::exporter::{ExporterMetrics, KnownLabels, TargetMetrics};
+use crate::metrics::exporter::{ExporterMetrics, InitialLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
@@ -87,12 +87,12 @@ impl Target {
             reported,
         } = prepared;
         if options.exemplars {
-            known.keep_exemplars();
+            known.enable_exemplars();
         }
         let statuses: Vec<Status> = Status::documented()
             .chain(config.extra_status_codes.iter().copied())
             .collect();
-        known.expect(&config.call_types, &statuses);
+        known.create_series(&config.call_types, &statuses);
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = public_endpoint(&config.endpoint);
         metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
@@ -170,8 +170,8 @@ fn public_endpoint(endpoint: &Url) -> String {
     format!("{}{path}", endpoint.origin().ascii_serialization())
 }
 
-fn known_labels() -> KnownLabels {
-    KnownLabels {
+fn known_labels() -> InitialLabels {
+    InitialLabels {
         apis: Api::ALL.map(|api| api.to_string()).to_vec(),
         codes: Outcome::FORESEEABLE
             .iter()

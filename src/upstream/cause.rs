@@ -1,155 +1,150 @@
-//! The likely cause of what the vendor answered, and what to do about it.
+//! The likely cause of an error response, and what to do about it.
 
 use super::Api;
 
-/// An answer, as far as a cause can be told from it.
+/// The parts of a response that hint at a cause.
 #[derive(Clone, Copy)]
-pub(super) struct Answered<'a> {
+pub(super) struct ResponseSummary<'a> {
     pub(super) api: Api,
     pub(super) status: u16,
     pub(super) is_html: bool,
-    /// The key of the configuration that the address comes from.
-    pub(super) key: &'static str,
-    /// Whether the configuration says where tokens come from.
-    pub(super) has_token_endpoint: bool,
-    /// The vendor's code, or the gateway's.
+    /// The configuration key of the URL.
+    pub(super) endpoint_key: &'static str,
+    pub(super) has_own_token_endpoint: bool,
+    /// From the vendor's service or its gateway.
     pub(super) code: Option<&'a str>,
-    /// The vendor's text.
     pub(super) text: &'a str,
 }
 
 /// Where some deployments have their token service.
-const ELSEWHERE: &str =
+const OTHER_TOKEN_ENDPOINT: &str =
     "set token_endpoint, such as https://HOST:28070/apigovernance/api/oauth/tokenByAkSk";
 
-impl Answered<'_> {
-    /// The likely cause of a status that is not success.
+impl ResponseSummary<'_> {
+    /// For an unsuccessful status.
     pub(super) fn cause(&self) -> Option<String> {
-        if let Some(cause) = self.speaks_tls().or_else(|| self.gateway()) {
+        if let Some(cause) = self.sent_http_to_tls().or_else(|| self.gateway_cause()) {
             return Some(cause);
         }
-        let key = self.key;
+        let key = self.endpoint_key;
         Some(match (self.status, self.api) {
             (400, Api::Token) => {
-                format!("app_key or app_secret is wrong, or {key} leads to another interface")
+                format!(
+                    "app_key or app_secret is wrong, or {key} is the address of another service"
+                )
             }
             (400, Api::Details) => {
-                "it does not take page_size, user_id or extra_status_codes".into()
+                "it does not accept page_size, user_id or extra_status_codes".into()
             }
             (401, Api::Token) => {
                 "app_key or app_secret is wrong, or the secret has been replaced at the vendor's; \
                  or the service is not bought, or the account is suspended or in arrears"
                     .into()
             }
-            (401, Api::Details) => {
-                let token = self.elsewhere();
-                format!(
-                    "it does not take a new token either: app_key lacks the right to this \
-                     interface, the service is not bought or the account is suspended{token}"
-                )
-            }
+            (401, Api::Details) => format!(
+                "it does not accept a new token either: app_key lacks the permission for this API, \
+                 the service is not bought or the account is suspended{}",
+                self.token_endpoint_hint()
+            ),
             (403, _) if self.is_html => {
                 "the address of this machine is not on the vendor's allow list, \
                  or app_key is of the wrong kind"
                     .into()
             }
-            (403, _) => "app_key lacks the right to this interface or is of the wrong kind, \
+            (403, _) => "app_key lacks the permission for this API or is of the wrong kind, \
                  or the address of this machine is not on the vendor's allow list"
                 .into(),
-            (404, Api::Token) if self.has_token_endpoint => {
+            (404, Api::Token) if self.has_own_token_endpoint => {
                 "there is no token service at this path; check token_endpoint".into()
             }
-            (404, Api::Token) => {
-                format!("{key} is wrong; or this deployment serves tokens elsewhere: {ELSEWHERE}")
-            }
-            (404, Api::Details) => {
-                format!("there is no such interface at this address; check {key}")
-            }
-            (405 | 501, _) => format!(
-                "another web server than the vendor's answers at this address; check host and \
-                 port of {key}"
+            (404, Api::Token) => format!(
+                "{key} is wrong; or this deployment serves tokens elsewhere: {OTHER_TOKEN_ENDPOINT}"
             ),
-            (407, _) => "the proxy wants credentials, to be put into proxy_url; NTLM and Kerberos \
-                 are not supported"
+            (404, Api::Details) => format!("there is no such API at this address; check {key}"),
+            (405 | 501, _) => format!(
+                "another web server than the vendor's runs at this address; check host and port of \
+                 {key}"
+            ),
+            (407, _) => "the proxy requires credentials in proxy_url; NTLM and Kerberos are not \
+                 supported"
                 .into(),
-            (429, _) => "asked too often; lower max_requests_per_second, \
-                 or see what else uses this app_key"
+            (429, _) => "too many requests; lower max_requests_per_second, \
+                 or check what else uses this app_key"
                 .into(),
-            (502..=504, _) => "the vendor's gateway does not reach the service behind it; this \
-                 mostly passes"
+            (502..=504, _) => "the vendor's gateway cannot reach the service behind it; this is \
+                 usually temporary"
                 .into(),
             (500..=599, _) if self.is_html => format!(
-                "another web server may be what answers at this address: check host and port of \
-                 {key}; else the vendor's service failed"
+                "another web server may run at this address: check host and port of {key}; or the \
+                 vendor's service failed"
             ),
-            (500..=599, Api::Details) => "the vendor's service failed or does not take a value: \
-                 check page_size, user_id and extra_status_codes; if it stays, open a ticket"
+            (500..=599, Api::Details) => "the vendor's service failed or does not accept a value: \
+                 check page_size, user_id and extra_status_codes; if it persists, open a ticket"
                 .into(),
-            (500..=599, Api::Token) => "the vendor's service failed; if it stays, check app_key \
-                 and app_secret, then open a ticket with them"
-                .into(),
+            (500..=599, Api::Token) => {
+                "the vendor's service failed; if it persists, check app_key \
+                 and app_secret, then open a ticket with the vendor"
+                    .into()
+            }
             _ => return None,
         })
     }
 
-    /// The likely cause of an error inside a success.
-    pub(super) fn cause_inside(&self) -> String {
-        self.gateway()
-            .unwrap_or_else(|| match (self.api, self.code) {
-                (Api::Token, _) => "app_key or app_secret is wrong, or may not take tokens; the \
-                 vendor's list of codes tells more"
-                    .into(),
-                (Api::Details, Some(_)) => {
-                    "user_id is wrong, or app_key lacks a right; the vendor's \
-                 list of codes tells more; a code that means success belongs into success_codes"
-                        .into()
-                }
-                (Api::Details, None) => {
-                    "the vendor failed without saying so, or changed its form; \
-                 if it stays, open a ticket with them"
-                        .into()
-                }
-            })
+    /// For a 200 with an error in its body.
+    pub(super) fn cause_of_envelope(&self) -> String {
+        if let Some(cause) = self.gateway_cause() {
+            return cause;
+        }
+        match (self.api, self.code) {
+            (Api::Token, _) => "app_key or app_secret is wrong, or may not request tokens; look \
+                 the code up in the vendor's documentation",
+            (Api::Details, Some(_)) => "user_id is wrong, or app_key lacks a permission; look the \
+                 code up in the vendor's documentation; if it means success, add it to success_codes",
+            (Api::Details, None) => "the vendor's service failed without an error code, or changed \
+                 its format; if it persists, open a ticket with the vendor",
+        }
+        .into()
     }
 
-    /// A web server that got plain HTTP on a port for TLS says so.
-    fn speaks_tls(&self) -> Option<String> {
+    /// Some web servers say so if they receive plain HTTP on a TLS port.
+    fn sent_http_to_tls(&self) -> Option<String> {
         let text = self.text.to_ascii_lowercase();
-        let is_said = text.contains("https") && text.contains("http request");
-        (self.status == 400 && is_said).then(|| speaks_tls(self.key))
+        let is_reported = text.contains("https") && text.contains("http request");
+        (self.status == 400 && is_reported).then(|| speaks_tls(self.endpoint_key))
     }
 
-    /// What a code of the vendor's API gateway means.
-    fn gateway(&self) -> Option<String> {
+    /// The meaning of an error code of the vendor's API gateway.
+    fn gateway_cause(&self) -> Option<String> {
         let number =
             gateway_code(self.code.unwrap_or_default()).or_else(|| gateway_code(self.text))?;
-        let key = self.key;
         Some(match number {
-            308 => "the gateway's limit on requests is reached; lower max_requests_per_second, \
-                 or see what else uses this app_key"
+            308 => "the gateway's rate limit is reached; lower max_requests_per_second, \
+                 or check what else uses this app_key"
                 .into(),
-            302 | 304 | 306 => "the gateway says that app_key is not authorised for this \
-                 interface; have it authorised at the vendor's"
-                .into(),
+            302 | 304 | 306 => {
+                "the gateway says that app_key is not authorised for this API; have \
+                 it authorised by the vendor"
+                    .into()
+            }
             300..=399 => {
-                let token = match self.api {
+                let hint = match self.api {
                     Api::Token => "",
-                    Api::Details => self.elsewhere(),
+                    Api::Details => self.token_endpoint_hint(),
                 };
                 format!(
-                    "the gateway does not take the key: app_key or app_secret is wrong or of the \
-                     wrong kind{token}"
+                    "the gateway does not accept the key: app_key or app_secret is wrong or of the \
+                     wrong kind{hint}"
                 )
             }
-            400..=499 => "the gateway does not take requests from this machine: its address is \
+            400..=499 => "the gateway does not accept requests from this machine: its address is \
                  not on the vendor's allow list"
                 .into(),
             501 | 502 => {
-                "the quota of app_key is used up, or app_key is frozen at the vendor's".into()
+                "the quota of app_key is used up, or app_key is frozen by the vendor".into()
             }
-            101 | 102 => format!("the gateway knows no such interface; check {key}"),
+            101 | 102 => format!("the gateway has no such API; check {}", self.endpoint_key),
             100..=299 | 600..=799 => {
-                "the gateway does not reach the service behind it; if it stays, open a ticket \
+                "the gateway cannot reach the service behind it; if it persists, open a ticket \
                  with the vendor"
                     .into()
             }
@@ -157,22 +152,20 @@ impl Answered<'_> {
         })
     }
 
-    /// A further cause where tokens come from an address of their own.
-    fn elsewhere(&self) -> &'static str {
-        match self.has_token_endpoint {
+    fn token_endpoint_hint(&self) -> &'static str {
+        match self.has_own_token_endpoint {
             true => ", or token_endpoint belongs to another deployment",
             false => "",
         }
     }
 }
 
-/// The number of a gateway's code, such as `APIG.0308`, wherever it stands.
+/// The number in a gateway's code such as `APIG.0308`.
 fn gateway_code(text: &str) -> Option<u16> {
     let (_, number) = text.split_once("APIG.")?;
     number.get(..4)?.parse().ok()
 }
 
-/// Plain HTTP was sent to a port for TLS.
 pub(super) fn speaks_tls(key: &str) -> String {
     format!("the port speaks TLS: write https:// in {key}")
 }
@@ -181,59 +174,59 @@ pub(super) fn speaks_tls(key: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answered(api: Api, status: u16, code: Option<&'static str>, text: &'static str) -> String {
-        let answered = Answered {
+    fn cause(api: Api, status: u16, code: Option<&'static str>, text: &'static str) -> String {
+        let summary = ResponseSummary {
             api,
             status,
             is_html: false,
-            key: "endpoint",
-            has_token_endpoint: false,
+            endpoint_key: "endpoint",
+            has_own_token_endpoint: false,
             code,
             text,
         };
         match status {
-            200 => answered.cause_inside(),
-            _ => answered.cause().unwrap(),
+            200 => summary.cause_of_envelope(),
+            _ => summary.cause().unwrap(),
         }
     }
 
     #[test]
-    fn a_gateway_s_code_tells_the_cause_whatever_the_status() {
-        for (code, told) in [
+    fn a_gateway_code_determines_the_cause_for_each_status() {
+        for (code, expected) in [
             ("APIG.0303", "app_key or app_secret is wrong"),
             ("APIG.0304", "not authorised"),
             ("APIG.0308", "max_requests_per_second"),
             ("APIG.0402", "allow list"),
             ("APIG.0501", "quota"),
             ("APIG.0101", "check endpoint"),
-            ("APIG.0202", "does not reach the service"),
+            ("APIG.0202", "cannot reach the service"),
         ] {
             for status in [200, 401, 403, 429, 500] {
                 for api in Api::ALL {
-                    let cause = answered(api, status, Some(code), "");
-                    assert!(cause.contains(told), "{code} {status}: {cause}");
+                    let cause = cause(api, status, Some(code), "");
+                    assert!(cause.contains(expected), "{code} {status}: {cause}");
                     assert!(!cause.contains("user_id"), "{code} {status}: {cause}");
                 }
             }
         }
-        let cause = answered(Api::Details, 429, None, "limited (APIG.0308)");
-        assert!(cause.contains("gateway's limit"), "{cause}");
-        let cause = answered(Api::Details, 200, Some("0300028"), "");
-        assert!(cause.contains("user_id"), "{cause}");
+        let in_text = cause(Api::Details, 429, None, "limited (APIG.0308)");
+        assert!(in_text.contains("gateway's rate limit"), "{in_text}");
+        let other = cause(Api::Details, 200, Some("0300028"), "");
+        assert!(other.contains("user_id"), "{other}");
     }
 
     #[test]
-    fn token_endpoint_is_not_to_blame_where_it_is_not_set() {
+    fn token_endpoint_is_only_blamed_if_it_is_set() {
         for status in [200, 400, 401, 403, 405, 407, 429, 500, 502] {
             for api in Api::ALL {
                 for code in [None, Some("APIG.0303")] {
-                    let cause = answered(api, status, code, "");
+                    let cause = cause(api, status, code, "");
                     assert!(!cause.contains("token_endpoint"), "{status}: {cause}");
                     assert!(cause.len() <= 200, "{cause}");
                 }
             }
         }
-        let lost = answered(Api::Token, 404, None, "");
-        assert!(lost.contains(":28070/apigovernance/"), "{lost}");
+        let not_found = cause(Api::Token, 404, None, "");
+        assert!(not_found.contains(":28070/apigovernance/"), "{not_found}");
     }
 }

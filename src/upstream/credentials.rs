@@ -1,18 +1,18 @@
 //! The application's secret, which may be replaced while the program runs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::mutex::lock;
 use super::redact::Secrets;
 use super::settings::ClientSettings;
 
-/// How long reading it anew may take: it may be on a file system that hangs.
-const MAX_READ: Duration = Duration::from_secs(5);
+/// Limits a read of the secret from a file system that hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The secret in use.
 pub(super) struct CurrentSecret(Mutex<Credentials>);
 
 #[derive(Clone)]
@@ -23,7 +23,6 @@ pub(super) struct Credentials {
 }
 
 impl CurrentSecret {
-    /// The secret of the settings.
     pub(super) fn new(settings: &ClientSettings) -> Self {
         Self(Mutex::new(Credentials {
             app_secret: settings.app_secret.clone(),
@@ -32,17 +31,16 @@ impl CurrentSecret {
     }
 
     pub(super) fn get(&self) -> Credentials {
-        self.lock().clone()
+        lock(&self.0).clone()
     }
 
-    /// Whether there is another secret now where the one that was refused came from.
-    pub(super) async fn read_anew(&self, settings: &ClientSettings, refused: String) -> bool {
+    /// Reads the secret from its source again; returns whether it differs from the refused one.
+    pub(super) async fn reload(&self, settings: &ClientSettings, refused: String) -> bool {
         let Some(source) = settings.secret_source.clone() else {
             return false;
         };
-        // On a thread of its own: it blocks.
         let reading = tokio::task::spawn_blocking(move || source());
-        let app_secret = match timeout(MAX_READ, reading).await {
+        let app_secret = match timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(Ok(secret))) if secret != refused => secret,
             Ok(Ok(Ok(_))) => return false,
             Ok(Ok(Err(reason))) => {
@@ -55,17 +53,12 @@ impl CurrentSecret {
             }
         };
         info!("the secret was refused; trying the new one in app_secret_file");
-        // The vendor may still quote the old one.
+        // The vendor may still quote the old secret.
         let secrets = Arc::new(settings.secrets(&[&app_secret, &refused]));
-        *self.lock() = Credentials {
+        *lock(&self.0) = Credentials {
             app_secret,
             secrets,
         };
         true
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Credentials> {
-        // Nothing under this lock can leave it half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

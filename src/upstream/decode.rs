@@ -1,51 +1,48 @@
-//! Takes an answer's body up piece by piece, and undoes its compression, within limits.
+//! Decodes a response body chunk by chunk, with limits on its size and compression ratio.
 //!
-//! A piece at a time, so that a task is never busy with a whole page, and so that the compressed
-//! page is not kept beside the plain one.
+//! Chunk by chunk, so that no task decodes a whole page at once and the compressed page is not kept
+//! next to the decoded one.
 
 use std::io::{self, Write};
 
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// A compressed body may become this many times as large. Pages shrink tenfold; what shrinks much
-/// more was made to fill the memory.
+/// Pages shrink about tenfold. A body that expands much more was crafted to exhaust memory.
 const MAX_RATIO: usize = 100;
-/// Bytes that are not measured by the ratio.
-const FREE: usize = 1 << 20;
+/// Decoded bytes to which the ratio does not apply.
+const RATIO_FREE_BYTES: usize = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Why a body cannot be taken up.
 #[derive(Debug)]
 pub(super) enum DecodeError {
-    /// Larger than allowed.
     TooLarge,
-    /// Not what its compression makes of anything.
-    Broken,
-    /// Compressed in a way that is not known, by this name.
-    Unknown(String),
+    /// The compressed data is invalid or cut off.
+    Corrupt,
+    /// This `Content-Encoding` is not supported.
+    Unsupported(String),
 }
 
-/// A body that is coming in.
 #[derive(Debug)]
 pub(super) struct Decoder {
     coding: Coding,
     stage: Stage,
-    /// Bytes that have come.
+    /// Bytes before decoding.
     received: usize,
-    longest: usize,
+    max_bytes: usize,
 }
 
-/// What `Content-Encoding` says.
+/// The `Content-Encoding`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Coding {
-    /// None, or gzip: its first bytes tell, whatever the header says.
+    /// Decided by the first bytes: servers send gzip without the header, and the header without
+    /// gzip.
     PlainOrGzip,
     Deflate,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The first bytes, which tell the form.
+    /// Collects the bytes that tell the format.
     Start(Vec<u8>),
     Plain(Bounded),
     Gzip(MultiGzDecoder<Bounded>),
@@ -53,22 +50,22 @@ enum Stage {
     Deflate(DeflateDecoder<Bounded>),
 }
 
-/// Bytes up to a number.
+/// A buffer that refuses to grow beyond `limit`.
 #[derive(Debug)]
 struct Bounded {
     bytes: Vec<u8>,
-    allowed: usize,
+    limit: usize,
     exceeded: bool,
 }
 
 impl Write for Bounded {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if piece.len() > self.allowed.saturating_sub(self.bytes.len()) {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if chunk.len() > self.limit.saturating_sub(self.bytes.len()) {
             self.exceeded = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.bytes.extend_from_slice(piece);
-        Ok(piece.len())
+        self.bytes.extend_from_slice(chunk);
+        Ok(chunk.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -77,47 +74,45 @@ impl Write for Bounded {
 }
 
 impl Decoder {
-    /// For a body that is at most this long, compressed and not. `coding` is its
-    /// `Content-Encoding`.
-    pub(super) fn new(coding: Option<&str>, longest: usize) -> Result<Self, DecodeError> {
+    /// `max_bytes` applies before and after decoding. `coding` is the `Content-Encoding` header.
+    pub(super) fn new(coding: Option<&str>, max_bytes: usize) -> Result<Self, DecodeError> {
         let coding = coding.unwrap_or_default().trim();
         let coding = match coding.to_ascii_lowercase().as_str() {
             "" | "identity" | "gzip" | "x-gzip" => Coding::PlainOrGzip,
             "deflate" => Coding::Deflate,
-            _ => return Err(DecodeError::Unknown(coding.to_owned())),
+            _ => return Err(DecodeError::Unsupported(coding.to_owned())),
         };
         Ok(Self {
             coding,
             stage: Stage::Start(Vec::new()),
             received: 0,
-            longest,
+            max_bytes,
         })
     }
 
-    /// Bytes that have come so far.
+    /// Bytes received so far, before decoding.
     pub(super) fn received(&self) -> usize {
         self.received
     }
 
-    /// Takes up a further piece.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), DecodeError> {
-        self.received = self.received.saturating_add(piece.len());
-        if self.received > self.longest {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), DecodeError> {
+        self.received = self.received.saturating_add(chunk.len());
+        if self.received > self.max_bytes {
             return Err(DecodeError::TooLarge);
         }
         let Stage::Start(first) = &mut self.stage else {
-            return self.write(piece);
+            return self.write(chunk);
         };
-        first.extend_from_slice(piece);
+        first.extend_from_slice(chunk);
         if first.len() < GZIP_MAGIC.len() {
             return Ok(());
         }
         let first = std::mem::take(first);
-        self.stage = self.begin(&first);
+        self.stage = self.detect(&first);
         self.write(&first)
     }
 
-    /// The whole body, once it has come.
+    /// The decoded body.
     pub(super) fn finish(self) -> Result<Vec<u8>, DecodeError> {
         let bounded = match self.stage {
             // Too short to be compressed.
@@ -130,20 +125,20 @@ impl Decoder {
         match bounded {
             Ok(bounded) => Ok(bounded.bytes),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(DecodeError::TooLarge),
-            Err(_) => Err(DecodeError::Broken),
+            Err(_) => Err(DecodeError::Corrupt),
         }
     }
 
-    fn begin(&self, first: &[u8]) -> Stage {
+    fn detect(&self, first: &[u8]) -> Stage {
         let bounded = Bounded {
             bytes: Vec::new(),
-            allowed: self.longest,
+            limit: self.max_bytes,
             exceeded: false,
         };
         match (self.coding, first) {
             (Coding::PlainOrGzip, [0x1f, 0x8b, ..]) => Stage::Gzip(MultiGzDecoder::new(bounded)),
             (Coding::PlainOrGzip, _) => Stage::Plain(bounded),
-            // With the header of zlib, as the standard has it, or without, as some servers do.
+            // With the zlib header, as the standard requires, or without, as some servers send it.
             (Coding::Deflate, [a, b, ..])
                 if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) =>
             {
@@ -153,41 +148,34 @@ impl Decoder {
         }
     }
 
-    fn write(&mut self, piece: &[u8]) -> Result<(), DecodeError> {
-        let allowed = self
-            .received
-            .saturating_mul(MAX_RATIO)
-            .saturating_add(FREE)
-            .min(self.longest);
+    fn write(&mut self, chunk: &[u8]) -> Result<(), DecodeError> {
+        let by_ratio = self.received.saturating_mul(MAX_RATIO);
+        let limit = by_ratio.saturating_add(RATIO_FREE_BYTES);
+        if let Some(output) = self.stage.output() {
+            output.limit = limit.min(self.max_bytes);
+        }
         let written = match &mut self.stage {
-            Stage::Start(_) => return Ok(()),
-            Stage::Plain(bounded) => bounded.write_all(piece),
-            Stage::Gzip(decoder) => {
-                decoder.get_mut().allowed = allowed;
-                decoder.write_all(piece)
-            }
-            Stage::Zlib(decoder) => {
-                decoder.get_mut().allowed = allowed;
-                decoder.write_all(piece)
-            }
-            Stage::Deflate(decoder) => {
-                decoder.get_mut().allowed = allowed;
-                decoder.write_all(piece)
-            }
+            Stage::Start(_) => Ok(()),
+            Stage::Plain(bounded) => bounded.write_all(chunk),
+            Stage::Gzip(decoder) => decoder.write_all(chunk),
+            Stage::Zlib(decoder) => decoder.write_all(chunk),
+            Stage::Deflate(decoder) => decoder.write_all(chunk),
         };
-        written.map_err(|_| match self.is_exceeded() {
-            true => DecodeError::TooLarge,
-            false => DecodeError::Broken,
+        written.map_err(|_| match self.stage.output() {
+            Some(output) if output.exceeded => DecodeError::TooLarge,
+            _ => DecodeError::Corrupt,
         })
     }
+}
 
-    fn is_exceeded(&self) -> bool {
-        match &self.stage {
-            Stage::Start(_) => false,
-            Stage::Plain(bounded) => bounded.exceeded,
-            Stage::Gzip(decoder) => decoder.get_ref().exceeded,
-            Stage::Zlib(decoder) => decoder.get_ref().exceeded,
-            Stage::Deflate(decoder) => decoder.get_ref().exceeded,
+impl Stage {
+    fn output(&mut self) -> Option<&mut Bounded> {
+        match self {
+            Self::Start(_) => None,
+            Self::Plain(bounded) => Some(bounded),
+            Self::Gzip(decoder) => Some(decoder.get_mut()),
+            Self::Zlib(decoder) => Some(decoder.get_mut()),
+            Self::Deflate(decoder) => Some(decoder.get_mut()),
         }
     }
 }
@@ -202,70 +190,65 @@ mod tests {
 
     const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/details-response.json");
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zlib(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn deflate(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+    macro_rules! compress {
+        ($encoder:ident, $bytes:expr) => {{
+            let mut encoder = $encoder::new(Vec::new(), Compression::default());
+            encoder.write_all($bytes).unwrap();
+            encoder.finish().unwrap()
+        }};
     }
 
     fn decode(
         coding: Option<&str>,
-        longest: usize,
+        max_bytes: usize,
         body: &[u8],
-        piece: usize,
+        chunk_size: usize,
     ) -> Result<Vec<u8>, DecodeError> {
-        let mut decoder = Decoder::new(coding, longest)?;
-        for piece in body.chunks(piece) {
-            decoder.push(piece)?;
+        let mut decoder = Decoder::new(coding, max_bytes)?;
+        for chunk in body.chunks(chunk_size) {
+            decoder.push(chunk)?;
         }
         decoder.finish()
     }
 
     #[test]
-    fn each_form_is_read_whatever_the_header_says_of_gzip() {
-        for piece in [1, 7, 1 << 20] {
+    fn each_format_is_decoded_and_gzip_is_detected_without_its_header() {
+        let gzip = compress!(GzEncoder, SAMPLE);
+        let two_members = [
+            compress!(GzEncoder, &SAMPLE[..100]),
+            compress!(GzEncoder, &SAMPLE[100..]),
+        ];
+        for chunk_size in [1, 7, 1 << 20] {
             for (coding, body) in [
                 (None, SAMPLE.to_vec()),
                 (Some("identity"), SAMPLE.to_vec()),
                 (Some("gzip"), SAMPLE.to_vec()),
-                (Some("gzip"), gzip(SAMPLE)),
-                (Some(" X-GZIP "), gzip(SAMPLE)),
-                (None, gzip(SAMPLE)),
-                (
-                    Some("gzip"),
-                    [gzip(&SAMPLE[..100]), gzip(&SAMPLE[100..])].concat(),
-                ),
-                (Some("deflate"), zlib(SAMPLE)),
-                (Some("Deflate"), deflate(SAMPLE)),
+                (Some("gzip"), gzip.clone()),
+                (Some(" X-GZIP "), gzip.clone()),
+                (None, gzip.clone()),
+                (Some("gzip"), two_members.concat()),
+                (Some("deflate"), compress!(ZlibEncoder, SAMPLE)),
+                (Some("Deflate"), compress!(DeflateEncoder, SAMPLE)),
             ] {
-                let decoded = decode(coding, 1 << 20, &body, piece).unwrap();
-                assert_eq!(decoded, SAMPLE, "{coding:?} by {piece}");
+                let decoded = decode(coding, 1 << 20, &body, chunk_size).unwrap();
+                assert_eq!(decoded, SAMPLE, "{coding:?} in chunks of {chunk_size}");
             }
         }
         assert_eq!(decode(Some("gzip"), 9, b"", 1).unwrap(), b"");
         assert_eq!(decode(None, 9, b"{", 1).unwrap(), b"{");
         let unknown = decode(Some("br"), 9, b"x", 1).unwrap_err();
-        assert!(matches!(unknown, DecodeError::Unknown(name) if name == "br"));
+        assert!(matches!(unknown, DecodeError::Unsupported(name) if name == "br"));
     }
 
     #[test]
-    fn what_is_cut_or_damaged_is_an_error() {
-        let body = gzip(SAMPLE);
+    fn truncated_or_damaged_data_is_an_error() {
+        let body = compress!(GzEncoder, SAMPLE);
         for length in 2..body.len() {
             let cut = decode(Some("gzip"), 1 << 20, &body[..length], 1000);
-            assert!(matches!(cut, Err(DecodeError::Broken)), "{length}: {cut:?}");
+            assert!(
+                matches!(cut, Err(DecodeError::Corrupt)),
+                "{length}: {cut:?}"
+            );
         }
         let mut damaged = body;
         let middle = damaged.len() / 2;
@@ -274,38 +257,37 @@ mod tests {
     }
 
     #[test]
-    fn size_and_ratio_are_bounded() {
+    fn size_and_ratio_are_limited() {
+        let spaces = [b' '; 1001];
         for (coding, body) in [
-            (None, vec![b' '; 1001]),
-            (Some("gzip"), gzip(&[b' '; 1001])),
-            (Some("deflate"), zlib(&[b' '; 1001])),
-            (Some("deflate"), deflate(&[b' '; 1001])),
+            (None, spaces.to_vec()),
+            (Some("gzip"), compress!(GzEncoder, &spaces)),
+            (Some("deflate"), compress!(ZlibEncoder, &spaces)),
+            (Some("deflate"), compress!(DeflateEncoder, &spaces)),
         ] {
             let large = decode(coding, 1000, &body, 1 << 20);
             assert!(matches!(large, Err(DecodeError::TooLarge)), "{coding:?}");
             assert!(decode(coding, 1001, &body, 1 << 20).is_ok(), "{coding:?}");
         }
-        // A thousandfold.
-        let bomb = gzip(&vec![b' '; 32 << 20]);
+        // Expands a thousandfold.
+        let bomb = compress!(GzEncoder, &vec![b' '; 32 << 20]);
         let mut decoder = Decoder::new(Some("gzip"), 64 << 20).unwrap();
         assert!(matches!(decoder.push(&bomb), Err(DecodeError::TooLarge)));
-        let Stage::Gzip(inside) = &decoder.stage else {
-            panic!("{:?}", decoder.coding);
-        };
-        assert!(inside.get_ref().bytes.len() <= FREE + MAX_RATIO * bomb.len());
+        let output = decoder.stage.output().unwrap();
+        assert!(output.bytes.len() <= RATIO_FREE_BYTES + MAX_RATIO * bomb.len());
     }
 
     proptest! {
         #[test]
-        fn nothing_that_comes_is_a_panic(
+        fn no_input_panics_or_exceeds_the_limit(
             bytes in proptest::collection::vec(any::<u8>(), 0..300),
             coding in proptest::option::of(prop_oneof![Just("gzip"), Just("deflate"), Just("br")]),
             magic in any::<bool>(),
-            piece in 1usize..50,
+            chunk_size in 1usize..50,
         ) {
             let start: &[u8] = if magic { &[0x1f, 0x8b, 8, 0] } else { &[] };
             let body = [start, &bytes].concat();
-            if let Ok(decoded) = decode(coding, 1000, &body, piece) {
+            if let Ok(decoded) = decode(coding, 1000, &body, chunk_size) {
                 prop_assert!(decoded.len() <= 1000);
             }
         }

@@ -1,4 +1,4 @@
-//! Why no answer came at all: from the error of a connection to words.
+//! Diagnoses why no response arrived, from the error of a connection.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,74 +9,85 @@ use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
 
-/// The keys of the configuration that can be to blame.
+/// The configuration keys to check.
 #[derive(Clone, Copy)]
 pub(super) struct ConfigKeys {
-    /// Whom the connection is made to.
+    /// Address of the server or proxy that the client connects to.
     pub(super) peer: &'static str,
-    /// Who shows a certificate.
+    /// Address of the host that presents a certificate.
     pub(super) certificate: &'static str,
 }
 
-/// What an error of a connection means. `connecting`: it broke before anything was sent. `quote`
-/// makes text of others fit to be shown, `not_http` tells what an answer means that is no HTTP.
+/// How far a request got.
+#[derive(Clone, Copy)]
+pub(super) enum Phase {
+    Connecting,
+    Sent { is_plain_http: bool },
+}
+
+/// Diagnoses an error of a connection. `redact` sanitises its text; `not_http` is the diagnosis if
+/// the peer does not speak HTTP.
 pub(super) fn explain(
     error: &(dyn StdError + 'static),
-    connecting: bool,
-    blame: ConfigKeys,
-    quote: &dyn Fn(&str) -> String,
-    not_http: impl FnOnce() -> Diagnosis,
+    phase: Phase,
+    keys: ConfigKeys,
+    redact: &dyn Fn(&str) -> String,
+    not_http: Diagnosis,
 ) -> Diagnosis {
-    let text = || quote(&root(error).to_string());
-    let peer = blame.peer;
-    match cause(error) {
-        Cause::NotHttp => not_http(),
-        Cause::Tls(error) => untrusted(&error, blame.certificate),
-        Cause::Dns => unresolved(&text(), peer),
-        Cause::Proxy { wants_credentials } => refused_tunnel(wants_credentials, peer),
-        Cause::Io(io::ErrorKind::ConnectionRefused) => Diagnosis::new(
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        PermissionDenied, TimedOut, UnexpectedEof,
+    };
+    let text = || redact(&root_cause(error).to_string());
+    let peer = keys.peer;
+    match (classify(error), phase) {
+        (Class::NotHttp, _) => not_http,
+        (Class::Tls(error), _) => handshake_failed(&error, keys.certificate),
+        (Class::Dns, _) => unresolved(&text(), peer),
+        (Class::Proxy { needs_credentials }, _) => tunnel_refused(needs_credentials, peer),
+        (Class::Io(ConnectionRefused), _) => Diagnosis::new(
             "the connection was refused",
             format!(
                 "nothing listens there; check host and port of {peer}, and that no firewall refuses"
             ),
         ),
-        Cause::Io(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {
-            Diagnosis::new(
-                format!("there is no route to the host of {peer}"),
-                "this machine's network is down or lacks a route there",
-            )
-        }
-        Cause::Io(io::ErrorKind::PermissionDenied) => Diagnosis::new(
+        (Class::Io(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
+            format!("there is no route to the host of {peer}"),
+            "this machine's network is down or has no route there",
+        ),
+        (Class::Io(PermissionDenied), _) => Diagnosis::new(
             "this machine does not allow the connection",
             "a firewall on this machine, or the sandbox that cec_exporter runs in, forbids it",
         ),
-        Cause::Io(io::ErrorKind::TimedOut) => silent("no connection came", peer),
-        Cause::Io(_) | Cause::Other if !connecting => Diagnosis::new(
-            "the connection broke before an answer came",
-            format!(
-                "the vendor, or a firewall or proxy on the way, closed it; if it stays, check \
-                 scheme and port of {peer}"
-            ),
-        ),
-        Cause::Io(
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::UnexpectedEof,
-        ) => Diagnosis::new(
+        (Class::Io(TimedOut), _) => unreachable("the connection timed out", peer),
+        (Class::Io(_) | Class::Other, Phase::Sent { is_plain_http }) => {
+            let hint = match is_plain_http {
+                true => "; if the port speaks TLS, write https://",
+                false => "",
+            };
+            Diagnosis::new(
+                "the connection broke before a response arrived",
+                format!(
+                    "the vendor, or a firewall or proxy on the way, closed it; if it persists, \
+                     check scheme and port of {peer}{hint}"
+                ),
+            )
+        }
+        (Class::Io(ConnectionReset | ConnectionAborted | UnexpectedEof), _) => Diagnosis::new(
             "the connection was closed at once",
             format!(
-                "a firewall on the way ends it, or something else than the vendor answers there; \
-                 check scheme, host and port of {peer}"
+                "a firewall on the way closes it, or another service than the vendor's runs \
+                 there; check scheme, host and port of {peer}"
             ),
         ),
-        Cause::Io(_) | Cause::Other => Diagnosis::new(
+        (Class::Io(_) | Class::Other, _) => Diagnosis::new(
             format!("no connection ({})", text()),
-            format!("host or port of {peer} cannot be reached from this machine"),
+            format!("this machine cannot reach host or port of {peer}"),
         ),
     }
 }
 
-/// A name without an address. `text` is what the resolver said.
+/// The resolver found no address. `text` is its error.
 pub(super) fn unresolved(text: &str, key: &str) -> Diagnosis {
     Diagnosis::new(
         format!("its host name cannot be resolved ({text})"),
@@ -84,24 +95,23 @@ pub(super) fn unresolved(text: &str, key: &str) -> Diagnosis {
     )
 }
 
-/// Nobody answers, not even with a refusal.
-pub(super) fn silent(what: &str, key: &str) -> Diagnosis {
+/// The peer sent nothing, not even a refusal.
+pub(super) fn unreachable(message: &str, key: &str) -> Diagnosis {
     Diagnosis::new(
-        what,
+        message,
         format!(
-            "a firewall may be dropping packets, or nothing answers there; check host and port of \
+            "a firewall may be dropping packets, or nothing listens there; check host and port of \
              {key}"
         ),
     )
 }
 
-/// A proxy that does not let a TLS connection through.
-fn refused_tunnel(wants_credentials: bool, key: &str) -> Diagnosis {
-    match wants_credentials {
+fn tunnel_refused(needs_credentials: bool, key: &str) -> Diagnosis {
+    match needs_credentials {
         true => Diagnosis::new(
-            "the proxy wants credentials (407)",
+            "the proxy requires credentials (407)",
             format!(
-                "user or password in {key} is missing or wrong; or the proxy takes only NTLM or \
+                "user or password in {key} is missing or wrong; or the proxy accepts only NTLM or \
                  Kerberos, which needs a local proxy that speaks it, such as cntlm"
             ),
         ),
@@ -109,101 +119,92 @@ fn refused_tunnel(wants_credentials: bool, key: &str) -> Diagnosis {
             "the proxy refused to connect to the vendor",
             format!(
                 "the proxy of {key} does not allow the vendor's host or port, or cannot reach it; \
-                 its log says which"
+                 see its log"
             ),
         ),
     }
 }
 
-enum Cause {
+enum Class {
     Tls(rustls::Error),
     NotHttp,
     Dns,
-    Proxy { wants_credentials: bool },
+    Proxy { needs_credentials: bool },
     Io(io::ErrorKind),
     Other,
 }
 
-fn cause(error: &(dyn StdError + 'static)) -> Cause {
-    let mut cause = Cause::Other;
-    for error in causes(error) {
+fn classify(error: &(dyn StdError + 'static)) -> Class {
+    let mut class = Class::Other;
+    for error in chain(error) {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Cause::Tls(tls.clone());
+            return Class::Tls(tls.clone());
         }
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_parse)
-        {
-            return Cause::NotHttp;
+        let hyper = error.downcast_ref::<hyper::Error>();
+        if hyper.is_some_and(hyper::Error::is_parse) {
+            return Class::NotHttp;
         }
-        // Errors of the resolver and of proxies have no types of their own that could be seen
-        // from here.
-        let text = error.to_string();
-        if text == "dns error" {
-            return Cause::Dns;
-        }
-        if let Some(tunnel) = text.strip_prefix("tunnel error: ") {
-            match tunnel {
-                "proxy authorization required" => {
-                    return Cause::Proxy {
-                        wants_credentials: true,
-                    };
-                }
-                "unsuccessful" => {
-                    return Cause::Proxy {
-                        wants_credentials: false,
-                    };
-                }
-                // What is inside tells more.
-                _ => {}
+        // The types of resolver and proxy errors are private, so match their texts. Another tunnel
+        // error wraps one that says more.
+        match error.to_string().as_str() {
+            "dns error" => return Class::Dns,
+            "tunnel error: proxy authorization required" => {
+                return Class::Proxy {
+                    needs_credentials: true,
+                };
             }
+            "tunnel error: unsuccessful" => {
+                return Class::Proxy {
+                    needs_credentials: false,
+                };
+            }
+            _ => {}
         }
         if let Some(io) = error.downcast_ref::<io::Error>() {
-            cause = Cause::Io(io.kind());
+            class = Class::Io(io.kind());
         }
     }
-    cause
+    class
 }
 
-/// An error and all that it was made of, outermost first.
-fn causes<'a>(
+/// An error and its sources, outermost first.
+fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
         let error = *error;
-        // `io::Error` gives the source of what it holds, and leaves out what it holds.
+        // `io::Error::source` skips the error that it wraps.
         match error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
         {
-            Some(held) => Some(held as &(dyn StdError + 'static)),
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
             None => error.source(),
         }
     })
 }
 
-/// The innermost error: those around it only say that something went wrong, and where.
-pub(super) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    causes(error).last().unwrap_or(error)
+/// The innermost error, which is the specific one.
+pub(super) fn root_cause<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    chain(error).last().unwrap_or(error)
 }
 
-/// Why a TLS handshake failed.
-fn untrusted(error: &rustls::Error, key: &str) -> Diagnosis {
+fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
     use rustls::CertificateError as Bad;
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
     const CLOCK: &str = "or the clock of this machine is wrong";
     match error {
         InvalidCertificate(Bad::UnknownIssuer) => Diagnosis::new(
-            "TLS: its certificate comes from an authority that is not trusted here",
-            "the authority is a private one: name its certificate in ca_file; or something on the \
-             way shows a certificate of its own",
+            "TLS: the authority that issued its certificate is not trusted",
+            "it is a private authority: add its certificate to ca_file; or something on the way \
+             presents a certificate of its own",
         ),
         InvalidCertificate(Bad::Expired) => Diagnosis::new(
             "TLS: its certificate has expired",
             format!("the vendor has not renewed it, {CLOCK}"),
         ),
         InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => Diagnosis::new(
-            format!("TLS: its certificate has expired on {}", date(*not_after)),
+            format!("TLS: its certificate expired on {}", date(*not_after)),
             format!("the vendor has not renewed it, {CLOCK}"),
         ),
         InvalidCertificate(Bad::NotValidYet) => Diagnosis::new(
@@ -222,44 +223,44 @@ fn untrusted(error: &rustls::Error, key: &str) -> Diagnosis {
         {
             Diagnosis::new(
                 "TLS: its certificate names no host (a common name alone does not count)",
-                "the certificate is made the old way: have one made with a subjectAltName",
+                "the certificate lacks a subjectAltName: have a new one issued",
             )
         }
         InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
             Diagnosis::new(
                 "TLS: its certificate is for another host name",
-                format!("{key} names the host otherwise than its certificate does"),
+                format!("the host name in {key} differs from the one in the certificate"),
             )
         }
         InvalidCertificate(
             Bad::UnsupportedSignatureAlgorithmContext { .. }
             | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
         ) => Diagnosis::new(
-            "TLS: its certificate is signed in a way that is no longer accepted, such as SHA-1",
-            "the certificate is old or made by old software: have a new one made, signed with \
+            "TLS: its certificate has a signature that is no longer accepted, such as SHA-1",
+            "the certificate is old or made by old software: have a new one issued, signed with \
              SHA-256",
         ),
         InvalidCertificate(other) => Diagnosis::new(
-            match is_authority(other) {
-                true => "TLS: it shows the certificate of an authority as its own",
+            match is_ca_rejection(other) {
+                true => "TLS: it presents the certificate of an authority as its own",
                 false => "TLS: its certificate was not accepted",
             },
-            "it is not made for a server, or damaged; a private authority's belongs into ca_file",
+            "it is not a server certificate, or damaged; add a private authority's to ca_file",
         ),
         InvalidMessage(_) => Diagnosis::new(
-            "TLS: what answers there does not speak it",
+            "TLS: the server does not speak TLS",
             format!("scheme or port of {key} is wrong"),
         ),
         AlertReceived(alert) => Diagnosis::new(
-            format!("TLS: the other side ended the handshake ({alert:?})"),
+            format!("TLS: the server ended the handshake ({alert:?})"),
             format!(
-                "it does not serve the host name in {key}, speaks only other versions of TLS, or \
-                 wants a client certificate"
+                "it does not serve the host name in {key}, supports only other versions of TLS, or \
+                 requires a client certificate"
             ),
         ),
         other => Diagnosis::new(
             format!("TLS: the handshake failed ({other})"),
-            format!("what answers there speaks another TLS; check host and port of {key}"),
+            format!("the server speaks an incompatible TLS; check host and port of {key}"),
         ),
     }
 }
@@ -269,7 +270,7 @@ fn date(time: UnixTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// Whether a certificate was refused for being an authority's, which has no variant of its own.
-fn is_authority(error: &rustls::CertificateError) -> bool {
+/// Whether the server presented a CA certificate, for which rustls has no variant.
+fn is_ca_rejection(error: &rustls::CertificateError) -> bool {
     format!("{error:?}").contains("CaUsedAsEndEntity")
 }

@@ -1,4 +1,4 @@
-//! One request and its answer: sent, awaited and read within its time and size, or told why not.
+//! Sends one request and reads its response, within limits on time and size.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,221 +7,218 @@ use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::decode::{DecodeError, Decoder};
-use super::diagnose::{self, ConfigKeys, root};
+use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
 use super::retry::{Outcome, parse_retry_after};
 use super::{Api, Report, Reporter};
 
-/// How much of the body of a failure, or of a token, is read.
-pub(super) const SMALL_BODY: usize = 64 << 10;
+/// Limit on the body of an unsuccessful response or a token response.
+pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
 
-/// What every request of a client has in common.
+/// What all requests of a client share.
 pub(super) struct Exchange<'a> {
     pub(super) client: &'a reqwest::Client,
-    /// From the start of the connection to the last byte.
+    /// From opening the connection to the last byte.
     pub(super) timeout: Duration,
     pub(super) report: &'a Reporter,
 }
 
 impl Exchange<'_> {
-    /// Sends a request; gives the status and the whole body of an answer that is a success.
-    pub(super) async fn exchange(
+    /// Returns the status and the whole body of a successful response.
+    pub(super) async fn send(
         &self,
         request: Request,
-        subject: RequestContext<'_>,
-        longest_body: usize,
+        context: RequestContext<'_>,
+        max_body: usize,
     ) -> Result<(u16, Vec<u8>), Failure> {
         let deadline = Instant::now() + self.timeout;
-        let mut answer = match timeout_at(deadline, self.client.execute(request)).await {
-            Ok(Ok(answer)) => answer,
-            // The client's own limit on connecting, which is shorter.
-            Ok(Err(error)) if error.is_timeout() => return Err(self.not_connected(subject)),
+        let mut response = match timeout_at(deadline, self.client.execute(request)).await {
+            Ok(Ok(response)) => response,
+            // The connect timeout, which is shorter than `deadline`.
+            Ok(Err(error)) if error.is_timeout() => return Err(self.not_connected(context)),
             Ok(Err(error)) => {
-                return Err(subject.failure(Outcome::Connect, no_answer(&error, subject)));
+                let diagnosis = connection_error(&error, context);
+                return Err(context.failure(Outcome::Connect, diagnosis));
             }
-            Err(_) => return Err(self.timed_out(subject, "no answer came")),
+            Err(_) => return Err(self.timed_out(context, "no response")),
         };
-        if let Some(seconds) = clock_skew(answer.headers(), SystemTime::now()) {
+        if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
             (self.report)(Report::ClockSkew(seconds));
         }
-        let status = answer.status();
+        let mut received = 0;
+        let status = response.status();
         if !status.is_success() {
-            // The status tells enough if its body cannot be had.
-            let read = timeout_at(deadline, read(&mut answer, SMALL_BODY)).await;
-            let body = match read {
+            let reading = read(&mut response, MAX_SMALL_BODY, &mut received);
+            let body = match timeout_at(deadline, reading).await {
                 Ok(Ok(body)) => body,
+                // The status says enough without its body.
                 _ => Vec::new(),
             };
-            let location = answer
-                .headers()
-                .get(LOCATION)
-                .and_then(|value| value.to_str().ok());
-            return Err(subject
-                .status(status, &body, location)
-                .asked_to_wait(retry_after(answer.headers())));
+            let location = response.headers().get(LOCATION);
+            let location = location.and_then(|value| value.to_str().ok());
+            let mut failure = context.status_failure(status, &body, location);
+            failure.error.retry_after = retry_after(response.headers());
+            return Err(failure);
         }
-        // Outside of the future, which may not come to its end.
-        let mut received = 0;
-        let unread = match timeout_at(
-            deadline,
-            read_counted(&mut answer, longest_body, &mut received),
-        )
-        .await
-        {
-            Ok(Ok(body)) => return Ok((status.as_u16(), body)),
-            Ok(Err(unread)) => unread,
-            Err(_) => {
-                let what = format!("only {received} bytes of the answer came");
-                return Err(self.timed_out(subject, &what));
+        let reading = read(&mut response, max_body, &mut received);
+        match timeout_at(deadline, reading).await {
+            Ok(Ok(body)) => Ok((status.as_u16(), body)),
+            Ok(Err(error)) => {
+                let diagnosis = body_error(&error, received, max_body, context);
+                Err(context.failure(Outcome::Body, diagnosis))
             }
-        };
-        let told = match unread {
-            Unread::Decode(DecodeError::TooLarge) => Diagnosis::new(
-                format!("its answer is larger than {} KiB", longest_body >> 10),
-                format!(
-                    "it is not the vendor's service; or else {}",
-                    smaller(subject)
-                ),
-            ),
-            Unread::Decode(DecodeError::Unknown(coding)) => Diagnosis::new(
-                format!(
-                    "its answer is compressed in an unknown way (Content-Encoding: {})",
-                    subject.redact(&coding)
-                ),
-                "a proxy or gateway on the way compresses what it was not asked to",
-            ),
-            Unread::Decode(DecodeError::Broken) => Diagnosis::new(
-                format!("its compressed answer of {received} bytes cannot be decompressed"),
-                "it was cut or replaced on the way",
-            ),
-            Unread::Broken(error) => Diagnosis::new(
-                format!(
-                    "the answer broke off after {received} bytes ({})",
-                    subject.redact(&root(&error).to_string())
-                ),
-                "something between here and the vendor cut the connection",
-            ),
-        };
-        Err(subject.failure(Outcome::Body, told))
+            Err(_) => {
+                let message = format!("received only {received} bytes of the response");
+                Err(self.timed_out(context, &message))
+            }
+        }
     }
 
-    fn timed_out(&self, subject: RequestContext<'_>, what: &str) -> Failure {
-        let told = Diagnosis::new(
-            format!("{what} within {:?}", self.timeout),
+    fn timed_out(&self, context: RequestContext<'_>, message: &str) -> Failure {
+        let diagnosis = Diagnosis::new(
+            format!("{message} within {:?}", self.timeout),
             format!(
                 "the vendor is slow, or something on the way drops packets; raise \
                  request_timeout, or {}",
-                smaller(subject)
+                remedy_for_size(context)
             ),
         );
-        subject.failure(Outcome::Timeout, told)
+        context.failure(Outcome::Timeout, diagnosis)
     }
 
-    fn not_connected(&self, subject: RequestContext<'_>) -> Failure {
-        let told = diagnose::silent(
-            &format!(
-                "no connection came in time (request_timeout is {:?})",
-                self.timeout
-            ),
-            blame(subject).peer,
+    fn not_connected(&self, context: RequestContext<'_>) -> Failure {
+        let message = format!(
+            "could not connect in time (request_timeout is {:?})",
+            self.timeout
         );
-        subject.failure(Outcome::Timeout, told)
+        let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
+        context.failure(Outcome::Timeout, diagnosis)
     }
 }
 
-/// Whose address can be to blame where no answer came.
-fn blame(subject: RequestContext<'_>) -> ConfigKeys {
-    let own = subject.endpoint_key();
-    let Some(proxy) = subject.proxy() else {
+/// The keys to check if no response arrived.
+fn config_keys(context: RequestContext<'_>) -> ConfigKeys {
+    let endpoint = context.endpoint_key();
+    let Some(proxy) = context.proxy() else {
         return ConfigKeys {
-            peer: own,
-            certificate: own,
+            peer: endpoint,
+            certificate: endpoint,
         };
     };
     ConfigKeys {
         peer: proxy.key,
-        // The proxy shows a certificate as well; which one it was is not told.
+        // An https proxy presents a certificate too; the error does not say whose was rejected.
         certificate: match (proxy.url.scheme(), proxy.key) {
             ("https", "proxy_url") => "proxy_url or endpoint",
             ("https", variable) => variable,
-            _ => own,
+            _ => endpoint,
         },
     }
 }
 
-/// Why no status came.
-fn no_answer(error: &reqwest::Error, subject: RequestContext<'_>) -> Diagnosis {
-    let quote = |text: &str| subject.redact(text);
-    let not_http = || subject.not_http();
-    let connecting = error.is_connect();
-    let mut told = diagnose::explain(error, connecting, blame(subject), &quote, not_http);
-    let is_closed = told.what.starts_with("the connection broke");
-    if let Some(cause) = told.cause.as_mut()
-        && is_closed
-        && subject.url.scheme() == "http"
-    {
-        cause.push_str("; if the port speaks TLS, write https://");
+/// Why no status arrived.
+fn connection_error(error: &reqwest::Error, context: RequestContext<'_>) -> Diagnosis {
+    let phase = match error.is_connect() {
+        true => Phase::Connecting,
+        false => Phase::Sent {
+            is_plain_http: context.url.scheme() == "http",
+        },
+    };
+    let redact = |text: &str| context.redact(text);
+    let keys = config_keys(context);
+    let mut diagnosis = diagnose::explain(error, phase, keys, &redact, context.not_http());
+    if let Some(proxy) = context.proxy() {
+        diagnosis.message = format!("through the proxy of {}: {}", proxy.key, diagnosis.message);
     }
-    if let Some(proxy) = subject.proxy() {
-        told.what = format!("through the proxy of {}: {}", proxy.key, told.what);
-    }
-    told
+    diagnosis
 }
 
-/// What may make an answer come sooner and smaller.
-fn smaller(subject: RequestContext<'_>) -> String {
-    match subject.api {
-        Api::Token => format!("check {}", subject.endpoint_key()),
+/// Why the body of a successful response could not be read.
+fn body_error(
+    error: &ReadError,
+    received: usize,
+    max_body: usize,
+    context: RequestContext<'_>,
+) -> Diagnosis {
+    match error {
+        ReadError::Decode(DecodeError::TooLarge) => Diagnosis::new(
+            format!("the response is larger than {} KiB", max_body >> 10),
+            format!(
+                "it is not from the vendor's service; or else {}",
+                remedy_for_size(context)
+            ),
+        ),
+        ReadError::Decode(DecodeError::Unsupported(coding)) => Diagnosis::new(
+            format!(
+                "the response has an unsupported Content-Encoding: {}",
+                context.redact(coding)
+            ),
+            "a proxy or gateway compresses responses although the request did not allow it",
+        ),
+        ReadError::Decode(DecodeError::Corrupt) => Diagnosis::new(
+            format!("the compressed response of {received} bytes cannot be decompressed"),
+            "it was truncated or replaced on the way",
+        ),
+        ReadError::Broken(error) => Diagnosis::new(
+            format!(
+                "the connection broke after {received} bytes of the response ({})",
+                context.redact(&root_cause(error).to_string())
+            ),
+            "something between this machine and the vendor closed the connection",
+        ),
+    }
+}
+
+/// How to get smaller responses sooner.
+fn remedy_for_size(context: RequestContext<'_>) -> String {
+    match context.api {
+        Api::Token => format!("check {}", context.endpoint_key()),
         Api::Details => "lower page_size".to_owned(),
     }
 }
 
-/// Why a body was not read to its end.
-enum Unread {
+enum ReadError {
     Decode(DecodeError),
     Broken(reqwest::Error),
 }
 
-impl From<DecodeError> for Unread {
+impl From<DecodeError> for ReadError {
     fn from(error: DecodeError) -> Self {
         Self::Decode(error)
     }
 }
 
-async fn read(answer: &mut Response, longest: usize) -> Result<Vec<u8>, Unread> {
-    read_counted(answer, longest, &mut 0).await
-}
-
-/// Reads a body piece by piece: what it says of its own length is a hint, not a promise.
-async fn read_counted(
-    answer: &mut Response,
-    longest: usize,
+/// Reads a body chunk by chunk, since its announced length is no limit. Counts into `received`,
+/// which outlives this future if it times out.
+async fn read(
+    response: &mut Response,
+    max_body: usize,
     received: &mut usize,
-) -> Result<Vec<u8>, Unread> {
-    let coding = answer.headers().get(CONTENT_ENCODING);
+) -> Result<Vec<u8>, ReadError> {
+    let coding = response.headers().get(CONTENT_ENCODING);
     let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let mut decoder = Decoder::new(coding.as_deref(), longest)?;
-    while let Some(piece) = answer.chunk().await.map_err(Unread::Broken)? {
-        decoder.push(&piece)?;
+    let mut decoder = Decoder::new(coding.as_deref(), max_body)?;
+    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
+        decoder.push(&chunk)?;
         *received = decoder.received();
     }
     Ok(decoder.finish()?)
 }
 
-/// What `Retry-After` asks for. A date is compared with the answer's own: the clocks may differ.
+/// The wait that `Retry-After` asks for. A date is compared with the response's own `Date`, since
+/// the clocks may differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let now = date(headers).unwrap_or_else(SystemTime::now);
     parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }
 
-/// The time at which an answer says that it was made, in whole seconds.
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
     let text = headers.get(DATE)?.to_str().ok()?;
     httpdate::parse_http_date(text).ok()
 }
 
-/// Seconds by which the local clock is ahead of the one that dated an answer received at `now`.
-/// Exact to a second and the time that the answer was on its way.
+/// Seconds by which the local clock is ahead of the one that dated a response received at `now`.
+/// Exact to a second plus the time that the response travelled.
 fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
     let date = date(headers)?;
     Some(match now.duration_since(date) {
@@ -235,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_skew_follows_from_the_date_of_an_answer() {
+    fn the_clock_skew_is_computed_from_the_date_header() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_500);
         let skew = |date: &'static str| {
             let mut headers = HeaderMap::new();

@@ -1,209 +1,209 @@
-//! What went wrong with one request, in words: the request, what came, the likely cause.
-
-use std::time::Duration;
+//! Describes a failed request: which request, what came back, and the likely cause.
 
 use reqwest::StatusCode;
 use serde_json::Value;
 use url::Url;
 
-use super::cause::{Answered, speaks_tls};
-use super::redact::{Secrets, cut};
-use super::response::{Envelope, ErrorInside, Unreadable};
+use super::cause::{ResponseSummary, speaks_tls};
+use super::redact::{Secrets, truncate};
+use super::response::{Envelope, EnvelopeError, ParseError};
 use super::retry::Outcome;
-use super::settings::{ClientSettings, ProxySettings, host, place};
+use super::settings::{ClientSettings, ProxySettings, host_and_path, host_and_port};
 use super::{Api, Error, ErrorKind};
 
-/// Characters of a message; it has to fit a log line and a status page.
+/// Characters of a message, which has to fit a log line and the status page.
 const MAX_MESSAGE: usize = 300;
+pub(super) const NOT_HTTP: &str = "the server does not speak HTTP";
 
-/// A failed request.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) outcome: Outcome,
     pub(super) error: Error,
 }
 
-/// A request as messages name it.
+/// What messages say about a request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestContext<'a> {
     pub(super) api: Api,
     pub(super) url: &'a Url,
-    /// Of the list, from 1.
+    /// Page of the list, from 1.
     pub(super) page: Option<u32>,
-    /// What must not be repeated should the vendor quote it.
     pub(super) secrets: &'a Secrets,
-    /// A further secret.
+    /// Redacted in addition to `secrets`.
     pub(super) token: Option<&'a str>,
-    /// Which of its keys may be to blame.
     pub(super) settings: &'a ClientSettings,
 }
 
-/// What came, fit to be shown, and why that is so most likely.
+/// What happened and why, without secrets.
 pub(super) struct Diagnosis {
-    pub(super) what: String,
+    pub(super) message: String,
     pub(super) cause: Option<String>,
 }
 
 impl Diagnosis {
-    pub(super) fn new(what: impl Into<String>, cause: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
-            what: what.into(),
+            message: message.into(),
             cause: Some(cause.into()),
         }
     }
 }
 
 impl RequestContext<'_> {
-    pub(super) fn failure(&self, outcome: Outcome, told: Diagnosis) -> Failure {
+    pub(super) fn failure(&self, outcome: Outcome, diagnosis: Diagnosis) -> Failure {
         let page = self
             .page
             .map(|page| format!(" (page {page})"))
             .unwrap_or_default();
-        let message = format!("POST {}{page}: {}", place(self.url), told.what);
+        let url = host_and_path(self.url);
+        let message = format!("POST {url}{page}: {}", diagnosis.message);
         let error = Error {
-            kind: self.kind(outcome),
-            message: cut(&message, MAX_MESSAGE),
-            likely_cause: told.cause,
+            kind: self.error_kind(outcome),
+            message: truncate(&message, MAX_MESSAGE),
+            likely_cause: diagnosis.cause,
             retry_after: None,
         };
         Failure { outcome, error }
     }
 
-    /// A status that is not success, with the body that came with it.
-    pub(super) fn status(
+    /// The failure for an unsuccessful status.
+    pub(super) fn status_failure(
         &self,
         status: StatusCode,
         body: &[u8],
         location: Option<&str>,
     ) -> Failure {
-        let html = String::from_utf8_lossy(if is_html(body) { body } else { &[] });
-        let said = match is_html(body) {
-            true => ErrorInside {
-                text: Some(title(&html).to_owned()),
-                ..ErrorInside::default()
-            },
-            false => error_inside(body),
+        let error = match is_html(body) {
+            true => EnvelopeError::from_text(html_title(&String::from_utf8_lossy(body))),
+            false => envelope_error(body),
         };
-        let mut told = Diagnosis {
-            what: format!("answered {status}"),
-            cause: self.answered(status.as_u16(), body, &said).cause(),
-        };
+        let mut message = format!("answered {status}");
+        let mut cause = self.summary(status.as_u16(), body, &error).cause();
         if is_html(body) {
-            told.what.push_str(" with an HTML page");
+            message.push_str(" with an HTML page");
         }
         if status.is_redirection() {
-            told.what.push_str(&self.redirect(location));
-            told.cause = Some(format!(
-                "the vendor has moved, or something on the way wants a login; put the address \
-                 that answers into {}",
+            // The rest of the URL may contain a session; the host is enough.
+            let target = location.and_then(|location| self.url.join(location).ok());
+            let host = target.map(|target| self.redact(&host_and_port(&target)));
+            let host = host.unwrap_or_else(|| "nowhere".to_owned());
+            message.push_str(&format!(": it redirects to {host}, which is not followed"));
+            cause = Some(format!(
+                "the vendor's service has moved, or something on the way requires a login; set {} \
+                 to the new address",
                 self.endpoint_key()
             ));
         }
-        let quote = self.quote_error(&said);
+        let quote = self.quote(&error);
         if !quote.is_empty() {
-            told.what.push_str(&format!("; it says: {quote}"));
+            message.push_str(&format!("; it says: {quote}"));
         }
-        // Of a request without TLS the proxy reads all, and answers what it likes.
-        let may_be_the_proxys =
+        // A proxy can respond itself to a request without TLS.
+        let may_be_from_proxy =
             matches!(status.as_u16(), 403 | 502..=504) && self.url.scheme() == "http";
-        if let Some(cause) = told.cause.as_mut().filter(|_| may_be_the_proxys)
-            && let Some(proxy) = self.proxy()
-        {
+        if let (true, Some(cause), Some(proxy)) = (may_be_from_proxy, &mut cause, self.proxy()) {
             cause.push_str(&format!(
-                "; or it is the proxy of {} that answers",
+                "; or the proxy of {} sent this response",
                 proxy.key
             ));
         }
-        self.failure(Outcome::Status(status.as_u16()), told)
+        self.failure(
+            Outcome::Status(status.as_u16()),
+            Diagnosis { message, cause },
+        )
     }
 
-    /// A success whose body is not what was asked for.
-    pub(super) fn unreadable(&self, body: &[u8], why: &Unreadable) -> Failure {
+    /// The failure for a successful status whose body is not what was requested.
+    pub(super) fn parse_failure(&self, body: &[u8], error: &ParseError) -> Failure {
         let key = self.endpoint_key();
-        match why {
-            Unreadable::Envelope(error) => {
-                let what = match error.is_silent() {
-                    true => format!(
-                        "answered 200 without a list: {}",
-                        error.finding.as_deref().unwrap_or_default()
+        match error {
+            ParseError::Envelope(error) => {
+                let finding = error.finding.as_deref();
+                let message = match (error.is_silent(), finding) {
+                    (true, finding) => format!(
+                        "answered 200 without a list of calls: {}",
+                        finding.unwrap_or_default()
                     ),
-                    false => {
-                        let finding = error.finding.as_ref();
-                        let finding = finding.map(|finding| format!(" ({finding})"));
-                        format!(
-                            "answered 200 with an error inside: {}{}",
-                            self.quote_error(error),
-                            finding.unwrap_or_default()
-                        )
+                    (false, None) => {
+                        format!("answered 200 with an error inside: {}", self.quote(error))
                     }
+                    (false, Some(finding)) => format!(
+                        "answered 200 with an error inside: {} ({finding})",
+                        self.quote(error)
+                    ),
                 };
-                let cause = self.answered(200, body, error).cause_inside();
-                self.failure(Outcome::Envelope, Diagnosis::new(what, cause))
+                let cause = self.summary(200, body, error).cause_of_envelope();
+                self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
             }
-            Unreadable::Body(_) if is_html(body) => {
-                let told = Diagnosis::new(
+            ParseError::Body(_) if is_html(body) => {
+                let diagnosis = Diagnosis::new(
                     "answered with an HTML page instead of JSON",
                     format!(
-                        "{key} leads to a site for people, or something on the way, such as a \
-                         login page, answers in the vendor's place"
+                        "{key} is the address of a web site, or something on the way, such as a \
+                         login page, responds in place of the vendor"
                     ),
                 );
-                self.failure(Outcome::Body, told)
+                self.failure(Outcome::Body, diagnosis)
             }
-            Unreadable::Body(text) => {
+            ParseError::Body(reason) => {
                 let cause = match body.trim_ascii_start().first() {
-                    None | Some(b'{') => "it was cut or replaced on the way, or the vendor \
-                         changed its form"
+                    None | Some(b'{') => "it was truncated or replaced on the way, or the vendor \
+                         changed its format"
                         .to_owned(),
                     Some(_) => format!(
-                        "another service than the vendor's answers at this address; check host \
-                         and port of {key}"
+                        "another service than the vendor's runs at this address; check host and \
+                         port of {key}"
                     ),
                 };
-                let what = format!("its answer of {} bytes cannot be read: {text}", body.len());
-                self.failure(Outcome::Body, Diagnosis::new(what, cause))
+                let length = body.len();
+                let message = format!("cannot parse the response of {length} bytes: {reason}");
+                self.failure(Outcome::Body, Diagnosis::new(message, cause))
             }
         }
     }
 
-    /// What came is no HTTP.
+    /// The diagnosis for a response that is not HTTP.
     pub(super) fn not_http(&self) -> Diagnosis {
         let key = self.endpoint_key();
         let cause = match self.url.scheme() {
-            "http" => format!("{}; else host or port is wrong", speaks_tls(key)),
-            _ => format!("another service than the vendor's answers there; check port of {key}"),
+            "http" => format!("{}; or host or port is wrong", speaks_tls(key)),
+            _ => format!("another service than the vendor's runs there; check port of {key}"),
         };
-        Diagnosis::new("what answers there does not speak HTTP", cause)
+        Diagnosis::new(NOT_HTTP, cause)
     }
 
-    fn answered<'b>(&self, status: u16, body: &[u8], said: &'b ErrorInside) -> Answered<'b> {
-        Answered {
+    fn summary<'b>(
+        &self,
+        status: u16,
+        body: &[u8],
+        error: &'b EnvelopeError,
+    ) -> ResponseSummary<'b> {
+        ResponseSummary {
             api: self.api,
             status,
             is_html: is_html(body),
-            key: self.endpoint_key(),
-            has_token_endpoint: self.settings.has_token_endpoint(),
-            code: said.code.as_deref(),
-            text: said.text.as_deref().unwrap_or_default(),
+            endpoint_key: self.endpoint_key(),
+            has_own_token_endpoint: self.settings.has_own_token_endpoint(),
+            code: error.code.as_deref(),
+            text: error.text.as_deref().unwrap_or_default(),
         }
     }
 
-    /// The vendor's code and description, fit to be shown.
-    fn quote_error(&self, error: &ErrorInside) -> String {
+    /// The vendor's code and description, sanitised.
+    fn quote(&self, error: &EnvelopeError) -> String {
         let code = error.code.as_deref();
-        let code = code.and_then(|code| self.secrets.code(code, self.token));
+        let code = code.and_then(|code| self.secrets.quote_code(code, self.token));
         let text = error.text.as_deref().unwrap_or_default();
         let text = self.secrets.quote(text, self.token);
         let parts = [code.unwrap_or_default(), text];
         parts.join(" ").trim().to_owned()
     }
 
-    /// Text of this machine's on one line, cut, without anything secret.
+    /// Sanitises text from this machine, such as an error of the operating system.
     pub(super) fn redact(&self, text: &str) -> String {
         self.secrets.redact(text, self.token)
     }
 
-    /// What the request goes through: then it may be the one to blame.
     pub(super) fn proxy(&self) -> Option<&ProxySettings> {
         match self.api {
             Api::Details => self.settings.proxy.as_ref(),
@@ -211,19 +211,11 @@ impl RequestContext<'_> {
         }
     }
 
-    /// The key of the configuration that holds the address.
     pub(super) fn endpoint_key(&self) -> &'static str {
-        self.settings.key(self.api)
+        self.settings.endpoint_key(self.api)
     }
 
-    fn redirect(&self, location: Option<&str>) -> String {
-        // The rest of the address may hold a session; the host tells enough.
-        let target = location.and_then(|to| self.url.join(to).ok());
-        let target = target.map_or_else(|| "nowhere".to_owned(), |to| self.redact(&host(&to)));
-        format!(": it redirects to {target}, which is not followed")
-    }
-
-    fn kind(&self, outcome: Outcome) -> ErrorKind {
+    fn error_kind(&self, outcome: Outcome) -> ErrorKind {
         match (outcome, self.api) {
             (Outcome::Timeout, _) => ErrorKind::Timeout,
             (Outcome::Connect, _) => ErrorKind::Connect,
@@ -231,7 +223,7 @@ impl RequestContext<'_> {
             (Outcome::Envelope, _) => ErrorKind::Envelope,
             (Outcome::Status(401 | 403), _) => ErrorKind::Auth,
             (Outcome::Status(429), _) => ErrorKind::RateLimit,
-            // A refused token request says nothing about a `limit`.
+            // A rejected token request says nothing about a `limit`.
             (Outcome::Status(400), Api::Details) => ErrorKind::BadRequest,
             (Outcome::Status(500), _) => ErrorKind::Server,
             (Outcome::Status(_), _) => ErrorKind::Unavailable,
@@ -239,23 +231,13 @@ impl RequestContext<'_> {
     }
 }
 
-impl Failure {
-    pub(super) fn asked_to_wait(mut self, retry_after: Option<Duration>) -> Self {
-        self.error.retry_after = retry_after;
-        self
-    }
-}
-
-/// Code and description in the body of a failure, if it is JSON.
-fn error_inside(body: &[u8]) -> ErrorInside {
+/// The error in the JSON body of an unsuccessful response.
+fn envelope_error(body: &[u8]) -> EnvelopeError {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
-        return plain_error(body);
+        return plain_text_error(body);
     };
+    let inner = fields.get("error").and_then(Value::as_object);
     let mut envelope = Envelope::default();
-    let inner = match fields.get("error") {
-        Some(Value::Object(inner)) => Some(inner),
-        _ => None,
-    };
     for (key, value) in fields.iter().chain(inner.into_iter().flatten()) {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -269,33 +251,29 @@ fn error_inside(body: &[u8]) -> ErrorInside {
     envelope.error(&[])
 }
 
-/// The one sentence in plain text that tells a cause; no other is quoted.
-fn plain_error(body: &[u8]) -> ErrorInside {
-    const HTTP_TO_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
-    let is_said = body.trim_ascii_start().starts_with(HTTP_TO_TLS);
-    ErrorInside {
-        text: is_said.then(|| String::from_utf8_lossy(HTTP_TO_TLS).into_owned()),
-        ..ErrorInside::default()
+/// Recognises the plain text with which Go's servers reject HTTP on a TLS port; quotes no other.
+fn plain_text_error(body: &[u8]) -> EnvelopeError {
+    const HTTP_TO_TLS: &str = "Client sent an HTTP request to an HTTPS server";
+    match body.trim_ascii_start().starts_with(HTTP_TO_TLS.as_bytes()) {
+        true => EnvelopeError::from_text(HTTP_TO_TLS),
+        false => EnvelopeError::default(),
     }
 }
 
-/// Whether a body is a page for people, whatever was asked for.
+/// Decided by the body, since the declared content type is often wrong.
 fn is_html(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"<")
 }
 
-/// The title of an HTML page, or nothing: its markup tells no one anything.
-fn title(html: &str) -> &str {
-    // ASCII case only, so that positions in the copy are positions in the original.
+/// The title of an HTML page; empty if it has none.
+fn html_title(html: &str) -> &str {
+    // ASCII lower case keeps the byte positions.
     let lower = html.to_ascii_lowercase();
-    let inside = lower.find("<title>").map(|start| start + "<title>".len());
-    inside
-        .and_then(|start| {
-            lower[start..]
-                .find("</title>")
-                .map(|end| &html[start..start + end])
-        })
-        .unwrap_or_default()
+    let title = lower.split_once("<title>").and_then(|(before, rest)| {
+        let start = before.len() + "<title>".len();
+        html.get(start..start + rest.find("</title>")?)
+    });
+    title.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -303,8 +281,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_quoted_by_its_title() {
-        assert_eq!(title("<html><TITLE>Not allowed</Title>"), "Not allowed");
-        assert_eq!(title("<html><title>"), "");
+    fn an_html_page_is_reduced_to_its_title() {
+        assert_eq!(
+            html_title("<html><TITLE>Not allowed</Title>"),
+            "Not allowed"
+        );
+        assert_eq!(html_title("<html><title>"), "");
     }
 }

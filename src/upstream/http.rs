@@ -1,7 +1,7 @@
-//! [`Upstream`] over HTTP: headers, bodies, token, pace and retries of each request.
+//! [`Upstream`] over HTTP: tokens, rate limit, concurrency and retries of each request.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -15,28 +15,31 @@ use url::Url;
 pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSource};
 
 use super::credentials::{Credentials, CurrentSecret};
-use super::exchange::{Exchange, SMALL_BODY};
+use super::exchange::{Exchange, MAX_SMALL_BODY};
 use super::failure::{Failure, RequestContext};
+use super::mutex::lock;
 use super::rate_limit::RateLimiter;
-use super::request::{check_address, details_headers, token_headers};
-use super::response::{PageRules, Reading, Unreadable};
+use super::request::{check_url, details_headers, token_headers};
+use super::response::{PageRules, ParseError, ParsedPage};
 use super::retry::{self, Budgets, Outcome, Retry};
+use super::settings::with_path;
 use super::tls::Trust;
-use super::token::{Need, Token, TokenCache, renewed_ahead};
+use super::token::{Token, TokenCache, Urgency, renewal_margin};
 use super::token_response::{TokenResponse, parse_token_response};
 use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-/// Bytes of a page: some 800 make a row, and groups may hold several.
-const BYTES_A_ROW: usize = 16 << 10;
-const MIN_PAGE: usize = 1 << 20;
-const MAX_PAGE: usize = 64 << 20;
-/// Rows of a page for each that was asked for, since `limit` may count groups; and for small pages.
-const ROWS_A_ROW: usize = 20;
-const MIN_ROWS: usize = 1000;
+/// A row has about 800 bytes; `limit` may count groups of several.
+const MAX_BYTES_PER_ROW: usize = 16 << 10;
+const MIN_PAGE_BYTES: usize = 1 << 20;
+const MAX_PAGE_BYTES: usize = 64 << 20;
+/// Accepted rows per requested row, since `limit` may count groups.
+const MAX_ROWS_PER_ROW: usize = 20;
+/// Accepted in addition, for small limits.
+const SPARE_ROWS: usize = 1000;
 
-/// A client of one deployment, for any number of tasks at once.
+/// A client for one deployment. Shared by any number of tasks.
 pub struct HttpClient {
     settings: ClientSettings,
     report: Reporter,
@@ -46,118 +49,191 @@ pub struct HttpClient {
     token_headers: HeaderMap,
     credentials: CurrentSecret,
     tokens: TokenCache,
-    /// One permit for each request that may be under way.
-    slots: Semaphore,
-    pace: Mutex<RateLimiter>,
+    /// One permit per concurrent request.
+    permits: Semaphore,
+    rate_limiter: Mutex<RateLimiter>,
     budgets: Mutex<Budgets>,
-    /// The vendor's wish to be left alone: until when, and the failure that came with it.
-    hold: Mutex<Option<(Instant, Error)>>,
-    /// What is wrong with a row of the last page that had one that cannot be used.
+    /// The end of the vendor's `Retry-After`, and the failure that it came with.
+    pause: Mutex<Option<(Instant, Error)>>,
+    /// See [`HttpClient::unusable_example`].
     example: Mutex<Option<String>>,
 }
 
+/// Why an attempt at a request did not succeed.
+enum Unsuccessful {
+    /// The token or secret was refused and has been replaced: repeat at once.
+    Renewed,
+    /// Repeat after a backoff, if [`retry::decide`] allows it.
+    Failed(Failure),
+    /// Do not repeat.
+    Final(Error),
+}
+
 impl HttpClient {
-    /// Makes a client, which does not talk to anybody yet. Reads certificates, so it blocks.
+    /// Sends no request yet. Blocks while it reads certificates.
     ///
     /// # Errors
     ///
-    /// If a setting cannot be used: it cannot be sent in a header, is no address that can be
-    /// asked, is a limit of nothing, or is a `ca_file` without certificates.
+    /// If a setting cannot be used.
     pub fn new(
         settings: ClientSettings,
         trust: &Trust,
         report: Reporter,
     ) -> Result<Self, BuildError> {
-        check_address("endpoint", &settings.endpoint)?;
-        check_address("token_endpoint", &settings.token_endpoint)?;
+        check_url("endpoint", &settings.endpoint)?;
+        check_url("token_endpoint", &settings.token_endpoint)?;
         if settings.max_concurrent_requests == 0 {
-            return Err(BuildError::setting(
-                "max_concurrent_requests",
-                "expected at least 1",
-            ));
+            let key = "max_concurrent_requests";
+            return Err(BuildError::setting(key, "expected at least 1"));
         }
         if settings.max_requests_per_second.is_nan() || settings.max_requests_per_second <= 0.0 {
-            return Err(BuildError::setting(
-                "max_requests_per_second",
-                "expected more than 0",
-            ));
+            let key = "max_requests_per_second";
+            return Err(BuildError::setting(key, "expected more than 0"));
         }
-        let mut details_url = settings.endpoint.clone();
-        details_url.set_query(None);
-        details_url.set_path(&format!(
-            "{}{DETAILS_PATH}",
-            details_url.path().trim_end_matches('/')
-        ));
         let permits = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
         Ok(Self {
             client: connection::client(&settings, trust)?,
-            details_url,
+            details_url: with_path(&settings.endpoint, DETAILS_PATH),
             details_headers: details_headers(&settings)?,
             token_headers: token_headers(),
             credentials: CurrentSecret::new(&settings),
             tokens: TokenCache::default(),
-            slots: Semaphore::new(permits),
-            pace: Mutex::new(RateLimiter::new(settings.max_requests_per_second)),
+            permits: Semaphore::new(permits),
+            rate_limiter: Mutex::new(RateLimiter::new(settings.max_requests_per_second)),
             budgets: Mutex::default(),
-            hold: Mutex::default(),
+            pause: Mutex::default(),
             example: Mutex::default(),
             settings,
             report,
         })
     }
 
-    /// Sees to it that there is a token, as the next page would.
+    /// Fetches a token unless there is a valid one.
     ///
     /// # Errors
     ///
-    /// If none can be had.
+    /// If the token service does not provide one.
     pub async fn take_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
     }
 
-    /// What is wrong with a row of the last page that had one that cannot be used: names and types
-    /// of its fields.
+    /// Describes an unusable row, by names and types of its fields: the first one of the last page
+    /// that had any.
     pub fn unusable_example(&self) -> Option<String> {
         lock(&self.example).clone()
     }
 
-    /// One attempt at a page, with a token that has been accepted so far.
-    async fn details(&self, wanted: &PageRequest, token: &Token) -> Result<Page, Failure> {
-        let status = match wanted.filter {
+    /// Repeats a request until it succeeds, fails for good or must not be retried. `attempt` is
+    /// told whether it may renew the token or secret, which it may once.
+    async fn with_retries<T, F>(
+        &self,
+        api: Api,
+        mut retries: u32,
+        attempt: impl Fn(bool) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Unsuccessful>>,
+    {
+        let mut may_renew = true;
+        lock(&self.budgets).earn();
+        loop {
+            match attempt(may_renew).await {
+                Ok(value) => return Ok(value),
+                Err(Unsuccessful::Renewed) => may_renew = false,
+                Err(Unsuccessful::Failed(failure)) => {
+                    sleep(self.backoff(api, failure, retries)?).await;
+                    retries += 1;
+                }
+                Err(Unsuccessful::Final(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// How long to wait before the next attempt, or the error if there must be none.
+    fn backoff(&self, api: Api, failure: Failure, retries: u32) -> Result<Duration, Error> {
+        let Failure { outcome, error } = failure;
+        let mut budgets = lock(&self.budgets);
+        let budget = budgets.for_outcome(outcome);
+        let jitter = fastrand::f64();
+        match retry::decide(
+            outcome,
+            retries,
+            error.retry_after,
+            jitter,
+            budget.is_left(),
+        ) {
+            Retry::No => Err(error),
+            Retry::After(wait) => {
+                budget.spend();
+                debug!(%error, ?wait, "retrying");
+                (self.report)(Report::Retry(api));
+                Ok(wait)
+            }
+        }
+    }
+
+    async fn attempt_page(
+        &self,
+        request: &PageRequest,
+        may_renew: bool,
+    ) -> Result<Page, Unsuccessful> {
+        // The semaphore is never closed. The token is fetched after it: one from before the wait
+        // might have expired. The permit is released before a backoff.
+        let _permit = self.permits.acquire().await;
+        self.wait_for_pause().await.map_err(Unsuccessful::Final)?;
+        let token = self.token().await.map_err(Unsuccessful::Final)?;
+        match self.send_page_request(request, &token).await {
+            Ok(page) => Ok(page),
+            Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
+                self.tokens.invalidate(&token);
+                Err(Unsuccessful::Renewed)
+            }
+            Err(failure) => {
+                self.remember_pause(&failure.error);
+                Err(Unsuccessful::Failed(failure))
+            }
+        }
+    }
+
+    async fn send_page_request(
+        &self,
+        page_request: &PageRequest,
+        token: &Token,
+    ) -> Result<Page, Failure> {
+        let status = match page_request.filter {
             Filter::All => &self.settings.status_codes,
             Filter::Pending => &self.settings.pending_codes,
         };
         let body = json!({
-            "upload_from": wanted.window.from,
-            "upload_to": wanted.window.to,
+            "upload_from": page_request.window.from,
+            "upload_to": page_request.window.to,
             "call_types": self.settings.call_types,
             "status": status,
-            "limit": wanted.limit,
-            "page": wanted.page,
+            "limit": page_request.limit,
+            "page": page_request.page,
         });
         let mut request = Request::new(Method::POST, self.details_url.clone());
         *request.headers_mut() = self.details_headers.clone();
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, token.header.clone());
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, token.header.clone());
         *request.body_mut() = Some(body.to_string().into());
         let secrets = self.credentials.get().secrets;
-        let subject = RequestContext {
+        let context = RequestContext {
             api: Api::Details,
             url: &self.details_url,
-            page: Some(wanted.page),
+            page: Some(page_request.page),
             secrets: &secrets,
-            token: Some(token.bare()),
+            token: Some(token.text()),
             settings: &self.settings,
         };
         let rules = PageRules {
-            page: wanted.page,
-            max_rows: most_rows(wanted.limit),
+            page: page_request.page,
+            max_rows: max_rows(page_request.limit),
             success_codes: &self.settings.success_codes,
         };
-        let read = |body: &[u8]| rules.read(body);
-        let longest = longest_page(wanted.limit);
-        let Reading { page, example } = self.request(request, subject, longest, read).await?;
+        let parse = |body: &[u8]| rules.parse(body);
+        let max_body = max_page_bytes(page_request.limit);
+        let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
         if example.is_some() {
             *lock(&self.example) = example;
         }
@@ -165,181 +241,132 @@ impl HttpClient {
     }
 
     async fn token(&self) -> Result<Token, Error> {
-        self.tokens.get(|need| self.fetch_token(need)).await
+        let fetch = |urgency| {
+            let retries = match urgency {
+                Urgency::Required => 0,
+                Urgency::Early => retry::MAX_RETRIES,
+            };
+            self.with_retries(Api::Token, retries, |may_renew| {
+                self.attempt_token(may_renew)
+            })
+        };
+        self.tokens.get(fetch).await
     }
 
-    async fn fetch_token(&self, need: Need) -> Result<TokenResponse, Error> {
+    async fn attempt_token(&self, may_renew: bool) -> Result<TokenResponse, Unsuccessful> {
+        let Credentials {
+            app_secret,
+            secrets,
+        } = self.credentials.get();
         let url = &self.settings.token_endpoint;
-        let mut made = match need {
-            Need::Now => 0,
-            Need::Ahead => retry::MAX_RETRIES,
+        let context = RequestContext {
+            api: Api::Token,
+            url,
+            page: None,
+            secrets: &secrets,
+            token: None,
+            settings: &self.settings,
         };
-        let mut read_anew = false;
-        self.budgets().earn();
-        loop {
-            let Credentials {
-                app_secret,
-                secrets,
-            } = self.credentials.get();
-            let subject = RequestContext {
-                api: Api::Token,
-                url,
-                page: None,
-                secrets: &secrets,
-                token: None,
-                settings: &self.settings,
-            };
-            let body = json!({ "app_key": self.settings.app_key, "app_secret": app_secret });
-            let mut request = Request::new(Method::POST, url.clone());
-            *request.headers_mut() = self.token_headers.clone();
-            *request.body_mut() = Some(body.to_string().into());
-            match self
-                .request(request, subject, SMALL_BODY, parse_token_response)
-                .await
-            {
-                Ok(grant) => {
-                    self.report_token(grant.lifetime);
-                    return Ok(grant);
-                }
-                Err(failure) if failure.outcome == Outcome::Status(401) && !read_anew => {
-                    read_anew = true;
-                    if !self.credentials.read_anew(&self.settings, app_secret).await {
-                        return Err(failure.error);
-                    }
-                }
-                Err(failure) => {
-                    sleep(self.wait_before_retry(subject.api, failure, made)?).await;
-                    made += 1;
+        let body = json!({ "app_key": self.settings.app_key, "app_secret": app_secret });
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = self.token_headers.clone();
+        *request.body_mut() = Some(body.to_string().into());
+        let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
+        match sent.await {
+            Ok(response) => {
+                self.report_token(response.lifetime);
+                Ok(response)
+            }
+            Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
+                match self.credentials.reload(&self.settings, app_secret).await {
+                    true => Err(Unsuccessful::Renewed),
+                    false => Err(Unsuccessful::Final(failure.error)),
                 }
             }
+            Err(failure) => Err(Unsuccessful::Failed(failure)),
         }
     }
 
-    /// Sends a request when its turn has come, reads the answer and reports how it ended.
-    async fn request<T>(
+    /// Sends a request when the rate limit allows it, parses the response and reports the outcome.
+    async fn send<T>(
         &self,
         request: Request,
-        subject: RequestContext<'_>,
-        longest_body: usize,
-        parse: impl Fn(&[u8]) -> Result<T, Unreadable>,
+        context: RequestContext<'_>,
+        max_body: usize,
+        parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let turn = lock(&self.pace).next(Instant::now().into_std());
-        sleep_until(turn.into()).await;
-        let line = Exchange {
+        let start = lock(&self.rate_limiter).reserve(Instant::now().into_std());
+        sleep_until(start.into()).await;
+        let exchange = Exchange {
             client: &self.client,
             timeout: self.settings.request_timeout,
             report: &self.report,
         };
         let sent = Instant::now();
-        let answer = line.exchange(request, subject, longest_body).await;
+        let response = exchange.send(request, context, max_body).await;
         let took = sent.elapsed();
-        let result = match answer {
+        let (outcome, result) = match response {
             Ok((status, body)) => match parse(&body) {
-                Ok(value) => Ok((Outcome::Status(status), value)),
-                Err(unreadable) => Err(subject.unreadable(&body, &unreadable)),
+                Ok(value) => (Outcome::Status(status), Ok(value)),
+                Err(error) => {
+                    let failure = context.parse_failure(&body, &error);
+                    (failure.outcome, Err(failure))
+                }
             },
-            Err(failure) => Err(failure),
-        };
-        let outcome = match &result {
-            Ok((outcome, _)) => *outcome,
-            Err(failure) => failure.outcome,
+            Err(failure) => (failure.outcome, Err(failure)),
         };
         (self.report)(Report::Request {
-            api: subject.api,
+            api: context.api,
             code: outcome.to_string(),
             took,
         });
-        result.map(|(_, value)| value)
+        result
     }
 
-    /// How long to wait before the request is tried again, or the error if it is not.
-    fn wait_before_retry(&self, api: Api, failure: Failure, made: u32) -> Result<Duration, Error> {
-        let mut budgets = self.budgets();
-        let budget = budgets.after(failure.outcome);
-        let retry_after = failure.error.retry_after;
-        let jitter = fastrand::f64();
-        match retry::decide(failure.outcome, made, retry_after, jitter, budget.is_left()) {
-            Retry::No => Err(failure.error),
-            Retry::After(wait) => {
-                budget.spend();
-                debug!(error = %failure.error, ?wait, "trying again");
-                (self.report)(Report::Retry(api));
-                Ok(wait)
-            }
-        }
-    }
-
-    /// Remembers for how long the list must not be asked for, by any task.
-    fn remember_hold(&self, error: &Error) {
+    /// Makes all tasks pause requests for pages until the error's `Retry-After` is over.
+    fn remember_pause(&self, error: &Error) {
         let Some(wait) = error.retry_after.filter(|wait| !wait.is_zero()) else {
             return;
         };
-        let until = Instant::now() + wait;
-        let mut hold = lock(&self.hold);
-        if hold.as_ref().is_none_or(|(held, _)| *held < until) {
-            *hold = Some((until, error.clone()));
+        let end = Instant::now() + wait;
+        let mut pause = lock(&self.pause);
+        if pause.as_ref().is_none_or(|(until, _)| *until < end) {
+            *pause = Some((end, error.clone()));
         }
     }
 
-    /// Waits until the vendor wants to be asked again, if that is soon.
-    async fn wait_out_hold(&self) -> Result<(), Error> {
-        let Some((until, error)) = lock(&self.hold).clone() else {
+    /// Waits for the end of a pause, or fails if that is too long.
+    async fn wait_for_pause(&self) -> Result<(), Error> {
+        let Some((end, error)) = lock(&self.pause).clone() else {
             return Ok(());
         };
-        let left = until.saturating_duration_since(Instant::now());
-        if left > retry::MAX_WAIT {
+        let remaining = end.saturating_duration_since(Instant::now());
+        if remaining > retry::MAX_WAIT {
             return Err(Error {
-                retry_after: Some(left),
+                retry_after: Some(remaining),
                 ..error
             });
         }
-        sleep(left).await;
+        sleep(remaining).await;
         Ok(())
     }
 
     fn report_token(&self, lifetime: Duration) {
-        // A clock before 1970 is wrong; the metric then shows it.
+        // With a clock before 1970 the metric shows that it is wrong.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         (self.report)(Report::Token {
             expiry: (now + lifetime).as_secs_f64(),
-            renewal: (now + lifetime - renewed_ahead(lifetime)).as_secs_f64(),
+            renewal: (now + lifetime - renewal_margin(lifetime)).as_secs_f64(),
         });
-    }
-
-    fn budgets(&self) -> MutexGuard<'_, Budgets> {
-        lock(&self.budgets)
     }
 }
 
 impl Upstream for HttpClient {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
-        let mut renewed = false;
-        let mut made = 0;
-        self.budgets().earn();
-        loop {
-            let failure = {
-                // The semaphore is never closed, so there is always a permit. The token comes
-                // after it: one taken before the wait might be old when it is used.
-                let _permit = self.slots.acquire().await;
-                self.wait_out_hold().await?;
-                let token = self.token().await?;
-                match self.details(&request, &token).await {
-                    Ok(page) => return Ok(page),
-                    Err(failure) if failure.outcome == Outcome::Status(401) && !renewed => {
-                        renewed = true;
-                        self.tokens.refuse(&token);
-                        continue;
-                    }
-                    Err(failure) => failure,
-                }
-            };
-            self.remember_hold(&failure.error);
-            // Without a permit: others need not wait for this one's pause.
-            sleep(self.wait_before_retry(Api::Details, failure, made)?).await;
-            made += 1;
-        }
+        let attempt = |may_renew| self.attempt_page(&request, may_renew);
+        self.with_retries(Api::Details, 0, attempt).await
     }
 }
 
@@ -351,21 +378,15 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// What is done under these locks cannot leave anything half changed, so a panic does no harm.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Limit on the decompressed size of a page.
+fn max_page_bytes(limit: u32) -> usize {
+    (limit as usize)
+        .saturating_mul(MAX_BYTES_PER_ROW)
+        .clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES)
 }
 
-/// Bytes of a page with this limit, decompressed, at most.
-fn longest_page(limit: u32) -> usize {
+fn max_rows(limit: u32) -> usize {
     (limit as usize)
-        .saturating_mul(BYTES_A_ROW)
-        .clamp(MIN_PAGE, MAX_PAGE)
-}
-
-/// Rows of a page with this limit at most.
-fn most_rows(limit: u32) -> usize {
-    (limit as usize)
-        .saturating_mul(ROWS_A_ROW)
-        .saturating_add(MIN_ROWS)
+        .saturating_mul(MAX_ROWS_PER_ROW)
+        .saturating_add(SPARE_ROWS)
 }

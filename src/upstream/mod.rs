@@ -1,8 +1,8 @@
-//! The vendor's API: the only layer that talks to it.
+//! Client for the vendor's API. No other module sends requests to the vendor.
 //!
-//! [`Upstream`] is what the puller asks for; [`http`] answers it from the real service. Bytes
-//! become records in [`wire`], apart from any socket; pages of a window come from [`pages`];
-//! whether and when to try again is decided by [`retry`], how soon by [`pace`], both pure.
+//! [`Upstream`] is what the puller uses; [`http`] implements it over HTTP. [`response`] parses
+//! bodies and does no I/O. [`pages`] reads the list of one window page by page. [`retry`] and
+//! [`rate_limit`] decide whether and when to send a request; both are pure.
 
 pub mod http;
 pub mod page_size;
@@ -22,6 +22,7 @@ mod decode;
 mod diagnose;
 mod exchange;
 mod failure;
+mod mutex;
 mod pinned;
 mod redact;
 mod request;
@@ -34,59 +35,57 @@ use std::time::Duration;
 
 use crate::model::{CallId, Record, Rejection, Window};
 
-/// Which calls of a window to ask for.
+/// Which calls of a window to request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filter {
-    /// Every status that is asked for at all.
+    /// All configured statuses.
     All,
-    /// Only those in which a call does not rest. Rows leave such a list while it is read, so it is
-    /// a hint and never a proof.
+    /// Only statuses that are not final. Rows leave such a list while it is read, so it is a hint
+    /// and never proves anything.
     Pending,
 }
 
-/// One page of the list of calls.
+/// A request for one page of the list of calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PageRequest {
-    /// Upload time of the calls asked for.
+    /// Upload times of the calls.
     pub window: Window,
-    /// Their statuses.
     pub filter: Filter,
-    /// Page number, from 1.
+    /// From 1.
     pub page: u32,
-    /// Rows a page; the vendor may give fewer, or more where it counts groups.
+    /// Rows per page. The vendor may return fewer, or more if it counts groups.
     pub limit: u32,
 }
 
-/// The vendor's answer to a [`PageRequest`].
+/// The response to a [`PageRequest`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {
-    /// How many calls the vendor says the whole window holds; `None` where it does not say.
+    /// Calls in the whole window according to the vendor; `None` if the response has no total.
     pub total: Option<u64>,
-    /// Those of this page that can be used.
+    /// The usable rows.
     pub records: Vec<Record>,
-    /// Rows of this page that cannot be used, and values of rows that can.
+    /// Rows that cannot be used, and unusable values of usable rows.
     pub rejected: Vec<Rejected>,
     /// Call groups on this page: `limit` may count these instead of calls.
     pub groups: u32,
-    /// Calls that have both identities, `call_uuid` and another `call_id`. The first may have come
-    /// later: then the call is known by the second.
+    /// Pairs of `call_uuid` and a different `call_id` of the same call. If the `call_uuid` appeared
+    /// later, earlier pages identified the call by its `call_id`.
     pub renamed: Vec<(CallId, CallId)>,
 }
 
-/// A row, or a value of one, that cannot be used.
+/// A row, or a value of a row, that cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rejected {
-    /// Why.
     pub reason: Rejection,
-    /// The same for the same row or value in each reading, so that it is counted once.
+    /// Identical each time the same row or value is read, so that it is counted once.
     pub fingerprint: u64,
 }
 
 impl Rejected {
-    /// `row` is what tells the row from others: its identity, or its fields where it has none.
-    pub fn new(reason: Rejection, row: impl Hash) -> Self {
+    /// `key` distinguishes the row from others: its identity, or its text if it has none.
+    pub fn new(reason: Rejection, key: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
-        (reason, row).hash(&mut hasher);
+        (reason, key).hash(&mut hasher);
         Self {
             reason,
             fingerprint: hasher.finish(),
@@ -95,52 +94,53 @@ impl Rejected {
 }
 
 impl Page {
-    /// Rows that could not be used at all.
+    /// Number of rows that cannot be used at all.
     pub fn unusable(&self) -> u64 {
         let rows = self.rejected.iter();
         rows.filter(|rejected| rejected.reason != Rejection::Measure)
             .count() as u64
     }
 
-    /// Rows the vendor sent, usable or not.
+    /// Number of rows, usable or not.
     pub fn rows(&self) -> u64 {
         self.records.len() as u64 + self.unusable()
     }
 
-    /// Whether the vendor sent no row: the list ends before this page.
+    /// Whether the page has no rows: the list ends before it.
     pub fn is_empty(&self) -> bool {
         self.rows() == 0
     }
 }
 
-/// What a vendor can do for the puller.
+/// Source of pages; implemented by the HTTP client and by fakes in tests.
 pub trait Upstream: Send + Sync + 'static {
-    /// Reads one page, with whatever tokens and retries that takes.
+    /// Reads one page. Token renewal and retries happen inside.
     fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, Error>> + Send;
 }
 
-/// What went wrong, by what can be done about it. [`ErrorKind::label`] gives the label `reason`.
+/// What went wrong, by what the caller can do about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ErrorKind {
-    /// 401 or 403: credentials, allow list.
+    /// 401 or 403.
     Auth,
-    /// 429: asked too often.
+    /// 429.
     RateLimit,
-    /// No answer in time.
+    /// No complete response in time.
     Timeout,
-    /// No connection, or one that broke before a status came.
+    /// No connection, or it broke before a status arrived.
     Connect,
-    /// 500: the vendor's service failed, perhaps at what was asked for.
+    /// 500: the service failed, possibly because of the requested window.
     Server,
-    /// Any other HTTP status that is not success, as of a gateway. Reported as `server`.
+    /// Any other unsuccessful status, such as a gateway's. Reported as `server`.
     Unavailable,
-    /// An answer that broke off, is too large or cannot be read.
+    /// A body that was cut off, is too large or cannot be parsed.
     Body,
-    /// 200 with an error inside.
+    /// 200 with an error in the body.
     Envelope,
-    /// 400: the vendor did not like the request, which may be its `limit`. Reported as `server`.
+    /// 400: the vendor rejected the request, possibly because of its `limit`. Reported as
+    /// `server`.
     BadRequest,
-    /// A list without calls, though its total promises many. Reported as `envelope`.
+    /// No calls although the total promises some. Reported as `envelope`.
     Contradiction,
 }
 
@@ -159,59 +159,50 @@ impl ErrorKind {
     }
 }
 
-/// A failure of the vendor's, told so that the reader knows what to do. Never holds a secret.
-///
-/// `Display` tells both what happened and the likely cause, on one line.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A failed request, described for an operator on one line. Never contains a secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}{}", cause_suffix(.likely_cause))]
 pub struct Error {
-    /// What can be done about it.
     pub kind: ErrorKind,
-    /// One line for a person: the request, and what came.
+    /// The request and what came back.
     pub message: String,
-    /// One line for a person: why that is most likely, and what to look at; `None` where that
-    /// cannot be told.
+    /// Why it most likely failed and what to check; `None` if unknown.
     pub likely_cause: Option<String>,
-    /// How long the vendor asked to be left alone.
+    /// How long the vendor asked the client to wait.
     pub retry_after: Option<Duration>,
 }
 
+fn cause_suffix(likely_cause: &Option<String>) -> String {
+    match likely_cause {
+        Some(cause) => format!("; likely cause: {cause}"),
+        None => String::new(),
+    }
+}
+
 impl Error {
-    /// A list without a row, though its total promises some.
+    /// An empty list although its total promises calls.
     pub fn empty_list(total: u64) -> Self {
         Self {
             kind: ErrorKind::Contradiction,
             message: format!("answered 200 without calls, though paging.total is {total}"),
             likely_cause: Some(
-                "user_id may not see the calls, or the vendor's service is in trouble".into(),
+                "user_id may not see the calls, or the vendor's service has a fault".into(),
             ),
             retry_after: None,
         }
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.likely_cause {
-            Some(cause) => write!(f, "; likely cause: {cause}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// One of the vendor's two interfaces. `Display` gives the label `api`.
+/// The two endpoints in use. `Display` gives the label `api`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Api {
-    /// Where tokens come from.
     Token,
     /// The list of calls.
     Details,
 }
 
 impl Api {
-    /// Both, in the order of the exposition.
+    /// In the order of the exposition.
     pub const ALL: [Self; 2] = [Self::Details, Self::Token];
 }
 
@@ -224,32 +215,27 @@ impl fmt::Display for Api {
     }
 }
 
-/// What the client tells about itself while it works; the metrics are made of it.
+/// An event in the client, from which the caller updates its metrics.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Report {
-    /// One request has ended. `code` is the HTTP status, or `timeout`, `connect`, `body`,
-    /// `envelope`.
+    /// A request ended. `code` is the HTTP status, or `timeout`, `connect`, `body`, `envelope`.
     Request {
-        /// Which interface.
         api: Api,
-        /// How it ended.
         code: String,
-        /// From sending it to the last byte of its answer.
+        /// From sending the request to the last byte of the response.
         took: Duration,
     },
-    /// A token was received. Moments of the local clock, Unix seconds.
+    /// A token was received. Times are Unix seconds of the local clock.
     Token {
-        /// Until when it is good.
         expiry: f64,
-        /// The first request from then on renews it.
+        /// The first request after this renews the token.
         renewal: f64,
     },
-    /// A request that failed is about to be sent again.
+    /// A failed request is about to be sent again.
     Retry(Api),
-    /// An answer has said what time it is for the vendor: the local clock is this many seconds
-    /// ahead.
+    /// Seconds by which the local clock is ahead of the vendor's, from a response's `Date`.
     ClockSkew(f64),
 }
 
-/// Takes the client's reports; called on its tasks, so it must be quick.
+/// Receives the client's reports. Called on its tasks, so it must not block.
 pub type Reporter = std::sync::Arc<dyn Fn(Report) + Send + Sync>;

@@ -1,9 +1,9 @@
-//! A server's own certificate as a trust anchor.
+//! Accepts a server certificate that is itself listed in `ca_file`.
 //!
-//! `openssl req -x509` makes certificates that are marked as an authority's and used as a
-//! server's. The library takes no authority's certificate for a server's, and for strangers that
-//! is right. One that the operator names in `ca_file` is trusted all the same, for itself: the
-//! very same bytes, which prove its key in the handshake, within its time, for its host name.
+//! `openssl req -x509` creates certificates that are marked as a CA and used by a server. rustls
+//! rejects a CA certificate as a server certificate. One that the operator lists in `ca_file` is
+//! accepted nevertheless if it is byte for byte the same, valid now, and issued for the host name;
+//! the handshake still proves possession of its key.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// The library's verifier, and what is trusted beyond it.
+/// The standard verifier plus pinned certificates.
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
@@ -39,8 +39,8 @@ impl ServerCertVerifier for Pinned {
             now,
         );
         match verified {
-            Err(error) if is_of_an_authority(&error) && self.has(end_entity) => {
-                // Its time has been looked at before what it is for; its name has not.
+            Err(error) if is_ca_rejection(&error) && self.contains(end_entity) => {
+                // The verifier checks validity before usage, but the host name after it.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -72,16 +72,16 @@ impl ServerCertVerifier for Pinned {
 }
 
 impl Pinned {
-    fn has(&self, certificate: &CertificateDer<'_>) -> bool {
+    fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
         self.certificates
             .iter()
             .any(|known| **known == **certificate)
     }
 }
 
-/// Whether a certificate is refused for being an authority's, and for nothing else so far. The
-/// library has no variant for it; tests would tell if its name changed.
-fn is_of_an_authority(error: &Error) -> bool {
+/// Whether a certificate was rejected only because it is a CA's. rustls has no variant for this;
+/// the tests fail if the name inside changes.
+fn is_ca_rejection(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other))
         if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// As `openssl req -x509 -addext subjectAltName=DNS:vendor.test` makes it, valid 2026 to 2030.
+    /// Like `openssl req -x509 -addext subjectAltName=DNS:vendor.test`, valid 2026 to 2030.
     fn self_signed() -> CertificateDer<'static> {
         let mut params = CertificateParams::new(vec!["vendor.test".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -106,38 +106,38 @@ mod tests {
     }
 
     fn verify(
-        named: &CertificateDer<'static>,
-        shown: &CertificateDer<'static>,
+        pinned: &CertificateDer<'static>,
+        presented: &CertificateDer<'static>,
         host: &'static str,
         year: u64,
     ) -> Result<(), String> {
         let mut roots = RootCertStore::empty();
-        roots.add(named.clone()).unwrap();
+        roots.add(pinned.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-        let pinned = Pinned {
+        let verifier = Pinned {
             verifier: verifier.build().unwrap(),
-            certificates: vec![named.clone()],
+            certificates: vec![pinned.clone()],
         };
         let now = UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600));
         let host = ServerName::try_from(host).unwrap();
-        pinned
-            .verify_server_cert(shown, &[], &host, &[], now)
+        verifier
+            .verify_server_cert(presented, &[], &host, &[], now)
             .map(|_| ())
             .map_err(|error| format!("{error:?}"))
     }
 
     #[test]
-    fn only_the_very_certificate_is_trusted_for_its_name_and_time() {
-        let (named, other) = (self_signed(), self_signed());
-        assert_eq!(verify(&named, &named, "vendor.test", 2027), Ok(()));
-        for (shown, host, year, expected) in [
+    fn only_the_pinned_certificate_is_accepted_while_valid_and_for_its_host() {
+        let (pinned, other) = (self_signed(), self_signed());
+        assert_eq!(verify(&pinned, &pinned, "vendor.test", 2027), Ok(()));
+        for (presented, host, year, expected) in [
             (&other, "vendor.test", 2027, "CaUsedAsEndEntity"),
-            (&named, "other.test", 2027, "NotValidForName"),
-            (&named, "vendor.test", 2025, "NotValidYet"),
-            (&named, "vendor.test", 2031, "Expired"),
+            (&pinned, "other.test", 2027, "NotValidForName"),
+            (&pinned, "vendor.test", 2025, "NotValidYet"),
+            (&pinned, "vendor.test", 2031, "Expired"),
         ] {
-            let error = verify(&named, shown, host, year).unwrap_err();
+            let error = verify(&pinned, presented, host, year).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,33 +1,31 @@
-//! Sanitises text of others for messages: one short line of plain characters without secrets.
+//! Sanitises vendor text for error messages: one line, truncated, secrets redacted.
 //!
-//! Secrets can come back in any dress: other letter case, base64, escapes, half of them. So little
-//! is quoted that none of these fits: only words that a person reads, up to the first sign of an
-//! encoding.
+//! A response may contain a secret in another form: other letter case, base64, escaped, in part.
+//! Therefore only readable words are quoted, up to the first sign of an encoding.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use url::Url;
 use url::form_urlencoded::parse;
 
-/// Characters of a quotation.
+/// Characters of a quote.
 const MAX_QUOTE: usize = 100;
 /// Characters of a code.
 const MAX_CODE: usize = 24;
-/// Words from this length on are masked where they are part of a secret.
-const MIN_PART: usize = 4;
-/// Words from this length on are masked where they mix letters and digits.
-const MIN_MIXED: usize = 10;
-/// Longer words than any that people read.
+/// Words of at least this length are masked if they are part of a secret.
+const MIN_SECRET_PART: usize = 4;
+/// Words of at least this length are masked if they mix letters and digits.
+const MIN_MIXED_WORD: usize = 10;
+/// Longer words are masked: they are not natural language.
 const MAX_WORD: usize = 20;
-/// What takes the place of a secret.
 const MASK: &str = "***";
 
-/// What must not be repeated should somebody quote it.
+/// Values that must not appear in messages, in lower case.
 #[derive(Default)]
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Empty values are left out.
+    /// Ignores empty values.
     pub(super) fn new(values: &[&str]) -> Self {
         Self(
             values
@@ -38,24 +36,24 @@ impl Secrets {
         )
     }
 
-    /// A description of the vendor's. `token` is a further secret.
+    /// Sanitises a description from the vendor. `token` is a further secret.
     pub(super) fn quote(&self, text: &str, token: Option<&str>) -> String {
-        let text = self.redacted(plain(text), token);
-        // An escape of HTML, URLs or JSON, an assignment: what follows may be encoded.
+        let text = self.remove(to_plain_line(text), token);
+        // Signs of HTML, URL or JSON escapes or of an assignment: the rest may be encoded.
         let end = text.find(['&', '%', '\\', '=', '<', '>', '{', '"', '`']);
-        let (text, is_cut) = match end {
+        let (text, is_shortened) = match end {
             Some(end) => (&text[..end], true),
             None => (&*text, false),
         };
         let text = self.mask(text, token, true);
-        match is_cut && !text.is_empty() {
-            true => cut(&format!("{}…", text.trim_end()), MAX_QUOTE),
-            false => cut(text.trim_end(), MAX_QUOTE),
+        match is_shortened && !text.is_empty() {
+            true => truncate(&format!("{}…", text.trim_end()), MAX_QUOTE),
+            false => truncate(text.trim_end(), MAX_QUOTE),
         }
     }
 
-    /// A code of the vendor's, such as `APIG.0308`; nothing where it does not look like one.
-    pub(super) fn code(&self, code: &str, token: Option<&str>) -> Option<String> {
+    /// A code such as `APIG.0308`; `None` if the text does not look like a code.
+    pub(super) fn quote_code(&self, code: &str, token: Option<&str>) -> Option<String> {
         let is_code = !code.is_empty()
             && code.len() <= MAX_CODE
             && code
@@ -65,33 +63,33 @@ impl Secrets {
         (code != MASK).then_some(code)
     }
 
-    /// Text of this machine's, or a host name: long words are usual in it.
+    /// Sanitises text from this machine or a host name, in which long words are common.
     pub(super) fn redact(&self, text: &str, token: Option<&str>) -> String {
-        cut(&self.mask(&plain(text), token, false), MAX_QUOTE)
+        truncate(&self.mask(&to_plain_line(text), token, false), MAX_QUOTE)
     }
 
-    /// Without whole secrets, in whatever letter case.
-    fn redacted(&self, mut text: String, token: Option<&str>) -> String {
+    /// Replaces whole secrets in any letter case.
+    fn remove(&self, mut text: String, token: Option<&str>) -> String {
         let token = token.map(str::to_ascii_lowercase);
         for secret in self.0.iter().chain(&token) {
-            text = without(&text, secret);
+            text = replace_ignoring_case(&text, secret);
         }
         text
     }
 
-    /// Without words that are part of a secret, or may be one.
+    /// Replaces words that are part of a secret; if `strict`, also those that could be one.
     fn mask(&self, text: &str, token: Option<&str>, strict: bool) -> String {
-        let text = self.redacted(text.to_owned(), token);
+        let text = self.remove(text.to_owned(), token);
         let token = token.map(str::to_ascii_lowercase);
         let secrets = || self.0.iter().chain(&token);
-        let is_inside = |c: char| c.is_ascii_alphanumeric() || "+/_-.*".contains(c);
+        let is_word_char = |c: char| c.is_ascii_alphanumeric() || "+/_-.*".contains(c);
         let mut masked = String::with_capacity(text.len());
-        for piece in text.split_inclusive(|c| !is_inside(c)) {
-            let word = piece.trim_end_matches(|c| !is_inside(c));
+        for piece in text.split_inclusive(|c| !is_word_char(c)) {
+            let word = piece.trim_end_matches(|c| !is_word_char(c));
             let lower = word.trim_matches(['.', '-']).to_ascii_lowercase();
-            let is_part = lower.len() >= MIN_PART
+            let is_part = lower.len() >= MIN_SECRET_PART
                 && (word.contains(MASK) || secrets().any(|secret| secret.contains(&lower)));
-            match is_part || (strict && is_unreadable(word)) {
+            match is_part || (strict && may_be_encoded(word)) {
                 true => masked.push_str(MASK),
                 false => masked.push_str(word),
             }
@@ -101,17 +99,17 @@ impl Secrets {
     }
 }
 
-/// Whether a word may be a key or encoded, and is none that people read.
-fn is_unreadable(word: &str) -> bool {
+/// Whether a word may be a key or encoded data rather than natural language.
+fn may_be_encoded(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
     word.len() > MAX_WORD
         || word.contains('+')
-        || (word.len() >= MIN_MIXED && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic))
+        || (word.len() >= MIN_MIXED_WORD && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic))
 }
 
-/// A text without a secret, whose letter case does not matter.
-fn without(text: &str, secret: &str) -> String {
-    // ASCII case only, so that positions in the copy are positions in the original.
+/// Masks a secret, given in ASCII lower case, in any letter case.
+fn replace_ignoring_case(text: &str, secret: &str) -> String {
+    // ASCII lower case keeps the byte positions.
     let lower = text.to_ascii_lowercase();
     let mut rest = 0;
     let mut out = String::with_capacity(text.len());
@@ -123,9 +121,9 @@ fn without(text: &str, secret: &str) -> String {
     out + &text[rest..]
 }
 
-/// ASCII and Chinese on one line. All else goes: marks that turn or hide text, and letters that
-/// only look like others.
-fn plain(text: &str) -> String {
+/// Keeps ASCII and Chinese, on one line. Drops marks that reverse or hide text, and letters that
+/// imitate others.
+fn to_plain_line(text: &str) -> String {
     let visible: String = text
         .chars()
         .filter_map(|c| match c {
@@ -141,30 +139,30 @@ fn plain(text: &str) -> String {
     words.join(" ")
 }
 
-/// What is secret of a proxy's address: the password, and what the client sends with it.
+/// The secrets in a proxy's URL: the password, and the header that the client builds from it.
 pub(super) fn proxy_secrets(url: &Url) -> Vec<String> {
-    let plain = |text: &str| -> String {
-        // These are themselves here, and not a blank and an end as in a form.
+    let decode = |text: &str| -> String {
+        // Unlike in a form, `+` and `&` stand for themselves.
         let form = text.replace('+', "%2B").replace('&', "%26");
         parse(form.as_bytes())
             .next()
             .map_or_else(String::new, |(name, _)| name.into_owned())
     };
-    let (user, password) = (plain(url.username()), url.password().map(plain));
-    let sent = BASE64_STANDARD.encode(format!("{user}:{}", password.as_deref().unwrap_or("")));
+    let (user, password) = (decode(url.username()), url.password().map(decode));
+    let header = BASE64_STANDARD.encode(format!("{user}:{}", password.as_deref().unwrap_or("")));
     match (url.username(), url.password()) {
         ("", None) => Vec::new(),
-        // Some proxies take a key in place of the name.
-        (name, None) => vec![name.to_owned(), user, sent],
-        (_, Some(encoded)) => vec![encoded.to_owned(), password.unwrap_or_default(), sent],
+        // Some proxies expect a key in place of the user name.
+        (name, None) => vec![name.to_owned(), user, header],
+        (_, Some(encoded)) => vec![encoded.to_owned(), password.unwrap_or_default(), header],
     }
 }
 
-/// At most this many characters, the last one `…` if any were lost.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
+/// Limits a text to `max_chars`, of which the last is `…` if it was longer.
+pub(super) fn truncate(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(max_chars - 1).chain(['…']).collect(),
     }
 }
 
@@ -191,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_told_in_any_dress() {
+    fn a_secret_is_not_quoted_in_any_form() {
         let base64 = BASE64_STANDARD.encode(SECRET);
         let pair = BASE64_STANDARD.encode(format!("key:{SECRET}"));
-        for dress in [
+        for form in [
             SECRET,
             "HUSH-HUSH/S3CRET=",
             "hush-hush/s3cr",
@@ -210,14 +208,14 @@ mod tests {
             "T0KENT0KEN",
             "t0kenT0",
         ] {
-            let told = quote(&format!("the key ({dress}) is bad")).to_lowercase();
-            assert!(told.starts_with("the key ("), "{told}");
+            let quoted = quote(&format!("the key ({form}) is bad")).to_lowercase();
+            assert!(quoted.starts_with("the key ("), "{quoted}");
             for part in ["hush", "s3cr", "t0ken", "48%", "u0048"] {
-                assert!(!told.contains(part), "{dress}: {told}");
+                assert!(!quoted.contains(part), "{form}: {quoted}");
             }
             for start in 0..base64.len() - 4 {
                 let part = base64[start..start + 4].to_lowercase();
-                assert!(!told.contains(&part), "{dress}: {told}");
+                assert!(!quoted.contains(&part), "{form}: {quoted}");
             }
         }
         assert_eq!(quote("key Hush-hush/s3cret= is bad"), "key *** is bad");
@@ -225,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_code_is_quoted_if_it_looks_like_one() {
-        let code = |code| Secrets::new(&[SECRET]).code(code, None);
+        let code = |code| Secrets::new(&[SECRET]).quote_code(code, None);
         assert_eq!(code("APIG.0308").as_deref(), Some("APIG.0308"));
         assert_eq!(code("-1").as_deref(), Some("-1"));
         for bad in ["", "hush-hush", "a b", "\u{202e}1", &"1".repeat(25)] {
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_keeps_its_name() {
+    fn a_host_name_is_not_masked() {
         let secrets = Secrets::new(&["hunter2hunter2"]);
         let host = "gw1.cn-north-4.besclouds.example.com:8443";
         assert_eq!(secrets.redact(host, None), host);
@@ -242,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_s_password_is_secret_as_it_is_written_meant_and_sent() {
+    fn a_proxy_password_is_redacted_encoded_decoded_and_as_a_header() {
         let url = Url::parse("http://user:pa%2055+word@proxy:3128").unwrap();
-        let sent = BASE64_STANDARD.encode("user:pa 55+word");
-        assert_eq!(proxy_secrets(&url), ["pa%2055+word", "pa 55+word", &sent]);
+        let header = BASE64_STANDARD.encode("user:pa 55+word");
+        assert_eq!(proxy_secrets(&url), ["pa%2055+word", "pa 55+word", &header]);
         let url = Url::parse("http://user:pa&s=s@proxy").unwrap();
-        let sent = BASE64_STANDARD.encode("user:pa&s=s");
+        let header = BASE64_STANDARD.encode("user:pa&s=s");
         assert!(proxy_secrets(&url).contains(&"pa&s=s".to_owned()));
-        assert!(proxy_secrets(&url).contains(&sent), "{sent}");
+        assert!(proxy_secrets(&url).contains(&header), "{header}");
         let key = Url::parse("http://t0ken@proxy").unwrap();
         assert_eq!(proxy_secrets(&key)[0], "t0ken");
         assert!(proxy_secrets(&Url::parse("http://proxy").unwrap()).is_empty());

@@ -1,34 +1,29 @@
-//! What every request to the vendor has in common: its address and its headers.
+//! URL checks and headers that all requests of a client share.
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::settings::{BuildError, ClientSettings};
-use super::token_response::USUAL_LIFETIME;
+use super::token_response::DEFAULT_LIFETIME;
 
-/// Whether requests can be sent to an address.
-pub(super) fn check_address(key: &'static str, url: &Url) -> Result<(), BuildError> {
+pub(super) fn check_url(key: &'static str, url: &Url) -> Result<(), BuildError> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(BuildError::setting(
-            key,
-            "expected http:// or https:// and a host",
-        ));
+        let reason = "expected http:// or https:// and a host";
+        return Err(BuildError::setting(key, reason));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // They would be sent instead of the token.
-        return Err(BuildError::setting(
-            key,
-            "a user name or password in it is not supported",
-        ));
+        // The HTTP client would send them in place of the token.
+        let reason = "a user name or password in the URL is not supported";
+        return Err(BuildError::setting(key, reason));
     }
     Ok(())
 }
 
 pub(super) fn token_headers() -> HeaderMap {
-    let lifetime = HeaderValue::from(USUAL_LIFETIME.as_secs());
+    let lifetime = HeaderValue::from(DEFAULT_LIFETIME.as_secs());
     [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        // Always sent: some deployments answer nothing without it.
+        // Always sent: some deployments do not respond without it.
         (HeaderName::from_static("x-token-expire"), lifetime),
     ]
     .into_iter()
@@ -41,24 +36,21 @@ pub(super) fn details_headers(settings: &ClientSettings) -> Result<HeaderMap, Bu
         CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=UTF-8"),
     );
-    // A page shrinks sevenfold, for about as much time as its parse takes: some 1 µs a call, in
-    // which only a line of gigabits a second would carry what is saved.
+    // Shrinks a page sevenfold. Decompression costs about as much CPU time as parsing, some 1 µs a
+    // call, so it only loses on links of several Gbit/s.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    let mut add = |key: &'static str, name, text: &str, secret| {
+    let mut add = |key: &'static str, name, text: &str, is_secret| {
         let mut value = HeaderValue::from_str(text).map_err(|_| {
-            BuildError::setting(key, "it holds characters that a header cannot carry")
+            BuildError::setting(key, "contains characters that are not allowed in a header")
         })?;
-        value.set_sensitive(secret);
+        value.set_sensitive(is_secret);
         headers.insert(HeaderName::from_static(name), value);
         Ok(())
     };
     add("app_key", "x-app-key", &settings.app_key, true)?;
     add("user_id", "x-userid", &settings.user_id, false)?;
-    if let Some(id) = settings
-        .tenant_space_id
-        .as_deref()
-        .filter(|id| !id.is_empty())
-    {
+    let tenant_space_id = settings.tenant_space_id.as_deref();
+    if let Some(id) = tenant_space_id.filter(|id| !id.is_empty()) {
         add("tenant_space_id", "x-tenantspaceid", id, false)?;
     }
     Ok(headers)

@@ -1,8 +1,8 @@
-//! Bytes to values: the vendor's JSON as records, in one pass and without a copy per row.
+//! Parses a page of the list of calls, in one pass and without copying each row.
 //!
-//! Every field may be missing, null, or a string where a number was and the reverse; a row that
-//! cannot be used costs its neighbours nothing. A body that is not quite JSON is read a second
-//! time, repaired and row by row.
+//! Every field may be missing, null, or a string in place of a number and vice versa. An unusable
+//! row does not affect its neighbours. A body that is not quite JSON is repaired and parsed again,
+//! row by row.
 
 mod data;
 mod envelope;
@@ -10,240 +10,220 @@ mod example;
 mod lenient;
 mod record;
 mod repair;
+mod rows;
+mod visit;
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
-pub use envelope::{Envelope, ErrorInside};
+pub use envelope::{Envelope, EnvelopeError};
 
-use data::{DataSeed, Paging, Rows, Shape};
-use envelope::Verdict;
+use data::{Data, DataType};
+use envelope::Meaning;
 use lenient::Lenient;
+use rows::Rows;
+use visit::{Tolerant, next_key};
 
 use super::Page;
 
-/// Why a body with status 200 is not a page.
+/// Why the body of a 200 is not usable.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Unreadable {
-    /// Not the JSON that was expected: cut short, HTML, another shape, more rows than allowed.
-    /// Holds nothing of the body.
+pub enum ParseError {
+    /// Not the expected JSON: cut off, HTML, another structure, too many rows. Quotes nothing from
+    /// the body.
     Body(String),
-    /// The vendor's own error inside a 200.
-    Envelope(ErrorInside),
+    /// An error of the vendor's inside a 200.
+    Envelope(EnvelopeError),
 }
 
-/// What was asked for, as far as the answer has to be judged by it.
+/// How to judge the response to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRules<'a> {
-    /// The number of the page, from 1.
+    /// Number of the requested page, from 1.
     pub page: u32,
-    /// More rows than these are an error.
+    /// More rows are an error.
     pub max_rows: usize,
-    /// Codes that mean success besides the known ones.
+    /// Codes that mean success, in addition to the known ones.
     pub success_codes: &'a [String],
 }
 
-/// A page, and what may help to find out why its rows cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reading {
-    /// The page.
+pub struct ParsedPage {
     pub page: Page,
-    /// What is wrong with the first row that cannot be used, by names and types of its fields.
+    /// What is wrong with the first unusable row, by names and types of its fields.
     pub example: Option<String>,
 }
 
-/// Reads the answer to a request for some page, of any size.
+/// Parses a page of any number and size.
 ///
 /// # Errors
 ///
-/// As [`PageRules::read`], but a list without calls and with a total is taken to be over.
-pub fn parse_page(body: &[u8]) -> Result<Page, Unreadable> {
+/// Like [`PageRules::parse`].
+pub fn parse_page(body: &[u8]) -> Result<Page, ParseError> {
     let rules = PageRules {
         page: u32::MAX,
         max_rows: usize::MAX,
         success_codes: &[],
     };
-    rules.read(body).map(|reading| reading.page)
+    rules.parse(body).map(|parsed| parsed.page)
 }
 
 impl PageRules<'_> {
-    /// Reads the answer to a list request.
+    /// Parses the response to a request for a page.
     ///
     /// # Errors
     ///
-    /// If it is not a page. An empty window and a failure must never look alike: a page without
-    /// rows is one only where its total says so too and no code of an error stands beside it.
-    pub fn read(&self, body: &[u8]) -> Result<Reading, Unreadable> {
-        let answer = self.answer(body)?;
-        let total = self.judge(&answer)?;
-        Ok(Reading {
-            page: Page {
-                total,
-                ..answer.rows.page
-            },
-            example: answer.rows.example,
+    /// If it is not a page. A failure must never look like an empty window: a page without rows is
+    /// only accepted with a total and without an error code.
+    pub fn parse(&self, body: &[u8]) -> Result<ParsedPage, ParseError> {
+        let response = self.response(body)?;
+        let total = self.checked_total(&response)?;
+        let Rows { page, example, .. } = response.rows;
+        Ok(ParsedPage {
+            page: Page { total, ..page },
+            example,
         })
     }
 
-    /// The total of an answer that is a page.
-    fn judge(&self, answer: &Answer) -> Result<Option<u64>, Unreadable> {
-        let (page, total) = (&answer.rows.page, answer.total);
-        let verdict = answer.envelope.verdict(self.success_codes);
-        // Beyond the last page a list is empty, whatever its total is. On the first page too: the
-        // reader of the list knows whether to believe that.
-        let is_over = total.is_some();
-        let is_page = match (verdict, answer.shape) {
-            // Whatever code stands beside them.
+    /// The total, if the response is a page.
+    fn checked_total(&self, response: &Response) -> Result<Option<u64>, ParseError> {
+        let (page, total) = (&response.rows.page, response.total);
+        let meaning = response.envelope.meaning(self.success_codes);
+        let is_page = match (meaning, response.data) {
+            // Usable rows outweigh any code.
             _ if !page.records.is_empty() => true,
-            (Verdict::Failed, _) | (_, Shape::Other) => false,
-            (_, Shape::List) if !page.is_empty() => true,
-            (Verdict::Success, Shape::List) => is_over,
-            (Verdict::Success, Shape::Null) => total == Some(0),
-            (Verdict::Success, Shape::Absent) => false,
-            (Verdict::NoData, _) if total.is_none() => return Ok((self.page == 1).then_some(0)),
-            (Verdict::NoData, _) => is_over,
+            (Meaning::Failure, _) | (_, DataType::Other) => false,
+            (_, DataType::List) if !page.is_empty() => true,
+            // Beyond the last page the list is empty with any total. On the first page the reader
+            // of the list decides whether to believe that.
+            (Meaning::Success, DataType::List) => total.is_some(),
+            (Meaning::Success, DataType::Null) => total == Some(0),
+            (Meaning::Success, DataType::Absent) => false,
+            (Meaning::NoData, _) if total.is_none() => return Ok((self.page == 1).then_some(0)),
+            (Meaning::NoData, _) => true,
         };
         match is_page {
             true => Ok(total),
-            false => Err(answer.error(self, verdict)),
+            false => Err(response.error(self, meaning)),
         }
     }
 
-    /// Quickly where the body is JSON and each row can be told from others by its identity; else
-    /// row by row.
-    fn answer(&self, body: &[u8]) -> Result<Answer, Unreadable> {
-        // Checked as a whole, for checking each of its short strings takes longer.
-        let first = match std::str::from_utf8(body) {
-            Err(_) => None,
-            Ok(text) => match self.parse(text, false) {
-                Ok(answer) if answer.rows.has_strangers() => {
-                    return self.parse(text, true).map_err(|(error, _)| error);
+    /// Parses quickly if the body is JSON and every row has an identity, otherwise row by row.
+    fn response(&self, body: &[u8]) -> Result<Response, ParseError> {
+        // Checking the body as a whole is faster than checking each of its short strings.
+        let error = match std::str::from_utf8(body) {
+            Err(_) => ParseError::Body("it is neither UTF-8 nor repairable JSON".into()),
+            Ok(text) => match self.deserialize(text, false) {
+                Ok(response) if response.rows.has_unidentified() => {
+                    return self.deserialize(text, true).map_err(|(error, _)| error);
                 }
-                Ok(answer) => return Ok(answer),
-                Err((error, Category::Syntax)) => Some(error),
+                Ok(response) => return Ok(response),
+                Err((error, Category::Syntax)) => error,
                 Err((error, _)) => return Err(error),
             },
         };
         match repair::repair(body) {
-            Some(text) => self.parse(&text, true).map_err(|(error, _)| error),
-            None => Err(first
-                .unwrap_or_else(|| Unreadable::Body("it is not UTF-8, nor JSON otherwise".into()))),
+            Some(text) => self.deserialize(&text, true).map_err(|(error, _)| error),
+            None => Err(error),
         }
     }
 
-    fn parse(&self, text: &str, exact: bool) -> Result<Answer, (Unreadable, Category)> {
-        let mut rows = Rows::new(self.max_rows, exact);
+    fn deserialize(&self, text: &str, exact: bool) -> Result<Response, (ParseError, Category)> {
+        let mut response = Response {
+            rows: Rows::new(self.max_rows, exact),
+            ..Response::default()
+        };
         let mut json = serde_json::Deserializer::from_str(text);
-        let parsed = AnswerSeed(&mut rows)
-            .deserialize(&mut json)
-            .and_then(|answer| json.end().map(|()| answer));
-        match parsed {
-            Ok(answer) => Ok(Answer { rows, ..answer }),
-            Err(error) => {
-                let what = match error.classify() {
-                    _ if rows.overflowed() => format!("it lists more than {} calls", self.max_rows),
-                    Category::Eof => format!("it ends in the middle, on line {}", error.line()),
-                    Category::Data => "it is JSON, but not a list of calls".to_owned(),
-                    Category::Syntax | Category::Io => format!(
-                        "it is not JSON (line {}, column {})",
-                        error.line(),
-                        error.column()
-                    ),
-                };
-                Err((Unreadable::Body(what), error.classify()))
+        let result = json
+            .deserialize_map(ResponseVisitor(&mut response))
+            .and_then(|()| json.end());
+        let Err(error) = result else {
+            return Ok(response);
+        };
+        let reason = match error.classify() {
+            _ if response.rows.overflowed() => {
+                format!("it lists more than {} calls", self.max_rows)
             }
-        }
+            Category::Eof => format!("it ends unexpectedly on line {}", error.line()),
+            Category::Data => "it is JSON, but not a list of calls".to_owned(),
+            Category::Syntax | Category::Io => format!(
+                "it is not JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        };
+        Err((ParseError::Body(reason), error.classify()))
     }
 }
 
-/// What an answer says.
+/// The parts of a response.
 #[derive(Default)]
-struct Answer {
+struct Response {
     rows: Rows,
-    shape: Shape,
+    data: DataType,
     total: Option<u64>,
     envelope: Envelope,
 }
 
-impl Answer {
-    fn error(&self, rules: &PageRules<'_>, verdict: Verdict) -> Unreadable {
+impl Response {
+    /// Why this is not a page.
+    fn error(&self, rules: &PageRules<'_>, meaning: Meaning) -> ParseError {
         let total = self.total.map(|total| format!("paging.total is {total}"));
-        let finding = match (verdict, self.shape, total) {
-            (Verdict::Failed, Shape::List, Some(total)) if self.rows.page.is_empty() => {
-                Some(format!("beside an empty list, {total}"))
+        let finding = match (meaning, self.data, total) {
+            (Meaning::Failure, DataType::List, Some(total)) if self.rows.page.is_empty() => {
+                Some(format!("with an empty list, {total}"))
             }
-            (Verdict::Failed, ..) => None,
-            (_, Shape::List, None) => Some("an empty list without paging.total".to_owned()),
-            (_, Shape::List, Some(total)) => Some(format!("no calls, though {total}")),
+            (Meaning::Failure, ..) => None,
+            (_, DataType::List, None) => Some("an empty list without paging.total".to_owned()),
+            (_, DataType::List, Some(total)) => Some(format!("no calls, though {total}")),
             (_, _, Some(total)) => Some(format!("no list of calls, though {total}")),
             (_, _, None) => Some("neither data nor paging.total".to_owned()),
         };
-        Unreadable::Envelope(ErrorInside {
+        ParseError::Envelope(EnvelopeError {
             finding,
             ..self.envelope.error(rules.success_codes)
         })
     }
 }
 
-struct AnswerSeed<'a>(&'a mut Rows);
+struct ResponseVisitor<'a>(&'a mut Response);
 
-impl<'de> DeserializeSeed<'de> for AnswerSeed<'_> {
-    type Value = Answer;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Answer, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for AnswerSeed<'_> {
-    type Value = Answer;
+impl<'de> Visitor<'de> for ResponseVisitor<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with data and paging")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
-        let mut answer = Answer::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let response = self.0;
         while let Some(key) = next_key(&mut map)? {
             match key.as_ref() {
-                "data" => answer.shape = map.next_value_seed(DataSeed(self.0))?,
-                "paging" => answer.total = map.next_value::<Paging>()?.0,
-                key => match answer.envelope.slot(key) {
+                "data" => {
+                    // The last of duplicate keys counts.
+                    response.rows.page = Page::default();
+                    let data = Tolerant(Data(&mut response.rows));
+                    response.data = map.next_value_seed(data)?;
+                }
+                "paging" => response.total = total(map.next_value()?),
+                key => match response.envelope.slot(key) {
                     Some(slot) => *slot = map.next_value::<Lenient>()?.into_text(),
                     None => drop(map.next_value::<IgnoredAny>()?),
                 },
             }
         }
-        Ok(answer)
+        Ok(())
     }
 }
 
-/// The next key of an object, borrowed where serde would copy it.
-fn next_key<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    struct Key<'de>(Cow<'de, str>);
-    impl<'de> Deserialize<'de> for Key<'de> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_str(KeyVisitor).map(Self)
-        }
-    }
-    struct KeyVisitor;
-    impl<'de> Visitor<'de> for KeyVisitor {
-        type Value = Cow<'de, str>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a key")
-        }
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(Cow::Borrowed(text))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Cow::Owned(text.to_owned()))
-        }
-    }
-    Ok(map.next_key::<Key<'de>>()?.map(|key| key.0))
+/// `total` in `paging`, if it is a usable number.
+fn total(paging: &RawValue) -> Option<u64> {
+    let fields: BTreeMap<String, Lenient<'_>> = serde_json::from_str(paging.get()).ok()?;
+    fields.get("total")?.integer()?.try_into().ok()
 }
 
 #[cfg(test)]

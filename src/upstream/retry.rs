@@ -1,25 +1,23 @@
-//! Whether and when to try again: a value made of what came, with no clock and no waiting.
+//! Decides whether and when to retry a request. Pure: no clock, no waiting.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-/// How one request ended. `Display` gives the label `code` of the requests' counter.
+/// How a request ended. `Display` gives the label `code` of the request counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// This HTTP status, and nothing else to remark.
     Status(u16),
-    /// Not over within the request's time.
     Timeout,
-    /// No connection, or one that broke before a status came.
+    /// No connection, or it broke before a status arrived.
     Connect,
-    /// A success whose body broke off, is too large or cannot be read.
+    /// A success whose body was cut off, is too large or cannot be parsed.
     Body,
-    /// A success with an error inside.
+    /// A success with an error in the body.
     Envelope,
 }
 
 impl Outcome {
-    /// What is to be expected of the vendor and its gateway sooner or later.
+    /// Outcomes to expect of the vendor and its gateway, exported at 0 from the start.
     pub const FORESEEABLE: [Self; 14] = [
         Self::Status(200),
         Self::Status(400),
@@ -37,8 +35,7 @@ impl Outcome {
         Self::Envelope,
     ];
 
-    /// Whether the same request may fare better in a moment.
-    fn may_pass(self) -> bool {
+    fn is_temporary(self) -> bool {
         match self {
             Self::Timeout | Self::Connect | Self::Body => true,
             Self::Status(status) => status == 429 || (500..600).contains(&status),
@@ -62,58 +59,56 @@ impl fmt::Display for Outcome {
 /// What to do after a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retry {
-    /// Try again after this long.
     After(Duration),
-    /// Leave it.
     No,
 }
 
-/// Times that a request is tried again. Pulls repeat anyway, so more would only add load.
+/// Retries per request. Pulls repeat anyway, so more would only add load.
 pub const MAX_RETRIES: u32 = 2;
-/// The longest `Retry-After` that is waited for here; longer ones are the puller's to plan with.
+/// The client waits for a `Retry-After` up to this; a longer one is passed on to the puller.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
-/// The longest `Retry-After` that is believed.
+/// Longer values of `Retry-After` are reduced to this.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-/// What a 429 without `Retry-After` is taken to ask for: the rate limits seen count by the second.
+/// Wait after a 429 without `Retry-After`: the rate limits seen count per second.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
-/// Decides after a failed request: `made` retries were made before, `jitter` is a random number
-/// from 0 to 1, `budget_left` what [`Budget::is_left`] says.
+/// Decides after a failed request that has been retried `retries` times. `jitter` is a random
+/// number from 0 to 1, `has_budget` the value of [`Budget::is_left`].
 ///
-/// The wait is a random share of a backoff that grows fourfold from 200 ms to 2 s, on top of what
-/// the vendor asked for, so that requests which failed together do not come back together.
+/// Waits for `retry_after` plus a random share of a backoff that grows fourfold from 200 ms to 2 s.
+/// The jitter keeps requests that failed together from being repeated together.
 pub fn decide(
     outcome: Outcome,
-    made: u32,
+    retries: u32,
     retry_after: Option<Duration>,
     jitter: f64,
-    budget_left: bool,
+    has_budget: bool,
 ) -> Retry {
-    let asked_for = match outcome {
+    let requested = match outcome {
         Outcome::Status(429) => retry_after.unwrap_or(RATE_LIMIT_WAIT),
         _ => retry_after.unwrap_or_default(),
     };
-    if !outcome.may_pass() || made >= MAX_RETRIES || !budget_left || asked_for > MAX_WAIT {
+    if !outcome.is_temporary() || retries >= MAX_RETRIES || !has_budget || requested > MAX_WAIT {
         return Retry::No;
     }
     let backoff = FIRST_BACKOFF
-        .saturating_mul(4_u32.saturating_pow(made))
+        .saturating_mul(4_u32.saturating_pow(retries))
         .min(MAX_BACKOFF);
     let share = if jitter.is_nan() {
         1.0
     } else {
         jitter.clamp(0.0, 1.0)
     };
-    Retry::After(asked_for + backoff.mul_f64(share))
+    Retry::After(requested + backoff.mul_f64(share))
 }
 
-/// Bounds retries by a share of the requests, so that an outage is met with fewer of them.
+/// Limits retries to a share of the requests, so that an outage reduces the load on the vendor.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// In tenths of a retry: integers do not drift.
+    /// Tenths of a retry, as integers do not drift.
     tenths: u32,
 }
 
@@ -122,24 +117,22 @@ impl Budget {
     const PER_RETRY: u32 = 10;
     const RESERVE: u32 = 10 * Self::PER_RETRY;
 
-    /// Room for ten retries; it never grows beyond that.
+    /// Starts at the maximum of ten retries.
     pub fn new() -> Self {
         Self {
             tenths: Self::RESERVE,
         }
     }
 
-    /// A request that is no retry: earns a tenth of one.
+    /// Adds a tenth of a retry, for a request that is not a retry.
     pub fn earn(&mut self) {
         self.tenths = (self.tenths + Self::PER_REQUEST).min(Self::RESERVE);
     }
 
-    /// Whether there is room for a retry.
     pub fn is_left(&self) -> bool {
         self.tenths >= Self::PER_RETRY
     }
 
-    /// Takes the room of one retry.
     pub fn spend(&mut self) {
         self.tenths = self.tenths.saturating_sub(Self::PER_RETRY);
     }
@@ -151,43 +144,42 @@ impl Default for Budget {
     }
 }
 
-/// Two budgets, so that a request that always fails does not take the retries of the others:
-/// failures that one request may cause are apart from those of the network and the gateway.
+/// Separate budgets for failures that a single request can cause and for those of network and
+/// gateway, so that a request that always fails does not use up the retries of the others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budgets {
-    answers: Budget,
+    responses: Budget,
     network: Budget,
 }
 
 impl Budgets {
-    /// A request that is no retry.
+    /// For a request that is not a retry.
     pub fn earn(&mut self) {
-        self.answers.earn();
+        self.responses.earn();
         self.network.earn();
     }
 
-    /// The budget for retries after this.
-    pub fn after(&mut self, outcome: Outcome) -> &mut Budget {
+    pub fn for_outcome(&mut self, outcome: Outcome) -> &mut Budget {
         match outcome {
-            Outcome::Status(500) | Outcome::Body | Outcome::Envelope => &mut self.answers,
+            Outcome::Status(500) | Outcome::Body | Outcome::Envelope => &mut self.responses,
             Outcome::Status(_) | Outcome::Timeout | Outcome::Connect => &mut self.network,
         }
     }
 }
 
-/// The time that a `Retry-After` header asks for: seconds, or an HTTP date seen from `now`.
+/// Parses a `Retry-After` header, which contains seconds or an HTTP date; `None` if it is neither.
 ///
-/// `None` if it is neither; at most [`MAX_RETRY_AFTER`]; a date that is past asks for nothing.
+/// At most [`MAX_RETRY_AFTER`]; zero for a date before `now`.
 pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    let asked_for = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a long time, not a mistake.
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number that overflows is a long time, not an error.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let at = httpdate::parse_http_date(value).ok()?;
         at.duration_since(now).unwrap_or_default()
     };
-    Some(asked_for.min(MAX_RETRY_AFTER))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -199,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_tried_again_and_nothing_else() {
+    fn only_temporary_failures_are_retried() {
         use Outcome::{Body, Connect, Envelope, Status, Timeout};
         for outcome in [
             Timeout,
@@ -223,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn waits_by_retries_made_jitter_and_what_was_asked_for() {
+    fn the_wait_depends_on_retries_jitter_and_retry_after() {
         let table = [
-            // outcome, retries made, Retry-After, jitter, the wait
+            // outcome, retries so far, Retry-After, jitter, expected
             (Outcome::Timeout, 0, None, 0.0, Retry::After(ms(0))),
             (Outcome::Timeout, 0, None, 1.0, Retry::After(ms(200))),
             (Outcome::Timeout, 1, None, 0.5, Retry::After(ms(400))),
@@ -258,22 +250,22 @@ mod tests {
             (Outcome::Connect, 0, None, f64::NAN, Retry::After(ms(200))),
             (Outcome::Connect, 0, None, 7.0, Retry::After(ms(200))),
         ];
-        for (outcome, made, retry_after, jitter, expected) in table {
-            let decided = decide(outcome, made, retry_after, jitter, true);
+        for (outcome, retries, retry_after, jitter, expected) in table {
+            let decided = decide(outcome, retries, retry_after, jitter, true);
             assert_eq!(
                 decided, expected,
-                "{outcome} {made} {retry_after:?} {jitter}"
+                "{outcome} {retries} {retry_after:?} {jitter}"
             );
         }
     }
 
     #[test]
-    fn without_budget_nothing_is_tried_again() {
+    fn nothing_is_retried_without_budget() {
         assert_eq!(decide(Outcome::Timeout, 0, None, 0.5, false), Retry::No);
     }
 
     #[test]
-    fn the_budget_is_ten_and_a_tenth_of_the_requests() {
+    fn the_budget_is_ten_retries_plus_a_tenth_of_the_requests() {
         let mut budget = Budget::new();
         let mut retries = 0;
         for _ in 0..200 {
@@ -287,21 +279,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_always_fails_leaves_the_others_their_retries() {
+    fn a_request_that_always_fails_does_not_use_up_the_retries_of_others() {
         let mut budgets = Budgets::default();
         for _ in 0..1000 {
             budgets.earn();
-            budgets.after(Outcome::Status(500)).spend();
-            budgets.after(Outcome::Body).spend();
+            budgets.for_outcome(Outcome::Status(500)).spend();
+            budgets.for_outcome(Outcome::Body).spend();
         }
-        assert!(!budgets.after(Outcome::Status(500)).is_left());
+        assert!(!budgets.for_outcome(Outcome::Status(500)).is_left());
         for outcome in [Outcome::Status(503), Outcome::Timeout, Outcome::Connect] {
-            assert!(budgets.after(outcome).is_left(), "{outcome}");
+            assert!(budgets.for_outcome(outcome).is_left(), "{outcome}");
         }
     }
 
     #[test]
-    fn quiet_times_save_up_no_more_than_the_reserve() {
+    fn the_budget_does_not_grow_beyond_ten_retries() {
         let mut budget = Budget::new();
         (0..10_000).for_each(|_| budget.earn());
         (0..10).for_each(|_| budget.spend());
@@ -309,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
+    fn retry_after_contains_seconds_or_a_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let date = |seconds| httpdate::fmt_http_date(now + Duration::from_secs(seconds));
         let table = [

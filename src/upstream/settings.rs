@@ -1,4 +1,4 @@
-//! What the client has to know of a target, and what can be wrong with it.
+//! Settings of the client for one target.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,62 +10,61 @@ use url::Url;
 use super::Api;
 use super::redact::{Secrets, proxy_secrets};
 
-/// Where the vendor's usual token service is, below the endpoint.
+/// Path of the vendor's default token service below the endpoint.
 const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
 
-/// Reads the secret anew from where it came from, which blocks; an error says why it cannot.
+/// Reads the secret again from its source. Blocks.
 pub type SecretSource = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// How to reach one deployment of the vendor's, and how hard it may be asked.
+/// How to reach one deployment, and how hard it may be loaded.
 #[derive(Clone)]
 pub struct ClientSettings {
     /// Scheme, host and optional port of the list of calls.
     pub endpoint: Url,
-    /// The whole address of the token service; some deployments have it on another host or port.
+    /// Full URL of the token service; some deployments have it on another host or port.
     pub token_endpoint: Url,
-    /// The key's public half. Kept out of every text all the same.
+    /// Redacted like a secret, although it is the public half of the key.
     pub app_key: String,
-    /// The key's secret half.
     pub app_secret: String,
-    /// Where it came from, if it may change there while the program runs.
+    /// Where to read `app_secret` again, if it can change while the program runs.
     pub secret_source: Option<SecretSource>,
     /// The operator's id, sent as `x-UserId`.
     pub user_id: String,
-    /// Sent as `X-TenantSpaceID` if there is one.
+    /// Sent as `X-TenantSpaceID`.
     pub tenant_space_id: Option<String>,
-    /// The vendor's numbers of the types of call to ask for.
+    /// Call types to request, by the vendor's numbers.
     pub call_types: Vec<i16>,
-    /// The vendor's numbers of every status to ask for.
+    /// Statuses to request, by the vendor's numbers.
     pub status_codes: Vec<i16>,
-    /// Those of them in which a call does not rest, for [`Filter::Pending`](super::Filter).
+    /// Those of `status_codes` that are not final, for [`Filter::Pending`](super::Filter).
     pub pending_codes: Vec<i16>,
-    /// Codes beside an answer without rows that mean success, besides the known ones.
+    /// Further codes that mean success next to an empty list.
     pub success_codes: Vec<String>,
-    /// From the start of the connection to the last byte of the answer.
+    /// From opening the connection to the last byte of the response.
     pub request_timeout: Duration,
-    /// Requests under way at once, at least 1.
+    /// At least 1.
     pub max_concurrent_requests: usize,
-    /// Requests sent a second, tokens and retries included; more than 0.
+    /// Includes token requests and retries; more than 0.
     pub max_requests_per_second: f64,
-    /// PEM certificates to trust besides the system's.
+    /// PEM certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// The proxy for requests to `endpoint`. Those of the environment are not looked at here.
+    /// Proxy for `endpoint`. The client itself ignores the proxy variables of the environment.
     pub proxy: Option<ProxySettings>,
-    /// The proxy for requests to `token_endpoint`.
+    /// Proxy for `token_endpoint`.
     pub token_proxy: Option<ProxySettings>,
 }
 
 /// An `http` or `https` proxy.
 #[derive(Clone)]
 pub struct ProxySettings {
-    /// The key or the variable that chose it, for messages.
+    /// The configuration key or environment variable that it comes from, for messages.
     pub key: &'static str,
-    /// Its address, perhaps with credentials.
+    /// May contain credentials.
     pub url: Url,
 }
 
 impl ClientSettings {
-    /// What messages must not repeat: these secrets, those of the proxies, and the key.
+    /// Everything that messages must not repeat: `app_secrets`, the key and proxy passwords.
     pub(super) fn secrets(&self, app_secrets: &[&str]) -> Secrets {
         let proxies = self.proxy.iter().chain(&self.token_proxy);
         let proxy: Vec<String> = proxies
@@ -77,20 +76,15 @@ impl ClientSettings {
         Secrets::new(&all)
     }
 
-    /// Whether tokens come from elsewhere than the usual place below `endpoint`.
-    pub(super) fn has_token_endpoint(&self) -> bool {
-        let mut usual = self.endpoint.clone();
-        usual.set_path(&format!(
-            "{}{TOKEN_PATH}",
-            self.endpoint.path().trim_end_matches('/')
-        ));
-        usual != self.token_endpoint
+    /// Whether the token endpoint differs from the default below `endpoint`.
+    pub(super) fn has_own_token_endpoint(&self) -> bool {
+        with_path(&self.endpoint, TOKEN_PATH) != self.token_endpoint
     }
 
-    /// The key of the configuration that an address comes from.
-    pub(super) fn key(&self, api: Api) -> &'static str {
+    /// The configuration key that determines the URL of an API.
+    pub(super) fn endpoint_key(&self, api: Api) -> &'static str {
         match api {
-            Api::Token if self.has_token_endpoint() => "token_endpoint",
+            Api::Token if self.has_own_token_endpoint() => "token_endpoint",
             Api::Token | Api::Details => "endpoint",
         }
     }
@@ -98,9 +92,10 @@ impl ClientSettings {
 
 impl fmt::Debug for ClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy = self.proxy.as_ref();
         f.debug_struct("ClientSettings")
-            .field("endpoint", &place(&self.endpoint))
-            .field("token_endpoint", &place(&self.token_endpoint))
+            .field("endpoint", &host_and_path(&self.endpoint))
+            .field("token_endpoint", &host_and_path(&self.token_endpoint))
             .field("app_key", &"***")
             .field("app_secret", &"***")
             .field("secret_source", &self.secret_source.is_some())
@@ -114,18 +109,25 @@ impl fmt::Debug for ClientSettings {
             .field("max_concurrent_requests", &self.max_concurrent_requests)
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("ca_file", &self.ca_file)
-            .field("proxy", &self.proxy.as_ref().map(|proxy| place(&proxy.url)))
+            .field("proxy", &proxy.map(|proxy| host_and_path(&proxy.url)))
             .finish()
     }
 }
 
-/// Where a URL leads, without the parts in which people put passwords: host, port and path.
-pub(super) fn place(url: &Url) -> String {
-    format!("{}{}", host(url), url.path())
+/// A URL with `path` appended and without its query.
+pub(super) fn with_path(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
-/// Host and port of a URL.
-pub(super) fn host(url: &Url) -> String {
+/// Host, port and path: a URL without the parts that may contain a password.
+pub(super) fn host_and_path(url: &Url) -> String {
+    format!("{}{}", host_and_port(url), url.path())
+}
+
+pub(super) fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{host}:{port}"),
@@ -133,17 +135,14 @@ pub(super) fn host(url: &Url) -> String {
     }
 }
 
-/// Why no client can be made of the settings.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Why no client can be built from the settings.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BuildError {
-    /// One setting cannot be used.
-    Setting {
-        /// Its key in the configuration.
-        key: &'static str,
-        /// What is wrong with it; never its value if that is secret.
-        reason: String,
-    },
-    /// The client itself did not start; nothing in the settings is to blame.
+    /// One setting cannot be used. `reason` never contains a secret value.
+    #[error("{key}: {reason}")]
+    Setting { key: &'static str, reason: String },
+    /// The HTTP client did not start for a reason outside of the settings.
+    #[error("the HTTP client did not start: {0}")]
     Client(String),
 }
 
@@ -155,14 +154,3 @@ impl BuildError {
         }
     }
 }
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Setting { key, reason } => write!(f, "{key}: {reason}"),
-            Self::Client(reason) => write!(f, "the HTTP client did not start: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}

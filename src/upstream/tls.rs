@@ -1,4 +1,4 @@
-//! Whom to trust, and how to speak to them.
+//! Trust anchors and the TLS configuration.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::pinned::Pinned;
 use super::settings::BuildError;
 
-/// The certificates that this machine trusts, read once for all targets: they take half a megabyte,
-/// and a thousand targets would read them a thousand times.
+/// The machine's trust anchors, read once for all targets: they take half a megabyte.
 #[derive(Clone, Debug)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
@@ -22,27 +21,27 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Reads the machine's certificates; where there are none, those that the program brings.
+    /// Reads the machine's certificates; if it has none, uses those built into the program.
     /// Blocks.
     ///
     /// # Errors
     ///
-    /// If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set and leads to no certificates.
+    /// If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set but provides no certificates.
     pub fn of_this_machine() -> Result<Self, BuildError> {
-        let is_chosen = check_variables()?;
+        let is_overridden = check_variables()?;
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(system.certs);
-        if roots.is_empty() && is_chosen {
-            let places = [FILE, DIRECTORY].map(|name| {
+        if roots.is_empty() && is_overridden {
+            let variables = [FILE, DIRECTORY].map(|name| {
                 let path = std::env::var_os(name).map(PathBuf::from);
                 path.map_or(String::new(), |path| format!("{name}={} ", path.display()))
             });
-            let reason = format!("{}has no certificate that can be trusted", places.concat());
+            let reason = format!("{}contains no usable certificate", variables.concat());
             return Err(BuildError::setting("trust anchors", reason));
         }
         if roots.is_empty() {
-            // An image with nothing but this program in it has no certificates.
+            // A container image with only this program has no certificates.
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         let roots = Arc::new(roots);
@@ -50,7 +49,7 @@ impl Trust {
         Ok(Self { roots, tls })
     }
 
-    /// For a client that trusts those in this file as well. Blocks for as long as reading it takes.
+    /// Also trusts the certificates in `ca_file`. Blocks while it reads the file.
     pub(super) fn tls(&self, ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
         let Some(path) = ca_file else {
             return Ok(self.tls.clone());
@@ -70,8 +69,7 @@ impl Trust {
     }
 }
 
-/// The provider is named here: a process-wide default would have to be installed first by
-/// everyone who uses this, each test included.
+/// Not the process-wide default, which every program and test would have to install first.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -86,11 +84,10 @@ fn config(roots: Arc<RootCertStore>) -> Result<ClientConfig, BuildError> {
     Ok(config)
 }
 
-/// Largest file of certificates in bytes; all public authorities fit in it.
+/// All public authorities fit into this.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Reads a file, if it is no larger than that. The length that the file system tells is no bound
-/// for pipes and devices.
+/// Limits the bytes read, since the reported length means nothing for pipes and devices.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -102,8 +99,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Whether the files that the environment names in place of the machine's certificates can be
-/// read. Without them, trusting others would be a surprise.
+/// Whether the environment overrides the machine's certificates. An unreadable override is an
+/// error, since falling back to other trust anchors would surprise the operator.
 fn check_variables() -> Result<bool, BuildError> {
     let mut is_any_set = false;
     for (name, expected) in [(FILE, "a regular file"), (DIRECTORY, "a directory")] {
@@ -120,19 +117,17 @@ fn check_variables() -> Result<bool, BuildError> {
         };
         if !is_as_expected {
             let most = MAX_FILE_BYTES >> 20;
-            return Err(refuse(format!(
-                "expected {expected}, of at most {most} MiB"
-            )));
+            return Err(refuse(format!("expected {expected} of at most {most} MiB")));
         }
     }
     Ok(is_any_set)
 }
 
-/// The variables that [`rustls_native_certs`] reads.
+/// Environment variables that [`rustls_native_certs`] reads.
 const FILE: &str = "SSL_CERT_FILE";
 const DIRECTORY: &str = "SSL_CERT_DIR";
 
-/// Adds the certificates of a file, in PEM or a single one in DER, and gives them.
+/// Adds the certificates of a file and returns them.
 fn add_file(
     roots: &mut RootCertStore,
     path: &Path,
@@ -148,20 +143,21 @@ fn add_file(
             .map_err(|error| refuse(format!("certificate {number} cannot be trusted: {error}")))?;
     }
     match certificates.is_empty() {
-        true => Err(refuse("no certificate in it; PEM is expected".into())),
+        true => Err(refuse("no certificate in it; expected PEM".into())),
         false => Ok(certificates),
     }
 }
 
-/// What editors on Windows put in front of a text.
+/// Written at the start of text files by editors on Windows.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// The first byte of a certificate in DER, which no text begins with that is PEM.
+/// First byte of a certificate in DER; PEM cannot begin with it.
 const SEQUENCE: u8 = 0x30;
 
+/// Parses PEM, or a single certificate in DER.
 fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let begins = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
-    if text.first() == Some(&SEQUENCE) && !begins(b"-----BEGIN") {
+    let contains = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
+    if text.first() == Some(&SEQUENCE) && !contains(b"-----BEGIN") {
         return Ok(vec![CertificateDer::from(text.to_vec())]);
     }
     CertificateDer::pem_slice_iter(text)
@@ -174,12 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_read_as_it_comes() {
+    fn certificates_are_read_from_pem_and_der() {
         let key = rcgen::KeyPair::generate().unwrap();
-        let made = rcgen::CertificateParams::default()
+        let certificate = rcgen::CertificateParams::default()
             .self_signed(&key)
             .unwrap();
-        let (der, pem) = (made.der().to_vec(), made.pem());
+        let (der, pem) = (certificate.der().to_vec(), certificate.pem());
         for (bytes, count) in [
             (pem.clone().into_bytes(), 1),
             (format!("\u{feff}{pem}").into_bytes(), 1),

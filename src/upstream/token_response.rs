@@ -1,29 +1,26 @@
-//! The answer of the token service: bytes to a grant.
+//! Parses the response of the token service.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::response::{Envelope, Unreadable};
+use super::response::{Envelope, ParseError};
 
-/// The lifetime that is asked for, and assumed where the answer's own cannot be used: the vendor's
-/// usual.
-pub const USUAL_LIFETIME: Duration = Duration::from_secs(600);
-/// Assumed where the answer gives none: what other clients of such deployments take. A token that
-/// ends sooner is renewed when it is refused.
-const UNTOLD_LIFETIME: Duration = Duration::from_secs(3300);
-/// No lifetime is taken for shorter, or every request would ask for a token.
+/// The lifetime that requests ask for, and the assumption if the response has an invalid one.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+/// Assumed if the response has none, as public clients of such deployments do. A token that expires
+/// earlier is renewed when it is refused.
+const UNSTATED_LIFETIME: Duration = Duration::from_secs(3300);
+/// A shorter lifetime would make every request fetch a token.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
-/// Nor for longer: the vendor's longest is an hour.
+/// Generous: the vendor's maximum is an hour.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// What the token service gave.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenResponse {
-    /// The bare token.
     pub token: String,
-    /// Counted from the receipt on the local clock: `CreateTime` is the vendor's.
+    /// Counted from receipt by the local clock: `CreateTime` is the vendor's clock.
     pub lifetime: Duration,
 }
 
@@ -36,29 +33,29 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// Reads the answer of the token service, whose numbers may be strings.
+/// Parses the response of the token service, in which numbers may be strings.
 ///
 /// # Errors
 ///
-/// If there is no usable token. The texts quote nothing but the vendor's own error: a
-/// body that cannot be read may hold a token all the same.
-pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, Unreadable> {
-    let answer: Value = serde_json::from_slice(body).map_err(|error| {
-        Unreadable::Body(format!(
+/// If there is no usable token. The error quotes only the vendor's own error, since a body that
+/// cannot be parsed may still contain a token.
+pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
+    let response: Value = serde_json::from_slice(body).map_err(|error| {
+        ParseError::Body(format!(
             "not JSON (line {}, column {})",
             error.line(),
             error.column()
         ))
     })?;
-    let Value::Object(fields) = answer else {
-        return Err(Unreadable::Body("not a JSON object".into()));
+    let Value::Object(fields) = response else {
+        return Err(ParseError::Body("not a JSON object".into()));
     };
     let mut envelope = Envelope::default();
     let (mut token, mut expires) = (None, None);
     for (key, value) in &fields {
         match key.replace('_', "").to_ascii_lowercase().as_str() {
             "accesstoken" => token = token.or_else(|| text(value)),
-            // `Expires` is documented, `expiresIn` and `expires_in` are seen.
+            // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
             "expires" | "expiresin" => expires = expires.or_else(|| text(value)),
             _ => {
                 if let Some(slot) = envelope.slot(key) {
@@ -70,22 +67,21 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, Unreadable> {
     let Some(token) = token else {
         let error = envelope.error(&[]);
         return Err(match error.is_silent() {
-            true => Unreadable::Body("there is no AccessToken in it".into()),
-            false => Unreadable::Envelope(error),
+            true => ParseError::Body("no AccessToken in it".into()),
+            false => ParseError::Envelope(error),
         });
     };
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Unreadable::Body(
-            "its AccessToken cannot be sent in a header".into(),
-        ));
+        let reason = "the AccessToken contains characters that are not allowed in a header";
+        return Err(ParseError::Body(reason.into()));
     }
     let lifetime = match expires {
-        None => UNTOLD_LIFETIME,
+        None => UNSTATED_LIFETIME,
         Some(seconds) => seconds
             .parse::<f64>()
             .ok()
             .filter(|seconds| *seconds > 0.0)
-            .map_or(USUAL_LIFETIME, |seconds| {
+            .map_or(DEFAULT_LIFETIME, |seconds| {
                 let seconds = seconds.min(MAX_LIFETIME.as_secs_f64());
                 Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
             }),
@@ -93,7 +89,7 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, Unreadable> {
     Ok(TokenResponse { token, lifetime })
 }
 
-/// A string or a number that is not blank.
+/// A non-blank string or a number.
 fn text(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -116,18 +112,19 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_vendor_s_sample() {
+    fn the_vendor_sample_is_parsed() {
         let sample = include_bytes!("../../tests/fixtures/token-response.json");
-        let grant = parse_token_response(sample).unwrap();
-        assert_eq!(grant.token, "zzzzzzzzzzzzzzzzzz");
-        assert_eq!(grant.lifetime, Duration::from_secs(600));
+        let response = parse_token_response(sample).unwrap();
+        assert_eq!(response.token, "zzzzzzzzzzzzzzzzzz");
+        assert_eq!(response.lifetime, Duration::from_secs(600));
     }
 
     #[test]
-    fn token_and_lifetime_are_found_under_each_name_as_either_type() {
+    fn token_and_lifetime_are_found_by_each_name_and_type() {
         for name in ["AccessToken", "accessToken", "access_token"] {
-            let grant = parse_token_response(format!(r#"{{"{name}": "t"}}"#).as_bytes()).unwrap();
-            assert_eq!(grant.token, "t", "{name}");
+            let body = format!(r#"{{"{name}": "t"}}"#);
+            let response = parse_token_response(body.as_bytes()).unwrap();
+            assert_eq!(response.token, "t", "{name}");
         }
         for name in ["Expires", "expires", "expiresIn", "expires_in"] {
             for value in ["90", "\"90\"", "90.0"] {
@@ -141,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_lifetime_is_the_usual_and_an_absurd_one_is_cut() {
+    fn an_invalid_lifetime_is_the_default_and_an_extreme_one_is_clamped() {
         for field in [
             r#", "Expires": "soon""#,
             r#", "Expires": "-5""#,
@@ -155,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_told_apart_and_not_quoted() {
+    fn errors_are_distinguished_and_quote_no_token() {
         let read = |body: &str| parse_token_response(body.as_bytes()).unwrap_err();
-        for (body, told) in [
+        for (body, message) in [
             (
                 r#"{"resultCode": "0300028", "resultDesc": "no right"}"#,
                 "0300028 no right",
@@ -169,7 +166,7 @@ mod tests {
             (r#"{"returnCode": 17, "access_token": ""}"#, "17"),
         ] {
             match read(body) {
-                Unreadable::Envelope(error) => assert_eq!(error.to_string(), told),
+                ParseError::Envelope(error) => assert_eq!(error.to_string(), message),
                 other => panic!("{body}: {other:?}"),
             }
         }
@@ -183,11 +180,11 @@ mod tests {
         ] {
             let error = read(body);
             assert!(
-                matches!(&error, Unreadable::Body(text) if !text.contains("hush")),
+                matches!(&error, ParseError::Body(text) if !text.contains("hush")),
                 "{body}"
             );
         }
-        let unfit = read(r#"{"AccessToken": "hush\r\nX-Evil: 1"}"#);
-        assert!(matches!(&unfit, Unreadable::Body(text) if !text.contains("hush")));
+        let injection = read(r#"{"AccessToken": "hush\r\nX-Evil: 1"}"#);
+        assert!(matches!(&injection, ParseError::Body(text) if !text.contains("hush")));
     }
 }

@@ -1,31 +1,34 @@
-//! The whole loop of a target in imaginary time: ledger, planner, puller and store against the
-//! simulated vendor, with faults of every kind, crashes at any wait and any sync, late rows, clocks
-//! that step, disks that fill up. After calm every figure must be the truth, and at no moment
-//! before may a counter have gone down or been ahead of it.
+//! A whole target in simulated time: ledger, planner, puller and store against the simulated
+//! vendor, with faults of every kind, crashes at any await and any sync, late rows, clock steps and
+//! full disks. Once the faults end, every metric must equal the ground truth; until then no counter
+//! may decrease or exceed it.
 //!
-//! Thousands of seeds run each time. A failure names its seed; `SIMULATION_SEED=n cargo test --test
-//! simulation` runs that one alone.
+//! Runs thousands of seeds. A failure prints its seed; `SIMULATION_SEED=n cargo test --test
+//! simulation` runs only that seed.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-mod disk;
-mod odd;
+mod ledger_properties;
+mod oddities;
+mod quirks;
 mod replay;
+mod requests;
 mod steady;
-#[path = "../support/text.rs"]
-mod text;
 mod truth;
 mod vendor;
 mod world;
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many seeds a normal run has.
+/// Seeds of a normal run.
 const SEEDS: u64 = 2000;
 
 #[test]
-fn after_calm_every_figure_is_the_truth() {
+fn every_metric_equals_the_truth_once_faults_end() {
     if let Ok(seed) = std::env::var("SIMULATION_SEED") {
         world::run(seed.parse().expect("SIMULATION_SEED is a number"));
         return;

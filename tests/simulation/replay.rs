@@ -1,12 +1,12 @@
-//! What the counters must be, worked out the plain way: all that was served and kept, one record
-//! after the other, and nothing ever forgotten.
+//! Computes the expected counters the simple way: from all records that were served and committed,
+//! in order, without forgetting any.
 
 use std::collections::{BTreeMap, HashMap};
 
 use cec_exporter::metrics::catalog::{self, Metric};
 use cec_exporter::model::{CallId, CallType, Measure, Record, Status, UnixSeconds};
 
-/// Series by name and labels, as the exposition writes them.
+/// Values by name and labels as in the exposition.
 pub(crate) type Series = BTreeMap<String, f64>;
 
 struct Call {
@@ -15,7 +15,7 @@ struct Call {
     success: Option<Record>,
 }
 
-/// Counters and histograms that a log adds up to, for calls uploaded from `start` on; those
+/// Counters and histograms for the records of a log, for calls uploaded from `start` on. Those
 /// uploaded before `cutoff` have left the lookback.
 pub(crate) fn replay(
     log: &[(UnixSeconds, Record)],
@@ -67,7 +67,7 @@ pub(crate) fn replay(
                         _ => "failed",
                     };
                     let labels = format!("{{call_type=\"{call_type}\",outcome=\"{outcome}\"}}");
-                    let value = Measure::whole(after);
+                    let value = Measure::from_integer(after);
                     observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
                 }
             }
@@ -102,8 +102,8 @@ pub(crate) fn replay(
             }
         }
     }
-    // Sums were added up in millionths, of which a float holds all exactly; the simulator has no
-    // finer measures.
+    // Sums are in millionths, which a float represents exactly; the simulator has no finer
+    // measures.
     for (name, value) in &mut series {
         if name.contains("_sum{") {
             *value /= 1e6;
@@ -134,7 +134,7 @@ fn observe(series: &mut Series, metric: Metric, labels: &str, value: Measure) {
     add(series, format!("{name}_bucket{open},le=\"+Inf\"}}"), 1.0);
 }
 
-/// The counters and histograms of an exposition that are not 0, without the target.
+/// The nonzero counters and histograms of an exposition, without the target label.
 pub(crate) fn counters(text: &str) -> Series {
     series(text)
         .into_iter()
@@ -147,7 +147,7 @@ pub(crate) fn counters(text: &str) -> Series {
         .collect()
 }
 
-/// All series of an exposition, without the target.
+/// All series of an exposition, without the target label.
 pub(crate) fn series(text: &str) -> Series {
     text.lines()
         .filter(|line| !line.starts_with('#'))

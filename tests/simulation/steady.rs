@@ -1,5 +1,5 @@
-//! A while in which nothing is wrong but how the vendor is for good: each call is counted within
-//! the bound that is promised.
+//! A phase without faults, only with the permanent quirks: each call is counted within the promised
+//! time.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::world::{Run, total};
 const PULL: u32 = 30;
 
 impl Run {
-    /// Pulls through two comparisons, and then some in which every call must be there in time.
+    /// Pulls during two reconciliations, then checks that each call is counted in time.
     pub(crate) async fn steady(&mut self) {
-        self.be_well();
+        self.end_faults();
         self.scrape(Duration::ZERO).await;
         self.crash().await;
         let interval = self.intervals.reconcile_interval;
-        // A row that is late by no more than the overlap is found when that is next read to its
-        // end; any other by the comparison, of which a slice is at least a page.
+        // A row that is late by less than the overlap is found when the overlap is next read
+        // completely; any other by reconciliation, whose slices have at least a page.
         let tail_bound = self.intervals.overlap / 2 + 5 * PULL;
         let reconcile_bound = 2 * interval + 10 * PULL;
         let settled = reconcile_bound / PULL;
@@ -30,13 +30,13 @@ impl Run {
                 .puller
                 .scrape(Instant::now() + Duration::from_secs(25))
                 .await;
-            // Time for the comparison, which goes on after the scrape.
+            // Reconciliation continues after the scrape.
             tokio::time::sleep(Duration::from_millis(1)).await;
             if pull < settled {
                 continue;
             }
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
-            let text = crate::text::text("t", &view.calls.expect("the lookback is in"));
+            let text = crate::support::text::text("t", &view.calls.expect("the lookback is in"));
             let counted = total(&counters(&text), "cec_calls_total") as u64;
             let least = self.due(tail_bound, reconcile_bound);
             assert!(counted >= least, "{counted} counted, {least} due");
@@ -44,11 +44,11 @@ impl Run {
         self.scrape(Duration::from_secs(25)).await;
     }
 
-    /// Calls that must have been counted by now.
+    /// Number of calls that must have been counted by now.
     fn due(&self, tail_bound: u32, reconcile_bound: u32) -> u64 {
         let now = self.vendor_now();
         let mut world = self.vendor.simulator.world();
-        let blocked = self.odd.blocked(&mut world, now);
+        let blocked = self.quirks.blocked(&mut world, now);
         let first_in = self
             .first_in
             .map_or(u32::MAX, |at| at - self.first_lookback);
@@ -62,25 +62,25 @@ impl Run {
         let calls = world.calls(self.start, now, now);
         let due = calls.filter(|call| {
             let visible = call.visible_at();
-            // One that is deleted may never have been read.
+            // A deleted call may never have been read.
             call.gone_at().is_none()
                 && is_due(visible - call.upload_time(), visible)
-                && self.is_surely_in_time(call, first_in)
-                && self.odd.is_readable(call, now, &blocked)
+                && self.is_certainly_in_time(call, first_in)
+                && self.quirks.is_readable(call, now, &blocked)
         });
         due.count() as u64
     }
 
-    /// The vendor is well but for how it is for good, the disk has room, clocks are right.
-    pub(crate) fn be_well(&mut self) {
+    /// Removes all faults except the permanent quirks, and corrects disk and clocks.
+    pub(crate) fn end_faults(&mut self) {
         let mut well = Faults {
             paging: self.vendor.simulator.faults().paging,
             ..Faults::default()
         };
-        self.odd.put_on(&mut well);
+        self.quirks.apply(&mut well);
         self.vendor.simulator.set_faults(well);
         self.disk.set_full(false);
         *self.vendor.slowness_ms.lock().unwrap() = 0;
-        self.set_right();
+        self.correct_clock();
     }
 }

@@ -1,4 +1,4 @@
-//! What is shown against what the world knows: at any moment, and to the last call after calm.
+//! Compares the metrics with the ground truth: bounds at any time, equality once faults end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::vendor::Served;
 use super::world::{BASE, Run, is_replayed, total};
 
 impl Run {
-    /// Nothing is above the truth: no more calls than were ever listed, and none missing that is
-    /// not gone.
-    pub(crate) fn never_above(&self, shown: &Series) {
+    /// Asserts that no metric exceeds the truth: not more calls than were ever listed, and no
+    /// listed call is missing.
+    pub(crate) fn assert_not_above_truth(&self, shown: &Series) {
         let mut world = self.vendor.simulator.world();
         let now = self.vendor_now();
-        let rows = &self.odd.rows;
+        let rows = &self.quirks.rows;
         let start = if self.uneven { 0 } else { self.start };
         let (mut listed, mut gone) = (0_u64, 0_u64);
         for call in world.calls(start, now, now) {
@@ -29,31 +29,31 @@ impl Run {
             "{counted} counted, {listed} ever listed"
         );
         let missing = missing(shown);
-        // One whose upload time changes is gone until the comparison finds it again.
-        let moves = self.odd.moves();
+        // A call whose upload time changes is missing until reconciliation finds it again.
+        let moves = self.quirks.moves();
         assert!(
             moves || missing <= gone as f64,
             "{missing} missing, {gone} gone"
         );
     }
 
-    /// After calm.
+    /// Asserts equality, once faults have ended.
     pub(crate) fn compare(&mut self) {
         let view = self.puller.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         let calls = view.calls.expect("the lookback is in");
-        let text = crate::text::text("t", &calls);
+        let text = crate::support::text::text("t", &calls);
         let cutoff = (self.vendor.clock)() - self.intervals.lookback;
-        self.never_above(&series(&text));
+        self.assert_not_above_truth(&series(&text));
 
         let counted = counters(&text);
         let log = self.vendor.log.lock().unwrap().clone();
         let (expected, distinct) = replay(&log, self.start, cutoff);
         let counted_calls = total(&counted, "cec_calls_total") as u64;
-        // What left the lookback before it was ever read is not counted when the lookback grows
-        // back over it, although it is served then.
+        // A call that left the lookback before it was read is not counted if the lookback later
+        // grows, although it is served then.
         let read_in_time = self.first_in.unwrap() - self.first_lookback;
-        let least = if self.grown || self.odd.moves() {
+        let least = if self.grown || self.quirks.moves() {
             always_from(&log, self.start.max(read_in_time))
         } else {
             distinct
@@ -68,7 +68,7 @@ impl Run {
                     assert_eq!(counted.get(name), expected.get(name), "{name}");
                 }
             }
-            // Every processing time that could be told was observed, or counted as not.
+            // Every known processing time was observed or counted as unobserved.
             let processing = "cec_call_processing_seconds_count";
             let unobserved = total(&counted, "cec_calls_processing_unobserved_total");
             assert_eq!(
@@ -76,7 +76,7 @@ impl Run {
                 total(&expected, processing)
             );
         }
-        if self.vendor.simulator.world().spec().deleted_share == 0.0 && !self.odd.moves() {
+        if self.vendor.simulator.world().spec().deleted_share == 0.0 && !self.quirks.moves() {
             self.compare_served(distinct);
         }
         let gauges = series(&text).into_iter();
@@ -84,18 +84,18 @@ impl Run {
         self.compare_gauges(&gauges.collect(), &log, cutoff);
     }
 
-    /// Everything that was ever listed in a readable form has been read.
+    /// Asserts that every call ever listed in readable form has been read.
     fn compare_served(&self, distinct: u64) {
         let now = self.vendor_now();
         let mut world = self.vendor.simulator.world();
-        let blocked = self.odd.blocked(&mut world, now);
-        // Before the first lookback was in, its older end had moved on.
+        let blocked = self.quirks.blocked(&mut world, now);
+        // While the first lookback was loading, its start moved.
         let first_in = self.first_in.unwrap() - self.first_lookback;
         let (mut sure, mut perhaps) = (0, 0);
-        let listed = |call: &Call<'_>| call.visible_at() <= now && !self.odd.rows.hide(call);
+        let listed = |call: &Call<'_>| call.visible_at() <= now && !self.quirks.rows.hide(call);
         for call in world.calls(self.start, now, now).filter(listed) {
-            let is_sure = self.is_surely_in_time(&call, first_in)
-                && self.odd.is_readable(&call, now, &blocked);
+            let is_sure = self.is_certainly_in_time(&call, first_in)
+                && self.quirks.is_readable(&call, now, &blocked);
             *(if is_sure { &mut sure } else { &mut perhaps }) += 1;
         }
         let possible = sure..=sure + perhaps;
@@ -105,8 +105,8 @@ impl Run {
         );
     }
 
-    /// What was listed late and had almost left the lookback by then may have been missed.
-    pub(crate) fn is_surely_in_time(&self, call: &Call<'_>, first_in: UnixSeconds) -> bool {
+    /// False for a call that was listed late and had almost left the lookback by then.
+    pub(crate) fn is_certainly_in_time(&self, call: &Call<'_>, first_in: UnixSeconds) -> bool {
         let edge = BASE.max(self.ahead_until) - self.first_lookback / 2;
         call.upload_time() >= edge || (call.visible_at() <= BASE && call.upload_time() >= first_in)
     }
@@ -117,10 +117,10 @@ impl Run {
 
     fn compare_gauges(&self, gauges: &Series, log: &Served, cutoff: UnixSeconds) {
         let (now, vendor_now) = ((self.vendor.clock)(), self.vendor_now());
-        let rows = &self.odd.rows;
+        let rows = &self.quirks.rows;
         let mut world = self.vendor.simulator.world();
-        let blocked = self.odd.blocked(&mut world, vendor_now);
-        // Calls that are sure to be in a series, and how many may be in any.
+        let blocked = self.quirks.blocked(&mut world, vendor_now);
+        // Calls that must be in a series, and the number that may be in any.
         let mut expected = Series::new();
         let mut unsure = 0.0;
         let mut add = |name: String, is_sure: bool| {
@@ -139,7 +139,7 @@ impl Run {
             if !is_inside || !call.is_visible(vendor_now) || rows.hide(&call) {
                 continue;
             }
-            let is_sure = self.odd.is_readable(&call, vendor_now, &blocked);
+            let is_sure = self.quirks.is_readable(&call, vendor_now, &blocked);
             let call_type = CallType::from_number(call.call_type().into());
             let status = match rows.has_no_status(&call) {
                 true => Status::UNKNOWN,
@@ -166,7 +166,7 @@ impl Run {
                 }
             }
         }
-        // A call that was forgotten early and then deleted is not known to be gone.
+        // A call that was forgotten early and then deleted is not known to be missing.
         let mut gone = BTreeSet::new();
         let remembered = log
             .iter()
@@ -174,7 +174,8 @@ impl Run {
         for (_, record) in remembered {
             if !there.contains(&record.id) && gone.insert(record.id) {
                 let call_type = record.call_type;
-                // A window without the second of one that cannot be read may not be had.
+                // It may be impossible to read a window that excludes the second of an unreadable
+                // call.
                 let near = record.uploaded.saturating_sub(1)..=record.uploaded.saturating_add(1);
                 let is_sure = blocked.range(near).next().is_none();
                 let name = format!("cec_window_missing_calls{{call_type=\"{call_type}\"}}");
@@ -198,7 +199,7 @@ impl Run {
         }
         let uneven = ["missing", "recent"];
         let uneven = |name: &str| {
-            let moved = self.odd.moves() && name.contains("recent");
+            let moved = self.quirks.moves() && name.contains("recent");
             moved || self.uneven && uneven.iter().any(|part| name.contains(part))
         };
         let is_exact = blocked.is_empty();

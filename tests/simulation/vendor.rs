@@ -1,5 +1,5 @@
-//! The simulator as an upstream, without a socket: its bytes, its faults and its delays, and a log
-//! of all that it has served.
+//! The simulator as an [`Upstream`] without a socket, with its faults and delays, and a log of the
+//! records served.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
-use cec_exporter::upstream::response::{PageRules, Unreadable};
+use cec_exporter::upstream::response::{PageRules, ParseError};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
-use super::odd::Identities;
+use super::quirks::Identities;
 
-/// Every record that reached the exporter, in order, with the exporter's time.
+/// Every record that the exporter received, in order, with the exporter's time.
 pub(crate) type Served = Vec<(UnixSeconds, Record)>;
-/// What is served while the run goes on.
+/// The log of a run.
 pub(crate) type Log = Arc<Mutex<Served>>;
 
 #[derive(Clone)]
@@ -25,10 +25,10 @@ pub(crate) struct Vendor {
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) rng: Arc<Mutex<fastrand::Rng>>,
-    /// Milliseconds that an answer takes at most.
+    /// Maximum delay of a response.
     pub(crate) slowness_ms: Arc<Mutex<u64>>,
     pub(crate) token: Arc<Mutex<Option<String>>>,
-    /// How rows are odd, for as long as the run lasts.
+    /// Permanent row faults of the run.
     pub(crate) rows: RowFaults,
     pub(crate) identities: Arc<Mutex<Identities>>,
 }
@@ -109,14 +109,14 @@ impl Upstream for Vendor {
             max_rows: usize::MAX,
             success_codes: &[],
         };
-        let reading = rules
-            .read(&reply.body)
+        let parsed = rules
+            .parse(&reply.body)
             .map_err(|unreadable| match unreadable {
-                Unreadable::Body(_) => error(ErrorKind::Body, None),
-                Unreadable::Envelope(_) => error(ErrorKind::Envelope, None),
+                ParseError::Body(_) => error(ErrorKind::Body, None),
+                ParseError::Envelope(_) => error(ErrorKind::Envelope, None),
             })?;
-        let page = reading.page;
-        // From here to the ledger there is no wait: what is logged is taken up.
+        let page = parsed.page;
+        // No await from here to the ledger: every logged record is applied.
         let now = (self.clock)();
         let mut identities = self.identities.lock().unwrap();
         let known = page.records.iter().map(|record| {

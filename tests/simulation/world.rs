@@ -1,30 +1,30 @@
-//! One run: a world, an exporter, and what befalls them, all drawn from one seed.
+//! One run: a world, an exporter, and events, all drawn from one seed.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Puller, Settings};
 use cec_exporter::simulator::Simulator;
 use cec_exporter::simulator::faults::{Answer, CodeName, Fault, Faults};
-use cec_exporter::simulator::listing::{Order, Paging, Unit};
+use cec_exporter::simulator::paging::{Order, Paging, Unit};
 use cec_exporter::simulator::spec::Spec;
 use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::disk::Disk;
-use super::odd::Odd;
+use super::quirks::Quirks;
 use super::replay::{Series, counters, replay, series};
 use super::vendor::{Log, Vendor};
+use crate::support::disk::Disk;
 
 pub(crate) const BASE: u32 = 1_700_000_000;
 
-/// Notes how much of the log is behind what the disk holds.
+/// Tracks how many records of the log are committed to disk.
 pub(crate) struct Tracked {
     store: FileStore,
     log: Log,
@@ -33,11 +33,11 @@ pub(crate) struct Tracked {
 
 #[derive(Default)]
 struct Kept {
-    /// A commit has worked.
+    /// A commit has succeeded.
     anything: bool,
-    /// Records behind the last commit that worked.
+    /// Records in the last successful commit.
     records: usize,
-    /// Commits since then that failed: each may have worked all the same.
+    /// Failed commits since then: each may have taken effect nevertheless.
     doubtful: Vec<(usize, Vec<u8>)>,
 }
 
@@ -53,8 +53,8 @@ impl Store for Tracked {
                     records,
                     doubtful: Vec::new(),
                 };
-                // At a time that follows from the seed, so that a run can be repeated. The power
-                // may go in its midst.
+                // Depends only on the seed, so that a run can be repeated. Power may fail during
+                // it.
                 if records.is_multiple_of(8) {
                     self.store.compact_now();
                 }
@@ -69,34 +69,34 @@ pub(crate) struct Run {
     rng: Rng,
     pub(crate) intervals: Intervals,
     settings: Settings,
-    /// How the vendor is for good.
-    pub(crate) odd: Odd,
+    /// Permanent quirks of the vendor.
+    pub(crate) quirks: Quirks,
     pub(crate) vendor: Vendor,
     pub(crate) disk: Disk,
     kept: Arc<Mutex<Kept>>,
     metrics: ExporterMetrics,
-    /// Seconds by which the exporter's clock is off.
+    /// Error of the exporter's clock in seconds.
     offset: Arc<AtomicI64>,
-    /// When the world stands still, seconds since the base.
+    /// When the world stops changing, seconds since the base.
     frozen: Arc<AtomicU64>,
     began: Instant,
     pub(crate) puller: Puller<Vendor, Tracked>,
     last: Series,
     counted_from: Option<Option<u32>>,
-    /// Calls uploaded before need not be counted.
+    /// Calls uploaded before this need not be counted.
     pub(crate) start: UnixSeconds,
     pub(crate) first_lookback: UnixSeconds,
-    /// The first clock of all is ahead by more than a lookback.
+    /// The clock was ahead by more than a lookback at the first start.
     is_ahead: bool,
-    /// Until when it was.
+    /// Until when it was ahead.
     pub(crate) ahead_until: UnixSeconds,
-    /// Nobody has scraped since the exporter started.
+    /// No scrape yet since the exporter started.
     is_first: bool,
-    /// When call metrics were first there.
+    /// When call metrics were first exported.
     pub(crate) first_in: Option<UnixSeconds>,
-    /// The clock has stepped or the lookback changed, so that calls left early or came again.
+    /// The clock has stepped or the lookback changed, so that calls left early or returned.
     pub(crate) uneven: bool,
-    /// The lookback has grown, or the clock gone back: older calls than ever are in it.
+    /// The lookback has grown or the clock stepped back: it contains older calls than before.
     pub(crate) grown: bool,
 }
 
@@ -109,8 +109,8 @@ pub(crate) fn run(seed: u64) {
         .unwrap();
     runtime.block_on(async {
         let run = Run::new(seed);
-        // Shown with a failure, and by a run of one seed.
-        println!("{seed}: {:?}", run.odd);
+        // Printed with a failure, and by a run of a single seed.
+        println!("{seed}: {:?}", run.quirks);
         run.live().await;
     });
 }
@@ -118,8 +118,8 @@ pub(crate) fn run(seed: u64) {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        // Longer than all that keeps calls from being read at a time: what an outage longer than
-        // the lookback swallows is not counted, and not by mistake.
+        // Longer than any outage: calls that leave the lookback during an outage are rightly not
+        // counted.
         let lookback = rng.u32(7200..5 * 3600);
         let intervals = Intervals {
             lookback,
@@ -142,7 +142,7 @@ impl Run {
             flat: rng.bool(),
             pipeline_speed: [0.5, 1.0, 4.0, 20.0][rng.usize(..4)],
             late_share: [0.0, 0.1][rng.usize(..2)],
-            // Later than the overlap too: the comparison of the lookback finds them.
+            // Possibly later than the overlap: reconciliation finds them.
             late_max_seconds: rng.u32(1..1200),
             deleted_share: [0.0, 0.0, 0.0, 0.05][rng.usize(..4)],
             deleted_after_seconds: lookback,
@@ -151,9 +151,9 @@ impl Run {
             inspect_share: 0.2,
             ..Spec::default()
         };
-        let odd = Odd::draw(&mut rng, lookback);
+        let quirks = Quirks::draw(&mut rng, lookback);
         let began = Instant::now();
-        // By a day and an hour, by a year, or by a time zone: a hardware clock in local time.
+        // A day and an hour, a year, or a time zone (a hardware clock in local time).
         let ahead = match rng.u8(..12) {
             0 => [25 * 3600, 365 * 86_400, 8 * 3600][rng.usize(..3)],
             _ => 0,
@@ -185,7 +185,7 @@ impl Run {
             rng: Arc::new(Mutex::new(rng.fork())),
             slowness_ms: Arc::default(),
             token: Arc::default(),
-            rows: odd.rows.clone(),
+            rows: quirks.rows.clone(),
             identities: Arc::default(),
         };
         let disk = Disk::default();
@@ -200,13 +200,13 @@ impl Run {
         let (start, first_lookback) = (BASE - lookback, lookback);
         let (last, counted_from) = (Series::new(), None);
         let is_ahead = ahead > 0;
-        // A call that moves leaves the lookback when nobody can say.
-        let uneven = is_ahead || odd.moves();
+        // When a call with a changed upload time leaves the lookback is not determined.
+        let uneven = is_ahead || quirks.moves();
         let mut run = Self {
             rng,
             intervals,
             settings,
-            odd,
+            quirks,
             vendor,
             disk,
             kept,
@@ -251,20 +251,20 @@ impl Run {
                 6 => self.disk.set_full(true),
                 7 => self.disk.set_full(false),
                 8 => self.disk.crash_at_sync(self.rng.u64(1..6), self.rng.bool()),
-                9 | 10 => self.pull_the_plug().await,
+                9 | 10 => self.crash_during_pull().await,
                 11 => self.restart().await,
-                12 if self.is_ahead => self.set_right(),
+                12 if self.is_ahead => self.correct_clock(),
                 12 if steps_clock && self.is_up_to_date() => {
                     let step = self.rng.i64(-900..900) + self.rng.i64(-3..4) * 600;
                     self.offset.store(step, Ordering::Relaxed);
                     self.uneven = true;
                     self.grown |= step < 0;
                 }
-                13 if steps_clock => self.set_right(),
+                13 if steps_clock => self.correct_clock(),
                 14 => *self.vendor.slowness_ms.lock().unwrap() = self.rng.u64(..3000),
                 15 => *self.vendor.slowness_ms.lock().unwrap() = 0,
                 16 => {
-                    // A spell in which the vendor likes no request.
+                    // The vendor refuses the next requests.
                     let mut faults = self.vendor.simulator.faults();
                     let next = self.rng.u32(1..20);
                     faults.details = vec![Fault::next(Answer::Http(400), next)];
@@ -278,14 +278,14 @@ impl Run {
                 self.scrape(patience).await;
             }
             if self.rng.u8(..6) == 0 {
-                self.never_ahead();
+                self.assert_not_ahead_of_log();
             }
             full_for = if self.disk.is_full() { full_for + 1 } else { 0 };
             if full_for > 2 {
                 self.disk.set_full(false);
             }
         }
-        // It takes many pulls, so not in each run.
+        // Takes many pulls, so not in every run.
         if !self.uneven && self.rng.u8(..4) == 0 {
             self.steady().await;
         }
@@ -293,11 +293,11 @@ impl Run {
         self.compare();
     }
 
-    /// The exporter's clock is right from now on.
-    pub(crate) fn set_right(&mut self) {
+    /// Corrects the exporter's clock.
+    pub(crate) fn correct_clock(&mut self) {
         self.offset.store(0, Ordering::Relaxed);
         if std::mem::take(&mut self.is_ahead) {
-            // Nothing has been counted, so that everything begins anew.
+            // Nothing has been counted yet, so the exporter starts over.
             self.ahead_until = (self.vendor.clock)();
             self.start = self.ahead_until - self.intervals.lookback;
             self.first_lookback = self.intervals.lookback;
@@ -306,12 +306,12 @@ impl Run {
         }
     }
 
-    /// The time as the world has it.
+    /// The time of the world.
     pub(crate) fn vendor_now(&self) -> UnixSeconds {
         self.vendor.simulator.now() as UnixSeconds
     }
 
-    fn set_faults(&mut self, troubled: bool) {
+    fn set_faults(&mut self, with_errors: bool) {
         let rng = &mut self.rng;
         let mut faults = Faults {
             paging: Paging {
@@ -328,8 +328,8 @@ impl Run {
         };
         faults.wire.numbers_as_strings = rng.bool();
         faults.wire.malformed_share = [0.0, 0.02][rng.usize(..2)];
-        self.odd.put_on(&mut faults);
-        if troubled {
+        self.quirks.apply(&mut faults);
+        if with_errors {
             let answers = [
                 Answer::Http(400),
                 Answer::Http(403),
@@ -347,18 +347,18 @@ impl Run {
             ];
             for _ in 0..rng.u8(1..4) {
                 let answer = answers[rng.usize(..answers.len())];
-                let mut trouble = Fault::share(answer, rng.f64() * 0.3);
-                trouble.retry_after_seconds = [None, Some(3), Some(90)][rng.usize(..3)];
-                faults.details.push(trouble);
+                let mut fault = Fault::share(answer, rng.f64() * 0.3);
+                fault.retry_after_seconds = [None, Some(3), Some(90)][rng.usize(..3)];
+                faults.details.push(fault);
             }
         }
         self.vendor.simulator.set_faults(faults);
     }
 
-    /// Scrapes, and checks what was published; goes on after a crash that the disk has had.
+    /// Scrapes and checks the result. Restarts after a power failure.
     pub(crate) async fn scrape(&mut self, patience: Duration) {
         if self.is_first && !self.kept.lock().unwrap().anything {
-            // The first pull of all says what is too old to be counted.
+            // The first pull determines which calls are too old to be counted.
             self.first_lookback = self.intervals.lookback;
             self.start = (self.vendor.clock)() - self.intervals.lookback;
         }
@@ -369,18 +369,18 @@ impl Run {
             return;
         }
         let Some(calls) = view.calls else {
-            assert!(self.last.is_empty(), "what was published is gone");
+            assert!(self.last.is_empty(), "exported metrics disappeared");
             return;
         };
-        // From the first that is published on, through every restart.
+        // Stays the same from the first export on, including restarts.
         assert!(calls.counted_from.is_some());
         let before = self.counted_from.replace(calls.counted_from);
-        // While nothing was counted, a clock that steps back moves it.
+        // Until something is counted, a clock step back moves it.
         self.start = self.start.min(calls.counted_from.unwrap_or(self.start));
         let nothing = total(&self.last, "cec_calls_total") == 0.0;
         assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
-        let text = crate::text::text("t", &calls);
-        self.never_above(&series(&text));
+        let text = crate::support::text::text("t", &calls);
+        self.assert_not_above_truth(&series(&text));
         let now = counters(&text);
         for (name, value) in &self.last {
             let later = now.get(name).copied().unwrap_or_default();
@@ -390,7 +390,7 @@ impl Run {
             total(&now, "cec_calls_processed_total") + total(&now, "cec_calls_expired_total");
         assert!(processed <= total(&now, "cec_calls_total"));
         let clock = (self.vendor.clock)();
-        // Not what was read of a time to come.
+        // Ignore a success with a clock that was ahead.
         let is_in = view
             .last_success
             .is_none_or(|at| (self.ahead_until..=clock).contains(&at));
@@ -400,8 +400,8 @@ impl Run {
         self.last = now;
     }
 
-    /// A crash at some wait of a pull.
-    async fn pull_the_plug(&mut self) {
+    /// Crashes at some await of a pull.
+    async fn crash_during_pull(&mut self) {
         if self.is_first {
             return;
         }
@@ -427,7 +427,7 @@ impl Run {
         self.reopen();
     }
 
-    /// A clean end and a new start, perhaps with another lookback.
+    /// A clean restart, perhaps with another lookback.
     async fn restart(&mut self) {
         self.puller.stop().await;
         self.disk.set_full(false);
@@ -442,14 +442,14 @@ impl Run {
         self.reopen();
     }
 
-    /// Nothing is unread that could leave the lookback when the clock steps or the lookback
-    /// shrinks: such a call would rightly never be counted.
+    /// No unread call could leave the lookback if the clock steps or the lookback shrinks: such a
+    /// call would rightly never be counted.
     fn is_up_to_date(&self) -> bool {
         let view = self.puller.view();
         view.up == Some(true) && view.progress.complete && view.progress.gap.is_none()
     }
 
-    /// Goes on from what the disk holds; the log is cut to what is behind it.
+    /// Restarts from the disk; truncates the log to what was committed.
     fn reopen(&mut self) {
         let mut kept = self.kept.lock().unwrap();
         if !kept.doubtful.is_empty() {
@@ -477,8 +477,8 @@ impl Run {
         );
     }
 
-    /// No counter that was published may be ahead of what was served.
-    fn never_ahead(&self) {
+    /// Asserts that no exported counter exceeds what was served.
+    fn assert_not_ahead_of_log(&self) {
         if self.uneven {
             return;
         }
@@ -498,13 +498,12 @@ impl Run {
         }
     }
 
-    /// The vendor is well, the disk has room, clocks are right, and the world stands still until
-    /// the whole lookback has been compared.
+    /// Ends all faults and stops the world until the whole lookback has been reconciled.
     async fn calm(&mut self) {
-        self.be_well();
+        self.end_faults();
         self.frozen
             .store(self.began.elapsed().as_secs(), Ordering::Relaxed);
-        // A crash may be waiting at the next sync.
+        // A crash may be scheduled for the next sync.
         self.scrape(Duration::ZERO).await;
         self.crash().await;
         let mut left = 3 * u64::from(self.intervals.reconcile_interval) + 200;
@@ -515,7 +514,7 @@ impl Run {
             self.puller
                 .scrape(Instant::now() + Duration::from_secs(50))
                 .await;
-            // Time for the comparison, which goes on after the scrape.
+            // Reconciliation continues after the scrape.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -523,7 +522,7 @@ impl Run {
     }
 }
 
-/// Whether a counter follows from the records alone, and not from when the list was read.
+/// Whether a counter depends only on the records and not on when the list was read.
 pub(crate) fn is_replayed(name: &str) -> bool {
     ![
         "cec_call_processing_seconds",
@@ -562,7 +561,7 @@ fn open(
         log: Arc::clone(&vendor.log),
         kept: Arc::clone(kept),
     };
-    let own = metrics.target("t", &KnownLabels::default(), 0.0);
+    let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(&vendor.clock);
     Puller::new(
         settings.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -13,9 +13,9 @@ use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
-use crate::disk::Disk;
-use crate::listed::{BASE, List, Vendor};
-use crate::samples::Samples;
+use super::disk::Disk;
+use super::listed::{BASE, List, Vendor};
+use super::samples::Samples;
 
 /// The times that most tests have.
 pub(crate) const SPANS: Intervals = Intervals {
@@ -161,7 +161,7 @@ impl Bench {
     /// The call metrics; empty before they are there.
     pub(crate) fn samples(&self) -> Samples {
         let calls = self.view().calls;
-        Samples::parse(&calls.map_or_else(String::new, |calls| crate::text::text("t", &calls)))
+        Samples::parse(&calls.map_or_else(String::new, |calls| super::text::text("t", &calls)))
     }
 
     /// `cec_calls_total`.
@@ -221,7 +221,7 @@ fn open(
         store,
         given: Arc::clone(given),
     };
-    let own = metrics.target("t", &KnownLabels::default(), 0.0);
+    let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(clock);
     let vendor = vendor.clone();
     Puller::new(settings.clone(), vendor, clock, own, book, Arc::new(store))

@@ -3,6 +3,7 @@ daily curve, and incidents that dashboards have to show. Usage: incidents.py END
 
 END is a Unix time, STEP is in seconds. SCENARIO is one of
   incidents  a used up quota, an outage, a stuck stage and a quiet night, in two clusters
+  week       the same spread over a week, with other speeds and durations in rush hours: for pictures
   normal     all is well
   down       one target's pulls have failed for the last 20 minutes
   dead       the exporter has been gone for the last 20 minutes
@@ -59,13 +60,15 @@ class Histogram:
                        for bound in bounds]
         self.mean = median * math.exp(spread ** 2 / 2)
 
-    def add(self, series, labels, time, count, slow=0.):
-        for bound, share in zip(self.bounds, self.shares):
+    def add(self, series, labels, time, count, slow=0., other=None, part=0.):
+        """`part` of the observations are distributed as in `other`."""
+        other = other or self
+        for bound, share, elsewhere in zip(self.bounds, self.shares, other.shares):
             series.add(self.name, "histogram", {**labels, "le": f"{bound:g}"}, time,
-                       count * share * (1 - slow), "_bucket")
+                       ((count - part) * share + part * elsewhere) * (1 - slow), "_bucket")
         series.add(self.name, "histogram", {**labels, "le": "+Inf"}, time, count, "_bucket")
         series.add(self.name, "histogram", labels, time, count, "_count")
-        series.add(self.name, "histogram", labels, time, count * self.mean, "_sum")
+        series.add(self.name, "histogram", labels, time, (count - part) * self.mean + part * other.mean, "_sum")
 
 
 DURATION = Histogram("cec_call_duration_seconds", DURATIONS, 200, .75)
@@ -74,6 +77,10 @@ LISTED = Histogram("cec_call_listing_delay_seconds", LISTING, 20, .5)
 SILENCE = Histogram("cec_call_silence_seconds", SILENCES, 130, .6)
 SPEED = Histogram("cec_call_speech_characters_per_minute", SPEEDS, 230, .2)
 RATIO = Histogram("cec_call_speech_ratio", RATIOS, .38, .4)
+# In rush hours.
+RUSH = {DURATION: Histogram(DURATION.name, DURATIONS, 150, .8), PROCESSED: Histogram(PROCESSED.name, PROCESSING, 500, .7),
+        SILENCE: Histogram(SILENCE.name, SILENCES, 80, .6), SPEED: Histogram(SPEED.name, SPEEDS, 275, .2),
+        RATIO: Histogram(RATIO.name, RATIOS, .46, .4)}
 PULL = Histogram("cec_exporter_pull_duration_seconds", PULLS, .4, .5)
 REQUEST = Histogram("cec_exporter_api_request_duration_seconds", REQUESTS, .08, .6)
 
@@ -85,8 +92,10 @@ def arrivals(time, busy):
 
 
 class Target:
-    def __init__(self, name, place, busy, incidents):
-        self.name, self.busy, self.incidents = name, busy, incidents
+    def __init__(self, name, place, busy, incidents, rushes=False):
+        self.name, self.busy, self.incidents, self.rushes = name, busy, incidents, rushes
+        # Calls of rush hours: finished, and heard.
+        self.rushed = {"voice": 0., "text": 0., "heard": 0.}
         self.labels = {**JOB, **place, "instance": f"{place['cluster']}:10042", "target": name}
         self.total = {"voice": 0., "text": 0.}
         self.final = {}
@@ -125,6 +134,9 @@ class Target:
         for moment in range(int(before), int(time), step):
             for kind, share in (("voice", .8), ("text", .2)):
                 new = arrivals(moment, self.busy) * share * step / 3600
+                rush = min(1, new * 3600 / step / share / self.busy) ** 2 if self.rushes else 0
+                if self.rushes:
+                    new *= (.35 if moment // 86400 % 7 in (2, 3) else 1) * (1 + (moment - 1.795e9) / 6e6)
                 self.total[kind] += new
                 stages = self.pending[kind]
                 stages["waiting"] += new
@@ -143,6 +155,9 @@ class Target:
                 for status, part in shares.items():
                     key = kind, status
                     self.final[key] = self.final.get(key, 0) + done * part
+                self.rushed[kind] += done * rush
+                if kind == "voice":
+                    self.rushed["heard"] += done * rush * shares["succeeded"]
                 if not caught_up:
                     self.unseen += done
             self.window.append((moment, dict(self.total), dict(self.final)))
@@ -162,14 +177,17 @@ class Target:
                     count / 3000 if status == "waiting" else 0)
             done = sum(value for (of, _), value in self.final.items() if of == kind)
             for outcome, share in (("succeeded", .97), ("failed", .03)):
-                PROCESSED.add(series, {**self.labels, "call_type": kind, "outcome": outcome}, time, done * share, .01)
-            DURATION.add(series, {**self.labels, "call_type": kind}, time, self.final.get((kind, "succeeded"), 0))
+                PROCESSED.add(series, {**self.labels, "call_type": kind, "outcome": outcome}, time, done * share, .01,
+                              RUSH[PROCESSED], self.rushed[kind] * share)
+            DURATION.add(series, {**self.labels, "call_type": kind}, time, self.final.get((kind, "succeeded"), 0), 0,
+                         RUSH[DURATION], self.rushed["heard"] if kind == "voice" else 0)
         add("cec_calls_processing_unobserved_total", "counter", {}, sum(self.final.values()) - self.unseen)
         LISTED.add(series, self.labels, time, total)
         heard = self.final.get(("voice", "succeeded"), 0)
-        for role, share in (("customer", .97), ("staff", .99), ("unknown", .02)):
+        for role, share, hurry in (("customer", .97, .3), ("staff", .99, .9), ("unknown", .02, 0)):
             for histogram in (SILENCE, SPEED, RATIO):
-                histogram.add(series, {**self.labels, "role": role}, time, heard * share)
+                histogram.add(series, {**self.labels, "role": role}, time, heard * share, 0,
+                              RUSH[histogram], self.rushed["heard"] * share * hurry)
         self.exporter(series, add, time, up)
         if self.frontier is None or time - self.frontier > 600:
             return
@@ -241,8 +259,6 @@ def main():
     scenario = sys.argv[4]
     end -= end % step
     begin = end - int(hours * 3600)
-    day = (end - 6 * 3600) // 86400 * 86400
-    at = lambda hour: day + hour * 3600
     events = {}
     if scenario == "incidents":
         events = {
@@ -251,11 +267,21 @@ def main():
             "stuck": [(end - 3 * 3600, end + 1)],
             "bad_audio": [(end - 30 * 3600, end - 27 * 3600)],
         }
+    elif scenario == "week":
+        today = end // 86400 * 86400
+        at = lambda days, hour: today - days * 86400 + hour * 3600
+        events = {
+            "quota": [(at(4, 14), at(3, 0)), (at(0, 10.5), at(0, 12))],
+            "outage": [(at(2, 9.5), at(2, 11)), (at(0, 13), at(0, 13.7))],
+            "stuck": [(at(0, 15), end + 1)],
+            "bad_audio": [(at(1, 10), at(1, 13))],
+        }
     elif scenario == "down":
         events = {"outage": [(end - 1200, end + 1)]}
     places = [{"cluster": "east"}, {"cluster": "west"}]
-    targets = [Target("support", places[0], 900, events), Target("sales", places[0], 300, {}),
-               Target("support", places[1], 400, {})]
+    rushes = scenario == "week"
+    targets = [Target("support", places[0], 900, events, rushes), Target("sales", places[0], 300, {}, rushes),
+               Target("support", places[1], 400, {}, rushes)]
     series = Series()
     for time in range(begin, end + 1, step):
         dead = scenario == "dead" and time > end - 1200

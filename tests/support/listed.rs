@@ -1,27 +1,27 @@
-//! A vendor in memory, whose list a test writes and changes as it likes.
+//! A vendor in memory whose list the test controls.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::model::{CallId, CallType, Manual, Measures, Record, Status, UnixSeconds};
+use cec_exporter::model::{CallId, CallType, ManualStates, Measures, Record, Status, UnixSeconds};
 use cec_exporter::upstream::response::parse_page;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 use tokio::time::Instant;
 
 pub(crate) const BASE: UnixSeconds = 1_700_000_000;
 
-/// A call as the vendor has it.
+/// A call in the list.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) id: u128,
     pub(crate) at: UnixSeconds,
-    /// [`Status::UNKNOWN`] for a row without one: only a query for all statuses lists it.
+    /// [`Status::UNKNOWN`] for a row without status, which only a query for all statuses lists.
     pub(crate) status: Status,
     /// How often it is listed.
     pub(crate) copies: u32,
-    /// How every page with it fails.
+    /// Makes every page with this call fail.
     pub(crate) fault: Option<ErrorKind>,
-    /// Its row as the vendor writes it, where it is not a plain one.
+    /// The JSON of the row, if it is not a regular one.
     pub(crate) row: Option<Vec<u8>>,
 }
 
@@ -37,17 +37,17 @@ impl Call {
         }
     }
 
-    /// One that has come to rest.
+    /// A call in a final status.
     pub(crate) fn done(id: u128, at: UnixSeconds) -> Self {
         Self::new(id, at, 2)
     }
 
-    /// One that is still waiting.
+    /// A waiting call.
     pub(crate) fn waiting(id: u128, at: UnixSeconds) -> Self {
         Self::new(id, at, 0)
     }
 
-    /// A call whose row is written so.
+    /// Sets the JSON of the row.
     pub(crate) fn written(self, row: impl Into<Vec<u8>>) -> Self {
         Self {
             row: Some(row.into()),
@@ -55,14 +55,14 @@ impl Call {
         }
     }
 
-    fn put_on(&self, page: &mut Page) -> Result<(), Error> {
+    fn add_to(&self, page: &mut Page) -> Result<(), Error> {
         match &self.row {
             None => page.records.push(Record {
                 id: CallId(self.id),
                 uploaded: self.at,
                 call_type: CallType::VOICE,
                 status: self.status,
-                manual: Manual::default(),
+                manual: ManualStates::default(),
                 measures: Measures::default(),
             }),
             Some(row) => {
@@ -81,47 +81,47 @@ impl Call {
     }
 }
 
-/// What the vendor gives as the total.
+/// What the vendor returns as the total.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(crate) enum Total {
     /// The rows of the window.
     #[default]
     Rows,
-    /// So many more or fewer.
+    /// The rows plus this number.
     Off(i64),
-    /// Groups, of which two rows in three begin one.
+    /// Groups; two rows in three start a group.
     Groups,
-    /// As it was so many seconds ago.
+    /// The rows this many seconds ago.
     Late(UnixSeconds),
     /// Always the same.
     Always(u64),
-    /// There is none beside rows, and one of 0 without.
+    /// None if there are rows, otherwise 0.
     Missing,
 }
 
-/// How the vendor is odd as a whole.
+/// Quirks of the vendor.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Malformed {
+pub(crate) struct Quirks {
     pub(crate) total: Total,
-    /// Neither bound belongs to the window.
+    /// Both bounds of a window are exclusive.
     pub(crate) bounds_excluded: bool,
-    /// Rows (`page` times `limit`) beyond which a page is refused.
+    /// Refuses pages beyond this many rows (`page` times `limit`).
     pub(crate) deepest: Option<u32>,
-    /// It is empty instead.
+    /// Returns them empty instead.
     pub(crate) deep_is_empty: bool,
-    /// Seconds beyond which a window is refused.
+    /// Refuses windows longer than this.
     pub(crate) widest: Option<UnixSeconds>,
-    /// A larger limit fails so.
+    /// Fails requests with a larger limit.
     pub(crate) largest_limit: Option<(u32, ErrorKind)>,
-    /// The total is right, and no row is shown.
+    /// Returns the correct total but no rows.
     pub(crate) hides_rows: bool,
-    /// Every request fails so.
+    /// Fails every request.
     pub(crate) failing: Option<ErrorKind>,
-    /// How long every answer takes.
+    /// Delay of every response.
     pub(crate) latency: Duration,
 }
 
-/// Runs before each answer, and may change the list.
+/// Runs before each response and may change the list.
 pub(crate) type Hook = Box<dyn FnMut(&mut Vec<Call>, PageRequest) + Send>;
 
 #[derive(Default)]
@@ -129,18 +129,18 @@ pub(crate) struct List {
     /// Ascending by upload time.
     pub(crate) calls: Vec<Call>,
     pub(crate) oldest_first: bool,
-    pub(crate) oddity: Malformed,
+    pub(crate) quirks: Quirks,
     pub(crate) before: Option<Hook>,
     pub(crate) requests: Vec<PageRequest>,
 }
 
-/// Puts a call at its place in a list.
+/// Inserts a call in upload order.
 pub(crate) fn add(calls: &mut Vec<Call>, call: Call) {
-    let place = calls.partition_point(|other| other.at <= call.at);
-    calls.insert(place, call);
+    let position = calls.partition_point(|other| other.at <= call.at);
+    calls.insert(position, call);
 }
 
-/// Calls spread evenly over the `seconds` before the base, all at rest.
+/// Final calls spread evenly over the `seconds` before [`BASE`].
 pub(crate) fn even(count: u32, seconds: UnixSeconds) -> Vec<Call> {
     let at = |number: u32| {
         let after = u64::from(number) * u64::from(seconds - 10) / u64::from(count);
@@ -189,22 +189,22 @@ impl List {
             before(&mut self.calls, request);
         }
         self.requests.push(request);
-        let oddity = &self.oddity;
-        if let Some(kind) = oddity.failing {
+        let quirks = &self.quirks;
+        if let Some(kind) = quirks.failing {
             return Err(error(kind));
         }
         let width = request.window.to.saturating_sub(request.window.from);
         let end = request.page.saturating_mul(request.limit);
-        let is_deep = oddity.deepest.is_some_and(|most| end > most);
-        if oddity.widest.is_some_and(|most| width > most) || (is_deep && !oddity.deep_is_empty) {
+        let is_deep = quirks.deepest.is_some_and(|most| end > most);
+        if quirks.widest.is_some_and(|most| width > most) || (is_deep && !quirks.deep_is_empty) {
             return Err(error(ErrorKind::BadRequest));
         }
-        if let Some((most, kind)) = oddity.largest_limit
+        if let Some((most, kind)) = quirks.largest_limit
             && request.limit > most
         {
             return Err(error(kind));
         }
-        let edge = UnixSeconds::from(oddity.bounds_excluded);
+        let edge = UnixSeconds::from(quirks.bounds_excluded);
         let (from, to) = (request.window.from + edge, request.window.to - edge);
         let begin = self.calls.partition_point(|call| call.at < from);
         let end = self.calls.partition_point(|call| call.at <= to);
@@ -221,7 +221,7 @@ impl List {
         }
         let skipped = ((request.page - 1) as usize).saturating_mul(request.limit as usize);
         let count = rows.len() as u64;
-        let total = match oddity.total {
+        let total = match quirks.total {
             Total::Rows => Some(count),
             Total::Off(by) => Some(count.saturating_add_signed(by)),
             Total::Groups => Some(count - count / 3),
@@ -233,14 +233,14 @@ impl List {
             total,
             ..Page::default()
         };
-        if is_deep || oddity.hides_rows {
+        if is_deep || quirks.hides_rows {
             return Ok(page);
         }
         for row in rows.into_iter().skip(skipped).take(request.limit as usize) {
             if let Some(kind) = row.fault {
                 return Err(error(kind));
             }
-            row.put_on(&mut page)?;
+            row.add_to(&mut page)?;
             page.groups += 1;
         }
         Ok(page)
@@ -250,7 +250,7 @@ impl List {
 impl Upstream for Vendor {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
         // As over a network: an answer takes a moment, so that one page may come before another.
-        let latency = self.with(|list| list.oddity.latency);
+        let latency = self.with(|list| list.quirks.latency);
         tokio::time::sleep(latency.max(Duration::from_millis(1))).await;
         let now = self.now();
         self.with(|list| list.answer(request, now))

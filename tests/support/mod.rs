@@ -3,15 +3,24 @@
 // Each test file uses a part of it. Helpers outside of a test function fail the test all the same.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod bench;
+pub(crate) mod boards;
 pub(crate) mod client;
+pub(crate) mod disk;
+pub(crate) mod installed;
+pub(crate) mod listed;
 pub(crate) mod process;
+pub(crate) mod prometheus_server;
 pub(crate) mod pulled;
 pub(crate) mod samples;
 pub(crate) mod scripted_vendor;
+pub(crate) mod server;
+pub(crate) mod shown;
 pub(crate) mod silent;
 pub(crate) mod simulated;
 pub(crate) mod storage_processes;
 pub(crate) mod text;
+pub(crate) mod tools;
 pub(crate) mod truth;
 
 use std::time::{Duration, Instant};

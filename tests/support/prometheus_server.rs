@@ -3,8 +3,6 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 use std::collections::BTreeSet;
-#[path = "installed.rs"]
-pub(crate) mod installed;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -25,7 +23,7 @@ pub(crate) fn is_installed(program: &str) -> bool {
         "promtool" => "prometheus",
         other => other,
     };
-    installed::is_installed(program, package)
+    super::installed::is_installed(program, package)
 }
 
 /// Runs a program to its end, and expects success of it.
@@ -84,6 +82,16 @@ impl Running {
 
     /// The exporter, with this configuration in a file of this name.
     pub(crate) fn exporter(config: &str, name: &str, directory: &Path) -> Self {
+        Self::exporter_with(config, name, directory, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn exporter_with(
+        config: &str,
+        name: &str,
+        directory: &Path,
+        flags: &[&str],
+    ) -> Self {
         let file = directory.join(format!("{name}.yml"));
         std::fs::write(&file, config).unwrap();
         let address = free_address();
@@ -91,7 +99,8 @@ impl Running {
         command
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--web.listen-address={address}"))
-            .args(["--storage.in-memory", "--web.enable-lifecycle"]);
+            .args(["--storage.in-memory", "--web.enable-lifecycle"])
+            .args(flags);
         let log = directory.join(format!("{name}.log"));
         Self::start(&mut command, address, "/-/ready", &log)
     }
@@ -215,7 +224,11 @@ impl Prometheus {
             };
             return Ok(vec![series]);
         }
-        Ok(series(&data, |one| numbers(std::iter::once(&one["value"]))))
+        Ok(series(&data, |one| {
+            let mut values = numbers(std::iter::once(&one["value"]));
+            values.extend(observations(std::iter::once(&one["histogram"])));
+            values
+        }))
     }
 
     /// The same over a range of time, a value a second.
@@ -234,7 +247,11 @@ impl Prometheus {
         ];
         let data = self.api("query_range", &parameters)?;
         Ok(series(&data, |one| {
-            numbers(one["values"].as_array().into_iter().flatten())
+            let mut values = numbers(one["values"].as_array().into_iter().flatten());
+            values.extend(observations(
+                one["histograms"].as_array().into_iter().flatten(),
+            ));
+            values
         }))
     }
 
@@ -267,11 +284,12 @@ impl Prometheus {
             .collect()
     }
 
-    /// Labels of all alerts that are pending or firing.
-    pub(crate) fn alerts(&self) -> Vec<Value> {
+    /// Labels of all alerts that fire.
+    pub(crate) fn firing(&self) -> Vec<Value> {
         let data = self.api("alerts", &[]).unwrap();
         let alerts = data["alerts"].as_array().cloned().unwrap_or_default();
-        alerts.iter().map(|alert| alert["labels"].clone()).collect()
+        let firing = alerts.iter().filter(|alert| alert["state"] == "firing");
+        firing.map(|alert| alert["labels"].clone()).collect()
     }
 
     /// All rules that are loaded.
@@ -309,6 +327,13 @@ fn series(data: &Value, values: impl Fn(&Value) -> Vec<f64>) -> Vec<Series> {
             labels: one["metric"].clone(),
             values: values(one),
         })
+        .collect()
+}
+
+/// Of native histograms, how many observations each has.
+fn observations<'a>(pairs: impl Iterator<Item = &'a Value>) -> Vec<f64> {
+    pairs
+        .filter_map(|pair| pair[1]["count"].as_str()?.parse().ok())
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::{CallType, Status};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -51,7 +51,7 @@ pub(crate) fn puller(
     };
     let own = ExporterMetrics::new(build, 0.0).unwrap();
     let mut book = TargetState::default();
-    book.expect(&[CallType::VOICE, CallType::TEXT], &statuses);
+    book.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
         name: name.into(),
         intervals,
@@ -62,6 +62,6 @@ pub(crate) fn puller(
     };
     let client =
         HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();
-    let own = own.target(name, &KnownLabels::default(), 0.0);
+    let own = own.target(name, &InitialLabels::default(), 0.0);
     Puller::new(settings, client, clock, own, book, Arc::new(NullStore))
 }

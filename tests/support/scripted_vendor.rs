@@ -1,6 +1,6 @@
-//! A vendor that does what a test tells it, on a real socket.
+//! A vendor on a real socket, scripted by a test.
 //!
-//! It speaks just enough HTTP/1.1 by itself: a proper server would not cut its own answers short.
+//! Implements just enough HTTP/1.1 itself, since a proper server would not truncate its responses.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// Path, or the whole address if the client took this for a proxy.
+    /// The path, or the whole URL if the client uses this as a proxy.
     pub(crate) target: String,
-    /// Names in lower case.
+    /// With names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
     pub(crate) at: Instant,
@@ -36,21 +36,20 @@ impl Seen {
     }
 }
 
-/// What to do with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// The same with status 200 after a pause.
+    /// A 200 after a delay.
     Late(Duration, String),
-    /// A head that announces more than comes.
+    /// A body shorter than announced.
     Cut(String),
-    /// One byte of the body now and then, for ever.
+    /// Single bytes of the body, for ever.
     Drip,
-    /// Bytes without an end and without a length.
+    /// An endless body without a length.
     Endless,
-    /// These bytes, head and all; then the connection is closed.
+    /// These bytes including the head; then closes the connection.
     Raw(Vec<u8>),
-    /// The connection is closed without a word.
+    /// Closes the connection without a response.
     HangUp,
 }
 
@@ -74,7 +73,7 @@ impl Reply {
     }
 }
 
-/// Gets the request and how many came before it to the same interface.
+/// Gets the request and the number of earlier requests to the same API.
 type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
 
 pub(crate) struct Vendor {
@@ -116,7 +115,7 @@ impl Vendor {
             while let Ok((socket, _)) = listener.accept().await {
                 let (shared, tls) = (Arc::clone(&for_task), tls.clone());
                 connections.spawn(async move {
-                    // A client that goes away is part of the tests.
+                    // Some tests disconnect.
                     let _ = match tls {
                         None => shared.serve(socket).await,
                         Some(tls) => match tls.accept(socket).await {
@@ -139,19 +138,19 @@ impl Vendor {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// How many requests for tokens and for pages came.
+    /// Numbers of requests for tokens and for pages.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let seen = self.seen();
         let tokens = seen.iter().filter(|seen| seen.is_token()).count();
         (tokens, seen.len() - tokens)
     }
 
-    /// The most requests that were under way at once.
+    /// Maximum number of concurrent requests.
     pub(crate) fn busiest(&self) -> usize {
         self.shared.busiest.load(Ordering::SeqCst)
     }
 
-    /// Nobody listens on the port any more.
+    /// Stops listening; returns the port.
     pub(crate) async fn stop(mut self) -> u16 {
         self.tasks.shutdown().await;
         self.port
@@ -182,7 +181,7 @@ impl Shared {
     }
 }
 
-/// How a client begins that takes this for an encrypted port.
+/// The first bytes of a client that expects TLS.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
 async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(
@@ -227,7 +226,7 @@ async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(
     }))
 }
 
-/// Whether the connection can take another request.
+/// Returns whether the connection can be used for another request.
 async fn write_reply<S: AsyncWrite + Unpin>(socket: &mut S, reply: Reply) -> io::Result<bool> {
     match reply {
         Reply::Answer(status, headers, body) => {

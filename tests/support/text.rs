@@ -1,14 +1,16 @@
 //! The call metrics of a target as text.
 
-use cec_exporter::metrics::exporter::Gathered;
-use cec_exporter::metrics::exposition::{CallMetrics, ExporterSeries, Format, Shown, render};
+use cec_exporter::metrics::exporter::ExporterSnapshot;
+use cec_exporter::metrics::exposition::{
+    CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
+};
 
 pub(crate) fn text(target: &str, calls: &CallMetrics) -> String {
-    let targets = [Shown::all(target, calls)];
+    let targets = [TargetCallMetrics::new(target, calls)];
     let text = render(
         Format::Text,
         &targets,
-        &Gathered::default(),
+        &ExporterSnapshot::default(),
         ExporterSeries::With(&[]),
     );
     String::from_utf8(text).unwrap()

@@ -4,13 +4,10 @@
 
 // Another helper of the same test may have it too.
 #[allow(clippy::duplicate_mod)]
-#[path = "installed.rs"]
-mod installed;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use installed::works as is_there;
+pub(crate) use super::installed::works as is_there;
 
 /// Runs a program to its end, expects success of it, and gives what it says on stdout.
 pub(crate) fn run(command: &mut Command) -> String {

@@ -1,6 +1,7 @@
-//! The configuration as a whole: what is taken, and what each mistake is answered with.
+//! What a configuration accepts, and one line for each mistake.
 
 mod mistakes;
+mod value_mistakes;
 mod variables;
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::{CallType, Status};
 
-/// The end of a target that has all it needs.
+/// The required keys of a target except its name.
 const REST: &str = "endpoint: https://h, app_key: k, app_secret: hunter2, user_id: u";
 
 fn environment(name: &str) -> Option<String> {
@@ -42,7 +43,7 @@ fn config(text: &str) -> Result<Config, String> {
     })
 }
 
-/// One target with these entries before what every target needs.
+/// One target with these entries before the required ones.
 fn target(entries: &str) -> Target {
     let comma = if entries.is_empty() { "" } else { ", " };
     config(&format!("targets: [{{name: a, {entries}{comma}{REST}}}]"))
@@ -82,13 +83,13 @@ fn a_short_file_gives_the_defaults() {
         stale_after: Duration::from_secs(600),
     };
     assert_eq!(target(""), expected);
-    // Said outright, and left empty, they are the same.
-    let said = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
+    // Written out or left empty, they are the same.
+    let written = "token_endpoint: '', tenant_space_id: '', call_types: [voice, text], \
         extra_status_codes: [], success_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
         page_size: 100, min_pull_interval: 10s, request_timeout: 10s, \
         max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: '', \
         max_calls: 5000000, stale_after: 10m";
-    assert_eq!(target(said), expected);
+    assert_eq!(target(written), expected);
     assert_eq!(
         target("token_endpoint: , lookback: ~, page_size: null"),
         expected
@@ -96,7 +97,7 @@ fn a_short_file_gives_the_defaults() {
 }
 
 #[test]
-fn every_key_is_taken() {
+fn every_key_is_read() {
     let config = config(
         r#"
 targets:
@@ -190,7 +191,7 @@ fn a_target_wins_over_the_defaults() {
         (Duration::from_secs(3600), Duration::from_secs(3600))
     );
     assert_eq!((a.proxy.is_some(), b.proxy.is_some()), (true, false));
-    // A key without a value says nothing.
+    // A key without a value counts as absent.
     assert_eq!(b.tenant_space_id.as_deref(), Some("t"));
     assert_eq!(
         (a.app_secret.expose(), b.app_secret.expose()),
@@ -199,7 +200,7 @@ fn a_target_wins_over_the_defaults() {
 }
 
 #[test]
-fn an_overlap_that_nobody_chose_gives_way_to_a_short_lookback() {
+fn the_default_overlap_is_at_most_the_lookback() {
     assert_eq!(target("lookback: 1m").overlap, Duration::from_secs(60));
     assert_eq!(target("lookback: 1m, overlap: 0").overlap, Duration::ZERO);
 }
@@ -235,7 +236,7 @@ fn a_variable_cannot_add_yaml() {
 fn ten_thousand_targets_are_enough() {
     let mut text = "targets:\n".to_owned();
     for n in 0..10_000 {
-        // Every key there is, so that the limits of the YAML reader are tried as well.
+        // Every key, to come close to the limits of the YAML parser.
         writeln!(
             text,
             "- {{name: t{n}, {REST}, token_endpoint: '', tenant_space_id: '', \

@@ -13,7 +13,7 @@ const VARIABLES: [(&str, &str); 4] = [
     ("CEC_USER_ID", "u"),
 ];
 
-/// An environment of [`VARIABLES`], where a variable is not among `others`, and of those.
+/// An environment of [`VARIABLES`], overridden by `others`.
 fn from_variables(others: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
     move |name| {
         let all = || others.iter().chain(&VARIABLES);
@@ -139,7 +139,7 @@ fn a_file_that_cannot_be_read_says_so() {
     fs::write(&path, b"# ok\n  \xe4\xbb\xb7 \xff\n").unwrap();
     let error = load(Some(&path), &environment).unwrap_err().to_string();
     assert_eq!(error, format!("{}:2:5: not valid UTF-8", path.display()));
-    // Only a file that is not there is made up for by the environment.
+    // The environment is used only if the file does not exist.
     let error = load_or(None, directory.path(), &from_variables(&[]))
         .unwrap_err()
         .to_string();

@@ -1,4 +1,4 @@
-//! Which certificates clients must show.
+//! Verifies the certificates of clients.
 
 use std::sync::Arc;
 
@@ -18,27 +18,27 @@ use rustls::{
 use super::super::value::Problem;
 use super::certificate;
 
-/// Go's policies.
+/// `client_auth_type`, by Go's names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Policy {
-    /// None is asked for.
+    /// Certificates are not requested.
     NoClientCert,
-    /// One is asked for, and any will do, or none.
+    /// Any certificate is accepted, and none too.
     RequestClientCert,
-    /// Any will do, but there must be one.
+    /// Any certificate is accepted, but one is required.
     RequireAnyClientCert,
-    /// If there is one it must be by the authority.
+    /// A certificate must be issued by the authority, but none is accepted too.
     VerifyClientCertIfGiven,
-    /// There must be one by the authority.
+    /// A certificate issued by the authority is required.
     RequireAndVerifyClientCert,
 }
 
 impl Policy {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         match text {
-            "NoClientCert" => Ok(Self::NoClientCert),
+            "" | "NoClientCert" => Ok(Self::NoClientCert),
             "RequestClientCert" => Ok(Self::RequestClientCert),
-            // The second is the toolkit's old name.
+            // The second is the toolkit's former name.
             "RequireAnyClientCert" | "RequireClientCert" => Ok(Self::RequireAnyClientCert),
             "VerifyClientCertIfGiven" => Ok(Self::VerifyClientCertIfGiven),
             "RequireAndVerifyClientCert" => Ok(Self::RequireAndVerifyClientCert),
@@ -49,7 +49,7 @@ impl Policy {
         }
     }
 
-    /// Whether a client without a certificate is refused.
+    /// Whether a certificate is required.
     pub(super) fn requires(self) -> bool {
         matches!(
             self,
@@ -57,7 +57,7 @@ impl Policy {
         )
     }
 
-    /// Whether a certificate must be by the authority.
+    /// Whether a certificate must be issued by the authority.
     pub(super) fn verifies(self) -> bool {
         matches!(
             self,
@@ -66,7 +66,7 @@ impl Policy {
     }
 }
 
-/// The authorities of an operator.
+/// The authorities that issue certificates to clients.
 pub(super) struct Roots {
     store: RootCertStore,
     certificates: Vec<CertificateDer<'static>>,
@@ -74,26 +74,24 @@ pub(super) struct Roots {
 
 /// The authorities in a PEM text, or why they cannot be used.
 pub(super) fn roots(pem: &[u8]) -> Result<Roots, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "it holds something else".to_owned())?;
+    if certificates.is_empty() {
+        return Err("there are none".to_owned());
+    }
     let mut store = RootCertStore::empty();
-    let mut certificates = Vec::new();
-    for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
-        let number = index + 1;
-        let certificate = certificate.map_err(|_| "there is something else".to_owned())?;
-        certificates.push(certificate.clone());
-        store
-            .add(certificate)
-            .map_err(|error| format!("number {number} is none: {error}"))?;
+    for (number, certificate) in (1..).zip(&certificates) {
+        let added = store.add(certificate.clone());
+        added.map_err(|error| format!("number {number} is not one: {error}"))?;
     }
-    match certificates.is_empty() {
-        true => Err("there are none".to_owned()),
-        false => Ok(Roots {
-            store,
-            certificates,
-        }),
-    }
+    Ok(Roots {
+        store,
+        certificates,
+    })
 }
 
-/// What carries out a policy. With `sans` a certificate must have one of these names.
+/// Enforces a policy. If `sans` is not empty, a certificate must have one of these names.
 pub(super) fn verifier(
     policy: Policy,
     roots: Option<Roots>,
@@ -105,10 +103,9 @@ pub(super) fn verifier(
     }
     let chain = match roots.filter(|_| policy.verifies()) {
         Some(roots) => {
-            let provider = Arc::clone(provider);
-            let store = roots.store.into();
-            let verifier = WebPkiClientVerifier::builder_with_provider(store, provider);
-            let verifier = verifier.build().map_err(|error| error.to_string())?;
+            let (store, provider) = (Arc::new(roots.store), Arc::clone(provider));
+            let verifier = WebPkiClientVerifier::builder_with_provider(store, provider).build();
+            let verifier = verifier.map_err(|error| error.to_string())?;
             Some((verifier, roots.certificates))
         }
         None => None,
@@ -121,10 +118,11 @@ pub(super) fn verifier(
     }))
 }
 
-/// That the client has the certificate's key is proven in any case.
+/// Whatever the policy, TLS proves that the client has the key of its certificate.
 #[derive(Debug)]
 struct Verifier {
-    /// Checks who signed it, when it ends and what it is for; `None` if any will do.
+    /// Checks issuer, validity and purpose, with the authorities' own certificates. `None`: any
+    /// certificate is accepted.
     chain: Option<(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>)>,
     required: bool,
     sans: Vec<String>,
@@ -151,9 +149,9 @@ impl ClientCertVerifier for Verifier {
     ) -> Result<ClientCertVerified, Error> {
         if let Some((chain, roots)) = &self.chain {
             let verified = chain.verify_client_cert(end_entity, intermediates, now);
-            // webpki takes no certificate of an authority for a client's. But one that signed
-            // itself, as `openssl req -x509` makes them, is both, and Go lets it in where it is
-            // the authority.
+            // webpki refuses a certificate that is marked as an authority's. A self-signed one as
+            // `openssl req -x509` makes it is marked so, and Go accepts it from a client if it is
+            // itself the authority.
             let is_root = || roots.contains(&end_entity.clone().into_owned());
             if let Err(error) = verified
                 && !(is_root() && certificate::is_for_clients_at(end_entity, now.as_secs()))

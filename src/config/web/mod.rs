@@ -1,8 +1,8 @@
 //! The file `--web.config.file`: TLS, users, headers and a rate limit, in the format of
 //! Prometheus's exporter-toolkit.
 //!
-//! [`WebFile`] reads it anew whenever it is asked, so that renewed certificates and changed users
-//! hold from the next connection or request on.
+//! [`WebFile`] reads it again on every call, so that a renewed certificate or a changed user
+//! applies from the next connection or request.
 
 mod certificate;
 mod client_auth;
@@ -29,35 +29,34 @@ use super::secret::Secret;
 use server::Pem;
 use tls::Tls;
 
-/// Largest file in bytes, for this file and for each that it refers to.
+/// Largest size in bytes of this file and of each file that it names.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What the file says, apart from TLS.
+/// The settings, apart from TLS.
 #[derive(Clone, Default, Debug)]
 pub struct WebConfig {
-    /// Names and their passwords' bcrypt hashes; without any, everybody is let in.
+    /// User names and the bcrypt hashes of their passwords. Empty: no authentication.
     pub users: BTreeMap<String, Secret>,
-    /// Headers for every answer.
+    /// Added to every response.
     pub headers: HeaderMap,
-    /// Whether HTTP/2 is not offered to clients that connect over TLS.
+    /// Whether HTTP/2 is disabled over TLS.
     pub http1_only: bool,
-    /// How many requests are answered; `None` is all of them.
     pub rate_limit: Option<RateLimit>,
-    /// What to tell the operator: settings that are taken otherwise than written.
+    /// For the operator: settings that are not applied as written.
     pub warnings: Vec<String>,
     tls: Option<Tls>,
 }
 
-/// A bucket of tokens: a request takes one.
+/// A token bucket: a request takes one token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimit {
-    /// How long it takes to make a token.
+    /// Time between two tokens.
     pub interval: Duration,
-    /// How many tokens the bucket holds.
+    /// Most tokens in the bucket.
     pub burst: u32,
 }
 
-/// The file, and what it said when it was last read.
+/// The file, with the settings of the last time it was read.
 #[derive(Debug)]
 pub struct WebFile {
     path: PathBuf,
@@ -66,23 +65,22 @@ pub struct WebFile {
 
 #[derive(Debug)]
 struct Last {
-    /// The file as it was, to see without reading it whether it says something else.
+    /// The content, to notice a change without parsing it.
     text: Vec<u8>,
     config: Arc<WebConfig>,
-    /// What was last made of it for TLS, whose certificates are in files of their own.
-    tls: Option<Made>,
+    /// For TLS, whose certificates are in files of their own.
+    tls: Option<BuiltTls>,
 }
 
 #[derive(Debug)]
-struct Made {
+struct BuiltTls {
     config: Arc<WebConfig>,
     pem: Pem,
     server: Arc<ServerConfig>,
 }
 
 impl WebFile {
-    /// Reads the file and all that it refers to. Blocks for as long as that takes, as all that can
-    /// be done with it does.
+    /// Reads the file and the files that it names. Blocks, as all methods do.
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path)?;
         let config = Arc::new(parse(&text, path)?);
@@ -98,18 +96,18 @@ impl WebFile {
         Ok(file)
     }
 
-    /// What the file says now of requests. The same `Arc` for as long as it is the same.
+    /// The current settings for requests. The same `Arc` until they change.
     ///
-    /// A file that has become empty is an error: an editor that writes a file starts with an
-    /// empty one, and in that moment nobody may come in without a password.
+    /// A file that has become empty is an error: an editor that saves a file may empty it first,
+    /// and nobody may get in without a password at that moment.
     pub fn config(&self) -> Result<Arc<WebConfig>, ConfigError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut last)
     }
 
-    /// What the file and its certificates say now of connections; `None` is plain HTTP.
+    /// The current settings for connections; `None` is plain HTTP.
     ///
-    /// Once there was TLS, a file without it is an error.
+    /// A file that no longer has TLS is an error.
     pub fn tls(&self) -> Result<Option<Arc<ServerConfig>>, ConfigError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let config = self.refresh(&mut last)?;
@@ -125,14 +123,14 @@ impl WebFile {
         };
         let in_file = |error: ConfigError| error.in_file(&self.path);
         let pem = tls.read_files().map_err(in_file)?;
-        if let Some(made) = &last.tls
-            && Arc::ptr_eq(&made.config, &config)
-            && made.pem == pem
+        if let Some(built) = &last.tls
+            && Arc::ptr_eq(&built.config, &config)
+            && built.pem == pem
         {
-            return Ok(Some(Arc::clone(&made.server)));
+            return Ok(Some(Arc::clone(&built.server)));
         }
         let server = Arc::new(tls.server(&pem, !config.http1_only).map_err(in_file)?);
-        last.tls = Some(Made {
+        last.tls = Some(BuiltTls {
             pem,
             server: Arc::clone(&server),
             config,
@@ -149,16 +147,16 @@ impl WebFile {
                 return Err(ConfigError::plain(message).in_file(&self.path));
             }
             let config = parse(&text, &self.path)?;
-            // Half of a file that is written in place can be a whole one without its users.
+            // While a file is written in place, its first half may be valid, without users.
             if config.users.is_empty() && !last.config.users.is_empty() {
-                let message = "expected users as before: passwords are not turned off without a \
+                let message = "expected users as before: authentication is not turned off without a \
                     restart";
                 return Err(ConfigError::key("basic_auth_users", message).in_file(&self.path));
             }
             let strictness = |config: &WebConfig| config.tls.as_ref().map(Tls::strictness);
             if strictness(&config) < strictness(&last.config) && config.tls.is_some() {
-                let message = "expected certificates of clients to be asked for as before: that \
-                    is not turned off without a restart";
+                let message = "expected client certificates to be required as before: that is not \
+                    turned off without a restart";
                 let key = "tls_server_config.client_auth_type";
                 return Err(ConfigError::key(key, message).in_file(&self.path));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hyper::HeaderMap;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -104,43 +104,34 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
 
 impl HeaderKeys {
     fn read(&self, section: &Section<'_>) -> Result<HeaderMap, ConfigError> {
-        let headers: [(_, HeaderName, &Scalar, &[&str]); 5] = [
+        let headers: [(&str, &Scalar, &[&str]); 5] = [
             (
                 "Content-Security-Policy",
-                header::CONTENT_SECURITY_POLICY,
                 &self.content_security_policy,
                 &[],
             ),
             (
                 "X-Frame-Options",
-                header::X_FRAME_OPTIONS,
                 &self.x_frame_options,
                 &["deny", "sameorigin"],
             ),
             (
                 "X-Content-Type-Options",
-                header::X_CONTENT_TYPE_OPTIONS,
                 &self.x_content_type_options,
                 &["nosniff"],
             ),
-            (
-                "X-XSS-Protection",
-                header::X_XSS_PROTECTION,
-                &self.x_xss_protection,
-                &[],
-            ),
+            ("X-XSS-Protection", &self.x_xss_protection, &[]),
             (
                 "Strict-Transport-Security",
-                header::STRICT_TRANSPORT_SECURITY,
                 &self.strict_transport_security,
                 &[],
             ),
         ];
         let mut map = HeaderMap::new();
-        for (key, name, value, allowed) in headers {
-            if value.as_ref().is_some_and(|value| !value.value.is_empty())
-                && let Some(value) = section.read(key, value, header_value(allowed))?
-            {
+        for (name, value, allowed) in headers {
+            let value = section.read(name, value, header_value(allowed))?;
+            let value = value.filter(|value| !value.is_empty());
+            if let (Ok(name), Some(value)) = (HeaderName::try_from(name), value) {
                 map.insert(name, value);
             }
         }
@@ -148,18 +139,15 @@ impl HeaderKeys {
     }
 }
 
+/// The value of a header; empty for none.
 fn header_value(allowed: &[&str]) -> impl Fn(&str) -> Result<HeaderValue, Problem> {
     move |text| {
-        if !allowed.is_empty() && !allowed.contains(&text) {
-            let message = format!("expected {}", allowed.join(" or "));
-            return Err(Problem::new(message));
+        if !allowed.is_empty() && !text.is_empty() && !allowed.contains(&text) {
+            return Err(Problem::new(format!("expected {}", allowed.join(" or "))));
         }
-        let printable = text
-            .bytes()
-            .all(|byte| byte == b' ' || byte.is_ascii_graphic());
         HeaderValue::from_str(text)
             .ok()
-            .filter(|_| printable)
+            .filter(|value| value.to_str().is_ok_and(|text| !text.contains('\t')))
             .ok_or_else(|| Problem::new("expected printable ASCII characters in one line"))
     }
 }

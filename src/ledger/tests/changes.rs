@@ -1,22 +1,22 @@
-//! What is to be written: what differs from its row, and nothing else.
+//! The changes to commit: only calls that differ from their stored row.
 
 use super::*;
 
 #[test]
-fn what_is_read_again_as_it_was_is_not_written_again() {
-    let mut book = TargetState::new();
+fn an_unchanged_call_is_not_written_again() {
+    let mut recorder = Recorder::new();
     let pending = manual(call(1, 5000, 0), [Some(1), None, None]);
     let done = call(2, 5001, 2);
     for call in [&pending, &done] {
-        book.see(call);
+        recorder.observe(call);
     }
-    assert_eq!(book.ledger.take_changes().len(), 2);
+    assert_eq!(recorder.ledger.take_changes().len(), 2);
     for call in [&pending, &done] {
-        book.see(call);
+        recorder.observe(call);
     }
-    assert_eq!(book.ledger.take_changes(), []);
+    assert_eq!(recorder.ledger.take_changes(), []);
 
-    // Each part of a row counts.
+    // A change of any field is written, once.
     let changed = [
         call(1, 5000, 0),
         call(1, 5000, 3),
@@ -25,33 +25,35 @@ fn what_is_read_again_as_it_was_is_not_written_again() {
     ];
     for call in &changed {
         for times in [1, 0] {
-            book.see(call);
-            assert_eq!(book.ledger.take_changes().len(), times, "{call:?}");
+            recorder.observe(call);
+            assert_eq!(recorder.ledger.take_changes().len(), times, "{call:?}");
         }
     }
-    book.ledger.mark_missing(OPEN, |_| false, &mut |_| {});
-    assert_eq!(book.ledger.take_changes().len(), 2);
+    recorder
+        .ledger
+        .mark_missing(LOOKBACK, |_| false, &mut |_| {});
+    assert_eq!(recorder.ledger.take_changes().len(), 2);
     for times in [1, 0] {
-        book.see(&done);
-        assert_eq!(book.ledger.take_changes().len(), times, "it is back");
+        recorder.observe(&done);
+        assert_eq!(recorder.ledger.take_changes().len(), times, "listed again");
     }
 }
 
 #[test]
-fn rows_are_dropped_once_and_only_if_there_are_some() {
-    let mut book = TargetState::new();
-    book.see(&call(1, 5000, 2));
-    book.see(&call(2, 6000, 2));
-    book.expire(4000);
-    assert_eq!(book.ledger.drop_below(), 0, "nothing has left");
-    book.expire(5500);
-    book.expire(5600);
-    let written = book.ledger.drop_below();
+fn stored_rows_are_dropped_once_and_only_if_calls_expired() {
+    let mut recorder = Recorder::new();
+    recorder.observe(&call(1, 5000, 2));
+    recorder.observe(&call(2, 6000, 2));
+    recorder.expire(4000);
+    assert_eq!(recorder.ledger.drop_below(), 0, "nothing has expired");
+    recorder.expire(5500);
+    recorder.expire(5600);
+    let written = recorder.ledger.drop_below();
     assert_eq!(written, 5500);
-    // One more leaves while that is being written.
-    book.expire(6500);
-    book.ledger.mark_committed(written);
-    assert_eq!(book.ledger.drop_below(), 6500);
-    book.ledger.mark_committed(6500);
-    assert_eq!(book.ledger.drop_below(), 0);
+    // Another call expires during the commit.
+    recorder.expire(6500);
+    recorder.ledger.mark_committed(written);
+    assert_eq!(recorder.ledger.drop_below(), 6500);
+    recorder.ledger.mark_committed(6500);
+    assert_eq!(recorder.ledger.drop_below(), 0);
 }

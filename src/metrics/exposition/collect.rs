@@ -1,65 +1,65 @@
-//! Which families and series an answer has, in which order.
+//! Selects the families and series of a response, and their order.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 
-use prometheus::proto::{LabelPair, Metric as Gauged, MetricType};
+use prometheus::proto::{self, LabelPair, MetricType};
 
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
-use super::{CallMetrics, ExporterSeries, Shown};
+use super::{CallMetrics, ExporterSeries, TargetCallMetrics};
 use crate::metrics::catalog::{self, Kind, Metric};
-use crate::metrics::exporter::Gathered;
+use crate::metrics::exporter::ExporterSnapshot;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::tallies::Tallies;
-use crate::model::{ManualKind, Position, Role};
+use crate::model::{ManualKind, Position};
 
-/// The call metrics of these targets.
-pub(super) fn calls(writer: &mut impl Writer, targets: &[Shown<'_>]) {
+/// Writes the call metrics of these targets.
+pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetrics<'_>]) {
     if targets.is_empty() {
         return;
     }
-    for (metric, series) in families() {
+    for (metric, write_series) in families() {
         writer.family(metric.name, metric.kind, metric.help);
-        for shown in targets {
-            if shown.is_stale && metric.kind == Kind::Gauge {
+        for target in targets {
+            // All gauges here describe the calls as of the last success.
+            if target.is_stale && metric.kind == Kind::Gauge {
                 continue;
             }
-            series(
+            write_series(
                 &mut Series {
                     writer,
                     metric: &metric,
-                    target: shown.target,
-                    created: shown.calls.counted_from.map(f64::from),
+                    target: target.target,
+                    created: target.calls.counted_from.map(f64::from),
                 },
-                shown.calls,
+                target.calls,
             );
         }
     }
 }
 
-/// Writes the series of one metric and one target.
+/// Writes the series of one metric of one target.
 type WriteSeries<W> = fn(&mut Series<'_, W>, &CallMetrics);
 
-/// Which part of the tallies each call metric shows. All gauges in it are of calls that were seen
-/// at the last success.
+/// The call metrics, each with its part of the tallies.
 fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
     [
         (catalog::WINDOW_CALLS, |out, calls| {
-            for (call_type, place, count) in calls.tallies.window() {
-                if let Position::In(status) = place {
+            for (call_type, position, count) in calls.tallies.window() {
+                if let Position::In(status) = position {
                     out.value(&[&call_type, &status], count);
                 }
             }
         }),
         (catalog::WINDOW_MISSING, |out, calls| {
-            for (call_type, place, count) in calls.tallies.window() {
-                if place == Position::Missing {
+            for (call_type, position, count) in calls.tallies.window() {
+                if position == Position::Missing {
                     out.value(&[&call_type], count);
                 }
             }
         }),
         (catalog::RECENT_CALLS, |out, calls| {
-            out.by_one(&calls.recent)
+            out.by_label(&calls.recent)
         }),
         (catalog::OLDEST_PENDING, |out, calls| {
             for (call_type, status, uploaded) in &calls.oldest_pending {
@@ -67,33 +67,31 @@ fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
             }
         }),
         (catalog::SAMPLED, |out, calls| {
-            out.manual(&calls.tallies, ManualKind::Inspect)
+            out.manual_states(&calls.tallies, ManualKind::Inspect)
         }),
         (catalog::REVIEWED, |out, calls| {
-            out.manual(&calls.tallies, ManualKind::Review)
+            out.manual_states(&calls.tallies, ManualKind::Review)
         }),
         (catalog::APPEALED, |out, calls| {
-            out.manual(&calls.tallies, ManualKind::Complain)
+            out.manual_states(&calls.tallies, ManualKind::Complain)
         }),
         (catalog::CALLS, |out, calls| {
-            out.by_one(&calls.tallies.calls)
+            out.by_label(&calls.tallies.calls)
         }),
         (catalog::PROCESSED, |out, calls| {
-            out.by_two(&calls.tallies.processed)
+            out.by_two_labels(&calls.tallies.processed)
         }),
         (catalog::EXPIRED, |out, calls| {
-            out.by_two(&calls.tallies.expired)
+            out.by_two_labels(&calls.tallies.expired)
         }),
         (catalog::MISSING, |out, calls| {
-            out.by_one(&calls.tallies.missing)
+            out.by_label(&calls.tallies.missing)
         }),
         (catalog::UNOBSERVED, |out, calls| {
             out.value(&[], calls.tallies.unobserved)
         }),
         (catalog::DURATION, |out, calls| {
-            for (call_type, histogram) in &calls.tallies.duration {
-                out.histogram(&[call_type], histogram);
-            }
+            out.histograms(&calls.tallies.duration)
         }),
         (catalog::PROCESSING_TIME, |out, calls| {
             for ((call_type, outcome), histogram) in &calls.tallies.processing {
@@ -104,18 +102,18 @@ fn families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
             out.histogram(&[], &calls.tallies.listing_delay)
         }),
         (catalog::SILENCE, |out, calls| {
-            out.by_role(&calls.tallies.silence)
+            out.histograms(&calls.tallies.silence)
         }),
         (catalog::SPEED, |out, calls| {
-            out.by_role(&calls.tallies.speed)
+            out.histograms(&calls.tallies.speed)
         }),
         (catalog::RATIO, |out, calls| {
-            out.by_role(&calls.tallies.ratio)
+            out.histograms(&calls.tallies.ratio)
         }),
     ]
 }
 
-/// The series of one metric and one target.
+/// Writes series of one metric of one target.
 struct Series<'a, W> {
     writer: &'a mut W,
     metric: &'a Metric,
@@ -124,56 +122,55 @@ struct Series<'a, W> {
 }
 
 impl<W: Writer> Series<'_, W> {
-    fn by_one<A: Display>(&mut self, values: &BTreeMap<A, u64>) {
+    fn by_label<A: Display>(&mut self, values: &BTreeMap<A, u64>) {
         for (a, value) in values {
             self.value(&[a], *value);
         }
     }
 
-    /// The states of one kind; those of others are before and after it.
-    fn manual(&mut self, tallies: &Tallies, wanted: ManualKind) {
-        for ((kind, call_type, state), count) in &tallies.manual {
+    fn by_two_labels<A: Display, B: Display>(&mut self, values: &BTreeMap<(A, B), u64>) {
+        for ((a, b), value) in values {
+            self.value(&[a, b], *value);
+        }
+    }
+
+    fn manual_states(&mut self, tallies: &Tallies, wanted: ManualKind) {
+        for ((kind, call_type, state), count) in &tallies.manual_states {
             if *kind == wanted {
                 self.value(&[call_type, state], *count);
             }
         }
     }
 
-    fn by_two<A: Display, B: Display>(&mut self, values: &BTreeMap<(A, B), u64>) {
-        for ((a, b), value) in values {
-            self.value(&[a, b], *value);
-        }
-    }
-
-    fn by_role(&mut self, histograms: &BTreeMap<Role, Histogram>) {
-        for (role, histogram) in histograms {
-            self.histogram(&[role], histogram);
+    fn histograms<A: Display>(&mut self, histograms: &BTreeMap<A, Histogram>) {
+        for (a, histogram) in histograms {
+            self.histogram(&[a], histogram);
         }
     }
 
     fn value(&mut self, values: &[&dyn Display], value: u64) {
         let labels = self.labels(values);
         self.writer
-            .value(&labels, Value::Whole(value), self.created);
+            .value(&labels, Value::Integer(value), self.created);
     }
 
     fn histogram(&mut self, values: &[&dyn Display], histogram: &Histogram) {
         let labels = self.labels(values);
-        let distribution = HistogramSnapshot {
+        let snapshot = HistogramSnapshot {
             buckets: &mut histogram.buckets(),
             sum: histogram.sum(),
             count: histogram.count(),
             native: Some(histogram.native()),
             exemplars: histogram.exemplars(),
         };
-        self.writer.histogram(&labels, distribution, self.created);
+        self.writer.histogram(&labels, snapshot, self.created);
     }
 
-    fn labels<'b>(&self, values: &'b [&'b dyn Display]) -> OfCalls<'b>
+    fn labels<'b>(&self, values: &'b [&'b dyn Display]) -> CallLabels<'b>
     where
         Self: 'b,
     {
-        OfCalls {
+        CallLabels {
             names: self.metric.labels,
             target: self.target,
             values,
@@ -181,33 +178,37 @@ impl<W: Writer> Series<'_, W> {
     }
 }
 
-/// The labels of a call metric, of which the first is always its target.
-struct OfCalls<'a> {
+/// The labels of a call metric. The first one is always the target.
+struct CallLabels<'a> {
     names: &'static [&'static str],
     target: &'a str,
     values: &'a [&'a dyn Display],
 }
 
-impl Labels for OfCalls<'_> {
-    fn each(&self, take: &mut dyn FnMut(&str, &dyn Display)) {
-        take(self.names[0], &self.target);
+impl Labels for CallLabels<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &dyn Display)) {
+        visit(self.names[0], &self.target);
         for (name, value) in self.names[1..].iter().zip(self.values) {
-            take(name, value);
+            visit(name, value);
         }
     }
 }
 
-/// The exporter's own series, without those that do not belong to the answer.
-pub(super) fn own(writer: &mut impl Writer, own: &Gathered, which: ExporterSeries<'_>) {
-    let names: HashSet<&str> = match which {
+/// Writes the selected series of the exporter's own metrics.
+pub(super) fn exporter_metrics(
+    writer: &mut impl Writer,
+    exporter: &ExporterSnapshot,
+    selection: ExporterSeries<'_>,
+) {
+    let names: HashSet<&str> = match selection {
         ExporterSeries::With(names) => names.iter().copied().collect(),
         ExporterSeries::Only(name) => HashSet::from([name]),
     };
-    let belongs = |metric: &&Gauged| match target_of(metric) {
+    let is_selected = |metric: &&proto::Metric| match target_of(metric) {
         Some(target) => names.contains(target),
-        None => matches!(which, ExporterSeries::With(_)),
+        None => matches!(selection, ExporterSeries::With(_)),
     };
-    for family in &own.families {
+    for family in &exporter.families {
         let kind = match family.get_field_type() {
             MetricType::COUNTER => Kind::Counter,
             MetricType::GAUGE => Kind::Gauge,
@@ -215,19 +216,24 @@ pub(super) fn own(writer: &mut impl Writer, own: &Gathered, which: ExporterSerie
             // The exporter has no metrics of the other types.
             MetricType::SUMMARY | MetricType::UNTYPED => continue,
         };
-        let mut series = family.get_metric().iter().filter(belongs).peekable();
+        let mut series = family.get_metric().iter().filter(is_selected).peekable();
         if series.peek().is_none() {
             continue;
         }
         writer.family(family.name(), kind, family.help());
         for metric in series {
-            let created = Some(own.created(family, target_of(metric)));
-            one(writer, kind, metric, created);
+            let created = Some(exporter.created(family, target_of(metric)));
+            write_metric(writer, kind, metric, created);
         }
     }
 }
 
-fn one(writer: &mut impl Writer, kind: Kind, metric: &Gauged, created: Option<f64>) {
+fn write_metric(
+    writer: &mut impl Writer,
+    kind: Kind,
+    metric: &proto::Metric,
+    created: Option<f64>,
+) {
     let labels = metric.get_label();
     let value = match kind {
         Kind::Counter => metric.get_counter().get_value(),
@@ -237,28 +243,28 @@ fn one(writer: &mut impl Writer, kind: Kind, metric: &Gauged, created: Option<f6
             let count = histogram.get_sample_count();
             let finite = histogram.get_bucket().iter();
             let finite = finite.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
-            let distribution = HistogramSnapshot {
+            let snapshot = HistogramSnapshot {
                 buckets: &mut finite.chain([(f64::INFINITY, count)]),
                 sum: histogram.get_sample_sum(),
                 count,
                 native: None,
                 exemplars: &[],
             };
-            return writer.histogram(&labels, distribution, created);
+            return writer.histogram(&labels, snapshot, created);
         }
     };
-    writer.value(&labels, Value::Number(value), created);
+    writer.value(&labels, Value::Float(value), created);
 }
 
 impl Labels for &[LabelPair] {
-    fn each(&self, take: &mut dyn FnMut(&str, &dyn Display)) {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &dyn Display)) {
         for label in *self {
-            take(label.name(), &label.value());
+            visit(label.name(), &label.value());
         }
     }
 }
 
-fn target_of(metric: &Gauged) -> Option<&str> {
+fn target_of(metric: &proto::Metric) -> Option<&str> {
     let labels = metric.get_label();
     let target = labels.iter().find(|label| label.name() == "target");
     target.map(|label| label.value())

@@ -1,5 +1,4 @@
-//! OpenMetrics text with timestamps: the samples of a day, as `promtool tsdb create-blocks-from
-//! openmetrics` imports them.
+//! OpenMetrics text with timestamps, for import by `promtool tsdb create-blocks-from openmetrics`.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -7,19 +6,19 @@ use std::io::{self, Write};
 
 use super::openmetrics::{Bound, family_name};
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
-use super::{CallMetrics, Shown, collect};
+use super::{CallMetrics, TargetCallMetrics, collect};
 use crate::metrics::catalog::Kind;
 use crate::model::UnixSeconds;
 
 /// Samples of one target over some time.
 ///
-/// They arrive time by time, but the format wants all samples of a series together, so they are
-/// kept until the end.
+/// Samples are added time by time, but the format requires all samples of a series together, so they
+/// are buffered until the end.
 pub struct History {
-    /// Labels added to each series, as they are written.
+    /// Labels added to each series, in the syntax of the format.
     extra_labels: String,
     families: Vec<Family>,
-    /// Index of the family that is being sampled.
+    /// Index of the family that is sampled.
     current: usize,
     now: UnixSeconds,
 }
@@ -48,7 +47,7 @@ struct Series {
 }
 
 impl History {
-    /// No samples yet. `extra_labels` are added to each series, such as `job` and `instance`.
+    /// A history without samples. `extra_labels`, such as `job` and `instance`, are added to each series.
     pub fn new(extra_labels: &[(String, String)]) -> Self {
         let mut labels = String::new();
         for (name, value) in extra_labels {
@@ -66,7 +65,8 @@ impl History {
     pub fn sample(&mut self, target: &str, calls: &CallMetrics, now: UnixSeconds) {
         self.now = now;
         self.current = usize::MAX;
-        collect::calls(&mut Recorder(self), &[Shown::all(target, calls)]);
+        let metrics = [TargetCallMetrics::new(target, calls)];
+        collect::call_metrics(&mut Recorder(self), &metrics);
     }
 
     /// Writes all samples. Leaves out metrics that are 0 all the time.
@@ -119,7 +119,7 @@ impl History {
 
     fn metric(&mut self, labels: &dyn Labels, series: impl FnOnce() -> Vec<Series>) -> &mut Metric {
         let mut text = String::new();
-        labels.each(&mut |name, value| push_label(&mut text, name, value));
+        labels.for_each(&mut |name, value| push_label(&mut text, name, value));
         let now = self.now;
         let metric = self.families[self.current]
             .metrics
@@ -139,7 +139,8 @@ impl Metric {
     }
 }
 
-/// Every series has the label `target`, so that these are never the only labels.
+/// Appends a label with a leading comma. Every series has the label `target`, so extra labels always
+/// follow another one.
 fn push_label(labels: &mut String, name: &str, value: impl Display) {
     let value = value.to_string();
     let value = value
@@ -195,12 +196,12 @@ impl Writer for Recorder<'_> {
                 suffix: "_bucket",
                 bound: Some(Bound(*bound).to_string()),
             };
-            let whole = |suffix| Series {
+            let without_bound = |suffix| Series {
                 suffix,
                 bound: None,
             };
             let mut series: Vec<_> = buckets.iter().map(bucket).collect();
-            series.extend([whole("_count"), whole("_sum")]);
+            series.extend([without_bound("_count"), without_bound("_sum")]);
             series
         };
         let metric = self.0.metric(labels, series);
@@ -209,7 +210,7 @@ impl Writer for Recorder<'_> {
         metric.values.extend([snapshot.count as f64, snapshot.sum]);
     }
 
-    /// Nothing: the samples are written by [`History::write`].
+    /// Returns nothing, because [`History::write`] writes the samples.
     fn finish(self) -> Vec<u8> {
         Vec::new()
     }

@@ -1,16 +1,16 @@
-//! The lines that both text formats are made of.
+//! The line syntax that both text formats share.
 
 use std::fmt::{self, Display, Write};
 use std::ops::Range;
 
 use super::writer::Labels;
 
-/// The lines so far. Writing to memory cannot fail, so the results of `write!` are dropped.
+/// The lines written so far. Writing to memory cannot fail, so the results of `write!` are ignored.
 pub(super) struct Lines {
     out: Vec<u8>,
-    /// Name of the family, without what its samples add to it.
+    /// Name of the family, without suffixes such as `_bucket`.
     name: String,
-    /// Where the labels of the series that is being written were last put.
+    /// Position in `out` of the labels of the current series.
     labels: Range<usize>,
 }
 
@@ -23,27 +23,26 @@ impl Lines {
         }
     }
 
-    /// Begins a family with this name.
-    pub(super) fn family(&mut self, name: &str) {
+    pub(super) fn start_family(&mut self, name: &str) {
         self.name.clear();
         self.name.push_str(name);
     }
 
-    /// A line `# WORD name text`.
-    pub(super) fn meta(&mut self, word: &str, text: impl Display) {
-        let _ = writeln!(Plain(&mut self.out), "# {word} {} {text}", self.name);
+    /// Writes a line `# KEYWORD name text`.
+    pub(super) fn metadata(&mut self, keyword: &str, text: &str) {
+        let _ = writeln!(Plain(&mut self.out), "# {keyword} {} {text}", self.name);
     }
 
     pub(super) fn raw(&mut self, text: impl Display) {
         let _ = write!(Plain(&mut self.out), "{text}");
     }
 
-    /// Begins the first line of a series, up to its last label.
-    pub(super) fn series(&mut self, suffix: &str, labels: &dyn Labels) {
-        self.begin(suffix);
+    /// Starts the first line of a series, up to its last label.
+    pub(super) fn start_series(&mut self, suffix: &str, labels: &dyn Labels) {
+        self.start_line(suffix);
         let start = self.out.len();
         let out = &mut self.out;
-        labels.each(&mut |name, value| {
+        labels.for_each(&mut |name, value| {
             if out.len() > start {
                 out.push(b',');
             }
@@ -55,29 +54,29 @@ impl Lines {
         self.labels = start..self.out.len();
     }
 
-    /// Begins another line of the same series: the labels are spelled already.
-    pub(super) fn again(&mut self, suffix: &str) {
-        self.begin(suffix);
+    /// Starts another line of the same series, with a copy of its labels.
+    pub(super) fn continue_series(&mut self, suffix: &str) {
+        self.start_line(suffix);
         let start = self.out.len();
         self.out.extend_from_within(self.labels.clone());
         self.labels = start..self.out.len();
     }
 
-    fn begin(&mut self, suffix: &str) {
+    fn start_line(&mut self, suffix: &str) {
         self.out.extend_from_slice(self.name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
         self.out.push(b'{');
     }
 
-    /// The label of a bucket.
-    pub(super) fn bound(&mut self, bound: impl Display) {
+    /// Adds the label `le` of a bucket.
+    pub(super) fn le_label(&mut self, bound: impl Display) {
         if !self.labels.is_empty() {
             self.out.push(b',');
         }
         let _ = write!(Plain(&mut self.out), "le=\"{bound}\"");
     }
 
-    /// The value; what follows on the line is the caller's.
+    /// Ends the labels and writes the value. An exemplar may follow.
     pub(super) fn value(&mut self, value: impl Display) {
         if self.out.ends_with(b"{") {
             self.out.pop();
@@ -87,7 +86,12 @@ impl Lines {
         let _ = write!(Plain(&mut self.out), " {value}");
     }
 
-    pub(super) fn end(&mut self) {
+    pub(super) fn end_line(&mut self, value: impl Display) {
+        self.value(value);
+        self.newline();
+    }
+
+    pub(super) fn newline(&mut self) {
         self.out.push(b'\n');
     }
 
@@ -96,7 +100,7 @@ impl Lines {
     }
 }
 
-/// Bytes that text is written to.
+/// Writes text as it is.
 pub(super) struct Plain<'a>(pub(super) &'a mut Vec<u8>);
 
 impl Write for Plain<'_> {
@@ -106,7 +110,7 @@ impl Write for Plain<'_> {
     }
 }
 
-/// Escapes what is written as the value of a label.
+/// Writes text escaped as a label value.
 struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl Write for Escaped<'_> {

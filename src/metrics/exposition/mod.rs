@@ -1,7 +1,7 @@
-//! What Prometheus is answered: text, OpenMetrics or protobuf, as it asks for.
+//! Exposition formats: text, OpenMetrics and protobuf.
 //!
-//! One collect over families and series decides what is shown (`collect`); one writer per format decides
-//! how it is spelled. Nothing stands between them: a series goes straight into the answer.
+//! `collect` decides which series a response has, and in which order; one [`Writer`] per format
+//! encodes them. There is no intermediate list: each series goes straight into the response.
 
 mod collect;
 mod history;
@@ -11,7 +11,9 @@ mod protobuf;
 mod text;
 mod writer;
 
-use super::exporter::Gathered;
+use std::collections::BTreeMap;
+
+use super::exporter::ExporterSnapshot;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
 pub use history::History;
@@ -20,14 +22,10 @@ use protobuf::Protobuf;
 use text::Text;
 use writer::Writer;
 
-use std::collections::BTreeMap;
-
-/// The call metrics of one target, as they are published.
+/// The published call metrics of one target.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallMetrics {
-    /// Counters, histograms and window gauges.
     pub tallies: Tallies,
-    /// Oldest call by type and status.
     pub oldest_pending: OldestPending,
     /// Calls uploaded in the hour before the frontier.
     pub recent: BTreeMap<CallType, u64>,
@@ -35,20 +33,19 @@ pub struct CallMetrics {
     pub counted_from: Option<UnixSeconds>,
 }
 
-/// The call metrics of one target in an answer.
+/// The call metrics of one target, as part of a response.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct TargetCallMetrics<'a> {
     /// The label `target`.
     pub target: &'a str,
-    /// What is published of it.
     pub calls: &'a CallMetrics,
-    /// The last success is too long ago for the gauges: only counters and histograms are shown.
+    /// Leaves out the gauges, because the last success is too long ago.
     pub is_stale: bool,
 }
 
-impl<'a> Shown<'a> {
-    /// Everything of a target.
-    pub fn all(target: &'a str, calls: &'a CallMetrics) -> Self {
+impl<'a> TargetCallMetrics<'a> {
+    /// Metrics that are not stale.
+    pub fn new(target: &'a str, calls: &'a CallMetrics) -> Self {
         Self {
             target,
             calls,
@@ -57,43 +54,40 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// How an answer is spelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// Prometheus's text format, version 0.0.4.
     Text,
-    /// OpenMetrics 1.0.0; what it holds is also right as version 0.0.1.
+    /// OpenMetrics 1.0.0. The output is valid as version 0.0.1 too.
     OpenMetrics,
-    /// Messages `io.prometheus.client.MetricFamily`, each with its length before it; the only one
-    /// with native histograms.
+    /// Length-delimited messages `io.prometheus.client.MetricFamily`; the only format with native
+    /// histograms.
     Protobuf,
 }
 
 impl Format {
-    /// Every format there is.
     pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 }
 
-/// Which of the exporter's own series belong to an answer.
+/// Selects the exporter's own series of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExporterSeries<'a> {
-    /// Those of any of these targets, and those that are of no target.
+    /// Those of these targets, and those without a target.
     With(&'a [&'a str]),
     /// Those of this target alone.
     Only(&'a str),
 }
 
-/// A format, and what is optional in it.
+/// A format and its options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spelling {
-    /// The format.
+pub struct RenderOptions {
     pub format: Format,
-    /// Whether OpenMetrics text has a line `_created` for each counter and histogram. Prometheus
-    /// stores each of them as a series of its own.
+    /// Whether OpenMetrics text has a line `_created` per counter and histogram. Prometheus stores
+    /// each such line as a series of its own.
     pub created_lines: bool,
 }
 
-impl From<Format> for Spelling {
+impl From<Format> for RenderOptions {
     fn from(format: Format) -> Self {
         Self {
             format,
@@ -102,36 +96,36 @@ impl From<Format> for Spelling {
     }
 }
 
-/// Writes a whole answer: the call metrics of the targets that have some, then the exporter's own.
+/// Renders a response: the call metrics of the targets, then the exporter's own metrics.
 pub fn render(
-    spelling: impl Into<Spelling>,
-    targets: &[Shown<'_>],
-    own: &Gathered,
-    which: ExporterSeries<'_>,
+    options: impl Into<RenderOptions>,
+    targets: &[TargetCallMetrics<'_>],
+    exporter: &ExporterSnapshot,
+    selection: ExporterSeries<'_>,
 ) -> Vec<u8> {
-    let Spelling {
+    let RenderOptions {
         format,
         created_lines,
-    } = spelling.into();
+    } = options.into();
     let out = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
     match format {
-        Format::Text => whole(Text::new(out), targets, own, which),
+        Format::Text => render_with(Text::new(out), targets, exporter, selection),
         Format::OpenMetrics => {
             let writer = OpenMetrics::new(out, created_lines);
-            whole(writer, targets, own, which)
+            render_with(writer, targets, exporter, selection)
         }
-        Format::Protobuf => whole(Protobuf::new(out), targets, own, which),
+        Format::Protobuf => render_with(Protobuf::new(out), targets, exporter, selection),
     }
 }
 
-fn whole(
+fn render_with(
     mut writer: impl Writer,
-    targets: &[Shown<'_>],
-    own: &Gathered,
-    which: ExporterSeries<'_>,
+    targets: &[TargetCallMetrics<'_>],
+    exporter: &ExporterSnapshot,
+    selection: ExporterSeries<'_>,
 ) -> Vec<u8> {
-    collect::calls(&mut writer, targets);
-    collect::own(&mut writer, own, which);
+    collect::call_metrics(&mut writer, targets);
+    collect::exporter_metrics(&mut writer, exporter, selection);
     writer.finish()
 }
 

@@ -7,7 +7,7 @@ use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 
-/// Units that a name of a family may end with, and that are then told.
+/// Suffixes of family names that become a `# UNIT` line.
 const UNITS: [&str; 3] = ["seconds", "bytes", "ratio"];
 
 pub(super) struct OpenMetrics {
@@ -25,15 +25,10 @@ impl OpenMetrics {
         }
     }
 
-    fn end(&mut self, value: Value) {
-        self.lines.value(value);
-        self.lines.end();
-    }
-
     fn created(&mut self, created: Option<f64>) {
         if let Some(created) = created.filter(|_| self.created_lines) {
-            self.lines.again("_created");
-            self.end(Value::Number(created));
+            self.lines.continue_series("_created");
+            self.lines.end_line(Value::Float(created));
         }
     }
 
@@ -47,7 +42,7 @@ impl OpenMetrics {
     }
 }
 
-/// Name of a family: that of a counter lacks the suffix of its samples.
+/// Name of a family. In OpenMetrics `_total` is a suffix of a counter's samples, not part of its name.
 pub(super) fn family_name(name: &str, kind: Kind) -> &str {
     match kind {
         Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
@@ -59,25 +54,25 @@ impl Writer for OpenMetrics {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.kind = kind;
         let name = family_name(name, kind);
-        self.lines.family(name);
-        self.lines.meta("HELP", help);
-        self.lines.meta("TYPE", kind.name());
+        self.lines.start_family(name);
+        self.lines.metadata("HELP", help);
+        self.lines.metadata("TYPE", kind.name());
         let unit = name.rsplit('_').next().filter(|unit| UNITS.contains(unit));
         if let Some(unit) = unit {
-            self.lines.meta("UNIT", unit);
+            self.lines.metadata("UNIT", unit);
         }
     }
 
     fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>) {
         match self.kind {
             Kind::Counter => {
-                self.lines.series("_total", labels);
-                self.end(value);
+                self.lines.start_series("_total", labels);
+                self.lines.end_line(value);
                 self.created(created);
             }
             Kind::Gauge | Kind::Histogram => {
-                self.lines.series("", labels);
-                self.end(value);
+                self.lines.start_series("", labels);
+                self.lines.end_line(value);
             }
         }
     }
@@ -85,25 +80,25 @@ impl Writer for OpenMetrics {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: HistogramSnapshot<'_>,
+        histogram: HistogramSnapshot<'_>,
         created: Option<f64>,
     ) {
-        for (index, (bound, count)) in distribution.buckets.enumerate() {
+        for (index, (bound, count)) in histogram.buckets.enumerate() {
             match index {
-                0 => self.lines.series("_bucket", labels),
-                _ => self.lines.again("_bucket"),
+                0 => self.lines.start_series("_bucket", labels),
+                _ => self.lines.continue_series("_bucket"),
             }
-            self.lines.bound(Bound(bound));
+            self.lines.le_label(Bound(bound));
             self.lines.value(count);
-            if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
+            if let Some(Some(exemplar)) = histogram.exemplars.get(index) {
                 self.exemplar(exemplar);
             }
-            self.lines.end();
+            self.lines.newline();
         }
-        self.lines.again("_count");
-        self.end(Value::Whole(distribution.count));
-        self.lines.again("_sum");
-        self.end(Value::Number(distribution.sum));
+        self.lines.continue_series("_count");
+        self.lines.end_line(Value::Integer(histogram.count));
+        self.lines.continue_series("_sum");
+        self.lines.end_line(Value::Float(histogram.sum));
         self.created(created);
     }
 
@@ -113,8 +108,9 @@ impl Writer for OpenMetrics {
     }
 }
 
-/// A bound as OpenMetrics wants it, so that the same one is always the same label: with a point.
-/// For what is from a ten-thousandth to a million, as all bounds here are, Rust spells it so too.
+/// A bound in OpenMetrics's canonical form, which has a decimal point, so that equal bounds are equal
+/// labels. Rust's `Debug` gives this form from a ten-thousandth to a million; a test holds the bounds of
+/// the catalog in that range.
 pub(super) struct Bound(pub(super) f64);
 
 impl Display for Bound {

@@ -1,5 +1,5 @@
-//! Messages `io.prometheus.client.MetricFamily`, each with its length before it. Numbers of fields
-//! are those of `metrics.proto` in <https://github.com/prometheus/client_model>.
+//! Length-delimited messages `io.prometheus.client.MetricFamily`. Field numbers are those of
+//! `metrics.proto` in <https://github.com/prometheus/client_model>.
 
 use std::fmt::{Display, Write};
 
@@ -7,7 +7,7 @@ use super::lines::Plain;
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
-use crate::metrics::native::{Native, SCHEMA, ZERO_THRESHOLD};
+use crate::metrics::native::{NativeBuckets, SCHEMA, ZERO_THRESHOLD};
 
 pub(super) struct Protobuf {
     out: Message,
@@ -15,10 +15,10 @@ pub(super) struct Protobuf {
     family: Option<Family>,
 }
 
-/// The family that is being written.
+/// The open family: positions in the output.
 struct Family {
     start: usize,
-    /// Where it would end without any series.
+    /// End of its name, help and type.
     head: usize,
 }
 
@@ -36,7 +36,7 @@ impl Protobuf {
             return;
         };
         if self.out.0.len() == head {
-            // A family without series is no valid one here.
+            // A family without series would be invalid.
             self.out.0.truncate(start);
         } else {
             self.out.set_length(start, FAMILY);
@@ -45,7 +45,7 @@ impl Protobuf {
 
     fn metric(&mut self, labels: &dyn Labels, rest: impl FnOnce(&mut Message)) {
         self.out.nested(4, SERIES, |metric| {
-            labels.each(&mut |name, value| metric.label(1, name, value));
+            labels.for_each(&mut |name, value| metric.label(1, name, value));
             rest(metric);
         });
     }
@@ -70,12 +70,12 @@ impl Writer for Protobuf {
     }
 
     fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>) {
-        let counts = self.kind == Kind::Counter;
-        let field = if counts { 3 } else { 2 };
+        let is_counter = self.kind == Kind::Counter;
+        let field = if is_counter { 3 } else { 2 };
         self.metric(labels, |metric| {
             metric.nested(field, SMALL, |message| {
                 message.double(1, value.as_f64());
-                if let Some(created) = created.filter(|_| counts) {
+                if let Some(created) = created.filter(|_| is_counter) {
                     message.time(3, created);
                 }
             });
@@ -85,23 +85,23 @@ impl Writer for Protobuf {
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: HistogramSnapshot<'_>,
+        snapshot: HistogramSnapshot<'_>,
         created: Option<f64>,
     ) {
         self.metric(labels, |metric| {
             metric.nested(7, SERIES, |histogram| {
-                histogram.unsigned(1, distribution.count);
-                histogram.double(2, distribution.sum);
-                for (index, (bound, count)) in distribution.buckets.enumerate() {
+                histogram.unsigned(1, snapshot.count);
+                histogram.double(2, snapshot.sum);
+                for (index, (bound, count)) in snapshot.buckets.enumerate() {
                     histogram.nested(3, SMALL, |bucket| {
                         bucket.unsigned(1, count);
                         bucket.double(2, bound);
-                        if let Some(Some(exemplar)) = distribution.exemplars.get(index) {
+                        if let Some(Some(exemplar)) = snapshot.exemplars.get(index) {
                             bucket.exemplar(3, exemplar);
                         }
                     });
                 }
-                if let Some(native) = distribution.native {
+                if let Some(native) = snapshot.native {
                     histogram.native(native);
                 }
                 if let Some(created) = created {
@@ -117,18 +117,18 @@ impl Writer for Protobuf {
     }
 }
 
-/// Bytes kept free for the length of what is not written yet, by what it usually is: up to 127
-/// bytes, up to 2 million, up to 34 thousand million. A number may have more digits than it needs.
+/// Bytes reserved for the length of a message before its content is written: enough for 127 bytes,
+/// 2 MB and 34 GB. A varint may have more bytes than it needs.
 const SMALL: usize = 1;
 const SERIES: usize = 3;
 const FAMILY: usize = 5;
 
-/// How the bytes after the number of a field are to be read.
+/// Wire types.
 const VARINT: u64 = 0;
 const DOUBLE: u64 = 1;
 const LENGTH: u64 = 2;
 
-/// Messages so far, the innermost one open.
+/// The encoded bytes, to which fields of the innermost open message are appended.
 struct Message(Vec<u8>);
 
 impl Message {
@@ -140,8 +140,8 @@ impl Message {
         self.0.push(value as u8);
     }
 
-    fn tag(&mut self, field: u64, wire: u64) {
-        self.varint(field << 3 | wire);
+    fn tag(&mut self, field: u64, wire_type: u64) {
+        self.varint(field << 3 | wire_type);
     }
 
     fn unsigned(&mut self, field: u64, value: u64) {
@@ -149,7 +149,7 @@ impl Message {
         self.varint(value);
     }
 
-    /// Small negative numbers are short: 0, -1, 1, -2 are written 0, 1, 2, 3.
+    /// Encodes 0, -1, 1, -2 as 0, 1, 2, 3, so that small negative numbers are short.
     fn zigzag(&mut self, value: i64) {
         self.varint((value << 1 ^ value >> 63) as u64);
     }
@@ -165,27 +165,28 @@ impl Message {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// A message within; `room` is for its length.
-    fn nested(&mut self, field: u64, room: usize, write: impl FnOnce(&mut Self)) {
+    /// Writes a nested message, with `reserved` bytes for its length.
+    fn nested(&mut self, field: u64, reserved: usize, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
         let start = self.0.len();
-        self.0.extend_from_slice(&[0; FAMILY][..room]);
+        self.0.extend_from_slice(&[0; FAMILY][..reserved]);
         write(self);
-        self.set_length(start, room);
+        self.set_length(start, reserved);
     }
 
-    /// Puts the length of what follows the room into the room, and makes that wider if it must be.
-    fn set_length(&mut self, start: usize, room: usize) {
-        let length = self.0.len() - start - room;
+    /// Writes the length of a message into the bytes reserved at `start`, and inserts more if they are
+    /// not enough.
+    fn set_length(&mut self, start: usize, reserved: usize) {
+        let length = self.0.len() - start - reserved;
         let needed = (length | 1).ilog2() as usize / 7 + 1;
-        if needed > room {
-            let more = std::iter::repeat_n(0, needed - room);
+        if needed > reserved {
+            let more = std::iter::repeat_n(0, needed - reserved);
             self.0.splice(start..start, more);
         }
-        let room = room.max(needed);
-        for (at, byte) in self.0[start..start + room].iter_mut().enumerate() {
-            let more = if at + 1 < room { 0x80 } else { 0 };
-            *byte = (length >> (7 * at)) as u8 & 0x7f | more;
+        let width = reserved.max(needed);
+        for (at, byte) in self.0[start..start + width].iter_mut().enumerate() {
+            let continues = if at + 1 < width { 0x80 } else { 0 };
+            *byte = (length >> (7 * at)) as u8 & 0x7f | continues;
         }
     }
 
@@ -216,30 +217,28 @@ impl Message {
         }
     }
 
-    /// The fields of a histogram that make it a native one too.
-    fn native(&mut self, native: &Native) {
+    /// The additional fields of a native histogram.
+    fn native(&mut self, native: &NativeBuckets) {
         self.tag(5, VARINT);
         self.zigzag(SCHEMA.into());
         self.double(6, ZERO_THRESHOLD);
         self.unsigned(7, native.zero());
-        // A run of nothing, for by its runs Prometheus knows a native histogram.
-        let nothing = [(0, &[] as &[u64])];
-        let nothing = nothing
-            .into_iter()
-            .filter(|_| native.runs().next().is_none());
-        for (distance, counts) in native.runs().chain(nothing) {
+        // Prometheus recognises a native histogram by its spans, so an empty one needs an empty span.
+        let empty = native.spans().next().is_none();
+        let empty = empty.then_some((0, &[] as &[u64]));
+        for (distance, counts) in native.spans().chain(empty) {
             self.nested(12, SMALL, |span| {
                 span.tag(1, VARINT);
                 span.zigzag(distance.into());
                 span.unsigned(2, counts.len() as u64);
             });
         }
-        // Each count as its distance from the one before, across all runs.
-        let mut before = 0;
+        // Each count as the difference from the previous one, across all spans.
+        let mut previous = 0;
         self.nested(13, SMALL, |deltas| {
-            for count in native.runs().flat_map(|(_, counts)| counts) {
-                deltas.zigzag(count.wrapping_sub(before) as i64);
-                before = *count;
+            for count in native.spans().flat_map(|(_, counts)| counts) {
+                deltas.zigzag(count.wrapping_sub(previous) as i64);
+                previous = *count;
             }
         });
     }

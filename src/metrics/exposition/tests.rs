@@ -1,10 +1,10 @@
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, KnownLabels};
+use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use crate::model::{CallType, Event, Status};
 
 fn calls() -> CallMetrics {
     let mut tallies = Tallies::default();
-    tallies.expect(
+    tallies.create_series(
         &[CallType::TEXT],
         &[Status::SUCCEEDED, Status::from_number(0)],
     );
@@ -22,16 +22,20 @@ fn calls() -> CallMetrics {
     }
 }
 
-fn text(targets: &[Shown<'_>], own: &Gathered, which: ExporterSeries<'_>) -> String {
-    String::from_utf8(render(Format::Text, targets, own, which)).unwrap()
+fn text(
+    targets: &[TargetCallMetrics<'_>],
+    exporter: &ExporterSnapshot,
+    selection: ExporterSeries<'_>,
+) -> String {
+    String::from_utf8(render(Format::Text, targets, exporter, selection)).unwrap()
 }
 
 #[test]
-fn labels_are_escaped() {
-    let own = Gathered::default();
+fn label_values_are_escaped() {
+    let exporter = ExporterSnapshot::default();
     let text = text(
-        &[Shown::all("a\"b\\c\nd", &calls())],
-        &own,
+        &[TargetCallMetrics::new("a\"b\\c\nd", &calls())],
+        &exporter,
         ExporterSeries::With(&[]),
     );
     let line = r#"cec_calls_total{target="a\"b\\c\nd",call_type="text"} 1"#;
@@ -39,18 +43,18 @@ fn labels_are_escaped() {
 }
 
 #[test]
-fn every_family_has_one_head_and_its_series_follow_it() {
-    let own = Gathered::default();
+fn families_are_not_repeated_and_their_series_follow_the_help() {
+    let exporter = ExporterSnapshot::default();
     let calls = calls();
-    let targets = ["a", "b"].map(|target| Shown::all(target, &calls));
-    let text = text(&targets, &own, ExporterSeries::With(&[]));
+    let targets = ["a", "b"].map(|target| TargetCallMetrics::new(target, &calls));
+    let text = text(&targets, &exporter, ExporterSeries::With(&[]));
     let mut family = "";
-    let mut heads = Vec::new();
+    let mut families = Vec::new();
     for line in text.lines() {
         match line.strip_prefix("# HELP ") {
             Some(head) => {
                 family = head.split(' ').next().unwrap();
-                heads.push(family);
+                families.push(family);
             }
             None => assert!(
                 line.starts_with("# TYPE ") || line.starts_with(family),
@@ -58,9 +62,10 @@ fn every_family_has_one_head_and_its_series_follow_it() {
             ),
         }
     }
-    let mut once = heads.clone();
+    let mut once = families.clone();
+    once.sort_unstable();
     once.dedup();
-    assert_eq!((heads.len(), once.len()), (18, 18));
+    assert_eq!((families.len(), once.len()), (18, 18));
     assert!(text.contains("status=\"waiting\"} 1622633782\n"), "{text}");
 }
 
@@ -70,20 +75,20 @@ fn exporter() -> ExporterMetrics {
         revision: "r",
         rustc: "c",
     };
-    let own = ExporterMetrics::new(build, 1000.5).unwrap();
+    let exporter = ExporterMetrics::new(build, 1000.5).unwrap();
     for (name, since) in [("a", 2000.0), ("b", 3000.0)] {
-        let target = own.target(name, &KnownLabels::default(), since);
+        let target = exporter.target(name, &InitialLabels::default(), since);
         target.early_scrapes.inc();
     }
-    own
+    exporter
 }
 
 #[test]
-fn a_target_is_shown_with_its_own_series_only() {
-    let gathered = exporter().gather();
-    let both = text(&[], &gathered, ExporterSeries::With(&["a", "b"]));
-    let one = text(&[], &gathered, ExporterSeries::With(&["b"]));
-    let probe = text(&[], &gathered, ExporterSeries::Only("b"));
+fn the_selection_decides_which_exporter_series_are_included() {
+    let snapshot = exporter().gather();
+    let both = text(&[], &snapshot, ExporterSeries::With(&["a", "b"]));
+    let one = text(&[], &snapshot, ExporterSeries::With(&["b"]));
+    let probe = text(&[], &snapshot, ExporterSeries::Only("b"));
     let lines = |text: &str, part: &str| text.lines().filter(|l| l.contains(part)).count();
     let pulls = "cec_exporter_scrapes_before_pull_end_total{";
     assert_eq!(
@@ -107,17 +112,17 @@ fn a_target_is_shown_with_its_own_series_only() {
 }
 
 #[test]
-fn a_series_counts_since_there_is_its_target_and_the_process_since_its_start() {
-    let own = exporter();
-    // As by a reload: it goes on counting.
-    own.target("a", &KnownLabels::default(), 9000.0);
-    let gathered = own.gather();
-    let which = ExporterSeries::With(&["a", "b"]);
-    let spelling = Spelling {
+fn created_is_when_the_target_or_the_process_started() {
+    let exporter = exporter();
+    // A reload keeps the counters, and so their creation time.
+    exporter.target("a", &InitialLabels::default(), 9000.0);
+    let snapshot = exporter.gather();
+    let selection = ExporterSeries::With(&["a", "b"]);
+    let options = RenderOptions {
         format: Format::OpenMetrics,
         created_lines: true,
     };
-    let text = render(spelling, &[], &gathered, which);
+    let text = render(options, &[], &snapshot, selection);
     let text = String::from_utf8(text).unwrap();
     let value = |series: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -139,22 +144,22 @@ fn a_series_counts_since_there_is_its_target_and_the_process_since_its_start() {
     assert_eq!(value("process_cpu_seconds_created "), started);
     let answers = "promhttp_metric_handler_requests_created{code=\"200\"}";
     assert_eq!(value(answers), 1000.5);
-    // And those of the other two codes.
+    // Including those of the other two status codes.
     assert_eq!(text.matches("_created").count(), 14);
 }
 
 #[test]
-fn openmetrics_text_has_no_created_lines_unless_they_are_asked_for() {
+fn created_lines_are_written_only_on_request() {
     let mut calls = calls();
     calls.counted_from = Some(1_622_000_000);
     let of = |created_lines| {
-        let spelling = Spelling {
+        let options = RenderOptions {
             format: Format::OpenMetrics,
             created_lines,
         };
-        let shown = [Shown::all("a", &calls)];
+        let shown = [TargetCallMetrics::new("a", &calls)];
         let text = render(
-            spelling,
+            options,
             &shown,
             &exporter().gather(),
             ExporterSeries::With(&["a"]),
@@ -164,7 +169,7 @@ fn openmetrics_text_has_no_created_lines_unless_they_are_asked_for() {
     assert!(!of(false).contains("_created"), "{}", of(false));
     let kept = of(true);
     let kept = kept.lines().filter(|line| !line.contains("_created"));
-    // Nothing else depends on it but what a moment changes.
+    // Otherwise equal, but for process metrics, which change all the time.
     let of_calls = |lines: Vec<&str>| {
         let of_calls = lines.into_iter().filter(|line| line.starts_with("cec_"));
         of_calls.map(str::to_owned).collect::<Vec<_>>()
@@ -176,20 +181,24 @@ fn openmetrics_text_has_no_created_lines_unless_they_are_asked_for() {
 }
 
 #[test]
-fn of_a_stale_target_only_counters_and_histograms_are_shown() {
+fn a_stale_target_has_no_gauges_of_calls() {
     let calls = calls();
-    let shown = |is_stale| Shown {
+    let metrics = |is_stale| TargetCallMetrics {
         target: "a",
         calls: &calls,
         is_stale,
     };
-    let names = |shown: Shown<'_>| {
-        let text = text(&[shown], &Gathered::default(), ExporterSeries::With(&[]));
+    let names = |metrics: TargetCallMetrics<'_>| {
+        let text = text(
+            &[metrics],
+            &ExporterSnapshot::default(),
+            ExporterSeries::With(&[]),
+        );
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let names = lines.map(|line| line.split('{').next().unwrap().to_owned());
         names.collect::<std::collections::BTreeSet<_>>()
     };
-    let withdrawn = &names(shown(false)) - &names(shown(true));
+    let withdrawn = &names(metrics(false)) - &names(metrics(true));
     let withdrawn: Vec<&str> = withdrawn.iter().map(String::as_str).collect();
     assert_eq!(
         withdrawn,
@@ -203,6 +212,6 @@ fn of_a_stale_target_only_counters_and_histograms_are_shown() {
             "cec_window_sampled_calls",
         ]
     );
-    assert!(names(shown(true)).contains("cec_calls_total"));
-    assert!(names(shown(true)).contains("cec_call_duration_seconds_bucket"));
+    assert!(names(metrics(true)).contains("cec_calls_total"));
+    assert!(names(metrics(true)).contains("cec_call_duration_seconds_bucket"));
 }

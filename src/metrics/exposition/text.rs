@@ -10,43 +10,38 @@ impl Text {
     pub(super) fn new(out: Vec<u8>) -> Self {
         Self(Lines::new(out))
     }
-
-    fn end(&mut self, value: Value) {
-        self.0.value(value);
-        self.0.end();
-    }
 }
 
 impl Writer for Text {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
-        self.0.family(name);
-        self.0.meta("HELP", help);
-        self.0.meta("TYPE", kind.name());
+        self.0.start_family(name);
+        self.0.metadata("HELP", help);
+        self.0.metadata("TYPE", kind.name());
     }
 
     fn value(&mut self, labels: &dyn Labels, value: Value, _created: Option<f64>) {
-        self.0.series("", labels);
-        self.end(value);
+        self.0.start_series("", labels);
+        self.0.end_line(value);
     }
 
     fn histogram(
         &mut self,
         labels: &dyn Labels,
-        distribution: HistogramSnapshot<'_>,
+        histogram: HistogramSnapshot<'_>,
         _created: Option<f64>,
     ) {
-        for (index, (bound, count)) in distribution.buckets.enumerate() {
+        for (index, (bound, count)) in histogram.buckets.enumerate() {
             match index {
-                0 => self.0.series("_bucket", labels),
-                _ => self.0.again("_bucket"),
+                0 => self.0.start_series("_bucket", labels),
+                _ => self.0.continue_series("_bucket"),
             }
-            self.0.bound(Value::Number(bound));
-            self.end(Value::Whole(count));
+            self.0.le_label(Value::Float(bound));
+            self.0.end_line(Value::Integer(count));
         }
-        self.0.again("_sum");
-        self.end(Value::Number(distribution.sum));
-        self.0.again("_count");
-        self.end(Value::Whole(distribution.count));
+        self.0.continue_series("_sum");
+        self.0.end_line(Value::Float(histogram.sum));
+        self.0.continue_series("_count");
+        self.0.end_line(Value::Integer(histogram.count));
     }
 
     fn finish(self) -> Vec<u8> {

@@ -1,5 +1,4 @@
-//! Tallies as they are read from disk: those of this version, and those of the builds before
-//! 0.1.0, whose metrics were divided differently.
+//! Tallies read from disk: of this version, and of builds before 0.1.0, which had other labels.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Tallies, histogram};
 use crate::metrics::catalog::{self, Metric};
 use crate::metrics::histogram::Histogram;
-use crate::model::{CallType, Manual, ManualKind, Outcome, Position, Role, Status};
+use crate::model::{CallType, ManualKind, ManualStates, Outcome, Position, Role, Status};
 
-/// Tallies as they were stored, not yet held against the calls beside them.
+/// Tallies as stored, not yet compared with the calls stored beside them.
 ///
-/// A build before 0.1.0 refuses what this one stores, because it finds no `manual` and no
-/// `processing`: going back must not miscount.
+/// A build before 0.1.0 refuses the files of this one, because it finds no `manual` and no
+/// `processing`: a downgrade must not miscount.
 #[derive(Deserialize)]
-pub struct Stored {
+pub struct StoredTallies {
     calls: Pairs<CallType, u64>,
     processed: Pairs<(CallType, Status), u64>,
     expired: Pairs<(CallType, Status), u64>,
@@ -30,50 +29,53 @@ pub struct Stored {
     manual_states: Option<Pairs<(ManualKind, CallType, u8), u64>>,
     outcomes: Option<Pairs<(CallType, Outcome), Histogram>>,
     listing_delay: Option<Histogram>,
-    /// Before 0.1.0: manual states without the type of the call.
+    /// Before 0.1.0: manual states without the call type.
     manual: Option<Pairs<(ManualKind, u8), u64>>,
-    /// Before 0.1.0: one histogram for each final status.
+    /// Before 0.1.0: one histogram per final status.
     processing: Option<Pairs<(CallType, Status), Histogram>>,
 }
 
-impl Stored {
-    /// Whether a build before 0.1.0 has written them.
-    pub fn is_older(&self) -> bool {
+impl StoredTallies {
+    /// Whether a build before 0.1.0 wrote them.
+    pub fn is_legacy(&self) -> bool {
         self.outcomes.is_none()
     }
 
-    /// The tallies, if they agree with the calls that were stored with them.
+    /// Restores the tallies; `None` if they do not match the stored calls.
     ///
-    /// No counter goes down. What an older build did not count begins with what can be told now.
-    pub fn open(
+    /// No counter goes down. A metric that older builds did not have starts with what the calls show
+    /// now.
+    pub fn restore(
         self,
-        calls: impl Iterator<Item = (CallType, Position, Manual)>,
+        calls: impl Iterator<Item = (CallType, Position, ManualStates)>,
     ) -> Option<Tallies> {
-        let is_older = self.is_older();
+        let is_legacy = self.is_legacy();
         let mut window = BTreeMap::new();
-        let mut manual = BTreeMap::new();
-        for (call_type, place, states) in calls {
-            *window.entry((call_type, place)).or_default() += 1;
+        let mut manual_states = BTreeMap::new();
+        for (call_type, position, states) in calls {
+            *window.entry((call_type, position)).or_default() += 1;
             for (kind, state) in ManualKind::ALL.into_iter().zip(states.0) {
                 if let Some(state) = state {
-                    *manual.entry((kind, call_type, state)).or_default() += 1;
+                    *manual_states.entry((kind, call_type, state)).or_default() += 1;
                 }
             }
         }
-        let manual = match (self.manual_states, self.manual) {
-            (Some(stored), _) => Some(stored.0).filter(|stored| same_counts(stored, &manual))?,
-            (None, Some(stored)) if same_counts(&stored.0, &without_type(&manual)) => manual,
-            (None, _) => return None,
+        let manual_states = match (self.manual_states, self.manual) {
+            (Some(stored), _) if same_counts(&stored.0, &manual_states) => stored.0,
+            (None, Some(stored)) if same_counts(&stored.0, &sum_over_types(&manual_states)) => {
+                manual_states
+            }
+            _ => return None,
         };
         if !same_counts(&self.window.0, &window) {
             return None;
         }
         let processing = match (self.outcomes, self.processing) {
             (Some(stored), _) => stored.0,
-            (None, Some(stored)) => by_outcome(stored.0)?,
+            (None, Some(stored)) => merge_by_outcome(stored.0)?,
             (None, None) => return None,
         };
-        let missing = self.missing.map_or_else(|| were_missing(&window), |m| m.0);
+        let missing = self.missing.map_or_else(|| count_missing(&window), |m| m.0);
         let mut tallies = Tallies {
             calls: self.calls.0,
             processed: self.processed.0,
@@ -81,12 +83,12 @@ impl Stored {
             missing,
             unobserved: self.unobserved,
             window: self.window.0,
-            manual,
-            duration: bucketed(self.duration.0, catalog::DURATION)?,
-            processing: bucketed(processing, catalog::PROCESSING_TIME)?,
-            silence: bucketed(self.silence.0, catalog::SILENCE)?,
-            speed: bucketed(self.speed.0, catalog::SPEED)?,
-            ratio: bucketed(self.ratio.0, catalog::RATIO)?,
+            manual_states,
+            duration: resume_all(self.duration.0, catalog::DURATION)?,
+            processing: resume_all(processing, catalog::PROCESSING_TIME)?,
+            silence: resume_all(self.silence.0, catalog::SILENCE)?,
+            speed: resume_all(self.speed.0, catalog::SPEED)?,
+            ratio: resume_all(self.ratio.0, catalog::RATIO)?,
             ..Tallies::default()
         };
         if let Some(mut stored) = self.listing_delay {
@@ -95,23 +97,23 @@ impl Stored {
             }
             tallies.listing_delay = stored;
         }
-        if is_older {
+        if is_legacy {
             drop_zeros(&mut tallies);
         }
         Some(tallies)
     }
 }
 
-/// Drops the zeros that older builds had from the start and this one has not.
+/// Drops series at 0 that older builds created at the start and this one does not.
 fn drop_zeros(tallies: &mut Tallies) {
     let keep = |(call_type, status): &(CallType, Status), count: &mut u64| {
-        *count > 0 || status.suits(*call_type)
+        *count > 0 || status.applies_to(*call_type)
     };
     tallies.processed.retain(keep);
     tallies.expired.retain(keep);
     tallies
         .window
-        .retain(|(call_type, place), count| match place {
+        .retain(|(call_type, position), count| match position {
             Position::In(status) => keep(&(*call_type, *status), count),
             Position::Missing => true,
         });
@@ -120,48 +122,50 @@ fn drop_zeros(tallies: &mut Tallies) {
     }
 }
 
-/// A call that is missing now has been found to be so at least once.
-fn were_missing(window: &BTreeMap<(CallType, Position), u64>) -> BTreeMap<CallType, u64> {
+/// The calls that are missing now: each was found missing at least once.
+fn count_missing(window: &BTreeMap<(CallType, Position), u64>) -> BTreeMap<CallType, u64> {
     let missing = window
         .iter()
-        .filter(|((_, place), _)| *place == Position::Missing);
-    missing.map(|((of, _), count)| (*of, *count)).collect()
+        .filter(|((_, position), _)| *position == Position::Missing);
+    missing
+        .map(|((call_type, _), count)| (*call_type, *count))
+        .collect()
 }
 
-fn without_type(
-    manual: &BTreeMap<(ManualKind, CallType, u8), u64>,
+fn sum_over_types(
+    states: &BTreeMap<(ManualKind, CallType, u8), u64>,
 ) -> BTreeMap<(ManualKind, u8), u64> {
     let mut sums = BTreeMap::new();
-    for ((kind, _, state), count) in manual {
+    for ((kind, _, state), count) in states {
         *sums.entry((*kind, *state)).or_default() += count;
     }
     sums
 }
 
-/// The histograms of all failures of a type together.
-fn by_outcome(
+/// Merges the histograms of all failed statuses of a type.
+fn merge_by_outcome(
     by_status: BTreeMap<(CallType, Status), Histogram>,
 ) -> Option<BTreeMap<(CallType, Outcome), Histogram>> {
     let mut merged = BTreeMap::new();
-    for ((call_type, status), mut of_status) in by_status {
-        if !of_status.resume(catalog::PROCESSING_TIME.bounds) {
+    for ((call_type, status), mut stored) in by_status {
+        if !stored.resume(catalog::PROCESSING_TIME.bounds) {
             return None;
         }
-        let class = (call_type, Outcome::of(status));
-        histogram(&mut merged, class, catalog::PROCESSING_TIME).merge(&of_status);
+        let key = (call_type, Outcome::of(status));
+        histogram(&mut merged, key, catalog::PROCESSING_TIME).merge(&stored);
     }
     Some(merged)
 }
 
-fn bucketed<K: Ord>(
+fn resume_all<K: Ord>(
     mut histograms: BTreeMap<K, Histogram>,
     metric: Metric,
 ) -> Option<BTreeMap<K, Histogram>> {
-    let all = histograms.values_mut().all(|h| h.resume(metric.bounds));
-    all.then_some(histograms)
+    let are_valid = histograms.values_mut().all(|h| h.resume(metric.bounds));
+    are_valid.then_some(histograms)
 }
 
-/// Whether two gauges show the same; 0 and nothing are the same.
+/// Whether two gauges have the same values. A missing series equals 0.
 fn same_counts<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> bool {
     let within = |a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>| {
         a.iter()
@@ -170,7 +174,7 @@ fn same_counts<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> bool {
     within(a, b) && within(b, a)
 }
 
-/// A map whose keys are no strings, stored as a list of pairs.
+/// A map stored as a list of pairs, because its keys are not strings.
 struct Pairs<K, V>(BTreeMap<K, V>);
 
 impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
@@ -179,8 +183,8 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for P
     }
 }
 
-/// Stores such a map.
-pub(super) fn pairs<K: Serialize, V: Serialize, S: Serializer>(
+/// Serialises a map for [`Pairs`].
+pub(super) fn as_pairs<K: Serialize, V: Serialize, S: Serializer>(
     map: &BTreeMap<K, V>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

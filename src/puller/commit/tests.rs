@@ -25,31 +25,31 @@ impl Upstream for Empty {
     }
 }
 
-/// A store whose compaction takes until it is told to end.
-struct Slow {
-    begun: mpsc::SyncSender<()>,
+/// A store whose compaction lasts until `end` is closed.
+struct SlowStore {
+    started: mpsc::SyncSender<()>,
     end: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Store for Slow {
+impl Store for SlowStore {
     fn commit(&self, _: &Changes) -> Result<(), StoreError> {
         Ok(())
     }
 
     fn compact(&self) {
-        // Both fail once the test is over.
-        let _ = self.begun.send(());
+        // Both fail after the test has ended.
+        let _ = self.started.send(());
         let _ = lock(&self.end).recv();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compaction_follows_a_pull_and_holds_no_scrape() {
-    let (begun, has_begun) = mpsc::sync_channel(0);
-    let (end, is_to_end) = mpsc::channel();
-    let store = Slow {
-        begun,
-        end: Mutex::new(is_to_end),
+async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
+    let (started, has_started) = mpsc::sync_channel(0);
+    let (end, until) = mpsc::channel();
+    let store = SlowStore {
+        started,
+        end: Mutex::new(until),
     };
     let clock: Clock = Arc::new(|| 1_700_000_000);
     let puller = Puller::new(
@@ -61,20 +61,20 @@ async fn a_compaction_follows_a_pull_and_holds_no_scrape() {
         Arc::new(store),
     );
 
-    let patience = Duration::from_secs(60);
-    let first = puller.scrape(Instant::now() + patience).await;
+    let timeout = Duration::from_secs(60);
+    let first = puller.scrape(Instant::now() + timeout).await;
     assert_eq!(first.up, Some(true), "{:?}", first.last_error);
-    tokio::task::spawn_blocking(move || has_begun.recv_timeout(patience).map(|()| has_begun))
+    tokio::task::spawn_blocking(move || has_started.recv_timeout(timeout).map(|()| has_started))
         .await
         .unwrap()
-        .expect("it is compacted when nobody waits");
-    // While that goes on, a scrape is answered at its deadline with what there is.
+        .expect("the compaction starts");
+    // During the compaction, a scrape is answered at its deadline.
     let second = puller
         .scrape(Instant::now() + Duration::from_millis(50))
         .await;
     assert!(second.calls.is_some());
     drop(end);
-    let third = puller.scrape(Instant::now() + patience).await;
+    let third = puller.scrape(Instant::now() + timeout).await;
     assert_eq!(third.up, Some(true), "{:?}", third.last_error);
     puller.stop().await;
 }

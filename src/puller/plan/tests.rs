@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SPANS: Intervals = Intervals {
+const INTERVALS: Intervals = Intervals {
     lookback: 86_400,
     overlap: 600,
     reconcile_interval: 3_600,
@@ -19,9 +19,9 @@ fn known(from: UnixSeconds, to: UnixSeconds) -> Progress {
 }
 
 #[test]
-fn a_cold_start_is_a_gap_as_long_as_the_lookback() {
+fn a_cold_start_begins_with_a_gap_of_the_whole_lookback() {
     let mut progress = Progress::default();
-    assert_eq!(progress.begin(NOW, SPANS), None);
+    assert_eq!(progress.begin(NOW, INTERVALS), None);
     let gap = progress.gap.unwrap();
     assert_eq!(gap.from, NOW - 86_400);
     assert_eq!(gap.to, NOW);
@@ -34,50 +34,54 @@ fn a_cold_start_is_a_gap_as_long_as_the_lookback() {
     assert_eq!(
         progress.frontier(),
         None,
-        "not before it is said to be complete"
+        "not before the state is complete"
     );
     progress.complete = true;
     assert_eq!(progress.frontier(), Some(NOW));
 }
 
 #[test]
-fn the_tail_begins_an_overlap_before_what_is_known() {
+fn the_recent_window_starts_an_overlap_before_the_frontier() {
     let mut progress = known(NOW - 86_415, NOW - 15);
-    let tail = progress.begin(NOW, SPANS).unwrap();
-    assert_eq!(tail.from, NOW - 615);
-    assert_eq!(tail.to, NOW);
+    let recent = progress.begin(NOW, INTERVALS).unwrap();
+    assert_eq!(recent.from, NOW - 615);
+    assert_eq!(recent.to, NOW);
     assert_eq!(progress.gap, None);
-    assert_eq!(progress.frontier(), Some(NOW - 15), "not before it is read");
-    progress.reached(NOW, SPANS, true);
+    assert_eq!(
+        progress.frontier(),
+        Some(NOW - 15),
+        "not before the window is read"
+    );
+    progress.reached(NOW, INTERVALS, true);
     assert_eq!(progress.frontier(), Some(NOW));
 }
 
 #[test]
-fn after_an_outage_longer_than_the_lookback_no_more_than_the_lookback_is_read() {
+fn after_a_long_outage_only_the_lookback_is_read() {
     let mut progress = known(100_000, 186_400);
-    let tail = progress.begin(NOW, SPANS).unwrap();
-    assert_eq!(tail.from, NOW - 86_400);
-    assert_eq!(tail.to, NOW);
+    let recent = progress.begin(NOW, INTERVALS).unwrap();
+    assert_eq!(recent.from, NOW - 86_400);
+    assert_eq!(recent.to, NOW);
 }
 
 #[test]
-fn a_clock_a_little_behind_reads_the_same_tail_again() {
+fn a_clock_slightly_behind_reads_the_recent_window_again() {
     let mut progress = known(NOW - 86_400, NOW);
-    let tail = progress.begin(NOW - 500, SPANS).unwrap();
-    // By this clock nothing was read since: what appears late is looked for from here on.
-    assert_eq!(tail.from, NOW - 500 - 600);
-    assert_eq!(tail.to, NOW - 500);
-    // And the older end of the lookback, which has gone back with the clock.
+    let recent = progress.begin(NOW - 500, INTERVALS).unwrap();
+    // By this clock nothing has been read since, so late rows are searched from here on.
+    assert_eq!(recent.from, NOW - 500 - 600);
+    assert_eq!(recent.to, NOW - 500);
+    // The start of the lookback has moved back with the clock.
     let gap = progress.gap.unwrap();
     assert_eq!(gap.from, NOW - 500 - 86_400);
     assert_eq!(gap.to, NOW - 86_400);
 }
 
 #[test]
-fn a_clock_far_behind_makes_everything_unknown() {
+fn a_clock_far_behind_discards_the_progress() {
     let mut progress = known(NOW - 86_400, NOW);
     let now = NOW - 5000;
-    assert_eq!(progress.begin(now, SPANS), None);
+    assert_eq!(progress.begin(now, INTERVALS), None);
     assert_eq!(
         progress.gap,
         Some(Window {
@@ -89,14 +93,14 @@ fn a_clock_far_behind_makes_everything_unknown() {
 }
 
 #[test]
-fn a_lookback_that_has_grown_is_read_from_its_new_beginning() {
+fn a_longer_lookback_is_read_from_its_new_start() {
     let mut progress = known(NOW - 86_400, NOW);
     let intervals = Intervals {
         lookback: 7 * 86_400,
-        ..SPANS
+        ..INTERVALS
     };
-    let tail = progress.begin(NOW + 15, intervals).unwrap();
-    assert_eq!(tail.from, NOW - 600);
+    let recent = progress.begin(NOW + 15, intervals).unwrap();
+    assert_eq!(recent.from, NOW - 600);
     assert_eq!(
         progress.gap,
         Some(Window {
@@ -107,7 +111,7 @@ fn a_lookback_that_has_grown_is_read_from_its_new_beginning() {
 }
 
 #[test]
-fn a_gap_that_the_lookback_has_left_behind_shrinks_and_vanishes() {
+fn a_gap_shrinks_and_disappears_as_the_lookback_moves_on() {
     let mut progress = Progress {
         gap: Some(Window {
             from: 10,
@@ -115,7 +119,7 @@ fn a_gap_that_the_lookback_has_left_behind_shrinks_and_vanishes() {
         }),
         ..known(10, NOW)
     };
-    progress.begin(NOW, SPANS);
+    progress.begin(NOW, INTERVALS);
     assert_eq!(
         progress.gap,
         Some(Window {
@@ -123,12 +127,12 @@ fn a_gap_that_the_lookback_has_left_behind_shrinks_and_vanishes() {
             to: NOW - 80_000
         })
     );
-    progress.begin(NOW + 10_000, SPANS);
+    progress.begin(NOW + 10_000, INTERVALS);
     assert_eq!(progress.gap, None);
 }
 
 #[test]
-fn slices_follow_the_density() {
+fn the_next_slice_adapts_to_the_density_of_calls() {
     let gap = Window {
         from: 1000,
         to: 2000,
@@ -162,7 +166,7 @@ fn slices_follow_the_density() {
     assert_eq!(next_span(u32::MAX, 0, 5000), u32::MAX);
 }
 
-/// What the cover costs, counted anew.
+/// The number of pages of a cover.
 fn cost(windows: &[Window], calls: &[UnixSeconds], page_size: u64) -> u64 {
     let rows = |window: &Window| calls.iter().filter(|at| window.contains(**at)).count() as u64;
     windows
@@ -173,7 +177,7 @@ fn cost(windows: &[Window], calls: &[UnixSeconds], page_size: u64) -> u64 {
 
 proptest! {
     #[test]
-    fn a_cover_holds_all_times_and_none_is_cheaper(
+    fn a_cover_contains_all_times_and_is_the_cheapest(
         mut calls in prop::collection::vec(1000_u32..1400, 1..120),
         picks in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
         page_size in 1_u64..30,
@@ -187,7 +191,7 @@ proptest! {
             prop_assert!(windows.iter().any(|window| proven(*window).unwrap().contains(*at)));
         }
         times.dedup();
-        // Every way to cut the times into runs.
+        // Every way to split the times into windows.
         let best = (0..1_u32 << (times.len() - 1)).map(|cuts| {
             let mut windows = vec![Window { from: times[0], to: times[0] }];
             for (index, at) in times.iter().enumerate().skip(1) {
@@ -204,21 +208,24 @@ proptest! {
 }
 
 #[test]
-fn a_comparison_goes_through_the_lookback_in_its_interval() {
+fn a_reconcile_covers_the_lookback_within_its_interval() {
     let window = Window {
         from: NOW - 86_400,
         to: NOW,
     };
     let mut reconcile = Reconcile::new(NOW, window);
-    // A call each second, pages of 100, pulls each 15 seconds.
+    // A call per second, pages of 100, a pull every 15 seconds.
     let count = |window: Window| u64::from(window.to - window.from + 1);
     let mut rows = 0;
     let mut now = NOW;
     while reconcile.cursor <= window.to {
         now += 15;
-        let current = reconcile.current(now, window, SPANS);
-        assert_eq!(current.began, NOW, "the old one goes on until it has ended");
-        while let Some(slice) = reconcile.slice(now, SPANS, 100, 500, count) {
+        let current = reconcile.current(now, window, INTERVALS);
+        assert_eq!(
+            current.began, NOW,
+            "the same reconcile continues until its end"
+        );
+        while let Some(slice) = reconcile.slice(now, INTERVALS, 100, 500, count) {
             assert_eq!(slice.from, reconcile.cursor);
             assert!(count(slice) <= 500);
             rows += count(slice);
@@ -227,34 +234,37 @@ fn a_comparison_goes_through_the_lookback_in_its_interval() {
     }
     assert_eq!(rows, 86_401);
     assert_eq!(now - NOW, 3600);
-    let next = reconcile.current(now, window, SPANS);
+    let next = reconcile.current(now, window, INTERVALS);
     assert_eq!(next, Reconcile::new(now, window));
 }
 
 #[test]
-fn a_quiet_centre_pays_no_request_at_each_pull() {
+fn a_quiet_target_is_reconciled_in_one_request() {
     let window = Window {
         from: NOW - 86_400,
         to: NOW,
     };
     let reconcile = Reconcile::new(NOW, window);
     let count = |window: Window| u64::from((window.to - window.from) / 1000);
-    assert_eq!(reconcile.slice(NOW + 1800, SPANS, 100, 500, count), None);
     assert_eq!(
-        reconcile.slice(NOW + 3600, SPANS, 100, 500, count),
+        reconcile.slice(NOW + 1800, INTERVALS, 100, 500, count),
+        None
+    );
+    assert_eq!(
+        reconcile.slice(NOW + 3600, INTERVALS, 100, 500, count),
         Some(window)
     );
 }
 
 #[test]
-fn a_second_with_more_calls_than_a_slice_is_read_all_the_same() {
+fn a_second_with_more_calls_than_a_slice_is_read() {
     let window = Window {
         from: NOW - 10,
         to: NOW,
     };
     let reconcile = Reconcile::new(NOW, window);
     let slice = reconcile
-        .slice(NOW + 3600, SPANS, 100, 500, |_| 9999)
+        .slice(NOW + 3600, INTERVALS, 100, 500, |_| 9999)
         .unwrap();
     assert_eq!(
         slice,
@@ -266,7 +276,7 @@ fn a_second_with_more_calls_than_a_slice_is_read_all_the_same() {
 }
 
 #[test]
-fn a_comparison_goes_on_with_what_has_not_left_the_lookback() {
+fn a_reconcile_skips_what_has_left_the_lookback() {
     let window = Window {
         from: NOW - 86_400,
         to: NOW,
@@ -277,26 +287,26 @@ fn a_comparison_goes_on_with_what_has_not_left_the_lookback() {
         to: NOW + 36_400,
     };
     assert_eq!(
-        reconcile.current(NOW + 60, moved, SPANS).cursor,
+        reconcile.current(NOW + 60, moved, INTERVALS).cursor,
         NOW - 50_000
     );
-    // Nobody has pulled for longer than the lookback: all of it has left.
+    // No pull for longer than the lookback: all of it has left.
     let later = NOW + 100_000;
     let known = Window {
         from: later - 86_400,
         to: later,
     };
-    let next = reconcile.current(later, known, SPANS);
+    let next = reconcile.current(later, known, INTERVALS);
     assert_eq!(next, Reconcile::new(later, known));
 }
 
 #[test]
-fn a_window_that_has_no_length_is_no_reason_to_panic() {
+fn an_empty_window_does_not_panic() {
     let window = Window {
         from: NOW + 1,
         to: NOW,
     };
     let reconcile = Reconcile::new(NOW, window);
-    let slice = reconcile.slice(NOW + 10, SPANS, 100, 500, |_| 0);
+    let slice = reconcile.slice(NOW + 10, INTERVALS, 100, 500, |_| 0);
     assert!(slice.is_none_or(|slice| slice.to <= NOW + 1), "{slice:?}");
 }

@@ -62,7 +62,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn the_server_speaks_as_the_vendor_and_breaks_as_asked() {
+async fn the_server_behaves_like_the_vendor_and_applies_faults() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

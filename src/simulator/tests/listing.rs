@@ -1,11 +1,11 @@
 use std::collections::HashSet;
 
-use super::super::listing::{Filter, Order, Paging, Query, Unit};
+use super::super::paging::{Order, Paging, Query, Unit};
 use super::super::spec::{Scenario, Spec};
 use super::super::world::World;
 use super::{DAY, START, eventful, everything, pagings};
 
-/// Reads all pages; returns identities in the order of the list, and the total.
+/// Reads all pages; returns the identities in list order and the total.
 fn read(world: &mut World, query: &Query, now: u32, paging: &Paging) -> (Vec<String>, usize) {
     let mut seen = Vec::new();
     for page in 1.. {
@@ -34,7 +34,7 @@ fn read(world: &mut World, query: &Query, now: u32, paging: &Paging) -> (Vec<Str
     unreachable!()
 }
 
-/// What the list should be, the slow way.
+/// Computes the list the slow way.
 fn expected(world: &mut World, query: &Query, now: u32, paging: &Paging) -> Vec<String> {
     let mut uuids: Vec<String> = world
         .calls(0, now, now)
@@ -51,7 +51,7 @@ fn expected(world: &mut World, query: &Query, now: u32, paging: &Paging) -> Vec<
 }
 
 #[test]
-fn pages_partition_the_window_however_it_is_paged() {
+fn pages_partition_the_window_with_any_paging() {
     let mut world = World::new(eventful());
     let now = START + DAY;
     let unfinished = |query: Query| Query {
@@ -88,7 +88,7 @@ fn pages_partition_the_window_however_it_is_paged() {
 }
 
 #[test]
-fn groups_are_whole_where_the_limit_counts_them() {
+fn groups_are_not_split_if_the_limit_counts_groups() {
     let mut world = World::new(eventful());
     let now = START + DAY;
     let paging = Paging {
@@ -112,7 +112,7 @@ fn groups_are_whole_where_the_limit_counts_them() {
 }
 
 #[test]
-fn late_calls_join_and_deleted_ones_leave() {
+fn late_calls_appear_and_deleted_calls_disappear() {
     let mut world = World::new(eventful());
     let end = START + DAY / 2;
     let query = Query {
@@ -140,13 +140,13 @@ fn late_calls_join_and_deleted_ones_leave() {
 }
 
 #[test]
-fn pages_stay_right_across_changes_of_scenario() {
+fn pages_are_correct_after_changes_of_the_scenario() {
     let mut world = World::new(Spec {
         calls_per_day: 100_000.0,
         ..eventful()
     });
     let paging = Paging::default();
-    // Within a minute of which some calls are there already.
+    // Within a minute of which some calls have been listed already.
     for now in (START + 3600..START + 7200).step_by(607) {
         let query = everything(START, now);
         let seen = read(&mut world, &query, now, &paging).0;
@@ -164,7 +164,7 @@ fn pages_stay_right_across_changes_of_scenario() {
 }
 
 #[test]
-fn the_end_of_the_window_can_be_left_out() {
+fn the_end_of_the_window_can_be_excluded() {
     let mut world = World::new(eventful());
     let now = START + DAY;
     let last = world
@@ -184,30 +184,7 @@ fn the_end_of_the_window_can_be_left_out() {
 }
 
 #[test]
-fn filters_leave_only_what_they_name() {
-    let mut world = World::new(eventful());
-    let now = START + DAY;
-    let id = world.calls(START, now, now).next().unwrap().staff_id();
-    let filter = Filter {
-        staff_id: Some(id.clone()),
-        duration_min: Some(60.0),
-        duration_max: Some(600.0),
-        ..Filter::default()
-    };
-    let query = Query {
-        filter,
-        ..everything(START, now)
-    };
-    let listing = world.list(&query, now, &Paging::default());
-    assert!(listing.total > 10 && listing.total < 200);
-    for call in listing.groups.iter().flat_map(|group| &group.calls) {
-        assert_eq!(call.staff_id(), id);
-        assert!((60_000_000..=600_000_000).contains(&call.measures().duration.unwrap()));
-    }
-}
-
-#[test]
-fn a_million_calls_are_paged_without_looking_at_each() {
+fn a_million_calls_are_paged_without_scanning() {
     let spec = Spec {
         start: START,
         calls_per_day: 1_000_000.0,
@@ -221,7 +198,7 @@ fn a_million_calls_are_paged_without_looking_at_each() {
     };
     let total = world.list(&query, now, &Paging::default()).total;
     assert!((980_000..1_020_000).contains(&total));
-    // Every 97th page: enough that, were each a scan, the test would take minutes.
+    // Every 97th page: if each needed a scan, the test would take minutes.
     for page in (1..=total.div_ceil(100) as u32).step_by(97) {
         let query = Query {
             page,
@@ -231,5 +208,5 @@ fn a_million_calls_are_paged_without_looking_at_each() {
         let rows: usize = listing.groups.iter().map(|group| group.calls.len()).sum();
         assert_eq!(rows, (total - (page as usize - 1) * 100).min(100));
     }
-    assert!(world.scan.is_none(), "a full list was scanned for");
+    assert!(world.scan.is_none(), "a full list needed a scan");
 }

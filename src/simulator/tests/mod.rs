@@ -1,19 +1,22 @@
-//! Tests of the simulator: a wrong truth would make every comparison with it worthless.
+//! Tests of the simulator: other tests rely on its ground truth.
 
+mod args;
+mod bench;
+mod faults;
 mod http;
 mod listing;
 mod rows;
 mod vendor;
 mod world;
 
-use super::listing::{Order, Paging, Query, Unit};
+use super::paging::{Order, Paging, Query, Unit};
 use super::spec::Spec;
 use super::status;
 
 const START: u32 = 1_700_000_000;
 const DAY: u32 = 86_400;
 
-/// A world with a lot of everything.
+/// A world in which every special case is common.
 fn eventful() -> Spec {
     Spec {
         start: START,
@@ -35,11 +38,10 @@ fn everything(from: u32, to: u32) -> Query {
         statuses: status::ALL.to_vec(),
         limit: 37,
         page: 1,
-        ..Query::default()
     }
 }
 
-/// Every way to page.
+/// All combinations of order, unit and clamp.
 fn pagings() -> Vec<Paging> {
     let mut all = Vec::new();
     for order in [Order::NewestFirst, Order::OldestFirst] {

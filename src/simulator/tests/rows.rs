@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::faults::{Answer, Code, CodeName, Fault, Faults};
-use super::super::listing::{Paging, TotalOf};
+use super::super::faults::Faults;
+use super::super::paging::{Paging, TotalOf};
 use super::super::rows::RowFaults;
 use super::super::world::World;
-use super::vendor::{Bench, value};
+use super::bench::{Bench, value};
 use super::{DAY, START, eventful, everything};
 
 fn bench(rows: RowFaults, paging: Paging) -> (Bench, String) {
@@ -29,7 +29,7 @@ fn all_rows(page: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn rows_are_listed_twice_side_by_side_or_in_two_groups() {
+fn rows_can_be_listed_twice_adjacent_or_in_two_groups() {
     for twice_apart in [false, true] {
         let rows = RowFaults {
             twice_share: 0.1,
@@ -44,26 +44,30 @@ fn rows_are_listed_twice_side_by_side_or_in_two_groups() {
             };
             let (bench, bearer) = bench(rows.clone(), paging);
             let page = value(&bench.page(&bearer, json!({"limit": 10_000})));
-            let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+            let mut positions: HashMap<String, Vec<usize>> = HashMap::new();
             let listed = all_rows(&page);
-            for (place, row) in listed.iter().enumerate() {
+            for (position, row) in listed.iter().enumerate() {
                 let uuid = row["call_uuid"].as_str().unwrap().to_owned();
-                places.entry(uuid).or_default().push(place);
+                positions.entry(uuid).or_default().push(position);
             }
-            let twice = places.values().filter(|places| places.len() == 2);
-            let distances: Vec<usize> = twice.map(|places| places[1] - places[0]).collect();
-            assert!(distances.len() > places.len() / 20, "{}", distances.len());
+            let twice = positions.values().filter(|positions| positions.len() == 2);
+            let distances: Vec<usize> = twice.map(|pair| pair[1] - pair[0]).collect();
+            assert!(
+                distances.len() > positions.len() / 20,
+                "{}",
+                distances.len()
+            );
             assert_eq!(distances.iter().any(|distance| *distance > 1), twice_apart);
             let groups = page["data"].as_array().unwrap().len();
             totals.push(page["paging"]["total"].as_u64().unwrap() as usize);
-            let expected = [listed.len(), places.len(), groups];
+            let expected = [listed.len(), positions.len(), groups];
             assert_eq!(totals.last(), expected.get(totals.len() - 1));
         }
     }
 }
 
 #[test]
-fn a_total_is_off_late_or_missing() {
+fn the_total_can_be_wrong_lag_or_be_missing() {
     let total = |paging: Paging| {
         let (bench, bearer) = bench(RowFaults::default(), paging);
         value(&bench.page(&bearer, json!({})))["paging"]["total"].as_u64()
@@ -92,7 +96,7 @@ fn a_total_is_off_late_or_missing() {
 }
 
 #[test]
-fn a_row_costs_every_page_that_it_is_on() {
+fn a_failing_row_affects_every_page_with_it() {
     for (rows, status) in [
         (
             RowFaults {
@@ -137,7 +141,7 @@ fn a_row_costs_every_page_that_it_is_on() {
 }
 
 #[test]
-fn values_that_are_no_json_are_on_the_page() {
+fn pages_can_contain_values_that_are_not_json() {
     for (rows, bytes) in [
         (
             RowFaults {
@@ -165,7 +169,7 @@ fn values_that_are_no_json_are_on_the_page() {
         let body = bench.page(&bearer, json!({})).body;
         assert!(serde_json::from_slice::<Value>(&body).is_err());
         assert!(body.windows(bytes.len()).any(|part| part == bytes));
-        // Nothing else about the page is odd.
+        // Nothing else is wrong with the page.
         let text: String = String::from_utf8_lossy(&body).replace("NaN", "0");
         let page: Value = serde_json::from_str(&text.replace('\u{1}', "")).unwrap();
         assert_eq!(all_rows(&page).len(), 100);
@@ -173,7 +177,7 @@ fn values_that_are_no_json_are_on_the_page() {
 }
 
 #[test]
-fn caps_refuse_what_is_beyond_them_and_nothing_else() {
+fn limits_on_depth_width_and_size_apply_exactly() {
     let deep = |deep_is_empty| Paging {
         deepest_row: Some(200),
         deep_is_empty,
@@ -206,7 +210,7 @@ fn caps_refuse_what_is_beyond_them_and_nothing_else() {
 }
 
 #[test]
-fn bounds_are_left_out_at_either_end() {
+fn either_bound_of_the_window_can_be_excluded() {
     let mut world = World::new(eventful());
     let now = START + DAY;
     let at = world
@@ -231,7 +235,7 @@ fn bounds_are_left_out_at_either_end() {
 }
 
 #[test]
-fn a_call_without_a_status_is_only_listed_with_all() {
+fn a_call_without_status_is_listed_only_by_a_query_for_all() {
     let rows = RowFaults {
         no_status_share: 0.2,
         ..RowFaults::default()
@@ -251,7 +255,7 @@ fn a_call_without_a_status_is_only_listed_with_all() {
 }
 
 #[test]
-fn rows_lack_an_identity_or_an_upload_time_for_good() {
+fn rows_can_lack_identity_or_upload_time() {
     let rows = RowFaults {
         no_identity_share: 0.1,
         no_upload_time_share: 0.1,
@@ -269,7 +273,7 @@ fn rows_lack_an_identity_or_an_upload_time_for_good() {
 }
 
 #[test]
-fn an_identity_comes_later_and_an_upload_time_moves() {
+fn an_identity_can_appear_later_and_an_upload_time_change() {
     let rows = RowFaults {
         late_uuid_share: 0.5,
         late_uuid_seconds: 7200,
@@ -293,7 +297,7 @@ fn an_identity_comes_later_and_an_upload_time_moves() {
             .collect::<HashMap<_, _>>()
     };
     let before = read();
-    bench.wait(7200);
+    bench.advance(7200);
     let after = read();
     let (mut identified, mut moved) = (0, 0);
     for (id, (uuid, at)) in &before {
@@ -307,98 +311,11 @@ fn an_identity_comes_later_and_an_upload_time_moves() {
         assert!(at.abs_diff(*later_at) <= 600);
     }
     assert!(identified > 10 && moved > 10, "{identified} {moved}");
-    // The window follows the time that is written.
+    // The window applies to the time in the row.
     let change =
         json!({"limit": 10_000, "upload_from": START + 40_000, "upload_to": START + 50_000});
     for row in all_rows(&value(&bench.page(&bench.bearer(), change))) {
         let at = row["upload_time"].as_u64().unwrap() as u32;
         assert!((START + 40_000..=START + 50_000).contains(&at));
-    }
-}
-
-#[test]
-fn codes_stand_under_each_name_beside_an_empty_list_or_a_page() {
-    let bench = Bench::new(eventful());
-    let bearer = bench.bearer();
-    let with = |faults: Faults| {
-        bench.simulator.set_faults(faults);
-        value(&bench.page(&bearer, json!({"upload_from": 1, "upload_to": 5})))
-    };
-    for name in CodeName::ALL {
-        let (code, text) = name.names();
-        let answer = |answer| Faults {
-            details: vec![Fault::next(answer, 1)],
-            ..Faults::default()
-        };
-        let error = with(answer(Answer::EnvelopeAs(name)));
-        assert!(error[code].is_string() && error[text].is_string() && error.get("data").is_none());
-        let empty = with(answer(Answer::EmptyEnvelope(name)));
-        assert_eq!(empty["data"], json!([]));
-        assert_eq!(
-            (&empty["paging"]["total"], &empty[code]),
-            (&json!(0), &error[code])
-        );
-        for value in [json!("0409000"), json!(200)] {
-            let success = Some(Code {
-                name,
-                code: value.clone(),
-            });
-            let page = with(Faults {
-                success,
-                ..Faults::default()
-            });
-            assert_eq!((&page[code], &page["paging"]["total"]), (&value, &json!(0)));
-        }
-    }
-    let bare = Fault::next(Answer::BareEmpty, 1);
-    let bare = with(Faults {
-        details: vec![bare],
-        ..Faults::default()
-    });
-    assert_eq!(bare, json!({"data": []}));
-}
-
-#[test]
-fn the_faults_of_rows_are_read_strictly() {
-    let json = br#"{"rows": {"twice_share": 0.1}, "paging": {"total_counts": "groups"},
-        "details": [{"answer": {"empty_envelope": "gateway_code"}, "share": 1}],
-        "success": {"name": "return_code", "code": "0409000"}, "clock_skew_seconds": -5}"#;
-    let faults = Faults::parse(json).unwrap();
-    assert_eq!(faults.rows.twice_share, 0.1);
-    assert_eq!(faults.paging.total_counts, TotalOf::Groups);
-    assert_eq!(
-        faults.details[0].answer,
-        Answer::EmptyEnvelope(CodeName::GatewayCode)
-    );
-    for (bad, why) in [
-        (r#"{"rows": {"twice_share": 2}}"#, "rows.twice_share"),
-        (r#"{"rows": {"thrice_share": 0}}"#, "thrice_share"),
-        (
-            r#"{"success": {"name": "result_code", "code": []}}"#,
-            "success.code",
-        ),
-    ] {
-        let error = Faults::parse(bad.as_bytes()).unwrap_err();
-        assert!(error.contains(why), "{error}");
-    }
-}
-
-#[test]
-fn the_documentation_names_every_fault() {
-    for page in [
-        include_str!("../../../docs/simulator.md"),
-        include_str!("../../../docs/simulator.zh-CN.md"),
-    ] {
-        let faults = serde_json::to_value(Faults::default()).unwrap();
-        for (name, value) in faults.as_object().unwrap() {
-            match value.as_object() {
-                None => assert!(page.contains(&format!("`{name}`")), "{name}"),
-                Some(inner) => {
-                    for key in inner.keys() {
-                        assert!(page.contains(&format!("`{name}.{key}`")), "{name}.{key}");
-                    }
-                }
-            }
-        }
     }
 }

@@ -8,8 +8,8 @@ use super::super::status::{SUCCEEDED, is_final};
 use super::super::world::World;
 use super::{DAY, START, eventful};
 
-/// Everything about a call that may not depend on when it was asked for.
-fn portrait(call: &Call<'_>) -> String {
+/// Everything about a call that must not depend on when the world is asked.
+fn fixed_properties(call: &Call<'_>) -> String {
     format!(
         "{} {} {:?} {:?} {} {:?}",
         call.uuid(),
@@ -21,35 +21,35 @@ fn portrait(call: &Call<'_>) -> String {
     )
 }
 
-fn portraits(world: &mut World, from: u32, now: u32) -> Vec<String> {
+fn all_properties(world: &mut World, from: u32, now: u32) -> Vec<String> {
     world
         .calls(from, now, now)
-        .map(|call| portrait(&call))
+        .map(|call| fixed_properties(&call))
         .collect()
 }
 
 #[test]
-fn the_same_seed_gives_the_same_calls_however_it_is_asked() {
+fn the_same_seed_gives_the_same_calls_in_any_order_of_queries() {
     let end = START + DAY / 4;
     let mut at_once = World::new(eventful());
     let mut in_steps = World::new(eventful());
     for now in (START..end).step_by(777) {
         in_steps.truth(now.saturating_sub(60), now);
     }
-    let calls = portraits(&mut at_once, START, end);
+    let calls = all_properties(&mut at_once, START, end);
     assert!(calls.len() > 100);
-    assert_eq!(calls, portraits(&mut in_steps, START, end));
+    assert_eq!(calls, all_properties(&mut in_steps, START, end));
     let mut other = World::new(Spec {
         seed: 2,
         ..eventful()
     });
-    assert_ne!(calls, portraits(&mut other, START, end));
+    assert_ne!(calls, all_properties(&mut other, START, end));
     let identities: HashSet<_> = at_once.calls(0, end, end).map(|call| call.uuid()).collect();
     assert_eq!(identities.len(), calls.len());
 }
 
 #[test]
-fn a_world_is_empty_before_its_start_and_its_size_is_as_asked() {
+fn a_world_is_empty_before_its_start_and_has_the_configured_size() {
     let mut world = World::new(eventful());
     assert_eq!(world.calls(0, START, START - 1).count(), 0);
     let now = START + 5 * DAY;
@@ -63,8 +63,8 @@ fn a_world_is_empty_before_its_start_and_its_size_is_as_asked() {
 }
 
 #[test]
-fn a_night_is_quiet_unless_the_curve_is_flat() {
-    // 03:00 to 04:00 and 10:00 to 11:00 at eight hours ahead of UTC.
+fn nights_are_quiet_unless_the_curve_is_flat() {
+    // 10:00 to 11:00 compared with 03:00 to 04:00, at UTC+8.
     let midnight = (START / DAY + 1) * DAY;
     let hours = |spec: Spec| {
         let mut world = World::new(spec);
@@ -81,10 +81,10 @@ fn a_night_is_quiet_unless_the_curve_is_flat() {
 }
 
 #[test]
-fn statuses_follow_the_transitions() {
+fn the_status_agrees_with_the_transitions() {
     let now = START + 2 * DAY;
     let mut world = World::new(eventful());
-    let mut rounds = 0;
+    let mut inspected_again = 0;
     for call in world.calls(START, now, now) {
         let steps = call.transitions();
         // A call may leave status 0 within its first second.
@@ -109,13 +109,13 @@ fn statuses_follow_the_transitions() {
             call.first_success(u32::MAX - 1),
             success.map(|&&(at, _)| at)
         );
-        rounds += usize::from(ends.len() > 1);
+        inspected_again += usize::from(ends.len() > 1);
     }
-    assert!(rounds > 100);
+    assert!(inspected_again > 100);
 }
 
 #[test]
-fn inspection_takes_minutes_and_a_factor_makes_it_seconds() {
+fn inspection_takes_minutes_divided_by_the_speed() {
     let median = |pipeline_speed: f64| {
         let mut world = World::new(Spec {
             pipeline_speed,
@@ -137,7 +137,7 @@ fn inspection_takes_minutes_and_a_factor_makes_it_seconds() {
 }
 
 #[test]
-fn ends_come_in_the_shares_asked_for() {
+fn final_statuses_have_the_configured_shares() {
     let mut world = World::new(Spec {
         calls_per_day: 200_000.0,
         text_share: 0.0,
@@ -153,7 +153,7 @@ fn ends_come_in_the_shares_asked_for() {
 }
 
 #[test]
-fn text_calls_have_neither_speech_nor_its_failures() {
+fn text_calls_have_no_speech_measures_or_failures() {
     let failures = vec![(32, 0.5), (36, 0.5)];
     let mut world = World::new(Spec {
         failures,
@@ -175,7 +175,7 @@ fn text_calls_have_neither_speech_nor_its_failures() {
 }
 
 #[test]
-fn measures_fit_together_and_wait_for_the_transcript() {
+fn measures_are_consistent_and_appear_with_the_transcript() {
     let now = START + DAY;
     let mut world = World::new(Spec {
         null_share: 0.0,
@@ -206,7 +206,7 @@ fn measures_fit_together_and_wait_for_the_transcript() {
     assert!((count / 3..count * 2 / 3).contains(&customer_left));
 }
 
-/// The truth once more, from the lives of single calls alone.
+/// The truth, computed a second time from single calls.
 fn recount(world: &mut World, from: u32, now: u32) -> Expected {
     let mut truth = Expected {
         from,
@@ -234,22 +234,14 @@ fn recount(world: &mut World, from: u32, now: u32) -> Expected {
         match gone {
             Some(_) => *truth.deleted.entry(kind).or_default() += 1,
             None => {
-                *truth
-                    .current
-                    .entry(kind)
-                    .or_default()
-                    .entry(last)
-                    .or_default() += 1;
+                let statuses = truth.current.entry(kind).or_default();
+                *statuses.entry(last).or_default() += 1;
                 let manual = call.manual_at(now);
                 let states = [manual.inspect, manual.review, manual.complain];
                 for (name, state) in ["inspect", "review", "complain"].into_iter().zip(states) {
                     if state != -1 {
-                        *truth
-                            .manual
-                            .entry(name)
-                            .or_default()
-                            .entry(state)
-                            .or_default() += 1;
+                        let states = truth.manual.entry(name).or_default();
+                        *states.entry(state).or_default() += 1;
                     }
                 }
             }
@@ -277,7 +269,7 @@ fn recount(world: &mut World, from: u32, now: u32) -> Expected {
 }
 
 #[test]
-fn the_truth_is_what_a_recount_finds() {
+fn the_truth_agrees_with_a_recount() {
     let mut world = World::new(Spec {
         failures: vec![(32, 0.1), (9, 0.1)],
         ..eventful()
@@ -301,12 +293,12 @@ fn the_truth_is_what_a_recount_finds() {
 }
 
 #[test]
-fn a_scenario_changes_later_calls_alone() {
+fn a_scenario_changes_only_later_calls() {
     let now = START + DAY / 2 + 17;
     for seen in [now, now + 100] {
         let mut quiet = World::new(eventful());
         let mut troubled = World::new(eventful());
-        let before = portraits(&mut troubled, START, seen);
+        let before = all_properties(&mut troubled, START, seen);
         troubled.set_scenario(
             Scenario {
                 asr_failing: 1.0,
@@ -315,10 +307,10 @@ fn a_scenario_changes_later_calls_alone() {
             now,
         );
         let later = seen + DAY / 2;
-        assert_eq!(before, portraits(&mut quiet, START, seen));
-        let after = portraits(&mut troubled, START, later);
+        assert_eq!(before, all_properties(&mut quiet, START, seen));
+        let after = all_properties(&mut troubled, START, later);
         assert_eq!(before, after[..before.len()]);
-        // The same people call; only what becomes of them differs.
+        // The same calls arrive; only their statuses differ.
         let uuids = |world: &mut World| -> Vec<String> {
             world
                 .calls(START, later, later)
@@ -336,7 +328,7 @@ fn a_scenario_changes_later_calls_alone() {
 }
 
 #[test]
-fn each_scenario_does_what_it_says() {
+fn each_scenario_has_its_effect() {
     let now = START + DAY / 2;
     let end = now + DAY;
     let under = |scenario: Scenario| {

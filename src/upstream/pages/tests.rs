@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{CallId, CallType, Manual, Measures, Record, Rejection, Status};
+use crate::model::{CallId, CallType, ManualStates, Measures, Record, Rejection, Status};
 use crate::upstream::{ErrorKind, Rejected};
 
 fn record(id: u32) -> Record {
@@ -10,15 +10,16 @@ fn record(id: u32) -> Record {
         uploaded: 1000 + id,
         call_type: CallType::VOICE,
         status: Status::SUCCEEDED,
-        manual: Manual::default(),
+        manual: ManualStates::default(),
         measures: Measures::default(),
     }
 }
 
-/// A vendor whose list is given by a function of the number of requests so far.
+/// A vendor whose responses are a function of the number of earlier requests and the request.
 struct Vendor<F> {
-    answer: F,
-    asked: Mutex<Vec<(u32, u32)>>,
+    respond: F,
+    /// Page and limit of each request.
+    requests: Mutex<Vec<(u32, u32)>>,
 }
 
 impl<F> Upstream for Vendor<F>
@@ -27,17 +28,17 @@ where
 {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
         let count = {
-            let mut asked = self.asked.lock().unwrap();
-            asked.push((request.page, request.limit));
-            asked.len() - 1
+            let mut requests = self.requests.lock().unwrap();
+            requests.push((request.page, request.limit));
+            requests.len() - 1
         };
         tokio::task::yield_now().await;
-        (self.answer)(count, request)
+        (self.respond)(count, request)
     }
 }
 
-/// Calls `ids` cut into pages of `limit` rows.
-fn cut(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
+/// A page of the calls `ids`, with `limit` rows per page.
+fn page_of(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
     let from = ((page - 1) * limit) as usize;
     let rows = ids.iter().skip(from).take(limit as usize);
     let records: Vec<_> = rows.map(|id| record(*id)).collect();
@@ -68,141 +69,150 @@ fn refused() -> Error {
 
 const WINDOW: Window = Window { from: 0, to: 9999 };
 
-/// Reads a list once, with what is known of it; answers with the pass and the pages asked for.
-async fn pass<F>(hints: &mut ListHints, parallel: usize, answer: F) -> (Pass, Vec<(u32, u32)>)
+/// Reads a list once; returns the pass and the requests.
+async fn pass<F>(hints: &mut ListHints, parallel: usize, respond: F) -> (Pass, Vec<(u32, u32)>)
 where
     F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
 {
     let vendor = Vendor {
-        answer,
-        asked: Mutex::default(),
+        respond,
+        requests: Mutex::default(),
     };
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, parallel, hints);
     while pages.next().await.unwrap().is_some() {}
     let pass = pages.into_pass();
-    (pass, vendor.asked.into_inner().unwrap())
+    (pass, vendor.requests.into_inner().unwrap())
 }
 
-/// A list that stands still.
-async fn still(
+/// Reads a list that does not change, with `rows` per page; returns the pages requested.
+async fn unchanged(
     hints: &mut ListHints,
     count: u32,
     total: Option<u64>,
     rows: u32,
 ) -> (Pass, Vec<u32>) {
     let ids: Vec<u32> = (0..count).collect();
-    let (pass, asked) = pass(hints, 1, move |_, request| {
-        Ok(cut(&ids, total, rows.min(request.limit), request.page))
+    let (pass, requests) = pass(hints, 1, move |_, request| {
+        Ok(page_of(&ids, total, rows.min(request.limit), request.page))
     })
     .await;
-    (pass, pages(&asked))
+    (pass, pages(&requests))
 }
 
-fn pages(asked: &[(u32, u32)]) -> Vec<u32> {
-    asked.iter().map(|(page, _)| *page).collect()
+fn pages(requests: &[(u32, u32)]) -> Vec<u32> {
+    requests.iter().map(|(page, _)| *page).collect()
 }
 
 #[tokio::test]
-async fn a_page_with_room_left_is_the_last_and_a_full_one_never_is() {
+async fn a_partial_page_is_the_last_and_a_full_page_never_is() {
     for (count, last) in [(0, 1), (1, 1), (9, 1), (10, 2), (11, 2), (20, 3), (95, 10)] {
         let mut hints = ListHints::new(10);
-        let (pass, asked) = still(&mut hints, count, Some(count.into()), 10).await;
+        let (pass, requests) = unchanged(&mut hints, count, Some(count.into()), 10).await;
         assert_eq!(pass.seen.len(), count as usize);
-        assert_eq!(asked, (1..=last).collect::<Vec<_>>(), "{count} calls");
+        assert_eq!(requests, (1..=last).collect::<Vec<_>>(), "{count} calls");
         assert_eq!(pass.verdict(&hints), Verdict::Complete, "{count} calls");
     }
 }
 
 #[tokio::test]
-async fn pages_are_asked_for_ahead_as_far_as_the_total_makes_them_likely() {
+async fn pages_are_requested_ahead_up_to_the_total() {
     let ids: Vec<u32> = (0..95).collect();
     let mut hints = ListHints::new(10);
-    let (pass, asked) = pass(&mut hints, 4, move |_, request| {
-        Ok(cut(&ids, Some(95), request.limit, request.page))
+    let (pass, requests) = pass(&mut hints, 4, move |_, request| {
+        Ok(page_of(&ids, Some(95), request.limit, request.page))
     })
     .await;
-    assert_eq!((pass.seen.len(), pages(&asked)), (95, (1..=10).collect()));
+    assert_eq!(
+        (pass.seen.len(), pages(&requests)),
+        (95, (1..=10).collect())
+    );
 }
 
 #[tokio::test]
-async fn a_total_that_is_wrong_neither_hides_a_page_nor_makes_one_up() {
-    // Totals that count groups, lag behind, count a call twice, are not there.
+async fn a_wrong_total_neither_hides_pages_nor_adds_any() {
+    // Totals that count groups, lag, or count a call twice.
     for (count, total) in [(30, 10), (30, 20), (35, 12), (35, 36), (30, 45), (35, 0)] {
         let mut hints = ListHints::new(10);
-        let (pass, asked) = still(&mut hints, count, Some(total), 10).await;
+        let (pass, requests) = unchanged(&mut hints, count, Some(total), 10).await;
         assert_eq!(pass.seen.len(), count as usize, "{count} {total}");
-        // A full page before the end, and a total of more: it may be no end.
+        // A full page at the end and a larger total: there may be more.
         let verdict = match count == 30 && total > 30 {
             true => Verdict::Cut,
             false => Verdict::Doubtful,
         };
         assert_eq!(pass.verdict(&hints), verdict, "{count} {total}");
-        assert!(asked.len() <= 5, "{asked:?}");
-        // What two readings agree on is known from then on.
+        assert!(requests.len() <= 5, "{requests:?}");
+        // Known once two passes agree.
         hints.learn(&pass);
-        let (pass, _) = still(&mut hints, count, Some(total), 10).await;
+        let (pass, _) = unchanged(&mut hints, count, Some(total), 10).await;
         assert_eq!(pass.verdict(&hints), Verdict::Complete, "{count} {total}");
     }
     let mut hints = ListHints::new(10);
-    let (pass, asked) = still(&mut hints, 35, None, 10).await;
-    assert_eq!((pass.seen.len(), asked.len()), (35, 4));
+    let (pass, requests) = unchanged(&mut hints, 35, None, 10).await;
+    assert_eq!((pass.seen.len(), requests.len()), (35, 4));
     assert_eq!(pass.verdict(&hints), Verdict::Complete);
 }
 
 #[tokio::test]
-async fn a_total_that_is_too_large_costs_one_request_until_it_is_known() {
+async fn a_total_that_is_too_large_costs_one_request_until_learned() {
     let mut hints = ListHints::new(10);
-    let (pass, asked) = still(&mut hints, 7, Some(8), 10).await;
-    // An empty page follows: one page is a moment of the list.
-    assert_eq!((pass.verdict(&hints), asked.len()), (Verdict::Complete, 2));
+    let (pass, requests) = unchanged(&mut hints, 7, Some(8), 10).await;
+    // The empty second page shows that the first is the whole list.
+    assert_eq!(
+        (pass.verdict(&hints), requests.len()),
+        (Verdict::Complete, 2)
+    );
     assert!(pass.contradicts_total(&hints));
     hints.learn(&pass);
-    let (pass, asked) = still(&mut hints, 7, Some(8), 10).await;
-    assert_eq!((pass.verdict(&hints), asked.len()), (Verdict::Complete, 1));
+    let (pass, requests) = unchanged(&mut hints, 7, Some(8), 10).await;
+    assert_eq!(
+        (pass.verdict(&hints), requests.len()),
+        (Verdict::Complete, 1)
+    );
     assert!(!pass.contradicts_total(&hints));
 }
 
 #[tokio::test]
-async fn a_limit_that_is_clamped_in_silence_is_learned() {
+async fn a_silently_clamped_limit_is_learned() {
     for rows in [3, 7, 20] {
         let mut hints = ListHints::new(50);
-        let (pass, _) = still(&mut hints, 100, Some(100), rows).await;
+        let (pass, _) = unchanged(&mut hints, 100, Some(100), rows).await;
         assert_eq!(pass.seen.len(), 100, "{rows} rows a page");
         assert_eq!(hints.size.rows(), u64::from(rows));
-        // From then on a wrong total cannot hide a page.
-        let (pass, _) = still(&mut hints, 100, Some(rows.into()), rows).await;
+        // Then a wrong total cannot hide a page.
+        let (pass, _) = unchanged(&mut hints, 100, Some(rows.into()), rows).await;
         assert_eq!(pass.seen.len(), 100, "{rows} rows a page");
-        // And when the clamp is lifted, pages are as large as they were.
-        let (pass, asked) = still(&mut hints, 100, Some(100), 50).await;
-        assert_eq!((pass.seen.len(), asked.len()), (100, 3), "{rows}");
+        // Without the clamp, pages get as large as requested again.
+        let (pass, requests) = unchanged(&mut hints, 100, Some(100), 50).await;
+        assert_eq!((pass.seen.len(), requests.len()), (100, 3), "{rows}");
     }
-    // A clamp that is met for the first time is a round number.
+    // An unknown clamp is recognised by its round number.
     let mut hints = ListHints::new(1000);
-    let (pass, asked) = still(&mut hints, 300, Some(100), 100).await;
-    assert_eq!((pass.seen.len(), asked.len()), (300, 4));
+    let (pass, requests) = unchanged(&mut hints, 300, Some(100), 100).await;
+    assert_eq!((pass.seen.len(), requests.len()), (300, 4));
 }
 
 #[tokio::test]
-async fn pages_of_groups_are_full_by_their_groups() {
-    // Three calls a group, four groups a page: the total counts groups.
+async fn pages_are_full_by_groups_if_the_limit_counts_groups() {
+    // Three calls per group, four groups per page, a total of groups.
     let mut hints = ListHints::new(4);
-    let (pass, asked) = pass(&mut hints, 1, |_, request| {
+    let (pass, requests) = pass(&mut hints, 1, |_, request| {
         let ids: Vec<u32> = (0..30).collect();
-        let mut page = cut(&ids, Some(10), 12, request.page);
+        let mut page = page_of(&ids, Some(10), 12, request.page);
         page.groups = page.groups.div_ceil(3);
         Ok(page)
     })
     .await;
-    assert_eq!((pass.seen.len(), asked.len()), (30, 4));
+    assert_eq!((pass.seen.len(), requests.len()), (30, 4));
     assert_eq!(pass.verdict(&hints), Verdict::Complete);
 }
 
 #[tokio::test]
-async fn unusable_rows_may_or_may_not_be_part_of_the_total() {
-    // 25 rows, of which the first two of each page have no identity: the total counts them.
+async fn the_total_may_or_may_not_count_unusable_rows() {
+    // 25 rows; the first two of each page have no identity, and the total counts them.
     let counted = |_, request: PageRequest| {
         let ids: Vec<u32> = (0..25).collect();
-        let mut page = cut(&ids, Some(25), 10, request.page);
+        let mut page = page_of(&ids, Some(25), 10, request.page);
         let bad = page.records.len().min(2);
         page.records.drain(..bad);
         page.rejected = rejected(Rejection::Identity, bad as u64);
@@ -210,16 +220,16 @@ async fn unusable_rows_may_or_may_not_be_part_of_the_total() {
     };
     let mut hints = ListHints::new(10);
     for last in [4, 3] {
-        let (pass, asked) = pass(&mut hints, 1, counted).await;
-        assert_eq!((pass.seen.len(), asked.len()), (19, last));
+        let (pass, requests) = pass(&mut hints, 1, counted).await;
+        assert_eq!((pass.seen.len(), requests.len()), (19, last));
         assert_eq!(pass.verdict(&hints), Verdict::Complete);
     }
-    // A page of seven, clamped in silence, with an unusable row on top: the total of eight calls
-    // is no sign of its end.
+    // Seven rows per page, silently clamped, plus an unusable row: eight rows and a total of eight
+    // calls do not mean that the list ends.
     let mut hints = ListHints::new(10);
     let (pass, _) = pass(&mut hints, 1, |_, request| {
         let ids: Vec<u32> = (0..8).collect();
-        let mut page = cut(&ids, Some(8), 7, request.page);
+        let mut page = page_of(&ids, Some(8), 7, request.page);
         if request.page == 1 {
             page.rejected = rejected(Rejection::Shape, 1);
         }
@@ -230,25 +240,25 @@ async fn unusable_rows_may_or_may_not_be_part_of_the_total() {
 }
 
 #[tokio::test]
-async fn a_list_that_moves_between_two_pages_is_doubtful() {
-    // Row 5 leaves after the first page, so that row 10 moves onto that page.
+async fn a_list_that_changes_between_two_pages_is_doubtful() {
+    // Row 5 leaves after the first page, so that row 10 moves to that page.
     let mut hints = ListHints::new(10);
     let (left, _) = pass(&mut hints, 1, |count, request| {
         let ids: Vec<u32> = (0..25).filter(|id| count == 0 || *id != 5).collect();
-        Ok(cut(&ids, Some(ids.len() as u64), 10, request.page))
+        Ok(page_of(&ids, Some(ids.len() as u64), 10, request.page))
     })
     .await;
     assert_eq!(
         (left.seen.len(), left.verdict(&hints)),
         (24, Verdict::Doubtful)
     );
-    // A row joins in front, so that row 9 comes twice; the total is silent about it.
+    // A row joins in front, so that row 9 is on two pages; without a total.
     let (joined, _) = pass(&mut hints, 1, |count, request| {
         let mut ids: Vec<u32> = (0..25).collect();
         if count > 0 {
             ids.insert(0, 100);
         }
-        Ok(cut(&ids, None, 10, request.page))
+        Ok(page_of(&ids, None, 10, request.page))
     })
     .await;
     assert_eq!(joined.verdict(&hints), Verdict::Doubtful);
@@ -256,31 +266,31 @@ async fn a_list_that_moves_between_two_pages_is_doubtful() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_always_listed_twice_is_known_after_two_readings() {
-    // On the pages 1 and 2, so that it looks as if the list moved.
-    let answer = |_, request: PageRequest| {
+async fn a_row_that_is_always_listed_twice_is_known_after_two_passes() {
+    // On the pages 1 and 2, as if the list had changed in between.
+    let respond = |_, request: PageRequest| {
         let mut ids: Vec<u32> = (0..25).collect();
         ids.insert(15, 3);
-        Ok(cut(&ids, Some(26), 10, request.page))
+        Ok(page_of(&ids, Some(26), 10, request.page))
     };
     let mut hints = ListHints::new(10);
-    let (first, _) = pass(&mut hints, 1, answer).await;
+    let (first, _) = pass(&mut hints, 1, respond).await;
     assert_eq!(first.verdict(&hints), Verdict::Doubtful);
-    let (second, _) = pass(&mut hints, 1, answer).await;
+    let (second, _) = pass(&mut hints, 1, respond).await;
     assert!(second.agrees_with(&first));
     hints.learn(&second);
-    let (third, _) = pass(&mut hints, 1, answer).await;
+    let (third, _) = pass(&mut hints, 1, respond).await;
     assert_eq!(third.verdict(&hints), Verdict::Complete);
 }
 
 #[tokio::test]
-async fn a_cap_on_the_depth_is_no_end_of_the_list() {
-    // Beyond row 1000 every page is empty, and the total is capped as well, or not there.
+async fn a_limit_on_the_paging_depth_is_not_the_end_of_the_list() {
+    // Beyond row 1000 every page is empty. The total may be capped or missing.
     for total in [Some(3000), Some(1000), None] {
         let mut hints = ListHints::new(50);
         let (pass, _) = pass(&mut hints, 1, move |_, request| {
             let ids: Vec<u32> = (0..1000).collect();
-            Ok(cut(&ids, total, 50, request.page))
+            Ok(page_of(&ids, total, 50, request.page))
         })
         .await;
         assert_eq!((pass.end, pass.verdict(&hints)), (End::Deep, Verdict::Cut));
@@ -288,28 +298,28 @@ async fn a_cap_on_the_depth_is_no_end_of_the_list() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_ignores_the_page_number_is_left() {
+async fn a_vendor_that_ignores_the_page_number_is_detected() {
     let mut hints = ListHints::new(10);
-    let (pass, asked) = pass(&mut hints, 3, |_, _| {
+    let (pass, requests) = pass(&mut hints, 3, |_, _| {
         let ids: Vec<u32> = (0..10).collect();
-        Ok(cut(&ids, Some(1_000_000), 10, 1))
+        Ok(page_of(&ids, Some(1_000_000), 10, 1))
     })
     .await;
     assert_eq!(
         (pass.end, pass.verdict(&hints)),
         (End::Circular, Verdict::Doubtful)
     );
-    assert!(asked.len() < 10, "{}", asked.len());
+    assert!(requests.len() < 10, "{}", requests.len());
 }
 
 #[tokio::test]
-async fn a_caller_that_stops_proves_nothing_of_the_rest() {
+async fn a_pass_that_the_caller_stops_is_cut() {
     let vendor = Vendor {
-        answer: |_, request: PageRequest| {
+        respond: |_, request: PageRequest| {
             let ids: Vec<u32> = (0..100).collect();
-            Ok(cut(&ids, Some(100), request.limit, request.page))
+            Ok(page_of(&ids, Some(100), request.limit, request.page))
         },
-        asked: Mutex::default(),
+        requests: Mutex::default(),
     };
     let mut hints = ListHints::new(10);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints);
@@ -321,23 +331,23 @@ async fn a_caller_that_stops_proves_nothing_of_the_rest() {
     }
     let pass = pages.into_pass();
     assert_eq!((pass.seen.len(), pass.verdict(&hints)), (20, Verdict::Cut));
-    assert_eq!(vendor.asked.into_inner().unwrap().len(), 2);
+    assert_eq!(vendor.requests.into_inner().unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn a_refused_limit_is_halved_and_the_size_that_worked_is_kept() {
     let mut hints = ListHints::new(100);
-    let (pass, asked) = pass(&mut hints, 4, |_, request| {
+    let (pass, requests) = pass(&mut hints, 4, |_, request| {
         let ids: Vec<u32> = (0..99).collect();
         match request.limit {
-            0..=30 => Ok(cut(&ids, Some(99), request.limit, request.page)),
+            0..=30 => Ok(page_of(&ids, Some(99), request.limit, request.page)),
             _ => Err(refused()),
         }
     })
     .await;
     assert_eq!((pass.seen.len(), hints.size.get()), (99, 25));
     assert_eq!(
-        asked,
+        requests,
         [(1, 100), (1, 50), (1, 25), (2, 25), (3, 25), (4, 25)]
     );
 }
@@ -345,15 +355,15 @@ async fn a_refused_limit_is_halved_and_the_size_that_worked_is_kept() {
 #[tokio::test]
 async fn a_request_refused_at_every_size_is_an_error_and_keeps_the_size() {
     let vendor = Vendor {
-        answer: |_, _| Err(refused()),
-        asked: Mutex::default(),
+        respond: |_, _| Err(refused()),
+        requests: Mutex::default(),
     };
     let mut hints = ListHints::new(100);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 4, &mut hints);
     let error = pages.next().await.unwrap_err();
     drop(pages);
     assert_eq!((error.kind, hints.size.get()), (ErrorKind::BadRequest, 100));
-    let asked = vendor.asked.into_inner().unwrap();
-    let limits: Vec<u32> = asked.iter().map(|(_, rows)| *rows).collect();
+    let requests = vendor.requests.into_inner().unwrap();
+    let limits: Vec<u32> = requests.iter().map(|(_, rows)| *rows).collect();
     assert_eq!(limits, [100, 50, 25, 12, 10]);
 }

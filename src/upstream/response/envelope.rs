@@ -1,49 +1,47 @@
-//! The vendor's own code and text in an answer, under each of the names they are seen with.
+//! The vendor's code and text in a response, under each of their known names.
 
 use std::fmt;
 
-/// Characters of a code or a text that are kept; more helps nobody.
+/// Characters kept of a code or text.
 const MAX_CHARS: usize = 200;
 /// Longest key that can name a code or a text.
 const MAX_KEY: usize = 32;
-/// `resultCode`, `returnCode`, `retCode`, `error_code`, `errCode`, `code`; the texts likewise.
+/// Prefixes of `resultCode`, `returnCode`, `retCode`, `error_code`, `errCode`, `code`; texts have
+/// the same.
 const PREFIXES: [&str; 6] = ["result", "return", "ret", "error", "err", ""];
-/// Codes that mean success besides zero, without leading zeros: as a number they have none.
-const SUCCESS: [&str; 4] = ["408000", "409000", "100000", "200"];
-/// Codes that mean that there is nothing to list, without leading zeros.
-const NO_DATA: [&str; 1] = ["300012"];
+/// Codes that mean success, besides zero. Without leading zeros, which a JSON number cannot have.
+const SUCCESS_CODES: [&str; 4] = ["408000", "409000", "100000", "200"];
+/// Codes that mean an empty list, without leading zeros.
+const NO_DATA_CODES: [&str; 1] = ["300012"];
 
-/// What an answer says about itself.
 #[derive(Default, Debug)]
 pub struct Envelope {
-    /// Code and text by [`PREFIXES`].
-    families: [(Option<String>, Option<String>); PREFIXES.len()],
+    /// Code and text for each of [`PREFIXES`].
+    pairs: [(Option<String>, Option<String>); PREFIXES.len()],
 }
 
-/// What the codes of an answer mean.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
-    /// No code, or one that means success.
+/// The meaning of the codes in a response, best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Meaning {
+    /// No code, or a success code.
     Success,
-    /// There is nothing to list.
+    /// The list is empty.
     NoData,
-    /// An error, or a code that is not known.
-    Failed,
+    /// An error or an unknown code.
+    Failure,
 }
 
-/// An error inside an answer with status 200.
+/// An error in the body of a response.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ErrorInside {
-    /// The vendor's code.
+pub struct EnvelopeError {
     pub code: Option<String>,
-    /// The vendor's description.
     pub text: Option<String>,
-    /// What is wrong with the answer apart from that, in this program's words.
+    /// What else is wrong with the response; not quoted from the vendor.
     pub finding: Option<String>,
 }
 
 impl Envelope {
-    /// Where the value of a key of the answer belongs, if it is a code or a text.
+    /// Where to store the value of a key, if the key names a code or a text.
     pub fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
         if key.len() > MAX_KEY {
             return None;
@@ -53,11 +51,11 @@ impl Envelope {
         if name == "error" {
             name.push_str("message");
         }
-        let (family, rest) = PREFIXES
+        let (index, rest) = PREFIXES
             .iter()
             .enumerate()
             .find_map(|(index, prefix)| Some((index, name.strip_prefix(prefix)?)))?;
-        let (code, text) = &mut self.families[family];
+        let (code, text) = &mut self.pairs[index];
         match rest {
             "code" => Some(code),
             "desc" | "description" | "msg" | "message" => Some(text),
@@ -65,38 +63,34 @@ impl Envelope {
         }
     }
 
-    /// `more`: codes that the configuration says mean success.
-    pub(super) fn verdict(&self, more: &[String]) -> Verdict {
-        let mut verdict = Verdict::Success;
-        for code in self.families.iter().filter_map(|(code, _)| code.as_deref()) {
-            match meaning(code, more) {
-                Verdict::Success => {}
-                Verdict::NoData => verdict = Verdict::NoData,
-                Verdict::Failed => return Verdict::Failed,
-            }
-        }
-        verdict
+    /// The worst of all codes. `success_codes` are those from the configuration.
+    pub(super) fn meaning(&self, success_codes: &[String]) -> Meaning {
+        let codes = self.pairs.iter().filter_map(|(code, _)| code.as_deref());
+        codes
+            .map(|code| meaning(code, success_codes))
+            .max()
+            .unwrap_or(Meaning::Success)
     }
 
-    /// The code that is to blame and its text; else whatever code or text there is.
-    pub fn error(&self, more: &[String]) -> ErrorInside {
-        let failed = |(code, _): &&(Option<String>, Option<String>)| {
+    /// The code that caused the failure and its text; otherwise any text or code.
+    pub fn error(&self, success_codes: &[String]) -> EnvelopeError {
+        let is_failure = |(code, _): &&(Option<String>, Option<String>)| {
             code.as_deref()
-                .is_some_and(|code| meaning(code, more) != Verdict::Success)
+                .is_some_and(|code| meaning(code, success_codes) != Meaning::Success)
         };
-        let families = || self.families.iter();
-        let chosen = families()
-            .find(failed)
-            .or_else(|| families().find(|(_, text)| text.is_some()))
-            .or_else(|| families().find(|(code, _)| code.is_some()));
+        let pairs = || self.pairs.iter();
+        let chosen = pairs()
+            .find(is_failure)
+            .or_else(|| pairs().find(|(_, text)| text.is_some()))
+            .or_else(|| pairs().find(|(code, _)| code.is_some()));
         let Some((code, text)) = chosen else {
-            return ErrorInside::default();
+            return EnvelopeError::default();
         };
-        // A text may stand under another name than its code.
+        // The text may have another prefix than its code.
         let text = text
             .as_ref()
-            .or_else(|| families().find_map(|(_, text)| text.as_ref()));
-        ErrorInside {
+            .or_else(|| pairs().find_map(|(_, text)| text.as_ref()));
+        EnvelopeError {
             code: code.as_deref().map(clip),
             text: text.map(|text| clip(text)),
             finding: None,
@@ -104,41 +98,44 @@ impl Envelope {
     }
 }
 
-impl ErrorInside {
-    /// Whether the vendor gave neither a code nor a text.
+impl EnvelopeError {
+    pub(in crate::upstream) fn from_text(text: &str) -> Self {
+        Self {
+            text: Some(text.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it has neither a code nor a text.
     pub fn is_silent(&self) -> bool {
         self.code.is_none() && self.text.is_none()
     }
 }
 
-impl fmt::Display for ErrorInside {
+impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [&self.code, &self.text, &self.finding];
-        let mut separator = "";
-        for part in parts.into_iter().flatten() {
-            write!(f, "{separator}{part}")?;
-            separator = " ";
-        }
-        Ok(())
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        f.write_str(&parts.join(" "))
     }
 }
 
-fn meaning(code: &str, more: &[String]) -> Verdict {
-    let code = plain(code);
+fn meaning(code: &str, success_codes: &[String]) -> Meaning {
+    let code = without_leading_zeros(code);
+    let mut configured = success_codes.iter();
     if code.is_empty()
-        || SUCCESS.contains(&code)
-        || more.iter().any(|success| plain(success) == code)
+        || SUCCESS_CODES.contains(&code)
+        || configured.any(|success| without_leading_zeros(success) == code)
     {
-        Verdict::Success
-    } else if NO_DATA.contains(&code) {
-        Verdict::NoData
+        Meaning::Success
+    } else if NO_DATA_CODES.contains(&code) {
+        Meaning::NoData
     } else {
-        Verdict::Failed
+        Meaning::Failure
     }
 }
 
-/// A code as it is compared: a number has no leading zeros, so a string must have none either.
-fn plain(code: &str) -> &str {
+fn without_leading_zeros(code: &str) -> &str {
     let code = code.trim();
     match code.bytes().all(|byte| byte.is_ascii_digit()) {
         true => code.trim_start_matches('0'),
@@ -167,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn code_and_text_are_found_under_each_name() {
+    fn code_and_text_are_found_by_each_name() {
         for (code, text) in [
             ("resultCode", "resultDesc"),
             ("returnCode", "returnDesc"),
@@ -179,7 +176,7 @@ mod tests {
             ("code", "message"),
         ] {
             let found = envelope(&[(text, "no right"), (code, "APIG.0303")]).error(&[]);
-            let expected = ErrorInside {
+            let expected = EnvelopeError {
                 code: Some("APIG.0303".into()),
                 text: Some("no right".into()),
                 finding: None,
@@ -202,42 +199,42 @@ mod tests {
     }
 
     #[test]
-    fn success_and_no_data_are_spelled_in_several_ways() {
-        let more = ["S0001".to_owned(), "0777".to_owned()];
-        for (code, verdict) in [
-            ("", Verdict::Success),
-            ("0", Verdict::Success),
-            ("000000", Verdict::Success),
-            ("0408000", Verdict::Success),
-            ("408000", Verdict::Success),
-            (" 0409000 ", Verdict::Success),
-            ("0100000", Verdict::Success),
-            ("200", Verdict::Success),
-            ("S0001", Verdict::Success),
-            ("777", Verdict::Success),
-            ("0300012", Verdict::NoData),
-            ("300012", Verdict::NoData),
-            ("0409028", Verdict::Failed),
-            ("-1", Verdict::Failed),
-            ("s0001", Verdict::Failed),
-            ("2000", Verdict::Failed),
-            ("APIG.0308", Verdict::Failed),
+    fn success_and_no_data_have_several_codes() {
+        let success_codes = ["S0001".to_owned(), "0777".to_owned()];
+        for (code, meaning) in [
+            ("", Meaning::Success),
+            ("0", Meaning::Success),
+            ("000000", Meaning::Success),
+            ("0408000", Meaning::Success),
+            ("408000", Meaning::Success),
+            (" 0409000 ", Meaning::Success),
+            ("0100000", Meaning::Success),
+            ("200", Meaning::Success),
+            ("S0001", Meaning::Success),
+            ("777", Meaning::Success),
+            ("0300012", Meaning::NoData),
+            ("300012", Meaning::NoData),
+            ("0409028", Meaning::Failure),
+            ("-1", Meaning::Failure),
+            ("s0001", Meaning::Failure),
+            ("2000", Meaning::Failure),
+            ("APIG.0308", Meaning::Failure),
         ] {
-            let given = envelope(&[("returnCode", code)]);
-            assert_eq!(given.verdict(&more), verdict, "{code:?}");
+            let envelope = envelope(&[("returnCode", code)]);
+            assert_eq!(envelope.meaning(&success_codes), meaning, "{code:?}");
         }
-        assert_eq!(Envelope::default().verdict(&[]), Verdict::Success);
+        assert_eq!(Envelope::default().meaning(&[]), Meaning::Success);
     }
 
     #[test]
-    fn of_several_codes_the_one_of_an_error_counts() {
+    fn an_error_code_outweighs_a_success_code() {
         let both = envelope(&[
             ("resultCode", "0"),
             ("resultDesc", "success"),
             ("returnCode", "0409028"),
             ("returnDesc", "no operator"),
         ]);
-        assert_eq!(both.verdict(&[]), Verdict::Failed);
+        assert_eq!(both.meaning(&[]), Meaning::Failure);
         assert_eq!(both.error(&[]).to_string(), "0409028 no operator");
     }
 }

@@ -1,20 +1,18 @@
-//! What is wrong with a row, by the names and types of its fields: their values are about people.
+//! Describes unusable rows by names and types of their fields, since the values are personal data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::lenient::Lenient;
 
-/// Fields that are named.
 const MAX_FIELDS: usize = 12;
-/// Characters of a field's name, and of a time.
+/// Characters of a field's name or a time.
 const MAX_CHARS: usize = 32;
 
 /// A group without a list of calls.
-pub(super) fn no_group(group: &str) -> String {
+pub(super) fn bad_group(group: &str) -> String {
     let fields = fields(group);
     if fields.contains_key("call_uuid") || fields.contains_key("call_id") {
         return "data is a list of calls, not of call groups with a list `calls`".to_owned();
@@ -22,15 +20,14 @@ pub(super) fn no_group(group: &str) -> String {
     format!("a call group without a list `calls` is {}", shape(group))
 }
 
-/// Something in `calls` that is not an object.
-pub(super) fn no_call(row: &str) -> String {
+/// An element of `calls` that is not an object.
+pub(super) fn bad_row(row: &str) -> String {
     match row.starts_with("\"unreadable ") {
         true => "a call is not JSON".to_owned(),
         false => format!("a call is {}", shape(row)),
     }
 }
 
-/// A call that cannot be told from others.
 pub(super) fn no_identity(row: &str) -> String {
     format!(
         "a call has neither call_uuid nor call_id: it is {}",
@@ -38,8 +35,8 @@ pub(super) fn no_identity(row: &str) -> String {
     )
 }
 
-/// A call without a usable time. A time says nothing about a person, so it is shown.
-pub(super) fn no_time(time: &Lenient<'_>) -> String {
+/// An unusable upload time. It is quoted, since a time is not personal data.
+pub(super) fn bad_time(time: &Lenient<'_>) -> String {
     let text = match time {
         Lenient::Null => return "a call has no upload_time".to_owned(),
         Lenient::Other => return "upload_time is not a number".to_owned(),
@@ -48,17 +45,17 @@ pub(super) fn no_time(time: &Lenient<'_>) -> String {
     };
     let is_time = |c: char| c.is_ascii_digit() || "+-:./TZe ".contains(c);
     if text.is_empty() || text.len() > MAX_CHARS || !text.chars().all(is_time) {
-        return "upload_time is a text, not a number".to_owned();
+        return "upload_time is a string, not a number".to_owned();
     }
-    let guess = match text.parse::<f64>() {
+    let hint = match text.parse::<f64>() {
         Ok(number) if (1e12..1e14).contains(&number) => ": milliseconds?",
         Ok(_) => "",
         Err(_) => ": a date?",
     };
-    format!("upload_time is {text}{guess} (expected seconds since 1970)")
+    format!("upload_time is {text}{hint} (expected seconds since 1970)")
 }
 
-/// The type of a value; of an object, its fields and their types.
+/// The type of a value; for an object, also its fields and their types.
 fn shape(text: &str) -> String {
     if !text.starts_with('{') {
         return kind(text).to_owned();
@@ -78,13 +75,9 @@ fn shape(text: &str) -> String {
     format!("an object with {}", shown.join(", "))
 }
 
-/// The fields of an object whose names look like names: others may be values.
+/// The fields of an object. Skips names that do not look like names: they may be values.
 fn fields(object: &str) -> BTreeMap<String, &RawValue> {
-    #[derive(Deserialize)]
-    struct Fields<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
-    let Ok(Fields(mut fields)) = serde_json::from_str::<Fields<'_>>(object) else {
-        return BTreeMap::new();
-    };
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
     fields.retain(|name, _| {
         name.len() <= MAX_CHARS
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -109,26 +102,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_types_are_shown_and_values_are_not() {
+    fn names_and_types_are_quoted_and_values_are_not() {
         let row = r#"{"staff_name":"Wang Fang","staff_id":7,"tags":[],"Wang Fang":1,"x":null}"#;
         assert_eq!(
             no_identity(row),
             "a call has neither call_uuid nor call_id: it is an object with staff_id (number), \
              staff_name (string), tags (list), x (null)"
         );
-        assert_eq!(no_call("[\"Wang Fang\"]"), "a call is list");
+        assert_eq!(bad_row("[\"Wang Fang\"]"), "a call is list");
         assert_eq!(
-            no_group(r#"{"group":"Wang"}"#),
+            bad_group(r#"{"group":"Wang"}"#),
             "a call group without a list `calls` is an object with group (string)"
         );
-        let flat = no_group(r#"{"call_uuid":"a","upload_time":5}"#);
+        let flat = bad_group(r#"{"call_uuid":"a","upload_time":5}"#);
         assert!(flat.starts_with("data is a list of calls"), "{flat}");
     }
 
     #[test]
-    fn a_time_is_shown_with_what_it_may_be() {
+    fn a_time_is_quoted_with_a_hint() {
         let text = |text: &'static str| Lenient::Text(text.into());
-        for (time, told) in [
+        for (time, expected) in [
             (
                 Lenient::Integer(1_622_633_782_000),
                 "is 1622633782000: milliseconds?",
@@ -143,12 +136,12 @@ mod tests {
                 "is 2021-06-02 11:36:22: a date?",
             ),
             (Lenient::Integer(0), "is 0 (expected"),
-            (text("Wang Fang"), "is a text"),
+            (text("Wang Fang"), "is a string"),
             (Lenient::Null, "has no upload_time"),
             (Lenient::Other, "is not a number"),
         ] {
-            let example = no_time(&time);
-            assert!(example.contains(told), "{example}");
+            let example = bad_time(&time);
+            assert!(example.contains(expected), "{example}");
         }
     }
 }

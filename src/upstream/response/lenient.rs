@@ -1,4 +1,4 @@
-//! One value of the vendor's, as what it can be taken for.
+//! A JSON scalar that may have the wrong type.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,15 @@ use serde_json::value::RawValue;
 
 use crate::model::{CallId, Measure, Role, UnixSeconds};
 
-/// A scalar in whatever dress it came.
 #[derive(Default, Debug, PartialEq)]
 pub(super) enum Lenient<'de> {
     /// Missing or null.
     #[default]
     Null,
     Integer(i64),
-    /// A string, or a number that is no 64-bit integer.
+    /// A string, or a number that is not a 64-bit integer.
     Text(Cow<'de, str>),
-    /// A boolean, a list, an object.
+    /// A boolean, array or object.
     Other,
 }
 
@@ -37,7 +36,6 @@ impl Lenient<'_> {
         }
     }
 
-    /// As a number; `None` for what is none.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Integer(number) => Some(*number as f64),
@@ -51,14 +49,13 @@ impl Lenient<'_> {
             Self::Integer(number) => Some(*number),
             _ => {
                 let number = self.number()?;
-                // Beyond 2^53 an f64 is no longer a whole number that somebody meant.
+                // Beyond 2^53 an f64 cannot represent every integer.
                 (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
             }
         }
     }
 
-    /// A moment since 1970 in seconds. Zero and milliseconds are not: neither is a time at which
-    /// a call was uploaded.
+    /// Unix seconds. Rejects zero and milliseconds: neither is the upload time of a call.
     pub(super) fn time(&self) -> Option<UnixSeconds> {
         let seconds = self.number()?;
         (1.0..=f64::from(UnixSeconds::MAX))
@@ -73,7 +70,7 @@ impl Lenient<'_> {
         }
     }
 
-    /// A measure; `Ok(None)` where there is none, an error where it cannot be one.
+    /// `Ok(None)` for null, an error for an invalid value.
     pub(super) fn measure(&self) -> Result<Option<Measure>, ()> {
         match self {
             Self::Null => Ok(None),
@@ -85,9 +82,8 @@ impl Lenient<'_> {
         }
     }
 
-    /// A manual state: from 0 up, or none for the vendor's -1. 256 states are more than people
-    /// set by hand, and each is a series.
-    pub(super) fn state(&self) -> Result<Option<u8>, ()> {
+    /// A manual state from 0 up; `None` for the vendor's -1. Limited, since each state is a series.
+    pub(super) fn manual_state(&self) -> Result<Option<u8>, ()> {
         match (self, self.integer()) {
             (Self::Null, _) => Ok(None),
             (_, Some(number)) if number < 0 => Ok(None),
@@ -101,8 +97,8 @@ impl Lenient<'_> {
 }
 
 impl<'de> Deserialize<'de> for Lenient<'de> {
-    /// By way of the raw text: `1e999` is JSON, but no number that serde_json would read, and one
-    /// such value must not cost the page.
+    /// From the raw text: `1e999` is valid JSON that serde_json refuses to parse as a number, and
+    /// one such value must not fail the page.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
         Ok(match raw.as_bytes().first() {

@@ -1,51 +1,36 @@
-//! One call as the vendor lists it.
+//! One call in the list.
 
-use std::fmt;
-use std::marker::PhantomData;
+use serde::de::{IgnoredAny, MapAccess};
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::data::{Rows, otherwise_none, skip_seq};
+use super::example;
 use super::lenient::Lenient;
-use super::{example, next_key};
-use crate::model::{CallType, Manual, Measures, Record, Rejection, Speech, Status};
+use super::rows::Rows;
+use super::visit::{Expect, next_key};
+use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, Status};
 
-/// A row: its fields, or nothing where it is not an object.
-#[derive(Default)]
-pub(super) struct Row<'de>(pub(super) Option<Fields<'de>>);
+/// Expects an object.
+pub(super) struct Row;
 
-impl<'de> Deserialize<'de> for Row<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor<'de>(PhantomData<&'de ()>);
-        impl<'de> Visitor<'de> for RowVisitor<'de> {
-            type Value = Row<'de>;
+impl<'de> Expect<'de> for Row {
+    type Value = Option<Fields<'de>>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a call")
-            }
+    fn other(self) -> Self::Value {
+        None
+    }
 
-            otherwise_none!();
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Row<'de>, A::Error> {
-                skip_seq(seq).map(|()| Row(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(key) = next_key(&mut map)? {
-                    match fields.place(&key) {
-                        Some(place) => *place = map.next_value()?,
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(Row(Some(fields)))
+    fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = next_key(&mut map)? {
+            match fields.field(&key) {
+                Some(field) => *field = map.next_value()?,
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        deserializer.deserialize_any(RowVisitor(PhantomData))
+        Ok(Some(fields))
     }
 }
 
-/// The fields of a call that are used, as they came.
+/// The used fields of a call, unchecked.
 #[derive(Default)]
 pub(super) struct Fields<'de> {
     call_uuid: Lenient<'de>,
@@ -67,8 +52,10 @@ struct SpeechFields<'de> {
     ratio: Lenient<'de>,
 }
 
+const MANUAL_FIELDS: [&str; 3] = ["inspect_status", "review_status", "complain_status"];
+
 impl<'de> Fields<'de> {
-    fn place(&mut self, key: &str) -> Option<&mut Lenient<'de>> {
+    fn field(&mut self, key: &str) -> Option<&mut Lenient<'de>> {
         Some(match key {
             "call_uuid" => &mut self.call_uuid,
             "call_id" => &mut self.call_id,
@@ -84,76 +71,63 @@ impl<'de> Fields<'de> {
             "right_speed" => &mut self.right.speed,
             "right_silence_time" => &mut self.right.silence,
             "right_speech_ratio" => &mut self.right.ratio,
-            "inspect_status" => &mut self.manual[0],
-            "review_status" => &mut self.manual[1],
-            "complain_status" => &mut self.manual[2],
-            _ => return None,
+            key => {
+                let kind = MANUAL_FIELDS.iter().position(|name| *name == key)?;
+                &mut self.manual[kind]
+            }
         })
     }
 
-    /// Puts the call on the page, or counts why it cannot be used. `text`: see [`Rows::take`].
-    pub(super) fn take_up(&self, rows: &mut Rows, text: &str) {
-        let Some(id) = self
-            .call_uuid
-            .identity()
-            .or_else(|| self.call_id.identity())
-        else {
+    /// Adds the call to the page, or rejects it. `text` is its JSON if rows are parsed exactly.
+    pub(super) fn add_to(&self, rows: &mut Rows, text: &str) {
+        let call_id = self.call_id.identity();
+        let Some(id) = self.call_uuid.identity().or(call_id) else {
             return rows.reject(Rejection::Identity, text, || example::no_identity(text));
         };
         let Some(uploaded) = self.upload_time.time() else {
             return rows.reject(Rejection::UploadTime, id, || {
-                example::no_time(&self.upload_time)
+                example::bad_time(&self.upload_time)
             });
         };
-        let mut bad = Vec::new();
+        let mut invalid = Vec::new();
         let mut measure = |name: &'static str, value: &Lenient<'_>| {
             value.measure().unwrap_or_else(|()| {
-                bad.push(name);
+                invalid.push(name);
                 None
             })
         };
+        let left = ["left_speed", "left_silence_time", "left_speech_ratio"];
+        let right = ["right_speed", "right_silence_time", "right_speech_ratio"];
         let measures = Measures {
             duration: measure("duration", &self.duration),
-            channels: [
-                (
-                    &self.left,
-                    ["left_speed", "left_silence_time", "left_speech_ratio"],
-                ),
-                (
-                    &self.right,
-                    ["right_speed", "right_silence_time", "right_speech_ratio"],
-                ),
-            ]
-            .map(|(side, [speed, silence, ratio])| Speech {
-                role: side.channel.role(),
-                speed: measure(speed, &side.speed),
-                silence: measure(silence, &side.silence),
-                ratio: measure(ratio, &side.ratio),
-            }),
+            channels: [(&self.left, left), (&self.right, right)].map(
+                |(side, [speed, silence, ratio])| Speech {
+                    role: side.channel.role(),
+                    speed: measure(speed, &side.speed),
+                    silence: measure(silence, &side.silence),
+                    ratio: measure(ratio, &side.ratio),
+                },
+            ),
         };
-        let manual = Manual(std::array::from_fn(|kind| {
-            self.manual[kind].state().unwrap_or_else(|()| {
-                bad.push(["inspect_status", "review_status", "complain_status"][kind]);
+        let manual = ManualStates(std::array::from_fn(|kind| {
+            self.manual[kind].manual_state().unwrap_or_else(|()| {
+                invalid.push(MANUAL_FIELDS[kind]);
                 None
             })
         }));
-        for name in bad {
+        for name in invalid {
             rows.reject(Rejection::Measure, (id, name), String::new);
         }
-        if let Some(other) = self.call_id.identity().filter(|other| *other != id) {
+        if let Some(other) = call_id.filter(|other| *other != id) {
             rows.page.renamed.push((id, other));
         }
+        let call_type = self.call_type.integer();
+        let status = self.status.integer();
         rows.page.records.push(Record {
             id,
             uploaded,
-            call_type: self
-                .call_type
-                .integer()
-                .map_or(CallType::UNKNOWN, CallType::from_number),
-            status: self
-                .status
-                .integer()
-                .map_or(Status::UNKNOWN, Status::from_number),
+            call_type: call_type.map_or(CallType::UNKNOWN, CallType::from_number),
+            status: status.map_or(Status::UNKNOWN, Status::from_number),
             manual,
             measures,
         });

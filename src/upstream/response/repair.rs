@@ -1,28 +1,27 @@
-//! Makes JSON of a body that is not quite JSON, so that one bad value costs only itself.
+//! Repairs a body that is not quite JSON, so that an invalid value does not cost the page.
 //!
-//! Only what can be repaired without guessing is: a token that is no JSON (`NaN`, a raw control
-//! character, a bad escape, broken UTF-8, a missing value) and a comma too many. A row whose tokens
-//! do not fit together becomes a string, which no call is. A body that was cut short stays so.
+//! Repairs only what needs no guessing: invalid tokens (`NaN`, a raw control character, a bad
+//! escape, invalid UTF-8, a missing value) and extra commas. A row with misplaced tokens becomes a
+//! string, which is rejected as a call. A truncated body stays invalid.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Deepest nesting that is followed.
 const MAX_DEPTH: usize = 128;
-/// What encloses a call: the answer, `data`, a call group, `calls`.
-const ABOVE_A_ROW: &[u8] = b"{[{[";
-/// Keys that a row has once. One that shows them twice is several rows between which a quotation
-/// mark too many hides the border.
-const ONCE_A_ROW: [&str; 3] = ["\"call_uuid\"", "\"call_id\"", "\"upload_time\""];
-/// Takes the place of a bare word: no identity, no time, no measure.
-const NO_VALUE: &[u8] = b"false";
+/// The brackets around a call: response, `data`, call group, `calls`.
+const BRACKETS_AROUND_ROW: &[u8] = b"{[{[";
+/// Keys that a row contains once. Text with two of them is several rows, whose boundary an extra
+/// quotation mark hides.
+const UNIQUE_KEYS: [&str; 3] = ["\"call_uuid\"", "\"call_id\"", "\"upload_time\""];
+/// Replaces a bare word; not valid as an identity, time or measure.
+const PLACEHOLDER: &[u8] = b"false";
 
-/// The body as JSON; `None` where that cannot be told.
+/// Returns valid JSON, or `None` if the body cannot be repaired.
 pub(super) fn repair(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut repair = Repair {
         text,
-        at: 0,
+        position: 0,
         out: Vec::with_capacity(text.len()),
         open: Vec::new(),
         expected: Expected::Value,
@@ -37,50 +36,48 @@ pub(super) fn repair(body: &[u8]) -> Option<String> {
     }
 }
 
-/// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Value,
     Key,
     Colon,
     CommaOrEnd,
-    /// The answer is complete.
+    /// The value is complete.
     Nothing,
 }
 
-/// An object or a list that has begun.
+/// An object or array that is not closed yet.
 struct Open {
     bracket: u8,
-    /// Where a row begins, in the text and in what was made of it.
+    /// For a row: its start in the input and in the output.
     row: Option<(usize, usize)>,
-    /// Its tokens do not fit together.
+    /// It has misplaced tokens.
     broken: bool,
-    /// Nothing has come in it yet.
     empty: bool,
 }
 
 struct Repair<'a> {
     text: &'a str,
-    at: usize,
+    position: usize,
     out: Vec<u8>,
     open: Vec<Open>,
     expected: Expected,
-    /// Where a comma was written that nothing has followed yet.
+    /// Position in the output of a comma that nothing follows yet.
     comma: Option<usize>,
 }
 
 impl Repair<'_> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.as_bytes().get(self.position).copied()
     }
 
     fn token(&mut self, byte: u8) -> Option<()> {
         match byte {
             0..=b' ' | 0x7f => {
-                // Kept, so that a row has the same text whether the page needed repair or not.
+                // Kept, so that a row's text does not depend on whether its page was repaired.
                 let is_json = b" \t\r\n".contains(&byte);
                 self.out.push(if is_json { byte } else { b' ' });
-                self.at += 1;
+                self.position += 1;
                 Some(())
             }
             b'{' | b'[' => self.begin(byte),
@@ -94,48 +91,48 @@ impl Repair<'_> {
 
     fn begin(&mut self, bracket: u8) -> Option<()> {
         if self.expected == Expected::Value {
-            self.begin_entry();
+            self.start_entry();
         } else {
-            self.broken()?;
+            self.misplaced()?;
         }
         if self.open.len() >= MAX_DEPTH {
             return None;
         }
-        let above = self.open.iter().map(|open| open.bracket);
-        let is_row = bracket == b'{' && above.eq(ABOVE_A_ROW.iter().copied());
+        let enclosing = self.open.iter().map(|open| open.bracket);
+        let is_row = bracket == b'{' && enclosing.eq(BRACKETS_AROUND_ROW.iter().copied());
         self.open.push(Open {
             bracket,
-            row: is_row.then_some((self.at, self.out.len())),
+            row: is_row.then_some((self.position, self.out.len())),
             broken: false,
             empty: true,
         });
         self.out.push(bracket);
-        self.at += 1;
+        self.position += 1;
         self.expected = self.next_entry();
         Some(())
     }
 
     fn end(&mut self, bracket: u8) -> Option<()> {
-        let is_entry_due = self.comma.is_some() || self.open.last()?.empty;
+        let is_empty_or_after_comma = self.comma.is_some() || self.open.last()?.empty;
         match self.expected {
             Expected::CommaOrEnd => {}
             Expected::Value if self.is_value_missing() => self.out.extend_from_slice(b"null"),
-            Expected::Value | Expected::Key if is_entry_due => {}
-            _ => self.broken()?,
+            Expected::Value | Expected::Key if is_empty_or_after_comma => {}
+            _ => self.misplaced()?,
         }
         if let Some(comma) = self.comma.take() {
             self.out[comma] = b' ';
         }
         let open = self.open.pop()?;
-        // The brackets' codes are two apart.
+        // In ASCII, each closing bracket is its opening one plus 2.
         if open.bracket + 2 != bracket {
             return None;
         }
-        self.at += 1;
+        self.position += 1;
         self.out.push(bracket);
-        if let (true, Some((from, start))) = (open.broken, open.row) {
-            self.out.truncate(start);
-            self.write_unreadable(&self.text[from..self.at])?;
+        if let (true, Some((start, out_start))) = (open.broken, open.row) {
+            self.out.truncate(out_start);
+            self.write_unreadable(&self.text[start..self.position])?;
         }
         self.expected = match self.open.is_empty() {
             true => Expected::Nothing,
@@ -151,11 +148,11 @@ impl Repair<'_> {
                 self.out.extend_from_slice(b"null");
                 self.write_comma();
             }
-            // One too many.
+            // An extra comma.
             Expected::Value | Expected::Key if !self.open.is_empty() => {}
-            _ => self.broken()?,
+            _ => self.misplaced()?,
         }
-        self.at += 1;
+        self.position += 1;
         self.expected = self.next_entry();
         Some(())
     }
@@ -165,22 +162,22 @@ impl Repair<'_> {
             self.out.push(b':');
             self.expected = Expected::Value;
         } else {
-            self.broken()?;
+            self.misplaced()?;
         }
-        self.at += 1;
+        self.position += 1;
         Some(())
     }
 
     fn string(&mut self) -> Option<()> {
         match self.expected {
-            Expected::Key | Expected::Value => self.begin_entry(),
-            _ => self.broken()?,
+            Expected::Key | Expected::Value => self.start_entry(),
+            _ => self.misplaced()?,
         }
         self.out.push(b'"');
-        self.at += 1;
+        self.position += 1;
         loop {
             let byte = self.peek()?;
-            self.at += 1;
+            self.position += 1;
             match byte {
                 b'"' => break,
                 b'\\' => self.escape()?,
@@ -197,13 +194,13 @@ impl Repair<'_> {
         Some(())
     }
 
-    /// What follows a backslash.
+    /// After a backslash.
     fn escape(&mut self) -> Option<()> {
-        let rest = &self.text.as_bytes()[self.at..];
+        let rest = &self.text.as_bytes()[self.position..];
         match rest.first()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
                 self.out.extend_from_slice(&[b'\\', rest[0]]);
-                self.at += 1;
+                self.position += 1;
             }
             b'u' => match code_unit(rest) {
                 Some(0xd800..=0xdbff)
@@ -214,50 +211,50 @@ impl Repair<'_> {
                 }
                 Some(0xd800..=0xdfff) => {
                     self.out.extend_from_slice("\u{fffd}".as_bytes());
-                    self.at += 5;
+                    self.position += 5;
                 }
                 Some(_) => self.copy_escape(5),
                 None => self.out.extend_from_slice(b"\\\\"),
             },
-            // A backslash that stands for itself, as in a path of Windows.
+            // A literal backslash, such as in a Windows path.
             _ => self.out.extend_from_slice(b"\\\\"),
         }
         Some(())
     }
 
     fn copy_escape(&mut self, length: usize) {
-        let escape = &self.text.as_bytes()[self.at - 1..self.at + length];
+        let escape = &self.text.as_bytes()[self.position - 1..self.position + length];
         self.out.extend_from_slice(escape);
-        self.at += length;
+        self.position += length;
     }
 
-    /// A number, a literal, or what should have been one.
+    /// A number or literal, valid or not.
     fn word(&mut self) -> Option<()> {
-        let rest = &self.text[self.at..];
-        let ends = |byte: u8| byte <= b' ' || b"{}[]:,\"".contains(&byte);
-        let length = rest.bytes().position(ends).unwrap_or(rest.len());
+        let rest = &self.text[self.position..];
+        let is_end = |byte: u8| byte <= b' ' || b"{}[]:,\"".contains(&byte);
+        let length = rest.bytes().position(is_end).unwrap_or(rest.len());
         let word = &rest.as_bytes()[..length];
-        self.at += length;
+        self.position += length;
         if self.expected != Expected::Value {
-            return self.broken();
+            return self.misplaced();
         }
-        self.begin_entry();
-        if matches!(word, b"null" | b"true" | b"false") || is_number(word) {
+        self.start_entry();
+        if matches!(word, b"null" | b"true" | b"false") || is_json_number(word) {
             self.out.extend_from_slice(word);
         } else if word.iter().all(|byte| b"0123456789+-.eE".contains(byte)) {
-            // `.5`, `+5` and `007` are numbers to those who read strings as numbers.
+            // `.5`, `+5` and `007` can be parsed from a string.
             self.out.push(b'"');
             self.out.extend_from_slice(word);
             self.out.push(b'"');
         } else {
-            self.out.extend_from_slice(NO_VALUE);
+            self.out.extend_from_slice(PLACEHOLDER);
         }
         self.expected = Expected::CommaOrEnd;
         Some(())
     }
 
-    /// A token that does not fit spoils the row that it is in; elsewhere it cannot be helped.
-    fn broken(&mut self) -> Option<()> {
+    /// Marks the current row as broken; outside of rows the body cannot be repaired.
+    fn misplaced(&mut self) -> Option<()> {
         let row = self.open.iter_mut().rfind(|open| open.row.is_some())?;
         row.broken = true;
         self.comma = None;
@@ -265,7 +262,7 @@ impl Repair<'_> {
         Some(())
     }
 
-    /// After a colon without a value.
+    /// Whether a colon has no value.
     fn is_value_missing(&self) -> bool {
         self.expected == Expected::Value
             && self.comma.is_none()
@@ -284,17 +281,16 @@ impl Repair<'_> {
         self.out.push(b',');
     }
 
-    /// Something follows the comma, if there was one.
-    fn begin_entry(&mut self) {
+    fn start_entry(&mut self) {
         self.comma = None;
         if let Some(open) = self.open.last_mut() {
             open.empty = false;
         }
     }
 
-    /// A row that cannot be read, as a string that is the same in each reading.
+    /// Writes a broken row as a string that is the same each time.
     fn write_unreadable(&mut self, row: &str) -> Option<()> {
-        if ONCE_A_ROW.iter().any(|key| row.matches(key).count() > 1) {
+        if UNIQUE_KEYS.iter().any(|key| row.matches(key).count() > 1) {
             return None;
         }
         let mut hasher = DefaultHasher::new();
@@ -305,7 +301,7 @@ impl Repair<'_> {
     }
 }
 
-/// The code unit of `uXXXX`.
+/// Parses `uXXXX`.
 fn code_unit(rest: &[u8]) -> Option<u16> {
     let digits = rest.strip_prefix(b"u")?.get(..4)?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -315,8 +311,7 @@ fn code_unit(rest: &[u8]) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Whether this is a number as JSON writes them.
-fn is_number(word: &[u8]) -> bool {
+fn is_json_number(word: &[u8]) -> bool {
     let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut rest = word.strip_prefix(b"-").unwrap_or(word);
     let whole = digits(rest);

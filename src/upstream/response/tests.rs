@@ -1,9 +1,9 @@
 use super::*;
 use crate::model::{
-    CallId, CallType, Manual, Measure, Measures, Record, Rejection, Role, Speech, Status,
+    CallId, CallType, ManualStates, Measure, Measures, Record, Rejection, Role, Speech, Status,
 };
 
-mod answers;
+mod pages;
 
 fn page(calls: &str) -> Page {
     let body = format!(r#"{{"data":[{{"calls":[{calls}]}}],"paging":{{"total":1}}}}"#);
@@ -28,7 +28,7 @@ fn units(value: f64) -> Option<Measure> {
 }
 
 #[test]
-fn the_vendors_sample_is_read_to_the_last_field() {
+fn every_field_of_the_vendor_sample_is_parsed() {
     let page = parse_page(include_bytes!(
         "../../../tests/fixtures/details-response.json"
     ))
@@ -44,7 +44,7 @@ fn the_vendors_sample_is_read_to_the_last_field() {
             uploaded: 1622633782,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,
-            manual: Manual([Some(0), None, None]),
+            manual: ManualStates([Some(0), None, None]),
             measures: Measures {
                 duration: units(164.22),
                 channels: [
@@ -67,7 +67,7 @@ fn the_vendors_sample_is_read_to_the_last_field() {
 }
 
 #[test]
-fn a_number_may_be_a_string_and_a_string_a_number() {
+fn numbers_and_strings_are_interchangeable() {
     let call = record(
         r#""call_type":"2","status":"31","duration":"88.5","left_speed":null,
            "inspect_status":"1","complain_status":-1"#,
@@ -76,14 +76,14 @@ fn a_number_may_be_a_string_and_a_string_a_number() {
     assert_eq!(call.status, Status::from_number(31));
     assert_eq!(call.measures.duration, units(88.5));
     assert_eq!(call.measures.channels[0], Speech::default());
-    assert_eq!(call.manual, Manual([Some(1), None, None]));
+    assert_eq!(call.manual, ManualStates([Some(1), None, None]));
     let page = page(r#"{"call_uuid":null,"call_id":17,"upload_time":"1622633782"}"#);
     assert_eq!(page.records[0].id, CallId::parse("17").unwrap());
     assert_eq!(page.records[0].uploaded, 1622633782);
 }
 
 #[test]
-fn a_status_or_type_that_is_none_is_unknown_and_a_strange_one_is_named() {
+fn an_invalid_status_or_type_is_unknown_and_an_undocumented_one_keeps_its_number() {
     for (fields, call_type, status) in [
         (r#""x":0"#, "unknown", "unknown"),
         (r#""call_type":null,"status":null"#, "unknown", "unknown"),
@@ -107,7 +107,7 @@ fn a_status_or_type_that_is_none_is_unknown_and_a_strange_one_is_named() {
 }
 
 #[test]
-fn a_row_that_cannot_be_used_costs_its_neighbours_nothing() {
+fn an_unusable_row_does_not_affect_its_neighbours() {
     let good = r#"{"call_uuid":"a","upload_time":5}"#;
     for (bad, reason) in [
         (r#"{"upload_time":5}"#, Rejection::Identity),
@@ -167,7 +167,7 @@ fn a_row_that_cannot_be_used_costs_its_neighbours_nothing() {
 }
 
 #[test]
-fn a_measure_that_is_none_is_ignored_and_its_record_is_not() {
+fn an_invalid_measure_is_rejected_and_its_record_is_kept() {
     for bad in [
         "-0.1",
         "1e999",
@@ -190,7 +190,7 @@ fn a_measure_that_is_none_is_ignored_and_its_record_is_not() {
 }
 
 #[test]
-fn either_side_may_be_the_customer() {
+fn either_channel_may_be_the_customer() {
     let call = record(
         r#""left_channel":"staff","left_speed":1,"right_channel":"Customer","right_speed":2"#,
     );
@@ -216,7 +216,7 @@ fn either_side_may_be_the_customer() {
 }
 
 #[test]
-fn a_total_that_is_missing_is_not_zero() {
+fn a_missing_total_is_not_zero() {
     let page = parse_page(br#"{"data":[{"calls":[{"call_uuid":"a","upload_time":5}]}]}"#).unwrap();
     assert_eq!(page.total, None);
 }

@@ -1,4 +1,4 @@
-//! What builds before 0.1.0 have written is read on, and no counter that keeps its name goes down.
+//! Files of builds before 0.1.0 are read, and no counter that still exists goes down.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,13 +7,13 @@ use flate2::read::GzDecoder;
 
 use super::*;
 
-/// A ledger of half an hour of traffic, as commit ca8636d left it.
+/// A ledger of half an hour of traffic, written by a build of commit ca8636d.
 const LEDGER: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/fixtures/ledger-before-0.1.0.redb.gz"
 ));
-/// What that build showed of it, but for zeros.
-const SHOWN: &str = include_str!(concat!(
+/// The exposition of that build, without series at 0.
+const EXPOSITION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/fixtures/ledger-before-0.1.0.prom"
 ));
@@ -26,7 +26,7 @@ fn ledger(directory: &TempDir) -> PathBuf {
     path
 }
 
-/// Series by name and labels; of each metric in the list, the sums without one label.
+/// Series by name and labels. Metrics in the list are summed over one label.
 fn series(text: &str, without: &[(&str, &str)]) -> BTreeMap<String, f64> {
     let mut series = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -45,17 +45,17 @@ fn series(text: &str, without: &[(&str, &str)]) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn the_ledger_of_an_older_build_opens_with_its_numbers() {
+fn a_ledger_of_an_older_build_opens_with_its_counts() {
     let directory = tempfile::tempdir().unwrap();
     let path = ledger(&directory);
     let (mut state, store) = open(&path).unwrap();
-    // Not kept by the older build: the end of what it had read.
+    // The older build did not store it, so it is the end of the window that was read.
     assert_eq!(state.looked_at, state.progress.known.map(|known| known.to));
-    let shown = exposition(&state);
+    let text = exposition(&state);
     let value = |name: &str| {
-        let found = shown.lines().find_map(|line| line.strip_prefix(name));
+        let found = text.lines().find_map(|line| line.strip_prefix(name));
         found
-            .unwrap_or_else(|| panic!("{name}: {shown}"))
+            .unwrap_or_else(|| panic!("{name}: {text}"))
             .trim()
             .to_owned()
     };
@@ -82,21 +82,20 @@ fn the_ledger_of_an_older_build_opens_with_its_numbers() {
         assert_eq!(value(name), expected, "{name}");
     }
     assert!(
-        shown
-            .contains("cec_window_sampled_calls{target=\"t\",call_type=\"voice\",state=\"0\"} 1\n")
+        text.contains("cec_window_sampled_calls{target=\"t\",call_type=\"voice\",state=\"0\"} 1\n")
     );
 
     let by = [
         ("cec_call_processing_seconds", "status"),
         ("cec_call_processing_seconds", "outcome"),
     ];
-    let old = series(SHOWN, &by[..1]);
-    let new = series(&shown, &by[1..]);
+    let old = series(EXPOSITION, &by[..1]);
+    let new = series(&text, &by[1..]);
     let mut compared = 0;
     for (name, value) in &old {
         let gone =
             name.contains("status=\"missing\"") || name.starts_with("cec_window_calls_manual");
-        // Bounds that are no more.
+        // Bounds that no longer exist.
         let dropped = ["_processing_seconds_bucket", "_duration_seconds_bucket"]
             .iter()
             .zip([&["le=\"15\"", "le=\"30\""][..], &["le=\"5\""]])
@@ -109,7 +108,7 @@ fn the_ledger_of_an_older_build_opens_with_its_numbers() {
         }
     }
     assert!(compared > 150, "{compared}");
-    // Bounds that are new lie between their neighbours, and not all of them at one.
+    // Counts of new bounds lie between their neighbours.
     let at = |bound: u32| {
         let name =
             format!("cec_call_processing_seconds_bucket{{call_type=\"voice\",,le=\"{bound}\"}}");
@@ -120,16 +119,15 @@ fn the_ledger_of_an_older_build_opens_with_its_numbers() {
         "{new:?}"
     );
 
-    // As it is written now, it says the same.
+    // Written by this build and read again, nothing changes.
     store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
-    let (again, _store) = open(&path).unwrap();
-    assert_same(&state, &again);
+    let (reopened, _store) = open(&path).unwrap();
+    assert_same(&state, &reopened);
 }
 
-/// A state without native histograms and the beginning of the counting, as the first builds
-/// wrote it.
-fn poorer(state: &str) -> String {
+/// A state without native histograms and `counted_from`, as the first builds wrote it.
+fn without_newer_fields(state: &str) -> String {
     let mut state: serde_json::Value = serde_json::from_str(state).unwrap();
     let fields = state.as_object_mut().unwrap();
     assert!(fields.remove("counted_from").is_some());
@@ -145,29 +143,29 @@ fn poorer(state: &str) -> String {
 }
 
 #[test]
-fn a_file_of_a_version_that_kept_less_is_read_on() {
+fn a_file_without_the_newer_fields_is_read() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, state) = written(&directory);
+    let (path, state) = committed_state(&directory);
     {
         let database = Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
         {
-            let mut notes = transaction.open_table(META).unwrap();
-            let state = notes.remove("state").unwrap().unwrap();
-            let old = poorer(std::str::from_utf8(state.value()).unwrap());
+            let mut meta = transaction.open_table(META).unwrap();
+            let state = meta.remove("state").unwrap().unwrap();
+            let old = without_newer_fields(std::str::from_utf8(state.value()).unwrap());
             drop(state);
-            notes.insert("state", old.as_bytes()).unwrap();
+            meta.insert("state", old.as_bytes()).unwrap();
         }
         transaction.commit().unwrap();
     }
-    let (mut again, store) = open(&path).unwrap();
-    // Nothing that was kept is lost, and nothing is made up.
-    assert_eq!(exposition(&again), exposition(&state));
-    assert_eq!(again.counted_from, None);
-    assert!(!spelled(&again, Format::OpenMetrics).contains("_created"));
-    take(&mut again, (400..500).map(|id| record(id, 2)));
-    store.commit(&again.take_changes(NOW).unwrap()).unwrap();
+    let (mut reopened, store) = open(&path).unwrap();
+    // Stored counters stay, and missing fields are not invented.
+    assert_eq!(exposition(&reopened), exposition(&state));
+    assert_eq!(reopened.counted_from, None);
+    assert!(!render_as(&reopened, Format::OpenMetrics).contains("_created"));
+    apply(&mut reopened, (400..500).map(|id| record(id, 2)));
+    store.commit(&reopened.take_changes(NOW).unwrap()).unwrap();
     drop(store);
-    let (once_more, _store) = open(&path).unwrap();
-    assert_same(&again, &once_more);
+    let (reopened_twice, _store) = open(&path).unwrap();
+    assert_same(&reopened, &reopened_twice);
 }

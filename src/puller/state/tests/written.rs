@@ -1,4 +1,4 @@
-//! What a pull writes: it follows what has changed, not what was read.
+//! The size of a commit depends on what has changed, not on what was read.
 
 use std::io;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use redb::backends::InMemoryBackend;
 
 use super::*;
 
-/// Memory, with a count of the bytes written to it. Clones are handles of the same.
+/// A backend in memory that counts written bytes. Clones share both.
 #[derive(Clone, Debug, Default)]
-struct Counting {
+struct CountingBackend {
     memory: Arc<InMemoryBackend>,
     written: Arc<AtomicUsize>,
 }
 
-impl StorageBackend for Counting {
+impl StorageBackend for CountingBackend {
     fn len(&self) -> io::Result<u64> {
         self.memory.len()
     }
@@ -40,37 +40,37 @@ impl StorageBackend for Counting {
 }
 
 #[test]
-fn two_thousand_pending_calls_that_are_as_they_were_cost_nothing() {
-    let disk = Counting::default();
+fn two_thousand_unchanged_pending_calls_are_not_written_again() {
+    let disk = CountingBackend::default();
     let written = Arc::clone(&disk.written);
-    let taken = || written.swap(0, Ordering::Relaxed);
+    let written = || written.swap(0, Ordering::Relaxed);
     let open = move || -> Box<dyn StorageBackend> { Box::new(disk.clone()) };
     let (mut state, store) =
         TargetState::open(Backend::Other("memory".into(), Box::new(open))).unwrap();
-    expect(&mut state);
+    create_series(&mut state);
     let status = |id: u32| if id.is_multiple_of(50) { 0 } else { 2 };
     let pending = |state: &mut TargetState| {
         let read = (0..100_000).step_by(50).map(|id| record(id, 0));
-        take(state, read);
+        apply(state, read);
         let changes = state.take_changes(NOW).unwrap();
         store.commit(&changes).unwrap();
         state.mark_committed(&changes);
         changes.rows.len()
     };
-    take(&mut state, (0..100_000).map(|id| record(id, status(id))));
+    apply(&mut state, (0..100_000).map(|id| record(id, status(id))));
     assert_eq!(pending(&mut state), 100_000);
-    taken();
+    written();
     for _ in 0..5 {
         assert_eq!(pending(&mut state), 0);
-        // The state alone.
-        let bytes = taken();
+        // Only the counters.
+        let bytes = written();
         assert!(bytes < 60_000, "{bytes}");
     }
-    // Ten of them have moved on.
-    take(&mut state, (0..500).step_by(50).map(|id| record(id, 3)));
+    // Ten of them have changed.
+    apply(&mut state, (0..500).step_by(50).map(|id| record(id, 3)));
     let changes = state.take_changes(NOW).unwrap();
     assert_eq!(changes.rows.len(), 10);
     store.commit(&changes).unwrap();
-    let bytes = taken();
+    let bytes = written();
     assert!(bytes < 120_000, "{bytes}");
 }

@@ -10,7 +10,7 @@ fn repaired(body: &str) -> Option<Value> {
 }
 
 #[test]
-fn bad_tokens_cost_themselves() {
+fn invalid_tokens_are_replaced() {
     for (bad, good) in [
         (
             r#"[NaN,-Infinity,None,undefined]"#,
@@ -40,10 +40,10 @@ fn bad_tokens_cost_themselves() {
 }
 
 #[test]
-fn a_row_whose_tokens_do_not_fit_is_skipped_where_its_end_is_certain() {
+fn a_row_with_misplaced_tokens_becomes_a_string_if_its_end_is_certain() {
     let rows = |row: &str| {
         let body = format!(r#"{{"data":[{{"calls":[{{"call_id":1}},{row},{{"call_id":2}}]}}]}}"#);
-        repaired(&body).map(|answer| answer["data"][0]["calls"].clone())
+        repaired(&body).map(|response| response["data"][0]["calls"].clone())
     };
     let mut seen = Vec::new();
     for row in [
@@ -60,16 +60,16 @@ fn a_row_whose_tokens_do_not_fit_is_skipped_where_its_end_is_certain() {
         seen.push(rows[1].as_str().unwrap().to_owned());
     }
     seen.dedup();
-    assert_eq!(seen.len(), 6, "rows that cannot be told apart: {seen:?}");
-    // A quotation mark too many, or a bracket: where the row ends is a guess.
+    assert_eq!(seen.len(), 6, "indistinguishable rows: {seen:?}");
+    // With an extra quotation mark or a wrong bracket, the end of the row is a guess.
     assert_eq!(rows(r#"{"staff_name":"a"b","call_id":3}"#), None);
     assert_eq!(rows(r#"{"call_id":3]"#), None);
     let two = r#"{"staff_name":"a"b","call_id":3},{"call_id":4},{"x":"c"d","call_id":5}"#;
-    assert_eq!(rows(two), None, "good rows went with the bad ones");
+    assert_eq!(rows(two), None, "good rows were lost with the bad ones");
 }
 
 #[test]
-fn what_is_cut_short_stays_so() {
+fn a_truncated_body_is_not_repaired() {
     let bad = SAMPLE.replacen("164.22", "NaN", 1);
     assert!(repaired(&bad).is_some());
     let end = bad.trim_end().len();
@@ -83,7 +83,7 @@ fn what_is_cut_short_stays_so() {
 
 proptest! {
     #[test]
-    fn whatever_comes_becomes_json_or_nothing(
+    fn any_input_becomes_valid_json_or_none(
         pieces in proptest::collection::vec(
             prop_oneof![
                 Just("{"), Just("}"), Just("["), Just("]"), Just(","), Just(":"), Just("\""),
@@ -105,11 +105,11 @@ proptest! {
     }
 
     #[test]
-    fn what_is_json_keeps_its_meaning(at in 0usize..4000, with in "[ \t\r\n]{0,3}") {
+    fn valid_json_keeps_its_meaning(at in 0usize..4000, whitespace in "[ \t\r\n]{0,3}") {
         let mut body = SAMPLE.to_owned();
         let at = at.min(body.len());
         if body.is_char_boundary(at) {
-            body.insert_str(at, &with);
+            body.insert_str(at, &whitespace);
         }
         if let Ok(value) = serde_json::from_str::<Value>(&body) {
             prop_assert_eq!(repaired(&body), Some(value));

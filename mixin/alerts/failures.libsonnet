@@ -1,0 +1,161 @@
+// Whether the processing of calls fails, and why.
+function(config)
+  local q = (import '../lib/promql.libsonnet')(config);
+  local enough(rate) = '3600 * %s %s' % [rate, q.atLeast('finished_calls_per_hour')];
+  [
+    {
+      name: 'CecFailureRatioHigh',
+      severity: 'warning',
+      hold: '10m',
+      expr: |||
+        target:cec_calls_failed:ratio_rate1h %s
+          and
+        %s
+      ||| % [q.above('failed_ratio'), enough('target:cec_calls_processed:rate1h')],
+      summary: {
+        en: 'The processing of many calls of {{ $labels.target }} fails.',
+        zh: '目标 {{ $labels.target }} 的质检失败率偏高。',
+      },
+      description: {
+        en: '{{ $value | humanizePercentage }} of the calls of {{ $labels.target }} that finished in the last hour failed.',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话质检失败。',
+      },
+      title: { en: 'The processing of many calls fails.', zh: '质检失败率偏高。' },
+      means: {
+        en: |||
+          More than 10 % of the calls that finished in the last hour failed, whatever the cause, and at least 20
+          finished. Failed calls have no inspection result and no measures. This is not the pass rate of quality
+          inspection.
+        |||,
+        zh: |||
+          最近一小时完成的通话中（至少 20 条），10 % 以上质检失败，不论原因。失败的通话没有质检结果，也没有语速、
+          静默等数据。注意：这与质检合格率无关。
+        |||,
+      },
+      queries: [
+        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status!="succeeded"} > 0.01'],
+        [{ en: 'Number', zh: '数量' }, 'sum by (target, status) (increase(cec_calls_processed_total{status!="succeeded"}[1h]))'],
+      ],
+      steps: {
+        en: |||
+          1. If [CecPipelineStuck](CecPipelineStuck.md) fires as well, start there: while calls are stuck, only
+             those that fail early finish.
+          2. Find the largest cause. For `inspection_failed` see [CecQuotaExhausted](CecQuotaExhausted.md), for
+             `asr_...` and `invalid_audio` see [CecAsrFailing](CecAsrFailing.md).
+          3. `multimedia_failed`, `tuc_failed`, `result_update_failed`, `task_failed` are vendor
+             errors: report them with the time when they started.
+          4. Calls that failed can be inspected again from the vendor's console.
+        |||,
+        zh: |||
+          1. 同时有 [CecPipelineStuck](CecPipelineStuck.md) 时先处理它：正常的通话走不完流程，剩下的自然都是失败。
+          2. 找出占比最大的原因。`inspection_failed` 见 [CecQuotaExhausted](CecQuotaExhausted.md)，`asr_...` 和
+             `invalid_audio` 见 [CecAsrFailing](CecAsrFailing.md)。
+          3. `multimedia_failed`、`tuc_failed`、`result_update_failed`、`task_failed` 属云客服侧问题，附开始时间反馈。
+          4. 失败的通话可在云客服控制台重新质检。
+        |||,
+      },
+    },
+    {
+      name: 'CecQuotaExhausted',
+      severity: 'critical',
+      hold: '10m',
+      expr: |||
+        target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"} %s
+          and ignoring (status)
+        %s
+      ||| % [q.above('quota_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
+      summary: {
+        en: 'The inspection of {{ $labels.call_type }} calls of {{ $labels.target }} fails (status 9).',
+        zh: '目标 {{ $labels.target }} 的 {{ $labels.call_type }} 通话质检失败（状态 9）。',
+      },
+      description: {
+        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that finished in the last hour ended in status 9: most likely a daily quota of audio or files is used up.',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以状态 9 结束，多半是质检音频或文件达到每日上限。',
+      },
+      title: { en: 'Calls end in status 9: most likely a daily quota is used up.', zh: '通话以状态 9 结束，多半已达到每日上限。' },
+      means: {
+        en: |||
+          More than 20 % of the calls of a type that finished in the last hour ended in `inspection_failed`
+          (status 9), and at least 20 finished. The vendor uses this status for failed inspections, and for all
+          calls once a daily quota of audio or files is used up.
+        |||,
+        zh: |||
+          最近一小时完成的某类通话中（至少 20 条），20 % 以上以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，
+          也表示质检音频总流量或文件数达到每日上限后的所有通话。
+        |||,
+      },
+      queries: [
+        [{ en: 'Share of status 9', zh: '状态 9 的占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"}'],
+        [{ en: 'Affected calls within a day', zh: '一天内受影响的通话' }, 'sum by (target, call_type) (increase(cec_calls_processed_total{status="inspection_failed"}[1d]))'],
+        [{ en: 'Calls of a day compared with last week', zh: '一天的来量与上周之比' }, 'sum by (target) (increase(cec_calls_total[1d])) / sum by (target) (increase(cec_calls_total[1d] offset 1w))'],
+      ],
+      steps: {
+        en: |||
+          1. If the share rises from almost 0 to almost 100 % at some hour and drops at midnight, a quota is used
+             up. The vendor's console shows which one. Raise it, or inspect fewer calls.
+          2. If only a part of the calls is affected, the inspection itself fails: contact the vendor.
+          3. Inspect the calls again once there is quota. Here they count only once, as failed.
+        |||,
+        zh: |||
+          1. 占比在某一时刻由接近 0 变为接近 100 %，零点后恢复：达到每日上限。在控制台确认是哪一项，申请提高或减少
+             质检量。
+          2. 占比一直停留在一部分通话：质检本身失败，联系云客服侧。
+          3. 额度恢复后重新质检。这些通话在此处只计一次，仍计为失败。
+        |||,
+      },
+    },
+    {
+      name: 'CecAsrFailing',
+      severity: 'warning',
+      hold: '10m',
+      expr: |||
+        target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"} %s
+          and ignoring (status)
+        %s
+      ||| % [q.above('asr_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
+      summary: {
+        en: 'Transcription of {{ $labels.target }} fails ({{ $labels.status }}).',
+        zh: '目标 {{ $labels.target }} 的 ASR 转写失败（{{ $labels.status }}）。',
+      },
+      description: {
+        en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that finished in the last hour ended in {{ $labels.status }}.',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以 {{ $labels.status }} 结束。',
+      },
+      title: { en: 'Transcription fails for one cause.', zh: 'ASR 转写因同一原因失败。' },
+      means: {
+        en: |||
+          More than 5 % of the voice calls that finished in the last hour ended in the same transcription
+          failure, and at least 20 finished.
+        |||,
+        zh: |||
+          最近一小时完成的语音通话中（至少 20 条），5 % 以上因某一种 ASR 转写失败而结束。
+        |||,
+      },
+      queries: [
+        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"}'],
+        [{ en: 'Since when', zh: '从何时开始' }, 'sum by (target, status) (rate(cec_calls_processed_total{status=~"asr_.*|invalid_audio"}[15m]))'],
+      ],
+      steps: {
+        en: |||
+          By the status in the alert:
+
+          - `asr_empty`: the transcript is empty because recordings are silent or a channel is not recorded.
+            Listen to some calls.
+          - `asr_upload_failed`, `asr_submit_failed`: the audio does not reach the transcription, or the job is
+            not accepted. Contact the vendor.
+          - `asr_failed`, `asr_conversion_failed`: the transcription fails. Find out what the calls have in
+            common, such as a language or a codec.
+          - `invalid_audio`: the files are damaged or in a wrong format. Check the files that the recorder has
+            written since the failures started.
+        |||,
+        zh: |||
+          按告警中的状态处理：
+
+          - `asr_empty`：转写结果为空。录音无声或某一声道未录上，抽听几条。
+          - `asr_upload_failed`、`asr_submit_failed`：语音文件未能上传，或任务提交失败，联系云客服侧。
+          - `asr_failed`、`asr_conversion_failed`：转写失败。找出这些通话的共同点，如语种、编码格式。
+          - `invalid_audio`：语音文件损坏或格式不符。检查录音系统从该时刻起写出的文件。
+        |||,
+      },
+    },
+  ]

@@ -1,0 +1,267 @@
+//! The counters, histograms and window gauges of one target: a fold over the ledger's events.
+
+mod stored;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::catalog;
+use super::histogram::{ExemplarSource, Histogram};
+use crate::model::{
+    CallType, Event, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime, Role,
+    Status, UnixSeconds,
+};
+pub use stored::StoredTallies;
+use stored::as_pairs;
+
+/// Counters, histograms and window gauges of one target.
+///
+/// Serialised names are the format on disk; [`StoredTallies`] reads it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Tallies {
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) calls: BTreeMap<CallType, u64>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) processed: BTreeMap<(CallType, Status), u64>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) expired: BTreeMap<(CallType, Status), u64>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) missing: BTreeMap<CallType, u64>,
+    pub(super) unobserved: u64,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) window: BTreeMap<(CallType, Position), u64>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) manual_states: BTreeMap<(ManualKind, CallType, u8), u64>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) duration: BTreeMap<CallType, Histogram>,
+    #[serde(rename = "outcomes", serialize_with = "as_pairs")]
+    pub(super) processing: BTreeMap<(CallType, Outcome), Histogram>,
+    pub(super) listing_delay: Histogram,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) silence: BTreeMap<Role, Histogram>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) speed: BTreeMap<Role, Histogram>,
+    #[serde(serialize_with = "as_pairs")]
+    pub(super) ratio: BTreeMap<Role, Histogram>,
+    #[serde(skip)]
+    exemplars_enabled: bool,
+}
+
+impl Default for Tallies {
+    /// Nothing is counted; series that do not depend on the configuration exist at 0.
+    fn default() -> Self {
+        // The series of `role="unknown"` appear with the first call whose speaker the vendor does not
+        // name. Starting them at 0 would add 45 series per target that stay at 0 for nearly everyone.
+        // The cost: `rate()` misses the first such call.
+        let by_role = |metric: catalog::Metric| {
+            [Role::Customer, Role::Staff]
+                .map(|role| (role, Histogram::new(metric.bounds)))
+                .into()
+        };
+        Self {
+            calls: BTreeMap::new(),
+            processed: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            unobserved: 0,
+            window: BTreeMap::new(),
+            manual_states: BTreeMap::new(),
+            duration: BTreeMap::new(),
+            processing: BTreeMap::new(),
+            listing_delay: Histogram::new(catalog::LISTING_DELAY.bounds),
+            silence: by_role(catalog::SILENCE),
+            speed: by_role(catalog::SPEED),
+            ratio: by_role(catalog::RATIO),
+            exemplars_enabled: false,
+        }
+    }
+}
+
+impl Tallies {
+    /// Creates the series of these types and statuses at 0: `rate()` would miss the first call of a
+    /// series that starts with it. A status that does not apply to a type gets a series only if the
+    /// vendor sends it.
+    pub fn create_series(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        for call_type in call_types.iter().copied() {
+            self.calls.entry(call_type).or_default();
+            self.missing.entry(call_type).or_default();
+            self.window
+                .entry((call_type, Position::Missing))
+                .or_default();
+            histogram(&mut self.duration, call_type, catalog::DURATION);
+            for outcome in Outcome::ALL {
+                let key = (call_type, outcome);
+                histogram(&mut self.processing, key, catalog::PROCESSING_TIME);
+            }
+            for kind in ManualKind::ALL {
+                self.manual_states.entry((kind, call_type, 0)).or_default();
+            }
+            for status in statuses.iter().copied().filter(|s| s.applies_to(call_type)) {
+                let key = (call_type, status);
+                self.window
+                    .entry((call_type, Position::In(status)))
+                    .or_default();
+                if status.is_final() {
+                    self.processed.entry(key).or_default();
+                } else {
+                    self.expired.entry(key).or_default();
+                }
+            }
+        }
+    }
+
+    /// Keeps an exemplar per bucket from now on.
+    pub fn enable_exemplars(&mut self) {
+        self.exemplars_enabled = true;
+    }
+
+    /// Counts an event. The source is the record that caused it, if one did.
+    pub fn apply(&mut self, event: &Event, source: Option<ExemplarSource>) {
+        match *event {
+            Event::Appeared { call_type, status } => {
+                increase(&mut self.calls, call_type);
+                increase(&mut self.window, (call_type, Position::In(status)));
+            }
+            Event::Returned { call_type, status } => {
+                increase(&mut self.window, (call_type, Position::In(status)));
+            }
+            Event::Moved {
+                call_type,
+                from,
+                to,
+            } => {
+                decrease(&mut self.window, (call_type, from));
+                increase(&mut self.window, (call_type, to));
+                if to == Position::Missing {
+                    increase(&mut self.missing, call_type);
+                }
+            }
+            Event::Processed {
+                call_type,
+                status,
+                processing_time,
+            } => {
+                increase(&mut self.processed, (call_type, status));
+                match processing_time {
+                    ProcessingTime::Observed(seconds) => {
+                        let source = self.exemplar_source(source);
+                        let key = (call_type, Outcome::of(status));
+                        histogram(&mut self.processing, key, catalog::PROCESSING_TIME)
+                            .observe(Measure::from_integer(seconds), source);
+                    }
+                    ProcessingTime::FinalWhenFirstSeen => {}
+                    ProcessingTime::NotObserved => self.unobserved += 1,
+                }
+            }
+            Event::Succeeded {
+                call_type,
+                measures,
+            } => self.observe_measures(call_type, &measures, source),
+            Event::ManualStateChanged {
+                call_type,
+                kind,
+                from,
+                to,
+            } => {
+                if let Some(state) = from {
+                    decrease(&mut self.manual_states, (kind, call_type, state));
+                }
+                if let Some(state) = to {
+                    increase(&mut self.manual_states, (kind, call_type, state));
+                }
+            }
+            Event::Expired {
+                call_type,
+                position,
+                never_final,
+            } => {
+                decrease(&mut self.window, (call_type, position));
+                if let Some(status) = never_final {
+                    increase(&mut self.expired, (call_type, status));
+                }
+            }
+        }
+    }
+
+    /// Observes the time from the upload of a call until it was first seen in the list.
+    pub fn observe_listing_delay(&mut self, seconds: UnixSeconds, source: Option<ExemplarSource>) {
+        let source = self.exemplar_source(source);
+        self.listing_delay
+            .observe(Measure::from_integer(seconds), source);
+    }
+
+    /// The source, if exemplars are enabled and the vendor knows the call by this identity.
+    fn exemplar_source(&self, source: Option<ExemplarSource>) -> Option<ExemplarSource> {
+        source.filter(|source| self.exemplars_enabled && source.call.uuid().is_some())
+    }
+
+    fn observe_measures(
+        &mut self,
+        call_type: CallType,
+        measures: &Measures,
+        source: Option<ExemplarSource>,
+    ) {
+        let source = self.exemplar_source(source);
+        if let Some(duration) = measures.duration {
+            histogram(&mut self.duration, call_type, catalog::DURATION).observe(duration, source);
+        }
+        if call_type != CallType::VOICE {
+            return;
+        }
+        for speech in measures.channels {
+            for (histograms, metric, value) in [
+                (&mut self.silence, catalog::SILENCE, speech.silence),
+                (&mut self.speed, catalog::SPEED, speech.speed),
+                (&mut self.ratio, catalog::RATIO, speech.ratio),
+            ] {
+                if let Some(value) = value {
+                    histogram(histograms, speech.role, metric).observe(value, source);
+                }
+            }
+        }
+    }
+
+    /// Call types that have series.
+    pub fn call_types(&self) -> impl Iterator<Item = CallType> {
+        self.calls.keys().copied()
+    }
+
+    /// Number of calls ever counted.
+    pub fn total_calls(&self) -> u64 {
+        self.calls.values().sum()
+    }
+
+    /// Number of calls in the lookback by type and position.
+    pub fn window(&self) -> impl Iterator<Item = (CallType, Position, u64)> {
+        self.window
+            .iter()
+            .map(|((call_type, position), count)| (*call_type, *position, *count))
+    }
+}
+
+/// Upload time of the oldest call by type and status that is not final.
+pub type OldestPending = Vec<(CallType, Status, UnixSeconds)>;
+
+fn histogram<K: Ord>(
+    histograms: &mut BTreeMap<K, Histogram>,
+    key: K,
+    metric: catalog::Metric,
+) -> &mut Histogram {
+    histograms
+        .entry(key)
+        .or_insert_with(|| Histogram::new(metric.bounds))
+}
+
+fn increase<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    *counts.entry(key).or_default() += 1;
+}
+
+/// The ledger never removes a call from a position that it was not in. If it did, a gauge that is off
+/// by one would be better than one that wraps.
+fn decrease<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    match counts.get_mut(&key) {
+        Some(count) if *count > 0 => *count -= 1,
+        _ => debug_assert!(false, "a gauge went below zero"),
+    }
+}

@@ -1,0 +1,48 @@
+//! The identity of a call.
+
+use std::collections::HashSet;
+use std::fmt;
+
+/// The bits of the call's UUID, or a 128-bit hash if the vendor sent another string.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u128);
+
+/// A set of calls. The hasher is seeded per process, and faster than the standard library's.
+pub type CallSet = HashSet<CallId, CallHasher>;
+/// The hasher of every map and set of calls.
+pub type CallHasher = hashbrown::DefaultHashBuilder;
+
+/// Namespace of hashed identities, so that they differ from other programs' UUIDs of version 5.
+const NAMESPACE: uuid::Uuid = uuid::uuid!("8f2b7f43-5e0c-4e57-9b40-6a1f0f8f5c1e");
+
+impl CallId {
+    /// Parses an identity; `None` if the text is empty or blank.
+    ///
+    /// Only the hyphenated form of a UUID is parsed as one. Any other text is hashed (UUID version 5:
+    /// SHA-1 truncated to 122 bits), so that two different spellings never become the same call.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let uuid = match text.len() {
+            36 => uuid::Uuid::try_parse(text).ok(),
+            _ => None,
+        };
+        let uuid = uuid.unwrap_or_else(|| uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()));
+        Some(Self(uuid.as_u128()))
+    }
+
+    /// The vendor's UUID. `None` for a hash, which means nothing to the vendor. A hash has version 5,
+    /// so a vendor's UUID of version 5 gives `None` too.
+    pub fn uuid(self) -> Option<impl fmt::Display> {
+        let uuid = uuid::Uuid::from_u128(self.0);
+        (uuid.get_version_num() != 5).then_some(uuid)
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", uuid::Uuid::from_u128(self.0))
+    }
+}

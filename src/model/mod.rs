@@ -1,0 +1,34 @@
+//! Domain types shared by all layers: a call as the vendor lists it, and what happens to it.
+//!
+//! No I/O, no clock, no JSON. Codes and their meaning come from the vendor's documentation of the
+//! list of inspected calls.
+
+mod call_id;
+mod code;
+mod event;
+mod measure;
+mod record;
+
+pub use call_id::{CallHasher, CallId, CallSet};
+pub use code::{CallType, Status};
+pub use event::{Event, Outcome, Position, ProcessingTime};
+pub use measure::{Measure, Measures, Role, Speech};
+pub use record::{ManualKind, ManualStates, Record, Rejection};
+
+use serde::{Deserialize, Serialize};
+
+/// Seconds since 1970-01-01 UTC. 32 bits last until the year 2106 and halve the ledger's size.
+pub type UnixSeconds = u32;
+
+/// A window of upload time, both ends included.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Window {
+    pub from: UnixSeconds,
+    pub to: UnixSeconds,
+}
+
+impl Window {
+    pub fn contains(&self, time: UnixSeconds) -> bool {
+        (self.from..=self.to).contains(&time)
+    }
+}

@@ -1,0 +1,79 @@
+//! One record of the vendor's list.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CallId, CallType, Measures, Status, UnixSeconds};
+
+/// The fields of a record that the exporter uses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    pub id: CallId,
+    /// When the recording was uploaded. Never changes.
+    pub uploaded: UnixSeconds,
+    pub call_type: CallType,
+    pub status: Status,
+    pub manual: ManualStates,
+    pub measures: Measures,
+}
+
+/// The three states that people set by hand.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum ManualKind {
+    /// Manual sampling, `inspect_status`.
+    Inspect,
+    /// Manual review, `review_status`.
+    Review,
+    /// The agent's appeal, `complain_status`.
+    Complain,
+}
+
+impl ManualKind {
+    /// Every kind, in the order of [`ManualStates`].
+    pub const ALL: [Self; 3] = [Self::Inspect, Self::Review, Self::Complain];
+}
+
+impl fmt::Display for ManualKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inspect => "inspect",
+            Self::Review => "review",
+            Self::Complain => "complain",
+        })
+    }
+}
+
+/// The manual states of a call, in the order of [`ManualKind::ALL`]: the vendor's number from 0 up,
+/// or none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ManualStates(pub [Option<u8>; 3]);
+
+/// Why a record, or one of its values, cannot be used. `Display` gives the label `reason`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rejection {
+    /// Neither `call_uuid` nor `call_id`.
+    Identity,
+    /// No usable `upload_time`.
+    UploadTime,
+    /// Not a JSON object.
+    Shape,
+    /// An implausible value; the rest of the record is used.
+    Measure,
+}
+
+impl Rejection {
+    /// Every reason, in the order of the exposition.
+    pub const ALL: [Self; 4] = [Self::Identity, Self::UploadTime, Self::Shape, Self::Measure];
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity",
+            Self::UploadTime => "upload_time",
+            Self::Shape => "shape",
+            Self::Measure => "measure",
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! Which processing times and listing delays are observed.
+
+use super::*;
+
+/// Number of observed processing times, of observed listing delays, and of unobserved processing
+/// times.
+fn observations(state: &TargetState) -> [u64; 3] {
+    let text = exposition(state);
+    let sum = |name: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    [
+        sum("cec_call_processing_seconds_count{"),
+        sum("cec_call_listing_delay_seconds_count{"),
+        sum("cec_calls_processing_unobserved_total{"),
+    ]
+}
+
+/// A state with ten pending calls that was last read at `looked_at`.
+fn last_read_at(looked_at: Option<UnixSeconds>) -> TargetState {
+    let mut state = TargetState::default();
+    create_series(&mut state);
+    state.progress.complete = true;
+    apply(&mut state, (0..10).map(|id| record(id, 0)));
+    state.looked_at = looked_at;
+    state
+}
+
+#[test]
+fn times_are_not_observed_after_a_long_break() {
+    let then = (0..10)
+        .map(|id| record(id, 2))
+        .chain((10..15).map(|id| record(id, 0)));
+    let then: Vec<Record> = then.collect();
+    for (looked_at, expected) in [
+        (Some(NOW - 15), [10, 5, 0]),
+        (Some(NOW - 300), [10, 5, 0]),
+        (Some(NOW - 301), [0, 0, 10]),
+        // Until the first lookback is complete, calls were listed before.
+        (None, [0, 0, 10]),
+        // A clock that stepped back.
+        (Some(NOW + 900), [10, 5, 0]),
+    ] {
+        let mut state = last_read_at(looked_at);
+        assert_eq!(observations(&state), [0, 0, 0]);
+        apply(&mut state, then.clone());
+        assert_eq!(observations(&state), expected, "{looked_at:?}");
+    }
+    // A break of a few long pull intervals is not an outage.
+    let mut state = last_read_at(Some(NOW - 900));
+    state.expect_pulls_every(Duration::from_secs(300));
+    apply(&mut state, then.clone());
+    assert_eq!(observations(&state), [10, 5, 0]);
+    // Calls found while a gap is filled were listed before.
+    let mut state = last_read_at(Some(NOW - 15));
+    state.progress.gap = Some(LOOKBACK);
+    apply(&mut state, then);
+    assert_eq!(observations(&state), [0, 0, 10]);
+}
+
+#[test]
+fn looked_at_survives_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut state, store) = open(&path).unwrap();
+    state.looked_at = Some(NOW - 7);
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
+    drop(store);
+    assert_eq!(open(&path).unwrap().0.looked_at, Some(NOW - 7));
+}

@@ -1,0 +1,135 @@
+//! The simulated vendor and its state. `answer.rs` has its endpoints.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fastrand::Rng;
+
+use super::expected::Expected;
+use super::faults::Faults;
+use super::random;
+use super::reply::Reply;
+use super::spec::{Scenario, Spec};
+use super::stats::Stats;
+use super::tokens::{PeriodCounter, Tokens};
+use super::world::World;
+
+/// Returns the time in Unix seconds.
+pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// The vendor. All methods take `&self`, so it can be shared.
+pub struct Simulator {
+    clock: Clock,
+    /// Has its own lock, since listing a page may take a while. No lock is held across an await.
+    world: Mutex<World>,
+    state: Mutex<State>,
+}
+
+/// What requests change.
+pub(super) struct State {
+    pub(super) faults: Faults,
+    pub(super) tokens: Tokens,
+    pub(super) stats: Stats,
+    pub(super) rng: Rng,
+    pub(super) details_in_second: PeriodCounter,
+    pub(super) tokens_in_minute: PeriodCounter,
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator").finish_non_exhaustive()
+    }
+}
+
+impl Simulator {
+    /// Starts without faults.
+    pub fn new(spec: Spec, clock: Clock) -> Self {
+        let state = State {
+            faults: Faults::default(),
+            tokens: Tokens::default(),
+            stats: Stats::default(),
+            rng: Rng::with_seed(random::mix(spec.seed, u64::MAX)),
+            details_in_second: PeriodCounter::default(),
+            tokens_in_minute: PeriodCounter::default(),
+        };
+        Self {
+            clock,
+            world: Mutex::new(World::new(spec)),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The time in Unix seconds.
+    pub fn now(&self) -> f64 {
+        (self.clock)()
+    }
+
+    /// The contact centre. Requests wait while the guard is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The current faults. Those for a number of requests count down.
+    pub fn faults(&self) -> Faults {
+        self.state().faults.clone()
+    }
+
+    /// Replaces all faults.
+    pub fn set_faults(&self, faults: Faults) {
+        let mut state = self.state();
+        if faults.token.revoke {
+            state.tokens.revoke_all();
+        }
+        state.faults = faults;
+    }
+
+    /// Revokes all tokens issued so far.
+    pub fn revoke_tokens(&self) {
+        self.state().tokens.revoke_all();
+    }
+
+    /// Schedules scenarios by their start (Unix seconds, ascending). Only before anything has been
+    /// listed.
+    pub fn schedule(&self, scenarios: Vec<(u32, Scenario)>) {
+        let mut world = self.world();
+        for (from, scenario) in scenarios {
+            world.set_scenario(scenario, from);
+        }
+    }
+
+    /// Replaces the scenario for calls uploaded after now.
+    pub fn set_scenario(&self, scenario: Scenario) {
+        self.world().set_scenario(scenario, self.now() as u32);
+    }
+
+    /// Statistics of the requests so far.
+    pub fn stats(&self) -> Stats {
+        self.state().stats.clone()
+    }
+
+    /// The truth at `to` about calls uploaded from `from` on, in Unix seconds. The defaults are the
+    /// start of the world and now; `to` is never later than now.
+    pub fn truth(&self, from: Option<u32>, to: Option<u32>) -> Expected {
+        let now = self.now() as u32;
+        let mut world = self.world();
+        let from = from.unwrap_or(world.spec().start);
+        world.truth(from, to.unwrap_or(now).min(now))
+    }
+
+    /// Counts a reply and applies the faults that affect all replies.
+    pub(super) fn finish(&self, api: &'static str, mut reply: Reply) -> Reply {
+        let mut state = self.state();
+        state.stats.add(api, reply.label());
+        reply.delay_ms += state.faults.latency_ms;
+        reply
+    }
+}
+
+/// Ignores poisoning: no critical section leaves its value half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

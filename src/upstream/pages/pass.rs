@@ -1,0 +1,197 @@
+//! One reading of a list, and whether it proves that the list was read completely. Pure.
+
+use std::collections::HashSet;
+
+use crate::model::{CallId, CallSet};
+use crate::upstream::Page;
+use crate::upstream::page_size::PageSize;
+
+/// Limit on remembered calls that are listed more than once.
+const MAX_REPEATED: usize = 10_000;
+
+/// What earlier lists of a target have shown, so that each peculiarity is investigated only once.
+#[derive(Debug)]
+pub struct ListHints {
+    pub size: PageSize,
+    /// Difference between total and rows when two passes agreed on the calls.
+    excess: Option<i64>,
+    /// Calls that two passes in agreement listed more than once.
+    repeated: CallSet,
+    /// Whether the total counts unusable rows.
+    pub(super) counts_unusable: bool,
+}
+
+impl ListHints {
+    pub fn new(page_size: u32) -> Self {
+        Self {
+            size: PageSize::new(page_size),
+            excess: None,
+            repeated: CallSet::default(),
+            counts_unusable: false,
+        }
+    }
+
+    /// Whether totals were found to be wrong.
+    pub fn distrusts_totals(&self) -> bool {
+        self.excess.is_some()
+    }
+
+    /// Accepts the peculiarities of a list as facts, after two passes agreed.
+    pub fn learn(&mut self, pass: &Pass) {
+        if let Some(total) = pass.total.filter(|_| pass.pages > 0) {
+            self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
+        }
+        if self.repeated.len() + pass.repeated.len() > MAX_REPEATED {
+            self.repeated.clear();
+        }
+        self.repeated.extend(&pass.repeated);
+    }
+}
+
+fn excess(total: u64, rows: u64) -> i64 {
+    i64::try_from(total).unwrap_or(i64::MAX) - i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// How the reading of a list ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// With a page that is empty or not full.
+    Reached,
+    /// With an empty page after many full ones: the vendor may not serve deeper pages.
+    Deep,
+    /// The list repeated the same calls.
+    Circular,
+    /// The caller stopped.
+    Stopped,
+}
+
+/// One reading of a list from its first page.
+#[derive(Debug)]
+pub struct Pass {
+    /// The calls on its pages.
+    pub seen: CallSet,
+    /// Rows, including unusable and repeated ones.
+    pub rows: u64,
+    /// The total on the last page that had one.
+    pub total: Option<u64>,
+    pub end: End,
+    /// Pages with rows.
+    pub pages: u32,
+    pub(super) unusable: u64,
+    groups: u64,
+    /// The total changed between two pages.
+    total_changed: bool,
+    /// Calls on more than one row.
+    repeated: HashSet<CallId>,
+}
+
+/// What a pass proves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It contains every call of the list.
+    Complete,
+    /// The list changed while it was read, or contradicts its total: read it again.
+    Doubtful,
+    /// The list cannot be read to its end in one pass.
+    Cut,
+}
+
+/// The vendor's total compared with the rows read so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Total {
+    Absent,
+    Agrees,
+    More,
+    Fewer,
+}
+
+impl Pass {
+    pub(super) fn new() -> Self {
+        Self {
+            seen: CallSet::default(),
+            rows: 0,
+            total: None,
+            end: End::Stopped,
+            pages: 0,
+            unusable: 0,
+            groups: 0,
+            total_changed: false,
+            repeated: HashSet::new(),
+        }
+    }
+
+    pub(super) fn add_total(&mut self, total: Option<u64>) {
+        if self.pages > 0 && total != self.total {
+            self.total_changed = true;
+        }
+        self.total = total.or(self.total);
+    }
+
+    /// Adds the rows of a page; returns whether it has new calls or unusable rows alone.
+    pub(super) fn add_rows(&mut self, page: &Page) -> bool {
+        let before = self.seen.len();
+        for record in &page.records {
+            if !self.seen.insert(record.id) {
+                self.repeated.insert(record.id);
+            }
+        }
+        self.pages += 1;
+        self.rows += page.rows();
+        self.unusable += page.unusable();
+        self.groups += u64::from(page.groups);
+        self.seen.len() > before || page.records.is_empty()
+    }
+
+    /// What this pass proves by itself.
+    pub fn verdict(&self, hints: &ListHints) -> Verdict {
+        match self.end {
+            End::Deep | End::Stopped => return Verdict::Cut,
+            End::Circular => return Verdict::Doubtful,
+            End::Reached => {}
+        }
+        // A single page is a snapshot.
+        if self.pages == 1 || (self.pages == 0 && self.compare_total(hints) != Total::More) {
+            return Verdict::Complete;
+        }
+        let has_new_repeats = self.repeated.iter().any(|id| !hints.repeated.contains(id));
+        let counts_groups = self.total == Some(self.groups);
+        match self.compare_total(hints) {
+            _ if self.total_changed || has_new_repeats => Verdict::Doubtful,
+            Total::Absent | Total::Agrees => Verdict::Complete,
+            Total::Fewer if counts_groups => Verdict::Complete,
+            Total::More | Total::Fewer => Verdict::Doubtful,
+        }
+    }
+
+    /// Whether the total contradicts the rows in a way that is not known yet.
+    pub fn contradicts_total(&self, hints: &ListHints) -> bool {
+        matches!(self.compare_total(hints), Total::More | Total::Fewer)
+    }
+
+    /// Whether both passes read the list to its end and saw the same calls.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let has_ended = |pass: &Self| matches!(pass.end, End::Reached | End::Circular);
+        has_ended(self) && has_ended(other) && self.seen == other.seen
+    }
+
+    pub(super) fn compare_total(&self, hints: &ListHints) -> Total {
+        let Some(total) = self.total else {
+            return Total::Absent;
+        };
+        let distinct = self.seen.len() as u64;
+        let usable = self.rows - self.unusable;
+        // The total may count rows or calls, with or without unusable rows.
+        let counts_usable = [distinct, usable].contains(&total);
+        let counts_all = [self.rows, distinct + self.unusable].contains(&total);
+        if counts_usable
+            || (counts_all && hints.counts_unusable)
+            || hints.excess == Some(excess(total, self.rows))
+        {
+            Total::Agrees
+        } else if total > usable {
+            Total::More
+        } else {
+            Total::Fewer
+        }
+    }
+}

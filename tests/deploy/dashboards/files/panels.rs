@@ -1,0 +1,203 @@
+//! Panels: names, descriptions, colours, places.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::text;
+use crate::support::boards::{self, Board, boards};
+
+/// Links from elsewhere and from bookmarks hold as long as these stay.
+const UIDS: [(&str, &str); 5] = [
+    ("contact-centre.json", "cec-contact-centre"),
+    ("exporter.json", "cec-exporter"),
+    ("pipeline.json", "cec-pipeline"),
+    ("speech-quality.json", "cec-speech-quality"),
+    ("summary.json", "cec-summary"),
+];
+
+#[test]
+fn boards_and_panels_have_names_of_their_own() {
+    let boards = boards();
+    let uids: Vec<(&str, &str)> = boards
+        .iter()
+        .map(|board| (&*board.file, text(&board.json["uid"])))
+        .collect();
+    assert_eq!(uids, UIDS);
+    let titles: BTreeSet<&str> = boards.iter().map(|b| text(&b.json["title"])).collect();
+    assert_eq!(titles.len(), boards.len(), "two boards of one title");
+    for board in &boards {
+        let mut ids = BTreeSet::new();
+        for item in board.items() {
+            let place = board.place(item);
+            let id = item["id"].as_u64().unwrap_or_else(|| panic!("{place}: id"));
+            assert!(ids.insert(id), "{place}: id {id} is there twice");
+        }
+        assert!(
+            board.json["id"].is_null(),
+            "{}: an id of one Grafana",
+            board.file
+        );
+        assert!(
+            !text(&board.json["description"]).is_empty(),
+            "{}",
+            board.file
+        );
+    }
+}
+
+#[test]
+fn every_panel_says_what_it_shows() {
+    for board in boards() {
+        for panel in board.panels() {
+            let place = board.place(panel);
+            assert!(text(&panel["title"]).len() > 3, "{place}: title");
+            if panel["type"] == "text" {
+                assert!(text(&panel["options"]["content"]).len() > 200, "{place}");
+                continue;
+            }
+            let description = text(&panel["description"]);
+            assert!(
+                description.len() > 10 && description.ends_with('.'),
+                "{place}: description"
+            );
+            let defaults = &panel["fieldConfig"]["defaults"];
+            assert!(!text(&defaults["unit"]).is_empty(), "{place}: unit");
+            if panel["type"] == "heatmap" {
+                let unit = &panel["options"]["yAxis"]["unit"];
+                assert!(!text(unit).is_empty(), "{place}: unit of the axis");
+            } else {
+                // What is not there must not have the colour of something that is.
+                let base = &defaults["thresholds"]["steps"][0];
+                assert_eq!(base["color"], "text", "{place}: thresholds");
+                assert!(base["value"].is_null(), "{place}: thresholds");
+            }
+            // What is there instead of data must not look like an error; a graph would write it at its axis.
+            let has_text = !text(&defaults["noValue"]).is_empty();
+            assert_eq!(has_text, panel["type"] != "timeseries", "{place}: noValue");
+            assert!(
+                !panel["targets"].as_array().unwrap().is_empty(),
+                "{place}: no query"
+            );
+        }
+    }
+}
+
+/// What one colour means on one board it means on all of them.
+#[test]
+fn each_status_type_and_role_has_one_colour() {
+    let mut colours: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for board in boards() {
+        for panel in board.panels() {
+            let overrides = panel["fieldConfig"]["overrides"].as_array();
+            for entry in overrides.into_iter().flatten() {
+                for property in entry["properties"].as_array().unwrap() {
+                    if property["id"] == "color" {
+                        let colour = text(&property["value"]["fixedColor"]).to_owned();
+                        let name = text(&entry["matcher"]["options"]).to_owned();
+                        colours.entry(name).or_default().insert(colour);
+                    }
+                }
+            }
+            // A graph by status has all of them.
+            let source = panel.to_string();
+            if panel["type"] == "timeseries" && source.contains("\"{{status}}\"") {
+                for status in cec_exporter::model::Status::documented() {
+                    assert!(
+                        source.contains(&format!("\"options\":\"{status}\"")),
+                        "{}: {status}",
+                        board.place(panel)
+                    );
+                }
+            }
+        }
+    }
+    assert!(colours.len() > 20, "{colours:?}");
+    for (name, of) in &colours {
+        assert_eq!(of.len(), 1, "{name}: {of:?}");
+    }
+    let of = |name: &str| colours[name].first().unwrap().clone();
+    assert_eq!(of("succeeded"), "green");
+    assert!(
+        ["waiting", "transcribing", "inspecting"]
+            .iter()
+            .all(|status| of(status).contains("blue"))
+    );
+}
+
+/// Chinese boards are the same with other words.
+#[test]
+fn the_chinese_boards_ask_the_same() {
+    for board in boards() {
+        let path = boards::in_repository("dashboards/zh-CN").join(&board.file);
+        let source = boards::read(&path);
+        let chinese = Board {
+            file: board.file.clone(),
+            json: serde_json::from_str(&source).unwrap(),
+            source,
+        };
+        let exprs = |board: &Board| -> Vec<String> {
+            let queries = board.queries().into_iter().chain(board.annotations());
+            queries.map(|query| query.expr).collect()
+        };
+        assert_eq!(exprs(&board), exprs(&chinese), "{}", board.file);
+        assert_eq!(
+            chinese.json["uid"],
+            format!("{}-zh", text(&board.json["uid"]))
+        );
+        for panel in chinese.panels() {
+            let description = text(&panel["description"]);
+            assert!(
+                description.ends_with('。'),
+                "{}: {description}",
+                chinese.place(panel)
+            );
+        }
+        // They lead to each other, not to the English ones.
+        assert_eq!(chinese.json["tags"], serde_json::json!(["cec-zh"]));
+    }
+}
+
+#[test]
+fn colours_are_those_of_the_theme() {
+    for board in boards() {
+        for sign in ["\"#", "rgb(", "rgba(", "hsl("] {
+            assert!(!board.source.contains(sign), "{}: {sign}", board.file);
+        }
+    }
+}
+
+#[test]
+fn panels_lie_side_by_side() {
+    for board in boards() {
+        // A collapsed row has its panels below itself; they come into view when it is opened.
+        let top = board.json["panels"].as_array().unwrap();
+        let within = top.iter().filter_map(|row| row["panels"].as_array());
+        for group in std::iter::once(top).chain(within) {
+            let mut taken: BTreeMap<(u64, u64), String> = BTreeMap::new();
+            for item in group {
+                let place = board.place(item);
+                let at = |key: &str| item["gridPos"][key].as_u64().unwrap();
+                assert!(at("x") + at("w") <= 24, "{place}: too wide");
+                for x in at("x")..at("x") + at("w") {
+                    for y in at("y")..at("y") + at("h") {
+                        let other = taken.insert((x, y), place.clone());
+                        assert!(other.is_none(), "{place} lies over {other:?}");
+                    }
+                }
+            }
+        }
+        // What is open fits into two or three screens.
+        let open = top.iter().filter(|item| item["type"] != "row");
+        assert!(open.count() <= 18, "{}: too much is open", board.file);
+    }
+}
+
+/// The repository is cloned more often than the pictures are looked at.
+#[test]
+fn pictures_are_small() {
+    for path in boards::files("dashboards/pictures", "") {
+        let picture = std::fs::read(&path).unwrap();
+        let size = picture.len();
+        assert!(picture.starts_with(b"\x89PNG"), "{}", path.display());
+        assert!(size <= 300_000, "{}: {size} bytes", path.display());
+    }
+}

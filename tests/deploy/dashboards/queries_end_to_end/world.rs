@@ -1,0 +1,203 @@
+//! Everything that runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::cases::{CASES, Case, FAULTS};
+use super::last_week::imagine_last_week;
+use super::short_rules::rewrite_rules;
+use crate::support::prometheus_server::{Prometheus, Running, free_address, run};
+
+const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
+/// How often to look, a second apart, before giving up: for a busy machine.
+pub(crate) const LOOKS: u32 = 300;
+/// What is seen so many times in a row is no accident.
+pub(crate) const LASTING: u32 = 10;
+/// Calls a second of each contact centre.
+pub(crate) const CALLS: u32 = 10;
+
+/// The name of an alert, and the target or exporter that it is about.
+pub(crate) type Alert = (String, String);
+
+/// A Prometheus of the world.
+pub(crate) struct Database<'a> {
+    /// How it stores histograms.
+    pub(crate) storage: &'static str,
+    pub(crate) prometheus: &'a Prometheus,
+    /// The alerts that fire without a fault: the healthy target has two exporters, until one is gone.
+    pub(crate) all_is_well: BTreeSet<Alert>,
+    /// Those that fire once the second exporter is gone.
+    pub(crate) without_replica: BTreeSet<Alert>,
+}
+
+impl Database<'_> {
+    pub(crate) fn firing(&self) -> BTreeSet<Alert> {
+        let alerts = self.prometheus.firing().into_iter();
+        let pairs = alerts.map(|labels| {
+            let about = ["target", "instance"].map(|name| labels[name].as_str());
+            let about = about.into_iter().flatten().next().unwrap_or_default();
+            (
+                labels["alertname"].as_str().unwrap().to_owned(),
+                about.to_owned(),
+            )
+        });
+        pairs.collect()
+    }
+
+    /// Waits until all is well for a while. On a busy machine a scrape may be late, which looks like a fault
+    /// for a moment.
+    pub(crate) fn settle(&self) {
+        let (mut firing, mut quiet) = (BTreeSet::new(), 0);
+        for _ in 0..LOOKS {
+            firing = self.firing();
+            quiet = if firing == self.all_is_well {
+                quiet + 1
+            } else {
+                0
+            };
+            if quiet == LASTING {
+                return;
+            }
+            sleep(Duration::from_secs(1));
+        }
+        panic!("{}: without a fault {firing:?}", self.storage);
+    }
+}
+
+/// Everything that runs. Dropped in this order.
+pub(crate) struct World {
+    /// Keeps histograms as classic ones.
+    pub(crate) classic: Prometheus,
+    /// Keeps them as native ones, and takes the two exporters for those of two clusters.
+    pub(crate) native: Prometheus,
+    pub(crate) exporter: Running,
+    /// A second exporter of the healthy target; gone in the end.
+    pub(crate) replica: Option<Running>,
+    pub(crate) simulators: BTreeMap<&'static str, Running>,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let simulators: BTreeMap<&str, Running> = CASES
+            .iter()
+            .zip(1..)
+            .map(|(case, seed)| (case.target, simulate(case, seed, path)))
+            .collect();
+        let exporter = export("all", &simulators, path);
+        let mut healthy = simulators.iter().filter(|(name, _)| **name == "healthy");
+        let replica = export("replica", &mut healthy, path);
+        // The first reading.
+        exporter.demand("GET", "/metrics", "");
+        let metrics = exporter.demand("GET", "/metrics", "");
+        let exporters = [exporter.address, replica.address];
+        let classic = database(&path.join("classic"), exporters, ["north", "north"]);
+        let native = database(&path.join("native"), exporters, ["north", "south"]);
+        imagine_last_week(&metrics, &classic);
+        run(Command::new("cp")
+            .arg("-r")
+            .args([classic.join("tsdb"), native.join("tsdb")]));
+        Self {
+            classic: Prometheus::start(&classic),
+            native: Prometheus::start_with(&native, &["--enable-feature=native-histograms"]),
+            exporter,
+            replica: Some(replica),
+            simulators,
+            directory,
+        }
+    }
+
+    pub(crate) fn databases(&self) -> [Database<'_>; 2] {
+        let [pulled_twice, vanished] = ["CecTargetPulledTwice", "CecTargetVanished"]
+            .map(|alert| (alert.to_owned(), "healthy".to_owned()));
+        [
+            Database {
+                storage: "classic",
+                prometheus: &self.classic,
+                all_is_well: BTreeSet::from([pulled_twice]),
+                without_replica: BTreeSet::new(),
+            },
+            Database {
+                storage: "native",
+                prometheus: &self.native,
+                // A target of this name in each cluster.
+                all_is_well: BTreeSet::new(),
+                without_replica: BTreeSet::from([vanished]),
+            },
+        ]
+    }
+
+    /// One request more is rate limited. Too many of them, and the exporter would rightly give up,
+    /// and the target would be down.
+    pub(crate) fn rate_limit_again(&self) {
+        let fault = r#"{"details": [{"answer": {"http": 429}, "next": 1}]}"#;
+        self.simulators["limited"].demand("PUT", FAULTS, fault);
+    }
+}
+
+/// Configuration and rules for a Prometheus, in this directory.
+fn database(directory: &Path, exporters: [SocketAddr; 2], clusters: [&str; 2]) -> PathBuf {
+    std::fs::create_dir(directory).unwrap();
+    rewrite_rules(directory);
+    let mut config = "global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 1s}\n\
+                      rule_files: ['*.rules.yml']\n\
+                      scrape_configs:\n\
+                      - job_name: cec_exporter\n  static_configs:\n"
+        .to_owned();
+    for (address, cluster) in exporters.iter().zip(clusters) {
+        let _ = writeln!(
+            config,
+            "  - {{targets: ['{address}'], labels: {{cluster: {cluster}}}}}"
+        );
+    }
+    std::fs::write(directory.join("prometheus.yml"), config).unwrap();
+    directory.to_owned()
+}
+
+fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
+    let address = free_address();
+    let mut command = Command::new(EXPORTER);
+    command.args([
+        "simulate",
+        &format!("--seed={seed}"),
+        &format!("--web.listen-address={address}"),
+        &format!("--calls-per-day={}", CALLS * 86_400),
+        &format!("--faults={}", case.habits),
+        "--flat",
+        "--history=3m",
+        "--pipeline-speed=60",
+        "--late-share=0",
+        "--deleted-share=0",
+    ]);
+    let log = directory.join(format!("simulate-{}.log", case.target));
+    Running::start(&mut command, address, "/-/healthy", &log)
+}
+
+fn export<'a>(
+    name: &str,
+    simulators: impl IntoIterator<Item = (&'a &'static str, &'a Running)>,
+    directory: &Path,
+) -> Running {
+    let mut config =
+        "defaults: {app_key: k, app_secret: s, user_id: u, lookback: 2m, overlap: 5s, \
+         reconcile_interval: 1m, \
+         page_size: 1000, min_pull_interval: 500ms, request_timeout: 2m, \
+         max_requests_per_second: 100}\ntargets:\n"
+            .to_owned();
+    for (target, simulator) in simulators {
+        let _ = writeln!(
+            config,
+            "- {{name: {target}, endpoint: 'http://{}'}}",
+            simulator.address
+        );
+    }
+    // A pull that does not end leaves time to answer, also in a slow build.
+    Running::exporter_with(&config, name, directory, &["--web.timeout-offset=1s"])
+}

@@ -1,0 +1,5 @@
+mod compose;
+mod container;
+mod helm;
+mod release;
+mod systemd;

@@ -1,0 +1,4 @@
+mod browser;
+mod flood;
+mod server;
+mod web_config;

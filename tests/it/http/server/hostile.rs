@@ -1,0 +1,430 @@
+//! Clients that are slow, greedy or out of their minds, beside one that is not.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cec_exporter::server::Settings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::server::{
+    Answer, Client, Server, patiently, start, start_held, until, until_with, with_limits,
+};
+
+const SOON: Duration = Duration::from_millis(200);
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Sends a byte now and then until the server has had enough.
+async fn drip(client: &mut Client) {
+    patiently(async {
+        while client.0.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+async fn assert_serves(server: &Server) {
+    assert_eq!(server.ask("GET", "/metrics").await.status, 200);
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_cut_while_others_are_served() {
+    let server = start(with_limits(|limits| {
+        limits.header_read = SOON;
+        limits.idle = NEVER;
+    }))
+    .await;
+    let mut silent = server.connect().await;
+    let mut first = server.connect().await;
+    first.send("GET /metrics HTTP/1.1\r\nX-Slow: ").await;
+    // With a request that was well made before, the other clock runs first.
+    let mut second = server.connect().await;
+    assert_eq!(second.get("/metrics").await.status, 200);
+    second.send("GET /metrics HTTP/1.1\r\nX-Slow: ").await;
+    assert_serves(&server).await;
+    drip(&mut first).await;
+    drip(&mut second).await;
+    assert_eq!(silent.until_closed().await, b"");
+    assert_serves(&server).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_headers() {
+    let server = start(with_limits(|limits| {
+        limits.header_read = SOON;
+        limits.answer_write = SOON;
+        limits.idle = NEVER;
+    }))
+    .await;
+    let mut client = server.connect().await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/metrics").await.status, 200);
+        tokio::time::sleep(2 * SOON).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_in_the_end() {
+    let server = start(with_limits(|limits| {
+        limits.header_read = NEVER;
+        limits.answer_write = NEVER;
+        limits.idle = SOON;
+    }))
+    .await;
+    let mut client = server.connect().await;
+    assert_eq!(client.get("/metrics").await.status, 200);
+    assert_eq!(client.until_closed().await, b"");
+}
+
+#[tokio::test]
+async fn a_scrape_may_take_longer_than_any_wait_for_a_client() {
+    let server = start_held(with_limits(|limits| {
+        limits.header_read = SOON;
+        limits.idle = SOON;
+        limits.answer_write = SOON;
+    }))
+    .await;
+    let mut client = server.connect().await;
+    client
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    tokio::time::sleep(3 * SOON).await;
+    server.open_gate();
+    assert_eq!(client.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_is_cut() {
+    let server = start(with_limits(|limits| {
+        limits.answer_write = SOON;
+        limits.idle = NEVER;
+    }))
+    .await;
+    let mut client = server.connect().await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    // More answers than the buffers of the system hold.
+    patiently(async { while client.0.write_all(request.as_bytes()).await.is_ok() {} }).await;
+    drop(client);
+    assert_serves(&server).await;
+}
+
+#[tokio::test]
+async fn headers_beyond_measure_are_refused() {
+    let server = start(Settings::default()).await;
+    let long = "x".repeat(17 * 1024);
+    let many = "A: b\r\n".repeat(500);
+    let requests = [
+        format!("GET /metrics?{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!("GET /metrics HTTP/1.1\r\nX-Long: {long}\r\n\r\n"),
+        format!("GET /metrics HTTP/1.1\r\n{many}\r\n"),
+        format!("GET /metrics HTTP/1.1\r\nX-Endless: {long}"),
+    ];
+    for request in requests {
+        let mut client = server.connect().await;
+        client.send(&request).await;
+        // The answer may be lost to the reset that closing with unread bytes brings.
+        if let Some(answer) = Answer::parse(&client.until_closed().await) {
+            assert!([414, 431].contains(&answer.status), "{answer:?}");
+        }
+    }
+    assert_eq!(server.scrapes(), 0);
+    // What a real client may send: tokens of proxies are long.
+    let long = format!("Authorization: {}\r\n", "x".repeat(12 * 1024));
+    assert_eq!(server.ask_with("GET", "/metrics", &long).await.status, 200);
+}
+
+#[tokio::test]
+async fn garbage_ends_its_own_connection_only() {
+    let server = start(Settings::default()).await;
+    let garbage: [&[u8]; 8] = [
+        b"\0\xff\xfe\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /metrics HTTP/9.9\r\n\r\n",
+        b"GET /metrics\r\n\r\n",
+        b"GET /\xff\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\nBad Header\r\n\r\n",
+        b"GET metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+    ];
+    for bytes in garbage {
+        let mut client = server.connect().await;
+        client.send(bytes).await;
+        client.0.shutdown().await.unwrap();
+        if let Some(answer) = Answer::parse(&client.until_closed().await) {
+            assert!([400, 404].contains(&answer.status), "{bytes:?}: {answer:?}");
+        }
+    }
+    assert_eq!(server.scrapes(), 0);
+
+    let mut client = server.connect().await;
+    client
+        .send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2) + "\0garbage\r\n\r\n")
+        .await;
+    let answers = String::from_utf8(client.until_closed().await).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 400").count(), 1, "{answers}");
+    assert_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_is_not_waited_for() {
+    let server = start(Settings {
+        enable_lifecycle: true,
+        ..Settings::default()
+    })
+    .await;
+    let endless = [
+        "Content-Length: 1000000000000\r\n\r\nx",
+        "Transfer-Encoding: chunked\r\n\r\nfffffff\r\nx",
+        "Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+    ];
+    for body in endless {
+        let mut client = server.connect().await;
+        client
+            .send(format!("POST /-/reload HTTP/1.1\r\nHost: x\r\n{body}"))
+            .await;
+        let answer = Answer::parse(&client.until_closed().await).unwrap();
+        assert_eq!(answer.status, 200, "{body:?}");
+    }
+    // One that is all there is no reason to close.
+    let mut client = server.connect().await;
+    client
+        .send("POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na=b")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.get("/-/healthy").await.status, 200);
+}
+
+/// Far more connections than there is room for, none of which says anything.
+#[tokio::test]
+async fn silent_connections_lock_nobody_out() {
+    let server = start(with_limits(|limits| {
+        limits.connections = 64;
+        limits.header_read = NEVER;
+        limits.idle = NEVER;
+    }))
+    .await;
+    let mut silent = Vec::new();
+    // Client and server share the files of one process, of which many systems allow 1,024.
+    for round in 0..8 {
+        for _ in 0..100 {
+            silent.push(server.connect().await);
+        }
+        // A request as it goes over its own connection, and one as it was opened before.
+        assert_serves(&server).await;
+        assert_eq!(
+            silent.last_mut().unwrap().get("/metrics").await.status,
+            200,
+            "{round}"
+        );
+    }
+    assert_eq!(
+        silent[0].until_closed().await,
+        b"",
+        "the longest silent had to go"
+    );
+}
+
+/// Clients that take all the room and never stop asking: none of them is waited for as long as
+/// others would be.
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_connections_lock_nobody_out_and_hold_up_no_end() {
+    let mut server = start(with_limits(|limits| limits.connections = 4)).await;
+    let address = server.address;
+    let busy: Vec<_> = (0..8)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(mut stream) = TcpStream::connect(address).await {
+                    let request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+                    while stream.write_all(request).await.is_ok()
+                        && stream
+                            .read(&mut buffer)
+                            .await
+                            .is_ok_and(|length| length > 0)
+                    {}
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        // It may itself be the one to go, or find no room; but not again and again.
+        patiently(async {
+            loop {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let request = b"GET /metrics HTTP/1.0\r\n\r\n";
+                let mut answer = Vec::new();
+                let asked = stream.write_all(request).await.is_ok();
+                if asked
+                    && stream.read_to_end(&mut answer).await.is_ok()
+                    && answer.starts_with(b"HTTP/1.0 200 ")
+                {
+                    break;
+                }
+            }
+        })
+        .await;
+    }
+    server.shut_down();
+    server.ended().await;
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_request_in_work_is_never_the_one_to_go() {
+    let server = start_held(with_limits(|limits| limits.connections = 2)).await;
+    let mut working = server.connect().await;
+    working
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    until(|| server.in_flight() == 1).await;
+    for _ in 0..10 {
+        assert_eq!(server.connect().await.get("/-/healthy").await.status, 200);
+    }
+    let mut also_working = server.connect().await;
+    also_working
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    until(|| server.in_flight() == 2).await;
+    let refused = server.connect().await.until_closed().await;
+    let refused = Answer::parse(&refused).unwrap();
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (503, "too many connections\n")
+    );
+    assert_eq!(refused.header("content-length"), Some("21"));
+    server.open_gate();
+    assert_eq!(working.answer().await.status, 200);
+    assert_eq!(also_working.answer().await.status, 200);
+    assert_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_request_that_panics_takes_nothing_with_it() {
+    let server = start(Settings::default()).await;
+    // Without a pull, which looks at the clock too.
+    assert_serves(&server).await;
+    let mut client = server.connect().await;
+    server.panics.store(true, Ordering::SeqCst);
+    client
+        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    assert_eq!(client.until_closed().await, b"");
+    assert_eq!(server.in_flight(), 0);
+    assert_serves(&server).await;
+}
+
+const PATIENT: &str = "X-Prometheus-Scrape-Timeout-Seconds: 600\r\n";
+
+/// How many of these have been answered with this status.
+fn answered(clients: &[Client], status: u16) -> usize {
+    let expected = format!("HTTP/1.1 {status}");
+    let is_answered = |client: &&Client| {
+        let mut begin = [0; 12];
+        let read = client.0.try_read(&mut begin);
+        matches!(read, Ok(12)) && begin == *expected.as_bytes()
+    };
+    clients.iter().filter(is_answered).count()
+}
+
+/// Sends a request over each of many connections.
+async fn send_all(server: &Server, number: usize, request: &str) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..number {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        clients.push(client);
+    }
+    clients
+}
+
+/// Scrapes of patient clients while pulls hang.
+#[tokio::test]
+async fn a_scrape_that_finds_too_many_waiting_is_answered_at_once() {
+    let server = start_held(Settings::default()).await;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{PATIENT}\r\n");
+    let clients = send_all(&server, 70, &request).await;
+    until(|| server.answered().get("200") == Some(&6)).await;
+    assert_eq!(server.in_flight(), 64);
+    for path in ["/metrics", "/probe?target=a"] {
+        let answer = server.ask_with("GET", path, PATIENT).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
+    assert_eq!(server.in_flight(), 64);
+    server.open_gate();
+    until(|| server.in_flight() == 0).await;
+    assert_eq!(server.answered(), [("200".to_owned(), 72)].into());
+    let mut all = 0;
+    until_with(|| {
+        all += answered(&clients, 200);
+        all == 70
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reloads_that_hang_leave_room_for_health_checks() {
+    let server = start_held(Settings {
+        enable_lifecycle: true,
+        ..with_limits(|limits| limits.connections = 80)
+    })
+    .await;
+    let request = "POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n";
+    let clients = send_all(&server, 70, request).await;
+    let mut refused = 0;
+    until_with(|| {
+        refused += answered(&clients, 503);
+        refused == 6
+    })
+    .await;
+    assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
+    server.open_gate();
+    let mut reloaded = 0;
+    until_with(|| {
+        reloaded += answered(&clients, 200);
+        reloaded == 64
+    })
+    .await;
+    // The first one, and one for all that waited.
+    assert!(server.reloads.load(Ordering::SeqCst) <= 2);
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let server = start(Settings::default()).await;
+    for headers in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a\r\nHost: b\r\n",
+        "Host: a b\r\n",
+        "Host: a/b\r\n",
+        "Host: user@a\r\n",
+        "Host: a:port\r\n",
+        "Host: a, b\r\n",
+    ] {
+        for path in ["/metrics", "/-/healthy", "/nowhere"] {
+            let mut client = server.connect().await;
+            client
+                .send(format!("GET {path} HTTP/1.1\r\n{headers}\r\n"))
+                .await;
+            client.0.shutdown().await.unwrap();
+            let answer = Answer::parse(&client.until_closed().await);
+            assert_eq!(answer.map(|answer| answer.status), Some(400), "{headers:?}");
+        }
+    }
+    assert_eq!(server.scrapes(), 0);
+    for (version, headers) in [
+        ("1.0", ""),
+        ("1.1", "Host:\r\n"),
+        ("1.1", "Host: [::1]:10042\r\n"),
+        ("1.1", "Host: exporter.example\r\n"),
+    ] {
+        let mut client = server.connect().await;
+        let request = format!("GET /metrics HTTP/{version}\r\n{headers}Connection: close\r\n\r\n");
+        client.send(request).await;
+        let answer = String::from_utf8(client.until_closed().await).unwrap();
+        assert!(answer.contains(" 200 OK"), "{headers:?}: {answer}");
+    }
+}

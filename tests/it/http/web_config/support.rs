@@ -1,0 +1,211 @@
+//! A directory with certificates and a web configuration, and clients of each kind.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cec_exporter::config::web::WebFile;
+use cec_exporter::server::{Limits, Settings};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::support::server::{Answer, Client, Server, patiently, start};
+
+/// A certificate with its key.
+pub(crate) struct Identity {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: KeyPair,
+    pub(crate) pem: String,
+}
+
+impl Identity {
+    pub(crate) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::default();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            key,
+        }
+    }
+}
+
+/// Who signs certificates.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pub(crate) pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// A certificate for a server or a client with these names.
+    pub(crate) fn sign(&self, sans: Vec<SanType>) -> Identity {
+        self.sign_with(|params| params.subject_alt_names = sans)
+    }
+
+    pub(crate) fn sign_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = CertificateParams::default();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            key,
+        }
+    }
+
+    pub(crate) fn server(&self) -> Identity {
+        self.sign(vec![dns("localhost")])
+    }
+
+    /// A client that trusts this authority, with any version of TLS.
+    pub(crate) fn client(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
+        self.client_with(&[&TLS13, &TLS12], identity)
+    }
+
+    pub(crate) fn client_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        identity: Option<&Identity>,
+    ) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots);
+        Arc::new(match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
+                let chain = vec![identity.certificate.clone()];
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        })
+    }
+}
+
+pub(crate) fn dns(name: &str) -> SanType {
+    SanType::DnsName(name.try_into().unwrap())
+}
+
+/// A directory with `web.yml`, and the certificate of the server as `cert.pem` and `key.pem`.
+pub(crate) struct Files {
+    directory: TempDir,
+    pub(crate) authority: Authority,
+}
+
+/// The beginning of a file with TLS.
+pub(crate) const TLS: &str = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n";
+
+impl Files {
+    pub(crate) fn new(web: &str) -> Self {
+        let files = Self {
+            directory: tempfile::tempdir().unwrap(),
+            authority: Authority::new(),
+        };
+        files.write("web.yml", web);
+        files.write_identity(&files.authority.server());
+        files
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        // As those do who renew certificates: at no time is the file half there.
+        fs::write(self.path("new"), text).unwrap();
+        fs::rename(self.path("new"), self.path(name)).unwrap();
+    }
+
+    pub(crate) fn write_identity(&self, identity: &Identity) {
+        self.write("cert.pem", &identity.pem);
+        self.write("key.pem", &identity.key.serialize_pem());
+    }
+
+    pub(crate) async fn start(&self) -> Server {
+        self.start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(&self, change: impl FnOnce(&mut Limits)) -> Server {
+        let mut settings = self.settings();
+        change(&mut settings.limits);
+        start(settings).await
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            web_config: Some(WebFile::open(&self.path("web.yml")).unwrap()),
+            ..Settings::default()
+        }
+    }
+
+    /// A request by a client that trusts the authority and has no certificate.
+    pub(crate) async fn get(&self, server: &Server, path: &str) -> Result<Answer, String> {
+        get(server, &self.authority.client(None), path, "").await
+    }
+}
+
+/// A TLS connection.
+pub(crate) async fn connect(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, String> {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    patiently(connecting).await.map_err(text)
+}
+
+/// A request over a TLS connection of its own, with header lines, each ended by CRLF.
+pub(crate) async fn get(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+    path: &str,
+    headers: &str,
+) -> Result<Answer, String> {
+    let mut stream = connect(server, config).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(text)?;
+    let mut bytes = Vec::new();
+    patiently(stream.read_to_end(&mut bytes))
+        .await
+        .map_err(text)?;
+    Answer::parse(&bytes).ok_or_else(|| format!("closed after {} bytes", bytes.len()))
+}
+
+fn text(error: impl Debug) -> String {
+    format!("{error:?}")
+}
+
+/// What a server says that is told this, until it closes.
+pub(crate) async fn say(server: &Server, bytes: &[u8]) -> Vec<u8> {
+    let mut client: Client = server.connect().await;
+    client.send(bytes).await;
+    client.until_closed().await
+}

@@ -1,0 +1,13 @@
+//! The program and its parts over real sockets, files and processes.
+
+// Clippy's exception for tests does not cover their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod http;
+mod layers;
+mod program;
+mod scrape;
+mod storage;
+#[path = "../support/mod.rs"]
+mod support;
+mod vendor;

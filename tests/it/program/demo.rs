@@ -1,0 +1,125 @@
+//! The demonstration: something to see at once, and something that moves.
+
+use crate::support::client::ask;
+use crate::support::process::{Process, command, scrape};
+use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::{eventually, samples::Samples};
+
+fn calls(samples: &Samples) -> f64 {
+    samples.sum("cec_calls_total", &[])
+}
+
+#[test]
+fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut demo = Process::spawn(
+        command(directory.path()).args(["demo", "--web.listen-address=127.0.0.1:0"]),
+    );
+    let port = demo.told("status page: http://localhost:");
+    let port = port.trim_end_matches('/');
+    let metrics = demo.told("metrics:     http://localhost:");
+    assert_eq!(metrics, format!("{port}/metrics"));
+    let address = format!("127.0.0.1:{port}");
+
+    let first = scrape(&address, 10);
+    let demo_target = [("target", "demo")];
+    assert_eq!(first.one("cec_up", &demo_target), 1.0);
+    assert_eq!(first.one("cec_window_seconds", &demo_target), 86_400.0);
+    // Some 40,000 calls a day.
+    assert!(calls(&first) > 30_000.0, "{}", calls(&first));
+    for call_type in ["voice", "text"] {
+        let labels = [("call_type", call_type), ("status", "succeeded")];
+        assert!(first.one("cec_window_calls", &labels) > 1000.0);
+    }
+    for role in ["customer", "staff"] {
+        let count = "cec_call_speech_ratio_count";
+        assert!(first.one(count, &[("role", role)]) > 10_000.0);
+    }
+    let series = series_of(&first, "demo");
+    assert!(series <= MAX_SERIES, "{series} series after a day");
+    let page = ask("GET", &address, "/", &[]);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("All targets are up."));
+
+    let processed = "cec_calls_processed_total";
+    let moved = eventually("more calls, and more that are done", || {
+        let samples = scrape(&address, 10);
+        let more = calls(&samples) > calls(&first)
+            && samples.sum(processed, &[]) > first.sum(processed, &[]);
+        more.then_some(samples)
+    });
+    let frontier = "cec_exporter_frontier_timestamp_seconds";
+    assert!(moved.one(frontier, &demo_target) > first.one(frontier, &demo_target));
+
+    demo.signal("TERM");
+    assert_eq!(demo.ended().code(), Some(0));
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+}
+
+/// What a target may cost: Prometheus stores each line as a series.
+const MAX_SERIES: usize = 400;
+
+fn series_of(samples: &Samples, target: &str) -> usize {
+    let label = format!("target=\"{target}\"");
+    let lines = samples.text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter(|line| line.contains(&label)).count()
+}
+
+#[test]
+fn a_target_at_rest_has_few_series() {
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let target = crate::support::process::target("a", &vendor.endpoint, "");
+    let exporter = crate::support::process::Exporter::start(&[target]);
+    let samples = exporter.scrape();
+    assert!(samples.has_calls("a"));
+    let series = series_of(&samples, "a");
+    assert!(
+        (300..=MAX_SERIES).contains(&series),
+        "{series} series at rest"
+    );
+}
+
+#[test]
+fn a_demonstration_that_is_killed_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut demo = Process::spawn(
+        command(directory.path())
+            .args(["demo", "--web.listen-address=127.0.0.1:0"])
+            .env("TMPDIR", directory.path()),
+    );
+    let port = demo.told("status page: http://localhost:");
+    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
+    let first = scrape(&address, 10);
+    assert!(calls(&first) > 30_000.0);
+    // It goes on without a name of its own for the file.
+    eventually("more calls", || {
+        let samples = scrape(&address, 10);
+        (calls(&samples) > calls(&first) && samples.one("cec_up", &[]) == 1.0).then_some(())
+    });
+    demo.signal("KILL");
+    demo.ended();
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
+fn the_simulator_alone_can_be_watched() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut simulator = Process::spawn(command(directory.path()).args([
+        "simulate",
+        "--web.listen-address=127.0.0.1:0",
+        "--calls-per-day=10000",
+    ]));
+    let endpoint = simulator.told("endpoint: http://");
+    let target =
+        crate::support::process::target("a", &format!("http://{endpoint}"), "lookback: 25h");
+    let exporter = crate::support::process::Exporter::start(&[target]);
+    let samples = exporter.scrape();
+    assert!(calls(&samples) > 8_000.0, "{}", calls(&samples));
+    simulator.signal("TERM");
+    assert_eq!(simulator.ended().code(), Some(0));
+    let gone = exporter.scrape();
+    assert_eq!(gone.one("cec_up", &[]), 0.0);
+    assert_eq!(calls(&gone), calls(&samples));
+}

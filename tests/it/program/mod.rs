@@ -1,0 +1,7 @@
+mod bad_configuration;
+mod check;
+mod demo;
+mod handler;
+mod healthcheck;
+mod lifecycle;
+mod shards;

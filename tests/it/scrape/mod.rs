@@ -1,0 +1,4 @@
+mod comparison;
+mod formats;
+mod prometheus;
+mod scrapes;

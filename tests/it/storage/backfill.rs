@@ -1,0 +1,226 @@
+//! History that the exporter continues without a seam.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::support::eventually;
+use crate::support::process::{Process, command, configuration, scrape, target};
+use crate::support::prometheus_server;
+use crate::support::prometheus_server::{Prometheus, free_address, is_installed, run};
+use crate::support::simulated::{SimulatedVendor, now};
+use crate::support::truth::differences;
+use cec_exporter::simulator::faults::{Answer, Fault};
+use cec_exporter::simulator::spec::Spec;
+
+const DAY: u32 = 86_400;
+const DAYS: u32 = 3;
+const HISTORY: &str = "--output=history";
+
+/// Three days of calls that are listed at once, and that stay.
+fn spec() -> Spec {
+    Spec {
+        start: now() - DAYS * DAY,
+        calls_per_day: 3000.0,
+        flat: true,
+        pipeline_speed: 12.0,
+        reinspected_share: 0.0,
+        late_share: 0.0,
+        deleted_share: 0.0,
+        ..Spec::default()
+    }
+}
+
+fn configure(directory: &Path, vendor: &SimulatedVendor) {
+    let text = configuration(&[target("a", &vendor.endpoint, "page_size: 500")]);
+    fs::write(directory.join("cec_exporter.yml"), text).unwrap();
+}
+
+fn backfill(directory: &Path, flags: &[&str]) -> Command {
+    let mut command = command(directory);
+    command.arg("backfill").args(flags);
+    command
+}
+
+fn output(directory: &Path, flags: &[&str]) -> Output {
+    backfill(directory, flags).output().unwrap()
+}
+
+/// The files of the history by name.
+fn files(directory: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(directory.join("history/a")).unwrap();
+    let file = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read_to_string(entry.path()).unwrap())
+    };
+    entries.map(|entry| file(entry.unwrap())).collect()
+}
+
+/// A vendor whose time can be stopped.
+fn vendor_until() -> (SimulatedVendor, Arc<AtomicU32>) {
+    let until = Arc::new(AtomicU32::new(now()));
+    let limit = Arc::clone(&until);
+    let clock = move || f64::from(now().min(limit.load(Ordering::SeqCst)));
+    (SimulatedVendor::start(spec(), Arc::new(clock)), until)
+}
+
+#[test]
+fn prometheus_sees_one_history_without_a_seam() {
+    if !is_installed("prometheus") || !is_installed("promtool") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let (vendor, until) = vendor_until();
+    configure(directory, &vendor);
+    let address = free_address().to_string();
+    let instance = format!("--label=instance={address}");
+    let from = format!("--from={}d", DAYS + 1);
+    let labels = ["--label=job=cec_exporter", &instance];
+    let done = output(directory, &[&[&*from, HISTORY][..], &labels].concat());
+    assert!(done.status.success(), "{done:?}");
+
+    let blocks = directory.join("tsdb");
+    for name in files(directory).keys() {
+        run(Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics"])
+            .arg(directory.join("history/a").join(name))
+            .arg(&blocks));
+    }
+    until.store(u32::MAX, Ordering::SeqCst);
+    let mut exporter = Process::spawn(command(directory).args([
+        format!("--web.listen-address={address}"),
+        "--storage.path=data".to_owned(),
+    ]));
+    exporter.told("address=127.0.0.1:");
+    fs::write(
+        directory.join("prometheus.yml"),
+        format!(
+            "global: {{scrape_interval: 1s}}
+scrape_configs:
+- {{job_name: cec_exporter, static_configs: [{{targets: [\"{address}\"]}}]}}
+"
+        ),
+    )
+    .unwrap();
+    let prometheus = Prometheus::start(directory);
+    let value = |query: &str| {
+        let found = prometheus.query(query, f64::from(now())).unwrap();
+        let value = |series: &prometheus_server::Series| series.values.first().copied();
+        found.first().and_then(value)
+    };
+    eventually("live calls after the history", || {
+        value("sum(cec_calls_total) > sum(cec_calls_total offset 10s) + 0").map(|_| ())
+    });
+    // The vendor's time stands still, so that the truth does.
+    until.store(now(), Ordering::SeqCst);
+    let truth = vendor.simulator.truth(None, None);
+    eventually(
+        "all counters are the truth about history and live calls",
+        || {
+            let samples = scrape(&address, 10);
+            let wrong: Vec<_> = differences(&samples, "a", &truth)
+                .into_iter()
+                // The gauges cover the lookback only.
+                .filter(|difference| !difference.starts_with("cec_window"))
+                .collect();
+            sleep(Duration::from_millis(500));
+            wrong.is_empty().then_some(())
+        },
+    );
+    let calls: u64 = truth.calls.values().sum();
+    eventually("Prometheus has the last values", || {
+        (value("sum(cec_calls_total)") == Some(calls as f64)).then_some(())
+    });
+    let counters = r#"{__name__=~"cec_calls.*_total|cec_call_.*_(bucket|count|sum)"}"#;
+    let names = prometheus.label_values("__name__", counters).unwrap();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert_eq!(
+            value(&format!("max(resets({name}[5d]))")),
+            Some(0.0),
+            "{name}"
+        );
+    }
+    assert_eq!(value("max(min_over_time(cec_calls_total[5d]))"), Some(0.0));
+    // A series that ended with the history would be another one than the live one.
+    let series = "count(count_over_time(cec_calls_total[5d])) == count(cec_calls_total)";
+    assert!(value(series).is_some());
+    for ago in ["1d", "2d"] {
+        let query = format!("sum(rate(cec_calls_total[1h] offset {ago})) * 86400");
+        let rate = value(&query).unwrap();
+        assert!((1500.0..5000.0).contains(&rate), "{ago}: {rate}");
+    }
+    assert!(value("sum(cec_window_calls offset 1d)").unwrap() > 100.0);
+    assert_eq!(
+        value("count(cec_call_processing_seconds_count offset 1d)"),
+        None
+    );
+    exporter.signal("TERM");
+    exporter.ended();
+
+    let again = output(directory, &["--from=2d", "--output=other"]);
+    assert_eq!(again.status.code(), Some(1));
+    let line = String::from_utf8(again.stderr).unwrap();
+    let last = line.lines().last().unwrap();
+    assert!(last.contains("already has a ledger"), "{line}");
+}
+
+#[test]
+fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() {
+    let vendor = SimulatedVendor::frozen(spec());
+    let (from, to) = (now() - DAYS * DAY - 3600, now() - 60);
+    let at = |seconds: u32| {
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds.into());
+        humantime::format_rfc3339_seconds(time).to_string()
+    };
+    let flags = [
+        HISTORY.to_owned(),
+        format!("--from={}", at(from)),
+        format!("--to={}", at(to)),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let undisturbed = tempfile::tempdir().unwrap();
+    configure(undisturbed.path(), &vendor);
+    let done = output(undisturbed.path(), &flags);
+    assert!(done.status.success(), "{done:?}");
+    let expected = files(undisturbed.path());
+    assert_eq!(expected.len(), DAYS as usize + 1);
+
+    vendor.set_faults(|faults| {
+        faults.details = vec![
+            Fault::share(Answer::Http(503), 0.05),
+            Fault::share(Answer::CutBody, 0.05),
+            Fault::share(Answer::Reset, 0.05),
+        ];
+        faults.latency_ms = 20;
+    });
+    let disturbed = tempfile::tempdir().unwrap();
+    configure(disturbed.path(), &vendor);
+    let mut kills = 0;
+    loop {
+        let mut process = Process::spawn(&mut backfill(disturbed.path(), &flags));
+        sleep(Duration::from_millis(fastrand::u64(20..600)));
+        if kills < 20 {
+            process.signal("KILL");
+            process.ended();
+            kills += 1;
+            continue;
+        }
+        let status = process.ended();
+        assert!(status.success(), "{}", process.stderr());
+        break;
+    }
+    for (name, text) in files(disturbed.path()) {
+        assert!(expected.get(&name) == Some(&text), "{name} differs");
+    }
+    assert_eq!(files(disturbed.path()).len(), expected.len());
+    let ledgers = fs::read_dir(disturbed.path().join("data")).unwrap();
+    let names: Vec<_> = ledgers.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.redb"]);
+}

@@ -1,0 +1,103 @@
+//! The files of ledgers: who may read them, and which of them nobody uses.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use super::refused;
+use crate::support::client::ask;
+use crate::support::process::{Process, target};
+use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::storage_processes::Place;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn nobody_else_may_read_them_whatever_the_umask_is() {
+    for umask in ["000", "022", "777"] {
+        let place = Place::new(&[target("a", "http://127.0.0.1:9", "")]);
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
+            .args([env!("CARGO_BIN_EXE_cec_exporter"), "--web.listen-address"])
+            .arg("127.0.0.1:0")
+            .current_dir(place.path())
+            .env_clear();
+        let mut process = Process::spawn(&mut shell);
+        process.told("address=");
+        let data = place.path().join("data");
+        assert_eq!(mode(&data), 0o700, "{umask}");
+        assert_eq!(mode(&place.ledger("a")), 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_there_stays_as_it_is() {
+    let place = Place::new(&[target("a", "http://127.0.0.1:9", "")]);
+    let data = place.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    place.start(&[]).end();
+    assert_eq!(mode(&data), 0o755);
+}
+
+#[test]
+fn a_target_that_begins_anew_is_told() {
+    let vendor = SimulatedVendor::frozen(settled(100));
+    let named = |name: &str| target(name, &vendor.endpoint, "");
+    let place = Place::new(&[named("a"), named("b")]);
+    let exporter = place.start(&[]);
+    exporter.scrape();
+    let log = exporter.process.stderr();
+    assert!(log.contains("no ledgers in the directory"), "{log}");
+    assert!(!log.contains("unused="), "{log}");
+    let page = ask("GET", &exporter.address, "/", &[]).body;
+    assert!(page.contains("<dt>Counters since</dt>"), "{page}");
+    exporter.end();
+
+    let exporter = place.start(&[]);
+    let log = exporter.process.stderr();
+    assert!(!log.contains("no ledger found"), "{log}");
+    exporter.end();
+
+    place.configure(&[named("a"), named("renamed")]);
+    let exporter = place.start(&[]);
+    let log = exporter.process.stderr();
+    let begun: Vec<&str> = log
+        .lines()
+        .filter(|l| l.contains("no ledger found"))
+        .collect();
+    let [line] = begun[..] else { panic!("{log}") };
+    assert!(line.contains("level=warn"), "{line}");
+    assert!(line.contains("target=renamed"), "{line}");
+    assert!(line.contains("unused=b.redb"), "{line}");
+    // As the line says; and at a reload too.
+    place.configure(&[named("a"), named("again")]);
+    assert_eq!(exporter.reload().0, 200);
+    let log = exporter.process.stderr();
+    assert!(log.contains("unused=\"b.redb renamed.redb\""), "{log}");
+    exporter.end();
+    fs::rename(place.ledger("b"), place.ledger("again")).unwrap();
+    let exporter = place.start(&[]);
+    let log = exporter.process.stderr();
+    assert!(!log.contains("no ledger found"), "{log}");
+}
+
+#[test]
+fn a_link_to_a_volume_that_is_not_mounted_is_told() {
+    let place = Place::new(&[target("a", "http://127.0.0.1:9", "")]);
+    let data = place.path().join("data");
+    symlink("/volume/that/is/not/there", &data).unwrap();
+    let line = refused(&place.run(&[]));
+    assert!(line.contains("a symbolic link to /volume/that"), "{line}");
+    fs::remove_file(&data).unwrap();
+
+    fs::create_dir(&data).unwrap();
+    symlink("/volume/a.redb", data.join("a.redb")).unwrap();
+    let line = refused(&place.run(&[]));
+    assert!(line.contains("a symbolic link to /volume/a.redb"), "{line}");
+    assert!(!line.contains("in use"), "{line}");
+}

@@ -1,0 +1,254 @@
+//! `kill -9` at random moments, of a real process that pulls from another over HTTP with faults of
+//! every kind: nothing is lost, nothing counted twice, and no counter ever goes down.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::support::process::{Process, command, target};
+use crate::support::samples::Samples;
+use crate::support::storage_processes::{Place, try_ask, try_ask_within};
+use crate::support::truth::differences;
+use cec_exporter::simulator::expected::{Expected, Sum};
+use cec_exporter::simulator::measures::Role;
+use fastrand::Rng;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const KILLS: u32 = 30;
+
+const FAULTS: &str = r#"{
+    "latency_ms": 2,
+    "details": [
+        {"answer": {"http": 503}, "share": 0.01},
+        {"answer": "reset", "share": 0.01},
+        {"answer": "cut_body", "share": 0.01},
+        {"answer": "envelope", "share": 0.01},
+        {"answer": "null_data", "share": 0.01},
+        {"answer": "slow", "delay_ms": 200, "share": 0.05}
+    ],
+    "token": {"troubles": [{"answer": {"http": 500}, "share": 0.05}]}
+}"#;
+
+/// A vendor whose calls take seconds where they usually take minutes. None is inspected a second
+/// time or deleted: what is seen first of such a call depends on when one looks.
+fn vendor() -> (Process, String) {
+    let directory = std::env::temp_dir();
+    let mut simulate = command(&directory);
+    simulate
+        .args(["simulate", "--web.listen-address=127.0.0.1:0", "--flat"])
+        .args(["--calls-per-day=1000000", "--history=3m"])
+        .args(["--pipeline-speed=100", "--late-share=0.2", "--late-max=8s"])
+        .args(["--reinspected-share=0", "--deleted-share=0"])
+        .args(["--faults", FAULTS]);
+    let mut process = Process::spawn(&mut simulate);
+    let address = process.told("endpoint: http://");
+    (process, address)
+}
+
+/// What scrapes have shown so far, over all lives.
+#[derive(Default)]
+struct Shown {
+    /// The highest value of each counter, by its line up to the value.
+    counters: BTreeMap<String, f64>,
+    scrapes: u32,
+}
+
+impl Shown {
+    /// Answers whether anything is counted that was not before.
+    fn take(&mut self, text: &str) -> bool {
+        self.scrapes += 1;
+        let new: BTreeMap<String, f64> = text
+            .lines()
+            .filter(|line| line.starts_with("cec_call"))
+            .map(|line| {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                (series.to_owned(), value.parse().unwrap())
+            })
+            .collect();
+        for (series, before) in &self.counters {
+            match new.get(series) {
+                Some(value) => assert!(value >= before, "{series}: {value} after {before}"),
+                None => panic!("{series} was {before} and is no longer there"),
+            }
+        }
+        assert_adds_up(&Samples::parse(text));
+        let grown = new != self.counters;
+        self.counters = new;
+        grown
+    }
+}
+
+/// The sum that holds at every scrape, for every type.
+fn assert_adds_up(samples: &Samples) {
+    for call_type in ["voice", "text"] {
+        let labels = [("call_type", call_type)];
+        let pending: f64 = ["waiting", "transcribing", "inspecting"]
+            .iter()
+            .map(|status| {
+                let labels = [("call_type", call_type), ("status", *status)];
+                samples.sum("cec_window_calls", &labels)
+            })
+            .sum();
+        assert_eq!(
+            samples.sum("cec_calls_total", &labels),
+            samples.sum("cec_calls_processed_total", &labels)
+                + samples.sum("cec_calls_expired_total", &labels)
+                + pending,
+            "{call_type}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
+    let seed = fastrand::u64(..);
+    eprintln!("the moments are those of seed {seed}");
+    let mut rng = Rng::with_seed(seed);
+    let (_vendor, vendor) = vendor();
+    let place = Place::new(&[target(
+        "a",
+        &format!("http://{vendor}"),
+        "page_size: 50, reconcile_interval: 1m",
+    )]);
+    let mut shown = Shown::default();
+    let mut lives_that_counted = 0;
+    for _ in 0..KILLS {
+        let mut counted = false;
+        // Some end before they listen, some in their first pull, some in the middle of many.
+        let end = Instant::now() + Duration::from_millis([50, 300, 1200][rng.usize(..3)]);
+        let end = end + Duration::from_millis(rng.u64(..200));
+        // Who waits sees what a pull has ended with; who does not, what is published in its midst.
+        let timeout = ["30", "0.01"][rng.usize(..2)];
+        for text in live(&place, end, timeout) {
+            counted |= shown.take(&text);
+        }
+        lives_that_counted += u32::from(counted);
+    }
+    assert!(lives_that_counted > 5, "{lives_that_counted} have counted");
+
+    for (path, body) in [("faults", "{}"), ("scenario", r#"{"dried_up": true}"#)] {
+        let answer = try_ask("PUT", &vendor, &format!("/-/{path}"), body).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let exporter = place.start(&[]);
+    let mut last = Vec::new();
+    let calm = Instant::now() + Duration::from_secs(50);
+    loop {
+        let before = truth(&vendor);
+        let text = try_ask("GET", &exporter.address, "/metrics", "")
+            .unwrap()
+            .body;
+        shown.take(&text);
+        let samples = Samples::parse(&text);
+        // A truth that moved meanwhile says nothing.
+        if before == truth(&vendor) {
+            last = differences(&samples, "a", &read(&before));
+            // Nobody looks at what people do to a call before the next comparison of all.
+            let manual = [
+                "cec_window_sampled",
+                "cec_window_reviewed",
+                "cec_window_appealed",
+            ];
+            last.retain(|difference| !manual.iter().any(|name| difference.starts_with(name)));
+            if last.is_empty() && samples.one("cec_up", &[]) == 1.0 {
+                break;
+            }
+        }
+        assert!(Instant::now() < calm, "{last:#?}");
+    }
+    let total: f64 = shown
+        .counters
+        .iter()
+        .filter(|(series, _)| series.starts_with("cec_calls_total"))
+        .map(|(_, calls)| calls)
+        .sum();
+    assert!(total > 2000.0, "{total}");
+    assert!(shown.scrapes > 100, "{} scrapes", shown.scrapes);
+}
+
+/// Runs the program and scrapes it until it is killed at `end`; gives every whole answer.
+fn live(place: &Place, end: Instant, timeout: &str) -> Vec<String> {
+    let log = place.path().join("log");
+    let mut doomed = place.spawn(&log);
+    std::thread::scope(|scope| {
+        let scraper = scope.spawn(|| {
+            let mut answers = Vec::new();
+            while Instant::now() < end {
+                let said = std::fs::read_to_string(&log).unwrap();
+                let address = said
+                    .split_once("address=")
+                    .and_then(|(_, rest)| rest.split_once(char::is_whitespace));
+                let answer = address.and_then(|(address, _)| {
+                    try_ask_within(timeout, "GET", address, "/metrics", "")
+                });
+                answers.extend(answer.map(|answer| answer.body));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            answers
+        });
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        if doomed.has_ended_by_itself() {
+            panic!("it ended: {}", std::fs::read_to_string(&log).unwrap());
+        }
+        // This is the kill.
+        drop(doomed);
+        scraper.join().unwrap()
+    })
+}
+
+/// The simulator's truth about all its calls, as it tells it.
+fn truth(vendor: &str) -> Value {
+    let answer = try_ask("GET", vendor, "/-/truth", "").unwrap();
+    let mut truth: Value = serde_json::from_str(&answer.body).unwrap();
+    // The time goes on, whether anything happens or not.
+    truth["now"] = 0.into();
+    truth
+}
+
+fn read(truth: &Value) -> Expected {
+    Expected {
+        calls: part(&truth["calls"]),
+        deleted: part(&truth["deleted"]),
+        first_final: part(&truth["first_final"]),
+        never_final: part(&truth["never_final"]),
+        current: part(&truth["current"]),
+        duration: sums(&truth["duration"]),
+        silence: by_role(&truth["silence"]),
+        speed: by_role(&truth["speed"]),
+        ratio: by_role(&truth["ratio"]),
+        ..Expected::default()
+    }
+}
+
+fn part<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn sums<K: DeserializeOwned + Ord>(value: &Value) -> BTreeMap<K, Sum> {
+    let found: BTreeMap<K, BTreeMap<String, u64>> = part(value);
+    found
+        .into_iter()
+        .map(|(key, sum)| {
+            let sum = Sum {
+                count: sum["count"],
+                millionths: sum["millionths"].into(),
+            };
+            (key, sum)
+        })
+        .collect()
+}
+
+fn by_role(value: &Value) -> BTreeMap<Role, Sum> {
+    let roles = [
+        ("customer", Role::Customer),
+        ("staff", Role::Staff),
+        ("unknown", Role::Unknown),
+    ];
+    let mut found: BTreeMap<String, Sum> = sums(value);
+    let known = roles
+        .into_iter()
+        .filter_map(|(name, role)| Some((role, found.remove(name)?)));
+    let known: BTreeMap<Role, Sum> = known.collect();
+    assert!(found.is_empty(), "{found:?}");
+    known
+}

@@ -1,0 +1,4 @@
+mod backfill;
+mod files;
+mod hours;
+mod kill;

@@ -1,0 +1,4 @@
+mod paging;
+mod upstream_client;
+mod vendor_failures;
+mod vendor_sample;

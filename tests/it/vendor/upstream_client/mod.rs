@@ -1,0 +1,312 @@
+//! The client against a scripted vendor over real sockets.
+
+mod bodies;
+mod connection;
+mod failures;
+mod load;
+mod tokens;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cec_exporter::model::Window;
+use cec_exporter::upstream::http::{BuildError, ClientSettings, HttpClient, ProxySettings};
+use cec_exporter::upstream::tls::Trust;
+use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Report, Upstream};
+use url::Url;
+
+use crate::support::scripted_vendor::{Reply, Vendor};
+
+const APP_KEY: &str = "app-key-4711";
+const APP_SECRET: &str = "hush-hush-secret";
+const DETAILS: &str = include_str!("../../../fixtures/details-response.json");
+const TOKEN: &str = include_str!("../../../fixtures/token-response.json");
+/// The token in the sample.
+const TOKEN_TEXT: &str = "zzzzzzzzzzzzzzzzzz";
+const REQUEST: PageRequest = PageRequest {
+    window: Window {
+        from: 1_621_333_149,
+        to: 1_623_925_149,
+    },
+    filter: Filter::All,
+    page: 3,
+    limit: 10,
+};
+
+fn trust() -> Trust {
+    Trust::of_this_machine().unwrap()
+}
+
+/// A client and its reports.
+struct TestClient {
+    client: HttpClient,
+    reports: Arc<Mutex<Vec<Report>>>,
+}
+
+impl TestClient {
+    fn new(port: u16) -> Self {
+        Self::with(port, |_| ())
+    }
+
+    fn with(port: u16, change: impl FnOnce(&mut ClientSettings)) -> Self {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let mut settings = settings(&format!("http://127.0.0.1:{port}"));
+        change(&mut settings);
+        let sink = Arc::clone(&reports);
+        let report = Arc::new(move |report| sink.lock().unwrap().push(report));
+        Self {
+            client: HttpClient::new(settings, &trust(), report).unwrap(),
+            reports,
+        }
+    }
+
+    async fn page(&self) -> Result<Page, Error> {
+        let result = self.client.page(REQUEST).await;
+        if let Err(error) = &result {
+            self.assert_presentable(error);
+        }
+        result
+    }
+
+    async fn error(&self) -> Error {
+        self.page().await.unwrap_err()
+    }
+
+    /// Checks that an error contains no secret and fits a log line.
+    fn assert_presentable(&self, error: &Error) {
+        let reports = self.reports.lock().unwrap();
+        let shown = format!("{error} {error:?} {reports:?} {:?}", self.client);
+        for secret in [APP_KEY, APP_SECRET, TOKEN_TEXT] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+        let message = &error.message;
+        assert!(!message.contains(char::is_control), "{message:?}");
+        assert!(message.chars().count() <= 300, "{message}");
+        assert!(message.starts_with("POST "), "{message}");
+        let cause = error.likely_cause.as_ref().unwrap();
+        assert!(!cause.contains(char::is_control), "{cause:?}");
+        assert!(cause.chars().count() <= 200, "{cause}");
+        assert!(
+            !message.contains(&**cause),
+            "the message repeats the cause: {error}"
+        );
+    }
+
+    fn retries(&self) -> usize {
+        let reports = self.reports.lock().unwrap();
+        let is_retry = |report: &&Report| matches!(report, Report::Retry(_));
+        reports.iter().filter(is_retry).count()
+    }
+
+    /// API and code of all requests, such as `token 200`.
+    fn codes(&self) -> Vec<String> {
+        let reports = self.reports.lock().unwrap();
+        reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Request { api, code, .. } => Some(format!("{api} {code}")),
+                Report::Token { .. } | Report::Retry(_) | Report::ClockSkew(_) => None,
+            })
+            .collect()
+    }
+}
+
+fn settings(endpoint: &str) -> ClientSettings {
+    let token = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
+    ClientSettings {
+        endpoint: Url::parse(endpoint).unwrap(),
+        token_endpoint: Url::parse(&token).unwrap(),
+        app_key: APP_KEY.into(),
+        app_secret: APP_SECRET.into(),
+        secret_source: None,
+        success_codes: vec![],
+        user_id: "1611917095665261978".into(),
+        tenant_space_id: None,
+        call_types: vec![0, 2],
+        status_codes: vec![0, 1, 2, 3],
+        pending_codes: vec![0, 1, 3],
+        request_timeout: Duration::from_secs(20),
+        max_concurrent_requests: 64,
+        max_requests_per_second: 10_000.0,
+        ca_file: None,
+        proxy: None,
+        token_proxy: None,
+    }
+}
+
+/// A vendor with valid tokens and scripted pages. The script gets the number of earlier requests
+/// for pages.
+async fn pages(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
+    Vendor::start(move |seen, before| match seen.is_token() {
+        true => Reply::ok(TOKEN),
+        false => script(before),
+    })
+    .await
+}
+
+/// A vendor with valid pages and scripted tokens.
+async fn tokens(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
+    Vendor::start(move |seen, before| match seen.is_token() {
+        true => script(before),
+        false => Reply::ok(DETAILS),
+    })
+    .await
+}
+
+fn assert_says(error: &Error, parts: &[&str]) {
+    for part in parts {
+        assert!(error.to_string().contains(part), "no {part:?} in: {error}");
+    }
+}
+
+/// Checks the error for a persistent reply, and the number of requests for pages.
+async fn assert_fails(reply: Reply, kind: ErrorKind, code: &str, says: &[&str], requests: usize) {
+    let shown = format!("{reply:?}");
+    let vendor = pages(move |_| reply.clone()).await;
+    let client = TestClient::new(vendor.port);
+    let error = client.error().await;
+    assert_eq!(error.kind, kind, "{shown}: {error}");
+    assert_says(&error, says);
+    assert_eq!(vendor.counts().1, requests, "{shown}");
+    assert_eq!(client.retries(), requests - 1, "{shown}");
+    assert_eq!(
+        client.codes().last().unwrap(),
+        &format!("details {code}"),
+        "{shown}"
+    );
+}
+
+fn proxy(url: &str) -> Option<ProxySettings> {
+    Some(ProxySettings {
+        key: "proxy_url",
+        url: url.parse().unwrap(),
+    })
+}
+
+#[tokio::test]
+async fn requests_and_responses_match_the_vendor_samples() {
+    let vendor = pages(|_| Reply::ok(DETAILS)).await;
+    let client = TestClient::with(vendor.port, |settings| {
+        settings.tenant_space_id = Some("space".into());
+    });
+    let page = client.page().await.unwrap();
+    assert!(!page.records.is_empty());
+    let pending = PageRequest {
+        filter: Filter::Pending,
+        ..REQUEST
+    };
+    client.client.page(pending).await.unwrap();
+
+    let [token, all, pending] = vendor.seen().try_into().unwrap();
+    assert_eq!(token.target, "/apigovernance/api/oauth/tokenByAkSk");
+    assert_eq!(token.header("content-type"), Some("application/json"));
+    assert_eq!(token.header("x-token-expire"), Some("600"));
+    let body: serde_json::Value = serde_json::from_str(&token.body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({ "app_key": APP_KEY, "app_secret": APP_SECRET })
+    );
+
+    assert_eq!(
+        all.target,
+        "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details"
+    );
+    assert_eq!(
+        all.header("content-type"),
+        Some("application/json; charset=UTF-8")
+    );
+    assert_eq!(
+        all.header("authorization"),
+        Some(&*format!("Bearer {TOKEN_TEXT}"))
+    );
+    assert_eq!(all.header("accept-encoding"), Some("gzip"));
+    assert_eq!(all.header("x-app-key"), Some(APP_KEY));
+    assert_eq!(all.header("x-userid"), Some("1611917095665261978"));
+    assert_eq!(all.header("x-tenantspaceid"), Some("space"));
+    let agent = format!("cec_exporter/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(all.header("user-agent"), Some(&*agent));
+    let body: serde_json::Value = serde_json::from_str(&all.body).unwrap();
+    let expected = serde_json::json!({
+        "upload_from": 1_621_333_149, "upload_to": 1_623_925_149, "call_types": [0, 2],
+        "status": [0, 1, 2, 3], "limit": 10, "page": 3,
+    });
+    assert_eq!(body, expected);
+    let body: serde_json::Value = serde_json::from_str(&pending.body).unwrap();
+    assert_eq!(body["status"], serde_json::json!([0, 1, 3]));
+
+    assert_eq!(client.codes(), ["token 200", "details 200", "details 200"]);
+    let reports = client.reports.lock().unwrap();
+    let mut ahead = reports.iter().filter_map(|report| match report {
+        Report::Token { expiry, renewal } => Some((expiry - renewal).round()),
+        _ => None,
+    });
+    assert_eq!((ahead.next(), ahead.next()), (Some(60.0), None));
+}
+
+#[tokio::test]
+async fn the_tenant_space_header_is_optional() {
+    let vendor = pages(|_| Reply::ok(DETAILS)).await;
+    for id in [None, Some(String::new())] {
+        let client = TestClient::with(vendor.port, |settings| settings.tenant_space_id = id);
+        client.page().await.unwrap();
+    }
+    assert!(
+        vendor
+            .seen()
+            .iter()
+            .all(|seen| seen.header("x-tenantspaceid").is_none())
+    );
+}
+
+#[test]
+fn invalid_settings_are_errors_that_name_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("empty.pem");
+    std::fs::write(&file, "not a certificate").unwrap();
+    let refused = |change: &dyn Fn(&mut ClientSettings)| {
+        let mut settings = settings("https://vendor.test");
+        change(&mut settings);
+        match HttpClient::new(settings, &trust(), Arc::new(|_| ())) {
+            Err(BuildError::Setting { key, reason }) => (key, reason),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (key, reason) = refused(&|settings| settings.ca_file = Some(file.clone()));
+    assert_eq!(key, "ca_file");
+    assert!(
+        reason.contains("empty.pem") && reason.contains("no certificate"),
+        "{reason}"
+    );
+    let missing = directory.path().join("missing.pem");
+    let (key, reason) = refused(&|settings| settings.ca_file = Some(missing.clone()));
+    assert!(
+        key == "ca_file" && reason.contains("missing.pem"),
+        "{reason}"
+    );
+
+    let (key, reason) = refused(&|settings| settings.app_key = "key\nwith a line break".into());
+    assert!(
+        key == "app_key" && !reason.contains("with a line"),
+        "{reason}"
+    );
+    let url = |text: &str| Url::parse(text).unwrap();
+    let ftp = url("ftp://vendor.test");
+    assert_eq!(
+        refused(&|settings| settings.endpoint = ftp.clone()).0,
+        "endpoint"
+    );
+    let named = url("https://user:word@vendor.test");
+    assert_eq!(
+        refused(&|settings| settings.token_endpoint = named.clone()).0,
+        "token_endpoint"
+    );
+    let socks = proxy("socks5://proxy.test");
+    assert_eq!(
+        refused(&|settings| settings.proxy.clone_from(&socks)).0,
+        "proxy_url"
+    );
+    let (key, _) = refused(&|settings| settings.max_concurrent_requests = 0);
+    assert_eq!(key, "max_concurrent_requests");
+    let (key, _) = refused(&|settings| settings.max_requests_per_second = f64::NAN);
+    assert_eq!(key, "max_requests_per_second");
+}

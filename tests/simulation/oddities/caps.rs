@@ -1,0 +1,117 @@
+//! Undocumented limits of the vendor.
+
+use cec_exporter::puller::plan::Intervals;
+use cec_exporter::upstream::ErrorKind;
+
+use crate::support::bench::{Bench, SPANS, settings};
+use crate::support::listed::{Call, List, Quirks, add, even};
+
+fn deep(deep_is_empty: bool) -> Quirks {
+    Quirks {
+        deepest: Some(1000),
+        deep_is_empty,
+        ..Quirks::default()
+    }
+}
+
+fn wide(seconds: u32) -> Quirks {
+    Quirks {
+        widest: Some(seconds),
+        ..Quirks::default()
+    }
+}
+
+fn bench(quirks: Quirks, calls: Vec<Call>, intervals: Intervals) -> Bench {
+    let list = List {
+        calls,
+        quirks,
+        ..List::default()
+    };
+    Bench::new(settings(intervals, 100), list)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_loads_despite_a_limit_on_paging_depth() {
+    for (deep_is_empty, oldest_first) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let bench = bench(deep(deep_is_empty), even(20_000, 80_000), SPANS);
+        bench.vendor.with(|list| list.oldest_first = oldest_first);
+        let requests = bench.pulls(5).await.len();
+        bench.assert_up();
+        assert_eq!((bench.counted(), bench.missing()), (20_000, 0));
+        assert!(requests < 400, "{requests} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_an_outage_are_counted_despite_a_limit_on_paging_depth() {
+    for deep_is_empty in [false, true] {
+        let bench = bench(deep(deep_is_empty), even(2000, 78_000), SPANS);
+        bench.pulls(3).await;
+        assert_eq!(bench.counted(), 2000);
+        bench
+            .vendor
+            .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
+        for minute in 0..120_u32 {
+            let at = bench.vendor.now();
+            bench.vendor.with(|list| {
+                for number in 0..40 {
+                    let id = 10_000 + u128::from(minute * 40 + number);
+                    add(&mut list.calls, Call::done(id, at + number));
+                }
+            });
+            bench.pull_after(60).await;
+        }
+        bench.vendor.with(|list| list.quirks.failing = None);
+        let requests = bench.pulls(10).await.len();
+        bench.assert_up();
+        assert_eq!((bench.counted(), bench.missing()), (2000 + 4800, 0));
+        assert!(requests < 200, "{requests} requests");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_stay_within_a_limit_on_their_width() {
+    const DAY: u32 = 86_400;
+    for (widest, lookback) in [(DAY, DAY), (30 * DAY, 30 * DAY), (3600, DAY), (600, 14_400)] {
+        for oldest_first in [false, true] {
+            let intervals = Intervals {
+                lookback,
+                reconcile_interval: 3600,
+                ..SPANS
+            };
+            let mut calls = even(2000, lookback - 7000);
+            // Pending calls far apart, which are also read in windows within the limit.
+            calls[50].status = Call::waiting(0, 0).status;
+            calls[1900].status = Call::waiting(0, 0).status;
+            let bench = bench(wide(widest), calls, intervals);
+            bench.vendor.with(|list| list.oldest_first = oldest_first);
+            bench.pulls(10).await;
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.missing()), (2000, 0), "{widest}");
+            assert_eq!(bench.in_status("waiting"), 2, "{widest}");
+            bench.vendor.with(|list| {
+                for call in &mut list.calls {
+                    call.status = Call::done(0, 0).status;
+                }
+            });
+            bench.pulls(10).await;
+            bench.assert_up();
+            assert_eq!(bench.in_status("waiting"), 0, "{widest}");
+            // An hour of failures does not widen the windows.
+            bench
+                .vendor
+                .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
+            bench.pulls(240).await;
+            let at = bench.vendor.now() - 1800;
+            bench.vendor.with(|list| {
+                list.quirks.failing = None;
+                add(&mut list.calls, Call::done(9999, at));
+            });
+            bench.pulls(10).await;
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.missing()), (2001, 0), "{widest}");
+        }
+    }
+}

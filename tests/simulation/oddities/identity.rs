@@ -1,0 +1,116 @@
+//! Identity or upload time of a call change.
+
+use cec_exporter::model::UnixSeconds;
+use cec_exporter::puller::plan::Intervals;
+
+use crate::support::bench::{Bench, settings};
+use crate::support::listed::{BASE, Call, List, add, even};
+
+const SPANS: Intervals = Intervals {
+    lookback: 14_400,
+    overlap: 600,
+    reconcile_interval: 600,
+};
+const UUID: &str = "6f1c7f3e-2f5a-4d0e-9a53-0123456789ab";
+
+fn row(uuid: Option<&str>, id: &str, at: UnixSeconds, status: u8) -> String {
+    let uuid = uuid.map_or_else(|| "null".into(), |uuid| format!("\"{uuid}\""));
+    format!(
+        r#"{{"call_uuid":{uuid},"call_id":{id},"call_type":0,"status":{status},"upload_time":{at},"duration":5}}"#
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_uuid_that_appears_later_does_not_add_a_call() {
+    for id in ["\"call-17\"", "17", &format!("\"{UUID}\"")] {
+        for at in [BASE - 100, BASE - 5000] {
+            let mut calls = even(400, 8000);
+            add(
+                &mut calls,
+                Call::waiting(9000, at).written(row(None, id, at, 0)),
+            );
+            let list = List {
+                calls,
+                ..List::default()
+            };
+            let mut bench = Bench::new(settings(SPANS, 100), list);
+            bench.pulls(3).await;
+            assert_eq!(
+                (bench.counted(), bench.in_status("waiting")),
+                (401, 1),
+                "{id}"
+            );
+            let become_ = |status: u8, call: Call| {
+                let row = row(Some(UUID), id, at, status);
+                bench.vendor.with(|list| {
+                    list.calls.retain(|call| call.id != 9000);
+                    add(&mut list.calls, call.written(row));
+                });
+            };
+            become_(3, Call::new(9000, at, 3));
+            bench.pulls(3).await;
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.listed()), (401, 401), "{id}");
+            become_(2, Call::done(9000, at));
+            bench.pulls(100).await;
+            bench.restart().await;
+            bench.pulls(60).await;
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.listed()), (401, 401), "{id}");
+            assert_eq!(
+                (bench.missing(), bench.in_status("succeeded")),
+                (0, 401),
+                "{id}"
+            );
+            let durations = bench.samples().sum("cec_call_duration_seconds_count", &[]);
+            assert_eq!(durations, 1.0, "{id}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_upload_time_does_not_add_a_call() {
+    for (before, after, status) in [
+        (BASE - 5000, BASE - 4000, 2),
+        (BASE - 5000, BASE - 9000, 2),
+        (BASE - 100, BASE - 2000, 0),
+        (BASE - 2000, BASE - 50, 0),
+        // From one end of the lookback to the other.
+        (BASE - 14_000, BASE - 10, 2),
+    ] {
+        let what = format!("{before} -> {after}");
+        let mut calls = even(400, 8000);
+        add(&mut calls, Call::new(9000, before, status));
+        let list = List {
+            calls,
+            ..List::default()
+        };
+        let bench = Bench::new(settings(SPANS, 100), list);
+        bench.pulls(3).await;
+        assert_eq!(bench.counted(), 401, "{what}");
+        bench.vendor.with(|list| {
+            list.calls.retain(|call| call.id != 9000);
+            add(&mut list.calls, Call::new(9000, after, status));
+        });
+        for _ in 0..100 {
+            bench.pull_after(15).await;
+            bench.assert_up();
+            // Until reconciliation finds it at its new time, it may be missing at the old one.
+            assert_eq!(bench.counted(), 401, "{what}");
+            assert!(bench.missing() <= 1, "{what}");
+        }
+        assert_eq!(bench.missing(), 0, "{what}");
+        // Until it has left the lookback by both times.
+        for _ in 0..60 {
+            bench.pull_after(240).await;
+            let cutoff = bench.vendor.now() - SPANS.lookback;
+            let listed = bench.vendor.with(|list| {
+                let inside = list.calls.iter().filter(|call| call.at >= cutoff);
+                inside.count() as u64
+            });
+            assert_eq!((bench.counted(), bench.missing()), (401, 0), "{what}");
+            assert!(bench.listed().abs_diff(listed) <= 1, "{what}");
+        }
+        assert_eq!(bench.view().remembered, 0, "{what}");
+    }
+}

@@ -1,0 +1,35 @@
+//! More calls in the lookback than `max_calls`.
+
+use cec_exporter::puller::plan::Intervals;
+
+use crate::support::bench::{Bench, settings};
+use crate::support::listed::{List, even};
+
+const SPANS: Intervals = Intervals {
+    lookback: 14_400,
+    overlap: 600,
+    reconcile_interval: 3600,
+};
+
+#[tokio::test(start_paused = true)]
+async fn more_than_max_calls_is_an_error_that_names_the_key() {
+    let list = List {
+        calls: even(300, 8000),
+        ..List::default()
+    };
+    let mut settings = settings(SPANS, 50);
+    settings.max_calls = 100;
+    let bench = Bench::new(settings, list);
+    bench.pulls(5).await;
+    let view = bench.view();
+    assert_eq!(view.up, Some(false));
+    let (_, failure) = view.last_error.expect("an error");
+    assert!(failure.to_string().contains("max_calls"), "{failure}");
+    assert_eq!(view.remembered, 100);
+    // Once the calls have left the lookback, the target recovers.
+    bench.vendor.with(|list| list.calls.clear());
+    bench.pull_after(SPANS.lookback).await;
+    bench.pulls(3).await;
+    bench.assert_up();
+    assert_eq!(bench.view().remembered, 0);
+}

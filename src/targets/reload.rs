@@ -23,9 +23,9 @@ enum Change {
     /// Its configuration is the same.
     Keep(Arc<Target>),
     /// It is new, with the ledger found on disk.
-    Add(Prepared, Opened),
+    Add(Box<Prepared>, Box<Opened>),
     /// Its configuration has changed: it continues with the state of the one before.
-    Replace(Prepared, Arc<Target>),
+    Replace(Box<Prepared>, Arc<Target>),
 }
 
 impl Registry {
@@ -37,7 +37,7 @@ impl Registry {
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;
-            let trust = blocking(|| Ok(trust()?)).await?;
+            let trust = blocking(trust).await?;
             self.apply(config, &trust).await
         });
         started.await?;
@@ -115,7 +115,7 @@ impl Registry {
                 ),
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
-            let target = Target::new(prepared, &self.metrics, &self.options, known);
+            let target = Target::new(*prepared, &self.metrics, &self.options, known);
             targets.push(Arc::new(target));
         }
         for target in old.iter() {
@@ -144,10 +144,13 @@ impl Registry {
         }
         let now = (self.options.clock)();
         let name = config.name.clone();
-        let prepared = Prepared::new(config, &self.metrics, trust, now)?;
+        let prepared = Box::new(Prepared::new(config, &self.metrics, trust, now)?);
         Ok(match before {
             Some(before) => Change::Replace(prepared, Arc::clone(before)),
-            None => Change::Add(prepared, self.options.storage.open(&name).await?),
+            None => {
+                let opened = self.options.storage.open(&name).await?;
+                Change::Add(prepared, Box::new(opened))
+            }
         })
     }
 

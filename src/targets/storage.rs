@@ -103,7 +103,7 @@ impl Storage {
         } else if new.len() == targets.len() && !new.is_empty() {
             info!(
                 %directory, targets = new.len(),
-                "no ledgers found, all counters start at 0: the directory is empty"
+                "no ledgers in the directory, all counters start at 0"
             );
         } else {
             for target in new {

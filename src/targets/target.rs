@@ -123,13 +123,15 @@ impl Target {
 fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>) -> Reporter {
     let target = target.to_owned();
     // Whether the first page is still to come, and no failure on the way to it has been logged.
-    let is_first = AtomicBool::new(true);
+    let is_silent = AtomicBool::new(true);
     Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
             // A request is repeated, with a timeout each time, before the pull fails and is logged.
             let is_page = code == "200" && api == Api::Details;
             let is_failure = code != "200";
-            if (is_page || is_failure) && is_first.swap(false, Ordering::Relaxed) && is_failure {
+            let ends_silence = is_page || is_failure;
+            let was_silent = ends_silence && is_silent.swap(false, Ordering::Relaxed);
+            if was_silent && is_failure {
                 let seconds = took.as_millis() as f64 / 1000.0;
                 warn!(target, %api, code, seconds, "a request of the first pull failed");
             }

@@ -79,7 +79,7 @@ fn whatever_else_is_there_is_not() {
     for (answer, expected) in [
         (&b"HTTP/1.1 502 Bad Gateway\r\n\r\n"[..], "answered 502"),
         (b"HTTP/1.1 199 ", "answered 199"),
-        (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "is not HTTP"),
         (b"HTTP/1.1 2", "early eof"),
         (b"", "early eof"),
     ] {

@@ -323,8 +323,9 @@ fn the_log_says_when_a_first_read_begins_and_ends() {
     let calls: u64 = vendor.simulator.truth(None, None).calls.values().sum();
     assert_eq!(value(ends[0], "calls"), calls);
     let expected = value(begins[0], "expected_requests");
-    assert_eq!(expected, calls.div_ceil(10), "{log}");
-    assert!(value(ends[0], "requests") >= expected, "{log}");
+    // By the total of the first page, which may lag.
+    assert!(expected.abs_diff(calls.div_ceil(10)) <= 1, "{log}");
+    assert!(value(ends[0], "requests") >= calls.div_ceil(10), "{log}");
 }
 
 /// Three timeouts of the first request take half a minute by default.
@@ -336,13 +337,15 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
     let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "0.1")];
     ask("GET", &exporter.address, "/metrics", &headers);
     let log = eventually("the end of the pull", || {
-        Some(exporter.log()).filter(|log| log.contains("pull failed"))
+        Some(exporter.log()).filter(|log| log.contains("message=\"pull failed\""))
     });
     drop(held);
     let lines: Vec<&str> = (log.lines())
         .filter(|line| line.contains("target=a") && line.contains("failed"))
         .collect();
-    let (first, second) = (lines[0], lines[1]);
+    let [first, second, ..] = &lines[..] else {
+        panic!("{log}");
+    };
     assert!(
         first.contains("level=warn") && first.contains("code=timeout"),
         "{first}"
@@ -351,7 +354,7 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
         first.contains("a request of the first pull failed"),
         "{first}"
     );
-    assert!(second.contains("pull failed"), "{second}");
+    assert!(second.contains("message=\"pull failed\""), "{second}");
 }
 
 /// A socket that is open before the program starts, handed over as systemd does it.

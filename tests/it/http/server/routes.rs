@@ -34,7 +34,7 @@ async fn a_scrape_of_everything() {
         content_type,
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
-    assert_eq!(targets(&answer), ["a", "b/c d", "客服", "<a>"]);
+    assert_eq!(targets(&answer), ["<a>", "a", "b/c d", "客服"]);
     assert!(answer.body.contains(PROCESS));
 }
 

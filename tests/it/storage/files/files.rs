@@ -52,7 +52,7 @@ fn a_target_that_begins_anew_is_told() {
     let exporter = place.start(&[]);
     exporter.scrape();
     let log = exporter.process.stderr();
-    assert!(log.contains("the directory holds none"), "{log}");
+    assert!(log.contains("no ledgers in the directory"), "{log}");
     assert!(!log.contains("unused="), "{log}");
     let page = ask("GET", &exporter.address, "/", &[]).body;
     assert!(page.contains("<dt>Counters since</dt>"), "{page}");
@@ -60,13 +60,16 @@ fn a_target_that_begins_anew_is_told() {
 
     let exporter = place.start(&[]);
     let log = exporter.process.stderr();
-    assert!(!log.contains("a new ledger"), "{log}");
+    assert!(!log.contains("no ledger found"), "{log}");
     exporter.end();
 
     place.configure(&[named("a"), named("renamed")]);
     let exporter = place.start(&[]);
     let log = exporter.process.stderr();
-    let begun: Vec<&str> = log.lines().filter(|l| l.contains("a new ledger")).collect();
+    let begun: Vec<&str> = log
+        .lines()
+        .filter(|l| l.contains("no ledger found"))
+        .collect();
     let [line] = begun[..] else { panic!("{log}") };
     assert!(line.contains("level=warn"), "{line}");
     assert!(line.contains("target=renamed"), "{line}");
@@ -80,7 +83,7 @@ fn a_target_that_begins_anew_is_told() {
     fs::rename(place.ledger("b"), place.ledger("again")).unwrap();
     let exporter = place.start(&[]);
     let log = exporter.process.stderr();
-    assert!(!log.contains("a new ledger"), "{log}");
+    assert!(!log.contains("no ledger found"), "{log}");
 }
 
 #[test]

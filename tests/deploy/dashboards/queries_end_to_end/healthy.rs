@@ -3,13 +3,13 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::last_week::WEEK;
 use super::now;
-use crate::last_week::WEEK;
-use crate::queries::{ALL, SOME, ask, filled};
-use crate::short_rules::shorter;
+use super::queries::{ALL, SOME, ask, filled};
+use super::short_rules::shorter;
+use super::world::{Database, LASTING, LOOKS};
 use crate::support::boards::{self, Query, boards, rules};
 use crate::support::prometheus_server::Prometheus;
-use crate::world::{Database, LASTING, LOOKS};
 
 /// The comparison of the whole lookback is spread over a minute, which is the least to configure.
 const AFTER_A_RECONCILE: &str = "target:cec_exporter_reconcile_lag_seconds:min";

@@ -139,7 +139,7 @@ scrape_configs:
     });
     let counters = r#"{__name__=~"cec_calls.*_total|cec_call_.*_(bucket|count|sum)"}"#;
     let names = prometheus.label_values("__name__", counters).unwrap();
-    assert!(names.len() > 20, "{names:?}");
+    assert!(names.len() > 12, "{names:?}");
     for name in names {
         assert_eq!(
             value(&format!("max(resets({name}[5d]))")),
@@ -198,24 +198,29 @@ fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() 
             Fault::share(Answer::CutBody, 0.05),
             Fault::share(Answer::Reset, 0.05),
         ];
-        faults.latency_ms = 20;
+        faults.latency_ms = 30;
     });
     let disturbed = tempfile::tempdir().unwrap();
     configure(disturbed.path(), &vendor);
     let mut kills = 0;
     loop {
         let mut process = Process::spawn(&mut backfill(disturbed.path(), &flags));
-        sleep(Duration::from_millis(fastrand::u64(20..600)));
         if kills < 20 {
+            sleep(Duration::from_millis(fastrand::u64(20..300)));
             process.signal("KILL");
-            process.ended();
             kills += 1;
-            continue;
         }
         let status = process.ended();
-        assert!(status.success(), "{}", process.stderr());
-        break;
+        assert!(
+            status.success() || status.code().is_none(),
+            "{}",
+            process.stderr()
+        );
+        if status.success() {
+            break;
+        }
     }
+    assert!(kills > 3, "{kills} interruptions are too few");
     for (name, text) in files(disturbed.path()) {
         assert!(expected.get(&name) == Some(&text), "{name} differs");
     }

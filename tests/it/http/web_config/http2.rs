@@ -76,6 +76,9 @@ async fn many_requests_share_a_connection() {
     let mut sender = open(&files, &server, 1 << 20).await;
     let first = patiently(sender.send_request(request("/-/healthy"))).await;
     assert_eq!(first.unwrap().status(), StatusCode::OK);
+    // Requests that do not wait for a pull return what the last one has published.
+    let pulled = patiently(sender.send_request(request("/metrics"))).await;
+    assert_eq!(pulled.unwrap().status(), StatusCode::OK);
     // More than are answered at a time: the others wait.
     let asked: Vec<_> = (0..250)
         .map(|_| {

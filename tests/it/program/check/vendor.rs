@@ -157,10 +157,10 @@ async fn a_page_for_people() {
     });
     let causes = ["endpoint is the address of a web site", "login page"];
     checked.assert_breaks_off("html", "page", &["HTML page instead of JSON"], &causes);
-    let causes = ["app_key lacks the right"];
+    let causes = ["app_key lacks the permission"];
     let step = checked.assert_breaks_off("json", "token", &["403", "no right"], &causes);
     assert!(!step.detail.contains("HTML"), "{step:?}");
-    let causes = ["moved", "answers into endpoint"];
+    let causes = ["moved", "set endpoint to the new address"];
     let step = checked.assert_breaks_off("moved", "token", &["302", "login.example"], &causes);
     assert!(!step.detail.contains("8c1f"), "{step:?}");
 }

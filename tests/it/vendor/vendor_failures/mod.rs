@@ -60,7 +60,7 @@ fn assert_failed(case: &Case, samples: &Samples, page: &str, log: &str) {
     let mark = format!("target={name} ");
     let log = log
         .lines()
-        .find(|line| line.contains(&mark) && line.contains("pull failed"))
+        .find(|line| line.contains(&mark) && line.contains("message=\"pull failed\""))
         .unwrap_or_else(|| panic!("no failure of {name} in {log}"));
     assert!(section.contains("DOWN"), "{section}");
     let (before, cause) = section.split_once("<dt>Likely cause</dt><dd>").unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::gap_read::GapRead;
 use super::plan::Reconcile;
-use super::recent::RecentHints;
+use super::recent_hints::RecentHints;
 use crate::model::{CallId, UnixSeconds, Window};
 use crate::upstream::pages::ListHints;
 

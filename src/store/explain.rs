@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::StoreError;
+use super::file_system::file_system;
 use super::locking::NoLocks;
-use super::path::file_system;
 
 /// Error with remedy for a database that cannot be opened.
 pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {

@@ -6,6 +6,7 @@
 mod backend;
 mod explain;
 mod file;
+mod file_system;
 mod locking;
 mod path;
 

@@ -3,7 +3,6 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 // Another helper of the same test may have it too.
-#[allow(clippy::duplicate_mod)]
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -10,8 +10,8 @@ use redb::{BackendError, Builder, StorageBackend};
 
 use super::*;
 use crate::store::explain::explain;
+use crate::store::file_system::file_system_in;
 use crate::store::locking::MustLock;
-use crate::store::path::file_system_in;
 
 /// Memory whose locks answer as those of a file system do.
 #[derive(Debug)]

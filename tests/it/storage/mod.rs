@@ -1,4 +1,4 @@
 mod backfill;
-mod files;
 mod hours;
 mod kill;
+mod ledgers;

@@ -1,0 +1,168 @@
+//! The part of a pull that scrapes wait for: new calls, the gap, one skipped window, pending calls.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Failure;
+use super::gap_read::GapRead;
+use super::plan;
+use super::pull::{Pull, SLICE_PAGES};
+use super::scan::Scanned;
+use crate::model::Window;
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// Time that one pull spends on a gap; the next pull continues.
+const GAP_BUDGET: Duration = Duration::from_secs(60);
+
+impl<U: Upstream, S: Store> Pull<'_, U, S> {
+    /// Reads new and pending calls: the part that scrapes wait for.
+    ///
+    /// # Errors
+    ///
+    /// If the vendor does not answer, the ledger is full, or a commit fails. A part of the list
+    /// that cannot be read is skipped instead.
+    pub(super) async fn incremental(&mut self) -> Result<(), Failure> {
+        let recent = self.begin();
+        if let Some(recent) = recent {
+            self.recent(recent).await?;
+        }
+        self.gap().await?;
+        self.retry_skipped().await?;
+        if self.state(|state| state.progress.gap).is_none() {
+            self.pending().await?;
+            self.state(|state| {
+                state.progress.complete = true;
+                // The first read compares the whole lookback as well.
+                state.progress.reconciled.get_or_insert(self.now);
+                state.looked_at = Some(self.now);
+            });
+        }
+        self.expire();
+        self.inner.commit().await?;
+        match self.state(|state| std::mem::take(&mut state.refused)) {
+            0 => Ok(()),
+            _ => Err(Failure::Full(self.inner.settings.max_calls)),
+        }
+    }
+
+    /// Advances the progress to `now`. Returns the recent window, `None` for a first pull.
+    fn begin(&mut self) -> Option<Window> {
+        let intervals = self.inner.settings.intervals;
+        let from = self.lookback.from;
+        self.state(|state| {
+            let first = state.progress.known.is_none();
+            // Calls uploaded before the first pull's lookback are never counted, even if the
+            // lookback is extended later. But if that pull ran under a clock that was ahead, this
+            // mark lies in the future: while nothing has been counted, it moves back.
+            let was_ahead = state.counted() == 0
+                && state
+                    .counted_from
+                    .is_some_and(|counted| counted > from.saturating_add(intervals.overlap));
+            if first && state.counted_from.is_none() {
+                state.ledger.close_before(from);
+                state.counted_from = Some(from);
+            } else if was_ahead {
+                state.restart_from(from);
+            }
+            state.ledger.keep_from(from);
+            state.progress.begin(self.now, intervals)
+        })
+    }
+
+    /// Reads the gap, slice by slice, within the time budget.
+    async fn gap(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        while let Some(gap) = self.state(|state| state.progress.gap) {
+            self.hints.gap.get_or_insert_with(|| GapRead::new(gap));
+            if began.elapsed() > GAP_BUDGET || self.state(|state| state.refused > 0) {
+                return Ok(());
+            }
+            let slice = plan::slice(gap, self.hints.span.min(self.hints.width));
+            let length = (slice.to - slice.from).saturating_add(1);
+            let failed_span = length / 2;
+            let scanned = match self.scan_slice(slice).await {
+                Ok(scanned) => scanned,
+                Err(failure) => {
+                    // The vendor answers a shorter slice sooner.
+                    self.hints.span = failed_span.max(1);
+                    return Err(failure);
+                }
+            };
+            if scanned == Scanned::Whole && self.state(|state| state.refused == 0) {
+                self.state(|state| state.progress.filled_to(slice.to));
+                self.inner.commit().await?;
+            }
+        }
+        if let Some(gap) = self.hints.gap.take() {
+            let calls = self.state(|state| state.ledger.len());
+            gap.end(&self.inner.settings.name, calls);
+        }
+        Ok(())
+    }
+
+    /// Reads a slice of a gap, unless it holds far more rows than a slice should.
+    pub(super) async fn scan_slice(&mut self, window: Window) -> Result<Scanned, Failure> {
+        let most = (SLICE_PAGES * self.hints.list.size.rows()).min(self.hints.depth);
+        let length = (window.to - window.from).saturating_add(1);
+        let (scanned, rows) = self.scan(window, Some(most)).await?;
+        // Aim at half of the limit, so that a busier hour still fits.
+        self.hints.span = plan::next_span(length, rows, most / 2);
+        if scanned == Scanned::Oversized {
+            // The total may be wrong: shorten the slice in any case.
+            self.hints.span = self.hints.span.min(length / 2).max(1);
+        }
+        Ok(scanned)
+    }
+
+    /// Retries one skipped window.
+    async fn retry_skipped(&mut self) -> Result<(), Failure> {
+        let Some(window) = self.state(|state| state.skipped.due(self.now)) else {
+            return Ok(());
+        };
+        let Some(before) = self.state(|state| state.take_skipped(window)) else {
+            return Ok(());
+        };
+        let scanned = self.scan(window, None).await;
+        // What is still unreadable waits longer than before.
+        let left = self.state(|state| {
+            state.change_skipped(|skipped| match scanned {
+                Ok(_) => skipped.inherit_tries(&before, self.now),
+                Err(_) => skipped.requeue(before, self.now),
+            });
+            state
+                .skipped
+                .iter()
+                .any(|left| left.window.from <= window.to && left.window.to >= window.from)
+        });
+        if !left {
+            tracing::info!(target = %self.inner.settings.name, from = window.from, to = window.to,
+                "a window that had been skipped was read");
+        }
+        scanned.map(drop)
+    }
+
+    /// Expires calls that have left the lookback. Skipped windows do not delay this.
+    fn expire(&mut self) {
+        let before = self.lookback.from;
+        let gone = self.state(|state| {
+            state.expire(before);
+            if state
+                .skipped
+                .iter()
+                .all(|skipped| skipped.window.to >= before)
+            {
+                return Vec::new();
+            }
+            let mut gone = Vec::new();
+            state.change_skipped(|skipped| gone = skipped.expire(before));
+            gone
+        });
+        for skipped in gone {
+            tracing::warn!(target = %self.inner.settings.name, from = skipped.window.from,
+                to = skipped.window.to, tries = skipped.tries,
+                "a skipped window left the lookback unread");
+        }
+    }
+}

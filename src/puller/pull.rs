@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Inner;
 use super::hints::ScanHints;
 use super::state::TargetState;
-use super::Inner;
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::{Page, Upstream};

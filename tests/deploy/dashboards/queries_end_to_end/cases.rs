@@ -42,6 +42,18 @@ impl Case {
 pub(crate) const FAULTS: &str = "/-/faults";
 const SCENARIO: &str = "/-/scenario";
 
+/// Earlier calls are still processed when the window of seconds has no new ones. A window of an hour has.
+const DRIED_UP: &[(&str, &str)] = &[
+    (
+        "CecPipelineStuck",
+        "pending calls exceed the calls of the window, of which there are none",
+    ),
+    (
+        "CecProcessingSlow",
+        "the calls that end are all that are left, and the slow ones end last",
+    ),
+];
+
 /// While the list is not read, its counters stand still and so does the number of pending calls. With windows of
 /// seconds, no calls are in the window soon, and the pending ones exceed it. Alertmanager inhibits these alerts.
 const NOT_READ: &[(&str, &str)] = &[
@@ -115,7 +127,8 @@ pub(crate) const CASES: &[Case] = &[
         "dry",
         Some((SCENARIO, r#"{"dried_up": true}"#)),
         &["CecCallsDriedUp"],
-    ),
+    )
+    .with(DRIED_UP),
     case(
         "fast",
         Some((SCENARIO, r#"{"fast_speech": true}"#)),

@@ -274,3 +274,47 @@ fn date(time: UnixTime) -> String {
 fn is_ca_rejection(error: &rustls::CertificateError) -> bool {
     format!("{error:?}").contains("CaUsedAsEndEntity")
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError as Bad;
+    use rustls::Error::InvalidCertificate;
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+
+    fn assert_says(diagnosis: Diagnosis, parts: [&str; 2]) {
+        let text = format!(
+            "{}; {}",
+            diagnosis.message,
+            diagnosis.cause.unwrap_or_default()
+        );
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    }
+
+    #[test]
+    fn an_old_certificate_or_proxy_gets_its_remedy() {
+        let without_names = Bad::NotValidForNameContext {
+            expected: ServerName::try_from("vendor.test").unwrap(),
+            presented: Vec::new(),
+        };
+        let error = InvalidCertificate(without_names);
+        assert_says(
+            handshake_failed(&error, "endpoint"),
+            ["common name", "subjectAltName"],
+        );
+        let sha1 = Bad::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: vec![1],
+            supported_algorithms: Vec::new(),
+        };
+        let error = InvalidCertificate(sha1);
+        assert_says(
+            handshake_failed(&error, "endpoint"),
+            ["SHA-1", "signed with SHA-256"],
+        );
+        assert_says(tunnel_refused(true, "proxy_url"), ["NTLM", "cntlm"]);
+        assert_says(tunnel_refused(false, "proxy_url"), ["refused", "proxy_url"]);
+    }
+}

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::metrics::exposition::History;
 use crate::model::{CallType, Record, Status, UnixSeconds, Window};
@@ -89,13 +89,19 @@ pub async fn run<U: Upstream>(
     let ledger = output.storage.join(file_name(name));
     // Under another name until it is complete, so that no exporter continues half of it.
     let unfinished = ledger.with_extension("redb.backfill");
+    let directory = output.directory.join(directory_name(name));
     if ledger.exists() {
+        // Interrupted after it was finished, there is nothing left to do.
+        let last = plan.days(None).last();
+        if last.is_some_and(|day| directory.join(plan::file_name(day)).exists()) {
+            info!(target = %name, "the history is complete");
+            return Ok(());
+        }
         return Err(BackfillError::LedgerExists {
             target: name.clone(),
             ledger,
         });
     }
-    let directory = output.directory.join(directory_name(name));
     fs::create_dir_all(&directory).map_err(|error| in_file(&directory, error))?;
     let in_store = |error| BackfillError::Store {
         target: name.clone(),

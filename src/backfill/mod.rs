@@ -173,6 +173,9 @@ fn replay_day(
         }
     }
     advance(replay, day.to);
+    if let Some(calls) = replay.metrics() {
+        history.end(target, &calls);
+    }
     history
 }
 

@@ -20,7 +20,8 @@ pub struct History {
     families: Vec<Family>,
     /// Index of the family that is sampled.
     current: usize,
-    now: UnixSeconds,
+    /// Time of the sample; `None` for the values after the last one.
+    now: Option<UnixSeconds>,
 }
 
 struct Family {
@@ -38,6 +39,8 @@ struct Metric {
     times: Vec<UnixSeconds>,
     /// For each time, one value per series.
     values: Vec<f64>,
+    /// Not 0 after the last sample, so that the zeros before matter to `increase()`.
+    ends_above_zero: bool,
 }
 
 struct Series {
@@ -57,12 +60,22 @@ impl History {
             extra_labels: labels,
             families: Vec::new(),
             current: 0,
-            now: 0,
+            now: None,
         }
     }
 
     /// Adds one sample of each series. Times must ascend.
     pub fn sample(&mut self, target: &str, calls: &CallMetrics, now: UnixSeconds) {
+        self.record(target, calls, Some(now));
+    }
+
+    /// Looks at the values after the last sample: a metric whose first call comes after it must
+    /// have its zeros written.
+    pub fn end(&mut self, target: &str, calls: &CallMetrics) {
+        self.record(target, calls, None);
+    }
+
+    fn record(&mut self, target: &str, calls: &CallMetrics, now: Option<UnixSeconds>) {
         self.now = now;
         self.current = usize::MAX;
         let metrics = [TargetCallMetrics::new(target, calls)];
@@ -120,7 +133,6 @@ impl History {
     fn metric(&mut self, labels: &dyn Labels, series: impl FnOnce() -> Vec<Series>) -> &mut Metric {
         let mut text = String::new();
         labels.for_each(&mut |name, value| push_label(&mut text, name, value));
-        let now = self.now;
         let metric = self.families[self.current]
             .metrics
             .entry(text.split_off(1))
@@ -128,14 +140,31 @@ impl History {
         if metric.series.is_empty() {
             metric.series = series();
         }
-        metric.times.push(now);
         metric
+    }
+
+    /// Adds the values of one set of labels.
+    fn push(
+        &mut self,
+        labels: &dyn Labels,
+        series: impl FnOnce() -> Vec<Series>,
+        values: impl Iterator<Item = f64>,
+    ) {
+        let now = self.now;
+        let metric = self.metric(labels, series);
+        match now {
+            Some(now) => {
+                metric.times.push(now);
+                metric.values.extend(values);
+            }
+            None => metric.ends_above_zero = values.into_iter().any(|value| value != 0.0),
+        }
     }
 }
 
 impl Metric {
     fn is_zero(&self) -> bool {
-        self.values.iter().all(|value| *value == 0.0)
+        !self.ends_above_zero && self.values.iter().all(|value| *value == 0.0)
     }
 }
 
@@ -180,8 +209,7 @@ impl Writer for Recorder<'_> {
                 bound: None,
             }]
         };
-        let metric = self.0.metric(labels, series);
-        metric.values.push(value.as_f64());
+        self.0.push(labels, series, std::iter::once(value.as_f64()));
     }
 
     fn histogram(
@@ -204,10 +232,9 @@ impl Writer for Recorder<'_> {
             series.extend([without_bound("_count"), without_bound("_sum")]);
             series
         };
-        let metric = self.0.metric(labels, series);
         let counts = buckets.iter().map(|(_, count)| *count as f64);
-        metric.values.extend(counts);
-        metric.values.extend([snapshot.count as f64, snapshot.sum]);
+        let values = counts.chain([snapshot.count as f64, snapshot.sum]);
+        self.0.push(labels, series, values);
     }
 
     /// Returns nothing, because [`History::write`] writes the samples.

@@ -112,7 +112,11 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
     )]);
     let mut shown = Shown::default();
     let mut lives_that_counted = 0;
-    for _ in 0..KILLS {
+    for life in 0..3 * KILLS {
+        // On a busy machine, few lives are long enough to count.
+        if life >= KILLS && lives_that_counted > 5 {
+            break;
+        }
         let mut counted = false;
         // Some end before they listen, some in their first pull, some in the middle of many.
         let end = Instant::now() + Duration::from_millis([50, 300, 1200][rng.usize(..3)]);

@@ -1,6 +1,6 @@
 //! Exposition formats: text, OpenMetrics and protobuf.
 //!
-//! `collect` decides which series a response has, and in which order; one [`Writer`] per format
+//! `collect` decides which series a response has, and in which order; one `Writer` per format
 //! encodes them. There is no intermediate list: each series goes straight into the response.
 
 mod collect;

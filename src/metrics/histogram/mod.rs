@@ -10,7 +10,7 @@ use super::native::NativeBuckets;
 use crate::model::{CallId, Measure, UnixSeconds};
 use stored::StoredHistogram;
 
-/// Counts by bucket and a sum, all integers. Field names are the format on disk; [`StoredHistogram`]
+/// Counts by bucket and a sum, all integers. Field names are the format on disk; `StoredHistogram`
 /// reads it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "StoredHistogram")]

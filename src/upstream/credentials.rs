@@ -1,12 +1,12 @@
 //! The application's secret, which may be replaced while the program runs.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::mutex::lock;
 use super::redact::Secrets;
 use super::settings::ClientSettings;
 
@@ -31,7 +31,7 @@ impl CurrentSecret {
     }
 
     pub(super) fn get(&self) -> Credentials {
-        lock(&self.0).clone()
+        self.0.lock().clone()
     }
 
     /// Reads the secret from its source again; returns whether it differs from the refused one.
@@ -55,7 +55,7 @@ impl CurrentSecret {
         info!("the secret was refused; trying the new one in app_secret_file");
         // The vendor may still quote the old secret.
         let secrets = Arc::new(settings.secrets(&[&app_secret, &refused]));
-        *lock(&self.0) = Credentials {
+        *self.0.lock() = Credentials {
             app_secret,
             secrets,
         };

@@ -1,9 +1,9 @@
 //! [`Upstream`] over HTTP: tokens, rate limit, concurrency and retries of each request.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, Request};
 use serde_json::json;
@@ -17,7 +17,6 @@ pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSourc
 use super::credentials::{Credentials, CurrentSecret};
 use super::exchange::{Exchange, MAX_SMALL_BODY};
 use super::failure::{Failure, RequestContext};
-use super::mutex::lock;
 use super::rate_limit::RateLimiter;
 use super::request::{check_url, details_headers, token_headers};
 use super::response::{PageRules, ParseError, ParsedPage};
@@ -120,7 +119,7 @@ impl HttpClient {
     /// Describes an unusable row, by names and types of its fields: the first one of the last page
     /// that had any.
     pub fn unusable_example(&self) -> Option<String> {
-        lock(&self.example).clone()
+        self.example.lock().clone()
     }
 
     /// Repeats a request until it succeeds, fails for good or must not be retried. `attempt` is
@@ -135,7 +134,7 @@ impl HttpClient {
         F: Future<Output = Result<T, Unsuccessful>>,
     {
         let mut may_renew = true;
-        lock(&self.budgets).earn();
+        self.budgets.lock().earn();
         loop {
             match attempt(may_renew).await {
                 Ok(value) => return Ok(value),
@@ -152,7 +151,7 @@ impl HttpClient {
     /// How long to wait before the next attempt, or the error if there must be none.
     fn backoff(&self, api: Api, failure: Failure, retries: u32) -> Result<Duration, Error> {
         let Failure { outcome, error } = failure;
-        let mut budgets = lock(&self.budgets);
+        let mut budgets = self.budgets.lock();
         let budget = budgets.for_outcome(outcome);
         let jitter = fastrand::f64();
         match retry::decide(
@@ -235,7 +234,7 @@ impl HttpClient {
         let max_body = max_page_bytes(page_request.limit);
         let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
         if example.is_some() {
-            *lock(&self.example) = example;
+            *self.example.lock() = example;
         }
         Ok(page)
     }
@@ -295,7 +294,7 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let start = lock(&self.rate_limiter).reserve(Instant::now().into_std());
+        let start = self.rate_limiter.lock().reserve(Instant::now().into_std());
         sleep_until(start.into()).await;
         let exchange = Exchange {
             client: &self.client,
@@ -329,7 +328,7 @@ impl HttpClient {
             return;
         };
         let end = Instant::now() + wait;
-        let mut pause = lock(&self.pause);
+        let mut pause = self.pause.lock();
         if pause.as_ref().is_none_or(|(until, _)| *until < end) {
             *pause = Some((end, error.clone()));
         }
@@ -337,7 +336,7 @@ impl HttpClient {
 
     /// Waits for the end of a pause, or fails if that is too long.
     async fn wait_for_pause(&self) -> Result<(), Error> {
-        let Some((end, error)) = lock(&self.pause).clone() else {
+        let Some((end, error)) = self.pause.lock().clone() else {
             return Ok(());
         };
         let remaining = end.saturating_duration_since(Instant::now());

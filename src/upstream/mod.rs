@@ -22,7 +22,6 @@ mod decode;
 mod diagnose;
 mod exchange;
 mod failure;
-mod mutex;
 mod pinned;
 mod redact;
 mod request;

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::mutex::lock;
 use super::token_response::TokenResponse;
 use super::{Error, ErrorKind};
 
@@ -132,7 +132,7 @@ impl TokenCache {
 
     /// Drops a token that the vendor refused, unless it has been replaced already.
     pub fn invalidate(&self, refused: &Token) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let is_refused = |token: &Token| Arc::ptr_eq(&token.text, &refused.text);
         if state.token.as_ref().is_some_and(is_refused) {
             state.token = None;
@@ -145,7 +145,7 @@ impl TokenCache {
         old: Option<Token>,
     ) -> Result<Token, Error> {
         let now = Instant::now();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let error = match fetched.map(|response| Token::new(response, now)) {
             Ok(Some(token)) => {
                 *state = State {
@@ -171,14 +171,14 @@ impl TokenCache {
 
     fn valid_token(&self) -> Option<Token> {
         let now = Instant::now();
-        let token = lock(&self.state).token.clone();
+        let token = self.state.lock().token.clone();
         token.filter(|token| !token.remaining(now).is_zero())
     }
 
     /// The last failure, if it is younger than `ttl` or its `retry_after` is not over.
     fn recent_failure(&self, ttl: Duration) -> Option<Error> {
         let now = Instant::now();
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let (at, error) = state.failure.as_ref()?;
         let age = now.saturating_duration_since(*at);
         let requested = error.retry_after.unwrap_or_default();
@@ -207,7 +207,7 @@ mod tests {
         async fn respond(&self) -> Result<TokenResponse, Error> {
             let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::time::sleep(Duration::from_millis(50)).await;
-            match self.failing.lock().unwrap().clone() {
+            match self.failing.lock().clone() {
                 Some(error) => Err(error),
                 None => Ok(TokenResponse {
                     token: format!("token-{number}"),
@@ -221,7 +221,7 @@ mod tests {
         }
 
         fn fail(&self, retry_after: Option<u64>) {
-            *self.failing.lock().unwrap() = Some(Error {
+            *self.failing.lock() = Some(Error {
                 kind: ErrorKind::RateLimit,
                 message: "no".into(),
                 likely_cause: None,
@@ -230,7 +230,7 @@ mod tests {
         }
 
         fn recover(&self) {
-            *self.failing.lock().unwrap() = None;
+            *self.failing.lock() = None;
         }
     }
 

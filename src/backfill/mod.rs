@@ -59,8 +59,6 @@ pub struct Output {
     pub directory: PathBuf,
     /// `--storage.path` of the exporter.
     pub storage: PathBuf,
-    /// Labels added to each series.
-    pub labels: Vec<(String, String)>,
 }
 
 /// What a finished day reports.
@@ -126,12 +124,11 @@ pub async fn run<U: Upstream>(
                 "parts of a day could not be read: their calls are missing from the history");
         }
         let calls = records.len();
-        let labels = output.labels.clone();
         let (plan, path) = (plan.clone(), directory.join(plan::file_name(day)));
         let target = name.clone();
         replay = blocking(move || {
-            let history = replay_day(&mut replay, &records, &plan, day, &target, &labels);
-            write(&path, &history).map_err(|error| in_file(&path, error))?;
+            let history = replay_day(&mut replay, &records, &plan, day, &target);
+            write(&path, |out| history.write(out)).map_err(|error| in_file(&path, error))?;
             Ok(replay)
         })
         .await?;
@@ -157,9 +154,8 @@ fn replay_day(
     plan: &Plan,
     day: Window,
     target: &str,
-    labels: &[(String, String)],
 ) -> History {
-    let mut history = History::new(labels);
+    let mut history = History::new(&plan.labels);
     let mut rest = records;
     let mut advance = |replay: &mut Replay, to: UnixSeconds| {
         let (until, later) = rest.split_at(rest.partition_point(|record| record.uploaded <= to));
@@ -180,10 +176,17 @@ fn replay_day(
 }
 
 /// Writes a file under another name first, so that it is complete if it exists.
-fn write(path: &Path, history: &History) -> io::Result<()> {
-    let unfinished = path.with_extension("om.unfinished");
+///
+/// # Errors
+///
+/// Those of `content` and of the file system.
+pub fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let unfinished = path.with_added_extension("unfinished");
     let mut out = BufWriter::new(File::create(&unfinished)?);
-    history.write(&mut out)?;
+    content(&mut out)?;
     out.flush()?;
     out.get_ref().sync_all()?;
     fs::rename(&unfinished, path)

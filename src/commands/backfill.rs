@@ -1,8 +1,7 @@
 //! `backfill`: history for Prometheus, and a ledger that the exporter continues.
 
 use std::fs;
-use std::io::IsTerminal;
-use std::path::Path;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -36,7 +35,6 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     let output = Output {
         directory: arguments.output.clone(),
         storage: arguments.storage_path.clone(),
-        labels: plan.labels.clone(),
     };
     let trust = Trust::of_this_machine()?;
     for target in targets {
@@ -109,7 +107,7 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     if !path.exists() {
         fs::create_dir_all(&arguments.output).map_err(|error| failed(&error))?;
         let text = serde_json::to_vec(&plan).map_err(|error| failed(&error))?;
-        write(&path, &text).map_err(|error| failed(&error))?;
+        backfill::write(&path, |out| out.write_all(&text)).map_err(|error| failed(&error))?;
         return Ok(plan);
     }
     let text = fs::read(&path).map_err(|error| failed(&error))?;
@@ -128,12 +126,6 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
         )));
     }
     Ok(begun)
-}
-
-fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let unfinished = path.with_extension("json.unfinished");
-    fs::write(&unfinished, text)?;
-    fs::rename(unfinished, path)
 }
 
 pub(super) fn client(

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::backfill::Output;
-use crate::backfill::args::{DemoHistoryArgs, labels_or_default};
+use crate::backfill::args::{DemoHistoryArgs, Time, labels_or_default};
 use crate::backfill::plan::Plan;
 use crate::cli::{self, DemoArgs};
 use crate::config::shard::Shard;
@@ -99,7 +99,7 @@ async fn backfill(
     };
     let now = process::now();
     let plan = Plan {
-        from: now.saturating_sub(history.as_secs() as u32),
+        from: Time::Ago(history).resolve(now),
         to: now,
         step: STEP,
         labels: labels_or_default(&arguments.labels),
@@ -107,7 +107,6 @@ async fn backfill(
     let output = Output {
         directory: directory.clone(),
         storage: storage.to_owned(),
-        labels: plan.labels.clone(),
     };
     let trust = Trust::of_this_machine()?;
     for target in &config.targets {
@@ -120,33 +119,33 @@ async fn backfill(
 
 fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
     let now = process::now();
-    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
-    if let Some(history) = history {
-        let spec = Spec {
-            seed,
-            start: now.saturating_sub(history.as_secs() as u32),
-            calls_per_day: HISTORY_CALLS_PER_DAY,
-            weekend_share: WEEKEND_SHARE,
-            null_share: 0.0,
-            ..Spec::default()
-        };
-        let incidents = month(now, spec.utc_offset_seconds);
-        let simulator = Simulator::new(spec, clock);
-        simulator.schedule(incidents);
-        return simulator;
-    }
     let spec = Spec {
         seed,
-        start: now.saturating_sub(HISTORY.as_secs() as u32),
-        calls_per_day: CALLS_PER_DAY,
-        // With the usual daily curve, hardly anything would happen at night.
-        flat: true,
-        pipeline_speed: PIPELINE_SPEED,
+        start: Time::Ago(history.unwrap_or(HISTORY)).resolve(now),
         // Speakers without a name would add the series of another role.
         null_share: 0.0,
         ..Spec::default()
     };
-    Simulator::new(spec, clock)
+    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
+    if history.is_none() {
+        let spec = Spec {
+            calls_per_day: CALLS_PER_DAY,
+            // With the usual daily curve, hardly anything would happen at night.
+            flat: true,
+            pipeline_speed: PIPELINE_SPEED,
+            ..spec
+        };
+        return Simulator::new(spec, clock);
+    }
+    let incidents = month(now, spec.utc_offset_seconds);
+    let spec = Spec {
+        calls_per_day: HISTORY_CALLS_PER_DAY,
+        weekend_share: WEEKEND_SHARE,
+        ..spec
+    };
+    let simulator = Simulator::new(spec, clock);
+    simulator.schedule(incidents);
+    simulator
 }
 
 /// The simulator accepts any key and has no rate limit, so that a day is read in a moment.

@@ -130,34 +130,26 @@ impl History {
         Ok(())
     }
 
-    fn metric(&mut self, labels: &dyn Labels, series: impl FnOnce() -> Vec<Series>) -> &mut Metric {
-        let mut text = String::new();
-        labels.for_each(&mut |name, value| push_label(&mut text, name, value));
-        let metric = self.families[self.current]
-            .metrics
-            .entry(text.split_off(1))
-            .or_default();
-        if metric.series.is_empty() {
-            metric.series = series();
-        }
-        metric
-    }
-
     /// Adds the values of one set of labels.
     fn push(
         &mut self,
         labels: &dyn Labels,
         series: impl FnOnce() -> Vec<Series>,
-        values: impl Iterator<Item = f64>,
+        mut values: impl Iterator<Item = f64>,
     ) {
-        let now = self.now;
-        let metric = self.metric(labels, series);
-        match now {
+        let mut text = String::new();
+        labels.for_each(&mut |name, value| push_label(&mut text, name, value));
+        let metrics = &mut self.families[self.current].metrics;
+        let metric = metrics.entry(text.split_off(1)).or_default();
+        if metric.series.is_empty() {
+            metric.series = series();
+        }
+        match self.now {
             Some(now) => {
                 metric.times.push(now);
                 metric.values.extend(values);
             }
-            None => metric.ends_above_zero = values.into_iter().any(|value| value != 0.0),
+            None => metric.ends_above_zero = values.any(|value| value != 0.0),
         }
     }
 }

@@ -124,11 +124,7 @@ impl<U: Upstream> Upstream for Tee<U> {
 
 /// The puller counts into metrics that nobody scrapes.
 fn scratch_metrics() -> Result<TargetMetrics, String> {
-    let build = Build {
-        version: "",
-        revision: "",
-        rustc: "",
-    };
-    let exporter = ExporterMetrics::new(build, 0.0).map_err(|error| error.to_string())?;
+    let exporter =
+        ExporterMetrics::new(Build::default(), 0.0).map_err(|error| error.to_string())?;
     Ok(exporter.target("", &InitialLabels::default(), 0.0))
 }

@@ -54,7 +54,7 @@ pub struct ExporterMetrics {
 }
 
 /// The labels of `cec_exporter_build_info`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct Build {
     pub version: &'static str,
     pub revision: &'static str,

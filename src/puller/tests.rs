@@ -40,12 +40,7 @@ pub(super) fn settings() -> Settings {
 }
 
 pub(super) fn metrics() -> TargetMetrics {
-    let build = Build {
-        version: "",
-        revision: "",
-        rustc: "",
-    };
-    let exporter = ExporterMetrics::new(build, 0.0).unwrap();
+    let exporter = ExporterMetrics::new(Build::default(), 0.0).unwrap();
     exporter.target("t", &InitialLabels::default(), 0.0)
 }
 

@@ -190,12 +190,7 @@ impl Run {
         };
         let disk = Disk::default();
         let kept = Arc::default();
-        let build = Build {
-            version: "",
-            revision: "",
-            rustc: "",
-        };
-        let metrics = ExporterMetrics::new(build, 0.0).unwrap();
+        let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
         let puller = open(&settings, &vendor, &disk, &kept, &metrics);
         let (start, first_lookback) = (BASE - lookback, lookback);
         let (last, counted_from) = (Series::new(), None);

@@ -83,12 +83,7 @@ impl Bench {
                 (now + ahead.load(Ordering::Relaxed)) as UnixSeconds
             })
         };
-        let build = Build {
-            version: "",
-            revision: "",
-            rustc: "",
-        };
-        let metrics = ExporterMetrics::new(build, 0.0).unwrap();
+        let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
         let (disk, given) = (Disk::default(), Arc::default());
         let puller = open(&settings, &vendor, &clock, &disk, &given, &metrics);
         Self {

@@ -1,16 +1,11 @@
 //! The dashboards and rules of this repository, read as data.
 
-#![allow(dead_code)] // Each test uses a part of it.
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A path in this repository.
-pub(crate) fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
+pub(crate) use super::tools::in_repository;
 
 pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -1,7 +1,5 @@
 //! Programs that a test needs and a machine may not have.
 
-#![allow(dead_code)] // Each test uses a part of it.
-
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! Programs that a test starts, a real Prometheus among them, and asking them over HTTP.
 
-#![allow(dead_code)] // Each test uses a part of it.
-
 use std::collections::BTreeSet;
 
 use std::fs::File;

@@ -1,8 +1,5 @@
 //! Programs that are not part of the toolchain, and what to do without them.
 
-#![allow(dead_code)] // Each test uses a part of it.
-
-// Another helper of the same test may have it too.
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The sample configuration of Alertmanager, in the real one: which alerts it leaves out, and who is told.
+//! The sample configuration in a real Alertmanager: which alerts it inhibits, and which receivers it notifies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -72,7 +72,7 @@ pub(crate) const CASES: &[Case] = &[
         &["CecTargetDown", "CecTargetFlapping", "CecFrontierBehind"],
     )
     .with(NOT_READ),
-    // The pull goes on and on, and has not failed yet.
+    // The pull is still running, so it has not failed yet.
     case(
         "slow",
         Some((FAULTS, r#"{"latency_ms": 100000}"#)),

@@ -64,7 +64,7 @@ fn calls(seed: u64) -> CallMetrics {
                 measures,
             },
         ] {
-            tallies.apply(&event, None);
+            tallies.apply(&event, None, None);
         }
     }
     CallMetrics {

@@ -16,10 +16,12 @@ mod error;
 mod files;
 mod interpolate;
 mod proxy;
+mod results;
 mod secret;
 mod section;
 mod target;
 mod targets;
+mod teams;
 mod value;
 mod yaml;
 
@@ -33,8 +35,10 @@ use std::path::{Path, PathBuf};
 pub use error::{ConfigError, Position};
 pub use interpolate::Environment;
 pub use proxy::Proxy;
+pub use results::Results;
 pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
+pub use teams::read_teams;
 
 use files::FileError;
 use shard::Shard;

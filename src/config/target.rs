@@ -1,6 +1,6 @@
 //! One contact centre: its keys, their ranges and their defaults.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,10 +10,12 @@ use super::duration::Display;
 use super::error::ConfigError;
 use super::interpolate::Environment;
 use super::proxy::{Proxy, ProxyChoice};
+use super::results::{self, Results};
 use super::secret::Secret;
 use super::section::Section;
+use super::teams::read_teams;
 use super::value::{
-    answer_code, call_type, duration, header, name, optional, rate, secret, status, whole,
+    answer_code, boolean, call_type, duration, header, name, optional, rate, secret, status, whole,
 };
 use super::yaml::{List, Scalar};
 use super::{address, files};
@@ -78,6 +80,16 @@ pub struct Target {
     pub max_calls: u32,
     /// How long after the last success the gauges stay; zero for ever. Default: 10m.
     pub stale_after: Duration,
+    /// The file that says which team an agent belongs to. Default: none, and no series by team.
+    pub teams_file: Option<PathBuf>,
+    /// Most teams with series of their own. Default: 50.
+    pub max_teams: u32,
+    /// Whether there are series by agent. Default: no.
+    pub agents: bool,
+    /// Most agents with series of their own. Default: 500.
+    pub max_agents: u32,
+    /// Which inspection results to request. Default: none.
+    pub results: Option<Results>,
 }
 
 /// The keys of a target, and of `defaults`, as they are written. Some are secret: no `Debug`.
@@ -107,6 +119,11 @@ pub(super) struct Keys {
     pub(super) proxy_url: Scalar,
     pub(super) max_calls: Scalar,
     pub(super) stale_after: Scalar,
+    pub(super) teams_file: Scalar,
+    pub(super) max_teams: Scalar,
+    pub(super) agents: Scalar,
+    pub(super) max_agents: Scalar,
+    pub(super) results: Option<results::Keys>,
 }
 
 impl Keys {
@@ -203,6 +220,14 @@ impl Target {
         let proxy = read!(proxy_url, ProxyChoice::parse).unwrap_or(ProxyChoice::Environment);
         let max_calls = read!(max_calls, whole(1..=4_000_000_000));
         let stale_after = read!(stale_after, duration(Duration::ZERO..=TEN_YEARS));
+        let teams_file = read!(teams_file, teams, file).flatten();
+        let max_teams = read!(max_teams, whole(0..=10_000));
+        let agents = read!(agents, boolean);
+        let max_agents = read!(max_agents, whole(0..=100_000));
+        let results = Results::read(
+            (&own.section, &own.keys.results),
+            (&defaults.section, &defaults.keys.results),
+        )?;
 
         // Missing keys are reported after wrong values.
         let endpoint = endpoint.ok_or_else(|| own.missing("endpoint"))?;
@@ -236,8 +261,20 @@ impl Target {
             ca_file: ca_file.map(|((), path)| path),
             max_calls: max_calls.unwrap_or(5_000_000),
             stale_after: stale_after.unwrap_or(10 * MINUTE),
+            teams_file: teams_file.map(|((), path)| path),
+            max_teams: max_teams.unwrap_or(50),
+            agents: agents.unwrap_or(false),
+            max_agents: max_agents.unwrap_or(500),
+            results,
         })
     }
+}
+
+/// Checks a file of teams. It is read again when it changes.
+fn teams(path: &Path, shown: &str) -> Result<(), String> {
+    read_teams(path)
+        .map(drop)
+        .map_err(|reason| format!("expected a file of teams, but {shown}: {reason}"))
 }
 
 fn token_service(endpoint: &Url) -> Url {

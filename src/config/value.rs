@@ -173,6 +173,22 @@ pub(super) fn rate(text: &str) -> Result<f64, Problem> {
         .ok_or_else(|| Problem::new("expected a number from 0.001 to 1000"))
 }
 
+/// A switch.
+pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::new("expected true or false")),
+    }
+}
+
+/// A part of a whole.
+pub(super) fn share(text: &str) -> Result<f64, Problem> {
+    (text.parse().ok())
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| Problem::new("expected a number from 0 to 1"))
+}
+
 /// A duration.
 pub(super) fn duration(
     range: RangeInclusive<Duration>,

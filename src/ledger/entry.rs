@@ -194,6 +194,8 @@ mod tests {
             status: Status::SUCCEEDED,
             manual: ManualStates([Some(0), None, Some(254)]),
             measures: Measures::default(),
+            staff_id: None,
+            written_id: None,
         });
         assert_eq!(entry.take_row(), None, "nothing has changed");
         entry.count_final();

@@ -253,6 +253,8 @@ mod tests {
             status: Status::SUCCEEDED,
             manual: ManualStates::default(),
             measures: Measures::default(),
+            staff_id: None,
+            written_id: None,
         })
     }
 

@@ -6,6 +6,8 @@ pub enum Kind {
     Counter,
     Gauge,
     Histogram,
+    /// Without quantiles: only the number of observations and their sum.
+    Summary,
 }
 
 impl Kind {
@@ -15,6 +17,7 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Summary => "summary",
         }
     }
 }
@@ -121,6 +124,29 @@ catalog! {
         "Mean speaking speed of a speaker, observed when a voice call first succeeds.";
     RATIO "cec_call_speech_ratio" Histogram ["target", "role"], RATIOS,
         "Share of the call in which a speaker speaks, observed when a voice call first succeeds.";
+    TEAM_PROCESSED "cec_team_calls_processed_total" Counter
+        ["target", "team", "call_type", "status"], &[],
+        "Calls that reached a final status, by the agent's team and first final status.";
+    TEAM_DURATION "cec_team_call_duration_seconds" Histogram ["target", "team", "call_type"],
+        DURATIONS,
+        "Duration of calls by the agent's team, observed when a call first succeeds.";
+    TEAM_SILENCE "cec_team_call_silence_seconds" Histogram ["target", "team"], SILENCES,
+        "Time in which the agent is silent, by team, observed when a voice call first succeeds.";
+    TEAM_SPEED "cec_team_call_speech_characters_per_minute" Histogram ["target", "team"], SPEEDS,
+        "Mean speaking speed of the agent, by team, observed when a voice call first succeeds.";
+    TEAM_RATIO "cec_team_call_speech_ratio" Histogram ["target", "team"], RATIOS,
+        "Share of the call in which the agent speaks, by team, observed when a voice call first succeeds.";
+    AGENT_PROCESSED "cec_agent_calls_processed_total" Counter
+        ["target", "staff_id", "call_type", "status"], &[],
+        "Calls that reached a final status, by agent and first final status.";
+    AGENT_DURATION "cec_agent_call_duration_seconds" Summary ["target", "staff_id", "call_type"], &[],
+        "Duration of calls by agent, observed when a call first succeeds.";
+    AGENT_SILENCE "cec_agent_call_silence_seconds" Summary ["target", "staff_id"], &[],
+        "Time in which the agent is silent, observed when a voice call first succeeds.";
+    AGENT_SPEED "cec_agent_call_speech_characters_per_minute" Summary ["target", "staff_id"], &[],
+        "Mean speaking speed of the agent, observed when a voice call first succeeds.";
+    AGENT_RATIO "cec_agent_call_speech_ratio" Summary ["target", "staff_id"], &[],
+        "Share of the call in which the agent speaks, observed when a voice call first succeeds.";
 
     BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
         "Version, source revision and compiler of the exporter; always 1.";
@@ -167,6 +193,12 @@ catalog! {
         "Maximum number of calls in the ledger (max_calls).";
     STORAGE_BYTES "cec_exporter_storage_bytes" Gauge ["target"], &[],
         "Size of the ledger file on disk; 0 for a ledger in memory.";
+    FOLDED_TEAMS "cec_exporter_folded_teams" Gauge ["target"], &[],
+        "Teams of teams_file that are counted under other, because max_teams is reached.";
+    FOLDED_AGENTS "cec_exporter_folded_agents" Gauge ["target"], &[],
+        "Agents seen since the start that are counted under other, because max_agents is reached.";
+    TEAMS_FILE_OK "cec_exporter_teams_file_last_reload_successful" Gauge ["target"], &[],
+        "Whether the last reading of a changed teams_file succeeded (1) or failed (0).";
     CLOCK_SKEW "cec_exporter_clock_skew_seconds" Gauge ["target"], &[],
         "How far the local clock is ahead of the vendor's, by the Date header of its responses.";
 

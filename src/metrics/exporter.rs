@@ -42,6 +42,9 @@ pub struct ExporterMetrics {
     unproven: CounterVec,
     reconciled: GaugeVec,
     clock_skew: GaugeVec,
+    folded_teams: GaugeVec,
+    folded_agents: GaugeVec,
+    teams_file_ok: GaugeVec,
     target_info: GaugeVec,
     /// The labels endpoint and call types of the series of `target_info`, by target.
     target_infos: Mutex<BTreeMap<String, [String; 2]>>,
@@ -112,6 +115,9 @@ impl ExporterMetrics {
             unproven: counters(catalog::UNPROVEN)?,
             reconciled: gauges(catalog::RECONCILED)?,
             clock_skew: gauges(catalog::CLOCK_SKEW)?,
+            folded_teams: gauges(catalog::FOLDED_TEAMS)?,
+            folded_agents: gauges(catalog::FOLDED_AGENTS)?,
+            teams_file_ok: gauges(catalog::TEAMS_FILE_OK)?,
             target_info: gauges(catalog::TARGET_INFO)?,
             target_infos: Mutex::default(),
             scrapes,
@@ -165,6 +171,9 @@ impl ExporterMetrics {
             unproven: self.unproven.clone(),
             reconciled: self.reconciled.clone(),
             clock_skew: self.clock_skew.clone(),
+            folded_teams: self.folded_teams.clone(),
+            folded_agents: self.folded_agents.clone(),
+            teams_file_ok: self.teams_file_ok.clone(),
             frontier: self.frontier.clone(),
             last_success: self.last_success.clone(),
             token_expiry: self.token_expiry.clone(),
@@ -266,6 +275,9 @@ pub struct TargetMetrics {
     unproven: CounterVec,
     reconciled: GaugeVec,
     clock_skew: GaugeVec,
+    folded_teams: GaugeVec,
+    folded_agents: GaugeVec,
+    teams_file_ok: GaugeVec,
     frontier: GaugeVec,
     last_success: GaugeVec,
     token_expiry: GaugeVec,
@@ -297,6 +309,25 @@ impl TargetMetrics {
         self.clock_skew
             .with_label_values(&[&self.name])
             .set(seconds);
+    }
+
+    /// Sets the numbers of folded teams and agents; `None` removes the series.
+    pub fn set_folded(&self, folded: [Option<usize>; 2]) {
+        for (gauge, folded) in [&self.folded_teams, &self.folded_agents]
+            .into_iter()
+            .zip(folded)
+        {
+            set_optional(gauge, &self.name, folded.map(|count| count as f64));
+        }
+    }
+
+    /// Whether the last reading of a changed file of teams succeeded; `None` removes the series.
+    pub fn set_teams_file_ok(&self, is_ok: Option<bool>) {
+        set_optional(
+            &self.teams_file_ok,
+            &self.name,
+            is_ok.map(|ok| if ok { 1.0 } else { 0.0 }),
+        );
     }
 
     /// Counts a window that was not proved complete. The reason is one of [`UNPROVEN_REASONS`].
@@ -332,6 +363,14 @@ impl TargetMetrics {
         self.rejected
             .with_label_values(&[&self.name, reason])
             .inc_by(count as f64);
+    }
+}
+
+fn set_optional(gauge: &GaugeVec, target: &str, value: Option<f64>) {
+    match value {
+        Some(value) => gauge.with_label_values(&[target]).set(value),
+        // Fails only if there is no such series.
+        None => drop(gauge.remove_label_values(&[target])),
     }
 }
 

@@ -39,6 +39,14 @@ impl CallId {
         let uuid = uuid::Uuid::from_u128(self.0);
         (uuid.get_version_num() != 5).then_some(uuid)
     }
+
+    /// Whether [`CallId::uuid`] gives this text.
+    pub fn is_written(self, text: &str) -> bool {
+        let uuid = uuid::Uuid::from_u128(self.0);
+        let written = uuid.hyphenated();
+        let mut buffer = uuid::Uuid::encode_buffer();
+        uuid.get_version_num() != 5 && written.encode_lower(&mut buffer) == text
+    }
 }
 
 impl fmt::Debug for CallId {

@@ -6,14 +6,18 @@
 mod call_id;
 mod code;
 mod event;
+mod label;
 mod measure;
 mod record;
+mod team;
 
 pub use call_id::{CallHasher, CallId, CallSet};
 pub use code::{CallType, Status};
 pub use event::{Event, Outcome, Position, ProcessingTime};
+pub use label::label_text;
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
+pub use team::Teams;
 
 use serde::{Deserialize, Serialize};
 

@@ -16,6 +16,10 @@ pub struct Record {
     pub status: Status,
     pub manual: ManualStates,
     pub measures: Measures,
+    /// The agent, `staff_id`. `None` too if nothing needs it, which saves an allocation per row.
+    pub staff_id: Option<Box<str>>,
+    /// The identity as the vendor writes it, if it differs from [`CallId::uuid`] and is needed.
+    pub written_id: Option<Box<str>>,
 }
 
 /// The three states that people set by hand.

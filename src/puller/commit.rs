@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use super::plan::Progress;
-use super::skipped::Skipped;
 use super::state::Published;
 use super::{Failure, Inner};
-use crate::metrics::exposition::CallMetrics;
-use crate::model::UnixSeconds;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
@@ -39,13 +35,13 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             (changes, state.published())
         };
         let Some(changes) = changes else {
-            self.publish(published);
+            self.show(published);
             return Ok(());
         };
         match self.store.commit(&changes) {
             Ok(()) => {
                 self.state.lock().mark_committed(&changes);
-                self.publish(published);
+                self.show(published);
                 Ok(())
             }
             Err(error) => {
@@ -68,27 +64,16 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         });
     }
 
-    fn publish(&self, published: Published) {
-        let calls = published.calls.map(Arc::new);
+    /// Publishes what is on disk. After a restart, `looked_at` stands in for the last success.
+    pub(super) fn show(&self, published: Published) {
         let Published {
-            progress,
+            calls,
             looked_at,
+            progress,
             remembered,
             skipped,
-            ..
+            folded,
         } = published;
-        self.show(calls, progress, looked_at, remembered, skipped);
-    }
-
-    /// Publishes what is on disk. After a restart, `looked_at` stands in for the last success.
-    pub(super) fn show(
-        &self,
-        calls: Option<Arc<CallMetrics>>,
-        progress: Progress,
-        looked_at: Option<UnixSeconds>,
-        remembered: usize,
-        skipped: Vec<Skipped>,
-    ) {
         if let Some(frontier) = progress.frontier() {
             self.metrics.set_frontier(frontier.into());
         }
@@ -96,6 +81,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             self.metrics.set_reconciled(at.into());
         }
         self.metrics.ledger_calls.set(remembered as f64);
+        self.metrics.set_folded(folded);
         let mut view = self.view.lock();
         if let (None, Some(at)) = (view.last_success, looked_at) {
             view.last_success = looked_at;

@@ -36,11 +36,11 @@ pub use failure::Failure;
 use hints::ScanHints;
 use plan::Intervals;
 use run::InFlight;
-use state::TargetState;
+use state::{Published, TargetState};
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
-use crate::model::{CallType, Status, UnixSeconds};
+use crate::model::{CallType, Status, Teams, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -63,6 +63,9 @@ pub struct Settings {
     pub max_calls: usize,
 }
 
+/// Gives the teams when they have changed since the last time. Blocks.
+pub type TeamSource = Box<dyn FnMut() -> Option<Arc<Teams>> + Send>;
+
 /// What a puller hands over to the one that replaces it after a reload.
 pub struct Handover<S> {
     state: TargetState,
@@ -71,6 +74,7 @@ pub struct Handover<S> {
     view: Option<View>,
     /// When the next pull may start: a `Retry-After` outlives a reload.
     backoff: Backoff,
+    teams: Option<TeamSource>,
 }
 
 impl<S> Handover<S> {
@@ -81,12 +85,29 @@ impl<S> Handover<S> {
             store,
             view: None,
             backoff: Backoff::default(),
+            teams: None,
         }
     }
 
     /// Creates the series of these types and statuses.
     pub fn create_series(&mut self, call_types: &[CallType], statuses: &[Status]) {
         self.state.create_series(call_types, statuses);
+    }
+
+    /// Counts by team, up to so many teams, with teams from this source; `None` for not at all. To be
+    /// called after [`Handover::create_series`]. Blocks.
+    pub fn count_by_team(&mut self, teams: Option<(usize, TeamSource)>) {
+        let max_teams = teams.as_ref().map(|(max, _)| *max);
+        self.teams = teams.map(|(_, source)| source);
+        if let Some(teams) = self.teams.as_mut().and_then(|source| source()) {
+            self.state.set_teams(teams);
+        }
+        self.state.count_by_team(max_teams);
+    }
+
+    /// Counts by agent, up to so many; `None` for not at all.
+    pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
+        self.state.count_by_agent(max_agents);
     }
 
     /// Keeps an exemplar per bucket from now on.
@@ -119,6 +140,7 @@ struct Inner<U, S> {
     state: Mutex<TargetState>,
     /// `None` while a pull uses them.
     hints: Mutex<Option<ScanHints>>,
+    teams: Arc<Mutex<Option<TeamSource>>>,
     view: Mutex<View>,
     in_flight: Mutex<InFlight>,
     /// Number of pulls that have ended, as far as scrapes wait for them.
@@ -154,19 +176,21 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             store,
             view,
             backoff,
+            teams,
         } = handover;
         state.ledger.limit(settings.max_calls);
-        let view = view.unwrap_or_else(|| {
-            let published = state.published();
-            View {
-                calls: published.calls.map(Arc::new),
-                progress: published.progress,
-                remembered: published.remembered,
-                skipped: published.skipped,
-                last_success: published.looked_at,
-                ..View::default()
-            }
-        });
+        let shown = match view {
+            None => state.published(),
+            // The state may be ahead.
+            Some(view) => Published {
+                calls: view.calls,
+                looked_at: view.last_success,
+                progress: view.progress,
+                remembered: view.remembered,
+                skipped: view.skipped,
+                folded: state.folded(),
+            },
+        };
         state.expect_pulls_every(settings.min_pull_interval);
         metrics.window.set(settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
@@ -180,18 +204,13 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             metrics,
             state: Mutex::new(state),
             hints: Mutex::default(),
+            teams: Arc::new(Mutex::new(teams)),
             view: Mutex::default(),
             in_flight: Mutex::new(InFlight::after(backoff)),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };
-        inner.show(
-            view.calls,
-            view.progress,
-            view.last_success,
-            view.remembered,
-            view.skipped,
-        );
+        inner.show(shown);
         Self {
             inner: Arc::new(inner),
         }
@@ -223,6 +242,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
             backoff: self.inner.in_flight.lock().backoff.clone(),
+            teams: None,
         }
     }
 }

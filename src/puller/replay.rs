@@ -1,6 +1,8 @@
 //! Replays calls in the order of their upload, as if each had been read at that moment with the
 //! status that it has now. So history has the counters that pulls would have made of it.
 
+use std::sync::Arc;
+
 use super::plan::Progress;
 use super::state::TargetState;
 use crate::metrics::exposition::CallMetrics;
@@ -51,7 +53,7 @@ impl Replay {
     }
 
     /// The metrics at the current position; `None` before the first call of [`Replay::advance`].
-    pub fn metrics(&self) -> Option<CallMetrics> {
+    pub fn metrics(&self) -> Option<Arc<CallMetrics>> {
         self.state.published().calls
     }
 

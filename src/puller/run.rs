@@ -96,6 +96,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         loop {
             self.wanted.send_replace(false);
             let began = Instant::now();
+            self.reread_teams().await;
             let mut pull = Pull::new(&self, &mut hints);
             let result = pull.incremental().await;
             self.incremental_ended(began, &result);
@@ -120,6 +121,19 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             reset.is_armed = false;
             self.compact();
             return;
+        }
+    }
+
+    /// Puts the teams into force if their file has changed.
+    async fn reread_teams(&self) {
+        let source = Arc::clone(&self.teams);
+        if source.lock().is_none() {
+            return;
+        }
+        let read = move || source.lock().as_mut().and_then(|source| source());
+        // After a panic, which has been logged, the teams stay as they are.
+        if let Ok(Some(teams)) = tokio::task::spawn_blocking(read).await {
+            self.state.lock().set_teams(teams);
         }
     }
 

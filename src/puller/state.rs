@@ -1,6 +1,7 @@
 //! The state of one target: ledger, tallies and progress.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::ledger::{Checkpoint, Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::{StoredTallies, Tallies};
-use crate::model::{CallId, CallType, Event, Rejection, Status, UnixSeconds, Window};
+use crate::model::{CallId, CallType, Event, Rejection, Status, Teams, UnixSeconds, Window};
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
 use crate::puller::skipped::{Skipped, SkippedWindows};
@@ -95,6 +96,22 @@ impl TargetState {
         self.tallies.create_series(call_types, statuses);
     }
 
+    /// Counts by team, up to so many teams; `None` for not at all.
+    pub fn count_by_team(&mut self, max_teams: Option<usize>) {
+        self.tallies.count_by_team(max_teams);
+    }
+
+    /// Counts by agent, up to so many; `None` for not at all.
+    pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
+        self.tallies.count_by_agent(max_agents);
+    }
+
+    /// Changes who is in which team. Counted calls stay where they are.
+    pub fn set_teams(&mut self, teams: Arc<Teams>) {
+        self.tallies.set_teams(teams);
+        self.changed = true;
+    }
+
     /// Keeps an exemplar per bucket from now on.
     pub fn enable_exemplars(&mut self) {
         self.tallies.enable_exemplars();
@@ -169,7 +186,7 @@ impl TargetState {
                     }
                     _ => {}
                 }
-                tallies.apply(&event, source);
+                tallies.apply(&event, source, record.staff_id.as_deref());
             });
             *refused += u64::from(observed == Observed::Full);
             if observed == Observed::Future {
@@ -190,7 +207,7 @@ impl TargetState {
         } = self;
         ledger.mark_missing(window, is_listed, &mut |event| {
             *changed = true;
-            tallies.apply(&event, None);
+            tallies.apply(&event, None, None);
         });
     }
 
@@ -204,7 +221,7 @@ impl TargetState {
         } = self;
         ledger.expire(cutoff, &mut |event| {
             *changed = true;
-            tallies.apply(&event, None);
+            tallies.apply(&event, None, None);
         });
     }
 
@@ -329,6 +346,11 @@ impl TargetState {
         Ok((state, store))
     }
 
+    /// Numbers of teams and of agents that are counted under `other`, where that is enabled.
+    pub(super) fn folded(&self) -> [Option<usize>; 2] {
+        self.tallies.folded()
+    }
+
     /// Calls uploaded in the hour before the frontier, by type.
     fn recent(&self) -> BTreeMap<CallType, u64> {
         let mut calls: BTreeMap<_, _> = self.tallies.call_types().map(|of| (of, 0)).collect();
@@ -341,11 +363,13 @@ impl TargetState {
 
     /// What may be published once it is committed.
     pub(super) fn published(&self) -> Published {
-        let calls = self.progress.complete.then(|| CallMetrics {
-            tallies: self.tallies.clone(),
-            oldest_pending: self.ledger.oldest_pending().collect(),
-            recent: self.recent(),
-            counted_from: self.counted_from,
+        let calls = self.progress.complete.then(|| {
+            Arc::new(CallMetrics {
+                tallies: self.tallies.clone(),
+                oldest_pending: self.ledger.oldest_pending().collect(),
+                recent: self.recent(),
+                counted_from: self.counted_from,
+            })
         });
         Published {
             calls,
@@ -353,6 +377,7 @@ impl TargetState {
             progress: self.progress,
             remembered: self.ledger.len(),
             skipped: self.skipped.iter().cloned().collect(),
+            folded: self.folded(),
         }
     }
 }
@@ -360,11 +385,13 @@ impl TargetState {
 /// The part of a state that is published.
 pub(super) struct Published {
     /// `None` until the first lookback is complete.
-    pub(super) calls: Option<CallMetrics>,
+    pub(super) calls: Option<Arc<CallMetrics>>,
     pub(super) looked_at: Option<UnixSeconds>,
     pub(super) progress: Progress,
     pub(super) remembered: usize,
     pub(super) skipped: Vec<Skipped>,
+    /// Teams and agents counted under `other`, where that is enabled.
+    pub(super) folded: [Option<usize>; 2],
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub fn client_settings(target: &Target) -> ClientSettings {
         app_secret: target.app_secret.expose().to_owned(),
         secret_source: target.app_secret_file.clone().map(secret_source),
         success_codes: target.success_codes.clone(),
+        keep_texts: target.teams_file.is_some() || target.agents || target.results.is_some(),
         user_id: target.user_id.clone(),
         tenant_space_id: target.tenant_space_id.clone(),
         call_types: (target.call_types.iter())

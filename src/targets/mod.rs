@@ -10,6 +10,7 @@ mod reload;
 mod status;
 mod storage;
 mod target;
+mod teams;
 
 pub use client::client_settings;
 pub use coalesce::Coalesce;

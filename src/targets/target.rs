@@ -13,6 +13,7 @@ use super::client::client_settings;
 use super::error::LoadError;
 use super::options::Options;
 use super::storage::BoxedStore;
+use super::teams::watch_teams;
 use crate::config;
 use crate::metrics::exporter::{ExporterMetrics, InitialLabels, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
@@ -93,6 +94,15 @@ impl Target {
             .chain(config.extra_status_codes.iter().copied())
             .collect();
         known.create_series(&config.call_types, &statuses);
+        let teams = config.teams_file.as_deref().map(|path| {
+            let source = watch_teams(&config.name, path, own.clone());
+            (config.max_teams as usize, source)
+        });
+        if teams.is_none() {
+            own.set_teams_file_ok(None);
+        }
+        known.count_by_team(teams);
+        known.count_by_agent(config.agents.then_some(config.max_agents as usize));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = public_endpoint(&config.endpoint);
         metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));

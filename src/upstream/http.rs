@@ -229,6 +229,7 @@ impl HttpClient {
             page: page_request.page,
             max_rows: max_rows(page_request.limit),
             success_codes: &self.settings.success_codes,
+            keep_texts: self.settings.keep_texts,
         };
         let parse = |body: &[u8]| rules.parse(body);
         let max_body = max_page_bytes(page_request.limit);

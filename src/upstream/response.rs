@@ -49,6 +49,8 @@ pub struct PageRules<'a> {
     pub max_rows: usize,
     /// Codes that mean success, in addition to the known ones.
     pub success_codes: &'a [String],
+    /// Whether to keep `staff_id`, and identities that are not UUIDs, as text.
+    pub keep_texts: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +70,7 @@ pub fn parse_page(body: &[u8]) -> Result<Page, ParseError> {
         page: u32::MAX,
         max_rows: usize::MAX,
         success_codes: &[],
+        keep_texts: false,
     };
     rules.parse(body).map(|parsed| parsed.page)
 }
@@ -134,7 +137,7 @@ impl PageRules<'_> {
 
     fn deserialize(&self, text: &str, exact: bool) -> Result<Response, (ParseError, Category)> {
         let mut response = Response {
-            rows: Rows::new(self.max_rows, exact),
+            rows: Rows::new(self.max_rows, exact, self.keep_texts),
             ..Response::default()
         };
         let mut json = serde_json::Deserializer::from_str(text);

@@ -40,6 +40,8 @@ pub struct ClientSettings {
     pub pending_codes: Vec<i16>,
     /// Further codes that mean success next to an empty list.
     pub success_codes: Vec<String>,
+    /// Whether records need `staff_id`, and the identity as the vendor writes it.
+    pub keep_texts: bool,
     /// From opening the connection to the last byte of the response.
     pub request_timeout: Duration,
     /// At least 1.

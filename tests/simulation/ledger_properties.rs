@@ -26,7 +26,7 @@ struct LedgerAndTallies {
 
 impl LedgerAndTallies {
     fn count(tallies: &mut Tallies, counts: &mut BTreeMap<CallType, [u64; 3]>, event: Event) {
-        tallies.apply(&event, None);
+        tallies.apply(&event, None, None);
         match event {
             Event::Appeared { call_type, .. } => counts.entry(call_type).or_default()[0] += 1,
             Event::Processed { call_type, .. } => counts.entry(call_type).or_default()[1] += 1,
@@ -111,8 +111,8 @@ prop_compose! {
             call_type: CallType::from_number([0, 2, 5, -1][call as usize % 4]),
             status: Status::from_number(status),
             manual: ManualStates(manual),
-            measures,
-        }
+            measures, staff_id: None, written_id: None,
+}
     }
 }
 

@@ -108,6 +108,7 @@ impl Upstream for Vendor {
             page: request.page,
             max_rows: usize::MAX,
             success_codes: &[],
+            keep_texts: true,
         };
         let parsed = rules
             .parse(&reply.body)

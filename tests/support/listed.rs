@@ -64,6 +64,8 @@ impl Call {
                 status: self.status,
                 manual: ManualStates::default(),
                 measures: Measures::default(),
+                staff_id: None,
+                written_id: None,
             }),
             Some(row) => {
                 let body = [

@@ -32,6 +32,7 @@ pub(crate) fn puller(
         app_secret: "secret".into(),
         secret_source: None,
         success_codes: vec![],
+        keep_texts: false,
         user_id: "user".into(),
         tenant_space_id: None,
         call_types: vec![0, 2],

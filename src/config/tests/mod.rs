@@ -34,6 +34,12 @@ fn config(text: &str) -> Result<Config, String> {
     fs::write(&path, text).unwrap();
     fs::write(directory.path().join("secret"), "hunter2\r\n").unwrap();
     fs::write(directory.path().join("empty"), "\n").unwrap();
+    fs::write(
+        directory.path().join("teams.csv"),
+        "staff_id,team\n7,东区\n",
+    )
+    .unwrap();
+    fs::write(directory.path().join("bad.csv"), "staff_id,team\n7,\n").unwrap();
     fs::write(directory.path().join("large"), "x".repeat((64 << 10) + 1)).unwrap();
     fs::write(directory.path().join("lines"), "hunter2\nhunter3\n").unwrap();
     load(Some(&path), &environment).map_err(|error| {
@@ -81,6 +87,11 @@ fn a_short_file_gives_the_defaults() {
         token_proxy: None,
         max_calls: 5_000_000,
         stale_after: Duration::from_secs(600),
+        teams_file: None,
+        max_teams: 50,
+        agents: false,
+        max_agents: 500,
+        results: None,
     };
     assert_eq!(target(""), expected);
     // Written out or left empty, they are the same.
@@ -88,7 +99,8 @@ fn a_short_file_gives_the_defaults() {
         extra_status_codes: [], success_codes: [], lookback: 24h, overlap: 10m, reconcile_interval: 1h, \
         page_size: 100, min_pull_interval: 10s, request_timeout: 10s, \
         max_concurrent_requests: 4, max_requests_per_second: 10, ca_file: '', proxy_url: '', \
-        max_calls: 5000000, stale_after: 10m";
+        max_calls: 5000000, stale_after: 10m, teams_file: '', max_teams: 50, agents: false, \
+        max_agents: 500, results: {enabled: false, share: 1, max_requests_per_second: 1, max_rules: 200}";
     assert_eq!(target(written), expected);
     assert_eq!(
         target("token_endpoint: , lookback: ~, page_size: null"),
@@ -123,6 +135,15 @@ targets:
     proxy_url: http://user:hunter2@proxy:3128
     max_calls: 4000000000
     stale_after: 0s
+    teams_file: teams.csv
+    max_teams: 0
+    agents: true
+    max_agents: 100000
+    results:
+      enabled: true
+      share: "0.1"
+      max_requests_per_second: 0.5
+      max_rules: 10000
 "#,
     )
     .unwrap();
@@ -157,6 +178,15 @@ targets:
     assert_eq!(target.max_calls, 4_000_000_000);
     assert_eq!(target.stale_after, Duration::ZERO);
     assert!(target.ca_file.as_ref().unwrap().ends_with("secret"));
+    assert!(target.teams_file.as_ref().unwrap().ends_with("teams.csv"));
+    assert_eq!((target.max_teams, target.max_agents), (0, 100_000));
+    assert!(target.agents);
+    let results = Results {
+        share: 0.1,
+        max_requests_per_second: 0.5,
+        max_rules: 10_000,
+    };
+    assert_eq!(target.results, Some(results));
     assert_eq!(
         target.proxy.as_ref().unwrap().url.expose().as_str(),
         "http://user:hunter2@proxy:3128/"
@@ -172,15 +202,18 @@ targets:
 #[test]
 fn a_target_wins_over_the_defaults() {
     let config = config(&format!(
-        "defaults: {{page_size: 7, lookback: 1h, proxy_url: 'http://p', tenant_space_id: t, \
+        "defaults: {{results: {{enabled: true, share: 0.5}}, page_size: 7, lookback: 1h, proxy_url: 'http://p', tenant_space_id: t, \
            endpoint: https://g, app_key: k, app_secret_file: secret, user_id: u}}\n\
-         targets: [{{name: a}}, {{name: b, page_size: 8, proxy_url: '', tenant_space_id: , {REST}}}]"
+         targets: [{{name: a}}, {{name: b, results: {{max_rules: 7}}, page_size: 8, proxy_url: '', tenant_space_id: , {REST}}}]"
     ))
     .unwrap();
     let [a, b] = &config.targets[..] else {
         panic!("{config:?}")
     };
     assert_eq!((a.page_size, b.page_size), (7, 8));
+    let results = [a, b].map(|target| target.results.unwrap());
+    assert_eq!(results.map(|results| results.share), [0.5, 0.5]);
+    assert_eq!(results.map(|results| results.max_rules), [200, 7]);
     assert_eq!(
         (a.endpoint.as_str(), b.endpoint.as_str()),
         ("https://g/", "https://h/")
@@ -243,7 +276,8 @@ fn ten_thousand_targets_are_enough() {
              call_types: [voice, text], extra_status_codes: [50, 51], success_codes: [1, a], lookback: 1d, \
              overlap: 1m, reconcile_interval: 1h, page_size: 1, min_pull_interval: 1s, \
              request_timeout: 1s, max_concurrent_requests: 1, max_requests_per_second: 1, \
-             ca_file: '', proxy_url: '', max_calls: 1, stale_after: 1m}}"
+             ca_file: '', proxy_url: '', max_calls: 1, stale_after: 1m, teams_file: '', max_teams: 1, \
+             agents: true, max_agents: 1, results: {{enabled: true, share: 1, max_rules: 1}}}}"
         )
         .unwrap();
     }

@@ -121,6 +121,29 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             "18: targets[0].stale_after: expected a duration such as 90s, 1h30m or 1d, got -1m",
         ),
         (
+            "teams_file: nowhere.csv",
+            "17: targets[0].teams_file: expected a file of teams, but nowhere.csv: cannot be read: \
+             No such file or directory (os error 2)",
+        ),
+        (
+            "teams_file: bad.csv",
+            "17: targets[0].teams_file: expected a file of teams, but bad.csv: line 2: team is empty",
+        ),
+        (
+            "agents: yes",
+            "13: targets[0].agents: expected true or false, got yes",
+        ),
+        ("results: true", "x"),
+        ("results: {enabled: true, shares: 1}", "x"),
+        (
+            "results: {share: 1.5}",
+            "22: targets[0].results.share: expected a number from 0 to 1, got 1.5",
+        ),
+        (
+            "results: {max_requests_per_second: 0}",
+            "40: targets[0].results.max_requests_per_second: expected a number from 0.001 to 1000, got 0",
+        ),
+        (
             "call_types: []",
             "17: targets[0].call_types: expected at least one entry",
         ),

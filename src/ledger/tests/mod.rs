@@ -26,6 +26,8 @@ fn call(id: u128, uploaded: UnixSeconds, status: i64) -> Record {
             duration: Some(Measure::from_integer(60)),
             channels: [Speech::default(); 2],
         },
+        staff_id: None,
+        written_id: None,
     }
 }
 

@@ -193,7 +193,7 @@ impl Writer for Recorder<'_> {
     fn value(&mut self, labels: &dyn Labels, value: Value, _created: Option<f64>) {
         let suffix = match self.0.families[self.0.current].kind {
             Kind::Counter => "_total",
-            Kind::Gauge | Kind::Histogram => "",
+            Kind::Gauge | Kind::Histogram | Kind::Summary => "",
         };
         let series = || {
             vec![Series {
@@ -226,6 +226,19 @@ impl Writer for Recorder<'_> {
         };
         let counts = buckets.iter().map(|(_, count)| *count as f64);
         let values = counts.chain([snapshot.count as f64, snapshot.sum]);
+        self.0.push(labels, series, values);
+    }
+
+    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, _created: Option<f64>) {
+        let series = || {
+            let suffixes = ["_count", "_sum"].into_iter();
+            let series = suffixes.map(|suffix| Series {
+                suffix,
+                bound: None,
+            });
+            series.collect()
+        };
+        let values = [count as f64, sum].into_iter();
         self.0.push(labels, series, values);
     }
 

@@ -4,10 +4,12 @@
 //! encodes them. There is no intermediate list: each series goes straight into the response.
 
 mod collect;
+mod families;
 mod history;
 mod lines;
 mod openmetrics;
 mod protobuf;
+mod series;
 mod text;
 mod writer;
 

@@ -46,7 +46,7 @@ impl OpenMetrics {
 pub(super) fn family_name(name: &str, kind: Kind) -> &str {
     match kind {
         Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
-        Kind::Gauge | Kind::Histogram => name,
+        Kind::Gauge | Kind::Histogram | Kind::Summary => name,
     }
 }
 
@@ -70,7 +70,7 @@ impl Writer for OpenMetrics {
                 self.lines.end_line(value);
                 self.created(created);
             }
-            Kind::Gauge | Kind::Histogram => {
+            Kind::Gauge | Kind::Histogram | Kind::Summary => {
                 self.lines.start_series("", labels);
                 self.lines.end_line(value);
             }
@@ -99,6 +99,14 @@ impl Writer for OpenMetrics {
         self.lines.end_line(Value::Integer(histogram.count));
         self.lines.continue_series("_sum");
         self.lines.end_line(Value::Float(histogram.sum));
+        self.created(created);
+    }
+
+    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>) {
+        self.lines.start_series("_count", labels);
+        self.lines.end_line(Value::Integer(count));
+        self.lines.continue_series("_sum");
+        self.lines.end_line(Value::Float(sum));
         self.created(created);
     }
 

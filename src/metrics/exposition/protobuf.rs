@@ -62,6 +62,7 @@ impl Writer for Protobuf {
         let number = match kind {
             Kind::Counter => 0,
             Kind::Gauge => 1,
+            Kind::Summary => 2,
             Kind::Histogram => 4,
         };
         self.out.unsigned(3, number);
@@ -106,6 +107,18 @@ impl Writer for Protobuf {
                 }
                 if let Some(created) = created {
                     histogram.time(15, created);
+                }
+            });
+        });
+    }
+
+    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>) {
+        self.metric(labels, |metric| {
+            metric.nested(4, SMALL, |summary| {
+                summary.unsigned(1, count);
+                summary.double(2, sum);
+                if let Some(created) = created {
+                    summary.time(4, created);
                 }
             });
         });

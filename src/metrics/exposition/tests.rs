@@ -12,7 +12,7 @@ fn calls() -> CallMetrics {
         call_type: CallType::TEXT,
         status: Status::from_number(0),
     };
-    tallies.apply(&appeared, None);
+    tallies.apply(&appeared, None, None);
     let oldest_pending = vec![(CallType::TEXT, Status::from_number(0), 1622633782)];
     CallMetrics {
         tallies,

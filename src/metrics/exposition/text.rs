@@ -44,6 +44,13 @@ impl Writer for Text {
         self.0.end_line(Value::Integer(histogram.count));
     }
 
+    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, _created: Option<f64>) {
+        self.0.start_series("_sum", labels);
+        self.0.end_line(Value::Float(sum));
+        self.0.continue_series("_count");
+        self.0.end_line(Value::Integer(count));
+    }
+
     fn finish(self) -> Vec<u8> {
         self.0.finish()
     }

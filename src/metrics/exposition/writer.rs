@@ -22,6 +22,9 @@ pub(super) trait Writer {
         created: Option<f64>,
     );
 
+    /// Writes a series of a summary without quantiles.
+    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>);
+
     /// Ends the response and returns it.
     fn finish(self) -> Vec<u8>;
 }

@@ -104,6 +104,10 @@ impl Histogram {
         Measure::sum_units(self.sum)
     }
 
+    pub(super) fn sum_billionths(&self) -> u128 {
+        self.sum
+    }
+
     pub(super) fn native(&self) -> &NativeBuckets {
         &self.native
     }

@@ -1,8 +1,11 @@
 //! The counters, histograms and window gauges of one target: a fold over the ledger's events.
 
+mod groups;
+mod pairs;
 mod stored;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -10,40 +13,48 @@ use super::catalog;
 use super::histogram::{ExemplarSource, Histogram};
 use crate::model::{
     CallType, Event, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime, Role,
-    Status, UnixSeconds,
+    Status, Teams, UnixSeconds, label_text,
 };
+use groups::{Group, Whole};
+pub use groups::{Groups, Sum};
 pub use stored::StoredTallies;
-use stored::as_pairs;
 
 /// Counters, histograms and window gauges of one target.
 ///
 /// Serialised names are the format on disk; [`StoredTallies`] reads it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Tallies {
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) calls: BTreeMap<CallType, u64>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) processed: BTreeMap<(CallType, Status), u64>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) expired: BTreeMap<(CallType, Status), u64>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) missing: BTreeMap<CallType, u64>,
     pub(super) unobserved: u64,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) window: BTreeMap<(CallType, Position), u64>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) manual_states: BTreeMap<(ManualKind, CallType, u8), u64>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) duration: BTreeMap<CallType, Histogram>,
-    #[serde(rename = "outcomes", serialize_with = "as_pairs")]
+    #[serde(rename = "outcomes", serialize_with = "pairs::serialize")]
     pub(super) processing: BTreeMap<(CallType, Outcome), Histogram>,
     pub(super) listing_delay: Histogram,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) silence: BTreeMap<Role, Histogram>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) speed: BTreeMap<Role, Histogram>,
-    #[serde(serialize_with = "as_pairs")]
+    #[serde(serialize_with = "pairs::serialize")]
     pub(super) ratio: BTreeMap<Role, Histogram>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) teams: Option<Groups<Histogram>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) agents: Option<Groups<Sum>>,
+    /// Who is in which team now. A counted call stays where it is.
+    #[serde(skip)]
+    team_of: Arc<Teams>,
     #[serde(skip)]
     exemplars_enabled: bool,
 }
@@ -73,6 +84,9 @@ impl Default for Tallies {
             silence: by_role(catalog::SILENCE),
             speed: by_role(catalog::SPEED),
             ratio: by_role(catalog::RATIO),
+            teams: None,
+            agents: None,
+            team_of: Arc::default(),
             exemplars_enabled: false,
         }
     }
@@ -116,8 +130,66 @@ impl Tallies {
         self.exemplars_enabled = true;
     }
 
-    /// Counts an event. The source is the record that caused it, if one did.
-    pub fn apply(&mut self, event: &Event, source: Option<ExemplarSource>) {
+    /// Counts by team, up to so many teams; `None` for not at all. What is counted already has no
+    /// team, so that the teams together always have the calls of the target.
+    pub fn count_by_team(&mut self, max_teams: Option<usize>) {
+        let Some(max) = max_teams else {
+            self.teams = None;
+            return;
+        };
+        let known = self.teams.take();
+        let mut teams = known.unwrap_or_else(|| Groups::new(self.whole()));
+        teams.limit(max);
+        teams.create_series(self.team_of.names(), self.whole());
+        self.teams = Some(teams);
+    }
+
+    /// Counts by agent, like [`Tallies::count_by_team`].
+    pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
+        let known = self.agents.take();
+        self.agents = max_agents.map(|max| {
+            let mut agents = known.unwrap_or_else(|| Groups::new(self.whole()));
+            agents.limit(max);
+            agents
+        });
+    }
+
+    /// Changes who is in which team. Counted calls stay where they are.
+    pub fn set_teams(&mut self, teams: Arc<Teams>) {
+        self.team_of = teams;
+        if let Some(mut known) = self.teams.take() {
+            known.create_series(self.team_of.names(), self.whole());
+            self.teams = Some(known);
+        }
+    }
+
+    /// Numbers of teams and of agents that are counted under `other`, where that is enabled.
+    pub fn folded(&self) -> [Option<usize>; 2] {
+        let teams = self.teams.as_ref().map(Groups::folded);
+        [teams, self.agents.as_ref().map(Groups::folded)]
+    }
+
+    fn whole(&self) -> Whole<'_> {
+        Whole {
+            processed: &self.processed,
+            duration: &self.duration,
+            silence: &self.silence,
+            speed: &self.speed,
+            ratio: &self.ratio,
+        }
+    }
+
+    /// Counts an event. The source is the record that caused it, if one did; `staff_id` its agent.
+    pub fn apply(&mut self, event: &Event, source: Option<ExemplarSource>, staff_id: Option<&str>) {
+        if matches!(event, Event::Processed { .. } | Event::Succeeded { .. }) {
+            let staff_id = staff_id.unwrap_or_default();
+            if let Some(teams) = &mut self.teams {
+                teams.apply(event, self.team_of.of(staff_id).unwrap_or_default());
+            }
+            if let Some(agents) = &mut self.agents {
+                agents.apply(event, &label_text(staff_id));
+            }
+        }
         match *event {
             Event::Appeared { call_type, status } => {
                 increase(&mut self.calls, call_type);
@@ -225,6 +297,14 @@ impl Tallies {
     /// Call types that have series.
     pub fn call_types(&self) -> impl Iterator<Item = CallType> {
         self.calls.keys().copied()
+    }
+
+    pub(super) fn teams(&self) -> impl Iterator<Item = (&str, &Group<Histogram>)> {
+        self.teams.iter().flat_map(Groups::iter)
+    }
+
+    pub(super) fn agents(&self) -> impl Iterator<Item = (&str, &Group<Sum>)> {
+        self.agents.iter().flat_map(Groups::iter)
     }
 
     /// Number of calls ever counted.

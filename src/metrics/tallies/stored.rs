@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Deserialize;
 
+use super::groups::{Groups, Sum};
+use super::pairs::Pairs;
 use super::{Tallies, histogram};
 use crate::metrics::catalog::{self, Metric};
 use crate::metrics::histogram::Histogram;
@@ -29,6 +31,8 @@ pub struct StoredTallies {
     manual_states: Option<Pairs<(ManualKind, CallType, u8), u64>>,
     outcomes: Option<Pairs<(CallType, Outcome), Histogram>>,
     listing_delay: Option<Histogram>,
+    teams: Option<Groups<Histogram>>,
+    agents: Option<Groups<Sum>>,
     /// Before 0.1.0: manual states without the call type.
     manual: Option<Pairs<(ManualKind, u8), u64>>,
     /// Before 0.1.0: one histogram per final status.
@@ -99,6 +103,12 @@ impl StoredTallies {
         }
         if is_legacy {
             drop_zeros(&mut tallies);
+        }
+        if let Some(stored) = self.teams {
+            tallies.teams = Some(stored.resume(tallies.whole())?);
+        }
+        if let Some(stored) = self.agents {
+            tallies.agents = Some(stored.resume(tallies.whole())?);
         }
         Some(tallies)
     }
@@ -172,21 +182,4 @@ fn same_counts<K: Ord>(a: &BTreeMap<K, u64>, b: &BTreeMap<K, u64>) -> bool {
             .all(|(key, count)| *count == b.get(key).copied().unwrap_or_default())
     };
     within(a, b) && within(b, a)
-}
-
-/// A map stored as a list of pairs, because its keys are not strings.
-struct Pairs<K, V>(BTreeMap<K, V>);
-
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<(K, V)>::deserialize(deserializer).map(|pairs| Self(pairs.into_iter().collect()))
-    }
-}
-
-/// Serialises a map for [`Pairs`].
-pub(super) fn as_pairs<K: Serialize, V: Serialize, S: Serializer>(
-    map: &BTreeMap<K, V>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(map)
 }

@@ -12,6 +12,8 @@ fn record(id: u32) -> Record {
         status: Status::SUCCEEDED,
         manual: ManualStates::default(),
         measures: Measures::default(),
+        staff_id: None,
+        written_id: None,
     }
 }
 

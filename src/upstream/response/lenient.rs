@@ -28,6 +28,15 @@ impl Lenient<'_> {
         }
     }
 
+    /// A text that is not blank, without spaces around it.
+    pub(super) fn text(&self) -> Option<Box<str>> {
+        match self {
+            Self::Text(text) => Some(text.trim().into()).filter(|text: &Box<str>| !text.is_empty()),
+            Self::Integer(number) => Some(number.to_string().into()),
+            _ => None,
+        }
+    }
+
     pub(super) fn identity(&self) -> Option<CallId> {
         match self {
             Self::Text(text) => CallId::parse(text),

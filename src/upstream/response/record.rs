@@ -38,6 +38,7 @@ pub(super) struct Fields<'de> {
     upload_time: Lenient<'de>,
     call_type: Lenient<'de>,
     status: Lenient<'de>,
+    staff_id: Lenient<'de>,
     duration: Lenient<'de>,
     left: SpeechFields<'de>,
     right: SpeechFields<'de>,
@@ -62,6 +63,7 @@ impl<'de> Fields<'de> {
             "upload_time" => &mut self.upload_time,
             "call_type" => &mut self.call_type,
             "status" => &mut self.status,
+            "staff_id" => &mut self.staff_id,
             "duration" => &mut self.duration,
             "left_channel" => &mut self.left.channel,
             "left_speed" => &mut self.left.speed,
@@ -81,7 +83,8 @@ impl<'de> Fields<'de> {
     /// Adds the call to the page, or rejects it. `text` is its JSON if rows are parsed exactly.
     pub(super) fn add_to(&self, rows: &mut Rows, text: &str) {
         let call_id = self.call_id.identity();
-        let Some(id) = self.call_uuid.identity().or(call_id) else {
+        let uuid = self.call_uuid.identity();
+        let Some(id) = uuid.or(call_id) else {
             return rows.reject(Rejection::Identity, text, || example::no_identity(text));
         };
         let Some(uploaded) = self.upload_time.time() else {
@@ -130,6 +133,11 @@ impl<'de> Fields<'de> {
             status: status.map_or(Status::UNKNOWN, Status::from_number),
             manual,
             measures,
+            staff_id: rows.texts.then(|| self.staff_id.text()).flatten(),
+            written_id: (rows.texts)
+                .then(|| uuid.map_or(&self.call_id, |_| &self.call_uuid).text())
+                .flatten()
+                .filter(|text| !id.is_written(text)),
         });
     }
 }

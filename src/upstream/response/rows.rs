@@ -15,14 +15,17 @@ pub(super) struct Rows {
     pub(super) example: Option<String>,
     /// Parses row by row: slower, but the text of each row is known.
     pub(super) exact: bool,
+    /// Keeps the identities of agents and calls as text.
+    pub(super) texts: bool,
     count: usize,
     max_rows: usize,
 }
 
 impl Rows {
-    pub(super) fn new(max_rows: usize, exact: bool) -> Self {
+    pub(super) fn new(max_rows: usize, exact: bool, texts: bool) -> Self {
         Self {
             exact,
+            texts,
             max_rows,
             ..Self::default()
         }

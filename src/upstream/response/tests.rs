@@ -62,6 +62,8 @@ fn every_field_of_the_vendor_sample_is_parsed() {
                     },
                 ],
             },
+            staff_id: None,
+            written_id: None,
         }
     );
 }

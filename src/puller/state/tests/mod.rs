@@ -49,6 +49,8 @@ fn record(id: u32, status: i64) -> Record {
             duration: Some(Measure::from_integer(id % 600)),
             channels: [side(Role::Staff, id % 211), side(Role::Customer, id % 97)],
         },
+        staff_id: None,
+        written_id: None,
     }
 }
 
@@ -273,7 +275,7 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
     };
     state.mark_missing(missed, |id| seen.contains(&id));
     let recent = |state: &TargetState| {
-        let calls = state.published().calls.unwrap().recent;
+        let calls = state.published().calls.unwrap().recent.clone();
         calls
             .into_iter()
             .map(|(call_type, count)| (call_type.to_string(), count))

@@ -11,6 +11,7 @@ fn parse(body: &str, page: u32) -> Result<Page, ParseError> {
         page,
         max_rows: 1000,
         success_codes: &success_codes,
+        keep_texts: false,
     };
     rules.parse(body.as_bytes()).map(|parsed| parsed.page)
 }

@@ -94,7 +94,7 @@ fn calls() -> CallMetrics {
             seen(UUID, 1_622_634_000),
         ),
     ] {
-        tallies.apply(&event, source);
+        tallies.apply(&event, source, None);
     }
     CallMetrics {
         tallies,

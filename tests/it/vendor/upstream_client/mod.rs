@@ -120,6 +120,7 @@ fn settings(endpoint: &str) -> ClientSettings {
         app_secret: APP_SECRET.into(),
         secret_source: None,
         success_codes: vec![],
+        keep_texts: false,
         user_id: "1611917095665261978".into(),
         tenant_space_id: None,
         call_types: vec![0, 2],

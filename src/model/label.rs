@@ -1,0 +1,44 @@
+//! Text of the vendor or of a customer as the value of a label.
+
+/// Longest text in characters.
+const MAX_CHARS: usize = 100;
+
+/// The text without characters that cannot be seen, without spaces around it, cut at 100 characters.
+///
+/// Two texts that differ only in what is removed become the same label.
+pub fn label_text(text: &str) -> String {
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let cut: String = visible.trim().chars().take(MAX_CHARS).collect();
+    cut.trim_end().to_owned()
+}
+
+/// Control characters, and format characters of Unicode that reorder or hide text.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_removed_and_the_rest_is_cut() {
+        for (text, label) in [
+            ("  语速规则 1 ", "语速规则 1"),
+            ("a\u{0}b\nc\u{202e}d\u{feff}", "abcd"),
+            ("\u{200b} \t", ""),
+            ("👩\u{fe0f}", "👩\u{fe0f}"),
+        ] {
+            assert_eq!(label_text(text), label, "{text:?}");
+        }
+        assert_eq!(label_text(&"静".repeat(101)), "静".repeat(100));
+        let space_at_the_cut = format!("{} x", "a".repeat(99));
+        assert_eq!(label_text(&space_at_the_cut), "a".repeat(99));
+    }
+}

@@ -12,15 +12,20 @@ pub fn label_text(text: &str) -> String {
     cut.trim_end().to_owned()
 }
 
-/// Control characters, and format characters of Unicode that reorder or hide text.
+/// Control characters, Unicode's format characters and its other default-ignorable ones: they
+/// break lines, reverse text, or make two equal names differ.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{70f}' | '\u{8e2}' | '\u{feff}'
+            | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{890}'..='\u{891}'
+            | '\u{115f}'..='\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -33,7 +38,7 @@ mod tests {
             ("  语速规则 1 ", "语速规则 1"),
             ("a\u{0}b\nc\u{202e}d\u{feff}", "abcd"),
             ("\u{200b} \t", ""),
-            ("👩\u{fe0f}", "👩\u{fe0f}"),
+            ("👩\u{fe0f}", "👩"),
         ] {
             assert_eq!(label_text(text), label, "{text:?}");
         }

@@ -72,6 +72,10 @@ const SPEEDS: &[f64] = &[
     60.0, 90.0, 120.0, 150.0, 180.0, 200.0, 220.0, 240.0, 260.0, 280.0, 300.0, 330.0, 360.0, 420.0,
 ];
 const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+/// Most calls lose a few points; below 60 is a bad one.
+const SCORES: &[f64] = &[
+    20.0, 40.0, 50.0, 60.0, 65.0, 70.0, 75.0, 80.0, 85.0, 90.0, 95.0, 99.0, 100.0,
+];
 /// From a fast response to the request timeout.
 const REQUESTS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// From a pull of one request to a cold start, which takes minutes.
@@ -147,6 +151,10 @@ catalog! {
         "Mean speaking speed of the agent, observed when a voice call first succeeds.";
     AGENT_RATIO "cec_agent_call_speech_ratio" Summary ["target", "staff_id"], &[],
         "Share of the call in which the agent speaks, observed when a voice call first succeeds.";
+    SCORE "cec_call_score" Histogram ["target", "scenario"], SCORES,
+        "Points of the automatic inspection, from 0 to 100, by business scenario.";
+    RULES "cec_call_rules_total" Counter ["target", "scenario", "kind", "rule", "result"], &[],
+        "Inspected calls by rule, and whether they kept or violated it.";
 
     BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
         "Version, source revision and compiler of the exporter; always 1.";
@@ -197,6 +205,14 @@ catalog! {
         "Teams of teams_file that are counted under other, because max_teams is reached.";
     FOLDED_AGENTS "cec_exporter_folded_agents" Gauge ["target"], &[],
         "Agents seen since the start that are counted under other, because max_agents is reached.";
+    FOLDED_RULES "cec_exporter_folded_rules" Gauge ["target"], &[],
+        "Rules seen since the start that are counted under other, because max_rules is reached.";
+    RESULTS "cec_exporter_results_total" Counter ["target", "outcome"], &[],
+        "Requested inspection results, by outcome.";
+    RESULTS_PENDING "cec_exporter_results_pending" Gauge ["target"], &[],
+        "Calls whose inspection result is still to be requested.";
+    OLDEST_RESULT "cec_exporter_results_oldest_pending_timestamp_seconds" Gauge ["target"], &[],
+        "Upload time of the oldest call whose inspection result is still to be requested.";
     TEAMS_FILE_OK "cec_exporter_teams_file_last_reload_successful" Gauge ["target"], &[],
         "Whether the last reading of a changed teams_file succeeded (1) or failed (0).";
     CLOCK_SKEW "cec_exporter_clock_skew_seconds" Gauge ["target"], &[],

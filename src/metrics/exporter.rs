@@ -10,6 +10,8 @@ use prometheus::{
 };
 
 use super::catalog::{self, Metric};
+use super::tallies::FoldedCounts;
+use crate::model::UnixSeconds;
 
 /// Status codes whose series start at 0, as in the handler of Go's client library.
 const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
@@ -17,6 +19,10 @@ const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
 /// Why a window of the list is not proved complete: its total and its rows disagree, it cannot be
 /// read, or two readings differ.
 pub const UNPROVEN_REASONS: [&str; 3] = ["total", "unreadable", "changing"];
+
+/// How a request for an inspection result ended: counted; the call was inspected for no scenario;
+/// failed, and tried again later; given up, because the call left the lookback.
+pub const RESULT_OUTCOMES: [&str; 4] = ["counted", "empty", "failed", "expired"];
 
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
@@ -44,6 +50,10 @@ pub struct ExporterMetrics {
     clock_skew: GaugeVec,
     folded_teams: GaugeVec,
     folded_agents: GaugeVec,
+    folded_rules: GaugeVec,
+    results: CounterVec,
+    results_pending: GaugeVec,
+    oldest_result: GaugeVec,
     teams_file_ok: GaugeVec,
     target_info: GaugeVec,
     /// The labels endpoint and call types of the series of `target_info`, by target.
@@ -117,6 +127,10 @@ impl ExporterMetrics {
             clock_skew: gauges(catalog::CLOCK_SKEW)?,
             folded_teams: gauges(catalog::FOLDED_TEAMS)?,
             folded_agents: gauges(catalog::FOLDED_AGENTS)?,
+            folded_rules: gauges(catalog::FOLDED_RULES)?,
+            results: counters(catalog::RESULTS)?,
+            results_pending: gauges(catalog::RESULTS_PENDING)?,
+            oldest_result: gauges(catalog::OLDEST_RESULT)?,
             teams_file_ok: gauges(catalog::TEAMS_FILE_OK)?,
             target_info: gauges(catalog::TARGET_INFO)?,
             target_infos: Mutex::default(),
@@ -173,6 +187,10 @@ impl ExporterMetrics {
             clock_skew: self.clock_skew.clone(),
             folded_teams: self.folded_teams.clone(),
             folded_agents: self.folded_agents.clone(),
+            folded_rules: self.folded_rules.clone(),
+            results: self.results.clone(),
+            results_pending: self.results_pending.clone(),
+            oldest_result: self.oldest_result.clone(),
             teams_file_ok: self.teams_file_ok.clone(),
             frontier: self.frontier.clone(),
             last_success: self.last_success.clone(),
@@ -277,6 +295,10 @@ pub struct TargetMetrics {
     clock_skew: GaugeVec,
     folded_teams: GaugeVec,
     folded_agents: GaugeVec,
+    folded_rules: GaugeVec,
+    results: CounterVec,
+    results_pending: GaugeVec,
+    oldest_result: GaugeVec,
     teams_file_ok: GaugeVec,
     frontier: GaugeVec,
     last_success: GaugeVec,
@@ -311,14 +333,33 @@ impl TargetMetrics {
             .set(seconds);
     }
 
-    /// Sets the numbers of folded teams and agents; `None` removes the series.
-    pub fn set_folded(&self, folded: [Option<usize>; 2]) {
-        for (gauge, folded) in [&self.folded_teams, &self.folded_agents]
-            .into_iter()
-            .zip(folded)
-        {
+    /// Sets how many are counted under `other`; removes the series of what is not counted.
+    pub fn set_folded(&self, folded: FoldedCounts) {
+        for (gauge, folded) in [
+            (&self.folded_teams, folded.teams),
+            (&self.folded_agents, folded.agents),
+            (&self.folded_rules, folded.rules),
+        ] {
             set_optional(gauge, &self.name, folded.map(|count| count as f64));
         }
+    }
+
+    /// Sets how many results are still to be requested, and the upload time of the oldest of these
+    /// calls; removes the series if there is none.
+    pub fn set_results_pending(&self, pending: Option<usize>, oldest: Option<UnixSeconds>) {
+        set_optional(
+            &self.results_pending,
+            &self.name,
+            pending.map(|count| count as f64),
+        );
+        set_optional(&self.oldest_result, &self.name, oldest.map(f64::from));
+    }
+
+    /// Counts requested results. The outcome is one of [`RESULT_OUTCOMES`].
+    pub fn count_results(&self, outcome: &str, count: usize) {
+        self.results
+            .with_label_values(&[&self.name, outcome])
+            .inc_by(count as f64);
     }
 
     /// Whether the last reading of a changed file of teams succeeded; `None` removes the series.

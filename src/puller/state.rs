@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{Checkpoint, Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
-use crate::metrics::tallies::{StoredTallies, Tallies};
+use crate::metrics::tallies::{FoldedCounts, StoredTallies, Tallies};
 use crate::model::{CallId, CallType, Event, Rejection, Status, Teams, UnixSeconds, Window};
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
@@ -346,8 +346,8 @@ impl TargetState {
         Ok((state, store))
     }
 
-    /// Numbers of teams and of agents that are counted under `other`, where that is enabled.
-    pub(super) fn folded(&self) -> [Option<usize>; 2] {
+    /// How many are counted under `other`.
+    pub(super) fn folded(&self) -> FoldedCounts {
         self.tallies.folded()
     }
 
@@ -390,8 +390,7 @@ pub(super) struct Published {
     pub(super) progress: Progress,
     pub(super) remembered: usize,
     pub(super) skipped: Vec<Skipped>,
-    /// Teams and agents counted under `other`, where that is enabled.
-    pub(super) folded: [Option<usize>; 2],
+    pub(super) folded: FoldedCounts,
 }
 
 #[cfg(test)]

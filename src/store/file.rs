@@ -11,6 +11,8 @@ use super::explain::{explain, likely_cause};
 use super::{Changes, Key, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
+/// Only in files that ever had a queue: older builds do not know it, and ignore it.
+const QUEUE: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("queue");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 /// Key in `META`: the kind of file.
 const FORMAT: &str = "format";
@@ -22,6 +24,8 @@ const MAGIC: &str = "cec_exporter ledger ";
 const VERSION: u32 = 1;
 /// Bytes of a row.
 const ROW_BYTES: u64 = (size_of::<Key>() + size_of::<Value>()) as u64;
+/// Bytes of an entry of the queue, roughly.
+const QUEUED_BYTES: u64 = 64;
 /// Bytes of free space that are normal: redb copies pages that change and frees the old ones two
 /// commits later.
 const SLACK_BYTES: u64 = 256 << 10;
@@ -38,7 +42,7 @@ pub struct FileStore {
 struct State {
     /// `None` after an error, when redb requires that the database is reopened.
     database: Option<Database>,
-    /// Bytes of all rows and of the state.
+    /// Bytes of all rows, of the queue and of the state.
     content: u64,
     /// Commits until the next compaction is allowed.
     commits_left: u32,
@@ -92,6 +96,19 @@ impl FileStore {
             },
             state,
         ))
+    }
+
+    /// The entries of the queue, in ascending order. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn queue(&self) -> Result<Vec<(Key, Box<[u8]>)>, StoreError> {
+        let state = self.state.lock();
+        let Some(database) = &state.database else {
+            return Ok(Vec::new());
+        };
+        read_queue(database).map_err(|error| explain(&self.backend.name(), &error))
     }
 
     /// Compacts the file. Blocks.
@@ -232,6 +249,20 @@ fn read(
     Ok(state)
 }
 
+fn read_queue(database: &Database) -> Result<Vec<(Key, Box<[u8]>)>, redb::Error> {
+    let queue = match database.begin_read()?.open_table(QUEUE) {
+        Ok(queue) => queue,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut entries = Vec::new();
+    for entry in queue.iter()? {
+        let (key, value) = entry?;
+        entries.push((key.value(), value.value().into()));
+    }
+    Ok(entries)
+}
+
 /// Begins a two-phase commit: pages are durable before the header refers to them. With one phase,
 /// redb cannot tell a damaged page from an interrupted commit, and silently opens the previous
 /// commit. Costs a second sync per commit.
@@ -260,8 +291,27 @@ fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
             notes.insert(STATE, changes.state.as_slice())?;
         }
         let state = notes.get(STATE)?.map_or(0, |state| state.value().len());
-        rows.len()? * ROW_BYTES + state as u64
+        let queued = write_queue(&transaction, &changes.queue)?;
+        rows.len()? * ROW_BYTES + queued * QUEUED_BYTES + state as u64
     };
     transaction.commit()?;
     Ok(content)
+}
+
+/// Returns the number of entries, as far as there are changes.
+fn write_queue(
+    transaction: &WriteTransaction,
+    changes: &[(Key, Option<Box<[u8]>>)],
+) -> Result<u64, redb::Error> {
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    let mut queue = transaction.open_table(QUEUE)?;
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(queue.insert(key, value.as_ref())?),
+            None => drop(queue.remove(key)?),
+        }
+    }
+    Ok(queue.len()?)
 }

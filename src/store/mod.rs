@@ -1,7 +1,7 @@
 //! Durable storage: one file per target, one transaction per commit.
 //!
-//! Stores rows of fixed width by key, and one state beside them, without knowing what they mean. A
-//! file that cannot be read is an error that says what to do, and is never replaced.
+//! Stores rows of fixed width by key, a queue of a few entries, and one state beside them, without
+//! knowing what they mean. A file that cannot be read is an error that says what to do, and is never replaced.
 
 mod backend;
 mod explain;
@@ -29,6 +29,8 @@ pub struct Changes {
     pub rows: Vec<(Key, Value)>,
     /// Rows with smaller keys are removed.
     pub drop_below: Key,
+    /// Entries of the queue to add or replace, and (`None`) to remove.
+    pub queue: Vec<(Key, Option<Box<[u8]>>)>,
     /// The new state; empty to keep the old one.
     pub state: Vec<u8>,
 }
@@ -39,6 +41,7 @@ impl Changes {
         self.rows.is_empty()
             && self.removed.is_empty()
             && self.drop_below == Key::default()
+            && self.queue.is_empty()
             && self.state.is_empty()
     }
 }

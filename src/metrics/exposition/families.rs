@@ -30,7 +30,11 @@ pub(super) fn families<W: Writer>() -> impl Iterator<Item = Family<W>> {
     let always = target_families().into_iter().map(family(|_| true));
     let of_teams = team_families().map(family(|tallies| tallies.teams.is_some()));
     let of_agents = agent_families().map(family(|tallies| tallies.agents.is_some()));
-    always.chain(of_teams).chain(of_agents)
+    let of_inspections =
+        (inspection_families()).map(family(|tallies| tallies.inspections.is_some()));
+    (always.chain(of_teams))
+        .chain(of_agents)
+        .chain(of_inspections)
 }
 
 fn target_families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
@@ -167,6 +171,26 @@ fn agent_families<W: Writer>() -> [(Metric, WriteSeries<W>); 5] {
         (catalog::AGENT_RATIO, |out, calls| {
             for (staff_id, group) in calls.tallies.agents() {
                 out.summary(&[&staff_id], group.ratio);
+            }
+        }),
+    ]
+}
+
+fn inspection_families<W: Writer>() -> [(Metric, WriteSeries<W>); 2] {
+    [
+        (catalog::SCORE, |out, calls| {
+            for scenario in calls.tallies.scenarios() {
+                out.histogram(&[&scenario.label()], &scenario.score);
+            }
+        }),
+        (catalog::RULES, |out, calls| {
+            for scenario in calls.tallies.scenarios() {
+                for rule in &scenario.rules {
+                    let (name, kind) = (scenario.label(), rule.kind.label());
+                    for (result, count) in [("kept", rule.kept), ("violated", rule.violated)] {
+                        out.value(&[&name, &kind, &rule.label(), &result], count);
+                    }
+                }
             }
         }),
     ]

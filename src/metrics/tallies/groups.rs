@@ -1,11 +1,11 @@
 //! The same calls by team and by agent.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::folded::Folded;
 use super::pairs;
 use crate::metrics::catalog::{self, Metric};
 use crate::metrics::histogram::Histogram;
@@ -14,9 +14,7 @@ use crate::model::{CallType, Event, Measure, Role, Status};
 /// Label of calls that belong to no group.
 const NONE: &str = "none";
 /// Label of the groups for which there is no room.
-const OTHER: &str = "other";
-/// Folded groups that are told apart. Beyond, their number is a lower bound.
-const MAX_FOLDED: usize = 1 << 16;
+pub(super) const OTHER: &str = "other";
 
 /// Observations of one measure: a histogram, or only their number and sum.
 pub trait Distribution: Clone + PartialEq + Serialize + DeserializeOwned {
@@ -215,11 +213,8 @@ pub struct Groups<D> {
     /// Most groups with a label of their own, besides `none` and `other`.
     #[serde(skip)]
     max: usize,
-    /// Hashes of the labels of folded groups.
     #[serde(skip)]
-    folded: HashSet<u64>,
-    #[serde(skip)]
-    hasher: RandomState,
+    folded: Folded,
 }
 
 impl<D: PartialEq> PartialEq for Groups<D> {
@@ -234,8 +229,7 @@ impl<D: Distribution> Groups<D> {
         Self {
             by_label: BTreeMap::from([(NONE.to_owned(), whole.as_group())]),
             max: 0,
-            folded: HashSet::new(),
-            hasher: RandomState::new(),
+            folded: Folded::default(),
         }
     }
 
@@ -285,9 +279,7 @@ impl<D: Distribution> Groups<D> {
         if own.count() < self.max {
             return label;
         }
-        if self.folded.len() < MAX_FOLDED {
-            self.folded.insert(self.hasher.hash_one(label));
-        }
+        self.folded.insert(label);
         OTHER
     }
 

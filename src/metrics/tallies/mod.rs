@@ -1,6 +1,8 @@
 //! The counters, histograms and window gauges of one target: a fold over the ledger's events.
 
+mod folded;
 mod groups;
+mod inspections;
 mod pairs;
 mod stored;
 
@@ -12,11 +14,13 @@ use serde::Serialize;
 use super::catalog;
 use super::histogram::{ExemplarSource, Histogram};
 use crate::model::{
-    CallType, Event, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime, Role,
-    Status, Teams, UnixSeconds, label_text,
+    CallType, Event, Inspection, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime,
+    Role, Status, Teams, UnixSeconds, label_text,
 };
 use groups::{Group, Whole};
 pub use groups::{Groups, Sum};
+pub use inspections::Inspections;
+use inspections::Scenario;
 pub use stored::StoredTallies;
 
 /// Counters, histograms and window gauges of one target.
@@ -52,6 +56,8 @@ pub struct Tallies {
     pub(super) teams: Option<Groups<Histogram>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) agents: Option<Groups<Sum>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inspections: Option<Inspections>,
     /// Who is in which team now. A counted call stays where it is.
     #[serde(skip)]
     team_of: Arc<Teams>,
@@ -86,6 +92,7 @@ impl Default for Tallies {
             ratio: by_role(catalog::RATIO),
             teams: None,
             agents: None,
+            inspections: None,
             team_of: Arc::default(),
             exemplars_enabled: false,
         }
@@ -154,6 +161,23 @@ impl Tallies {
         });
     }
 
+    /// Counts scores and rules, up to so many rules; `None` for not at all.
+    pub fn count_inspections(&mut self, max_rules: Option<usize>) {
+        let known = self.inspections.take();
+        self.inspections = max_rules.map(|max| {
+            let mut inspections = known.unwrap_or_default();
+            inspections.limit(max);
+            inspections
+        });
+    }
+
+    /// Counts what the inspection of a call found.
+    pub fn count_inspection(&mut self, inspection: &Inspection, uploaded: UnixSeconds) {
+        if let Some(inspections) = &mut self.inspections {
+            inspections.count(inspection, uploaded);
+        }
+    }
+
     /// Changes who is in which team. Counted calls stay where they are.
     pub fn set_teams(&mut self, teams: Arc<Teams>) {
         self.team_of = teams;
@@ -163,10 +187,13 @@ impl Tallies {
         }
     }
 
-    /// Numbers of teams and of agents that are counted under `other`, where that is enabled.
-    pub fn folded(&self) -> [Option<usize>; 2] {
-        let teams = self.teams.as_ref().map(Groups::folded);
-        [teams, self.agents.as_ref().map(Groups::folded)]
+    /// How many are counted under `other`.
+    pub fn folded(&self) -> FoldedCounts {
+        FoldedCounts {
+            teams: self.teams.as_ref().map(Groups::folded),
+            agents: self.agents.as_ref().map(Groups::folded),
+            rules: self.inspections.as_ref().map(Inspections::folded),
+        }
     }
 
     fn whole(&self) -> Whole<'_> {
@@ -307,6 +334,12 @@ impl Tallies {
         self.agents.iter().flat_map(Groups::iter)
     }
 
+    pub(super) fn scenarios(&self) -> &[Scenario] {
+        self.inspections
+            .as_ref()
+            .map_or(&[], Inspections::scenarios)
+    }
+
     /// Number of calls ever counted.
     pub fn total_calls(&self) -> u64 {
         self.calls.values().sum()
@@ -318,6 +351,14 @@ impl Tallies {
             .iter()
             .map(|((call_type, position), count)| (*call_type, *position, *count))
     }
+}
+
+/// Numbers of teams, agents and rules that are counted under `other`; `None` if they are not counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FoldedCounts {
+    pub teams: Option<usize>,
+    pub agents: Option<usize>,
+    pub rules: Option<usize>,
 }
 
 /// Upload time of the oldest call by type and status that is not final.

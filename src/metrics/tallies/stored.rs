@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::groups::{Groups, Sum};
+use super::inspections::Inspections;
 use super::pairs::Pairs;
 use super::{Tallies, histogram};
 use crate::metrics::catalog::{self, Metric};
@@ -33,6 +34,7 @@ pub struct StoredTallies {
     listing_delay: Option<Histogram>,
     teams: Option<Groups<Histogram>>,
     agents: Option<Groups<Sum>>,
+    inspections: Option<Inspections>,
     /// Before 0.1.0: manual states without the call type.
     manual: Option<Pairs<(ManualKind, u8), u64>>,
     /// Before 0.1.0: one histogram per final status.
@@ -109,6 +111,9 @@ impl StoredTallies {
         }
         if let Some(stored) = self.agents {
             tallies.agents = Some(stored.resume(tallies.whole())?);
+        }
+        if let Some(stored) = self.inspections {
+            tallies.inspections = Some(stored.resume()?);
         }
         Some(tallies)
     }

@@ -1,4 +1,5 @@
-//! Domain types shared by all layers: a call as the vendor lists it, and what happens to it.
+//! Domain types shared by all layers: a call as the vendor lists it, what happens to it,
+//! and what its inspection found.
 //!
 //! No I/O, no clock, no JSON. Codes and their meaning come from the vendor's documentation of the
 //! list of inspected calls.
@@ -6,12 +7,14 @@
 mod call_id;
 mod code;
 mod event;
+mod inspection;
 mod measure;
 mod record;
 
 pub use call_id::{CallHasher, CallId, CallSet};
 pub use code::{CallType, Status};
 pub use event::{Event, Outcome, Position, ProcessingTime};
+pub use inspection::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 

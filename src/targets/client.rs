@@ -29,6 +29,7 @@ pub fn client_settings(target: &Target) -> ClientSettings {
         request_timeout: target.request_timeout,
         max_concurrent_requests: target.max_concurrent_requests as usize,
         max_requests_per_second: target.max_requests_per_second,
+        max_inspections_per_second: 1.0,
         ca_file: target.ca_file.clone(),
         proxy: target.proxy.as_ref().map(proxy_settings),
         token_proxy: target.token_proxy.as_ref().map(proxy_settings),

@@ -174,7 +174,7 @@ fn public_endpoint(endpoint: &Url) -> String {
 
 fn known_labels() -> InitialLabels {
     InitialLabels {
-        apis: Api::ALL.map(|api| api.to_string()).to_vec(),
+        apis: Api::in_use(false).iter().map(Api::to_string).collect(),
         codes: Outcome::FORESEEABLE
             .iter()
             .map(ToString::to_string)

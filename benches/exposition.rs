@@ -84,6 +84,7 @@ fn exporter(names: &[String]) -> ExporterSnapshot {
     let labels = InitialLabels {
         apis: vec!["token".into(), "details".into()],
         codes: vec!["200".into(), "429".into(), "503".into()],
+        results: Vec::new(),
         failures: vec!["timeout".into(), "connect".into(), "auth".into()],
         rejections: vec!["shape".into(), "identity".into()],
     };

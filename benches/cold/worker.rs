@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::model::{Status, UnixSeconds};
+use cec_exporter::model::{Inspection, Status, UnixSeconds};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Puller, Settings};
@@ -213,6 +213,7 @@ impl Worker {
             request_timeout: Duration::from_secs(60),
             max_concurrent_requests: PARALLEL,
             max_requests_per_second: 1e6,
+            max_inspections_per_second: 1e6,
             ca_file: None,
             proxy: None,
             token_proxy: None,
@@ -333,6 +334,10 @@ impl Upstream for RecordingClient {
                 limit: request.limit,
             });
         self.client.page(request).await
+    }
+
+    async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
+        self.client.inspection(call_uuid).await
     }
 }
 

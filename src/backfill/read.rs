@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::night::Night;
 use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels, TargetMetrics};
-use crate::model::{CallId, Record, Window};
+use crate::model::{CallId, Inspection, Record, Window};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
 use crate::puller::{Puller, Settings};
@@ -119,6 +119,10 @@ impl<U: Upstream> Upstream for Tee<U> {
         );
         drop(records);
         Ok(page)
+    }
+
+    async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
+        self.upstream.inspection(call_uuid).await
     }
 }
 

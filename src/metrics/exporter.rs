@@ -165,6 +165,9 @@ impl ExporterMetrics {
         for reason in UNPROVEN_REASONS {
             self.unproven.with_label_values(&[name, reason]);
         }
+        for outcome in &labels.results {
+            self.results.with_label_values(&[name, outcome]);
+        }
         for reason in &labels.failures {
             self.pull_failures.with_label_values(&[name, reason]);
         }
@@ -268,6 +271,8 @@ pub struct InitialLabels {
     pub apis: Vec<String>,
     /// `code` of requests.
     pub codes: Vec<String>,
+    /// `outcome` of inspection results; empty if they are not requested.
+    pub results: Vec<String>,
     /// `reason` of failed pulls.
     pub failures: Vec<String>,
     /// `reason` of rejected records.

@@ -73,6 +73,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             remembered,
             skipped,
             folded,
+            results,
         } = published;
         if let Some(frontier) = progress.frontier() {
             self.metrics.set_frontier(frontier.into());
@@ -82,6 +83,8 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         }
         self.metrics.ledger_calls.set(remembered as f64);
         self.metrics.set_folded(folded);
+        let oldest = results.and_then(|results| results.oldest);
+        (self.metrics).set_results_pending(results.map(|results| results.calls), oldest);
         let mut view = self.view.lock();
         if let (None, Some(at)) = (view.last_success, looked_at) {
             view.last_success = looked_at;

@@ -17,6 +17,8 @@ mod recent_hints;
 mod recent_set;
 mod reconcile;
 pub mod replay;
+mod result_queue;
+mod results;
 mod run;
 mod scan;
 mod single_pages;
@@ -29,6 +31,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use backoff::Backoff;
@@ -110,6 +113,12 @@ impl<S> Handover<S> {
         self.state.count_by_agent(max_agents);
     }
 
+    /// Requests the results of this share of the calls from now on, and counts up to so many rules;
+    /// `None` for not at all.
+    pub fn count_results(&mut self, results: Option<(f64, usize)>) {
+        self.state.count_results(results);
+    }
+
     /// Keeps an exemplar per bucket from now on.
     pub fn enable_exemplars(&mut self) {
         self.state.enable_exemplars();
@@ -143,6 +152,8 @@ struct Inner<U, S> {
     teams: Arc<Mutex<Option<TeamSource>>>,
     view: Mutex<View>,
     in_flight: Mutex<InFlight>,
+    /// Requests inspection results.
+    results_task: Mutex<Option<JoinHandle<()>>>,
     /// Number of pulls that have ended, as far as scrapes wait for them.
     ended: watch::Sender<u64>,
     /// Whether a scrape wants the next pull, which ends the comparison under way.
@@ -189,6 +200,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
                 remembered: view.remembered,
                 skipped: view.skipped,
                 folded: state.folded(),
+                results: state.pending_results(),
             },
         };
         state.expect_pulls_every(settings.min_pull_interval);
@@ -207,6 +219,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             teams: Arc::new(Mutex::new(teams)),
             view: Mutex::default(),
             in_flight: Mutex::new(InFlight::after(backoff)),
+            results_task: Mutex::default(),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };

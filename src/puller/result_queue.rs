@@ -10,12 +10,12 @@ const FIRST_DELAY: UnixSeconds = 30;
 const MAX_DELAY: UnixSeconds = 3600;
 
 /// A call, by upload time and identity.
-pub type QueuedCall = (UnixSeconds, CallId);
+pub(super) type QueuedCall = (UnixSeconds, CallId);
 
 /// Calls that succeeded and are in the sample, until their result is counted or they leave the
 /// lookback. Which calls are left is durable; how often each was tried is not.
 #[derive(Debug, Default)]
-pub struct ResultQueue {
+pub(super) struct ResultQueue {
     /// Calls with a smaller hash are in the sample; `None` while results are not requested.
     sampled_below: Option<u64>,
     calls: BTreeMap<QueuedCall, Waiting>,
@@ -36,7 +36,7 @@ struct Waiting {
 impl ResultQueue {
     /// Requests the results of this share of the calls that succeed from now on; `None` for none, and
     /// forgets those that are waiting.
-    pub fn sample(&mut self, share: Option<f64>) {
+    pub(super) fn sample(&mut self, share: Option<f64>) {
         // Every hash is below 2^64 - 1, except for one.
         self.sampled_below = share.map(|share| (share * u64::MAX as f64) as u64);
         if share.is_none() {
@@ -45,14 +45,15 @@ impl ResultQueue {
     }
 
     /// Whether results are requested.
-    pub fn is_enabled(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         self.sampled_below.is_some()
     }
 
     /// Adds a call that succeeded, if it is in the sample.
-    pub fn push(&mut self, record: &Record) {
+    pub(super) fn push(&mut self, record: &Record) {
         let is_sampled = |below| below == u64::MAX || sample_hash(record.id) < below;
-        if !self.sampled_below.is_some_and(is_sampled) {
+        let has_name = record.written_id.is_some() || record.id.uuid().is_some();
+        if !has_name || !self.sampled_below.is_some_and(is_sampled) {
             return;
         }
         let call = (record.uploaded, record.id);
@@ -73,7 +74,7 @@ impl ResultQueue {
     }
 
     /// The call that has been due longest at `now`, and its identity as the vendor writes it.
-    pub fn next(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
+    pub(super) fn next(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
         let (due, call) = *self.due.first()?;
         let waiting = self.calls.get(&call).filter(|_| due <= now)?;
         let written = match &waiting.written {
@@ -84,7 +85,7 @@ impl ResultQueue {
     }
 
     /// Removes a call whose result has arrived. Returns whether it was waiting: a result counts once.
-    pub fn remove(&mut self, call: QueuedCall) -> bool {
+    pub(super) fn remove(&mut self, call: QueuedCall) -> bool {
         let Some(waiting) = self.calls.remove(&call) else {
             return false;
         };
@@ -94,7 +95,7 @@ impl ResultQueue {
     }
 
     /// Requests a result again, but not before the vendor asks for it.
-    pub fn postpone(&mut self, call: QueuedCall, now: UnixSeconds, at_least: UnixSeconds) {
+    pub(super) fn postpone(&mut self, call: QueuedCall, now: UnixSeconds, at_least: UnixSeconds) {
         if let Some(waiting) = self.calls.get_mut(&call) {
             self.due.remove(&(waiting.due, call));
             let doubled = FIRST_DELAY << waiting.failures.min(16);
@@ -105,7 +106,7 @@ impl ResultQueue {
     }
 
     /// Gives up the calls uploaded before `cutoff`. Returns their number.
-    pub fn expire(&mut self, cutoff: UnixSeconds) -> usize {
+    pub(super) fn expire(&mut self, cutoff: UnixSeconds) -> usize {
         match self.calls.first_key_value() {
             Some((call, _)) if call.0 < cutoff => self.remove_all(|call| call.0 < cutoff),
             _ => 0,
@@ -122,22 +123,22 @@ impl ResultQueue {
     }
 
     /// Number of calls.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.calls.len()
     }
 
     /// Upload time of the oldest call.
-    pub fn oldest(&self) -> Option<UnixSeconds> {
+    pub(super) fn oldest(&self) -> Option<UnixSeconds> {
         self.calls.first_key_value().map(|(call, _)| call.0)
     }
 
     /// Whether there is anything to commit.
-    pub fn has_changes(&self) -> bool {
+    pub(super) fn has_changes(&self) -> bool {
         !self.changed.is_empty()
     }
 
     /// Takes the entries changed since the last commit.
-    pub fn take_changes(&mut self) -> Vec<(Key, Option<Box<[u8]>>)> {
+    pub(super) fn take_changes(&mut self) -> Vec<(Key, Option<Box<[u8]>>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let entry = |call| {
             let written = |waiting: &Waiting| waiting.written.as_deref().unwrap_or_default().into();
@@ -148,12 +149,13 @@ impl ResultQueue {
     }
 
     /// Returns entries whose commit failed.
-    pub fn requeue(&mut self, entries: &[(Key, Option<Box<[u8]>>)]) {
-        self.changed.extend(entries.iter().map(|(key, _)| call(*key)));
+    pub(super) fn requeue(&mut self, entries: &[(Key, Option<Box<[u8]>>)]) {
+        self.changed
+            .extend(entries.iter().map(|(key, _)| call(*key)));
     }
 
     /// Restores a committed entry. Returns whether it is valid.
-    pub fn restore(&mut self, key: Key, written: &[u8]) -> bool {
+    pub(super) fn restore(&mut self, key: Key, written: &[u8]) -> bool {
         let Ok(written) = std::str::from_utf8(written) else {
             return false;
         };

@@ -75,7 +75,8 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             in_flight.phase = Phase::Closed;
             in_flight.task.take()
         };
-        if let Some(task) = task {
+        let results = self.inner.results_task.lock().take();
+        for task in task.into_iter().chain(results) {
             task.abort();
             let _ = task.await;
         }
@@ -100,6 +101,11 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut pull = Pull::new(&self, &mut hints);
             let result = pull.incremental().await;
             self.incremental_ended(began, &result);
+            let expired = self.state.lock().take_expired_results();
+            self.metrics.count_results("expired", expired);
+            if result.is_ok() {
+                self.start_results();
+            }
             if result.is_ok()
                 && let Err(failure) = pull.reconcile().await
             {
@@ -191,6 +197,26 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 }
 
 impl<U, S> Inner<U, S> {
+    /// Whether another puller has taken over.
+    pub(super) fn is_closed(&self) -> bool {
+        self.in_flight.lock().phase == Phase::Closed
+    }
+
+    /// Waits while a scrape waits for a pull.
+    pub(super) async fn wait_for_pull(&self) {
+        let mut ended = self.ended.subscribe();
+        loop {
+            ended.mark_unchanged();
+            let phase = self.in_flight.lock().phase;
+            if !matches!(phase, Phase::Incremental | Phase::Wanted) {
+                return;
+            }
+            if ended.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     fn show_next_pull(&self, backoff: &Backoff) {
         let wait = backoff.wait(Instant::now()).as_secs_f64();
         self.metrics.set_next_pull(f64::from((self.clock)()) + wait);

@@ -193,14 +193,5 @@ pub(super) fn kind(failure: &Failure) -> Option<ErrorKind> {
 
 /// Whether a failure may depend on the window, so that another window may succeed.
 pub(super) fn may_be_local(failure: &Failure) -> bool {
-    !matches!(
-        kind(failure),
-        None | Some(
-            ErrorKind::Auth
-                | ErrorKind::RateLimit
-                | ErrorKind::Connect
-                | ErrorKind::Timeout
-                | ErrorKind::Unavailable
-        )
-    )
+    kind(failure).is_some_and(|kind| !kind.is_general())
 }

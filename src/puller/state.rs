@@ -10,9 +10,12 @@ use crate::ledger::{Checkpoint, Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::{FoldedCounts, StoredTallies, Tallies};
-use crate::model::{CallId, CallType, Event, Rejection, Status, Teams, UnixSeconds, Window};
+use crate::model::{
+    CallId, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds, Window,
+};
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
+use crate::puller::result_queue::{QueuedCall, ResultQueue};
 use crate::puller::skipped::{Skipped, SkippedWindows};
 use crate::store::{Backend, Changes, FileStore, Key, StoreError};
 use crate::upstream::{Page, Rejected};
@@ -64,6 +67,9 @@ pub struct TargetState {
     changed: bool,
     /// The progress on disk and when it was written.
     written: Option<(Progress, UnixSeconds)>,
+    results: ResultQueue,
+    /// Calls that left the lookback before their result was counted.
+    expired_results: usize,
     /// Calls refused because of `max_calls`.
     pub(super) refused: u64,
     /// Start of the last pull that left no gap: it saw every pending call, and every call listed by
@@ -83,6 +89,8 @@ impl Default for TargetState {
             rejects: RecentSet::default(),
             changed: false,
             written: None,
+            results: ResultQueue::default(),
+            expired_results: 0,
             refused: 0,
             looked_at: None,
             max_unwatched: MAX_UNWATCHED,
@@ -104,6 +112,51 @@ impl TargetState {
     /// Counts by agent, up to so many; `None` for not at all.
     pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
         self.tallies.count_by_agent(max_agents);
+    }
+
+    /// Requests the results of this share of the calls from now on, and counts up to so many rules;
+    /// `None` for not at all.
+    pub fn count_results(&mut self, results: Option<(f64, usize)>) {
+        self.results.sample(results.map(|(share, _)| share));
+        self.tallies
+            .count_inspections(results.map(|(_, max_rules)| max_rules));
+        self.changed = true;
+    }
+
+    /// The next call whose result is due, and its identity as the vendor writes it.
+    pub(super) fn next_result(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
+        self.results.next(now)
+    }
+
+    /// Counts the result of a call, once.
+    pub(super) fn count_result(&mut self, call: QueuedCall, inspection: &Inspection) {
+        if self.results.remove(call) {
+            self.tallies.count_inspection(inspection, call.0);
+            self.changed = true;
+        }
+    }
+
+    /// Requests a result again later, but not within `at_least` seconds.
+    pub(super) fn postpone_result(
+        &mut self,
+        call: QueuedCall,
+        now: UnixSeconds,
+        at_least: UnixSeconds,
+    ) {
+        self.results.postpone(call, now, at_least);
+    }
+
+    /// Takes the number of calls that left the lookback before their result was counted.
+    pub(super) fn take_expired_results(&mut self) -> usize {
+        std::mem::take(&mut self.expired_results)
+    }
+
+    /// What is still to be requested; `None` if results are not requested.
+    pub(super) fn pending_results(&self) -> Option<PendingResults> {
+        self.results.is_enabled().then(|| PendingResults {
+            calls: self.results.len(),
+            oldest: self.results.oldest(),
+        })
     }
 
     /// Changes who is in which team. Counted calls stay where they are.
@@ -155,6 +208,7 @@ impl TargetState {
             rejects,
             changed,
             refused,
+            results,
             ..
         } = self;
         let mut rejected = [0; Rejection::ALL.len()];
@@ -184,6 +238,7 @@ impl TargetState {
                     } if !is_watched => {
                         processing_time.discard();
                     }
+                    Event::Succeeded { .. } => results.push(record),
                     _ => {}
                 }
                 tallies.apply(&event, source, record.staff_id.as_deref());
@@ -223,6 +278,7 @@ impl TargetState {
             *changed = true;
             tallies.apply(&event, None, None);
         });
+        self.expired_results += self.results.expire(cutoff);
     }
 
     /// Number of calls ever counted. While it is 0, marks may move back.
@@ -247,6 +303,7 @@ impl TargetState {
         let elapsed = now.abs_diff(at);
         self.changed
             || self.ledger.has_changes()
+            || self.results.has_changes()
             || (written.gap, written.complete) != (self.progress.gap, self.progress.complete)
             || elapsed >= FRONTIER_INTERVAL
     }
@@ -290,6 +347,7 @@ impl TargetState {
             rows: self.ledger.take_changes(),
             removed: self.ledger.take_removed(),
             drop_below: key,
+            queue: self.results.take_changes(),
             state,
         })
     }
@@ -305,6 +363,7 @@ impl TargetState {
     pub(super) fn requeue(&mut self, changes: &Changes) {
         self.changed = true;
         self.ledger.requeue(&changes.rows, &changes.removed);
+        self.results.requeue(&changes.queue);
     }
 
     /// Opens the stored state of a target. Blocks.
@@ -319,6 +378,9 @@ impl TargetState {
         let (store, stored) = FileStore::open(backend, |key, value| {
             sound &= state.ledger.restore((key, value))
         })?;
+        for (key, written) in store.queue()? {
+            sound &= state.results.restore(key, &written);
+        }
         let Some(stored) = stored else {
             return if state.is_empty() {
                 Ok((state, store))
@@ -378,6 +440,7 @@ impl TargetState {
             remembered: self.ledger.len(),
             skipped: self.skipped.iter().cloned().collect(),
             folded: self.folded(),
+            results: self.pending_results(),
         }
     }
 }
@@ -391,6 +454,16 @@ pub(super) struct Published {
     pub(super) remembered: usize,
     pub(super) skipped: Vec<Skipped>,
     pub(super) folded: FoldedCounts,
+    /// `None` if results are not requested.
+    pub(super) results: Option<PendingResults>,
+}
+
+/// Calls whose inspection result is still to be requested.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct PendingResults {
+    pub(super) calls: usize,
+    /// Upload time of the oldest one.
+    pub(super) oldest: Option<UnixSeconds>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use crate::model::Inspection;
 use crate::puller::plan::Intervals;
 use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
@@ -21,6 +22,10 @@ impl Upstream for RateLimited {
             likely_cause: None,
             retry_after: Some(Duration::from_secs(300)),
         })
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
     }
 }
 

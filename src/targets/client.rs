@@ -30,6 +30,8 @@ pub fn client_settings(target: &Target) -> ClientSettings {
         request_timeout: target.request_timeout,
         max_concurrent_requests: target.max_concurrent_requests as usize,
         max_requests_per_second: target.max_requests_per_second,
+        max_inspections_per_second: (target.results)
+            .map_or(1.0, |results| results.max_requests_per_second),
         ca_file: target.ca_file.clone(),
         proxy: target.proxy.as_ref().map(proxy_settings),
         token_proxy: target.token_proxy.as_ref().map(proxy_settings),

@@ -15,7 +15,7 @@ use super::options::Options;
 use super::storage::BoxedStore;
 use super::teams::watch_teams;
 use crate::config;
-use crate::metrics::exporter::{ExporterMetrics, InitialLabels, TargetMetrics};
+use crate::metrics::exporter::{ExporterMetrics, InitialLabels, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
@@ -58,7 +58,11 @@ impl Prepared {
         trust: &Trust,
         now: UnixSeconds,
     ) -> Result<Self, LoadError> {
-        let own = metrics.target(&config.name, &known_labels(), now.into());
+        let own = metrics.target(
+            &config.name,
+            &known_labels(config.results.is_some()),
+            now.into(),
+        );
         let reported: Arc<Mutex<Reported>> = Arc::default();
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(client_settings(&config), trust, report)
@@ -103,6 +107,8 @@ impl Target {
         }
         known.count_by_team(teams);
         known.count_by_agent(config.agents.then_some(config.max_agents as usize));
+        let results = config.results.as_ref();
+        known.count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = public_endpoint(&config.endpoint);
         metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
@@ -182,13 +188,20 @@ fn public_endpoint(endpoint: &Url) -> String {
     format!("{}{path}", endpoint.origin().ascii_serialization())
 }
 
-fn known_labels() -> InitialLabels {
+fn known_labels(with_results: bool) -> InitialLabels {
     InitialLabels {
-        apis: Api::ALL.map(|api| api.to_string()).to_vec(),
+        apis: Api::in_use(with_results)
+            .iter()
+            .map(Api::to_string)
+            .collect(),
         codes: Outcome::FORESEEABLE
             .iter()
             .map(ToString::to_string)
             .collect(),
+        results: match with_results {
+            true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),
+            false => Vec::new(),
+        },
         failures: Failure::LABELS.map(str::to_owned).to_vec(),
         rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
     }

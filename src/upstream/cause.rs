@@ -41,7 +41,8 @@ impl ResponseSummary<'_> {
                  or the service is not bought, or the account is suspended or in arrears"
                     .into()
             }
-            (401, Api::Details) => format!(
+            (400, Api::Credit) => "it does not accept the call or user_id".into(),
+            (401, Api::Details | Api::Credit) => format!(
                 "it does not accept a new token either: app_key lacks the permission for this API, \
                  the service is not bought or the account is suspended{}",
                 self.token_endpoint_hint()
@@ -61,6 +62,10 @@ impl ResponseSummary<'_> {
                 "{key} is wrong; or this deployment serves tokens elsewhere: {OTHER_TOKEN_ENDPOINT}"
             ),
             (404, Api::Details) => format!("there is no such API at this address; check {key}"),
+            (404, Api::Credit) => format!(
+                "this deployment has no API for inspection results: disable results; or {key} is \
+                 wrong"
+            ),
             (405 | 501, _) => format!(
                 "another web server than the vendor's runs at this address; check host and port of \
                  {key}"
@@ -68,9 +73,10 @@ impl ResponseSummary<'_> {
             (407, _) => "the proxy requires credentials in proxy_url; NTLM and Kerberos are not \
                  supported"
                 .into(),
-            (429, _) => "too many requests; lower max_requests_per_second, \
-                 or check what else uses this app_key"
-                .into(),
+            (429, _) => format!(
+                "too many requests; lower {}, or check what else uses this app_key",
+                self.rate_key()
+            ),
             (502..=504, _) => "the vendor's gateway cannot reach the service behind it; this is \
                  usually temporary"
                 .into(),
@@ -81,6 +87,11 @@ impl ResponseSummary<'_> {
             (500..=599, Api::Details) => "the vendor's service failed or does not accept a value: \
                  check page_size, user_id and extra_status_codes; if it persists, open a ticket"
                 .into(),
+            (500..=599, Api::Credit) => {
+                "the vendor's service failed, or does not know the call; if \
+                 it persists, open a ticket"
+                    .into()
+            }
             (500..=599, Api::Token) => {
                 "the vendor's service failed; if it persists, check app_key \
                  and app_secret, then open a ticket with the vendor"
@@ -98,9 +109,11 @@ impl ResponseSummary<'_> {
         match (self.api, self.code) {
             (Api::Token, _) => "app_key or app_secret is wrong, or may not request tokens; look \
                  the code up in the vendor's documentation",
+            (Api::Credit, Some(_)) => "the vendor does not know the call, or app_key lacks a \
+                 permission; look the code up in the vendor's documentation",
             (Api::Details, Some(_)) => "user_id is wrong, or app_key lacks a permission; look the \
                  code up in the vendor's documentation; if it means success, add it to success_codes",
-            (Api::Details, None) => "the vendor's service failed without an error code, or changed \
+            (Api::Details | Api::Credit, None) => "the vendor's service failed without an error code, or changed \
                  its format; if it persists, open a ticket with the vendor",
         }
         .into()
@@ -118,9 +131,11 @@ impl ResponseSummary<'_> {
         let number =
             gateway_code(self.code.unwrap_or_default()).or_else(|| gateway_code(self.text))?;
         Some(match number {
-            308 => "the gateway's rate limit is reached; lower max_requests_per_second, \
-                 or check what else uses this app_key"
-                .into(),
+            308 => format!(
+                "the gateway's rate limit is reached; lower {}, or check what else uses this \
+                 app_key",
+                self.rate_key()
+            ),
             302 | 304 | 306 => {
                 "the gateway says that app_key is not authorised for this API; have \
                  it authorised by the vendor"
@@ -129,7 +144,7 @@ impl ResponseSummary<'_> {
             300..=399 => {
                 let hint = match self.api {
                     Api::Token => "",
-                    Api::Details => self.token_endpoint_hint(),
+                    Api::Details | Api::Credit => self.token_endpoint_hint(),
                 };
                 format!(
                     "the gateway does not accept the key: app_key or app_secret is wrong or of the \
@@ -150,6 +165,14 @@ impl ResponseSummary<'_> {
             }
             _ => return None,
         })
+    }
+
+    /// The key that limits the rate of these requests.
+    fn rate_key(&self) -> &'static str {
+        match self.api {
+            Api::Token | Api::Details => "max_requests_per_second",
+            Api::Credit => "results.max_requests_per_second",
+        }
     }
 
     fn token_endpoint_hint(&self) -> &'static str {

@@ -172,7 +172,7 @@ fn body_error(
 /// How to get smaller responses sooner.
 fn remedy_for_size(context: RequestContext<'_>) -> String {
     match context.api {
-        Api::Token => format!("check {}", context.endpoint_key()),
+        Api::Token | Api::Credit => format!("check {}", context.endpoint_key()),
         Api::Details => "lower page_size".to_owned(),
     }
 }

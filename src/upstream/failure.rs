@@ -119,9 +119,13 @@ impl RequestContext<'_> {
         match error {
             ParseError::Envelope(error) => {
                 let finding = error.finding.as_deref();
+                let expected = match self.api {
+                    Api::Credit => "an inspection result",
+                    Api::Details | Api::Token => "a list of calls",
+                };
                 let message = match (error.is_silent(), finding) {
                     (true, finding) => format!(
-                        "answered 200 without a list of calls: {}",
+                        "answered 200 without {expected}: {}",
                         finding.unwrap_or_default()
                     ),
                     (false, None) => {
@@ -146,11 +150,13 @@ impl RequestContext<'_> {
                 self.failure(Outcome::Body, diagnosis)
             }
             ParseError::Body(reason) => {
-                let cause = match body.trim_ascii_start().first() {
-                    None | Some(b'{') => "it was truncated or replaced on the way, or the vendor \
+                let cause = match (body.trim_ascii_start().first(), self.api) {
+                    (None | Some(b'{'), _) | (Some(b'['), Api::Credit) => {
+                        "it was truncated or replaced on the way, or the vendor \
                          changed its format"
-                        .to_owned(),
-                    Some(_) => format!(
+                            .to_owned()
+                    }
+                    (Some(_), _) => format!(
                         "another service than the vendor's runs at this address; check host and \
                          port of {key}"
                     ),
@@ -206,7 +212,7 @@ impl RequestContext<'_> {
 
     pub(super) fn proxy(&self) -> Option<&ProxySettings> {
         match self.api {
-            Api::Details => self.settings.proxy.as_ref(),
+            Api::Details | Api::Credit => self.settings.proxy.as_ref(),
             Api::Token => self.settings.token_proxy.as_ref(),
         }
     }
@@ -224,7 +230,7 @@ impl RequestContext<'_> {
             (Outcome::Status(401 | 403), _) => ErrorKind::Auth,
             (Outcome::Status(429), _) => ErrorKind::RateLimit,
             // A rejected token request says nothing about a `limit`.
-            (Outcome::Status(400), Api::Details) => ErrorKind::BadRequest,
+            (Outcome::Status(400), Api::Details | Api::Credit) => ErrorKind::BadRequest,
             (Outcome::Status(500), _) => ErrorKind::Server,
             (Outcome::Status(_), _) => ErrorKind::Unavailable,
         }

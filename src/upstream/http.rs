@@ -1,14 +1,17 @@
 //! [`Upstream`] over HTTP: tokens, rate limit, concurrency and retries of each request.
 
+mod inspection;
+mod page;
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 use url::Url;
 
@@ -17,26 +20,21 @@ pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSourc
 use super::credentials::{Credentials, CurrentSecret};
 use super::exchange::{Exchange, MAX_SMALL_BODY};
 use super::failure::{Failure, RequestContext};
-use super::rate_limit::RateLimiter;
-use super::request::{check_url, details_headers, token_headers};
-use super::response::{PageRules, ParseError, ParsedPage};
+use super::request::{api_headers, check_url, token_headers};
+use super::response::ParseError;
 use super::retry::{self, Budgets, Outcome, Retry};
 use super::settings::with_path;
+use super::throttle::Throttle;
 use super::tls::Trust;
 use super::token::{Token, TokenCache, Urgency, renewal_margin};
 use super::token_response::{TokenResponse, parse_token_response};
-use super::{Api, Error, Filter, Page, PageRequest, Report, Reporter, Upstream, connection};
+use super::{Api, Error, Page, PageRequest, Report, Reporter, Upstream, connection};
+use crate::model::Inspection;
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-/// A row has about 800 bytes; `limit` may count groups of several.
-const MAX_BYTES_PER_ROW: usize = 16 << 10;
-const MIN_PAGE_BYTES: usize = 1 << 20;
-const MAX_PAGE_BYTES: usize = 64 << 20;
-/// Accepted rows per requested row, since `limit` may count groups.
-const MAX_ROWS_PER_ROW: usize = 20;
-/// Accepted in addition, for small limits.
-const SPARE_ROWS: usize = 1000;
+/// Path of the inspection result of a call: documented below another service than the list.
+const CREDIT_PATH: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
 
 /// A client for one deployment. Shared by any number of tasks.
 pub struct HttpClient {
@@ -44,16 +42,18 @@ pub struct HttpClient {
     report: Reporter,
     client: reqwest::Client,
     details_url: Url,
-    details_headers: HeaderMap,
+    inspection_url: Url,
+    api_headers: HeaderMap,
     token_headers: HeaderMap,
     credentials: CurrentSecret,
     tokens: TokenCache,
     /// One permit per concurrent request.
     permits: Semaphore,
-    rate_limiter: Mutex<RateLimiter>,
+    /// For pages and tokens.
+    throttle: Throttle,
+    /// For inspection results.
+    inspection_throttle: Throttle,
     budgets: Mutex<Budgets>,
-    /// The end of the vendor's `Retry-After`, and the failure that it came with.
-    pause: Mutex<Option<(Instant, Error)>>,
     /// See [`HttpClient::unusable_example`].
     example: Mutex<Option<String>>,
 }
@@ -85,22 +85,30 @@ impl HttpClient {
             let key = "max_concurrent_requests";
             return Err(BuildError::setting(key, "expected at least 1"));
         }
-        if settings.max_requests_per_second.is_nan() || settings.max_requests_per_second <= 0.0 {
-            let key = "max_requests_per_second";
-            return Err(BuildError::setting(key, "expected more than 0"));
+        for (key, rate) in [
+            ("max_requests_per_second", settings.max_requests_per_second),
+            (
+                "results.max_requests_per_second",
+                settings.max_inspections_per_second,
+            ),
+        ] {
+            if rate.is_nan() || rate <= 0.0 {
+                return Err(BuildError::setting(key, "expected more than 0"));
+            }
         }
         let permits = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
         Ok(Self {
             client: connection::client(&settings, trust)?,
             details_url: with_path(&settings.endpoint, DETAILS_PATH),
-            details_headers: details_headers(&settings)?,
+            inspection_url: with_path(&settings.endpoint, CREDIT_PATH),
+            api_headers: api_headers(&settings)?,
             token_headers: token_headers(),
             credentials: CurrentSecret::new(&settings),
             tokens: TokenCache::default(),
             permits: Semaphore::new(permits),
-            rate_limiter: Mutex::new(RateLimiter::new(settings.max_requests_per_second)),
+            throttle: Throttle::new(settings.max_requests_per_second),
+            inspection_throttle: Throttle::new(settings.max_inspections_per_second),
             budgets: Mutex::default(),
-            pause: Mutex::default(),
             example: Mutex::default(),
             settings,
             report,
@@ -171,73 +179,31 @@ impl HttpClient {
         }
     }
 
-    async fn attempt_page(
+    /// What follows from a response to a request with this token.
+    fn judge<T>(
         &self,
-        request: &PageRequest,
+        sent: Result<T, Failure>,
+        token: &Token,
+        throttle: &Throttle,
         may_renew: bool,
-    ) -> Result<Page, Unsuccessful> {
-        // The semaphore is never closed. The token is fetched after it: one from before the wait
-        // might have expired. The permit is released before a backoff.
-        let _permit = self.permits.acquire().await;
-        self.wait_for_pause().await.map_err(Unsuccessful::Final)?;
-        let token = self.token().await.map_err(Unsuccessful::Final)?;
-        match self.send_page_request(request, &token).await {
-            Ok(page) => Ok(page),
-            Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
-                self.tokens.invalidate(&token);
-                Err(Unsuccessful::Renewed)
+    ) -> Result<T, Unsuccessful> {
+        sent.map_err(|failure| {
+            if failure.outcome == Outcome::Status(401) && may_renew {
+                self.tokens.invalidate(token);
+                return Unsuccessful::Renewed;
             }
-            Err(failure) => {
-                self.remember_pause(&failure.error);
-                Err(Unsuccessful::Failed(failure))
-            }
-        }
+            throttle.remember_pause(&failure.error);
+            Unsuccessful::Failed(failure)
+        })
     }
 
-    async fn send_page_request(
-        &self,
-        page_request: &PageRequest,
-        token: &Token,
-    ) -> Result<Page, Failure> {
-        let status = match page_request.filter {
-            Filter::All => &self.settings.status_codes,
-            Filter::Pending => &self.settings.pending_codes,
-        };
-        let body = json!({
-            "upload_from": page_request.window.from,
-            "upload_to": page_request.window.to,
-            "call_types": self.settings.call_types,
-            "status": status,
-            "limit": page_request.limit,
-            "page": page_request.page,
-        });
-        let mut request = Request::new(Method::POST, self.details_url.clone());
-        *request.headers_mut() = self.details_headers.clone();
+    fn api_request(&self, url: &Url, token: &Token, body: &Value) -> Request {
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = self.api_headers.clone();
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, token.header.clone());
         *request.body_mut() = Some(body.to_string().into());
-        let secrets = self.credentials.get().secrets;
-        let context = RequestContext {
-            api: Api::Details,
-            url: &self.details_url,
-            page: Some(page_request.page),
-            secrets: &secrets,
-            token: Some(token.text()),
-            settings: &self.settings,
-        };
-        let rules = PageRules {
-            page: page_request.page,
-            max_rows: max_rows(page_request.limit),
-            success_codes: &self.settings.success_codes,
-            keep_texts: self.settings.keep_texts,
-        };
-        let parse = |body: &[u8]| rules.parse(body);
-        let max_body = max_page_bytes(page_request.limit);
-        let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
-        if example.is_some() {
-            *self.example.lock() = example;
-        }
-        Ok(page)
+        request
     }
 
     async fn token(&self) -> Result<Token, Error> {
@@ -271,6 +237,7 @@ impl HttpClient {
         let mut request = Request::new(Method::POST, url.clone());
         *request.headers_mut() = self.token_headers.clone();
         *request.body_mut() = Some(body.to_string().into());
+        self.throttle.admit().await;
         let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
         match sent.await {
             Ok(response) => {
@@ -287,7 +254,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request when the rate limit allows it, parses the response and reports the outcome.
+    /// Sends a request, parses the response and reports the outcome.
     async fn send<T>(
         &self,
         request: Request,
@@ -295,8 +262,6 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let start = self.rate_limiter.lock().reserve(Instant::now().into_std());
-        sleep_until(start.into()).await;
         let exchange = Exchange {
             client: &self.client,
             timeout: self.settings.request_timeout,
@@ -323,34 +288,6 @@ impl HttpClient {
         result
     }
 
-    /// Makes all tasks pause requests for pages until the error's `Retry-After` is over.
-    fn remember_pause(&self, error: &Error) {
-        let Some(wait) = error.retry_after.filter(|wait| !wait.is_zero()) else {
-            return;
-        };
-        let end = Instant::now() + wait;
-        let mut pause = self.pause.lock();
-        if pause.as_ref().is_none_or(|(until, _)| *until < end) {
-            *pause = Some((end, error.clone()));
-        }
-    }
-
-    /// Waits for the end of a pause, or fails if that is too long.
-    async fn wait_for_pause(&self) -> Result<(), Error> {
-        let Some((end, error)) = self.pause.lock().clone() else {
-            return Ok(());
-        };
-        let remaining = end.saturating_duration_since(Instant::now());
-        if remaining > retry::MAX_WAIT {
-            return Err(Error {
-                retry_after: Some(remaining),
-                ..error
-            });
-        }
-        sleep(remaining).await;
-        Ok(())
-    }
-
     fn report_token(&self, lifetime: Duration) {
         // With a clock before 1970 the metric shows that it is wrong.
         let now = SystemTime::now()
@@ -368,6 +305,10 @@ impl Upstream for HttpClient {
         let attempt = |may_renew| self.attempt_page(&request, may_renew);
         self.with_retries(Api::Details, 0, attempt).await
     }
+
+    async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
+        self.read_inspection(call_uuid).await
+    }
 }
 
 impl fmt::Debug for HttpClient {
@@ -376,17 +317,4 @@ impl fmt::Debug for HttpClient {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// Limit on the decompressed size of a page.
-fn max_page_bytes(limit: u32) -> usize {
-    (limit as usize)
-        .saturating_mul(MAX_BYTES_PER_ROW)
-        .clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES)
-}
-
-fn max_rows(limit: u32) -> usize {
-    (limit as usize)
-        .saturating_mul(MAX_ROWS_PER_ROW)
-        .saturating_add(SPARE_ROWS)
 }

@@ -26,13 +26,14 @@ mod pinned;
 mod redact;
 mod request;
 mod settings;
+mod throttle;
 
 use std::fmt;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::model::{CallId, Record, Rejection, Window};
+use crate::model::{CallId, Inspection, Record, Rejection, Window};
 
 /// Which calls of a window to request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,10 +112,19 @@ impl Page {
     }
 }
 
-/// Source of pages; implemented by the HTTP client and by fakes in tests.
+/// Source of pages and inspection results; implemented by the HTTP client and by fakes in tests.
 pub trait Upstream: Send + Sync + 'static {
     /// Reads one page. Token renewal and retries happen inside.
     fn page(&self, request: PageRequest) -> impl Future<Output = Result<Page, Error>> + Send;
+
+    /// Reads what the inspection of a call found: nothing if the vendor has no result for it. Token
+    /// renewal happens inside; to retry is up to the caller.
+    ///
+    /// No error is permanent: the vendor documents 404 for a wrong path alone, and 500 for each
+    /// failure of its service, so a call that it does not know looks like an outage. See
+    /// [`ErrorKind::is_general`].
+    fn inspection(&self, call_uuid: &str)
+    -> impl Future<Output = Result<Inspection, Error>> + Send;
 }
 
 /// What went wrong, by what the caller can do about it.
@@ -136,7 +146,7 @@ pub enum ErrorKind {
     Body,
     /// 200 with an error in the body.
     Envelope,
-    /// 400: the vendor rejected the request, possibly because of its `limit`. Reported as
+    /// 400: the vendor rejected the request, possibly because of its `limit` or call. Reported as
     /// `server`.
     BadRequest,
     /// No calls although the total promises some. Reported as `envelope`.
@@ -154,6 +164,19 @@ impl ErrorKind {
             Self::Server | Self::Unavailable | Self::BadRequest => "server",
             Self::Body => "body",
             Self::Envelope | Self::Contradiction => "envelope",
+        }
+    }
+
+    /// Whether the failure is one of key, network, gateway or load, so that a request for another
+    /// window or call would fail too.
+    pub fn is_general(self) -> bool {
+        match self {
+            Self::Auth | Self::RateLimit | Self::Timeout | Self::Connect | Self::Unavailable => {
+                true
+            }
+            Self::Server | Self::Body | Self::Envelope | Self::BadRequest | Self::Contradiction => {
+                false
+            }
         }
     }
 }
@@ -192,17 +215,24 @@ impl Error {
     }
 }
 
-/// The two endpoints in use. `Display` gives the label `api`.
+/// The endpoints in use. `Display` gives the label `api`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Api {
     Token,
     /// The list of calls.
     Details,
+    /// The inspection result of a call.
+    Credit,
 }
 
 impl Api {
     /// In the order of the exposition.
-    pub const ALL: [Self; 2] = [Self::Details, Self::Token];
+    pub const ALL: [Self; 3] = [Self::Credit, Self::Details, Self::Token];
+
+    /// Those that a target uses, depending on whether it reads inspection results.
+    pub fn in_use(with_results: bool) -> &'static [Self] {
+        &Self::ALL[usize::from(!with_results)..]
+    }
 }
 
 impl fmt::Display for Api {
@@ -210,6 +240,7 @@ impl fmt::Display for Api {
         f.write_str(match self {
             Self::Token => "token",
             Self::Details => "details",
+            Self::Credit => "credit",
         })
     }
 }

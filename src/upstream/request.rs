@@ -30,7 +30,7 @@ pub(super) fn token_headers() -> HeaderMap {
     .collect()
 }
 
-pub(super) fn details_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildError> {
+pub(super) fn api_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
     headers.insert(
         CONTENT_TYPE,

@@ -1,4 +1,5 @@
-//! Parses a page of the list of calls, in one pass and without copying each row.
+//! Parses responses: a page of the list of calls, in one pass and without copying each row, and
+//! the inspection result of one call ([`parse_inspection`]).
 //!
 //! Every field may be missing, null, or a string in place of a number and vice versa. An unusable
 //! row does not affect its neighbours. A body that is not quite JSON is repaired and parsed again,
@@ -7,6 +8,7 @@
 mod data;
 mod envelope;
 mod example;
+mod inspection;
 mod lenient;
 mod record;
 mod repair;
@@ -21,6 +23,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 pub use envelope::{Envelope, EnvelopeError};
+pub use inspection::parse_inspection;
 
 use data::{Data, DataType};
 use envelope::Meaning;
@@ -151,15 +154,22 @@ impl PageRules<'_> {
             _ if response.rows.overflowed() => {
                 format!("it lists more than {} calls", self.max_rows)
             }
-            Category::Eof => format!("it ends unexpectedly on line {}", error.line()),
             Category::Data => "it is JSON, but not a list of calls".to_owned(),
-            Category::Syntax | Category::Io => format!(
-                "it is not JSON (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
+            _ => not_json(&error),
         };
         Err((ParseError::Body(reason), error.classify()))
+    }
+}
+
+/// Why a body is not JSON.
+fn not_json(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => format!("it ends unexpectedly on line {}", error.line()),
+        _ => format!(
+            "it is not JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        ),
     }
 }
 

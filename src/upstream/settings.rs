@@ -48,6 +48,8 @@ pub struct ClientSettings {
     pub max_concurrent_requests: usize,
     /// Includes token requests and retries; more than 0.
     pub max_requests_per_second: f64,
+    /// The same for inspection results, which have a budget of their own.
+    pub max_inspections_per_second: f64,
     /// PEM certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// Proxy for `endpoint`. The client itself ignores the proxy variables of the environment.
@@ -87,7 +89,7 @@ impl ClientSettings {
     pub(super) fn endpoint_key(&self, api: Api) -> &'static str {
         match api {
             Api::Token if self.has_own_token_endpoint() => "token_endpoint",
-            Api::Token | Api::Details => "endpoint",
+            Api::Token | Api::Details | Api::Credit => "endpoint",
         }
     }
 }
@@ -110,6 +112,10 @@ impl fmt::Debug for ClientSettings {
             .field("request_timeout", &self.request_timeout)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
             .field("max_requests_per_second", &self.max_requests_per_second)
+            .field(
+                "max_inspections_per_second",
+                &self.max_inspections_per_second,
+            )
             .field("ca_file", &self.ca_file)
             .field("proxy", &proxy.map(|proxy| host_and_path(&proxy.url)))
             .finish()

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::model::{Record, UnixSeconds};
+use cec_exporter::model::{Inspection, Record, UnixSeconds};
 use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
@@ -127,5 +127,9 @@ impl Upstream for Vendor {
         });
         self.log.lock().unwrap().extend(known);
         Ok(page)
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn puller(
         request_timeout: PATIENCE,
         max_concurrent_requests: 4,
         max_requests_per_second: 100_000.0,
+        max_inspections_per_second: 100_000.0,
         ca_file: None,
         proxy: None,
         token_proxy: None,

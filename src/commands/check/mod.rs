@@ -110,6 +110,7 @@ impl TargetCheck {
                 let step = match api {
                     Api::Token => "token",
                     Api::Details => "page",
+                    Api::Credit => "results",
                 };
                 noted.lock().push(format!("{step} {code}"));
             }

@@ -262,3 +262,6 @@ fn label_all<'a>(names: impl Iterator<Item = &'a mut Name>) {
         name.label = label;
     }
 }
+
+#[cfg(test)]
+mod tests;

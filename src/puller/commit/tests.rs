@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::*;
+use crate::model::Inspection;
 use crate::puller::state::TargetState;
 use crate::puller::tests::{metrics, settings};
 use crate::puller::{Clock, Puller};
@@ -23,6 +24,10 @@ impl Upstream for Empty {
             total: Some(0),
             ..Page::default()
         })
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
     }
 }
 

@@ -2,6 +2,7 @@ mod compaction;
 mod damage;
 mod disk;
 mod path;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,6 +58,7 @@ fn key(time: u32, id: u128) -> Key {
 fn changes(times: std::ops::Range<u32>, value: u8, state: &str) -> Changes {
     Changes {
         removed: Vec::new(),
+        queue: Vec::new(),
         rows: times.map(|t| (key(t, t.into()), [value; 8])).collect(),
         drop_below: Key::default(),
         state: state.into(),

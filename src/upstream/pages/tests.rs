@@ -1,7 +1,9 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{CallId, CallType, ManualStates, Measures, Record, Rejection, Status};
+use crate::model::{
+    CallId, CallType, Inspection, ManualStates, Measures, Record, Rejection, Status,
+};
 use crate::upstream::{ErrorKind, Rejected};
 
 fn record(id: u32) -> Record {
@@ -36,6 +38,10 @@ where
         };
         tokio::task::yield_now().await;
         (self.respond)(count, request)
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
     }
 }
 

@@ -239,7 +239,12 @@ impl Repair<'_> {
             return self.misplaced();
         }
         self.start_entry();
-        if matches!(word, b"null" | b"true" | b"false") || is_json_number(word) {
+        let literals = [&b"null"[..], b"true", b"false"];
+        let mut literals = literals.iter();
+        if let Some(literal) = literals.find(|literal| word.eq_ignore_ascii_case(literal)) {
+            // Python writes `True`.
+            self.out.extend_from_slice(literal);
+        } else if is_json_number(word) {
             self.out.extend_from_slice(word);
         } else if word.iter().all(|byte| b"0123456789+-.eE".contains(byte)) {
             // `.5`, `+5` and `007` can be parsed from a string.

@@ -3,6 +3,7 @@
 mod bodies;
 mod connection;
 mod failures;
+mod inspection;
 mod load;
 mod tokens;
 
@@ -129,6 +130,7 @@ fn settings(endpoint: &str) -> ClientSettings {
         request_timeout: Duration::from_secs(20),
         max_concurrent_requests: 64,
         max_requests_per_second: 10_000.0,
+        max_inspections_per_second: 10_000.0,
         ca_file: None,
         proxy: None,
         token_proxy: None,
@@ -310,4 +312,6 @@ fn invalid_settings_are_errors_that_name_the_key() {
     assert_eq!(key, "max_concurrent_requests");
     let (key, _) = refused(&|settings| settings.max_requests_per_second = f64::NAN);
     assert_eq!(key, "max_requests_per_second");
+    let (key, _) = refused(&|settings| settings.max_inspections_per_second = 0.0);
+    assert_eq!(key, "results.max_requests_per_second");
 }

@@ -1,0 +1,92 @@
+//! A page of the list of calls.
+
+use serde_json::json;
+
+use super::{HttpClient, Unsuccessful};
+use crate::upstream::failure::{Failure, RequestContext};
+use crate::upstream::response::{PageRules, ParsedPage};
+use crate::upstream::retry;
+use crate::upstream::token::Token;
+use crate::upstream::{Api, Filter, Page, PageRequest};
+
+/// A row has about 800 bytes; `limit` may count groups of several.
+const MAX_BYTES_PER_ROW: usize = 16 << 10;
+const MIN_PAGE_BYTES: usize = 1 << 20;
+const MAX_PAGE_BYTES: usize = 64 << 20;
+/// Accepted rows per requested row, since `limit` may count groups.
+const MAX_ROWS_PER_ROW: usize = 20;
+/// Accepted in addition, for small limits.
+const SPARE_ROWS: usize = 1000;
+
+impl HttpClient {
+    pub(super) async fn attempt_page(
+        &self,
+        request: &PageRequest,
+        may_renew: bool,
+    ) -> Result<Page, Unsuccessful> {
+        // The semaphore is never closed. The token is fetched after it: one from before the wait
+        // might have expired. The permit is released before a backoff.
+        let _permit = self.permits.acquire().await;
+        let not_paused = self.throttle.wait_for_pause(retry::MAX_WAIT).await;
+        not_paused.map_err(Unsuccessful::Final)?;
+        let token = self.token().await.map_err(Unsuccessful::Final)?;
+        let sent = self.send_page_request(request, &token).await;
+        self.judge(sent, &token, &self.throttle, may_renew)
+    }
+
+    async fn send_page_request(
+        &self,
+        page_request: &PageRequest,
+        token: &Token,
+    ) -> Result<Page, Failure> {
+        let status = match page_request.filter {
+            Filter::All => &self.settings.status_codes,
+            Filter::Pending => &self.settings.pending_codes,
+        };
+        let body = json!({
+            "upload_from": page_request.window.from,
+            "upload_to": page_request.window.to,
+            "call_types": self.settings.call_types,
+            "status": status,
+            "limit": page_request.limit,
+            "page": page_request.page,
+        });
+        let request = self.api_request(&self.details_url, token, &body);
+        let secrets = self.credentials.get().secrets;
+        let context = RequestContext {
+            api: Api::Details,
+            url: &self.details_url,
+            page: Some(page_request.page),
+            secrets: &secrets,
+            token: Some(token.text()),
+            settings: &self.settings,
+        };
+        let rules = PageRules {
+            page: page_request.page,
+            max_rows: max_rows(page_request.limit),
+            success_codes: &self.settings.success_codes,
+            keep_texts: self.settings.keep_texts,
+        };
+        let parse = |body: &[u8]| rules.parse(body);
+        let max_body = max_page_bytes(page_request.limit);
+        self.throttle.admit().await;
+        let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
+        if example.is_some() {
+            *self.example.lock() = example;
+        }
+        Ok(page)
+    }
+}
+
+/// Limit on the decompressed size of a page.
+fn max_page_bytes(limit: u32) -> usize {
+    (limit as usize)
+        .saturating_mul(MAX_BYTES_PER_ROW)
+        .clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES)
+}
+
+fn max_rows(limit: u32) -> usize {
+    (limit as usize)
+        .saturating_mul(MAX_ROWS_PER_ROW)
+        .saturating_add(SPARE_ROWS)
+}

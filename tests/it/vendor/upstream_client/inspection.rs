@@ -1,0 +1,258 @@
+//! The inspection result of a call.
+
+use std::time::Duration;
+
+use cec_exporter::model::Inspection;
+use cec_exporter::upstream::{Error, ErrorKind, Report, Upstream};
+use futures_util::future::join_all;
+
+use super::{APP_KEY, DETAILS, TOKEN, TOKEN_TEXT, TestClient, assert_says};
+use crate::support::scripted_vendor::{Reply, Vendor};
+
+const CREDIT: &str = include_str!("../../../fixtures/credit-response.json");
+const CALL: &str = "0a4c6f2e-7b1d-4c1e-9d8a-1f2e3d4c5b6a";
+
+/// A vendor with valid tokens and pages, and scripted results by the number of earlier requests.
+async fn vendor(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
+    Vendor::start(move |seen, before| match &*seen.target {
+        target if target.ends_with("/credit") => script(before),
+        target if target.ends_with("/details") => Reply::ok(DETAILS),
+        _ => Reply::ok(TOKEN),
+    })
+    .await
+}
+
+impl TestClient {
+    async fn inspection(&self) -> Result<Inspection, Error> {
+        let result = self.client.inspection(CALL).await;
+        if let Err(error) = &result {
+            self.assert_presentable(error);
+        }
+        result
+    }
+}
+
+#[tokio::test]
+async fn request_and_response_match_the_vendor_sample() {
+    let vendor = vendor(|_| Reply::ok(CREDIT)).await;
+    let client = TestClient::new(vendor.port);
+    let inspection = client.inspection().await.unwrap();
+    let scores = inspection.scenarios.iter().map(|scenario| scenario.score);
+    let scores: Vec<f64> = scores.flatten().map(|score| score.units()).collect();
+    assert_eq!(scores, [75.0, 77.0]);
+
+    let [_, seen] = vendor.seen().try_into().unwrap();
+    let path = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
+    assert_eq!(seen.target, path);
+    assert_eq!(seen.body, format!(r#"{{"call_uuid":"{CALL}"}}"#));
+    for (name, value) in [
+        ("content-type", "application/json; charset=UTF-8"),
+        ("authorization", &*format!("Bearer {TOKEN_TEXT}")),
+        ("x-app-key", APP_KEY),
+        ("x-userid", "1611917095665261978"),
+        ("accept-encoding", "gzip"),
+    ] {
+        assert_eq!(seen.header(name), Some(value), "{name}");
+    }
+    assert_eq!(client.codes(), ["token 200", "credit 200"]);
+}
+
+#[tokio::test]
+async fn each_failure_is_one_request_and_says_what_to_do() {
+    let html = "<html><title>no</title></html>";
+    let envelope = r#"{"resultCode": "0300028", "resultDesc": "query failed"}"#;
+    let empty = r#"{"retCode": "5", "data": [], "paging": {"total": 0}}"#;
+    let gateway = r#"{"error_code": "APIG.0308", "error_msg": "limit"}"#;
+    let large = format!(r#"{{"credit": [], "x": "{}"}}"#, "x".repeat(1 << 20));
+    for (reply, code, kind, says) in [
+        (
+            Reply::status(400, envelope),
+            "400",
+            ErrorKind::BadRequest,
+            "the call or user_id",
+        ),
+        (
+            Reply::status(403, html),
+            "403",
+            ErrorKind::Auth,
+            "allow list",
+        ),
+        (
+            Reply::status(404, envelope),
+            "404",
+            ErrorKind::Unavailable,
+            "disable results",
+        ),
+        (
+            Reply::status(429, gateway),
+            "429",
+            ErrorKind::RateLimit,
+            "results.max_requests_per_second",
+        ),
+        (
+            Reply::status(500, envelope),
+            "500",
+            ErrorKind::Server,
+            "does not know the call",
+        ),
+        (
+            Reply::status(502, html),
+            "502",
+            ErrorKind::Unavailable,
+            "usually temporary",
+        ),
+        (
+            Reply::status(503, html),
+            "503",
+            ErrorKind::Unavailable,
+            "usually temporary",
+        ),
+        (
+            Reply::HangUp,
+            "connect",
+            ErrorKind::Connect,
+            "broke before a response",
+        ),
+        (
+            Reply::Cut(CREDIT.into()),
+            "body",
+            ErrorKind::Body,
+            "broke after",
+        ),
+        (
+            Reply::ok(&CREDIT[..500]),
+            "body",
+            ErrorKind::Body,
+            "truncated",
+        ),
+        (
+            Reply::ok("null"),
+            "body",
+            ErrorKind::Body,
+            "not an inspection result",
+        ),
+        (Reply::ok(html), "body", ErrorKind::Body, "HTML"),
+        (
+            Reply::ok(large),
+            "body",
+            ErrorKind::Body,
+            "larger than 1024 KiB",
+        ),
+        (
+            Reply::Endless,
+            "body",
+            ErrorKind::Body,
+            "larger than 1024 KiB",
+        ),
+        (
+            Reply::ok(envelope),
+            "envelope",
+            ErrorKind::Envelope,
+            "0300028 query failed",
+        ),
+        (
+            Reply::ok(empty),
+            "envelope",
+            ErrorKind::Envelope,
+            "does not know the call",
+        ),
+        (
+            Reply::ok("{}"),
+            "envelope",
+            ErrorKind::Envelope,
+            "without an inspection result",
+        ),
+    ] {
+        let shown = format!("{code}: {says}");
+        let vendor = vendor(move |_| reply.clone()).await;
+        let client = TestClient::new(vendor.port);
+        let error = client.inspection().await.unwrap_err();
+        assert_eq!(error.kind, kind, "{shown}: {error}");
+        assert_says(&error, &[says]);
+        assert_eq!(
+            client.codes(),
+            ["token 200", &format!("credit {code}")],
+            "{shown}"
+        );
+        assert_eq!(client.retries(), 0, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once() {
+    let expired = vendor(|before| match before {
+        0 => Reply::status(401, ""),
+        _ => Reply::ok("[]"),
+    })
+    .await;
+    let client = TestClient::new(expired.port);
+    assert_eq!(client.inspection().await, Ok(Inspection::default()));
+    let codes = ["token 200", "credit 401", "token 200", "credit 200"];
+    assert_eq!(client.codes(), codes);
+
+    let refused = vendor(|_| Reply::status(401, "")).await;
+    let client = TestClient::new(refused.port);
+    let error = client.inspection().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Auth);
+    assert_says(&error, &["lacks the permission"]);
+    let codes = ["token 200", "credit 401", "token 200", "credit 401"];
+    assert_eq!(client.codes(), codes);
+}
+
+#[tokio::test]
+async fn a_pause_of_the_results_does_not_slow_the_list() {
+    let vendor = vendor(|_| Reply::status(429, "").with("Retry-After", "120")).await;
+    let client = TestClient::new(vendor.port);
+    for _ in 0..3 {
+        let error = client.inspection().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::RateLimit);
+        let wait = error.retry_after.unwrap();
+        assert!((60..=120).contains(&wait.as_secs()), "{wait:?}");
+    }
+    client.page().await.unwrap();
+    assert_eq!(client.codes(), ["token 200", "credit 429", "details 200"]);
+}
+
+#[tokio::test]
+async fn a_pause_of_the_list_pauses_the_results() {
+    let vendor = Vendor::start(|seen, _| match &*seen.target {
+        target if target.ends_with("/details") => Reply::status(429, "").with("Retry-After", "120"),
+        target if target.ends_with("/credit") => Reply::ok("[]"),
+        _ => Reply::ok(TOKEN),
+    })
+    .await;
+    let client = TestClient::new(vendor.port);
+    client.error().await;
+    let error = client.inspection().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::RateLimit);
+    assert_eq!(client.codes(), ["token 200", "details 429"]);
+}
+
+#[tokio::test]
+async fn the_results_have_a_rate_limit_of_their_own() {
+    let vendor = vendor(|_| Reply::ok("[]")).await;
+    let client = TestClient::with(vendor.port, |settings| {
+        settings.max_inspections_per_second = 2.0;
+    });
+    client.client.take_token().await.unwrap();
+    let results = join_all((0..4).map(|_| client.inspection()));
+    let pages = join_all((0..20).map(|_| client.page()));
+    let (results, pages) = futures_util::future::join(results, pages).await;
+    assert!(results.iter().all(Result::is_ok) && pages.iter().all(Result::is_ok));
+    let seen = vendor.seen();
+    let times = |api: &str| {
+        let seen = seen.iter().filter(|seen| seen.target.ends_with(api));
+        seen.map(|seen| seen.at).collect::<Vec<_>>()
+    };
+    let (credit, details) = (times("/credit"), times("/details"));
+    assert_eq!((credit.len(), details.len()), (4, 20));
+    // Two at once, two a second later; all pages meanwhile.
+    assert!(
+        credit[3] - credit[0] >= Duration::from_millis(900),
+        "too fast"
+    );
+    assert!(details.iter().all(|page| *page < credit[3]), "pages waited");
+    let reports = client.reports.lock().unwrap();
+    let is_retry = |report: &Report| matches!(report, Report::Retry(_));
+    assert!(!reports.iter().any(is_retry));
+}

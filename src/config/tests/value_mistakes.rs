@@ -133,8 +133,14 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             "agents: yes",
             "13: targets[0].agents: expected true or false, got yes",
         ),
-        ("results: true", "x"),
-        ("results: {enabled: true, shares: 1}", "x"),
+        (
+            "results: true",
+            "14: targets[0].results: expected a mapping",
+        ),
+        (
+            "results: {enabled: true, shares: 1}",
+            "30: targets[0].results.shares: unknown key; did you mean `share`?",
+        ),
         (
             "results: {share: 1.5}",
             "22: targets[0].results.share: expected a number from 0 to 1, got 1.5",

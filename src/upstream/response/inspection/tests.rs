@@ -271,6 +271,15 @@ fn a_body_that_is_not_quite_json_is_repaired() {
 }
 
 #[test]
+fn a_truncated_body_is_an_error() {
+    let sample = SAMPLE.trim_end().as_bytes();
+    for length in 0..sample.len() {
+        let cut = parse_inspection(&sample[..length], &[]);
+        assert!(matches!(cut, Err(ParseError::Body(_))), "{length}: {cut:?}");
+    }
+}
+
+#[test]
 fn scenarios_and_rules_are_limited() {
     let kept = json!(true);
     let rules: Vec<Value> = (0..1500)

@@ -102,7 +102,7 @@ fn an_error_is_not_an_inspection() {
         ),
         (
             r#"{"resultCode": "0", "credit": 7}"#,
-            "no list credit in it",
+            "0 no list credit in it",
         ),
         (
             r#"[{"error_code": "0300028", "error_msg": "failed"}]"#,

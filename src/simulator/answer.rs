@@ -8,13 +8,20 @@ use super::tokens::{DEFAULT_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS};
 use super::vendor::{Simulator, State};
 use super::{request, response};
 
-/// Headers of a request for a page.
+/// Headers of a request for a page or an inspection result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
     /// `Authorization`.
     pub authorization: Option<&'a str>,
-    /// `x-UserId`.
+    /// `x-UserId`; optional for a result.
     pub user_id: Option<&'a str>,
+}
+
+/// The endpoints that need a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    Details,
+    Credit,
 }
 
 impl Simulator {
@@ -76,7 +83,7 @@ impl Simulator {
 
     fn details_reply(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
         let now = self.now();
-        let fault = match self.state().admit(caller, now) {
+        let fault = match self.state().admit(Api::Details, caller, now) {
             Ok(fault) => fault,
             Err(refusal) => return refusal,
         };
@@ -131,15 +138,32 @@ impl Simulator {
 }
 
 impl State {
-    /// Checks a request for a page before its body; returns the fault to apply or a refusal.
-    fn admit(&mut self, caller: Caller<'_>, now: f64) -> Result<Option<Fault>, Reply> {
+    /// Checks a request before its body; returns the fault to apply or a refusal.
+    pub(super) fn admit(
+        &mut self,
+        api: Api,
+        caller: Caller<'_>,
+        now: f64,
+    ) -> Result<Option<Fault>, Reply> {
         if self.faults.down {
             return Err(Reply::error(503, "Service Temporarily Unavailable"));
         }
-        let in_second = self.details_in_second.increment(now as u64);
-        let peak = &mut self.stats.peak_details_per_second;
+        let (counter, peak, max, faults) = match api {
+            Api::Details => (
+                &mut self.details_in_second,
+                &mut self.stats.peak_details_per_second,
+                self.faults.requests_per_second,
+                &mut self.faults.details,
+            ),
+            Api::Credit => (
+                &mut self.credit_in_second,
+                &mut self.stats.peak_credit_per_second,
+                self.faults.results.requests_per_second,
+                &mut self.faults.credit,
+            ),
+        };
+        let in_second = counter.increment(now as u64);
         *peak = in_second.max(*peak);
-        let max = self.faults.requests_per_second;
         if max.is_some_and(|max| in_second > max) {
             let retry_after_seconds = Some(1);
             return Err(Reply {
@@ -147,7 +171,7 @@ impl State {
                 ..Reply::error(429, "too many requests")
             });
         }
-        let fault = pick_fault(&mut self.faults.details, &mut self.rng);
+        let fault = pick_fault(faults, &mut self.rng);
         if let Some(reply) = fault.as_ref().and_then(Reply::for_fault) {
             return Err(reply);
         }
@@ -156,7 +180,7 @@ impl State {
         if !token.is_some_and(|token| self.tokens.is_valid(token, now)) {
             return Err(Reply::error(401, "not authorised"));
         }
-        if caller.user_id.is_none_or(str::is_empty) {
+        if api == Api::Details && caller.user_id.is_none_or(str::is_empty) {
             return Err(Reply::error(400, "x-UserId is required"));
         }
         Ok(fault)

@@ -1,12 +1,14 @@
 //! A call of the world: everything about it, at any time.
 
 use fastrand::Rng;
+use uuid::Uuid;
 
 use super::measures::Measures;
 use super::random::{log_normal, mix};
 use super::record::{NEVER, Pass, Record, TEXT};
 use super::spec::Spec;
 use super::status::{INSPECTING, SUCCEEDED, TRANSCRIBING, WAITING, is_final};
+use super::teams::{self, Team, agent_of};
 
 /// `call_type` of a voice call.
 pub const VOICE: u8 = 0;
@@ -36,12 +38,12 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The identity, a UUID.
     pub fn uuid(&self) -> String {
-        uuid(self.record.seed)
+        Uuid::from_u128(id(self.record.seed)).to_string()
     }
 
     /// The identity of the group: that of its first call.
     pub fn group_id(&self) -> String {
-        uuid(self.leader.seed)
+        Uuid::from_u128(id(self.leader.seed)).to_string()
     }
 
     /// A pseudo-random number that depends only on the call and `salt`.
@@ -178,18 +180,23 @@ impl Call<'_> {
         }
     }
 
-    fn agent(&self) -> u64 {
-        self.hash(9) % u64::from(self.spec.agents.max(1))
+    pub(super) fn agent(&self) -> u64 {
+        agent_of(self.record.seed, self.spec)
     }
 
     /// The agent's id: 19 digits.
     pub fn staff_id(&self) -> String {
-        (1_600_226_440_112_000_000 + self.agent()).to_string()
+        teams::staff_id(self.agent())
     }
 
     /// The agent's name.
     pub fn staff_name(&self) -> String {
         format!("agent {:03}", self.agent() + 1)
+    }
+
+    /// The agent's team, if any.
+    pub fn team(&self) -> Option<&'static Team> {
+        teams::team_of(self.agent(), self.spec)
     }
 
     /// The recording's name.
@@ -207,14 +214,10 @@ impl Call<'_> {
     }
 }
 
-fn uuid(seed: u64) -> String {
+/// The bits of the identity of the call with this seed: a UUID of version 4.
+pub(super) fn id(seed: u64) -> u128 {
     let (high, low) = (mix(seed, 11), mix(seed, 12));
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xFFFF,
-        high & 0xFFF,
-        0x8000 | (low >> 48) & 0x3FFF,
-        low & 0xFFFF_FFFF_FFFF,
-    )
+    let high = high & !0xF000 | 0x4000;
+    let low = low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000;
+    u128::from(high) << 64 | u128::from(low)
 }

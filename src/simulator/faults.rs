@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paging::Paging;
+use super::result_faults::ResultFaults;
 use super::rows::RowFaults;
 use super::spec::check_share;
 
@@ -20,6 +21,9 @@ pub struct Faults {
     pub token: TokenFaults,
     /// Faults of requests for pages. The first that applies is used.
     pub details: Vec<Fault>,
+    /// Faults of requests for inspection results. The first that applies is used.
+    pub credit: Vec<Fault>,
+    pub results: ResultFaults,
     pub paging: Paging,
     pub wire: WireFaults,
     pub rows: RowFaults,
@@ -212,6 +216,7 @@ impl Faults {
         }
         let lists = [
             ("details", &faults.details),
+            ("credit", &faults.credit),
             ("token.troubles", &faults.token.troubles),
         ];
         for (name, list) in lists {

@@ -27,6 +27,9 @@ use super::vendor::Simulator;
 
 const TOKEN: &str = "/apigovernance/api/oauth/tokenByAkSk";
 const DETAILS: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
+/// Deployments differ in the service that the results are below.
+const CREDIT: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
+const OTHER_CREDIT: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/credit";
 
 /// A valid request has a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -109,7 +112,7 @@ async fn serve(
         let query = head.uri.query().unwrap_or("");
         return Ok(control(simulator, &head.method, name, query, body).await);
     }
-    if !matches!(path, TOKEN | DETAILS) {
+    if !matches!(path, TOKEN | DETAILS | CREDIT | OTHER_CREDIT) {
         return Ok(whole(Reply::error(404, "no such path")));
     }
     if head.method != Method::POST {
@@ -150,7 +153,8 @@ async fn respond(
     };
     let reply = match head.uri.path() {
         TOKEN => simulator.token(header("x-token-expire"), &body),
-        _ => simulator.details(caller, &body),
+        DETAILS => simulator.details(caller, &body),
+        _ => simulator.credit(caller, &body),
     };
     if reply.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
@@ -194,7 +198,9 @@ async fn control(
         ("GET", "healthy") => Reply::json(&"healthy"),
         ("GET", "stats") => Reply::json(&simulator.stats()),
         ("GET", "faults") => Reply::json(&simulator.faults()),
-        ("GET", "truth") => truth(simulator, query),
+        ("GET", "truth") => for_window(query, |from, to| simulator.truth(from, to)),
+        ("GET", "results") => for_window(query, |from, to| simulator.results(from, to)),
+        ("GET", "teams") => Reply::ok(simulator.world().spec().teams_csv().into_bytes()),
         ("GET", "scenario") => {
             let now = simulator.now() as u32;
             Reply::json(simulator.world().scenario(now))
@@ -208,10 +214,13 @@ async fn control(
                 simulator.set_scenario(scenario)
             }),
         },
-        (_, "healthy" | "stats" | "faults" | "truth" | "scenario") => {
+        (_, "healthy" | "stats" | "faults" | "truth" | "results" | "teams" | "scenario") => {
             Reply::error(405, "method not allowed")
         }
-        _ => Reply::error(404, "expected healthy, stats, faults, scenario or truth"),
+        _ => Reply::error(
+            404,
+            "expected healthy, stats, faults, scenario, truth, results or teams",
+        ),
     };
     whole(reply)
 }
@@ -226,7 +235,11 @@ fn set<T: Serialize + Clone>(parsed: Result<T, String>, apply: impl FnOnce(T)) -
     }
 }
 
-fn truth(simulator: &Simulator, query: &str) -> Reply {
+/// Answers with what is true of the calls between `from` and `to`.
+fn for_window<T: Serialize>(
+    query: &str,
+    truth: impl FnOnce(Option<u32>, Option<u32>) -> T,
+) -> Reply {
     let (mut from, mut to) = (None, None);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let Ok(seconds) = value.parse() else {
@@ -238,7 +251,7 @@ fn truth(simulator: &Simulator, query: &str) -> Reply {
             _ => return Reply::error(400, &format!("{name}: expected from or to")),
         }
     }
-    Reply::json(&simulator.truth(from, to))
+    Reply::json(&truth(from, to))
 }
 
 fn whole(mut reply: Reply) -> Response<Body> {

@@ -7,7 +7,8 @@ const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;
 
 /// Scenarios by their start, ascending: a used-up daily quota, a standstill, an outage of the
-/// centre, and a day on which everyone speaks fast. `now` and the starts are Unix seconds,
+/// centre, a day on which everyone speaks fast, and days on which a rule is suddenly violated or
+/// the scores of a business scenario fall. `now` and the starts are Unix seconds,
 /// `utc_offset` is in seconds.
 pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
     let normal = Scenario::default();
@@ -32,14 +33,25 @@ pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
         long_silence: true,
         ..normal.clone()
     };
+    let forgotten = Scenario {
+        rule_violated: true,
+        ..normal.clone()
+    };
+    let falling = Scenario {
+        scores_falling: true,
+        ..normal.clone()
+    };
     // Midnight of today, local time.
     let midnight = now - (now + utc_offset) % DAY;
     [
         (21, 14, 5, quota.clone()),
         (17, 9, 6, failing),
+        (14, 9, 10, forgotten.clone()),
         (12, 10, 2, outage.clone()),
         (8, 9, 9, fast),
+        (6, 8, 12, falling),
         (5, 15, 4, standstill),
+        (3, 9, 10, forgotten),
         (2, 13, 1, outage),
         (1, 14, 4, quota),
     ]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::random::{log_normal, mix, normal};
 use super::record::{FAST, Record, SILENT, TEXT};
 use super::spec::Spec;
+use super::teams::{agent_of, team_of};
 
 /// A decimal in millionths, so that sums are exact in any order.
 pub type Millionths = u64;
@@ -60,8 +61,10 @@ impl Measures {
             };
         }
 
+        let team = team_of(agent_of(record.seed, spec), spec);
+        let (faster, more) = team.map_or((0.0, 0.0), |team| (team.speed, team.ratio));
         let mut customer_ratio = (0.33 + 0.12 * normal(rng)).clamp(0.02, 0.9);
-        let mut staff_ratio = (0.42 + 0.12 * normal(rng)).clamp(0.02, 0.9);
+        let mut staff_ratio = (0.42 + more + 0.12 * normal(rng)).clamp(0.02, 0.9);
         let both = customer_ratio + staff_ratio;
         let fit = if both > 0.98 { 0.98 / both } else { 1.0 };
         let talk = if record.flags & SILENT != 0 {
@@ -85,7 +88,7 @@ impl Measures {
             }
         };
         let customer = channel(Role::Customer, customer_ratio, 200.0);
-        let staff = channel(Role::Staff, staff_ratio, 240.0);
+        let staff = channel(Role::Staff, staff_ratio, 240.0 + faster);
         let (left, right) = if rng.bool() {
             (customer, staff)
         } else {

@@ -7,9 +7,10 @@
 //! | --- | --- |
 //! | [`spec`], [`incidents`] | parameters of the contact centre, and scenarios that disturb it |
 //! | [`world`], [`call`], [`measures`] | all its calls and their lives: pure and seeded, the time is an argument |
+//! | [`teams`], [`quality`], [`inspection`] | the agents' teams, the rules, and each call's result |
 //! | [`paging`], [`listing`] | the list of calls, page by page |
-//! | [`expected`] | the ground truth, to compare an exporter with |
-//! | [`faults`], [`rows`] | faults of the API and of single rows, which can be changed at run time |
+//! | [`expected`], [`expected_results`] | the ground truth, to compare an exporter with |
+//! | [`faults`], [`rows`], [`result_faults`] | faults of the API, of single rows and of results, which can be changed at run time |
 //! | [`reply`], [`stats`] | a response before it is sent, and statistics of responses |
 //! | [`http`], [`args`] | the HTTP server and its command line |
 //!
@@ -19,25 +20,31 @@
 mod answer;
 pub mod args;
 pub mod call;
+mod credit;
 pub mod expected;
+pub mod expected_results;
 pub mod faults;
 pub mod http;
 pub mod incidents;
+pub mod inspection;
 pub mod listing;
 mod malformed;
 pub mod measures;
 pub mod paging;
+pub mod quality;
 mod random;
 mod record;
 pub mod reply;
 mod request;
 mod response;
+pub mod result_faults;
 mod row;
 pub mod rows;
 mod scan;
 pub mod spec;
 pub mod stats;
 pub mod status;
+pub mod teams;
 mod tokens;
 mod vendor;
 pub mod world;

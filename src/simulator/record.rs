@@ -14,6 +14,8 @@ pub(super) const TEXT: u8 = 1;
 pub(super) const FAST: u8 = 2;
 pub(super) const SILENT: u8 = 4;
 pub(super) const AGAIN: u8 = 8;
+pub(super) const RULE_VIOLATED: u8 = 16;
+pub(super) const SCORES_FALLING: u8 = 32;
 
 /// One pass through inspection: when each status begins (Unix seconds), or [`NEVER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +149,9 @@ impl Record {
             flags: flag(text, TEXT)
                 | flag(scenario.fast_speech, FAST)
                 | flag(scenario.long_silence, SILENT)
-                | flag(again, AGAIN),
+                | flag(again, AGAIN)
+                | flag(scenario.rule_violated, RULE_VIOLATED)
+                | flag(scenario.scores_falling, SCORES_FALLING),
             back: 0,
         }
     }

@@ -114,6 +114,10 @@ pub struct Scenario {
     pub fast_speech: bool,
     /// Everyone speaks for 0.3 of the usual time.
     pub long_silence: bool,
+    /// One rule is violated in 0.7 of the calls that are checked for it.
+    pub rule_violated: bool,
+    /// The rules of one business scenario are violated six times as often.
+    pub scores_falling: bool,
 }
 
 impl Default for Scenario {
@@ -126,6 +130,8 @@ impl Default for Scenario {
             dried_up: false,
             fast_speech: false,
             long_silence: false,
+            rule_violated: false,
+            scores_falling: false,
         }
     }
 }

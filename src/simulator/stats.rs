@@ -7,13 +7,15 @@ use serde::Serialize;
 /// Counts since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Requests by API (`token`, `details`) and result: an HTTP status, or the name of a fault
+    /// Requests by API (`token`, `details`, `credit`) and result: an HTTP status, or the name of a fault
     /// (`envelope`, `null_data`, `no_data`, `bare_empty`, `not_json`, `cut_body`, `reset`).
     pub requests: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Rows on all pages.
     pub rows: u64,
     /// Maximum number of requests for pages within a second of the clock.
     pub peak_details_per_second: u32,
+    /// The same for inspection results.
+    pub peak_credit_per_second: u32,
     /// Requests that the HTTP server is processing.
     pub in_flight: u32,
     /// Maximum of `in_flight`.

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::expected::Expected;
+use super::expected_results::ExpectedResults;
 use super::faults::Faults;
 use super::random;
 use super::reply::Reply;
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub(super) stats: Stats,
     pub(super) rng: Rng,
     pub(super) details_in_second: PeriodCounter,
+    pub(super) credit_in_second: PeriodCounter,
     pub(super) tokens_in_minute: PeriodCounter,
 }
 
@@ -51,6 +53,7 @@ impl Simulator {
             stats: Stats::default(),
             rng: Rng::with_seed(random::mix(spec.seed, u64::MAX)),
             details_in_second: PeriodCounter::default(),
+            credit_in_second: PeriodCounter::default(),
             tokens_in_minute: PeriodCounter::default(),
         };
         Self {
@@ -119,6 +122,14 @@ impl Simulator {
         let mut world = self.world();
         let from = from.unwrap_or(world.spec().start);
         world.truth(from, to.unwrap_or(now).min(now))
+    }
+
+    /// The true inspection results of the same calls as in [`Self::truth`].
+    pub fn results(&self, from: Option<u32>, to: Option<u32>) -> ExpectedResults {
+        let now = self.now() as u32;
+        let mut world = self.world();
+        let from = from.unwrap_or(world.spec().start);
+        world.results(from, to.unwrap_or(now).min(now), |_| true)
     }
 
     /// Counts a reply and applies the faults that affect all replies.

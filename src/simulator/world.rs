@@ -3,9 +3,12 @@
 //! Each minute of upload time has its own random stream, so the calls do not depend on when the
 //! world is asked. Minutes are generated on demand and kept in upload order.
 
-use fastrand::Rng;
+use std::collections::HashMap;
 
-use super::call::Call;
+use fastrand::Rng;
+use uuid::Uuid;
+
+use super::call::{Call, id};
 use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
@@ -20,6 +23,8 @@ pub struct World {
     pub(super) spec: Spec,
     /// In upload order.
     pub(super) records: Vec<Record>,
+    /// Indices of the first calls by identity; the others follow when one is looked up.
+    by_id: HashMap<u128, u32>,
     /// Indices of the calls that are late or get deleted.
     pub(super) exceptions: Vec<u32>,
     /// All statuses that a call of this world can have.
@@ -43,6 +48,7 @@ impl World {
         let sum: f64 = (0..MINUTES_PER_DAY).map(curve).sum();
         Self {
             records: Vec::new(),
+            by_id: HashMap::new(),
             exceptions: Vec::new(),
             codes,
             scan: None,
@@ -76,6 +82,7 @@ impl World {
                 .records
                 .partition_point(|record| record.upload / 60 < minute);
             self.records.truncate(keep);
+            self.by_id.clear();
             self.exceptions.retain(|&index| (index as usize) < keep);
         }
     }
@@ -171,10 +178,22 @@ impl World {
         world.span(from, to.min(now)).map(|index| world.call(index))
     }
 
-    /// The listed call with this identity. Slow: looks at every call.
+    /// The listed call with this identity.
     pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
-        let mut calls = self.calls(0, now, now);
-        calls.find(|call| call.is_visible(now) && call.uuid() == uuid)
+        let call = self.find_any(uuid, now);
+        call.filter(|call| call.is_visible(now))
+    }
+
+    /// The call with this identity that was uploaded by `now`, whether listed or not.
+    pub fn find_any(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
+        self.grow(now);
+        let known = self.by_id.len();
+        let new = self.records[known..].iter().zip(known as u32..);
+        self.by_id
+            .extend(new.map(|(record, index)| (id(record.seed), index)));
+        let index = self.by_id.get(&Uuid::try_parse(uuid).ok()?.as_u128())?;
+        let call = self.call(*index as usize);
+        (call.upload_time() <= now).then_some(call)
     }
 }
 

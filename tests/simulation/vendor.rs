@@ -9,7 +9,7 @@ use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
-use cec_exporter::upstream::response::{PageRules, ParseError};
+use cec_exporter::upstream::response::{PageRules, ParseError, parse_inspection};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
 use super::quirks::Identities;
@@ -73,10 +73,9 @@ impl Vendor {
         };
         Ok(self.simulator.details(caller, body.as_bytes()))
     }
-}
 
-impl Upstream for Vendor {
-    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+    /// Sends a request, again with a new token if the first was refused, after a random delay.
+    async fn answer(&self, ask: impl Fn() -> Result<Reply, Error>) -> Result<Reply, Error> {
         let pause = {
             let slowness = *self.slowness_ms.lock().unwrap();
             self.rng.lock().unwrap().u64(..=slowness)
@@ -84,39 +83,54 @@ impl Upstream for Vendor {
         if pause > 0 {
             tokio::time::sleep(Duration::from_millis(pause / 2)).await;
         }
-        let mut reply = self.ask(request)?;
+        let mut reply = ask()?;
         if reply.status == 401 {
             *self.token.lock().unwrap() = None;
-            reply = self.ask(request)?;
+            reply = ask()?;
         }
         if pause > 0 {
             tokio::time::sleep(Duration::from_millis(pause / 2)).await;
         }
         let kind = match (reply.delivery, reply.status) {
-            (Delivery::Reset, _) => Some(ErrorKind::Connect),
-            (Delivery::Cut, _) => Some(ErrorKind::Body),
-            (_, 200) => None,
-            (_, 400) => Some(ErrorKind::BadRequest),
-            (_, 401 | 403) => Some(ErrorKind::Auth),
-            (_, 429) => Some(ErrorKind::RateLimit),
-            _ => Some(ErrorKind::Server),
+            (Delivery::Reset, _) => ErrorKind::Connect,
+            (Delivery::Cut, _) => ErrorKind::Body,
+            (_, 200) => return Ok(reply),
+            (_, 400) => ErrorKind::BadRequest,
+            (_, 401 | 403) => ErrorKind::Auth,
+            (_, 429) => ErrorKind::RateLimit,
+            _ => ErrorKind::Server,
         };
-        if let Some(kind) = kind {
-            return Err(error(kind, reply.retry_after_seconds));
-        }
+        Err(error(kind, reply.retry_after_seconds))
+    }
+
+    fn ask_inspection(&self, call_uuid: &str) -> Result<Reply, Error> {
+        let body = format!(r#"{{"call_uuid":"{call_uuid}"}}"#);
+        let authorization = format!("Bearer {}", self.token()?);
+        let caller = Caller {
+            authorization: Some(&authorization),
+            user_id: Some("u"),
+        };
+        Ok(self.simulator.credit(caller, body.as_bytes()))
+    }
+}
+
+fn unreadable(unreadable: ParseError) -> Error {
+    match unreadable {
+        ParseError::Body(_) => error(ErrorKind::Body, None),
+        ParseError::Envelope(_) => error(ErrorKind::Envelope, None),
+    }
+}
+
+impl Upstream for Vendor {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        let reply = self.answer(|| self.ask(request)).await?;
         let rules = PageRules {
             page: request.page,
             max_rows: usize::MAX,
             success_codes: &[],
             keep_texts: true,
         };
-        let parsed = rules
-            .parse(&reply.body)
-            .map_err(|unreadable| match unreadable {
-                ParseError::Body(_) => error(ErrorKind::Body, None),
-                ParseError::Envelope(_) => error(ErrorKind::Envelope, None),
-            })?;
-        let page = parsed.page;
+        let page = rules.parse(&reply.body).map_err(unreadable)?.page;
         // No await from here to the ledger: every logged record is applied.
         let now = (self.clock)();
         let mut identities = self.identities.lock().unwrap();
@@ -129,7 +143,8 @@ impl Upstream for Vendor {
         Ok(page)
     }
 
-    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
-        Ok(Inspection::default())
+    async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
+        let reply = self.answer(|| self.ask_inspection(call_uuid)).await?;
+        parse_inspection(&reply.body, &[]).map_err(unreadable)
     }
 }

@@ -15,17 +15,12 @@ use url::Url;
 
 use super::PATIENCE;
 
-/// A puller of one target; nothing holds its pulls or requests apart.
-pub(crate) fn puller(
-    name: &str,
-    endpoint: &str,
-    intervals: Intervals,
-    clock: Clock,
-) -> Puller<HttpClient, NullStore> {
+/// A client that nothing slows down.
+pub(crate) fn client(endpoint: &str) -> HttpClient {
     let token_endpoint = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
     let statuses: Vec<Status> = Status::documented().collect();
     let pending = statuses.iter().filter(|status| !status.is_final());
-    let client = ClientSettings {
+    let settings = ClientSettings {
         endpoint: Url::parse(endpoint).unwrap(),
         token_endpoint: Url::parse(&token_endpoint).unwrap(),
         app_key: "key".into(),
@@ -46,12 +41,24 @@ pub(crate) fn puller(
         proxy: None,
         token_proxy: None,
     };
+    let trust = Trust::of_this_machine().unwrap();
+    HttpClient::new(settings, &trust, Arc::new(|_| ())).unwrap()
+}
+
+/// A puller of one target; nothing holds its pulls or requests apart.
+pub(crate) fn puller(
+    name: &str,
+    endpoint: &str,
+    intervals: Intervals,
+    clock: Clock,
+) -> Puller<HttpClient, NullStore> {
     let build = Build {
         version: "1",
         revision: "r",
         rustc: "c",
     };
     let own = ExporterMetrics::new(build, 0.0).unwrap();
+    let statuses: Vec<Status> = Status::documented().collect();
     let mut book = TargetState::default();
     book.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
@@ -62,8 +69,7 @@ pub(crate) fn puller(
         parallel: 4,
         max_calls: 5_000_000,
     };
-    let client =
-        HttpClient::new(client, &Trust::of_this_machine().unwrap(), Arc::new(|_| ())).unwrap();
+    let client = client(endpoint);
     let own = own.target(name, &InitialLabels::default(), 0.0);
     Puller::new(settings, client, clock, own, book, Arc::new(NullStore))
 }

@@ -1,6 +1,7 @@
 //! `check`: whether each target of the configuration works, and if not, which step fails and why.
 
 mod report;
+mod results;
 mod steps;
 
 use std::io::Write;
@@ -59,7 +60,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let trust = Trust::of_this_machine()?;
     let targets = config.targets.iter();
     let checks: Vec<TargetCheck> = targets
-        .map(|target| TargetCheck::new(target, &trust))
+        .map(|target| TargetCheck::new(target, &trust, false))
         .collect();
     let mut reports = stream::iter(checks).map(TargetCheck::run).buffered(AT_ONCE);
     let mut targets = Vec::new();
@@ -89,6 +90,8 @@ fn print(text: &str) -> Result<(), Fatal> {
 struct TargetCheck {
     name: String,
     page_size: u32,
+    /// Whether to try the inspection result of a call.
+    with_results: bool,
     parts: Result<(Endpoints, HttpClient), Step>,
     /// How each request ended, since the last step.
     codes: Arc<Mutex<Vec<String>>>,
@@ -97,10 +100,11 @@ struct TargetCheck {
 }
 
 impl TargetCheck {
-    fn new(target: &Target, trust: &Trust) -> Self {
+    fn new(target: &Target, trust: &Trust, with_results: bool) -> Self {
         let mut settings = client_settings(target);
         // A handful of requests does no harm, and the second must not wait for minutes.
         settings.max_requests_per_second = settings.max_requests_per_second.max(MIN_RATE);
+        settings.max_inspections_per_second = settings.max_inspections_per_second.max(MIN_RATE);
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
         let clock_skew: Arc<Mutex<Option<f64>>> = Arc::default();
@@ -129,6 +133,7 @@ impl TargetCheck {
         Self {
             name: target.name.clone(),
             page_size: target.page_size,
+            with_results,
             parts,
             codes,
             clock_skew,
@@ -154,14 +159,25 @@ impl TargetCheck {
             reached = steps.reach(way).await;
         }
         let mut warning = None;
+        let mut call = None;
         let page = async {
-            let page = self.page(client, &mut warning).await;
+            let page = self.page(client, &mut warning, &mut call).await;
             self.requests(page)
         };
         let ready = reached && token.is_some();
-        steps.attempt("page", "endpoint", ready, page).await;
+        let page = steps.attempt("page", "endpoint", ready, page).await;
         if let Some(step) = steps.0.last_mut() {
             step.warning = warning;
+        }
+        if self.with_results {
+            match (page, call) {
+                (None, _) => steps.skip("results", "results", NOT_TRIED),
+                (Some(()), None) => steps.skip("results", "results", results::NO_CALL),
+                (Some(()), Some(call)) => {
+                    let result = async { self.requests(results::read(client, &call).await) };
+                    steps.attempt("results", "results", true, result).await;
+                }
+            }
         }
         let skew = *self.clock_skew.lock();
         TargetReport::new(&self.name, steps.0).with_clock_skew(skew)
@@ -179,14 +195,19 @@ impl TargetCheck {
         ] {
             steps.push(Step::skipped(step, key, NOT_TRIED));
         }
+        if self.with_results {
+            steps.push(Step::skipped("results", "results", NOT_TRIED));
+        }
         TargetReport::new(&self.name, steps)
     }
 
-    /// Reads a page. Sets `warning` if some of its rows or values cannot be used.
+    /// Reads a page. Sets `warning` if some of its rows or values cannot be used, and `call` to the
+    /// first one that has an inspection result.
     async fn page(
         &self,
         client: &HttpClient,
         warning: &mut Option<String>,
+        call: &mut Option<String>,
     ) -> Result<String, Error> {
         let now = process::now();
         let window = Window {
@@ -218,6 +239,7 @@ impl TargetCheck {
             let example = example.map(|example| format!("; for example, {example}"));
             *warning = Some(unusable + &example.unwrap_or_default());
         }
+        *call = results::candidate(&page);
         let mut detail = describe(&page);
         if limit < self.page_size {
             detail += &format!("; page_size {} is refused, {limit} works", self.page_size);

@@ -92,7 +92,12 @@ impl Steps {
         value
     }
 
-    fn skip(&mut self, step: &'static str, key: &'static str, reason: impl Into<String>) {
+    pub(super) fn skip(
+        &mut self,
+        step: &'static str,
+        key: &'static str,
+        reason: impl Into<String>,
+    ) {
         self.0.push(Step::skipped(step, key, reason));
     }
 }

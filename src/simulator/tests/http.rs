@@ -12,6 +12,10 @@ use super::{DAY, START, eventful};
 
 const TOKEN: &str = "/apigovernance/api/oauth/tokenByAkSk";
 const DETAILS: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
+const CREDIT: [&str; 2] = [
+    "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit",
+    "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/credit",
+];
 
 /// A client of a running simulator.
 struct Client {
@@ -107,6 +111,12 @@ async fn the_server_behaves_like_the_vendor_and_applies_faults() {
         404
     );
 
+    let call = page["data"][0]["calls"][0]["call_uuid"].clone();
+    for path in CREDIT {
+        let result = client.post(path, json!({ "call_uuid": call }));
+        assert_eq!(result.await.unwrap().status(), 200, "{path}");
+    }
+
     let faults = r#"{"details": [{"answer": "reset", "next": 1}, {"answer": "cut_body", "next": 1},
         {"answer": {"http": 429}, "next": 1, "retry_after_seconds": 3},
         {"answer": {"http": 504}, "next": 1}, {"answer": "dribble", "next": 1, "delay_ms": 1}]}"#;
@@ -137,7 +147,7 @@ async fn the_server_behaves_like_the_vendor_and_applies_faults() {
     let details = json!({"200": 2, "401": 1, "429": 1, "504": 1, "cut_body": 1, "reset": 1});
     assert_eq!(
         stats["requests"],
-        json!({"token": {"200": 1}, "details": details})
+        json!({"token": {"200": 1}, "details": details, "credit": {"200": 2}})
     );
     assert_eq!(stats["in_flight"], 0);
     let truth = client
@@ -145,6 +155,15 @@ async fn the_server_behaves_like_the_vendor_and_applies_faults() {
         .await;
     let expected = simulator.truth(Some(START), Some(START + 3600));
     assert_eq!(truth, serde_json::to_value(expected).unwrap());
+
+    let window = format!("from={START}&to={}", START + 3600);
+    let results = client.get(&format!("/-/results?{window}")).await;
+    let expected = simulator.results(Some(START), Some(START + 3600));
+    assert!(expected.calls > 0);
+    assert_eq!(results, serde_json::to_value(expected).unwrap());
+    let teams = client.http.get(format!("{}/-/teams", client.base));
+    let teams = teams.send().await.unwrap().text().await.unwrap();
+    assert_eq!(teams, simulator.world().spec().teams_csv());
 
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(10), server)

@@ -102,7 +102,7 @@ fn an_error_is_not_an_inspection() {
         ),
         (
             r#"{"resultCode": "0", "credit": 7}"#,
-            "no list credit in it",
+            "0 no list credit in it",
         ),
         (
             r#"[{"error_code": "0300028", "error_msg": "failed"}]"#,
@@ -268,6 +268,15 @@ fn a_body_that_is_not_quite_json_is_repaired() {
     let invalid = b"{\"credit\": [{\"setting\": {\"group_id\": \"g\xff\"}}]}";
     let inspection = parse_inspection(invalid, &[]).unwrap();
     assert_eq!(inspection.scenarios[0].scenario.id, "g\u{fffd}");
+}
+
+#[test]
+fn a_truncated_body_is_an_error() {
+    let sample = SAMPLE.trim_end().as_bytes();
+    for length in 0..sample.len() {
+        let cut = parse_inspection(&sample[..length], &[]);
+        assert!(matches!(cut, Err(ParseError::Body(_))), "{length}: {cut:?}");
+    }
 }
 
 #[test]

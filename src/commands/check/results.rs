@@ -1,0 +1,42 @@
+//! Whether the vendor gives the inspection result of a call.
+
+use crate::model::{Inspection, Status};
+use crate::upstream::http::HttpClient;
+use crate::upstream::{Error, Page, Upstream};
+
+use super::report::counted;
+
+/// The detail of the step if there is no call to try it with.
+pub(super) const NO_CALL: &str = "not tried: no call on the page has succeeded";
+
+/// The first call of a page that has a result.
+pub(super) fn candidate(page: &Page) -> Option<String> {
+    let calls = page.records.iter();
+    let succeeded = calls.filter(|call| call.status == Status::SUCCEEDED);
+    let id = succeeded.filter_map(|call| call.id.uuid()).next();
+    id.map(|id| id.to_string())
+}
+
+/// Requests the result of a call and describes it.
+pub(super) async fn read(client: &HttpClient, call_uuid: &str) -> Result<String, Error> {
+    let inspection = client.inspection(call_uuid).await?;
+    Ok(describe(&inspection))
+}
+
+fn describe(inspection: &Inspection) -> String {
+    let scenarios = &inspection.scenarios;
+    let rules: usize = scenarios.iter().map(|scenario| scenario.rules.len()).sum();
+    let mut text = format!(
+        "a call was inspected for {} and {}",
+        counted(scenarios.len() as u64, "scenario"),
+        counted(rules as u64, "rule")
+    );
+    if inspection.rejected > 0 {
+        let unusable = counted(inspection.rejected.into(), "part");
+        text += &format!("; {unusable} of its result cannot be used");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Inspection results, from the simulated vendor's socket to scores and rules.
+
+use std::collections::BTreeMap;
+
+use cec_exporter::model::{Inspection, Measure};
+use cec_exporter::simulator::expected_results::ExpectedResults;
+use cec_exporter::simulator::quality::Kind;
+use cec_exporter::simulator::result_faults::ResultFaults;
+use cec_exporter::upstream::Upstream;
+
+use crate::support::pulled::client;
+use crate::support::simulated::{SimulatedVendor, settled};
+
+/// What is known of scenarios and rules, as the simulator says it.
+type Counted = BTreeMap<(String, String), u64>;
+
+fn add(counted: &mut Counted, inspection: &Inspection) {
+    let mut count = |scenario: &str, what: String| {
+        *counted.entry((scenario.to_owned(), what)).or_default() += 1;
+    };
+    for result in &inspection.scenarios {
+        let id = &result.scenario.id;
+        count(id, format!("score {}", result.score.unwrap().units()));
+        for rule in &result.rules {
+            let (kind, kept) = (rule.kind.label(), rule.kept);
+            count(
+                id,
+                format!("{kind} {} {} {kept}", rule.rule.id, rule.rule.name),
+            );
+        }
+    }
+}
+
+fn expected(results: &ExpectedResults) -> Counted {
+    let mut counted = Counted::new();
+    for (id, scenario) in &results.scenarios {
+        let mut count = |what: String, number: u64| {
+            if number > 0 {
+                counted.insert(((*id).to_owned(), what), number);
+            }
+        };
+        for (score, calls) in &scenario.scores {
+            count(format!("score {score}"), *calls);
+        }
+        for (rule, truth) in &scenario.rules {
+            let kind = match truth.kind {
+                Kind::Dialogue => "dialogue",
+                Kind::Silence => "silence",
+                Kind::Speed => "speed",
+                Kind::Interposal => "interposal",
+            };
+            let name = truth.name;
+            count(format!("{kind} {rule} {name} true"), truth.kept);
+            count(format!("{kind} {rule} {name} false"), truth.violated);
+        }
+    }
+    counted
+}
+
+fn succeeded(vendor: &SimulatedVendor) -> Vec<String> {
+    let now = vendor.simulator.now() as u32;
+    let mut world = vendor.simulator.world();
+    let calls = world.calls(0, now, now);
+    let succeeded = calls.filter(|call| call.first_success(now).is_some());
+    succeeded.map(|call| call.uuid()).collect()
+}
+
+/// Reads the results of all calls.
+async fn read(vendor: &SimulatedVendor) -> Vec<Inspection> {
+    let client = client(&vendor.endpoint);
+    let mut inspections = Vec::new();
+    for call in succeeded(vendor) {
+        inspections.push(client.inspection(&call).await.unwrap());
+    }
+    inspections
+}
+
+#[tokio::test]
+async fn scores_and_rules_are_those_of_the_vendor() {
+    for (as_object, wrong_types) in [(false, false), (true, true)] {
+        let vendor = SimulatedVendor::frozen(settled(300)).with_faults(|faults| {
+            faults.results = ResultFaults {
+                as_object,
+                wrong_types,
+                ..ResultFaults::default()
+            };
+        });
+        let mut counted = Counted::new();
+        for inspection in read(&vendor).await {
+            assert_eq!(inspection.rejected, 0);
+            add(&mut counted, &inspection);
+        }
+        assert_eq!(counted, expected(&vendor.simulator.results(None, None)));
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_and_thousands_of_rules_are_cut() {
+    let vendor = SimulatedVendor::frozen(settled(20)).with_faults(|faults| {
+        faults.results = ResultFaults {
+            hostile_names: true,
+            extra_rules: 2000,
+            ..ResultFaults::default()
+        };
+    });
+    let mut rules = 0;
+    for inspection in read(&vendor).await {
+        let taken: usize = inspection
+            .scenarios
+            .iter()
+            .map(|found| found.rules.len())
+            .sum();
+        let is_cut = !inspection.scenarios.is_empty();
+        assert_eq!((taken == 2000, inspection.rejected > 0), (is_cut, is_cut));
+        for found in &inspection.scenarios {
+            assert!(
+                found
+                    .score
+                    .is_some_and(|score| score <= Measure::from_integer(100))
+            );
+            for rule in &found.rules {
+                let name = &rule.rule.name;
+                assert_eq!(name.chars().count(), 100);
+                let is_hidden = |c: char| c.is_control() || "\u{202e}\u{200b}".contains(c);
+                assert!(!name.contains(is_hidden), "{name:?}");
+                rules += 1;
+            }
+        }
+    }
+    assert!(rules > 10_000, "{rules}");
+}

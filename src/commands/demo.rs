@@ -1,5 +1,8 @@
 //! `demo`: the exporter and the simulator in one process, to look around without an account.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,18 +46,20 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let listeners = server::bind(&arguments.listen_addresses).await?;
     let vendor = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", vendor.local_addr()?);
+    let contact_centre = Arc::new(simulator(arguments.seed, arguments.history.history));
+    let teams = TeamsFile::new(&contact_centre.world().spec().teams_csv())?;
     let simulated = tokio::spawn(simulator::http::run(
         vendor,
-        Arc::new(simulator(arguments.seed, arguments.history.history)),
+        Arc::clone(&contact_centre),
         std::future::pending::<()>(),
     ));
     let directory = tempfile::Builder::new()
         .prefix("cec_exporter-demo-")
         .tempdir()?;
-    let config = configuration(&endpoint)?;
+    let config = configuration(&endpoint, &teams.path)?;
     backfill(&arguments.history, &config, directory.path()).await?;
     let registry = Arc::new(Registry::new(Options {
-        load: Arc::new(move || configuration(&endpoint)),
+        load: Arc::new(move || configuration(&endpoint, &teams.path)),
         shard: Shard::WHOLE,
         storage: Storage::Directory(directory.path().to_owned()),
         clock: process::wall_clock(),
@@ -148,8 +153,23 @@ fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
     simulator
 }
 
+/// A file without a name, so that nothing is left behind, even by a process that is killed.
+struct TeamsFile {
+    _open: File,
+    path: String,
+}
+
+impl TeamsFile {
+    fn new(text: &str) -> io::Result<Self> {
+        let mut open = tempfile::tempfile()?;
+        open.write_all(text.as_bytes())?;
+        let path = format!("/dev/fd/{}", open.as_raw_fd());
+        Ok(Self { _open: open, path })
+    }
+}
+
 /// The simulator accepts any key and has no rate limit, so that a day is read in a moment.
-fn configuration(endpoint: &str) -> Result<Config, ConfigError> {
+fn configuration(endpoint: &str, teams_file: &str) -> Result<Config, ConfigError> {
     config::from_text(&format!(
         "targets:
 - name: demo
@@ -160,6 +180,9 @@ fn configuration(endpoint: &str) -> Result<Config, ConfigError> {
   page_size: 1000
   min_pull_interval: 1s
   max_requests_per_second: 1000
+  teams_file: {teams_file}
+  agents: true
+  results: {{enabled: true, share: 0.1, max_requests_per_second: 100}}
 "
     ))
 }

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod extras;
 mod ledger_properties;
 mod oddities;
 mod quirks;

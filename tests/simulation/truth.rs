@@ -7,7 +7,7 @@ use cec_exporter::simulator::call::Call;
 
 use super::replay::{Series, counters, replay, series};
 use super::vendor::Served;
-use super::world::{BASE, Run, is_replayed, total};
+use super::world::{BASE, Run, total};
 
 impl Run {
     /// Asserts that no metric exceeds the truth: not more calls than were ever listed, and no
@@ -48,7 +48,7 @@ impl Run {
 
         let counted = counters(&text);
         let log = self.vendor.log.lock().unwrap().clone();
-        let (expected, distinct) = replay(&log, self.start, cutoff);
+        let (expected, distinct) = replay(&log, self.start, cutoff, &self.extras);
         let counted_calls = total(&counted, "cec_calls_total") as u64;
         // A call that left the lookback before it was read is not counted if the lookback later
         // grows, although it is served then.
@@ -64,7 +64,7 @@ impl Run {
         );
         if !self.uneven {
             for name in expected.keys().chain(counted.keys()) {
-                if is_replayed(name) {
+                if self.is_replayed(name) {
                     assert_eq!(counted.get(name), expected.get(name), "{name}");
                 }
             }
@@ -81,6 +81,7 @@ impl Run {
         }
         let gauges = series(&text).into_iter();
         let gauges = gauges.filter(|(name, value)| *value != 0.0 && !counted.contains_key(name));
+        self.compare_results(&text);
         self.compare_gauges(&gauges.collect(), &log, cutoff);
     }
 

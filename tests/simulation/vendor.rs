@@ -1,10 +1,11 @@
 //! The simulator as an [`Upstream`] without a socket, with its faults and delays, and a log of the
 //! records served.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cec_exporter::model::{Inspection, Record, UnixSeconds};
+use cec_exporter::model::{CallId, Inspection, Record, UnixSeconds};
 use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
 use cec_exporter::simulator::rows::RowFaults;
@@ -31,6 +32,8 @@ pub(crate) struct Vendor {
     /// Permanent row faults of the run.
     pub(crate) rows: RowFaults,
     pub(crate) identities: Arc<Mutex<Identities>>,
+    /// The result of each call that was answered, and how often.
+    pub(crate) answered: Arc<Mutex<BTreeMap<CallId, (u32, Inspection)>>>,
 }
 
 const STATUSES: &str = "[0,3,1,2,9,31,32,33,34,35,36,37,38,39,40]";
@@ -145,6 +148,13 @@ impl Upstream for Vendor {
 
     async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
         let reply = self.answer(|| self.ask_inspection(call_uuid)).await?;
-        parse_inspection(&reply.body, &[]).map_err(unreadable)
+        let inspection = parse_inspection(&reply.body, &[]).map_err(unreadable)?;
+        let id = CallId::parse(call_uuid).unwrap();
+        let mut answered = self.answered.lock().unwrap();
+        let entry = answered
+            .entry(id)
+            .or_insert_with(|| (0, inspection.clone()));
+        *entry = (entry.0 + 1, inspection.clone());
+        Ok(inspection)
     }
 }

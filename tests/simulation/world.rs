@@ -1,22 +1,24 @@
 //! One run: a world, an exporter, and events, all drawn from one seed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::model::UnixSeconds;
+use cec_exporter::model::{CallId, UnixSeconds};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
-use cec_exporter::puller::{Clock, Puller, Settings};
+use cec_exporter::puller::{Clock, Handover, Puller, Settings};
 use cec_exporter::simulator::Simulator;
 use cec_exporter::simulator::faults::{Answer, CodeName, Fault, Faults};
 use cec_exporter::simulator::paging::{Order, Paging, Unit};
 use cec_exporter::simulator::spec::Spec;
-use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
+use cec_exporter::store::{Backend, Changes, FileStore, Key, Store, StoreError};
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use super::extras::{Extras, ResultKey, is_of_group};
 use super::quirks::Quirks;
 use super::replay::{Series, counters, replay, series};
 use super::vendor::{Log, Vendor};
@@ -37,8 +39,23 @@ struct Kept {
     anything: bool,
     /// Records in the last successful commit.
     records: usize,
+    /// Calls removed from the queue of results: their result is counted, or they are given up.
+    finished: BTreeSet<Key>,
     /// Failed commits since then: each may have taken effect nevertheless.
-    doubtful: Vec<(usize, Vec<u8>)>,
+    doubtful: Vec<(usize, Changes)>,
+}
+
+impl Kept {
+    /// A commit has taken effect.
+    fn took(&mut self, records: usize, changes: &Changes) {
+        (self.anything, self.records) = (true, records);
+        for (key, value) in &changes.queue {
+            match value {
+                Some(_) => self.finished.remove(key),
+                None => self.finished.insert(*key),
+            };
+        }
+    }
 }
 
 impl Store for Tracked {
@@ -48,18 +65,15 @@ impl Store for Tracked {
         let mut kept = self.kept.lock().unwrap();
         match result {
             Ok(()) => {
-                *kept = Kept {
-                    anything: true,
-                    records,
-                    doubtful: Vec::new(),
-                };
+                kept.took(records, changes);
+                kept.doubtful.clear();
                 // Depends only on the seed, so that a run can be repeated. Power may fail during
                 // it.
                 if records.is_multiple_of(8) {
                     self.store.compact_now();
                 }
             }
-            Err(_) => kept.doubtful.push((records, changes.state.clone())),
+            Err(_) => kept.doubtful.push((records, changes.clone())),
         }
         result
     }
@@ -71,10 +85,12 @@ pub(crate) struct Run {
     settings: Settings,
     /// Permanent quirks of the vendor.
     pub(crate) quirks: Quirks,
+    /// Groups and results.
+    pub(crate) extras: Extras,
     pub(crate) vendor: Vendor,
     pub(crate) disk: Disk,
     kept: Arc<Mutex<Kept>>,
-    metrics: ExporterMetrics,
+    pub(crate) metrics: ExporterMetrics,
     /// Error of the exporter's clock in seconds.
     offset: Arc<AtomicI64>,
     /// When the world stops changing, seconds since the base.
@@ -82,6 +98,7 @@ pub(crate) struct Run {
     began: Instant,
     pub(crate) puller: Puller<Vendor, Tracked>,
     last: Series,
+    pub(crate) last_results: BTreeMap<ResultKey, u64>,
     counted_from: Option<Option<u32>>,
     /// Calls uploaded before this need not be counted.
     pub(crate) start: UnixSeconds,
@@ -187,11 +204,13 @@ impl Run {
             token: Arc::default(),
             rows: quirks.rows.clone(),
             identities: Arc::default(),
+            answered: Arc::default(),
         };
         let disk = Disk::default();
         let kept = Arc::default();
         let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
-        let puller = open(&settings, &vendor, &disk, &kept, &metrics);
+        let extras = Extras::draw(seed, &vendor);
+        let puller = open(&settings, &vendor, &disk, &kept, &metrics, &extras);
         let (start, first_lookback) = (BASE - lookback, lookback);
         let (last, counted_from) = (Series::new(), None);
         let is_ahead = ahead > 0;
@@ -202,6 +221,7 @@ impl Run {
             intervals,
             settings,
             quirks,
+            extras,
             vendor,
             disk,
             kept,
@@ -211,6 +231,7 @@ impl Run {
             began,
             puller,
             last,
+            last_results: BTreeMap::new(),
             counted_from,
             start,
             first_lookback,
@@ -376,8 +397,15 @@ impl Run {
         assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
         let text = crate::support::text::text("t", &calls);
         self.assert_not_above_truth(&series(&text));
+        self.extras.assert_sums(&series(&text));
+        self.assert_results_plausible(&text);
         let now = counters(&text);
-        for (name, value) in &self.last {
+        // A rule that is renamed continues under another name; sums over names are compared below.
+        let lasting = self
+            .last
+            .iter()
+            .filter(|(name, _)| !name.starts_with("cec_call_rules"));
+        for (name, value) in lasting {
             let later = now.get(name).copied().unwrap_or_default();
             assert!(later >= *value, "{name} went from {value} to {later}");
         }
@@ -452,12 +480,11 @@ impl Run {
             let medium = Backend::Other("disk".into(), Box::new(move || disk.open()));
             let (_, found) = FileStore::open(medium, |_, _| {}).unwrap();
             let doubtful = std::mem::take(&mut kept.doubtful);
-            if let Some((records, _)) = doubtful
+            if let Some((records, changes)) = doubtful
                 .into_iter()
-                .rfind(|(_, state)| found.as_ref() == Some(state))
+                .rfind(|(_, changes)| found.as_ref() == Some(&changes.state))
             {
-                kept.records = records;
-                kept.anything = true;
+                kept.took(records, &changes);
             }
         }
         self.vendor.log.lock().unwrap().truncate(kept.records);
@@ -469,7 +496,15 @@ impl Run {
             &self.disk,
             &self.kept,
             &self.metrics,
+            &self.extras,
         );
+    }
+
+    /// The calls whose result is counted or that are given up, as committed.
+    pub(crate) fn finished_results(&self) -> BTreeSet<CallId> {
+        let kept = self.kept.lock().unwrap();
+        let id = |key: &Key| CallId(u128::from_be_bytes(*key.last_chunk().unwrap()));
+        kept.finished.iter().map(id).collect()
     }
 
     /// Asserts that no exported counter exceeds what was served.
@@ -483,8 +518,9 @@ impl Run {
             &log,
             self.start,
             now.saturating_sub(self.intervals.lookback),
+            &self.extras,
         );
-        for (name, value) in self.last.iter().filter(|(name, _)| is_replayed(name)) {
+        for (name, value) in self.last.iter().filter(|(name, _)| self.is_replayed(name)) {
             let most = most.get(name).copied().unwrap_or_default();
             assert!(
                 *value <= most,
@@ -517,6 +553,13 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Whether a counter depends only on the records, and on what is the same all the time.
+    pub(crate) fn is_replayed(&self, name: &str) -> bool {
+        is_replayed(name) && (self.extras.is_constant || !is_of_group(name))
+    }
+}
+
 /// Whether a counter depends only on the records and not on when the list was read.
 pub(crate) fn is_replayed(name: &str) -> bool {
     ![
@@ -524,6 +567,8 @@ pub(crate) fn is_replayed(name: &str) -> bool {
         "cec_call_listing_delay_seconds",
         "cec_calls_missing_total",
         "cec_calls_processing_unobserved_total",
+        "cec_call_score",
+        "cec_call_rules_total",
     ]
     .iter()
     .any(|own| name.starts_with(own))
@@ -547,6 +592,7 @@ fn open(
     disk: &Disk,
     kept: &Arc<Mutex<Kept>>,
     metrics: &ExporterMetrics,
+    extras: &Extras,
 ) -> Puller<Vendor, Tracked> {
     let handle = disk.clone();
     let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
@@ -558,12 +604,7 @@ fn open(
     };
     let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(&vendor.clock);
-    Puller::new(
-        settings.clone(),
-        vendor.clone(),
-        clock,
-        own,
-        book,
-        Arc::new(store),
-    )
+    let mut handover = Handover::opened(book, Arc::new(store));
+    extras.enable(&mut handover);
+    Puller::resume(settings.clone(), vendor.clone(), clock, own, handover)
 }

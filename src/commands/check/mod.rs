@@ -60,7 +60,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let trust = Trust::of_this_machine()?;
     let targets = config.targets.iter();
     let checks: Vec<TargetCheck> = targets
-        .map(|target| TargetCheck::new(target, &trust, false))
+        .map(|target| TargetCheck::new(target, &trust))
         .collect();
     let mut reports = stream::iter(checks).map(TargetCheck::run).buffered(AT_ONCE);
     let mut targets = Vec::new();
@@ -100,7 +100,7 @@ struct TargetCheck {
 }
 
 impl TargetCheck {
-    fn new(target: &Target, trust: &Trust, with_results: bool) -> Self {
+    fn new(target: &Target, trust: &Trust) -> Self {
         let mut settings = client_settings(target);
         // A handful of requests does no harm, and the second must not wait for minutes.
         settings.max_requests_per_second = settings.max_requests_per_second.max(MIN_RATE);
@@ -133,7 +133,7 @@ impl TargetCheck {
         Self {
             name: target.name.clone(),
             page_size: target.page_size,
-            with_results,
+            with_results: target.results.is_some(),
             parts,
             codes,
             clock_skew,

@@ -1,6 +1,6 @@
 //! Whether the vendor gives the inspection result of a call.
 
-use crate::model::{Inspection, Status};
+use crate::model::{Inspection, Record, Status};
 use crate::upstream::http::HttpClient;
 use crate::upstream::{Error, Page, Upstream};
 
@@ -13,8 +13,11 @@ pub(super) const NO_CALL: &str = "not tried: no call on the page has succeeded";
 pub(super) fn candidate(page: &Page) -> Option<String> {
     let calls = page.records.iter();
     let succeeded = calls.filter(|call| call.status == Status::SUCCEEDED);
-    let id = succeeded.filter_map(|call| call.id.uuid()).next();
-    id.map(|id| id.to_string())
+    let id = |call: &Record| match &call.written_id {
+        Some(written) => Some(written.to_string()),
+        None => call.id.uuid().map(|uuid| uuid.to_string()),
+    };
+    succeeded.filter_map(id).next()
 }
 
 /// Requests the result of a call and describes it.

@@ -28,7 +28,7 @@ const CHINESE: Language = Language {
 };
 
 /// Pages that exist in both languages.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 15] = [
     "README",
     "docs/backfill",
     "docs/cli",
@@ -38,6 +38,8 @@ const PAGES: [&str; 13] = [
     "docs/formats",
     "docs/metrics",
     "docs/operations",
+    "docs/privacy",
+    "docs/quality",
     "docs/simulator",
     "docs/troubleshooting",
     "docs/versions",

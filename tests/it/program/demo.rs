@@ -37,6 +37,12 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     }
     let series = series_of(&first, "demo");
     assert!(series <= MAX_SERIES, "{series} series after a day");
+    assert!(first.sum("cec_team_calls_processed_total", &[("team", "VIP")]) > 100.0);
+    let processed = first.sum("cec_calls_processed_total", &[]);
+    for group in ["team", "agent"] {
+        let name = format!("cec_{group}_calls_processed_total");
+        assert_eq!(first.sum(&name, &[]), processed, "{group}");
+    }
     let page = ask("GET", &address, "/", &[]);
     assert_eq!(page.status, 200);
     assert!(page.body.contains("All targets are up."));
@@ -45,7 +51,8 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     let moved = eventually("more calls, and more that are done", || {
         let samples = scrape(&address, 10);
         let more = calls(&samples) > calls(&first)
-            && samples.sum(processed, &[]) > first.sum(processed, &[]);
+            && samples.sum(processed, &[]) > first.sum(processed, &[])
+            && samples.sum("cec_call_score_count", &[]) > 0.0;
         more.then_some(samples)
     });
     let frontier = "cec_exporter_frontier_timestamp_seconds";
@@ -57,13 +64,29 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     assert_eq!(left, 0, "nothing is left behind");
 }
 
+/// Parts of the names, or labels, of series that exist only if they are enabled.
+const OPTIONAL: [&str; 8] = [
+    "cec_team_",
+    "cec_agent_",
+    "cec_call_score",
+    "cec_call_rules",
+    "_folded_",
+    "_results_",
+    "teams_file",
+    "api=\"credit\"",
+];
+
 /// What a target may cost: Prometheus stores each line as a series.
 const MAX_SERIES: usize = 400;
 
 fn series_of(samples: &Samples, target: &str) -> usize {
     let label = format!("target=\"{target}\"");
     let lines = samples.text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter(|line| line.contains(&label)).count()
+    let lines = lines.filter(|line| line.contains(&label));
+    // Without what has to be enabled.
+    lines
+        .filter(|line| !OPTIONAL.iter().any(|part| line.contains(part)))
+        .count()
 }
 
 #[test]

@@ -1,0 +1,262 @@
+//! Teams, agents and inspection results in a run, and their truth.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cec_exporter::model::{CallId, Inspection, Teams};
+use cec_exporter::puller::Handover;
+use fastrand::Rng;
+
+use super::replay::{Series, series};
+use super::vendor::Vendor;
+use super::world::Run;
+
+/// What is enabled besides the metrics of the target. The same at each start, unless it says so.
+pub(crate) struct Extras {
+    teams: Option<Arc<Teams>>,
+    agents: bool,
+    max_teams: usize,
+    max_agents: usize,
+    /// Groups neither change nor exceed their limit, so that each call is always in the same one.
+    pub(crate) is_constant: bool,
+    /// The share of the calls whose result is requested.
+    share: Option<f64>,
+}
+
+/// Room for all groups and rules.
+const PLENTY: usize = 1000;
+
+impl Extras {
+    pub(crate) fn draw(seed: u64, vendor: &Vendor) -> Self {
+        // Not from the generator of the run, whose numbers stay as they are.
+        let mut rng = Rng::with_seed(seed ^ 0x7ea5);
+        let is_constant = rng.u8(..3) > 0;
+        let max = |rng: &mut Rng| if is_constant { PLENTY } else { rng.usize(..6) };
+        let (max_teams, max_agents) = (max(&mut rng), max(&mut rng));
+        Self {
+            teams: (rng.u8(..4) > 0).then(|| teams(vendor, 0)),
+            agents: rng.u8(..4) > 0,
+            max_teams,
+            max_agents,
+            is_constant,
+            share: [None, Some(0.3), Some(1.0)][rng.usize(..3)],
+        }
+    }
+
+    /// Enables all in an exporter that starts.
+    pub(crate) fn enable<S>(&self, handover: &mut Handover<S>) {
+        let teams = self.teams.clone().map(|teams| {
+            let is_constant = self.is_constant;
+            let mut readings = 0;
+            let source = move || {
+                readings += 1;
+                match readings {
+                    1 => Some(Arc::clone(&teams)),
+                    // Agents move to other teams, some of which are new.
+                    reading if !is_constant && reading % 5 == 0 => Some(moved(&teams, reading)),
+                    _ => None,
+                }
+            };
+            (self.max_teams, Box::new(source) as _)
+        });
+        handover.count_by_team(teams);
+        handover.count_by_agent(self.agents.then_some(self.max_agents));
+        handover.count_results(self.share.map(|share| (share, PLENTY)));
+    }
+
+    /// The groups of a call: part of the names of their metrics, and label.
+    pub(crate) fn groups(&self, staff_id: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut groups = Vec::new();
+        if let Some(teams) = &self.teams {
+            let team = staff_id.and_then(|staff_id| teams.of(staff_id));
+            groups.push(("team", format!("team=\"{}\"", team.unwrap_or("none"))));
+        }
+        if self.agents {
+            let staff_id = staff_id.unwrap_or("none");
+            groups.push(("agent", format!("staff_id=\"{staff_id}\"")));
+        }
+        groups
+    }
+
+    /// Asserts that the groups together have exactly the calls of the target.
+    pub(crate) fn assert_sums(&self, shown: &Series) {
+        for (kind, label, is_enabled) in [
+            ("team", "team", self.teams.is_some()),
+            ("agent", "staff_id", self.agents),
+        ] {
+            let prefix = format!("cec_{kind}_");
+            let mut sums = Series::new();
+            for (name, value) in shown {
+                if let Some(rest) = name.strip_prefix(&prefix) {
+                    *sums.entry(whole(rest, label)).or_default() += value;
+                }
+            }
+            assert_eq!(sums.is_empty(), !is_enabled, "{kind}");
+            for (name, sum) in sums {
+                let of_target = shown.get(&name).copied().unwrap_or_default();
+                // A sum of rounded numbers.
+                let tolerance = if name.contains("_sum") {
+                    1e-6 * of_target
+                } else {
+                    0.0
+                };
+                assert!(
+                    (sum - of_target).abs() <= tolerance,
+                    "{name} is {of_target}, but its {kind}s have {sum}"
+                );
+            }
+        }
+    }
+}
+
+/// Whether a series is of a team or an agent.
+pub(crate) fn is_of_group(name: &str) -> bool {
+    name.starts_with("cec_team_") || name.starts_with("cec_agent_")
+}
+
+/// The series of the target to which a series of a group belongs.
+fn whole(rest: &str, label: &str) -> String {
+    let (name, labels) = rest.split_once('{').unwrap();
+    let labels = labels.strip_prefix(label).unwrap();
+    // No label of the simulator has a comma or quote in it.
+    let labels = labels.split_once(',').map_or("}", |(_, labels)| labels);
+    let is_of_agent = !name.contains("processed") && !name.contains("duration");
+    match (is_of_agent, labels) {
+        (false, labels) => format!("cec_{name}{{{labels}"),
+        (true, "}") => format!("cec_{name}{{role=\"staff\"}}"),
+        (true, labels) => format!("cec_{name}{{role=\"staff\",{labels}"),
+    }
+}
+
+fn teams(vendor: &Vendor, shift: usize) -> Arc<Teams> {
+    let csv = vendor.simulator.world().spec().teams_csv();
+    let mut teams = Teams::default();
+    for line in csv.lines().skip(1 + shift) {
+        let (staff_id, team) = line.split_once(',').unwrap();
+        teams.assign(staff_id, team).unwrap();
+    }
+    Arc::new(teams)
+}
+
+fn moved(before: &Teams, reading: usize) -> Arc<Teams> {
+    let mut teams = Teams::default();
+    for (index, name) in before.names().enumerate() {
+        let staff_id = (1_600_226_440_112_000_000 + (index + reading) as u64 % 40).to_string();
+        // An agent has one team only.
+        let _ = teams.assign(&staff_id, &format!("{name} {}", reading % 3));
+    }
+    Arc::new(teams)
+}
+
+impl Run {
+    /// Asserts that no result is counted that the vendor has not given, none twice, and that no
+    /// counter decreases.
+    pub(crate) fn assert_results_plausible(&mut self, text: &str) {
+        let given = self.vendor.answered.lock().unwrap().clone();
+        let most = counts(given.values().map(|(_, inspection)| inspection));
+        let shown = shown_counts(text);
+        for (key, count) in &shown {
+            let most = most.get(key).copied().unwrap_or_default();
+            assert!(*count <= most, "{key:?} is {count}, but at most {most}");
+        }
+        for (key, before) in std::mem::replace(&mut self.last_results, shown) {
+            let now = self.last_results.get(&key).copied().unwrap_or_default();
+            assert!(now >= before, "{key:?} went from {before} to {now}");
+        }
+    }
+
+    /// Asserts that each result is counted once, after faults have ended.
+    pub(crate) fn compare_results(&self, text: &str) {
+        let shown = shown_counts(text);
+        if self.extras.share.is_none() {
+            assert!(shown.is_empty());
+            return;
+        }
+        let given = self.vendor.answered.lock().unwrap().clone();
+        let finished = self.finished_results();
+        let counted = given.iter().filter(|(id, _)| finished.contains(*id));
+        let expected = counts(counted.map(|(_, (_, inspection))| inspection));
+        // After a crash a call may be given up although it has been answered.
+        if self.given_up() == 0.0 {
+            assert_eq!(shown, expected);
+        }
+        for (key, count) in &shown {
+            let most = expected.get(key).copied().unwrap_or_default();
+            assert!(*count <= most, "{key:?} is {count}, but at most {most}");
+        }
+        // Who is listed and has succeeded has been answered.
+        if self.extras.share == Some(1.0) && !self.uneven && self.quirks.rows == Default::default()
+        {
+            let log = self.vendor.log.lock().unwrap();
+            let inside = (self.vendor.clock)() - self.intervals.lookback;
+            let succeeded = log.iter().filter(|(_, record)| {
+                record.status == cec_exporter::model::Status::SUCCEEDED
+                    && record.uploaded > inside + 3600
+            });
+            for (_, record) in succeeded.filter(|(_, record)| record.uploaded >= self.start) {
+                let is_known = given.contains_key(&record.id) || self.is_gone(record.id);
+                assert!(is_known, "no result of {:?}", record.id);
+            }
+        }
+    }
+
+    /// Number of calls that left the lookback before their result was counted.
+    fn given_up(&self) -> f64 {
+        let families = self.metrics.gather().families.into_iter();
+        let mut results = families.filter(|family| family.name() == "cec_exporter_results_total");
+        let metrics = results.next().unwrap_or_default();
+        let expired = metrics.get_metric().iter().filter(|metric| {
+            let mut labels = metric.get_label().iter();
+            labels.any(|label| label.value() == "expired")
+        });
+        expired.map(|metric| metric.get_counter().get_value()).sum()
+    }
+
+    fn is_gone(&self, id: CallId) -> bool {
+        let now = self.vendor_now();
+        let mut world = self.vendor.simulator.world();
+        let mut calls = world.calls(0, now, now);
+        calls.all(|call| CallId::parse(&call.uuid()) != Some(id) || !call.is_visible(now))
+    }
+}
+
+/// Scenario, kind of rule or `score`, and result. Without the name of the rule, which changes.
+pub(crate) type ResultKey = (String, String, String);
+
+fn counts<'a>(inspections: impl Iterator<Item = &'a Inspection>) -> BTreeMap<ResultKey, u64> {
+    let mut counts = BTreeMap::new();
+    for scenario in inspections.flat_map(|inspection| &inspection.scenarios) {
+        let name = scenario.scenario.name.clone();
+        if scenario.score.is_some() {
+            let key = (name.clone(), "score".into(), String::new());
+            *counts.entry(key).or_default() += 1;
+        }
+        for rule in &scenario.rules {
+            let result = if rule.kept { "kept" } else { "violated" };
+            let key = (name.clone(), rule.kind.label().into(), result.into());
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn shown_counts(text: &str) -> BTreeMap<ResultKey, u64> {
+    let mut counts = BTreeMap::new();
+    for (name, value) in series(text) {
+        let label = |of: &str| {
+            let (_, rest) = name.split_once(&format!("{of}=\"")).unwrap();
+            rest.split_once('"').unwrap().0.to_owned()
+        };
+        let key = if name.starts_with("cec_call_score_count{") {
+            (label("scenario"), "score".into(), String::new())
+        } else if name.starts_with("cec_call_rules_total{") {
+            (label("scenario"), label("kind"), label("result"))
+        } else {
+            continue;
+        };
+        if value > 0.0 {
+            *counts.entry(key).or_default() += value as u64;
+        }
+    }
+    counts
+}

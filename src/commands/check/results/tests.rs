@@ -22,11 +22,11 @@ async fn check(spec: Spec, faults: Faults) -> TargetReport {
     tokio::spawn(http::run(listener, simulator, std::future::pending::<()>()));
     let config = config::from_text(&format!(
         "targets: [{{name: t, endpoint: 'http://{endpoint}', app_key: k, app_secret: s, \
-         user_id: u, page_size: 1000}}]"
+         user_id: u, page_size: 1000, results: {{enabled: true}}}}]"
     ));
     let target = &config.unwrap().targets[0];
     let trust = Trust::of_this_machine().unwrap();
-    TargetCheck::new(target, &trust, true).run().await
+    TargetCheck::new(target, &trust).run().await
 }
 
 /// Calls of the last hour that succeed at once.

@@ -14,6 +14,7 @@ mod oddities;
 mod quirks;
 mod replay;
 mod requests;
+mod results;
 mod steady;
 mod truth;
 mod vendor;

@@ -8,7 +8,7 @@ use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
-use cec_exporter::puller::{Clock, Puller, Settings, View};
+use cec_exporter::puller::{Clock, Handover, Puller, Settings, View};
 use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
@@ -69,11 +69,18 @@ pub(crate) struct Bench {
     disk: Disk,
     pub(crate) given: Arc<Given>,
     metrics: ExporterMetrics,
+    /// The share of the calls whose result is requested.
+    share: Option<f64>,
 }
 
 impl Bench {
     /// An exporter that has not pulled yet.
     pub(crate) fn new(settings: Settings, list: List) -> Self {
+        Self::with_results(settings, list, None)
+    }
+
+    /// Like [`Bench::new`], and it requests the results of this share of the calls.
+    pub(crate) fn with_results(settings: Settings, list: List, share: Option<f64>) -> Self {
         let vendor = Vendor::new(list);
         let ahead = Arc::new(AtomicI64::new(0));
         let clock: Clock = {
@@ -85,7 +92,7 @@ impl Bench {
         };
         let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
         let (disk, given) = (Disk::default(), Arc::default());
-        let puller = open(&settings, &vendor, &clock, &disk, &given, &metrics);
+        let puller = open(&settings, &vendor, &clock, &disk, &given, &metrics, share);
         Self {
             vendor,
             puller,
@@ -95,6 +102,7 @@ impl Bench {
             disk,
             given,
             metrics,
+            share,
         }
     }
 
@@ -110,6 +118,7 @@ impl Bench {
             &self.disk,
             &self.given,
             &self.metrics,
+            self.share,
         );
     }
 
@@ -208,6 +217,7 @@ fn open(
     disk: &Disk,
     given: &Arc<Given>,
     metrics: &ExporterMetrics,
+    share: Option<f64>,
 ) -> Puller<Vendor, Counting> {
     let handle = disk.clone();
     let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
@@ -219,5 +229,7 @@ fn open(
     let own = metrics.target("t", &InitialLabels::default(), 0.0);
     let clock = Arc::clone(clock);
     let vendor = vendor.clone();
-    Puller::new(settings.clone(), vendor, clock, own, book, Arc::new(store))
+    let mut handover = Handover::opened(book, Arc::new(store));
+    handover.count_results(share.map(|share| (share, 200)));
+    Puller::resume(settings.clone(), vendor, clock, own, handover)
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cec_exporter::model::{
-    CallId, CallType, Inspection, ManualStates, Measures, Record, Status, UnixSeconds,
+    CallId, CallType, Inspection, ManualStates, Measure, Measures, Named, Record, ScenarioResult,
+    Status, UnixSeconds,
 };
 use cec_exporter::upstream::response::parse_page;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
@@ -136,6 +137,10 @@ pub(crate) struct List {
     pub(crate) quirks: Quirks,
     pub(crate) before: Option<Hook>,
     pub(crate) requests: Vec<PageRequest>,
+    /// The calls whose result was requested.
+    pub(crate) results: Vec<String>,
+    /// Every so many requests for a result fail; 0 for none.
+    pub(crate) failing_results: usize,
 }
 
 /// Inserts a call in upload order.
@@ -251,6 +256,15 @@ impl List {
     }
 }
 
+fn one_scenario() -> Inspection {
+    let result = ScenarioResult {
+        scenario: Named::new("s", "Scenario").unwrap(),
+        score: Some(Measure::from_integer(80)),
+        rules: Vec::new(),
+    };
+    Inspection::new(vec![result], 0)
+}
+
 impl Upstream for Vendor {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
         // As over a network: an answer takes a moment, so that one page may come before another.
@@ -260,7 +274,16 @@ impl Upstream for Vendor {
         self.with(|list| list.answer(request, now))
     }
 
-    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
-        Ok(Inspection::default())
+    async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.with(|list| {
+            list.results.push(call_uuid.to_owned());
+            let is_failing =
+                list.failing_results > 0 && list.results.len().is_multiple_of(list.failing_results);
+            match is_failing {
+                true => Err(error(ErrorKind::Server)),
+                false => Ok(one_scenario()),
+            }
+        })
     }
 }

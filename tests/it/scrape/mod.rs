@@ -1,4 +1,5 @@
 mod comparison;
 mod formats;
 mod prometheus;
+mod quality;
 mod scrapes;

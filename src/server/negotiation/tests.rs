@@ -4,12 +4,8 @@ const PROTO: &str = "application/vnd.google.protobuf;\
     proto=io.prometheus.client.MetricFamily;encoding=delimited";
 
 #[track_caller]
-fn assert_offer(accept: &[&str], expected: usize) {
-    assert_eq!(
-        offer(accept.iter().copied()),
-        OFFERS[expected],
-        "{accept:?}"
-    );
+fn assert_offer(accept: &[&str], expected: Offer) {
+    assert_eq!(offer(accept.iter().copied()), expected, "{accept:?}");
 }
 
 #[test]

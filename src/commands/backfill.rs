@@ -8,11 +8,11 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
-use crate::backfill::args::{BackfillArgs, Time, labels_or_default};
 use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
 use crate::backfill::{self, Day, Output};
-use crate::config::{self, Target};
+use crate::cli::{BackfillArgs, Time};
+use crate::config::Target;
 use crate::model::Status;
 use crate::process::{self, Fatal};
 use crate::targets::{Storage, client_settings, puller_settings};
@@ -24,8 +24,7 @@ const PLAN: &str = "backfill.json";
 
 /// Backfills one target after the other. Interrupted, it resumes where it stopped.
 pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
-    let config = config::load(arguments.config_file.as_deref(), &process::variable)
-        .map_err(|error| Fatal::configuration(&error))?;
+    let config = (arguments.config.load()).map_err(|error| Fatal::configuration(&error))?;
     let targets = chosen(&config.targets, &arguments.targets)?;
     let storage = Storage::Directory(arguments.storage_path.clone());
     storage
@@ -90,12 +89,11 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
 /// The plan of these flags; a resumed backfill must have the flags that it began with.
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     let now = process::now();
-    let labels = labels_or_default(&arguments.labels);
     let mut plan = Plan {
         from: arguments.from.resolve(now),
         to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
         step: arguments.step,
-        labels,
+        labels: arguments.labels.clone(),
     };
     if plan.from >= plan.to {
         return Err(Fatal(

@@ -12,7 +12,7 @@ use futures_util::stream;
 use parking_lot::Mutex;
 
 use crate::cli::{CheckArgs, CheckFormat};
-use crate::config::{self, Target};
+use crate::config::Target;
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
 use crate::targets::client_settings;
@@ -34,8 +34,7 @@ const MIN_RATE: f64 = 1.0;
 /// Loads the configuration, then checks each target.
 pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let format = arguments.format;
-    let loaded = config::load(arguments.config_file.as_deref(), &process::variable);
-    let config = match loaded {
+    let config = match arguments.config.load() {
         Ok(config) => config,
         Err(error) => {
             let report = Report {

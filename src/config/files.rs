@@ -26,7 +26,6 @@ pub(super) struct ConfigFile {
     pub(super) is_world_readable: bool,
 }
 
-/// Reads the configuration file.
 pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
     let file = File::open(path)?;
     Ok(ConfigFile {
@@ -46,21 +45,21 @@ fn is_world_readable(_: &std::fs::Metadata) -> bool {
     false
 }
 
-/// Reads a secret, without the line break that an editor or `echo` adds at its end.
+/// Reads a file with a secret, without the line break that an editor or `echo` adds at its end.
+/// Blocks.
 ///
 /// The error shows neither the content nor the path, which may be the secret itself by mistake.
-pub(super) fn secret(path: &Path) -> Result<Secret, String> {
+pub fn secret(path: &Path) -> Result<Secret, String> {
     let problem = |problem: &dyn std::fmt::Display| {
         format!("expected the path of a file with a secret, but that file {problem}")
     };
     let bytes = read(path, MAX_SECRET_BYTES).map_err(|error| problem(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| problem(&"is not printable ASCII"))?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(problem(&"is empty"));
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(problem(&"is empty")),
+        text => value::secret(text)
+            .map_err(|_| problem(&"is not one line of printable ASCII without spaces around it")),
     }
-    value::secret(text)
-        .map_err(|_| problem(&"is not one line of printable ASCII without spaces around it"))
 }
 
 /// Checks that a file can be read. Its first byte reveals a directory or missing permissions.

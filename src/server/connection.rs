@@ -24,7 +24,7 @@ use super::respond::Body;
 const STREAMS: u32 = 100;
 
 /// How long a client may take even if its slot is needed: when thousands connect at once, the
-/// request of an innocent one is on its way behind theirs.
+/// request of a well-behaved client may be queued behind theirs.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What a connection is waiting for.

@@ -22,7 +22,7 @@ const NO_SLOT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 
 pub(super) struct Connections {
     context: Context,
-    slots: Slots,
+    pub(super) slots: Slots,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -60,7 +60,7 @@ impl Connections {
             }
             return;
         };
-        // Answers are written in one go, so that there is nothing to collect.
+        // Answers are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let (context, make_room) = (self.context.clone(), self.slots.make_room());
         self.tasks.spawn(async move {
@@ -76,15 +76,6 @@ impl Connections {
         });
     }
 
-    /// Reduces the number of connections, because the system refused one.
-    pub(super) fn shrink(&mut self) {
-        self.slots.shrink();
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.slots.limit()
-    }
-
     /// Waits for a connection to end. Never completes while there is none.
     pub(super) async fn next_closed(&mut self) {
         match self.tasks.join_next().await {
@@ -93,7 +84,7 @@ impl Connections {
         }
     }
 
-    /// Lets the answers in flight leave, and closes what is left after the time for it.
+    /// Waits until the answers in flight are sent. Closes what is left after the time limit.
     pub(super) async fn finish(mut self) {
         self.stopping.send_replace(true);
         let all_closed = async {

@@ -149,10 +149,10 @@ pub async fn run(
             },
             Err(error) if accept::is_of_one_connection(&error) => {}
             Err(error) => {
-                connections.shrink();
+                connections.slots.shrink();
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
-                    let limit = connections.limit();
+                    let limit = connections.slots.limit();
                     tracing::warn!(%error, limit, "cannot accept more connections");
                 }
                 tokio::select! {

@@ -72,9 +72,9 @@ impl Offer {
     }
 }
 
-/// The format for these `Accept` headers: the one of the highest quality, and among equals the one
+/// The format for an `Accept` header: the one of the highest quality, and among equals the one
 /// named first. Text if none is acceptable, as in Prometheus's own libraries.
-pub(super) fn offer<'a>(accept: impl Iterator<Item = &'a str>) -> Offer {
+pub(super) fn offer(accept: &str) -> Offer {
     let ranges: Vec<_> = items(accept).enumerate().collect();
     let worth = |offer: &Offer| {
         let matching = ranges.iter().filter_map(|(position, range)| {
@@ -95,9 +95,9 @@ pub(super) fn offer<'a>(accept: impl Iterator<Item = &'a str>) -> Offer {
     best.map_or(TEXT, |(_, offer)| offer)
 }
 
-/// Whether to compress for these `Accept-Encoding` headers: if gzip is acceptable, and not less than
-/// no encoding.
-pub(super) fn wants_gzip<'a>(accept_encoding: impl Iterator<Item = &'a str>) -> bool {
+/// Whether to compress for an `Accept-Encoding` header: if gzip is acceptable, and not less than no
+/// encoding.
+pub(super) fn wants_gzip(accept_encoding: &str) -> bool {
     let (mut gzip, mut identity, mut others) = (None, None, None);
     for coding in items(accept_encoding) {
         let quality = match coding.name.to_ascii_lowercase().as_str() {
@@ -118,9 +118,8 @@ struct Item<'a> {
     parameters: &'a str,
 }
 
-/// The items of list headers.
-fn items<'a>(headers: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Item<'a>> {
-    headers.flat_map(|header| split(header, ',')).map(|item| {
+fn items(header: &str) -> impl Iterator<Item = Item<'_>> {
+    split(header, ',').map(|item| {
         let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
         Item {
             name: name.trim(),

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::{Authenticator, UNUSABLE};
 
@@ -16,13 +17,8 @@ const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 /// How much is read from a client that is refused, so that it receives the answer.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// A connection that is ready for requests.
-pub(in super::super) enum Accepted {
-    /// Without TLS.
-    Plain(TcpStream),
-    /// After the TLS handshake.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// A connection that is ready for requests: plain, or after the TLS handshake.
+type Accepted = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Prepares a connection for requests. `None` if it is to be closed; the client has got an answer
 /// if possible.
@@ -33,7 +29,7 @@ pub(in super::super) async fn accept(
     stream: TcpStream,
 ) -> Option<Accepted> {
     let Some(tls) = authenticator.tls().await.transpose() else {
-        return Some(Accepted::Plain(stream));
+        return Some(Either::Left(stream));
     };
     let mut first = [0];
     if stream.peek(&mut first).await.ok()? == 0 {
@@ -57,7 +53,7 @@ pub(in super::super) async fn accept(
         return None;
     };
     match TlsAcceptor::from(tls).accept(stream).await {
-        Ok(stream) => Some(Accepted::Tls(Box::new(stream))),
+        Ok(stream) => Some(Either::Right(stream)),
         Err(error) => {
             tracing::debug!(%error, "TLS handshake failed");
             None

@@ -26,7 +26,7 @@ use crate::config::web::{WebConfig, WebFile};
 use passwords::{Outcome, Passwords};
 use rate_limit::TokenBucket;
 
-pub(super) use handshake::{Accepted, accept};
+pub(super) use handshake::accept;
 
 /// Admits clients by the web configuration file.
 pub(super) struct Authenticator {

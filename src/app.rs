@@ -9,7 +9,6 @@ use tracing::info;
 
 use crate::cli::{self, ServeArgs};
 use crate::config::ConfigError;
-use crate::config::shard::Shard;
 use crate::config::web::WebFile;
 use crate::process::{self, Fatal, Signal, Signals};
 use crate::server;
@@ -18,11 +17,10 @@ use crate::targets::{self, Options, Registry, Storage};
 /// Serves until SIGTERM or SIGINT. SIGHUP reloads the configuration.
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
     process::raise_file_limit();
-    let shard = shard(&arguments)?;
-    let unusable = |error: ConfigError| Fatal::configuration(&error);
-    let config = arguments.config.load().map_err(unusable)?;
+    let shard = arguments.own_shard()?;
+    let config = arguments.config.load().map_err(Fatal::configuration)?;
     let web_config = arguments.web_config_file().map(WebFile::open);
-    let web_config = web_config.transpose().map_err(unusable)?;
+    let web_config = web_config.transpose().map_err(Fatal::configuration)?;
     let signals = Signals::new()?;
     let listeners = match arguments.systemd_socket {
         true => server::systemd_listeners()?,
@@ -30,7 +28,7 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
     };
     let addresses = listeners.iter().map(TcpListener::local_addr);
     let addresses: Vec<SocketAddr> = addresses.collect::<Result<_, _>>()?;
-    let tls = uses_tls(web_config.as_ref()).map_err(unusable)?;
+    let tls = uses_tls(web_config.as_ref()).map_err(Fatal::configuration)?;
     let config_args = arguments.config.clone();
     let registry = Arc::new(Registry::new(Options {
         load: Arc::new(move || config_args.load()),
@@ -85,15 +83,6 @@ async fn handle_signals(mut signals: Signals, registry: Arc<Registry>) {
         tokio::spawn(async move { registry.reload().await });
     }
     info!("stopping");
-}
-
-fn shard(arguments: &ServeArgs) -> Result<Shard, Fatal> {
-    let total = arguments.total_shards;
-    match arguments.shard {
-        None if total > 1 => Ok(Shard::of_pod(total, &process::variable)?),
-        // The command line has been checked for a shard that exists.
-        given => Ok(Shard::new(given.unwrap_or(0), total).unwrap_or(Shard::WHOLE)),
-    }
 }
 
 /// Whether connections use TLS. Logs warnings about the web configuration.

@@ -96,7 +96,7 @@ pub struct Fatal(pub String);
 
 impl Fatal {
     /// A line that begins with the path of the configuration file, so that editors can open it.
-    pub fn configuration(error: &ConfigError) -> Self {
+    pub fn configuration(error: ConfigError) -> Self {
         Self(error.to_string())
     }
 }

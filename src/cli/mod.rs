@@ -275,9 +275,9 @@ impl Cli {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
         let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        match cli.serve.shard_mistake() {
-            Some(message) => Err(command.error(ErrorKind::ValueValidation, message)),
-            None => Ok(cli),
+        match cli.serve.shard.map(|_| cli.serve.own_shard()) {
+            Some(Err(message)) => Err(command.error(ErrorKind::ValueValidation, message)),
+            _ => Ok(cli),
         }
     }
 }

@@ -9,6 +9,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::{ConfigArgs, MetricsArgs};
 use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
+use crate::process;
 use crate::server::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
 
 #[derive(Clone, PartialEq, Debug, Args)]
@@ -126,12 +127,18 @@ impl ServeArgs {
         path.filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// A message if this shard does not exist.
-    pub(super) fn shard_mistake(&self) -> Option<String> {
-        let (shard, total) = (self.shard?, self.total_shards);
-        Shard::new(shard, total).is_none().then(|| {
-            let last = total - 1;
-            format!("--shard={shard}: expected 0 to {last}, as there are --total-shards={total}")
-        })
+    /// The shard of this instance, given or that of the pod.
+    pub fn own_shard(&self) -> Result<Shard, String> {
+        let total = self.total_shards;
+        match self.shard {
+            None if total == 1 => Ok(Shard::WHOLE),
+            None => Shard::of_pod(total, &process::variable),
+            Some(shard) => Shard::new(shard, total).ok_or_else(|| {
+                let last = total - 1;
+                format!(
+                    "--shard={shard}: expected 0 to {last}, as there are --total-shards={total}"
+                )
+            }),
+        }
     }
 }

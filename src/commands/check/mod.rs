@@ -47,7 +47,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
             if format == CheckFormat::Json {
                 print(&report.render(format)?)?;
             }
-            return Err(Fatal::configuration(&error));
+            return Err(Fatal::configuration(error));
         }
     };
     if format == CheckFormat::Text {

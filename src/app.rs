@@ -102,7 +102,7 @@ fn log_listening(arguments: &ServeArgs, address: SocketAddr, tls: bool) {
         Some(url) => url.to_string(),
         None => status_page(address, tls, prefix),
     };
-    info!(%address, path, tls, version = cli::VERSION, status_page, "listening");
+    info!(%address, path, tls, version = cli::BUILD.version, status_page, "listening");
 }
 
 /// The URL of the status page for someone on this machine.

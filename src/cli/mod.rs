@@ -23,16 +23,11 @@ use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
 
 pub const NAME: &str = "cec_exporter";
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit that it was built from; `unknown` without a repository.
-pub const REVISION: &str = env!("CEC_REVISION");
-/// The version of the compiler that built it.
-pub const RUSTC: &str = env!("CEC_RUSTC");
-/// All three, for `cec_exporter_build_info`.
 pub const BUILD: Build = Build {
-    version: VERSION,
-    revision: REVISION,
-    rustc: RUSTC,
+    version: env!("CARGO_PKG_VERSION"),
+    // The commit; `unknown` without a repository.
+    revision: env!("CEC_REVISION"),
+    rustc: env!("CEC_RUSTC"),
 };
 
 const LONG_VERSION: &str = concat!(
@@ -255,7 +250,7 @@ pub enum LogFormat {
 impl Cli {
     /// The definition of the command line, for generated completions and manual page.
     pub fn definition() -> clap::Command {
-        let mut command = Self::command().display_name(NAME).version(VERSION);
+        let mut command = Self::command().display_name(NAME).version(BUILD.version);
         command.build();
         command
     }

@@ -255,11 +255,16 @@ fn bad_usage_exits_with_2() {
 fn the_version_is_written_as_other_exporters_write_it() {
     let error = parse("--version").unwrap_err();
     assert_eq!(error.exit_code(), 0);
+    let Build {
+        version,
+        revision,
+        rustc,
+    } = BUILD;
     let expected =
-        format!("cec_exporter, version {VERSION} (revision: {REVISION})\n  rustc: {RUSTC}\n");
+        format!("cec_exporter, version {version} (revision: {revision})\n  rustc: {rustc}\n");
     assert_eq!(error.to_string(), expected);
     assert!(
-        !REVISION.is_empty() && RUSTC.starts_with("1."),
+        !revision.is_empty() && rustc.starts_with("1."),
         "{expected}"
     );
 }

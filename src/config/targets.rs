@@ -8,7 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Position};
 use super::interpolate::Environment;
-use super::section::{Origin, Section};
+use super::section::{Section, WrittenIn};
 use super::target::{Keys, Layer, Target};
 use super::yaml;
 
@@ -53,7 +53,7 @@ pub(super) fn parse(
     let layer = |keys, path: &str, position: Option<Position>| Layer {
         keys,
         section: Section {
-            origin: Origin::File {
+            written_in: WrittenIn::File {
                 path: path.to_owned(),
                 position,
                 variables: Some(environment),

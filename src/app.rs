@@ -37,7 +37,7 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
             true => Storage::InMemory,
             false => Storage::Directory(arguments.storage_path.clone()),
         },
-        clock: process::wall_clock(),
+        clock: Arc::new(process::now),
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,
         created_lines: arguments.metrics.created_timestamps,

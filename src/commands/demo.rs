@@ -56,7 +56,7 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         load: Arc::new(move || configuration(&endpoint)),
         shard: Shard::WHOLE,
         storage: Storage::Directory(directory.path().to_owned()),
-        clock: process::wall_clock(),
+        clock: Arc::new(process::now),
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,
         created_lines: arguments.metrics.created_timestamps,

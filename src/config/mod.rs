@@ -101,7 +101,7 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
 }
 
 /// As [`load`], with another file than `cec_exporter.yml` as the default.
-fn load_or(
+pub fn load_or(
     given: Option<&Path>,
     default: &Path,
     environment: Environment<'_>,

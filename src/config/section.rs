@@ -112,15 +112,12 @@ impl Section<'_> {
             return Ok(None);
         };
         let items = &written.value;
-        if items.len() > self.max_list {
-            let message = format!(
-                "expected at most {} entries, got {}",
-                self.max_list,
-                items.len()
-            );
+        let (count, max) = (items.len(), self.max_list);
+        if count > max {
+            let message = format!("expected at most {max} entries, got {count}");
             return Err(self.error(key, written, message));
         }
-        let mut list = Vec::with_capacity(items.len());
+        let mut list = Vec::with_capacity(count);
         for (index, item) in items.iter().enumerate() {
             let item = self.read_given(key, &format!("{key}[{index}]"), item, &parse)?;
             if !list.contains(&item) {

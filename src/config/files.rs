@@ -71,7 +71,8 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
         .map_err(|error| format!("expected a readable file, but {shown} cannot be read: {error}"))
 }
 
-/// Reads a whole file of at most `max_bytes`.
+/// Reads a whole file of at most `max_bytes`, without the byte order mark that editors on Windows
+/// add.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     read_open(File::open(path)?, max_bytes)
 }
@@ -80,8 +81,23 @@ fn read_open(file: File, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     // The size in the metadata is no limit for pipes and devices.
     file.take(max_bytes + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > max_bytes {
-        true => Err(FileError::TooLarge { max_bytes }),
-        false => Ok(bytes),
+    if bytes.len() as u64 > max_bytes {
+        return Err(FileError::TooLarge { max_bytes });
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_a_secret() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}hunter2\r\n").unwrap();
+        assert_eq!(secret(file.path()).unwrap().expose(), "hunter2");
     }
 }

@@ -1,7 +1,6 @@
 //! Serving metrics: the parts put together, signals, and the way out.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,9 +8,8 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::cli::{self, ServeArgs};
-use crate::config::shard::Shard;
+use crate::config::ConfigError;
 use crate::config::web::WebFile;
-use crate::config::{self, Config, ConfigError};
 use crate::process::{self, Fatal, Signal, Signals};
 use crate::server;
 use crate::targets::{self, Options, Registry, Storage};
@@ -19,35 +17,34 @@ use crate::targets::{self, Options, Registry, Storage};
 /// Serves until SIGTERM or SIGINT. SIGHUP reloads the configuration.
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
     process::raise_file_limit();
-    let shard = shard(&arguments)?;
-    let config_file = arguments.config_file.clone();
-    let load = move || load(config_file.as_deref());
-    let config = load().map_err(|error| Fatal::configuration(&error))?;
-    let web_config = match arguments.web_config_file() {
-        Some(path) => Some(WebFile::open(path).map_err(|error| Fatal::configuration(&error))?),
-        None => None,
-    };
+    let shard = arguments.own_shard()?;
+    let config = arguments.config.load().map_err(Fatal::configuration)?;
+    let web_config = arguments.web_config_file().map(WebFile::open);
+    let web_config = web_config.transpose().map_err(Fatal::configuration)?;
     let signals = Signals::new()?;
     let listeners = match arguments.systemd_socket {
         true => server::systemd_listeners()?,
         false => server::bind(&arguments.listen_addresses).await?,
     };
-    let pages = pages(&arguments, &listeners, web_config.as_ref())?;
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    let addresses: Vec<SocketAddr> = addresses.collect::<Result<_, _>>()?;
+    let tls = uses_tls(web_config.as_ref()).map_err(Fatal::configuration)?;
+    let config_args = arguments.config.clone();
     let registry = Arc::new(Registry::new(Options {
-        load: Arc::new(load),
+        load: Arc::new(move || config_args.load()),
         shard,
         storage: match arguments.in_memory {
             true => Storage::InMemory,
             false => Storage::Directory(arguments.storage_path.clone()),
         },
-        clock: process::wall_clock(),
+        clock: Arc::new(process::now),
         build: cli::BUILD,
-        exemplars: arguments.exemplars,
-        created_lines: arguments.created_timestamps,
+        exemplars: arguments.metrics.exemplars,
+        created_lines: arguments.metrics.created_timestamps,
     })?);
     let settings = server::Settings {
         route_prefix: arguments.prefix(),
-        telemetry_path: arguments.telemetry_path,
+        telemetry_path: arguments.telemetry_path.clone(),
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
         max_requests: arguments.max_requests,
@@ -58,10 +55,16 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
     let shutdown = handle_signals(signals, Arc::clone(&registry));
     let serving = server::run(listeners, Arc::clone(&registry), settings, shutdown);
     tokio::pin!(serving);
+    let (origin, warnings) = (config.origin.clone(), config.warnings.clone());
     // Ledgers may take a while to read. Meanwhile health checks are answered and scrapes wait.
     tokio::select! {
-        started = start(&registry, config, &pages) => {
+        started = registry.start(config) => {
             started?;
+            // Not before: a program that cannot start prints one line, the reason.
+            targets::log_origin(&origin, &warnings);
+            for address in addresses {
+                log_listening(&arguments, address, tls);
+            }
             serving.await;
         }
         // Stopped before it was ready.
@@ -69,23 +72,6 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
     }
     registry.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn start(registry: &Registry, config: Config, pages: &[Page]) -> Result<(), Fatal> {
-    let (origin, warnings) = (config.origin.clone(), config.warnings.clone());
-    registry.start(config).await?;
-    // Not before: a program that cannot start prints one line, the reason.
-    targets::log_origin(&origin, &warnings);
-    for Page {
-        address,
-        path,
-        tls,
-        status_page,
-    } in pages
-    {
-        info!(%address, path, tls, version = cli::VERSION, status_page, "listening");
-    }
-    Ok(())
 }
 
 /// Completes when the program is to stop.
@@ -99,48 +85,24 @@ async fn handle_signals(mut signals: Signals, registry: Arc<Registry>) {
     info!("stopping");
 }
 
-fn shard(arguments: &ServeArgs) -> Result<Shard, Fatal> {
-    let total = arguments.total_shards;
-    match arguments.shard {
-        None if total > 1 => Ok(Shard::of_pod(total, &process::variable)?),
-        // The command line has been checked for a shard that exists.
-        given => Ok(Shard::new(given.unwrap_or(0), total).unwrap_or(Shard::WHOLE)),
-    }
-}
-
-/// What the log says about one listener.
-struct Page {
-    address: SocketAddr,
-    path: String,
-    tls: bool,
-    status_page: String,
-}
-
-fn pages(
-    arguments: &ServeArgs,
-    listeners: &[TcpListener],
-    web_config: Option<&WebFile>,
-) -> Result<Vec<Page>, Fatal> {
-    let mut tls = false;
-    if let Some(file) = web_config {
-        let unusable = |error: ConfigError| Fatal::configuration(&error);
-        server::log_warnings(&*file.config().map_err(unusable)?);
-        tls = file.tls().map_err(unusable)?.is_some();
-    }
-    let prefix = arguments.prefix();
-    let page = |listener: &TcpListener| {
-        let address = listener.local_addr()?;
-        Ok(Page {
-            address,
-            path: format!("{}{}", prefix.as_str(), arguments.telemetry_path.as_str()),
-            tls,
-            status_page: match &arguments.external_url {
-                Some(url) => url.to_string(),
-                None => status_page(address, tls, prefix.as_str()),
-            },
-        })
+/// Whether connections use TLS. Logs warnings about the web configuration.
+fn uses_tls(web_config: Option<&WebFile>) -> Result<bool, ConfigError> {
+    let Some(file) = web_config else {
+        return Ok(false);
     };
-    listeners.iter().map(page).collect()
+    server::log_warnings(&*file.config()?);
+    Ok(file.tls()?.is_some())
+}
+
+fn log_listening(arguments: &ServeArgs, address: SocketAddr, tls: bool) {
+    let prefix = arguments.prefix();
+    let prefix = prefix.as_str();
+    let path = format!("{prefix}{}", arguments.telemetry_path.as_str());
+    let status_page = match &arguments.external_url {
+        Some(url) => url.to_string(),
+        None => status_page(address, tls, prefix),
+    };
+    info!(%address, path, tls, version = cli::BUILD.version, status_page, "listening");
 }
 
 /// The URL of the status page for someone on this machine.
@@ -150,9 +112,4 @@ fn status_page(address: SocketAddr, tls: bool, prefix: &str) -> String {
         true => format!("{scheme}://localhost:{}{prefix}/", address.port()),
         false => format!("{scheme}://{address}{prefix}/"),
     }
-}
-
-/// Reads the configuration from a file or the environment.
-fn load(given: Option<&Path>) -> Result<Config, ConfigError> {
-    config::load(given, &process::variable)
 }

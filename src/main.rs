@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use cec_exporter::cli::{Cli, Command};
-use cec_exporter::commands::{self, Fatal};
-use cec_exporter::{app, logging};
+use cec_exporter::process::Fatal;
+use cec_exporter::{app, commands, logging};
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();

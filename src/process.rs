@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -59,14 +58,8 @@ pub fn since_epoch() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
 }
 
-/// The current time.
 pub fn now() -> UnixSeconds {
     UnixSeconds::try_from(since_epoch().as_secs()).unwrap_or(UnixSeconds::MAX)
-}
-
-/// The clock of this machine, as the puller takes it.
-pub fn wall_clock() -> Arc<dyn Fn() -> UnixSeconds + Send + Sync> {
-    Arc::new(now)
 }
 
 /// An environment variable; `None` if it is unset or not UTF-8.
@@ -96,7 +89,7 @@ pub struct Fatal(pub String);
 
 impl Fatal {
     /// A line that begins with the path of the configuration file, so that editors can open it.
-    pub fn configuration(error: &ConfigError) -> Self {
+    pub fn configuration(error: ConfigError) -> Self {
         Self(error.to_string())
     }
 }

@@ -4,7 +4,6 @@
 //! A day is read with the puller, under a clock that stands still at its end. So history has the
 //! same retries, narrowing and proofs as pulls have.
 
-pub mod args;
 pub mod night;
 pub mod plan;
 mod read;

@@ -3,6 +3,7 @@
 //! Flags are spelled as in Prometheus's own exporters. The parser reports mistakes, with exit code
 //! 2.
 
+mod backfill;
 mod serve;
 
 use std::ffi::OsString;
@@ -12,24 +13,21 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use backfill::{BackfillArgs, DemoHistoryArgs, Time};
 pub use serve::ServeArgs;
 
-use crate::backfill::args::{BackfillArgs, DemoHistoryArgs};
+use crate::config::{self, Config, ConfigError};
 use crate::metrics::exporter::Build;
+use crate::process;
 use crate::server::ListenAddress;
 use crate::simulator::args::SimulateArgs;
 
 pub const NAME: &str = "cec_exporter";
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit that it was built from; `unknown` without a repository.
-pub const REVISION: &str = env!("CEC_REVISION");
-/// The version of the compiler that built it.
-pub const RUSTC: &str = env!("CEC_RUSTC");
-/// All three, for `cec_exporter_build_info`.
 pub const BUILD: Build = Build {
-    version: VERSION,
-    revision: REVISION,
-    rustc: RUSTC,
+    version: env!("CARGO_PKG_VERSION"),
+    // The commit; `unknown` without a repository.
+    revision: env!("CEC_REVISION"),
+    rustc: env!("CEC_RUSTC"),
 };
 
 const LONG_VERSION: &str = concat!(
@@ -70,18 +68,15 @@ CEC_APP_SECRET_FILE, CEC_USER_ID and CEC_TENANT_SPACE_ID.";
     disable_help_subcommand = true
 )]
 pub struct Cli {
-    /// The command; `None` is to serve.
+    /// `None` is to serve.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The flags of serving.
     #[command(flatten)]
     pub serve: ServeArgs,
-    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// The commands besides serving.
 #[derive(Clone, PartialEq, Debug, Subcommand)]
 pub enum Command {
     /// Serve simulated calls, without an account or a configuration; nothing stays on disk.
@@ -116,7 +111,36 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
 }
 
-/// The flags of `demo`.
+/// The configuration, for all commands that read one.
+#[derive(Clone, PartialEq, Debug, Args)]
+pub struct ConfigArgs {
+    /// YAML configuration file [default: cec_exporter.yml, or the variables CEC_... without that
+    /// file].
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Reads the configuration from the file or the environment of this process. Blocks.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        config::load(self.file.as_deref(), &process::variable)
+    }
+}
+
+/// What the metrics contain besides the usual.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
+pub struct MetricsArgs {
+    /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
+    /// protobuf [default: off, because it identifies a call].
+    #[arg(long = "metrics.exemplars")]
+    pub exemplars: bool,
+
+    /// Add a _created line to each counter and histogram in OpenMetrics text. Prometheus stores each
+    /// of them as a series [default: off; protobuf always has created timestamps].
+    #[arg(long = "metrics.created-timestamps")]
+    pub created_timestamps: bool,
+}
+
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct DemoArgs {
     /// Address to listen on: host:port, or :port for all addresses of this machine; an IPv6 host
@@ -132,27 +156,17 @@ pub struct DemoArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
-    /// A simulated history.
     #[command(flatten)]
     pub history: DemoHistoryArgs,
 
-    /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
-    /// protobuf [default: off].
-    #[arg(long = "metrics.exemplars")]
-    pub exemplars: bool,
-
-    /// Add a _created line to each counter and histogram in OpenMetrics text [default: off].
-    #[arg(long = "metrics.created-timestamps")]
-    pub created_timestamps: bool,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
-/// The flags of `check`.
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct CheckArgs {
-    /// YAML configuration file [default: cec_exporter.yml, or the variables CEC_... without that
-    /// file].
-    #[arg(long = "config.file", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Format of the result on stdout.
     // With an id of its own: that of --log.format, which every command has, is its field's name.
@@ -179,7 +193,6 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// The flags of `healthcheck`.
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct HealthcheckArgs {
     /// Address that the exporter listens on, as its own flag has it.
@@ -191,7 +204,6 @@ pub struct HealthcheckArgs {
     pub listen_address: ListenAddress,
 }
 
-/// The flags of the log, which is on stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
 pub struct LogArgs {
     /// Minimum level of the messages logged on stderr. Libraries log at warn or above.
@@ -238,7 +250,7 @@ pub enum LogFormat {
 impl Cli {
     /// The definition of the command line, for generated completions and manual page.
     pub fn definition() -> clap::Command {
-        let mut command = Self::command().display_name(NAME).version(VERSION);
+        let mut command = Self::command().display_name(NAME).version(BUILD.version);
         command.build();
         command
     }
@@ -258,9 +270,9 @@ impl Cli {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
         let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        match cli.serve.shard_mistake() {
-            Some(message) => Err(command.error(ErrorKind::ValueValidation, message)),
-            None => Ok(cli),
+        match cli.serve.shard.map(|_| cli.serve.own_shard()) {
+            Some(Err(message)) => Err(command.error(ErrorKind::ValueValidation, message)),
+            _ => Ok(cli),
         }
     }
 }

@@ -6,17 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use super::{ConfigArgs, MetricsArgs};
 use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
+use crate::process;
 use crate::server::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
 
-/// The flags of serving.
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct ServeArgs {
-    /// YAML configuration file [default: cec_exporter.yml, or the variables CEC_... without that
-    /// file].
-    #[arg(long = "config.file", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Address to listen on: host:port, or :port for all addresses of this machine; an IPv6 host
     /// needs brackets. The port is a number or a name such as https. Repeatable.
@@ -110,15 +109,8 @@ pub struct ServeArgs {
     )]
     pub total_shards: u32,
 
-    /// Add an exemplar with a call_uuid to each bucket of the call histograms, in OpenMetrics and
-    /// protobuf [default: off, because it identifies a call].
-    #[arg(long = "metrics.exemplars")]
-    pub exemplars: bool,
-
-    /// Add a _created line to each counter and histogram in OpenMetrics text. Prometheus stores each
-    /// of them as a series [default: off; protobuf always has created timestamps].
-    #[arg(long = "metrics.created-timestamps")]
-    pub created_timestamps: bool,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 impl ServeArgs {
@@ -135,12 +127,18 @@ impl ServeArgs {
         path.filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// A message if this shard does not exist.
-    pub(super) fn shard_mistake(&self) -> Option<String> {
-        let (shard, total) = (self.shard?, self.total_shards);
-        Shard::new(shard, total).is_none().then(|| {
-            let last = total - 1;
-            format!("--shard={shard}: expected 0 to {last}, as there are --total-shards={total}")
-        })
+    /// The shard of this instance, given or that of the pod.
+    pub fn own_shard(&self) -> Result<Shard, String> {
+        let total = self.total_shards;
+        match self.shard {
+            None if total == 1 => Ok(Shard::WHOLE),
+            None => Shard::of_pod(total, &process::variable),
+            Some(shard) => Shard::new(shard, total).ok_or_else(|| {
+                let last = total - 1;
+                format!(
+                    "--shard={shard}: expected 0 to {last}, as there are --total-shards={total}"
+                )
+            }),
+        }
     }
 }

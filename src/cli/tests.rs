@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::backfill::args::DemoHistoryArgs;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     let words = std::iter::once("cec_exporter").chain(line.split_whitespace());
@@ -26,7 +25,7 @@ fn nothing_means_to_serve_with_the_defaults() {
     let expected = Cli {
         command: None,
         serve: ServeArgs {
-            config_file: None,
+            config: ConfigArgs { file: None },
             listen_addresses: vec![":10042".parse().unwrap()],
             systemd_socket: false,
             external_url: None,
@@ -41,8 +40,10 @@ fn nothing_means_to_serve_with_the_defaults() {
             in_memory: false,
             shard: None,
             total_shards: 1,
-            exemplars: false,
-            created_timestamps: false,
+            metrics: MetricsArgs {
+                exemplars: false,
+                created_timestamps: false,
+            },
         },
         log: LogArgs {
             level: LogLevel::Info,
@@ -65,7 +66,9 @@ fn every_flag_is_taken() {
     let expected = Cli {
         command: None,
         serve: ServeArgs {
-            config_file: Some("a.yml".into()),
+            config: ConfigArgs {
+                file: Some("a.yml".into()),
+            },
             listen_addresses: vec![":1".parse().unwrap(), "[::1]:2".parse().unwrap()],
             systemd_socket: true,
             external_url: Some("http://gate.example/cec".parse().unwrap()),
@@ -80,8 +83,10 @@ fn every_flag_is_taken() {
             in_memory: true,
             shard: Some(2),
             total_shards: 3,
-            exemplars: true,
-            created_timestamps: true,
+            metrics: MetricsArgs {
+                exemplars: true,
+                created_timestamps: true,
+            },
         },
         log: LogArgs {
             level: LogLevel::Debug,
@@ -115,7 +120,9 @@ fn commands_have_flags_of_their_own() {
     assert_eq!(
         cli.command,
         Some(Command::Check(CheckArgs {
-            config_file: Some("a.yml".into()),
+            config: ConfigArgs {
+                file: Some("a.yml".into())
+            },
             format: CheckFormat::Text,
         }))
     );
@@ -123,7 +130,7 @@ fn commands_have_flags_of_their_own() {
     assert_eq!(
         cli.command,
         Some(Command::Check(CheckArgs {
-            config_file: None,
+            config: ConfigArgs { file: None },
             format: CheckFormat::Json,
         }))
     );
@@ -134,12 +141,17 @@ fn commands_have_flags_of_their_own() {
         Some(Command::Demo(DemoArgs {
             listen_addresses,
             seed: 7,
-            exemplars: true,
-            created_timestamps: false,
+            metrics: MetricsArgs {
+                exemplars: true,
+                created_timestamps: false,
+            },
             history: DemoHistoryArgs {
                 history: None,
                 output: None,
-                labels: Vec::new(),
+                labels: ["job=cec_exporter", "instance=localhost:10042"]
+                    .map(|label| label.split_once('=').unwrap())
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .to_vec(),
             },
         }))
     );
@@ -243,11 +255,16 @@ fn bad_usage_exits_with_2() {
 fn the_version_is_written_as_other_exporters_write_it() {
     let error = parse("--version").unwrap_err();
     assert_eq!(error.exit_code(), 0);
+    let Build {
+        version,
+        revision,
+        rustc,
+    } = BUILD;
     let expected =
-        format!("cec_exporter, version {VERSION} (revision: {REVISION})\n  rustc: {RUSTC}\n");
+        format!("cec_exporter, version {version} (revision: {revision})\n  rustc: {rustc}\n");
     assert_eq!(error.to_string(), expected);
     assert!(
-        !REVISION.is_empty() && RUSTC.starts_with("1."),
+        !revision.is_empty() && rustc.starts_with("1."),
         "{expected}"
     );
 }
@@ -278,8 +295,8 @@ fn every_flag_is_explained() {
 #[test]
 fn a_shard_that_is_not_there_is_bad_usage() {
     for line in ["--shard 1", "--shard 4 --total-shards 4"] {
-        let told = mistake(line);
-        assert!(told.contains("expected 0 to "), "{told}");
+        let error = mistake(line);
+        assert!(error.contains("expected 0 to "), "{error}");
     }
     for line in ["--total-shards 0", "--total-shards 1025", "--shard -1"] {
         mistake(line);

@@ -1,18 +1,18 @@
 //! `backfill`: history for Prometheus, and a ledger that the exporter continues.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
-use crate::backfill::args::{BackfillArgs, Time, labels_or_default};
 use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
 use crate::backfill::{self, Day, Output};
-use crate::config::{self, Target};
+use crate::cli::{BackfillArgs, Time};
+use crate::config::Target;
 use crate::model::Status;
 use crate::process::{self, Fatal};
 use crate::targets::{Storage, client_settings, puller_settings};
@@ -24,8 +24,7 @@ const PLAN: &str = "backfill.json";
 
 /// Backfills one target after the other. Interrupted, it resumes where it stopped.
 pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
-    let config = config::load(arguments.config_file.as_deref(), &process::variable)
-        .map_err(|error| Fatal::configuration(&error))?;
+    let config = arguments.config.load().map_err(Fatal::configuration)?;
     let targets = chosen(&config.targets, &arguments.targets)?;
     let storage = Storage::Directory(arguments.storage_path.clone());
     storage
@@ -50,7 +49,7 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Backfills one target, and shows the progress.
+/// Backfills one target, and shows the progress: a bar on a terminal, log lines elsewhere.
 pub(super) async fn one(
     target: &Target,
     client: HttpClient,
@@ -65,10 +64,23 @@ pub(super) async fn one(
             .chain(target.extra_status_codes.iter().copied())
             .collect(),
     };
-    let progress = Progress::new(&target.settings.name, plan);
-    let report = |day| progress.report(&day);
+    let name = &target.settings.name;
+    let days = plan.days(None).count() as u64;
+    let bar = ProgressBar::new(days).with_prefix(name.clone());
+    let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    let report = |day: Day| {
+        bar.inc(1);
+        // The bar appears on terminals only.
+        if bar.is_hidden() {
+            info!(target = %name, to = day.window.to, calls = day.calls,
+                skipped_windows = day.skipped, days, "day finished");
+        }
+    };
     backfill::run(&target, Arc::new(client), plan, between, output, report).await?;
-    progress.finish();
+    bar.finish();
     Ok(())
 }
 
@@ -90,12 +102,11 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
 /// The plan of these flags; a resumed backfill must have the flags that it began with.
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     let now = process::now();
-    let labels = labels_or_default(&arguments.labels);
     let mut plan = Plan {
         from: arguments.from.resolve(now),
         to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
         step: arguments.step,
-        labels,
+        labels: arguments.labels.clone(),
     };
     if plan.from >= plan.to {
         return Err(Fatal(
@@ -139,45 +150,4 @@ pub(super) fn client(
     }
     HttpClient::new(settings, trust, Arc::new(|_| {}))
         .map_err(|error| Fatal(format!("target {:?}: {error}", target.name)))
-}
-
-/// A progress bar on a terminal, log lines elsewhere.
-struct Progress {
-    target: String,
-    bar: Option<ProgressBar>,
-    days: u64,
-}
-
-impl Progress {
-    fn new(target: &str, plan: &Plan) -> Self {
-        let days = plan.days(None).count() as u64;
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(days);
-            let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left {msg}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            bar.set_prefix(target.to_owned());
-            bar
-        });
-        Self {
-            target: target.to_owned(),
-            bar,
-            days,
-        }
-    }
-
-    fn report(&self, day: &Day) {
-        match &self.bar {
-            Some(bar) => bar.inc(1),
-            None => info!(target = %self.target, to = day.window.to, calls = day.calls,
-                skipped_windows = day.skipped, days = self.days, "day finished"),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-    }
 }

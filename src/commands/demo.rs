@@ -12,9 +12,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::backfill::Output;
-use crate::backfill::args::{DemoHistoryArgs, Time, labels_or_default};
 use crate::backfill::plan::Plan;
-use crate::cli::{self, DemoArgs};
+use crate::cli::{self, DemoArgs, DemoHistoryArgs, Time};
 use crate::config::shard::Shard;
 use crate::config::{self, Config, ConfigError};
 use crate::metrics::exposition::Format;
@@ -62,10 +61,10 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         load: Arc::new(move || configuration(&endpoint, &teams.path)),
         shard: Shard::WHOLE,
         storage: Storage::Directory(directory.path().to_owned()),
-        clock: process::wall_clock(),
+        clock: Arc::new(process::now),
         build: cli::BUILD,
-        exemplars: arguments.exemplars,
-        created_lines: arguments.created_timestamps,
+        exemplars: arguments.metrics.exemplars,
+        created_lines: arguments.metrics.created_timestamps,
     })?);
     registry.start(config).await?;
     // The open ledger needs no name, so that nothing is left behind, even by a process that is
@@ -107,7 +106,7 @@ async fn backfill(
         from: Time::Ago(history).resolve(now),
         to: now,
         step: STEP,
-        labels: labels_or_default(&arguments.labels),
+        labels: arguments.labels.clone(),
     };
     let output = Output {
         directory: directory.clone(),

@@ -6,5 +6,3 @@ pub mod demo;
 pub mod generate;
 pub mod healthcheck;
 pub mod simulate;
-
-pub use crate::process::Fatal;

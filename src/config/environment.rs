@@ -6,7 +6,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::ConfigError;
 use super::interpolate::Environment;
-use super::section::{Origin, Section};
+use super::section::{Section, WrittenIn};
 use super::target::{Keys, Layer, Target};
 
 /// The variables that describe a target.
@@ -54,7 +54,7 @@ pub(super) fn target(environment: Environment<'_>) -> Result<Option<Target>, Con
     let layer = |keys| Layer {
         keys,
         section: Section {
-            origin: Origin::Variables,
+            written_in: WrittenIn::Variables,
             directory: Path::new(""),
             max_list: 0,
         },

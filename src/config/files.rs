@@ -26,7 +26,6 @@ pub(super) struct ConfigFile {
     pub(super) is_world_readable: bool,
 }
 
-/// Reads the configuration file.
 pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
     let file = File::open(path)?;
     Ok(ConfigFile {
@@ -46,21 +45,21 @@ fn is_world_readable(_: &std::fs::Metadata) -> bool {
     false
 }
 
-/// Reads a secret, without the line break that an editor or `echo` adds at its end.
+/// Reads a file with a secret, without the line break that an editor or `echo` adds at its end.
+/// Blocks.
 ///
 /// The error shows neither the content nor the path, which may be the secret itself by mistake.
-pub(super) fn secret(path: &Path) -> Result<Secret, String> {
+pub fn secret(path: &Path) -> Result<Secret, String> {
     let problem = |problem: &dyn std::fmt::Display| {
         format!("expected the path of a file with a secret, but that file {problem}")
     };
     let bytes = read(path, MAX_SECRET_BYTES).map_err(|error| problem(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| problem(&"is not printable ASCII"))?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(problem(&"is empty"));
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(problem(&"is empty")),
+        text => value::secret(text)
+            .map_err(|_| problem(&"is not one line of printable ASCII without spaces around it")),
     }
-    value::secret(text)
-        .map_err(|_| problem(&"is not one line of printable ASCII without spaces around it"))
 }
 
 /// Checks that a file can be read. Its first byte reveals a directory or missing permissions.
@@ -72,7 +71,8 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
         .map_err(|error| format!("expected a readable file, but {shown} cannot be read: {error}"))
 }
 
-/// Reads a whole file of at most `max_bytes`.
+/// Reads a whole file of at most `max_bytes`, without the byte order mark that editors on Windows
+/// add.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     read_open(File::open(path)?, max_bytes)
 }
@@ -81,8 +81,23 @@ fn read_open(file: File, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     // The size in the metadata is no limit for pipes and devices.
     file.take(max_bytes + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > max_bytes {
-        true => Err(FileError::TooLarge { max_bytes }),
-        false => Ok(bytes),
+    if bytes.len() as u64 > max_bytes {
+        return Err(FileError::TooLarge { max_bytes });
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_a_secret() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}hunter2\r\n").unwrap();
+        assert_eq!(secret(file.path()).unwrap().expose(), "hunter2");
     }
 }

@@ -33,6 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Position};
+pub use files::secret as read_secret;
 pub use interpolate::Environment;
 pub use proxy::Proxy;
 pub use results::Results;
@@ -103,20 +104,7 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// Reads a file with a secret. Blocks.
-///
-/// # Errors
-///
-/// One line that says what is wrong with the file, without its path or content.
-pub fn read_secret(file: &Path) -> Result<Secret, String> {
-    files::secret(file)
-}
-
 /// As [`load`], with another file than `cec_exporter.yml` as the default.
-///
-/// # Errors
-///
-/// As [`load`].
 pub fn load_or(
     given: Option<&Path>,
     default: &Path,
@@ -179,13 +167,8 @@ fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = before.matches('\n').count() as u64 + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count() as u64
-            + 1;
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let column = last.chars().count() as u64 + 1;
         ConfigError::plain("not valid UTF-8").at(Some(Position { line, column }))
     })
 }

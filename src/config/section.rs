@@ -14,7 +14,7 @@ const SECRETS: [&str; 4] = ["app_key", "app_secret", "app_secret_file", "proxy_u
 
 /// A group of keys: a target, `defaults`, the variables `CEC_*`, a section of the web configuration.
 pub(super) struct Section<'a> {
-    pub(super) origin: Origin<'a>,
+    pub(super) written_in: WrittenIn<'a>,
     /// Where relative paths start.
     pub(super) directory: &'a Path,
     /// Most entries of a list.
@@ -22,7 +22,7 @@ pub(super) struct Section<'a> {
 }
 
 /// Where the keys are written.
-pub(super) enum Origin<'a> {
+pub(super) enum WrittenIn<'a> {
     /// A mapping of a file.
     File {
         path: String,
@@ -37,17 +37,17 @@ pub(super) enum Origin<'a> {
 impl Section<'_> {
     /// A key as the operator writes it.
     pub(super) fn spelling(&self, key: &str) -> String {
-        match self.origin {
-            Origin::File { .. } => key.to_owned(),
-            Origin::Variables => format!("CEC_{}", key.to_ascii_uppercase()),
+        match self.written_in {
+            WrittenIn::File { .. } => key.to_owned(),
+            WrittenIn::Variables => format!("CEC_{}", key.to_ascii_uppercase()),
         }
     }
 
     /// A key with those that it is under.
     pub(super) fn path(&self, key: &str) -> String {
-        match &self.origin {
-            Origin::File { path, .. } => format!("{path}.{key}"),
-            Origin::Variables => self.spelling(key),
+        match &self.written_in {
+            WrittenIn::File { path, .. } => format!("{path}.{key}"),
+            WrittenIn::Variables => self.spelling(key),
         }
     }
 
@@ -62,9 +62,9 @@ impl Section<'_> {
 
     /// About a required key that is not there.
     pub(super) fn missing(&self, key: &str, expected: &str) -> ConfigError {
-        let (reason, position) = match &self.origin {
-            Origin::File { position, .. } => ("but the key is missing", *position),
-            Origin::Variables => ("as CEC_ENDPOINT is set", None),
+        let (reason, position) = match &self.written_in {
+            WrittenIn::File { position, .. } => ("but the key is missing", *position),
+            WrittenIn::Variables => ("as CEC_ENDPOINT is set", None),
         };
         ConfigError::key(self.path(key), format!("expected {expected}, {reason}")).at(position)
     }
@@ -91,8 +91,8 @@ impl Section<'_> {
         parse: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<T, ConfigError> {
         let text = &written.value;
-        match self.origin {
-            Origin::File {
+        match self.written_in {
+            WrittenIn::File {
                 variables: Some(environment),
                 ..
             } => value::read(text, SECRETS.contains(&key), environment, parse),
@@ -112,15 +112,12 @@ impl Section<'_> {
             return Ok(None);
         };
         let items = &written.value;
-        if items.len() > self.max_list {
-            let message = format!(
-                "expected at most {} entries, got {}",
-                self.max_list,
-                items.len()
-            );
+        let (count, max) = (items.len(), self.max_list);
+        if count > max {
+            let message = format!("expected at most {max} entries, got {count}");
             return Err(self.error(key, written, message));
         }
-        let mut list = Vec::with_capacity(items.len());
+        let mut list = Vec::with_capacity(count);
         for (index, item) in items.iter().enumerate() {
             let item = self.read_given(key, &format!("{key}[{index}]"), item, &parse)?;
             if !list.contains(&item) {

@@ -3,8 +3,6 @@
 //! Rendezvous hashing: each shard hashes the target with its own number, and the highest hash
 //! wins. An added shard takes its share from all others and moves no other target.
 
-use std::num::NonZeroU32;
-
 use ring::digest::{SHA256, digest};
 
 use super::Environment;
@@ -16,20 +14,20 @@ pub const MOST_SHARDS: u32 = 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shard {
     ordinal: u32,
-    total: NonZeroU32,
+    total: u32,
 }
 
 impl Shard {
     /// The only shard, which owns every target.
     pub const WHOLE: Self = Self {
         ordinal: 0,
-        total: NonZeroU32::MIN,
+        total: 1,
     };
 
     /// Shard number `ordinal`, from 0, of `total`; `None` if there is no such shard.
     pub fn new(ordinal: u32, total: u32) -> Option<Self> {
-        let total = NonZeroU32::new(total).filter(|total| total.get() <= MOST_SHARDS)?;
-        (ordinal < total.get()).then_some(Self { ordinal, total })
+        let exists = ordinal < total && total <= MOST_SHARDS;
+        exists.then_some(Self { ordinal, total })
     }
 
     /// From 0.
@@ -38,37 +36,38 @@ impl Shard {
     }
 
     pub fn total(self) -> u32 {
-        self.total.get()
+        self.total
     }
 
     /// Whether this shard owns the target. Every version and machine must agree: otherwise two
     /// shards pull a target, or none does.
     pub fn owns(self, target: &str) -> bool {
-        let owner = (0..self.total.get()).max_by_key(|ordinal| weight(*ordinal, target));
+        let owner = (0..self.total).max_by_key(|ordinal| weight(*ordinal, target));
         owner == Some(self.ordinal)
     }
 
     /// The shard of a StatefulSet's pod, by the number at the end of its name. The name is in
-    /// `POD_NAME`, or else in `HOSTNAME`, which Kubernetes sets.
-    ///
-    /// # Errors
-    ///
-    /// If there is no name, no number or no such shard.
-    pub fn of_pod(total: u32, environment: Environment<'_>) -> Result<Self, UnknownShard> {
+    /// `POD_NAME`, or else in `HOSTNAME`, which Kubernetes sets. The error says what is expected.
+    pub fn of_pod(total: u32, environment: Environment<'_>) -> Result<Self, String> {
         let found = ["POD_NAME", "HOSTNAME"]
             .into_iter()
             .find_map(|name| Some((name, environment(name).filter(|value| !value.is_empty())?)));
-        let Some((variable, pod)) = found else {
-            return Err(UnknownShard::NoName { total });
-        };
-        let ordinal = pod.rsplit_once('-').and_then(|(_, end)| number(end));
-        ordinal
-            .and_then(|ordinal| Self::new(ordinal, total))
-            .ok_or(UnknownShard::NotAPod {
-                total,
-                variable,
-                pod,
-            })
+        let ordinal = found.as_ref().and_then(|(_, pod)| {
+            let (_, end) = pod.rsplit_once('-')?;
+            number(end)
+        });
+        let shard = ordinal.and_then(|ordinal| Self::new(ordinal, total));
+        shard.ok_or_else(|| {
+            let last = total - 1;
+            let reason = match found {
+                Some((variable, pod)) => format!("{variable} is {pod:?}"),
+                None => "neither POD_NAME nor HOSTNAME is set".to_owned(),
+            };
+            format!(
+                "--total-shards={total}: expected --shard with a number from 0 to {last}, or a \
+                 StatefulSet whose pods' names end in -0 to -{last}; {reason}"
+            )
+        })
     }
 }
 
@@ -83,27 +82,6 @@ fn weight(ordinal: u32, target: &str) -> u64 {
     let hash = digest(&SHA256, format!("{ordinal}/{target}").as_bytes());
     let first = hash.as_ref().iter().take(8);
     first.fold(0, |weight, byte| weight << 8 | u64::from(*byte))
-}
-
-/// Why the shard of this instance is unknown. `total` is `--total-shards`.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum UnknownShard {
-    #[error("{}; neither POD_NAME nor HOSTNAME is set", expected(*.total))]
-    NoName { total: u32 },
-    #[error("{}; {variable} is {pod:?}", expected(*.total))]
-    NotAPod {
-        total: u32,
-        variable: &'static str,
-        pod: String,
-    },
-}
-
-fn expected(total: u32) -> String {
-    let last = total - 1;
-    format!(
-        "--total-shards={total}: expected --shard with a number from 0 to {last}, or a StatefulSet \
-         whose pods' names end in -0 to -{last}"
-    )
 }
 
 #[cfg(test)]
@@ -173,8 +151,7 @@ mod tests {
             let mut found = variables.iter().filter(|(n, _)| *n == name);
             found.next().map(|(_, value)| (*value).to_owned())
         };
-        let shard = Shard::of_pod(total, &variable);
-        shard.map(Shard::ordinal).map_err(|error| error.to_string())
+        Shard::of_pod(total, &variable).map(Shard::ordinal)
     }
 
     #[test]

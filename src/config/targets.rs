@@ -8,7 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Position};
 use super::interpolate::Environment;
-use super::section::{Origin, Section};
+use super::section::{Section, WrittenIn};
 use super::target::{Keys, Layer, Target};
 use super::yaml;
 
@@ -23,10 +23,12 @@ const MAX_LIST: usize = 32;
 struct File {
     defaults: Option<Keys>,
     #[serde(default = "no_targets")]
-    targets: Spanned<Option<Vec<Spanned<Option<Keys>>>>>,
+    targets: Targets,
 }
 
-fn no_targets() -> Spanned<Option<Vec<Spanned<Option<Keys>>>>> {
+type Targets = Spanned<Option<Vec<Spanned<Option<Keys>>>>>;
+
+fn no_targets() -> Targets {
     Spanned::new(None, Location::UNKNOWN, Location::UNKNOWN)
 }
 
@@ -51,7 +53,7 @@ pub(super) fn parse(
     let layer = |keys, path: &str, position: Option<Position>| Layer {
         keys,
         section: Section {
-            origin: Origin::File {
+            written_in: WrittenIn::File {
                 path: path.to_owned(),
                 position,
                 variables: Some(environment),
@@ -74,12 +76,11 @@ pub(super) fn parse(
             "expected a list of at least one target".to_owned(),
         ));
     }
-    if targets.len() > MAX_TARGETS {
-        let message = format!(
-            "expected at most {MAX_TARGETS} targets, got {}",
-            targets.len()
-        );
-        return Err(at_targets(message));
+    let count = targets.len();
+    if count > MAX_TARGETS {
+        return Err(at_targets(format!(
+            "expected at most {MAX_TARGETS} targets, got {count}"
+        )));
     }
     let mut contents = Contents {
         targets: Vec::with_capacity(targets.len()),

@@ -106,13 +106,8 @@ pub(super) fn name(text: &str) -> Result<String, Problem> {
     let usable = !text.trim().is_empty()
         && text.len() <= MAX_NAME_BYTES
         && !text.chars().any(char::is_control);
-    if usable {
-        Ok(text.to_owned())
-    } else {
-        Err(Problem::new(
-            "expected a name of 1 to 64 bytes without control characters",
-        ))
-    }
+    (usable.then(|| text.to_owned()))
+        .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without control characters"))
 }
 
 /// A value that is sent in a header. Checked here, so that no request fails because of it.
@@ -153,16 +148,9 @@ pub(super) fn path(text: &str) -> Result<String, Problem> {
 /// A whole number.
 pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, Problem> {
     move |text| {
-        text.parse()
-            .ok()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                Problem::new(format!(
-                    "expected a whole number from {} to {}",
-                    range.start(),
-                    range.end()
-                ))
-            })
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (from, to) = (range.start(), range.end());
+        number.ok_or_else(|| Problem::new(format!("expected a whole number from {from} to {to}")))
     }
 }
 
@@ -228,13 +216,9 @@ pub(super) fn answer_code(text: &str) -> Result<String, Problem> {
     let usable = !text.is_empty()
         && text.len() <= MAX_NAME_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if usable {
-        Ok(text.to_owned())
-    } else {
-        Err(Problem::new(
-            "expected a code of 1 to 64 printable ASCII characters without spaces",
-        ))
-    }
+    usable.then(|| text.to_owned()).ok_or_else(|| {
+        Problem::new("expected a code of 1 to 64 printable ASCII characters without spaces")
+    })
 }
 
 fn code(text: &str) -> Option<i64> {

@@ -1,10 +1,8 @@
 //! One connection: HTTP/1.1 or HTTP/2, with a time limit on every wait for the client.
 
 use std::convert::Infallible;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +12,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
+use tokio_util::io::InspectReader;
 
 use super::Limits;
 use super::respond::Body;
@@ -25,7 +24,7 @@ use super::respond::Body;
 const STREAMS: u32 = 100;
 
 /// How long a client may take even if its slot is needed: when thousands connect at once, the
-/// request of an innocent one is on its way behind theirs.
+/// request of a well-behaved client may be queued behind theirs.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What a connection is waiting for.
@@ -85,6 +84,14 @@ impl ConnectionState {
             working: 0,
             unsent: 0,
         })))
+    }
+
+    fn request_begins(&self) {
+        self.set(|state| {
+            if state.phase == Phase::Idle {
+                state.phase = Phase::Headers;
+            }
+        });
     }
 
     /// Changes the counts and the phase that follows from them.
@@ -201,9 +208,12 @@ pub(super) async fn serve<I, F, A>(
         let answer = answer(request);
         async move { Ok::<_, Infallible>(working.answered(answer.await).await) }
     });
-    // In HTTP/2, an idle client also sends frames that belong to no request.
-    let state = (!is_http2).then_some(state);
-    let io = TokioIo::new(Observed { stream, state });
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+        // In HTTP/2, an idle client also sends frames that belong to no request.
+        if !is_http2 && !bytes.is_empty() {
+            state.request_begins();
+        }
+    });
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = match is_http2 {
         true => builder.http2_only(),
@@ -219,7 +229,7 @@ pub(super) async fn serve<I, F, A>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stopped(&mut stopping) => {
@@ -237,62 +247,4 @@ pub(super) async fn serve<I, F, A>(
 pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error means that the server is gone.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-/// A stream that notes when a request begins, if there is a state.
-struct Observed<I> {
-    stream: I,
-    state: Option<ConnectionState>,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Observed<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before
-            && let Some(state) = &self.state
-        {
-            state.set(|state| {
-                if state.phase == Phase::Idle {
-                    state.phase = Phase::Headers;
-                }
-            });
-        }
-        read
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Observed<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    /// If not, hyper would copy bodies and drop them before they are written.
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

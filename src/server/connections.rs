@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::either::Either;
 
-use super::auth::{self, Accepted, Authenticator};
+use super::auth::{self, Authenticator};
 use super::connection::{self, ConnectionState};
 use super::host;
 use super::routes::Service;
@@ -22,7 +22,7 @@ const NO_SLOT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 
 pub(super) struct Connections {
     context: Context,
-    slots: Slots,
+    pub(super) slots: Slots,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -60,7 +60,7 @@ impl Connections {
             }
             return;
         };
-        // Answers are written in one go, so that there is nothing to collect.
+        // Answers are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let (context, make_room) = (self.context.clone(), self.slots.make_room());
         self.tasks.spawn(async move {
@@ -76,15 +76,6 @@ impl Connections {
         });
     }
 
-    /// Reduces the number of connections, because the system refused one.
-    pub(super) fn shrink(&mut self) {
-        self.slots.shrink();
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.slots.limit()
-    }
-
     /// Waits for a connection to end. Never completes while there is none.
     pub(super) async fn next_closed(&mut self) {
         match self.tasks.join_next().await {
@@ -93,7 +84,7 @@ impl Connections {
         }
     }
 
-    /// Lets the answers in flight leave, and closes what is left after the time for it.
+    /// Waits until the answers in flight are sent. Closes what is left after the time limit.
     pub(super) async fn finish(mut self) {
         self.stopping.send_replace(true);
         let all_closed = async {
@@ -120,31 +111,24 @@ fn log_panic(ended: Result<(), JoinError>) {
 
 impl Context {
     async fn serve(mut self, stream: TcpStream, peer: IpAddr, state: ConnectionState) {
-        let Some(authenticator) = &self.authenticator else {
-            return self.serve_http(stream, false, peer, state).await;
-        };
-        let accepted = tokio::select! {
-            accepted = auth::accept(authenticator, stream) => accepted,
-            // It has sent no request, so there is nothing to answer.
-            () = connection::stopped(&mut self.stopping) => return,
-        };
-        match accepted {
-            Some(Accepted::Plain(stream)) => self.serve_http(stream, false, peer, state).await,
-            Some(Accepted::Tls(stream)) => {
-                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.serve_http(stream, is_http2, peer, state).await;
+        let stream = match &self.authenticator {
+            None => Either::Left(stream),
+            Some(authenticator) => {
+                let accepted = tokio::select! {
+                    accepted = auth::accept(authenticator, stream) => accepted,
+                    // It has sent no request, so there is nothing to answer.
+                    () = connection::stopped(&mut self.stopping) => return,
+                };
+                let Some(stream) = accepted else {
+                    return;
+                };
+                stream
             }
-            None => {}
-        }
-    }
-
-    async fn serve_http(
-        self,
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        is_http2: bool,
-        peer: IpAddr,
-        state: ConnectionState,
-    ) {
+        };
+        let is_http2 = match &stream {
+            Either::Left(_) => false,
+            Either::Right(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        };
         let (service, authenticator) = (self.service, self.authenticator);
         let limits = service.settings.limits.clone();
         let answer = move |request: Request<Incoming>| {

@@ -45,9 +45,7 @@ use routes::Service;
 /// The operator's settings.
 #[derive(Debug)]
 pub struct Settings {
-    /// Path of the metrics.
     pub telemetry_path: TelemetryPath,
-    /// Prefix of every path.
     pub route_prefix: RoutePrefix,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
@@ -59,7 +57,6 @@ pub struct Settings {
     pub web_config: Option<WebFile>,
     /// Whether `/-/healthy` needs no password even if other paths do.
     pub healthy_without_auth: bool,
-    /// Limits that have no flag.
     pub limits: Limits,
 }
 
@@ -149,10 +146,10 @@ pub async fn run(
             },
             Err(error) if accept::is_of_one_connection(&error) => {}
             Err(error) => {
-                connections.shrink();
+                connections.slots.shrink();
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
-                    let limit = connections.limit();
+                    let limit = connections.slots.limit();
                     tracing::warn!(%error, limit, "cannot accept more connections");
                 }
                 tokio::select! {

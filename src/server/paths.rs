@@ -10,7 +10,6 @@ use url::Url;
 pub struct RoutePrefix(String);
 
 impl RoutePrefix {
-    /// The prefix as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,7 +85,6 @@ impl Default for TelemetryPath {
 }
 
 impl TelemetryPath {
-    /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

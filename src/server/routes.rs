@@ -66,10 +66,7 @@ impl Route {
     }
 
     fn allows(self, method: &Method) -> bool {
-        match self {
-            Self::Reload => method == Method::POST,
-            _ => method == Method::GET || method == Method::HEAD,
-        }
+        self.allow().split(", ").any(|allowed| method == allowed)
     }
 }
 
@@ -84,8 +81,8 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(registry: Arc<Registry>, settings: Settings) -> Self {
         Self {
+            scrapes: Scrapes::new(Arc::clone(&registry), &settings),
             registry,
-            scrapes: Scrapes::new(settings.max_requests),
             settings,
             reloads: Semaphore::new(RELOADS_WAITING),
         }
@@ -116,11 +113,7 @@ impl Service {
                     Route::Probe => Scope::TargetOnly,
                     _ => Scope::Everything,
                 };
-                let (registry, settings) = (&self.registry, &self.settings);
-                let scrapes = &self.scrapes;
-                scrapes
-                    .answer(registry, settings, scope, query, &parts.headers)
-                    .await
+                self.scrapes.answer(scope, query, &parts.headers).await
             }
             Route::StatusPage => self.status_page(query),
             Route::Discovery => self.discovery(),

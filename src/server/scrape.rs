@@ -1,8 +1,8 @@
 //! Scrapes and probes: how many at once, how many may wait for pulls, and the answer in the format
 //! and encoding that the client asks for.
 
-use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Response, StatusCode};
@@ -22,8 +22,11 @@ const COMPRESSED_AT_ONCE: usize = 4;
 /// that hangs must not take all connections. Enough for any number of Prometheus servers.
 const WAITING: usize = 64;
 
-/// The limits that all scrapes share.
+/// What all scrapes share.
 pub(super) struct Scrapes {
+    registry: Arc<Registry>,
+    max_requests: usize,
+    timeout_offset: Duration,
     /// One permit for each scrape that `--web.max-requests` allows.
     slots: Semaphore,
     waiting: Semaphore,
@@ -50,9 +53,12 @@ impl Drop for InFlight<'_> {
 }
 
 impl Scrapes {
-    pub(super) fn new(max_requests: usize) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, settings: &Settings) -> Self {
         Self {
-            slots: Semaphore::new(match max_requests {
+            registry,
+            max_requests: settings.max_requests,
+            timeout_offset: settings.timeout_offset,
+            slots: Semaphore::new(match settings.max_requests {
                 0 => Semaphore::MAX_PERMITS,
                 limit => limit.min(Semaphore::MAX_PERMITS),
             }),
@@ -65,33 +71,24 @@ impl Scrapes {
     /// Answers a scrape or a probe, and counts it.
     pub(super) async fn answer(
         &self,
-        registry: &Registry,
-        settings: &Settings,
         scope: Scope,
         query: &str,
         headers: &HeaderMap,
     ) -> Response<Body> {
-        let metrics = registry.metrics();
+        let metrics = self.registry.metrics();
         let _in_flight = InFlight::new(&metrics.scrapes_in_flight);
         let response = match self.slots.try_acquire() {
-            Ok(_slot) => self.scrape(registry, settings, scope, query, headers).await,
+            Ok(_slot) => self.scrape(scope, query, headers).await,
             Err(_) => retry_later(&format!(
                 "Too many scrapes at once; --web.max-requests allows {}.",
-                settings.max_requests
+                self.max_requests
             )),
         };
         metrics.scrape_answered(response.status().as_str());
         response
     }
 
-    async fn scrape(
-        &self,
-        registry: &Registry,
-        settings: &Settings,
-        scope: Scope,
-        query: &str,
-        headers: &HeaderMap,
-    ) -> Response<Body> {
+    async fn scrape(&self, scope: Scope, query: &str, headers: &HeaderMap) -> Response<Body> {
         let targets = match scope {
             Scope::Everything => query::restriction(query),
             Scope::TargetOnly => match query::only_target(query) {
@@ -99,10 +96,8 @@ impl Scrapes {
                 Err(error) => return text(StatusCode::BAD_REQUEST, &error),
             },
         };
-        let accept = values(headers, header::ACCEPT);
-        let offer = negotiation::offer(accept.iter().map(|value| &**value));
-        let encodings = values(headers, header::ACCEPT_ENCODING);
-        let gzip = negotiation::wants_gzip(encodings.iter().map(|value| &**value));
+        let offer = negotiation::offer(&list(headers, header::ACCEPT));
+        let gzip = negotiation::wants_gzip(&list(headers, header::ACCEPT_ENCODING));
         let request = ScrapeRequest {
             targets,
             scope,
@@ -110,13 +105,12 @@ impl Scrapes {
         };
         let rendered = match self.waiting.try_acquire() {
             Ok(_waiting) => {
-                let wait = deadline::wait_for(headers, settings.timeout_offset);
-                let deadline = Instant::now() + wait;
-                self.render(registry, &request, gzip, deadline).await
+                let wait = deadline::wait_for(headers, self.timeout_offset);
+                self.render(&request, gzip, Instant::now() + wait).await
             }
             Err(_) => {
                 let key = format!("{request:?} {gzip}");
-                let render = || self.render(registry, &request, gzip, Instant::now());
+                let render = || self.render(&request, gzip, Instant::now());
                 match self.immediate.answer(key, render).await {
                     Some(rendered) => rendered,
                     None => return retry_later("Too many different scrapes at once."),
@@ -138,12 +132,11 @@ impl Scrapes {
 
     async fn render(
         &self,
-        registry: &Registry,
         request: &ScrapeRequest,
         gzip: bool,
         deadline: Instant,
     ) -> Result<Metrics, ScrapeError> {
-        let body = registry.scrape(request, deadline).await?;
+        let body = self.registry.scrape(request, deadline).await?;
         let compressed = match gzip {
             true => gzip::gzip(body.clone(), &self.compressing).await,
             false => None,
@@ -155,10 +148,10 @@ impl Scrapes {
     }
 }
 
-/// The values of a header. Bytes that are not UTF-8 spoil one item of the list, and not all.
-fn values(headers: &HeaderMap, name: HeaderName) -> Vec<Cow<'_, str>> {
-    let values = headers.get_all(name).into_iter();
-    values
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect()
+/// The value of a list header, which may be given in parts. Bytes that are not UTF-8 spoil one item,
+/// and not all.
+fn list(headers: &HeaderMap, name: HeaderName) -> String {
+    let parts = headers.get_all(name).into_iter();
+    let parts = parts.map(|part| String::from_utf8_lossy(part.as_bytes()));
+    parts.collect::<Vec<_>>().join(",")
 }

@@ -21,7 +21,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 pub(super) struct Slots {
     permits: Arc<Semaphore>,
     limit: usize,
-    /// Connections that wait for their client listen here. The first to listen hears first.
+    /// Notifies connections that wait for their client, the one that has waited longest first.
     make_room: Arc<Notify>,
 }
 

@@ -6,23 +6,15 @@ use listenfd::ListenFd;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-/// Why the sockets of systemd cannot be used.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    /// There are none.
     #[error(
         "--web.systemd-socket: systemd passed no socket; start the program by a unit of type \
          .socket"
     )]
     None,
-    /// One of them is not a TCP socket.
     #[error("--web.systemd-socket: socket {index}: {error}")]
-    Unusable {
-        /// Its number, from 0.
-        index: usize,
-        /// What is wrong with it.
-        error: io::Error,
-    },
+    Unusable { index: usize, error: io::Error },
 }
 
 /// All sockets that systemd passes to this process. Must be called within a runtime.

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 use std::iter;
-use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
@@ -266,8 +266,9 @@ fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
 }
 
 fn date(time: UnixTime) -> String {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs());
-    humantime::format_rfc3339_seconds(time).to_string()
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    time.to_string()
 }
 
 /// Whether the server presented a CA certificate, for which rustls has no variant.

@@ -13,7 +13,7 @@ use futures_util::stream;
 use parking_lot::Mutex;
 
 use crate::cli::{CheckArgs, CheckFormat};
-use crate::config::{self, Target};
+use crate::config::Target;
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
 use crate::targets::client_settings;
@@ -35,8 +35,7 @@ const MIN_RATE: f64 = 1.0;
 /// Loads the configuration, then checks each target.
 pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let format = arguments.format;
-    let loaded = config::load(arguments.config_file.as_deref(), &process::variable);
-    let config = match loaded {
+    let config = match arguments.config.load() {
         Ok(config) => config,
         Err(error) => {
             let report = Report {
@@ -49,7 +48,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
             if format == CheckFormat::Json {
                 print(&report.render(format)?)?;
             }
-            return Err(Fatal::configuration(&error));
+            return Err(Fatal::configuration(error));
         }
     };
     if format == CheckFormat::Text {

@@ -1,4 +1,4 @@
-//! What rustls does not tell of a certificate: its names, and whether it may be a client's.
+//! What rustls does not expose of a certificate: its names, and whether it may be a client's.
 //!
 //! The bytes are not verified. A certificate that cannot be parsed has no names and is not valid.
 

@@ -47,16 +47,14 @@ impl Tls {
     pub(super) fn server(&self, pem: &Pem, http2: bool) -> Result<ServerConfig, ConfigError> {
         let provider = Arc::new(self.provider());
         let certified = self.certified_key(pem, &provider)?;
-        let verifier = match (&self.client_ca, &pem.client_ca) {
-            (Some(source), Some(pem)) => {
-                let roots = client_auth::roots(pem).map_err(|reason| {
-                    source.error("certificates in PEM that can be trusted", reason)
-                })?;
-                client_auth::verifier(self.policy, Some(roots), &self.sans, &provider)
-            }
-            _ => client_auth::verifier(self.policy, None, &self.sans, &provider),
+        let roots = match (&self.client_ca, &pem.client_ca) {
+            (Some(source), Some(pem)) => Some(client_auth::roots(pem).map_err(|reason| {
+                source.error("certificates in PEM that can be trusted", reason)
+            })?),
+            _ => None,
         };
-        let verifier = verifier.map_err(|reason| self.cert.problem(&reason))?;
+        let verifier = client_auth::verifier(self.policy, roots, &self.sans, &provider)
+            .map_err(|reason| self.cert.problem(&reason))?;
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .map_err(|error| self.cert.problem(&format!("TLS cannot be set up: {error}")))?

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::super::error::ConfigError;
 use super::super::secret::Secret;
-use super::super::section::{Origin, Section};
+use super::super::section::{Section, WrittenIn};
 use super::super::value::Problem;
 use super::super::yaml::{self, Scalar};
 use super::go::{self, boolean};
@@ -71,7 +71,7 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
     let file: Option<File> = yaml::parse(text, "tls_server_config")?;
     let file = file.unwrap_or_default();
     let section = |path: &str, position| Section {
-        origin: Origin::File {
+        written_in: WrittenIn::File {
             path: path.to_owned(),
             position,
             // As in the toolkit. Hashes are full of dollar signs.
@@ -104,37 +104,33 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
 
 impl HeaderKeys {
     fn read(&self, section: &Section<'_>) -> Result<HeaderMap, ConfigError> {
-        let headers: [(&str, &Scalar, &[&str]); 5] = [
-            (
-                "Content-Security-Policy",
-                &self.content_security_policy,
-                &[],
-            ),
-            (
-                "X-Frame-Options",
-                &self.x_frame_options,
-                &["deny", "sameorigin"],
-            ),
-            (
-                "X-Content-Type-Options",
-                &self.x_content_type_options,
-                &["nosniff"],
-            ),
-            ("X-XSS-Protection", &self.x_xss_protection, &[]),
-            (
-                "Strict-Transport-Security",
-                &self.strict_transport_security,
-                &[],
-            ),
-        ];
         let mut map = HeaderMap::new();
-        for (name, value, allowed) in headers {
+        let mut add = |name: &'static str, value, allowed| -> Result<(), ConfigError> {
             let value = section.read(name, value, header_value(allowed))?;
             let value = value.filter(|value| !value.is_empty());
             if let (Ok(name), Some(value)) = (HeaderName::try_from(name), value) {
                 map.insert(name, value);
             }
-        }
+            Ok(())
+        };
+        let frame_options = &["deny", "sameorigin"];
+        add(
+            "Content-Security-Policy",
+            &self.content_security_policy,
+            &[],
+        )?;
+        add("X-Frame-Options", &self.x_frame_options, frame_options)?;
+        add(
+            "X-Content-Type-Options",
+            &self.x_content_type_options,
+            &["nosniff"],
+        )?;
+        add("X-XSS-Protection", &self.x_xss_protection, &[])?;
+        add(
+            "Strict-Transport-Security",
+            &self.strict_transport_security,
+            &[],
+        )?;
         Ok(map)
     }
 }

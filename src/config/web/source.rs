@@ -1,6 +1,6 @@
 //! Certificates and keys: in the file, or in files that it names.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_saphyr::Spanned;
 
@@ -25,15 +25,6 @@ enum Place {
     File(PathBuf),
 }
 
-/// Reads PEM text without the byte order mark that editors on Windows add.
-fn read(path: &Path) -> Result<Vec<u8>, files::FileError> {
-    let mut bytes = files::read(path, super::MAX_BYTES)?;
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
-    }
-    Ok(bytes)
-}
-
 impl Source {
     /// What `name_file` or `name` gives. An empty value counts as none.
     pub(super) fn read(
@@ -53,14 +44,9 @@ impl Source {
                 return Err(section.error(name, inline, message));
             }
             (Some(written), None) => {
-                let path = section
-                    .read(&file_key, file, value::path)?
-                    .unwrap_or_default();
-                (
-                    &*file_key,
-                    written,
-                    Place::File(section.directory.join(path)),
-                )
+                let path = section.read(&file_key, file, value::path)?;
+                let path = section.directory.join(path.unwrap_or_default());
+                (&*file_key, written, Place::File(path))
             }
             (None, Some(written)) => (name, written, Place::Inline(Secret::new(&*written.value))),
         };
@@ -75,7 +61,7 @@ impl Source {
     pub(super) fn pem(&self) -> Result<Vec<u8>, ConfigError> {
         match &self.place {
             Place::Inline(text) => Ok(text.expose().as_bytes().to_vec()),
-            Place::File(path) => read(path).map_err(|error| {
+            Place::File(path) => files::read(path, super::MAX_BYTES).map_err(|error| {
                 // The path of a key may be the pasted key itself.
                 let shown = match self.key.ends_with(".key_file") {
                     true => "that file".to_owned(),

@@ -65,8 +65,13 @@ impl Tls {
         let cert = required("cert", source("cert", &keys.cert_file, &keys.cert)?)?;
         let key = required("key", source("key", &keys.key_file, &keys.key)?)?;
         let client_ca = source("client_ca", &keys.client_ca_file, &keys.client_ca)?;
-        let policy = policy(keys, section, client_ca.as_ref(), warnings)?;
-        let versions = versions(keys, section, warnings)?;
+        let mut reader = Reader {
+            keys,
+            section,
+            warnings,
+        };
+        let policy = reader.policy(client_ca.as_ref())?;
+        let versions = reader.versions()?;
         let prefer_own_suites = section.read(
             "prefer_server_cipher_suites",
             &keys.prefer_server_cipher_suites,
@@ -77,190 +82,166 @@ impl Tls {
             key,
             client_ca,
             policy,
-            sans: allowed_sans(keys, section, policy)?,
-            suites: suites(keys, section, &versions, warnings)?,
+            sans: reader.allowed_sans(policy)?,
+            suites: reader.suites(&versions)?,
             versions,
-            curves: curves(keys, section, warnings)?,
+            curves: reader.curves()?,
             prefer_own_suites: prefer_own_suites.unwrap_or(true),
         }))
     }
 }
 
-fn policy(
-    keys: &Keys,
-    section: &Section<'_>,
-    client_ca: Option<&Source>,
-    warnings: &mut Vec<String>,
-) -> Result<Policy, ConfigError> {
-    let key = "client_auth_type";
-    let written = &keys.client_auth_type;
-    let policy = section
-        .read(key, written, Policy::parse)?
-        .unwrap_or(Policy::NoClientCert);
-    match (policy, client_ca, written) {
-        (Policy::NoClientCert, Some(client_ca), _) => Err(client_ca.problem(
-            "expected a client_auth_type that uses it, such as RequireAndVerifyClientCert",
-        )),
-        (Policy::VerifyClientCertIfGiven, None, _) => {
-            // A client without a certificate is let in anyway, so nothing is protected.
-            warnings.push(format!(
-                "{}: treated as RequestClientCert, as there is no client_ca_file or client_ca to \
-                 verify certificates with",
-                section.path(key)
-            ));
-            Ok(Policy::RequestClientCert)
+/// Reads keys that depend on others, or on what rustls has.
+struct Reader<'a> {
+    keys: &'a Keys,
+    section: &'a Section<'a>,
+    warnings: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn warn(&mut self, key: &str, message: &str) {
+        let key = self.section.path(key);
+        self.warnings.push(format!("{key}: {message}"));
+    }
+
+    fn policy(&mut self, client_ca: Option<&Source>) -> Result<Policy, ConfigError> {
+        let key = "client_auth_type";
+        let written = &self.keys.client_auth_type;
+        let policy = self.section.read(key, written, Policy::parse)?;
+        let policy = policy.unwrap_or(Policy::NoClientCert);
+        match (policy, client_ca, written) {
+            (Policy::NoClientCert, Some(client_ca), _) => Err(client_ca.problem(
+                "expected a client_auth_type that uses it, such as RequireAndVerifyClientCert",
+            )),
+            (Policy::VerifyClientCertIfGiven, None, _) => {
+                // A client without a certificate is let in anyway, so nothing is protected.
+                let message = "treated as RequestClientCert, as there is no client_ca_file or \
+                    client_ca to verify certificates with";
+                self.warn(key, message);
+                Ok(Policy::RequestClientCert)
+            }
+            (policy, None, Some(written)) if policy.verifies() => {
+                let message = "expected client_ca_file or client_ca with it: without one, a \
+                    certificate of any public authority would be accepted";
+                Err(self.section.error(key, written, message))
+            }
+            _ => Ok(policy),
         }
-        (policy, None, Some(written)) if policy.verifies() => Err(section.error(
-            key,
+    }
+
+    fn allowed_sans(&self, policy: Policy) -> Result<Vec<String>, ConfigError> {
+        let (key, sans) = ("client_allowed_sans", &self.keys.client_allowed_sans);
+        if let Some(written) = sans
+            && !policy.requires()
+        {
+            let message = "expected client_auth_type RequireAnyClientCert or \
+                RequireAndVerifyClientCert with it: a client without a certificate has no names";
+            return Err(self.section.error(key, written, message));
+        }
+        let sans = self.section.non_empty_list(key, sans, |text| match text {
+            "" => Err(Problem::new("expected a name")),
+            _ => Ok(text.to_owned()),
+        })?;
+        Ok(sans.unwrap_or_default())
+    }
+
+    fn versions(&mut self) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
+        let (min, max) = (&self.keys.min_version, &self.keys.max_version);
+        let lowest = self.section.read("min_version", min, Version::parse)?;
+        let highest = self.section.read("max_version", max, Version::parse)?;
+        let lowest = lowest.unwrap_or(Version::Tls12);
+        let highest = highest.unwrap_or(Version::Tls13);
+        if let Some(written) = max
+            && highest < Version::Tls12
+        {
+            let message =
+                "expected TLS12 or TLS13: rustls, the TLS library here, has no older version";
+            return Err(self.section.error("max_version", written, message));
+        }
+        if let Some(written) = min
+            && lowest > highest
+        {
+            let message = "expected a version that is not above max_version";
+            return Err(self.section.error("min_version", written, message));
+        }
+        if lowest < Version::Tls12 {
+            let message = "TLS 1.0 and 1.1 are not supported; clients need TLS 1.2";
+            self.warn("min_version", message);
+        }
+        Ok(lowest.to(highest))
+    }
+
+    fn suites(
+        &mut self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
+        let (key, written) = ("cipher_suites", &self.keys.cipher_suites);
+        let known = go::cipher_suites();
+        let suites = self.supported(key, written, &known, go::is_cipher_suite_name)?;
+        let is_12 = |version: ProtocolVersion| version == ProtocolVersion::TLSv1_2;
+        let only_12 = versions.iter().all(|version| is_12(version.version));
+        if let Some(written) = written
+            && only_12
+            && !suites.is_empty()
+            && !suites.iter().any(|suite| is_12(suite.version().version))
+        {
+            let message = "expected a suite of TLS 1.2, which max_version requires";
+            return Err(self.section.error(key, written, message));
+        }
+        Ok(suites)
+    }
+
+    fn curves(&mut self) -> Result<Vec<&'static dyn SupportedKxGroup>, ConfigError> {
+        let written = &self.keys.curve_preferences;
+        self.supported(
+            "curve_preferences",
             written,
-            "expected client_ca_file or client_ca with it: without one, a certificate of any \
-             public authority would be accepted",
-        )),
-        _ => Ok(policy),
+            &go::curves(),
+            go::is_curve_name,
+        )
     }
-}
 
-fn allowed_sans(
-    keys: &Keys,
-    section: &Section<'_>,
-    policy: Policy,
-) -> Result<Vec<String>, ConfigError> {
-    let key = "client_allowed_sans";
-    let Some(written) = &keys.client_allowed_sans else {
-        return Ok(Vec::new());
-    };
-    if !policy.requires() {
-        let message = "expected client_auth_type RequireAnyClientCert or \
-            RequireAndVerifyClientCert with it: a client without a certificate has no names";
-        return Err(section.error(key, written, message));
-    }
-    let sans = section.non_empty_list(key, &keys.client_allowed_sans, |text| match text {
-        "" => Err(Problem::new("expected a name")),
-        _ => Ok(text.to_owned()),
-    })?;
-    Ok(sans.unwrap_or_default())
-}
-
-fn versions(
-    keys: &Keys,
-    section: &Section<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
-    let min = section.read("min_version", &keys.min_version, Version::parse)?;
-    let max = section.read("max_version", &keys.max_version, Version::parse)?;
-    let (lowest, highest) = (min.unwrap_or(Version::Tls12), max.unwrap_or(Version::Tls13));
-    if highest < Version::Tls12
-        && let Some(written) = &keys.max_version
-    {
-        let message = "expected TLS12 or TLS13: rustls, the TLS library here, has no older version";
-        return Err(section.error("max_version", written, message));
-    }
-    if lowest > highest
-        && let Some(written) = &keys.min_version
-    {
-        let message = "expected a version that is not above max_version";
-        return Err(section.error("min_version", written, message));
-    }
-    if lowest < Version::Tls12 {
-        let key = section.path("min_version");
-        warnings.push(format!(
-            "{key}: TLS 1.0 and 1.1 are not supported; clients need TLS 1.2"
-        ));
-    }
-    Ok(lowest.to(highest))
-}
-
-fn suites(
-    keys: &Keys,
-    section: &Section<'_>,
-    versions: &[&'static SupportedProtocolVersion],
-    warnings: &mut Vec<String>,
-) -> Result<Vec<SupportedCipherSuite>, ConfigError> {
-    let (key, written) = ("cipher_suites", &keys.cipher_suites);
-    let known = go::cipher_suites();
-    let suites = supported(
-        key,
-        written,
-        section,
-        &known,
-        go::is_cipher_suite_name,
-        warnings,
-    )?;
-    let is_12 = |version: ProtocolVersion| version == ProtocolVersion::TLSv1_2;
-    let only_12 = versions.iter().all(|version| is_12(version.version));
-    if let Some(written) = written
-        && only_12
-        && !suites.is_empty()
-        && !suites.iter().any(|suite| is_12(suite.version().version))
-    {
-        let message = "expected a suite of TLS 1.2, which max_version requires";
-        return Err(section.error(key, written, message));
-    }
-    Ok(suites)
-}
-
-fn curves(
-    keys: &Keys,
-    section: &Section<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<&'static dyn SupportedKxGroup>, ConfigError> {
-    let (key, written) = ("curve_preferences", &keys.curve_preferences);
-    supported(
-        key,
-        written,
-        section,
-        &go::curves(),
-        go::is_curve_name,
-        warnings,
-    )
-}
-
-/// The entries of a list that are `known` to rustls. Others are left out with a warning if they
-/// look like names that Go may know, as long as something is left.
-fn supported<T: Copy>(
-    key: &str,
-    written: &List,
-    section: &Section<'_>,
-    known: &[(String, T)],
-    is_name: impl Fn(&str) -> bool,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<T>, ConfigError> {
-    let known_names = || {
-        known
-            .iter()
-            .map(|(name, _)| &**name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let names = section.list(key, written, |text| match is_name(text) {
-        true => Ok(text.to_owned()),
-        false => Err(Problem::new(format!("expected one of {}", known_names()))),
-    })?;
-    let (mut found, mut lacking) = (Vec::new(), Vec::new());
-    for name in names.unwrap_or_default() {
-        match known.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => found.push(*value),
-            None => lacking.push(name),
+    /// The entries of a list that are `known` to rustls. Others are left out with a warning if they
+    /// look like names that Go may know, as long as something is left.
+    fn supported<T: Copy>(
+        &mut self,
+        key: &str,
+        written: &List,
+        known: &[(String, T)],
+        is_name: impl Fn(&str) -> bool,
+    ) -> Result<Vec<T>, ConfigError> {
+        let known_names = || {
+            let names: Vec<&str> = known.iter().map(|(name, _)| &**name).collect();
+            names.join(", ")
+        };
+        let names = self
+            .section
+            .list(key, written, |text| match is_name(text) {
+                true => Ok(text.to_owned()),
+                false => Err(Problem::new(format!("expected one of {}", known_names()))),
+            })?;
+        let (mut found, mut lacking) = (Vec::new(), Vec::new());
+        for name in names.unwrap_or_default() {
+            match known.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => found.push(*value),
+                None => lacking.push(name),
+            }
         }
-    }
-    if lacking.is_empty() {
-        return Ok(found);
-    }
-    let lacking = lacking.join(", ");
-    match written {
-        Some(written) if found.is_empty() => {
+        if lacking.is_empty() {
+            return Ok(found);
+        }
+        let lacking = lacking.join(", ");
+        if let Some(written) = written
+            && found.is_empty()
+        {
             let message = format!(
                 "expected at least one of {}; rustls, the TLS library here, lacks {lacking}",
                 known_names()
             );
-            Err(section.error(key, written, message))
+            return Err(self.section.error(key, written, message));
         }
-        _ => {
-            warnings.push(format!(
-                "{}: ignored, as rustls, the TLS library here, lacks it: {lacking}",
-                section.path(key)
-            ));
-            Ok(found)
-        }
+        let message = format!("ignored, as rustls, the TLS library here, lacks it: {lacking}");
+        self.warn(key, &message);
+        Ok(found)
     }
 }

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_nobody() {
+    fn anything_else_is_no_credentials() {
         assert_eq!(read(&[]), None);
         for value in [
             "",

@@ -4,20 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
-use super::{Authenticator, Unusable};
+use super::{Authenticator, UNUSABLE};
 
 /// The first byte of every TLS connection.
 const HANDSHAKE: u8 = 22;
-
-/// The answer to plain HTTP if TLS is expected.
-const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 48\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-
-/// The answer to plain HTTP if the web configuration cannot be used.
-const BROKEN: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; \
-    charset=utf-8\r\nContent-Length: 56\r\nConnection: close\r\n\r\n\
-    The web configuration file cannot be used; see the log.\n";
 
 /// A fatal TLS alert, internal_error, which clients distinguish from a broken network.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
@@ -25,13 +17,8 @@ const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 /// How much is read from a client that is refused, so that it receives the answer.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// A connection that is ready for requests.
-pub(in super::super) enum Accepted {
-    /// Without TLS.
-    Plain(TcpStream),
-    /// After the TLS handshake.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// A connection that is ready for requests: plain, or after the TLS handshake.
+type Accepted = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Prepares a connection for requests. `None` if it is to be closed; the client has got an answer
 /// if possible.
@@ -41,35 +28,46 @@ pub(in super::super) async fn accept(
     authenticator: &Authenticator,
     stream: TcpStream,
 ) -> Option<Accepted> {
-    let tls = authenticator.tls().await;
-    if let Ok(None) = tls {
-        return Some(Accepted::Plain(stream));
-    }
+    let Some(tls) = authenticator.tls().await.transpose() else {
+        return Some(Either::Left(stream));
+    };
     let mut first = [0];
     if stream.peek(&mut first).await.ok()? == 0 {
         return None;
     }
     let speaks_tls = first[0] == HANDSHAKE;
-    match tls {
-        // rustls would answer a plain request in TLS.
-        _ if !speaks_tls && first[0].is_ascii_alphabetic() => {
-            let is_tls = matches!(tls, Ok(Some(_))) || authenticator.speaks_tls();
-            dismiss(stream, if is_tls { PLAIN } else { BROKEN }).await;
-            None
-        }
-        Err(Unusable) => {
-            dismiss(stream, if speaks_tls { ALERT } else { b"" }).await;
-            None
-        }
-        Ok(Some(tls)) => match TlsAcceptor::from(tls).accept(stream).await {
-            Ok(stream) => Some(Accepted::Tls(Box::new(stream))),
-            Err(error) => {
-                tracing::debug!(%error, "TLS handshake failed");
-                None
-            }
-        },
-        Ok(None) => None,
+    // rustls would answer a plain request in TLS.
+    if !speaks_tls && first[0].is_ascii_alphabetic() {
+        let answer = match tls.is_ok() || authenticator.speaks_tls() {
+            true => http(
+                "400 Bad Request",
+                "Client sent an HTTP request to an HTTPS server.",
+            ),
+            false => http("500 Internal Server Error", UNUSABLE),
+        };
+        dismiss(stream, answer.as_bytes()).await;
+        return None;
     }
+    let Ok(tls) = tls else {
+        dismiss(stream, if speaks_tls { ALERT } else { b"" }).await;
+        return None;
+    };
+    match TlsAcceptor::from(tls).accept(stream).await {
+        Ok(stream) => Some(Either::Right(stream)),
+        Err(error) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+    }
+}
+
+/// An answer to a request that is not read.
+fn http(status: &str, message: &str) -> String {
+    let length = message.len() + 1;
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{message}\n"
+    )
 }
 
 /// Sends a final answer, then reads what the client has sent: closing a socket with unread bytes
@@ -84,19 +82,6 @@ async fn dismiss(mut stream: TcpStream, answer: &[u8]) {
         match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(read) => drained += read,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_answers_have_the_length_that_they_declare() {
-        for word in [super::PLAIN, super::BROKEN] {
-            let word = std::str::from_utf8(word).unwrap();
-            let (head, body) = word.split_once("\r\n\r\n").unwrap();
-            let length = format!("Content-Length: {}\r\n", body.len());
-            assert!(head.contains(&length), "{} {word}", body.len());
         }
     }
 }

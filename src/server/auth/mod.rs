@@ -1,5 +1,4 @@
-//! Authentication and what else the web configuration file asks of clients: TLS, passwords, headers
-//! and the rate limit.
+//! Enforces the web configuration file: TLS, passwords, response headers and the rate limit.
 //!
 //! The file is read again for each connection and each request. If it cannot be used, no client is
 //! admitted: there is no fallback to something less safe.
@@ -27,7 +26,7 @@ use crate::config::web::{WebConfig, WebFile};
 use passwords::{Outcome, Passwords};
 use rate_limit::TokenBucket;
 
-pub(super) use handshake::{Accepted, accept};
+pub(super) use handshake::accept;
 
 /// Admits clients by the web configuration file.
 pub(super) struct Authenticator {
@@ -49,7 +48,7 @@ struct Unusable;
 
 const UNUSABLE: &str = "The web configuration file cannot be used; see the log.";
 
-/// Logs what is doubtful about a web configuration.
+/// Logs the warnings about a web configuration.
 pub fn log_warnings(config: &WebConfig) {
     for warning in &config.warnings {
         tracing::warn!("web configuration: {warning}");

@@ -1,7 +1,7 @@
 //! Checks passwords. bcrypt is slow by design, so right passwords are remembered, and only one is
 //! checked at a time.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,30 +35,21 @@ pub(super) struct Passwords {
     /// New in every process, so that a memory dump does not allow guessing elsewhere. Without
     /// random numbers nothing is remembered.
     key: Option<hmac::Key>,
-    right: Mutex<Remembered>,
+    /// Right passwords, the oldest in front: few enough to be searched one by one.
+    right: Mutex<VecDeque<Digest>>,
     queue: Arc<Queue>,
 }
 
 type Digest = [u8; 32];
 
-#[derive(Default)]
-struct Remembered {
-    set: HashSet<Digest>,
-    /// The oldest in front.
-    order: VecDeque<Digest>,
-}
-
-impl Remembered {
-    fn insert(&mut self, digest: Digest) {
-        if self.set.insert(digest) {
-            self.order.push_back(digest);
-        }
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.set.remove(&oldest);
-            }
-        }
+fn remember(right: &mut VecDeque<Digest>, digest: Digest) {
+    if right.contains(&digest) {
+        return;
     }
+    if right.len() == REMEMBERED {
+        right.pop_front();
+    }
+    right.push_back(digest);
 }
 
 impl Default for Passwords {
@@ -86,7 +77,7 @@ impl Passwords {
         let digest = self.digest(&[&credentials.name, hash.as_bytes(), &credentials.password]);
         if let Some(digest) = digest
             && is_known
-            && self.right.lock().set.contains(&digest)
+            && self.right.lock().contains(&digest)
         {
             return Outcome::Right;
         }
@@ -101,7 +92,7 @@ impl Passwords {
             let matches = bcrypt::verify(&credentials.password, &hash).unwrap_or(false);
             let is_right = matches && is_known;
             if is_right && let Some(digest) = digest {
-                passwords.right.lock().insert(digest);
+                remember(&mut passwords.right.lock(), digest);
             }
             is_right
         })
@@ -168,7 +159,7 @@ mod tests {
                 check(&passwords, &first, ("alice", "one")).await,
                 Outcome::Right
             );
-            assert_eq!(passwords.right.lock().set.len(), 1);
+            assert_eq!(passwords.right.lock().len(), 1);
         }
         // Remembered, it needs no turn.
         let _held = passwords.queue.turn(Peer::of(PEER)).await;
@@ -212,13 +203,14 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut remembered = Remembered::default();
+        let mut right = VecDeque::new();
         for n in 0..10_000_u32 {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&(n % 1000).to_le_bytes());
-            remembered.insert(digest);
-            assert!(remembered.set.len() <= REMEMBERED);
-            assert_eq!(remembered.set.len(), remembered.order.len());
+            remember(&mut right, digest);
+            remember(&mut right, digest);
+            assert_eq!(right.len(), REMEMBERED.min(n as usize + 1));
+            assert_eq!(right.back(), Some(&digest));
         }
     }
 }

@@ -62,18 +62,18 @@ impl State {
         self.peers.iter().map(|(_, waiting)| waiting.len()).sum()
     }
 
-    fn length_of(&self, peer: Peer) -> usize {
-        let own = self.peers.iter().find(|(known, _)| *known == peer);
-        own.map_or(0, |(_, waiting)| waiting.len())
-    }
-
     /// Joins the queue; if it is full, in place of the newest client of the peer with the most.
     fn join(&mut self, peer: Peer) -> Option<oneshot::Receiver<Turn>> {
         if self.waiting() >= WAITING {
-            self.retain(|waiting| !waiting.is_closed());
+            // Some may have left.
+            for (_, waiting) in &mut self.peers {
+                waiting.retain(|client| !client.is_closed());
+            }
+            self.peers.retain(|(_, waiting)| !waiting.is_empty());
         }
         if self.waiting() >= WAITING {
-            let own = self.length_of(peer);
+            let own = self.peers.iter().find(|(known, _)| *known == peer);
+            let own = own.map_or(0, |(_, waiting)| waiting.len());
             let (_, longest) = self.peers.iter_mut().max_by_key(|(_, w)| w.len())?;
             if longest.len() <= own + 1 {
                 return None;
@@ -86,13 +86,6 @@ impl State {
             None => self.peers.push_back((peer, [sender].into())),
         }
         Some(receiver)
-    }
-
-    fn retain(&mut self, keep: impl Fn(&oneshot::Sender<Turn>) -> bool) {
-        for (_, waiting) in &mut self.peers {
-            waiting.retain(&keep);
-        }
-        self.peers.retain(|(_, waiting)| !waiting.is_empty());
     }
 
     /// The client whose turn is next.
@@ -137,7 +130,7 @@ mod tests {
         Peer::of(IpAddr::from([192, 0, 2, last]))
     }
 
-    /// Lets somebody wait, who says a name and leaves when it is their turn.
+    /// Starts a client that waits for a turn, records its name and ends.
     async fn wait(queue: &Arc<Queue>, last: u8, name: &'static str, said: &Said) {
         let (queue, said) = (Arc::clone(queue), Arc::clone(said));
         tokio::spawn(async move {

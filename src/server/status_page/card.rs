@@ -1,12 +1,14 @@
-//! Everything about one target, as text for the template.
+//! The card of one target, as text for the template.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc, clean};
+use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc};
 use crate::model::UnixSeconds;
-use crate::targets::{CallCount, CallOutcome, LastError, SkippedWindow, TargetState, TargetStatus};
+use crate::targets::{
+    CallCount, CallOutcome, LastError, LastPull, SkippedWindow, TargetState, TargetStatus,
+};
 
 /// Errors are cut where they are made. This is the last line of defence.
 const MAX_ERROR_CHARS: usize = 2000;
@@ -17,95 +19,84 @@ const MIN_BAR: u128 = 5;
 
 #[derive(Template)]
 #[template(path = "card.html")]
-pub(super) struct Card {
-    state: StateLabel,
-    name: String,
+pub(super) struct Card<'a> {
+    target: &'a TargetStatus,
+    telemetry_path: &'a str,
+    state: &'static str,
     query: String,
-    telemetry_path: String,
     progress: Option<(Grouped, u64)>,
     complete: AgeAndTime,
     counted_from: Option<AgeAndTime>,
     last_pull: Option<Pull>,
+    last_success: AgeAndTime,
     renewal: AgeAndTime,
     clock_skew: Option<(RoughDuration, &'static str)>,
-    proxy: Option<String>,
-    skipped: Vec<Skipped>,
-    more_skipped: Option<usize>,
-    last_error: Option<ErrorText>,
-    stale_since: Option<AgeAndTime>,
+    skipped: Vec<Skipped<'a>>,
+    more_skipped: usize,
+    last_error: Option<ErrorText<'a>>,
     lookback: RoughDuration,
-    tables: Vec<Table>,
+    tables: Vec<Table<'a>>,
 }
 
 /// It escapes its own parts.
-impl HtmlSafe for Card {}
-
-/// A state as a CSS class and as a word.
-pub(super) struct StateLabel {
-    pub(super) class: &'static str,
-    pub(super) word: &'static str,
-}
+impl HtmlSafe for Card<'_> {}
 
 struct Pull {
-    how: &'static str,
+    succeeded: bool,
     took: ShortDuration,
     ended: AgeAndTime,
-    /// Only after a failure.
-    last_success: Option<AgeAndTime>,
 }
 
-struct Skipped {
+struct Skipped<'a> {
     from: Utc,
     to: Utc,
     retry: RoughDuration,
-    reason: String,
+    reason: &'a str,
 }
 
 /// An error and its time.
-pub(super) struct ErrorText {
+pub(super) struct ErrorText<'a> {
     pub(super) at: AgeAndTime,
     pub(super) message: String,
-    likely_cause: Option<String>,
+    likely_cause: Option<&'a str>,
 }
 
 /// The calls of one type.
-struct Table {
-    call_type: String,
+struct Table<'a> {
+    call_type: &'a str,
     sum: Grouped,
-    bars: Vec<Bar>,
+    bars: Vec<Bar<'a>>,
 }
 
 /// The calls in one status. The bar is drawn as SVG, because the policy forbids style attributes.
-struct Bar {
-    status: String,
+struct Bar<'a> {
+    status: &'a str,
     calls: Grouped,
     class: &'static str,
     width: u128,
 }
 
-impl From<TargetState> for StateLabel {
-    fn from(state: TargetState) -> Self {
-        let (class, word) = match state {
-            TargetState::Up => ("up", "UP"),
-            TargetState::Down => ("down", "DOWN"),
-            TargetState::Loading => ("loading", "LOADING"),
-        };
-        Self { class, word }
-    }
-}
-
-impl ErrorText {
-    pub(super) fn new(error: &LastError, now: UnixSeconds) -> Self {
+impl<'a> ErrorText<'a> {
+    pub(super) fn new(error: &'a LastError, now: UnixSeconds) -> Self {
         let end = error.message.char_indices().nth(MAX_ERROR_CHARS);
         let message = match end {
-            Some((end, _)) => clean(&error.message[..end]) + "…",
-            None => clean(&error.message),
+            Some((end, _)) => format!("{}…", &error.message[..end]),
+            None => error.message.clone(),
         };
         Self {
             at: AgeAndTime::ago(Some(error.at), now),
             message,
-            likely_cause: error.likely_cause.as_deref().map(clean),
+            likely_cause: error.likely_cause.as_deref(),
         }
+    }
+}
+
+/// A target's state as a CSS class; in capitals, it is the word on the page.
+pub(super) fn state(target: &TargetStatus) -> &'static str {
+    match target.state {
+        TargetState::Up => "up",
+        TargetState::Down => "down",
+        TargetState::Loading => "loading",
     }
 }
 
@@ -114,78 +105,70 @@ pub(super) fn query(target: &TargetStatus) -> String {
     byte_serialize(target.name.as_bytes()).collect()
 }
 
-impl Card {
-    pub(super) fn new(target: &TargetStatus, telemetry_path: &str, now: UnixSeconds) -> Self {
+impl<'a> Card<'a> {
+    pub(super) fn new(target: &'a TargetStatus, telemetry_path: &'a str, now: UnixSeconds) -> Self {
         let ago = |time| AgeAndTime::ago(time, now);
-        let last_pull = target.last_pull.map(|pull| Pull {
-            how: if pull.succeeded {
-                "succeeded"
-            } else {
-                "failed"
-            },
+        let pull = |pull: LastPull| Pull {
+            succeeded: pull.succeeded,
             took: ShortDuration(pull.took),
             ended: ago(Some(pull.ended)),
-            last_success: (!pull.succeeded).then(|| ago(target.last_success)),
-        });
+        };
         let skew = |skew: f64| {
             let side = if skew > 0.0 { "ahead of" } else { "behind" };
             (RoughDuration(skew.abs() as u64), side)
         };
-        let tables = tables(&target.calls);
         let skipped = target.skipped.iter().take(MAX_SKIPPED);
         Self {
-            state: target.state.into(),
-            name: clean(&target.name),
+            target,
+            telemetry_path,
+            state: state(target),
             query: query(target),
-            telemetry_path: clean(telemetry_path),
             progress: (target.progress)
                 .map(|progress| (Grouped(progress.calls as u64), progress.percent)),
             complete: ago(target.frontier),
             counted_from: target.counted_from.map(|time| ago(Some(time))),
-            last_pull,
+            last_pull: target.last_pull.map(pull),
+            last_success: ago(target.last_success),
             renewal: AgeAndTime::renewal(target.token_renewal, now),
             clock_skew: target.clock_skew.map(skew),
-            proxy: target.proxy.as_deref().map(clean),
             skipped: skipped.map(|window| Skipped::new(window, now)).collect(),
-            more_skipped: (target.skipped.len().checked_sub(MAX_SKIPPED)).filter(|more| *more > 0),
+            more_skipped: target.skipped.len().saturating_sub(MAX_SKIPPED),
             last_error: (target.last_error.as_ref()).map(|error| ErrorText::new(error, now)),
-            stale_since: (target.is_stale && !tables.is_empty()).then(|| ago(target.last_success)),
             lookback: RoughDuration(target.lookback.as_secs()),
-            tables,
+            tables: tables(&target.calls),
         }
     }
 }
 
-impl Skipped {
-    fn new(window: &SkippedWindow, now: UnixSeconds) -> Self {
+impl<'a> Skipped<'a> {
+    fn new(window: &'a SkippedWindow, now: UnixSeconds) -> Self {
         Self {
             from: Utc(window.from),
             to: Utc(window.to),
             retry: RoughDuration(window.retry_at.saturating_sub(now).into()),
-            reason: clean(&window.reason),
+            reason: &window.reason,
         }
     }
 }
 
 /// A table for each type of call. Statuses without calls are left out: there are many.
-fn tables(calls: &[CallCount]) -> Vec<Table> {
+fn tables(calls: &[CallCount]) -> Vec<Table<'_>> {
     let present: Vec<&CallCount> = calls.iter().filter(|call| call.calls > 0).collect();
     let most = present.iter().map(|call| call.calls).max().unwrap_or(1);
-    let of_one_type = |a: &&CallCount, b: &&CallCount| a.call_type == b.call_type;
-    present
-        .chunk_by(of_one_type)
+    let tables = present.chunk_by(|a, b| a.call_type == b.call_type);
+    tables
         .map(|calls| Table {
-            call_type: clean(&calls[0].call_type),
+            call_type: &calls[0].call_type,
             sum: Grouped(calls.iter().map(|call| call.calls).sum()),
             bars: calls.iter().map(|call| Bar::new(call, most)).collect(),
         })
         .collect()
 }
 
-impl Bar {
-    fn new(call: &CallCount, most: u64) -> Self {
+impl<'a> Bar<'a> {
+    fn new(call: &'a CallCount, most: u64) -> Self {
         Self {
-            status: clean(&call.status),
+            status: &call.status,
             calls: Grouped(call.calls),
             class: match call.outcome {
                 CallOutcome::Pending => "pending",

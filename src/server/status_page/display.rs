@@ -1,17 +1,18 @@
 //! Times and numbers for people, and text without invisible characters.
 
 use std::fmt::{self, Write};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use askama::filters::HtmlSafe;
+use jiff::Timestamp;
 
 use crate::model::UnixSeconds;
 
 /// Replaces control characters, which HTML does not allow, and marks that reorder text, which could
 /// make an error read as something else. Escaping is left to the templates.
-pub(super) fn clean(text: &str) -> String {
-    let cleaned = text.chars().map(|character| match character {
-        '\n' | '\t' => ' ',
+pub(super) fn clean(page: &str) -> String {
+    let cleaned = page.chars().map(|character| match character {
+        '\n' | '\t' => character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' => char::REPLACEMENT_CHARACTER,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
         other if other.is_control() => char::REPLACEMENT_CHARACTER,
@@ -25,13 +26,8 @@ pub(super) struct Utc(pub(super) UnixSeconds);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(self.0));
-        let time = humantime::format_rfc3339_seconds(time).to_string();
-        let (date, time) = time
-            .trim_end_matches('Z')
-            .split_once('T')
-            .ok_or(fmt::Error)?;
-        write!(f, "{date} {time} UTC")
+        let time = Timestamp::from_second(self.0.into()).map_err(|_| fmt::Error)?;
+        write!(f, "{}", time.strftime("%Y-%m-%d %H:%M:%S UTC"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The status page: how each target is, at a glance.
+//! The status page: the state of each target at a glance.
 //!
 //! It has no script and loads nothing from elsewhere, so that it works on a phone in a bad network;
 //! its links are relative, so that it works behind any proxy. All text on it is untrusted, as
@@ -9,8 +9,9 @@ mod display;
 
 use askama::Template;
 
+use crate::model::UnixSeconds;
 use crate::targets::{Status, TargetState, TargetStatus};
-use card::{Card, ErrorText, StateLabel, query};
+use card::{Card, ErrorText, query, state};
 use display::{AgeAndTime, Grouped, Utc, clean};
 
 /// The style sheet, in a file of its own so that the policy can forbid inline styles.
@@ -37,24 +38,24 @@ const ORDER: [TargetState; 3] = [TargetState::Down, TargetState::Loading, Target
 
 #[derive(Template)]
 #[template(path = "page.html")]
-struct Page {
-    version: String,
-    telemetry_path: String,
+struct Page<'a> {
+    version: &'a str,
+    telemetry_path: &'a str,
     summary: String,
     up: usize,
     all: usize,
-    reload_error: Option<ErrorText>,
+    reload_error: Option<ErrorText<'a>>,
     is_part: bool,
-    cards: Vec<Card>,
-    rows: Vec<Row>,
+    cards: Vec<Card<'a>>,
+    rows: Vec<Row<'a>>,
     more_rows: Option<Grouped>,
     now: Utc,
 }
 
 /// A target in one line.
-struct Row {
-    state: StateLabel,
-    name: String,
+struct Row<'a> {
+    state: &'static str,
+    name: &'a str,
     query: String,
     complete: AgeAndTime,
     calls: Grouped,
@@ -75,10 +76,11 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
     };
     let (cards, rows) = targets.split_at(cards);
     let more_rows = rows.len().saturating_sub(MAX_ROWS) as u64;
+    let rows = rows.iter().take(MAX_ROWS);
     let page = Page {
-        version: clean(&status.version),
-        telemetry_path: clean(telemetry_path),
-        summary: summary(status, is_part),
+        version: &status.version,
+        telemetry_path,
+        summary: summary(status, up, is_part),
         up,
         all,
         reload_error: (status.reload_error.as_ref()).map(|error| ErrorText::new(error, now)),
@@ -86,23 +88,21 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
         cards: (cards.iter())
             .map(|target| Card::new(target, telemetry_path, now))
             .collect(),
-        rows: (rows.iter().take(MAX_ROWS))
-            .map(|target| Row::new(target, status))
-            .collect(),
+        rows: rows.map(|target| Row::new(target, now)).collect(),
         more_rows: (more_rows > 0).then_some(Grouped(more_rows)),
         now: Utc(now),
     };
     // Writing to a string does not fail.
-    page.render().unwrap_or_default()
+    clean(&page.render().unwrap_or_default())
 }
 
-impl Row {
-    fn new(target: &TargetStatus, status: &Status) -> Self {
+impl<'a> Row<'a> {
+    fn new(target: &'a TargetStatus, now: UnixSeconds) -> Self {
         Self {
-            state: target.state.into(),
-            name: clean(&target.name),
+            state: state(target),
+            name: &target.name,
             query: query(target),
-            complete: AgeAndTime::only_ago(target.frontier, status.now),
+            complete: AgeAndTime::only_ago(target.frontier, now),
             calls: Grouped(target.calls.iter().map(|call| call.calls).sum()),
             is_stale: target.is_stale && !target.calls.is_empty(),
         }
@@ -114,12 +114,9 @@ fn of_state(status: &Status, state: TargetState) -> impl Iterator<Item = &Target
     targets.filter(move |target| target.state == state)
 }
 
-/// The one sentence for a reader in a hurry.
-fn summary(status: &Status, is_part: bool) -> String {
-    let (up, all) = (
-        of_state(status, TargetState::Up).count(),
-        status.targets.len(),
-    );
+/// The one sentence for a reader in a hurry. `up` is the number of targets that are up.
+fn summary(status: &Status, up: usize, is_part: bool) -> String {
+    let all = status.targets.len();
     if !status.is_ready {
         return "Loading configuration and storage.".to_owned();
     }
@@ -137,7 +134,7 @@ fn summary(status: &Status, is_part: bool) -> String {
     ] {
         let names: Vec<&str> = of_state(status, state).map(|t| t.name.as_str()).collect();
         if !names.is_empty() {
-            let shown = clean(&names[..names.len().min(MAX_NAMES)].join(", "));
+            let shown = names[..names.len().min(MAX_NAMES)].join(", ");
             let more = match names.len().saturating_sub(MAX_NAMES) {
                 0 => String::new(),
                 more => format!(" and {more} more"),

@@ -144,7 +144,10 @@ fn the_flags_are_those_of_the_command_line() {
                             String::new()
                         }
                         (_, []) => page.language.none.to_owned(),
-                        (_, defaults) => format!("`{}`", defaults[0].to_str().unwrap()),
+                        (_, defaults) => {
+                            let defaults = defaults.iter().map(|one| one.to_str().unwrap());
+                            format!("`{}`", defaults.collect::<Vec<_>>().join("`, `"))
+                        }
                     };
                     (format!("`--{}`", flag.get_long().unwrap()), default)
                 })

@@ -176,8 +176,8 @@ fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() 
     let vendor = SimulatedVendor::frozen(spec());
     let (from, to) = (now() - DAYS * DAY - 3600, now() - 60);
     let at = |seconds: u32| {
-        let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds.into());
-        humantime::format_rfc3339_seconds(time).to_string()
+        let time = jiff::Timestamp::from_second(seconds.into());
+        time.unwrap().to_string()
     };
     let flags = [
         HISTORY.to_owned(),

@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn everything_is_escaped() {
     const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
-    const SAFE: &str = "&#60;b a=&#39;&#34;&#38; \u{fffd}\u{fffd}\u{fffd}&#62;";
+    const SAFE: &str = "&#60;b a=&#39;&#34;&#38;\n\u{fffd}\u{fffd}\u{fffd}&#62;";
     let evil = || EVIL.to_owned();
     let view = Status {
         now: NOW,

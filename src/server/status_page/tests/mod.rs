@@ -65,14 +65,14 @@ fn assert_has(page: &str, wanted: &str) {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told() {
+fn a_wrong_clock_is_shown() {
     assert!(!page(vec![target("a", TargetState::Up)]).contains("clock is"));
-    for (skew, told) in [(3600.4, "60 min ahead of"), (-45.0, "45 s behind")] {
+    for (skew, shown) in [(3600.4, "60 min ahead of"), (-45.0, "45 s behind")] {
         let mut target = target("a", TargetState::Up);
         target.clock_skew = Some(skew);
         assert_has(
             &page(vec![target]),
-            &format!("This machine's clock is {told} the vendor's"),
+            &format!("This machine's clock is {shown} the vendor's"),
         );
     }
 }
@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_shown_with_its_times() {
 }
 
 #[test]
-fn a_target_is_told_in_words_and_times() {
+fn a_card_has_the_state_and_the_times_of_its_target() {
     let page = page(vec![target("support", TargetState::Up)]);
     assert_has(&page, "<title>1/1 up - cec_exporter</title>");
     assert_has(&page, "<p class=\"summary\">All targets are up.</p>");
@@ -136,7 +136,7 @@ fn a_target_is_told_in_words_and_times() {
 }
 
 #[test]
-fn what_has_not_happened_yet_is_told_so() {
+fn what_has_not_happened_yet_is_shown_as_such() {
     let mut fresh = target("fresh", TargetState::Loading);
     fresh.progress = Some(Progress {
         calls: 0,
@@ -229,7 +229,7 @@ fn calls_are_grouped_by_type_with_bars() {
 }
 
 #[test]
-fn a_configuration_that_is_not_in_force_is_said_above_all() {
+fn a_failed_reload_is_shown_at_the_top() {
     let mut view = status(vec![target("support", TargetState::Up)]);
     assert!(!render(&view, "/metrics", false).contains("banner"));
     view.reload_error = Some(LastError {

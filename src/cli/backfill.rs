@@ -1,4 +1,4 @@
-//! Flags of `cec_exporter backfill`.
+//! The flags of `backfill`, and those of `demo` for a simulated history.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,17 +8,18 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::night::Night;
+use super::ConfigArgs;
+use crate::backfill::night::Night;
 use crate::config::duration;
 use crate::model::UnixSeconds;
 
-/// Flags of `cec_exporter backfill`.
+/// The labels of a scrape job on this machine.
+const LABELS: [&str; 2] = ["job=cec_exporter", "instance=localhost:10042"];
+
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct BackfillArgs {
-    /// Configuration file, YAML [default: cec_exporter.yml; without that file the variables
-    /// CEC_...].
-    #[arg(long = "config.file", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Start of the history: a date (midnight UTC), a time such as 2026-10-01T08:00:00Z, or a
     /// duration before now such as 30d.
@@ -50,9 +51,13 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = step)]
     pub step: UnixSeconds,
 
-    /// Label added to each series, as the scrape job would: NAME=VALUE. May be given more than
-    /// once [default: job=cec_exporter and instance=localhost:10042].
-    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    /// Label added to each series, as the scrape job would: NAME=VALUE. Repeatable.
+    #[arg(
+        long = "label",
+        value_name = "NAME=VALUE",
+        default_values = LABELS,
+        value_parser = label
+    )]
     pub labels: Vec<(String, String)>,
 
     /// Requests per second per target, where that is less than max_requests_per_second of the
@@ -65,7 +70,6 @@ pub struct BackfillArgs {
     pub between: Option<Night>,
 }
 
-/// Flags of `cec_exporter demo` for a simulated history.
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct DemoHistoryArgs {
     /// Simulate a history of this length, such as 30d, with nights, weekends and incidents, and
@@ -77,20 +81,14 @@ pub struct DemoHistoryArgs {
     #[arg(long, value_name = "DIRECTORY", requires = "history")]
     pub output: Option<PathBuf>,
 
-    /// Label added to each series of --history, see backfill. Repeatable [default:
-    /// job=cec_exporter and instance=localhost:10042].
-    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    /// Label added to each series of --history, see backfill. Repeatable.
+    #[arg(
+        long = "label",
+        value_name = "NAME=VALUE",
+        default_values = LABELS,
+        value_parser = label
+    )]
     pub labels: Vec<(String, String)>,
-}
-
-/// The labels given, or those of a scrape job on this machine.
-pub fn labels_or_default(given: &[(String, String)]) -> Vec<(String, String)> {
-    if !given.is_empty() {
-        return given.to_vec();
-    }
-    [("job", "cec_exporter"), ("instance", "localhost:10042")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
 }
 
 /// A point in time as it is written on the command line.

@@ -46,6 +46,7 @@ pub(crate) fn replay(
         }
     }
     let mut series = Series::new();
+    let mut histograms = Histograms::new();
     for call in calls.values() {
         let call_type = call.record.call_type;
         add(
@@ -68,7 +69,7 @@ pub(crate) fn replay(
                     };
                     let labels = format!("{{call_type=\"{call_type}\",outcome=\"{outcome}\"}}");
                     let value = Measure::from_integer(after);
-                    observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
+                    observe(&mut histograms, catalog::PROCESSING_TIME, labels, value);
                 }
             }
             None if call.record.uploaded < cutoff => {
@@ -81,7 +82,7 @@ pub(crate) fn replay(
         if let Some(record) = &call.success {
             let labels = format!("{{call_type=\"{call_type}\"}}");
             if let Some(duration) = record.measures.duration {
-                observe(&mut series, catalog::DURATION, &labels, duration);
+                observe(&mut histograms, catalog::DURATION, labels, duration);
             }
             let sides = record
                 .measures
@@ -96,18 +97,14 @@ pub(crate) fn replay(
                     (catalog::RATIO, side.ratio),
                 ] {
                     if let Some(value) = value {
-                        observe(&mut series, metric, &labels, value);
+                        observe(&mut histograms, metric, labels.clone(), value);
                     }
                 }
             }
         }
     }
-    // Sums are in millionths, which a float represents exactly; the simulator has no finer
-    // measures.
-    for (name, value) in &mut series {
-        if name.contains("_sum{") {
-            *value /= 1e6;
-        }
+    for ((_, labels), histogram) in &histograms {
+        histogram.write(&mut series, labels);
     }
     (series, calls.len() as u64)
 }
@@ -116,41 +113,70 @@ fn add(series: &mut Series, name: String, value: f64) {
     *series.entry(name).or_default() += value;
 }
 
-fn observe(series: &mut Series, metric: Metric, labels: &str, value: Measure) {
-    let name = metric.name;
-    assert_eq!(value.0 % 1000, 0, "a measure finer than a millionth");
-    let millionths = value.0 / 1000;
-    add(series, format!("{name}_sum{labels}"), millionths as f64);
-    add(series, format!("{name}_count{labels}"), 1.0);
-    let open = labels.trim_end_matches('}');
-    for bound in metric
-        .bounds
-        .iter()
-        .copied()
-        .filter(|bound| value.units() <= *bound)
-    {
-        add(series, format!("{name}_bucket{open},le=\"{bound}\"}}"), 1.0);
-    }
-    add(series, format!("{name}_bucket{open},le=\"+Inf\"}}"), 1.0);
+/// Histograms by name and labels.
+type Histograms = HashMap<(&'static str, String), Histogram>;
+
+struct Histogram {
+    metric: Metric,
+    /// Observations up to each bound; the last element has all.
+    buckets: Vec<f64>,
+    millionths: u64,
 }
 
-/// The nonzero counters and histograms of an exposition, without the target label.
-pub(crate) fn counters(text: &str) -> Series {
-    series(text)
-        .into_iter()
-        .filter(|(name, value)| {
-            *value != 0.0
-                && !name.starts_with("cec_window_")
-                && !name.starts_with("cec_recent_")
-                && !name.starts_with("cec_oldest_pending")
-        })
+fn observe(histograms: &mut Histograms, metric: Metric, labels: String, value: Measure) {
+    assert_eq!(value.0 % 1000, 0, "a measure finer than a millionth");
+    let histogram = histograms.entry((metric.name, labels)).or_insert_with(|| {
+        let buckets = vec![0.0; metric.bounds.len() + 1];
+        Histogram {
+            metric,
+            buckets,
+            millionths: 0,
+        }
+    });
+    histogram.millionths += value.0 / 1000;
+    let first = metric
+        .bounds
+        .partition_point(|bound| value.units() > *bound);
+    for bucket in &mut histogram.buckets[first..] {
+        *bucket += 1.0;
+    }
+}
+
+impl Histogram {
+    fn write(&self, series: &mut Series, labels: &str) {
+        let name = self.metric.name;
+        // In millionths, which a float represents exactly; the simulator has no finer measures.
+        let sum = self.millionths as f64 / 1e6;
+        series.insert(format!("{name}_sum{labels}"), sum);
+        let open = labels.trim_end_matches('}');
+        let bounds = self.metric.bounds.iter().map(f64::to_string);
+        let bounds = bounds.chain(["+Inf".to_owned()]);
+        let all = self.buckets[self.metric.bounds.len()];
+        series.insert(format!("{name}_count{labels}"), all);
+        for (bound, count) in bounds.zip(&self.buckets) {
+            // A bucket without observations is left out, as in the counters of an exposition.
+            if *count > 0.0 {
+                series.insert(format!("{name}_bucket{open},le=\"{bound}\"}}"), *count);
+            }
+        }
+    }
+}
+
+/// The counters and histograms of an exposition.
+pub(crate) fn counters(series: &Series) -> Series {
+    let gauges = ["cec_window_", "cec_recent_", "cec_oldest_pending"];
+    let counters = series
+        .iter()
+        .filter(|(name, _)| !gauges.iter().any(|gauge| name.starts_with(gauge)));
+    counters
+        .map(|(name, value)| (name.clone(), *value))
         .collect()
 }
 
-/// All series of an exposition, without the target label.
+/// The nonzero series of an exposition, without the target label.
 pub(crate) fn series(text: &str) -> Series {
     text.lines()
-        .filter(|line| !line.starts_with('#'))
+        .filter(|line| !line.starts_with('#') && !line.ends_with(" 0"))
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
             (without_target(name), value.parse().unwrap())
@@ -158,7 +184,11 @@ pub(crate) fn series(text: &str) -> Series {
         .collect()
 }
 
+/// The target is the first label.
 fn without_target(name: &str) -> String {
-    name.replace("target=\"t\",", "")
-        .replace("{target=\"t\"}", "")
+    match name.split_once("{target=\"t\"") {
+        Some((name, "}")) => name.to_owned(),
+        Some((name, labels)) => format!("{name}{{{}", labels.trim_start_matches(',')),
+        None => name.to_owned(),
+    }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cec_exporter::metrics::catalog::{self, Metric};
+use cec_exporter::metrics::catalog::{self, Kind, Metric};
 use cec_exporter::model::{CallId, CallType, Measure, Record, Role, Status, UnixSeconds};
 
-use super::extras::Extras;
+use super::extras::{Extras, Group};
 
 /// Values by name and labels as in the exposition.
 pub(crate) type Series = BTreeMap<String, f64>;
@@ -14,9 +14,9 @@ pub(crate) type Series = BTreeMap<String, f64>;
 struct Call {
     record: Record,
     first_final: Option<(Status, Option<UnixSeconds>)>,
+    success: Option<Record>,
     /// Who had the call when it was first final.
     staff_id: Option<Box<str>>,
-    success: Option<Record>,
 }
 
 /// Counters and histograms for the records of a log, for calls uploaded from `start` on. Those
@@ -38,8 +38,8 @@ pub(crate) fn replay(
             Call {
                 record: record.clone(),
                 first_final: None,
-                staff_id: None,
                 success: None,
+                staff_id: None,
             }
         });
         call.record.status = record.status;
@@ -53,6 +53,7 @@ pub(crate) fn replay(
         }
     }
     let mut series = Series::new();
+    let mut histograms = Histograms::new();
     for call in calls.values() {
         let call_type = call.record.call_type;
         add(
@@ -68,14 +69,11 @@ pub(crate) fn replay(
                     format!("cec_calls_processed_total{labels}"),
                     1.0,
                 );
-                for (metric, group) in extras.groups(call.staff_id.as_deref()) {
+                for group in extras.groups(call.staff_id.as_deref()) {
+                    let (name, label) = (group.processed, group.label);
                     let labels =
-                        format!("{{{group},call_type=\"{call_type}\",status=\"{status}\"}}");
-                    add(
-                        &mut series,
-                        format!("cec_{metric}_calls_processed_total{labels}"),
-                        1.0,
-                    );
+                        format!("{{{label},call_type=\"{call_type}\",status=\"{status}\"}}");
+                    add(&mut series, format!("{name}{labels}"), 1.0);
                 }
                 if let Some(after) = after {
                     let outcome = match status {
@@ -84,7 +82,7 @@ pub(crate) fn replay(
                     };
                     let labels = format!("{{call_type=\"{call_type}\",outcome=\"{outcome}\"}}");
                     let value = Measure::from_integer(after);
-                    observe(&mut series, catalog::PROCESSING_TIME, &labels, value);
+                    observe(&mut histograms, catalog::PROCESSING_TIME, labels, value);
                 }
             }
             None if call.record.uploaded < cutoff => {
@@ -95,12 +93,12 @@ pub(crate) fn replay(
             None => {}
         }
         if let Some(record) = &call.success {
-            for (metric, group) in extras.groups(record.staff_id.as_deref()) {
-                observe_group(&mut series, record, metric, &group);
+            for group in extras.groups(record.staff_id.as_deref()) {
+                observe_group(&mut histograms, record, &group);
             }
             let labels = format!("{{call_type=\"{call_type}\"}}");
             if let Some(duration) = record.measures.duration {
-                observe(&mut series, catalog::DURATION, &labels, duration);
+                observe(&mut histograms, catalog::DURATION, labels, duration);
             }
             let sides = record
                 .measures
@@ -115,43 +113,38 @@ pub(crate) fn replay(
                     (catalog::RATIO, side.ratio),
                 ] {
                     if let Some(value) = value {
-                        observe(&mut series, metric, &labels, value);
+                        observe(&mut histograms, metric, labels.clone(), value);
                     }
                 }
             }
         }
     }
-    // Sums are in millionths, which a float represents exactly; the simulator has no finer
-    // measures.
-    for (name, value) in &mut series {
-        if name.contains("_sum{") {
-            *value /= 1e6;
-        }
+    for ((_, labels), histogram) in &histograms {
+        histogram.write(&mut series, labels);
     }
     (series, calls.len() as u64)
 }
 
-/// Observes the measures of a call in a group, which is a `team` or an `agent`.
-fn observe_group(series: &mut Series, record: &Record, kind: &str, group: &str) {
-    let call_type = record.call_type;
-    let mut observe_as = |metric: Metric, labels: String, value: Option<Measure>| {
-        let Some(value) = value else { return };
-        let name = metric.name.replacen("cec_", &format!("cec_{kind}_"), 1);
-        match kind {
-            "team" => observe_named(series, &name, metric.bounds, &labels, value),
-            _ => observe_sum(series, &name, &labels, value),
+/// Observes the measures of a call in a team or of an agent.
+fn observe_group(histograms: &mut Histograms, record: &Record, group: &Group) {
+    let (call_type, label) = (record.call_type, &group.label);
+    let mut observe = |metric, labels, value| {
+        if let Some(value) = value {
+            observe(histograms, metric, labels, value);
         }
     };
-    let labels = format!("{{{group},call_type=\"{call_type}\"}}");
-    observe_as(catalog::DURATION, labels, record.measures.duration);
+    let labels = format!("{{{label},call_type=\"{call_type}\"}}");
+    let [duration, silence, speed, ratio] = group.measures;
+    observe(duration, labels, record.measures.duration);
     let channels = record.measures.channels.iter();
     for agent in channels.filter(|side| call_type == CallType::VOICE && side.role == Role::Staff) {
-        for (metric, value) in [
-            (catalog::SILENCE, agent.silence),
-            (catalog::SPEED, agent.speed),
-            (catalog::RATIO, agent.ratio),
-        ] {
-            observe_as(metric, format!("{{{group}}}"), value);
+        let measures = [
+            (silence, agent.silence),
+            (speed, agent.speed),
+            (ratio, agent.ratio),
+        ];
+        for (metric, value) in measures {
+            observe(metric, format!("{{{label}}}"), value);
         }
     }
 }
@@ -160,43 +153,73 @@ fn add(series: &mut Series, name: String, value: f64) {
     *series.entry(name).or_default() += value;
 }
 
-fn observe(series: &mut Series, metric: Metric, labels: &str, value: Measure) {
-    observe_named(series, metric.name, metric.bounds, labels, value);
+/// Histograms by name and labels.
+type Histograms = HashMap<(&'static str, String), Histogram>;
+
+struct Histogram {
+    metric: Metric,
+    /// Observations up to each bound; the last element has all.
+    buckets: Vec<f64>,
+    millionths: u64,
 }
 
-fn observe_sum(series: &mut Series, name: &str, labels: &str, value: Measure) {
+fn observe(histograms: &mut Histograms, metric: Metric, labels: String, value: Measure) {
     assert_eq!(value.0 % 1000, 0, "a measure finer than a millionth");
-    let millionths = value.0 / 1000;
-    add(series, format!("{name}_sum{labels}"), millionths as f64);
-    add(series, format!("{name}_count{labels}"), 1.0);
-}
-
-fn observe_named(series: &mut Series, name: &str, bounds: &[f64], labels: &str, value: Measure) {
-    observe_sum(series, name, labels, value);
-    let open = labels.trim_end_matches('}');
-    for bound in bounds.iter().filter(|bound| value.units() <= **bound) {
-        add(series, format!("{name}_bucket{open},le=\"{bound}\"}}"), 1.0);
+    let histogram = histograms.entry((metric.name, labels)).or_insert_with(|| {
+        let buckets = vec![0.0; metric.bounds.len() + 1];
+        Histogram {
+            metric,
+            buckets,
+            millionths: 0,
+        }
+    });
+    histogram.millionths += value.0 / 1000;
+    let first = metric
+        .bounds
+        .partition_point(|bound| value.units() > *bound);
+    for bucket in &mut histogram.buckets[first..] {
+        *bucket += 1.0;
     }
-    add(series, format!("{name}_bucket{open},le=\"+Inf\"}}"), 1.0);
 }
 
-/// The nonzero counters and histograms of an exposition, without the target label.
-pub(crate) fn counters(text: &str) -> Series {
-    series(text)
-        .into_iter()
-        .filter(|(name, value)| {
-            *value != 0.0
-                && !name.starts_with("cec_window_")
-                && !name.starts_with("cec_recent_")
-                && !name.starts_with("cec_oldest_pending")
-        })
+impl Histogram {
+    fn write(&self, series: &mut Series, labels: &str) {
+        let name = self.metric.name;
+        // In millionths, which a float represents exactly; the simulator has no finer measures.
+        let sum = self.millionths as f64 / 1e6;
+        series.insert(format!("{name}_sum{labels}"), sum);
+        let open = labels.trim_end_matches('}');
+        let bounds = self.metric.bounds.iter().map(f64::to_string);
+        let bounds = bounds.chain(["+Inf".to_owned()]);
+        let all = self.buckets[self.metric.bounds.len()];
+        series.insert(format!("{name}_count{labels}"), all);
+        if self.metric.kind == Kind::Summary {
+            return;
+        }
+        for (bound, count) in bounds.zip(&self.buckets) {
+            // A bucket without observations is left out, as in the counters of an exposition.
+            if *count > 0.0 {
+                series.insert(format!("{name}_bucket{open},le=\"{bound}\"}}"), *count);
+            }
+        }
+    }
+}
+
+/// The counters and histograms of an exposition.
+pub(crate) fn counters(series: &Series) -> Series {
+    let gauges = ["cec_window_", "cec_recent_", "cec_oldest_pending"];
+    let counters = series
+        .iter()
+        .filter(|(name, _)| !gauges.iter().any(|gauge| name.starts_with(gauge)));
+    counters
+        .map(|(name, value)| (name.clone(), *value))
         .collect()
 }
 
-/// All series of an exposition, without the target label.
+/// The nonzero series of an exposition, without the target label.
 pub(crate) fn series(text: &str) -> Series {
     text.lines()
-        .filter(|line| !line.starts_with('#'))
+        .filter(|line| !line.starts_with('#') && !line.ends_with(" 0"))
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
             (without_target(name), value.parse().unwrap())
@@ -204,7 +227,11 @@ pub(crate) fn series(text: &str) -> Series {
         .collect()
 }
 
+/// The target is the first label.
 fn without_target(name: &str) -> String {
-    name.replace("target=\"t\",", "")
-        .replace("{target=\"t\"}", "")
+    match name.split_once("{target=\"t\"") {
+        Some((name, "}")) => name.to_owned(),
+        Some((name, labels)) => format!("{name}{{{}", labels.trim_start_matches(',')),
+        None => name.to_owned(),
+    }
 }

@@ -44,9 +44,10 @@ impl Run {
         let calls = view.calls.expect("the lookback is in");
         let text = crate::support::text::text("t", &calls);
         let cutoff = (self.vendor.clock)() - self.intervals.lookback;
-        self.assert_not_above_truth(&series(&text));
+        let shown = series(&text);
+        self.assert_not_above_truth(&shown);
 
-        let counted = counters(&text);
+        let counted = counters(&shown);
         let log = self.vendor.log.lock().unwrap().clone();
         let (expected, distinct) = replay(&log, self.start, cutoff, &self.extras);
         let counted_calls = total(&counted, "cec_calls_total") as u64;
@@ -79,9 +80,9 @@ impl Run {
         if self.vendor.simulator.world().spec().deleted_share == 0.0 && !self.quirks.moves() {
             self.compare_served(distinct);
         }
-        let gauges = series(&text).into_iter();
-        let gauges = gauges.filter(|(name, value)| *value != 0.0 && !counted.contains_key(name));
-        self.compare_results(&text);
+        self.compare_results(&shown);
+        let gauges = shown.into_iter();
+        let gauges = gauges.filter(|(name, _)| !counted.contains_key(name));
         self.compare_gauges(&gauges.collect(), &log, cutoff);
     }
 

@@ -27,7 +27,7 @@ fn assert_bounded(store: &FileStore, content: u64) {
 }
 
 #[test]
-fn a_file_follows_its_content_down() {
+fn a_file_shrinks_with_its_content() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, _) = load(Backend::File(path.clone())).unwrap();
@@ -50,7 +50,7 @@ fn a_file_follows_its_content_down() {
 }
 
 #[test]
-fn a_file_that_is_little_larger_than_its_content_is_left_alone() {
+fn a_file_little_larger_than_its_content_is_not_compacted() {
     let disk = Disk::default();
     let (store, _) = load(disk.backend()).unwrap();
     store.commit(&changes(0..300, 1, "s")).unwrap();
@@ -62,7 +62,7 @@ fn a_file_that_is_little_larger_than_its_content_is_left_alone() {
 }
 
 #[test]
-fn compacting_can_be_cut_off_at_any_moment() {
+fn an_interrupted_compaction_loses_nothing() {
     let mut done = false;
     for works_for in 0.. {
         for tears in [false, true] {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 #[test]
-fn what_is_no_database_is_no_ledger_and_is_not_written_over() {
+fn a_file_that_is_no_database_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let mut rng = fastrand::Rng::with_seed(1);
@@ -25,7 +25,7 @@ fn what_is_no_database_is_no_ledger_and_is_not_written_over() {
 }
 
 #[test]
-fn a_shortened_file_is_refused_or_whole() {
+fn a_truncated_file_is_refused_or_read_completely() {
     let directory = tempfile::tempdir().unwrap();
     let (path, whole) = filled(&directory);
     let bytes = fs::read(&path).unwrap();
@@ -44,7 +44,7 @@ fn a_shortened_file_is_refused_or_whole() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_or_whole() {
+fn a_damaged_file_is_refused_or_read_completely() {
     let directory = tempfile::tempdir().unwrap();
     let (path, whole) = filled(&directory);
     let refused = damage_everywhere(&path, &[&whole], None);
@@ -64,7 +64,7 @@ fn killed(directory: &TempDir) -> (PathBuf, Content, Content) {
 }
 
 #[test]
-fn a_damaged_file_of_a_process_that_was_killed_is_refused_or_whole() {
+fn a_damaged_file_of_a_killed_process_is_refused_or_read_completely() {
     let directory = tempfile::tempdir().unwrap();
     let (killed, before, whole) = killed(&directory);
     let bytes = fs::read(&killed).unwrap();
@@ -76,7 +76,7 @@ fn a_damaged_file_of_a_process_that_was_killed_is_refused_or_whole() {
 }
 
 #[test]
-fn one_bit_of_a_process_that_was_killed_is_refused_or_whole() {
+fn a_flipped_bit_in_the_file_of_a_killed_process_is_refused_or_harmless() {
     let directory = tempfile::tempdir().unwrap();
     let (killed, before, whole) = killed(&directory);
     let bytes = fs::read(&killed).unwrap();
@@ -96,7 +96,7 @@ fn one_bit_of_a_process_that_was_killed_is_refused_or_whole() {
 }
 
 #[test]
-fn the_bit_that_says_which_commit_is_the_newest_is_watched() {
+fn a_flipped_bit_that_selects_the_older_commit_is_detected() {
     let directory = tempfile::tempdir().unwrap();
     let (killed, before, whole) = killed(&directory);
     let mut bytes = fs::read(&killed).unwrap();

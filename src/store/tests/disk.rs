@@ -115,7 +115,7 @@ impl StorageBackend for Disk {
 }
 
 #[test]
-fn a_disk_that_cannot_be_written_to_has_its_likely_cause() {
+fn a_failed_write_names_its_likely_cause() {
     use io::ErrorKind;
     for (kind, cause) in [
         (ErrorKind::StorageFull, Some("the disk is full")),
@@ -142,7 +142,7 @@ fn a_disk_that_cannot_be_written_to_has_its_likely_cause() {
 }
 
 #[test]
-fn a_disk_that_fails_for_a_while_needs_no_reopening() {
+fn a_store_recovers_when_its_disk_does() {
     for tears in [false, true] {
         for works_for in 0..40 {
             let disk = Disk::default();
@@ -184,7 +184,7 @@ fn a_disk_that_fails_for_a_while_needs_no_reopening() {
 }
 
 #[test]
-fn a_commit_costs_what_has_changed() {
+fn a_commit_writes_only_what_has_changed() {
     let disk = Disk::default();
     let (store, _) = load(disk.backend()).unwrap();
     let state = "x".repeat(20_000);

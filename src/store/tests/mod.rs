@@ -86,7 +86,7 @@ fn content_of(path: &Path) -> Content {
 }
 
 #[test]
-fn what_was_committed_is_there_again() {
+fn committed_rows_and_state_are_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, _) = load(Backend::File(path.clone())).unwrap();
@@ -101,7 +101,7 @@ fn what_was_committed_is_there_again() {
 }
 
 #[test]
-fn rows_below_the_mark_are_dropped_and_those_at_it_stay() {
+fn a_commit_drops_the_rows_below_its_limit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, _) = load(Backend::File(path.clone())).unwrap();
@@ -121,7 +121,7 @@ fn rows_below_the_mark_are_dropped_and_those_at_it_stay() {
 }
 
 #[test]
-fn a_file_in_use_is_not_shared() {
+fn a_file_in_use_by_another_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, _) = load(Backend::File(path.clone())).unwrap();
@@ -135,7 +135,7 @@ fn a_file_in_use_is_not_shared() {
 }
 
 #[test]
-fn of_many_that_make_the_same_file_at_most_one_has_it() {
+fn of_processes_that_create_the_same_file_at_most_one_opens_it() {
     for _ in 0..30 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.redb");
@@ -167,7 +167,7 @@ fn of_many_that_make_the_same_file_at_most_one_has_it() {
 }
 
 #[test]
-fn one_that_is_made_meanwhile_is_not_replaced() {
+fn a_file_created_by_another_process_is_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let (path, content) = filled(&directory);
     // Two that start at the same moment both find no file; this one is slower.
@@ -193,7 +193,7 @@ fn note(path: &Path, table: &str, name: &str, value: &str) {
 }
 
 #[test]
-fn a_newer_format_is_left_alone() {
+fn a_file_of_a_newer_format_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let (path, content) = filled(&directory);
     note(&path, "notes", "format", "cec_exporter ledger 2");
@@ -207,7 +207,7 @@ fn a_newer_format_is_left_alone() {
 }
 
 #[test]
-fn another_database_is_no_ledger() {
+fn a_redb_file_of_another_program_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     for (table, name, value) in [
@@ -225,7 +225,7 @@ fn another_database_is_no_ledger() {
 }
 
 #[test]
-fn a_beginning_that_was_cut_off_is_harmless() {
+fn an_interrupted_creation_does_not_prevent_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let unfinished = directory.path().join("t.redb.new");
@@ -240,7 +240,7 @@ fn a_beginning_that_was_cut_off_is_harmless() {
 }
 
 #[test]
-fn a_place_that_cannot_hold_a_file_is_named() {
+fn an_error_names_the_path_that_cannot_be_created() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("not there").join("t.redb");
     refusal(&missing);
@@ -250,7 +250,7 @@ fn a_place_that_cannot_hold_a_file_is_named() {
 }
 
 #[test]
-fn a_name_leads_nowhere_else() {
+fn a_target_name_cannot_leave_the_directory() {
     for target in ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", "a\0b"] {
         let name = file_name(target);
         let path = Path::new("data").join(&name);
@@ -263,7 +263,7 @@ fn a_name_leads_nowhere_else() {
 
 proptest! {
     #[test]
-    fn a_name_is_plain_and_of_one_target_alone(a: String, b: String) {
+    fn a_file_name_has_safe_characters_and_belongs_to_one_target(a: String, b: String) {
         let (of_a, of_b) = (file_name(&a), file_name(&b));
         prop_assert_eq!(a == b, of_a == of_b);
         let stem = of_a.strip_suffix(".redb").unwrap();
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn names_that_look_alike_differ(a in "[aA%./_0-9 -]{0,6}", b in "[aA%./_0-9 -]{0,6}") {
+    fn similar_target_names_have_different_files(a in "[aA%./_0-9 -]{0,6}", b in "[aA%./_0-9 -]{0,6}") {
         prop_assert_eq!(a == b, file_name(&a) == file_name(&b));
     }
 }

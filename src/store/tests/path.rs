@@ -126,7 +126,7 @@ broken
 }
 
 #[test]
-fn what_is_no_file_is_named_and_left_alone() {
+fn a_path_that_is_no_regular_file_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let elsewhere = directory.path().join("volume").join("t.redb");
@@ -179,7 +179,7 @@ fn what_is_no_file_is_named_and_left_alone() {
 }
 
 #[test]
-fn what_the_system_refuses_has_its_likely_cause() {
+fn an_error_of_the_system_names_its_likely_cause() {
     for (error, said) in [
         (io::ErrorKind::ReadOnlyFilesystem, "is read-only"),
         (io::ErrorKind::StorageFull, "the disk is full"),
@@ -196,7 +196,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nobody_else_may_read_a_ledger() {
+fn only_the_owner_can_read_a_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, _) = load(Backend::File(path.clone())).unwrap();

@@ -252,8 +252,11 @@ fn the_exporter_works_within_it() {
         .env("CREDENTIALS_DIRECTORY", "/run/credentials");
     let mut exporter = Process::spawn(&mut command);
     let address = format!("127.0.0.1:{}", exporter.told("address=127.0.0.1:"));
-    let samples = scrape(&address, 30);
-    assert_eq!(samples.sum("cec_up", &[("target", "support")]), 1.0);
+    let samples = eventually("the first pull", || {
+        let samples = scrape(&address, 30);
+        let is_up = samples.sum("cec_up", &[("target", "support")]) == 1.0;
+        is_up.then_some(samples)
+    });
     // These need more of /proc than a process of its own.
     assert!(samples.sum("process_start_time_seconds", &[]) > 0.0);
     assert!(path("state/support.redb").exists());

@@ -1,7 +1,11 @@
 mod bad_configuration;
 mod check;
 mod demo;
+mod environment;
 mod handler;
 mod healthcheck;
 mod lifecycle;
+mod log;
+mod reloads;
+mod secrets;
 mod shards;

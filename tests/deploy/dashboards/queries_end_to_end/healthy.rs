@@ -174,9 +174,10 @@ pub(crate) fn check_that_nothing_counts_twice(prometheus: &Prometheus) {
 }
 
 /// The queries that had no data while all was well have some now.
-pub(crate) fn check_later(prometheus: &Prometheus, later: Vec<Query>) {
+pub(crate) fn check_later(prometheus: &Prometheus, later: &[Query]) {
     let mut missing = Vec::new();
-    for mut query in later {
+    for query in later {
+        let mut query = query.clone();
         if NEVER_HERE.iter().any(|metric| query.expr.contains(metric)) {
             query.expr = query.expr.strip_suffix("> 0").unwrap().to_owned();
         }

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use cec_exporter::server::Settings;
 
-use crate::support::server::{Answer, KNOWN, Server, start, start_held, start_not_ready, until};
+use crate::support::server::{Answer, KNOWN, Server, start};
 
 /// The targets with call metrics in an answer, in its order.
-fn targets(answer: &Answer) -> Vec<String> {
+pub(super) fn targets(answer: &Answer) -> Vec<String> {
     let up = answer
         .body
         .lines()
@@ -16,7 +16,7 @@ fn targets(answer: &Answer) -> Vec<String> {
     up.map(str::to_owned).collect()
 }
 
-async fn get(server: &Server, path: &str) -> Answer {
+pub(super) async fn get(server: &Server, path: &str) -> Answer {
     let answer = server.ask("GET", path).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer
@@ -165,156 +165,6 @@ async fn the_status_page_can_show_one_target() {
     assert_eq!(
         answer.header("content-type"),
         Some("text/plain; charset=utf-8")
-    );
-}
-
-#[tokio::test]
-async fn each_scrape_is_counted_by_how_it_ended() {
-    let server = start_held(Settings {
-        max_requests: 1,
-        ..Settings::default()
-    })
-    .await;
-    let mut first = server.connect().await;
-    first.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    until(|| server.in_flight() == 1).await;
-    for path in ["/metrics", "/probe?target=a", "/probe"] {
-        let refused = server.ask("GET", path).await;
-        let told = (refused.status, refused.body.as_str());
-        let reason = "Too many scrapes at once; --web.max-requests allows 1.\n";
-        assert_eq!(told, (503, reason), "{path}");
-    }
-    // People and health checks are no scrapes.
-    for path in ["/", "/-/healthy", "/-/ready"] {
-        assert_eq!(server.ask("GET", path).await.status, 200);
-    }
-    assert_eq!(server.in_flight(), 1);
-    server.open_gate();
-    assert_eq!(first.answer().await.status, 200);
-    for (method, path, status) in [
-        ("GET", "/metrics?target=x", 404),
-        ("GET", "/probe", 400),
-        ("HEAD", "/probe?target=a", 200),
-        ("POST", "/metrics", 405),
-    ] {
-        assert_eq!(server.ask(method, path).await.status, status);
-    }
-    assert_eq!(server.in_flight(), 0);
-    let expected = [("200", 2), ("400", 1), ("404", 1), ("503", 3)];
-    let expected = expected.map(|(code, count)| (code.to_owned(), count));
-    assert_eq!(server.answered(), expected.into());
-}
-
-#[tokio::test]
-async fn a_scrape_whose_client_leaves_makes_room_and_counts_as_no_answer() {
-    let server = start_held(Settings {
-        max_requests: 1,
-        ..Settings::default()
-    })
-    .await;
-    let mut client = server.connect().await;
-    client
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
-    drop(client);
-    until(|| server.in_flight() == 0).await;
-    assert!(server.answered().is_empty());
-    server.open_gate();
-    assert_eq!(server.ask("GET", "/metrics").await.status, 200);
-}
-
-#[tokio::test]
-async fn without_a_limit_any_number_of_scrapes_is_answered() {
-    for (max_requests, scrapes) in [(0, 60), (40, 40)] {
-        let server = start_held(Settings {
-            max_requests,
-            ..Settings::default()
-        })
-        .await;
-        let mut clients = Vec::new();
-        for _ in 0..scrapes {
-            let mut client = server.connect().await;
-            client
-                .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-                .await;
-            clients.push(client);
-        }
-        until(|| server.in_flight() == scrapes).await;
-        let more = server.connect().await.get("/probe").await.status;
-        assert_eq!(more, if max_requests == 0 { 400 } else { 503 });
-        server.open_gate();
-        for client in &mut clients {
-            assert_eq!(client.answer().await.status, 200);
-        }
-    }
-}
-
-#[tokio::test]
-async fn health_does_not_wait_for_readiness() {
-    let server = start_not_ready(Settings::default(), 1).await;
-    let healthy = server.ask("GET", "/-/healthy").await;
-    assert_eq!((healthy.status, healthy.body.trim()), (200, "Healthy."));
-    // An empty list of targets would make Prometheus forget them.
-    for path in ["/-/ready", "/sd"] {
-        let answer = server.ask("GET", path).await;
-        assert_eq!(
-            (answer.status, answer.header("retry-after")),
-            (503, Some("1"))
-        );
-        assert!(answer.body.starts_with("Not ready"), "{}", answer.body);
-    }
-    let page = get(&server, "/").await.body;
-    assert!(
-        page.contains("Loading configuration and storage."),
-        "{page}"
-    );
-    let timeout = "X-Prometheus-Scrape-Timeout-Seconds: 0.01\r\n";
-    assert_eq!(
-        server.ask_with("GET", "/metrics", timeout).await.status,
-        503
-    );
-    // A scrape with time left waits for it.
-    let mut waiting = server.connect().await;
-    waiting
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
-    server.load().await;
-    let answer = waiting.answer().await;
-    assert_eq!((answer.status, targets(&answer).len()), (200, 4));
-    assert_eq!(server.ask("GET", "/-/ready").await.status, 200);
-}
-
-#[tokio::test]
-async fn reload_is_off_unless_enabled() {
-    let server = start(Settings::default()).await;
-    let answer = server.ask("POST", "/-/reload").await;
-    assert_eq!(answer.status, 403);
-    assert!(
-        answer.body.contains("--web.enable-lifecycle"),
-        "{}",
-        answer.body
-    );
-    assert_eq!(server.reloads.load(Ordering::SeqCst), 0);
-}
-
-#[tokio::test]
-async fn reload_tells_how_it_went() {
-    let server = start(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
-    assert_eq!(server.ask("POST", "/-/reload").await.status, 200);
-    assert_eq!(server.reloads.load(Ordering::SeqCst), 1);
-    server.reload_fails.store(true, Ordering::SeqCst);
-    let answer = server.ask("POST", "/-/reload").await;
-    assert_eq!(answer.status, 500);
-    assert!(
-        answer.body.contains("targets[0].nonsense"),
-        "{}",
-        answer.body
     );
 }
 

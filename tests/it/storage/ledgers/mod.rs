@@ -1,19 +1,21 @@
 //! The ledger on disk, through the real program: counters go on over restarts, and what cannot be
 //! kept is not counted.
 
+mod disk;
 mod files;
+mod targets;
 
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Output;
+
+use cec_exporter::simulator::spec::Spec;
 
 use crate::support::client::ask;
 use crate::support::eventually;
 use crate::support::process::{scrape, target};
 use crate::support::samples::Samples;
-use crate::support::simulated::{SimulatedVendor, now, settled};
+use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::storage_processes::{Place, Serving};
 use crate::support::truth::differences;
-use cec_exporter::simulator::spec::{Scenario, Spec};
 
 const A: [(&str, &str); 1] = [("target", "a")];
 
@@ -159,193 +161,6 @@ fn a_damaged_ledger_is_never_replaced_by_a_fresh_one() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_told() {
-    let place = Place::new(&[target("a", "http://127.0.0.1:9", "")]);
-    for path in ["cec_exporter.yml", "cec_exporter.yml/data", "/proc/data"] {
-        let line = refused(&place.run(&[&format!("--storage.path={path}")]));
-        assert!(line.contains("--storage.path"), "{line}");
-        assert!(line.contains(path), "{line}");
-        assert!(line.contains("--storage.in-memory"), "{line}");
-    }
-}
-
-/// The most bytes that a file of this process may have from now on; all that went well is as it
-/// was once that is lifted.
-fn limit_files(exporter: &Serving, bytes: &str) {
-    let limited = Command::new("prlimit")
-        .arg(format!("--pid={}", exporter.process.id()))
-        .arg(format!("--fsize={bytes}:"))
-        .status();
-    assert!(limited.unwrap().success());
-}
-
-#[test]
-fn a_full_disk_stops_the_counting_until_there_is_room_again() {
-    let vendor = SimulatedVendor::live(Spec {
-        calls_per_day: 5.0 * 86_400.0,
-        start: now() - 60,
-        ..settled(0)
-    });
-    let place = Place::new(&[target("a", &vendor.endpoint, "")]);
-    let exporter = place.start_that_can_be_limited();
-    let storage = [("target", "a"), ("reason", "storage")];
-    let failures = "cec_exporter_pull_failures_total";
-    let before = exporter.scrape();
-    assert!(before.has_calls("a"));
-    assert_eq!(before.one(failures, &storage), 0.0);
-
-    limit_files(&exporter, "4096");
-    let full = exporter.scrape_until("a failure", |samples| samples.one("cec_up", &A) == 0.0);
-    // What was read before the limit was there.
-    let counted = counters(&full, "a");
-    for times in [1.0, 2.0] {
-        let samples = exporter.scrape_until("the next failure", |samples| {
-            samples.one(failures, &storage) >= times
-        });
-        assert_eq!(samples.one("cec_up", &A), 0.0);
-        assert!(counters(&samples, "a") == counted, "{}", samples.text);
-        assert_eq!(samples.sum(failures, &A), samples.one(failures, &storage));
-    }
-    let log = exporter.process.stderr();
-    assert!(log.contains("reason=storage"), "{log}");
-    assert!(log.contains("data/a.redb"), "{log}");
-    assert!(log.contains("tries again"), "{log}");
-    // The limit stands for a full disk; the page says which it is.
-    let page = ask("GET", &exporter.address, "/", &[]).body;
-    let cause = "<dt>Likely cause</dt><dd>the file may not grow: a limit";
-    assert!(page.contains(cause), "{page}");
-
-    limit_files(&exporter, "unlimited");
-    vendor.simulator.set_scenario(Scenario {
-        dried_up: true,
-        ..Scenario::default()
-    });
-    let truth = || vendor.simulator.truth(None, None);
-    let after = exporter.scrape_until("the truth", |samples| {
-        samples.one("cec_up", &A) == 1.0 && differences(samples, "a", &truth()).is_empty()
-    });
-    assert_ne!(counters(&after, "a"), counted, "calls came meanwhile");
-    // And it is on disk.
-    exporter.end();
-    vendor.set_faults(|faults| faults.down = true);
-    let again = place.start(&[]).scrape();
-    assert_eq!(again.call_metrics(), after.call_metrics());
-}
-
-#[test]
-fn a_start_on_a_full_disk_is_told() {
-    let place = Place::new(&[target("a", "http://127.0.0.1:9", "")]);
-    let output = Command::new("prlimit")
-        .arg("--fsize=4096:")
-        .args(["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"])
-        .args([env!("CARGO_BIN_EXE_cec_exporter"), "--web.listen-address"])
-        .arg("127.0.0.1:0")
-        .current_dir(place.path())
-        .output()
-        .unwrap();
-    let line = refused(&output);
-    assert!(line.contains("data/a.redb"), "{line}");
-    // Nothing half-made is in the way of the next start.
-    place.start(&[]).end();
-}
-
-#[test]
-fn a_target_that_was_removed_goes_on_where_it_was() {
-    let vendor = SimulatedVendor::frozen(varied(300));
-    let a = target("a", &vendor.endpoint, "");
-    let b = target("b", &vendor.endpoint, "call_types: [text]");
-    let place = Place::new(&[a.clone(), b.clone()]);
-    let exporter = place.start(&[]);
-    let before = exporter.scrape();
-    assert!(before.has_calls("a") && before.has_calls("b"));
-
-    place.configure(std::slice::from_ref(&b));
-    assert_eq!(exporter.reload().0, 200);
-    let without = exporter.scrape();
-    assert!(!without.has_calls("a") && without.has_calls("b"));
-
-    vendor.set_faults(|faults| faults.down = true);
-    place.configure(&[a.clone(), b.clone()]);
-    assert_eq!(exporter.reload().0, 200);
-    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
-
-    // Also if it goes and comes while it is scraped.
-    vendor.set_faults(|_| {});
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                exporter.scrape();
-            }
-        });
-        for _ in 0..10 {
-            for targets in [&[b.clone()][..], &[a.clone(), b.clone()]] {
-                place.configure(targets);
-                let answer = exporter.reload();
-                done.store(answer.0 != 200, Ordering::Relaxed);
-                assert_eq!(answer, (200, answer.1.clone()));
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-    let after = exporter.scrape_until("up", |samples| samples.sum("cec_up", &[]) == 2.0);
-    assert_eq!(after.call_metrics(), before.call_metrics());
-}
-
-#[test]
-fn a_scrape_under_way_does_not_keep_the_ledger_of_a_removed_target() {
-    let (vendor, slow) = (
-        SimulatedVendor::frozen(settled(100)),
-        SimulatedVendor::frozen(settled(100)),
-    );
-    let a = target("a", &vendor.endpoint, "");
-    let b = target("b", &slow.endpoint, "request_timeout: 50s");
-    let place = Place::new(&[a.clone(), b.clone()]);
-    let exporter = place.start(&[]);
-    let before = exporter.scrape();
-    let asked = slow.pages();
-    let held = slow.simulator.world();
-    std::thread::scope(|scope| {
-        let under_way = scope.spawn(|| scrape(&exporter.address, 50));
-        eventually("a request that hangs", || {
-            (slow.simulator.stats().in_flight > 0).then_some(())
-        });
-        place.configure(std::slice::from_ref(&b));
-        let removed = exporter.reload();
-        place.configure(&[a, b]);
-        let back = exporter.reload();
-        let was_under_way = !under_way.is_finished();
-        drop(held);
-        assert_eq!((removed.0, back.0), (200, 200), "{} {}", removed.1, back.1);
-        assert!(was_under_way);
-    });
-    assert!(slow.pages() > asked);
-    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
-}
-
-#[test]
-fn a_reload_that_finds_a_damaged_ledger_changes_nothing() {
-    let vendor = SimulatedVendor::frozen(settled(200));
-    let named = |name: &str| target(name, &vendor.endpoint, "");
-    let place = Place::new(&[named("a")]);
-    let exporter = place.start(&[]);
-    let before = exporter.scrape();
-    std::fs::write(place.ledger("c"), "damaged").unwrap();
-    place.configure(&[named("a"), named("b"), named("c")]);
-    let (status, body) = exporter.reload();
-    assert_eq!(status, 500);
-    assert!(body.contains("data/c.redb"), "{body}");
-    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
-    // The one that was opened before it is not held.
-    place.configure(&[named("a"), named("b")]);
-    let answer = exporter.reload();
-    assert_eq!(answer.0, 200, "{}", answer.1);
-    let after = exporter.scrape();
-    assert_eq!(counters(&after, "a"), counters(&before, "a"));
-    assert!(after.has_calls("b"));
-}
-
-#[test]
 fn another_lookback_takes_back_nothing_and_counts_nothing_twice() {
     let vendor = SimulatedVendor::frozen(settled(300));
     let with = |lookback: &str| [target("a", &vendor.endpoint, lookback)];
@@ -363,36 +178,6 @@ fn another_lookback_takes_back_nothing_and_counts_nothing_twice() {
         assert_eq!(calls(&samples) == calls(&wide), is_wide, "{lookback}");
         exporter.end();
     }
-}
-
-#[test]
-fn in_memory_nothing_is_written() {
-    let vendor = SimulatedVendor::frozen(settled(100));
-    let place = Place::new(&[target("a", &vendor.endpoint, "")]);
-    for _ in 0..2 {
-        let exporter = place.start(&["--storage.in-memory"]);
-        assert!(exporter.scrape().has_calls("a"));
-        exporter.end();
-        assert_eq!(place.listed(""), ["cec_exporter.yml"]);
-    }
-    vendor.set_faults(|faults| faults.down = true);
-    let exporter = place.start(&["--storage.in-memory"]);
-    assert!(!exporter.scrape().has_calls("a"), "it starts over");
-}
-
-#[test]
-fn the_directory_is_the_one_asked_for() {
-    let vendor = SimulatedVendor::frozen(settled(100));
-    let place = Place::new(&[
-        target("a", &vendor.endpoint, ""),
-        target("\"../b/客\"", &vendor.endpoint, ""),
-    ]);
-    let exporter = place.start(&["--storage.path=some/where"]);
-    exporter.scrape();
-    exporter.end();
-    assert_eq!(place.listed(""), ["cec_exporter.yml", "some"]);
-    let listed = place.listed("some/where");
-    assert_eq!(listed, ["%2e%2e%2fb%2f%e5%ae%a2.redb", "a.redb"]);
 }
 
 #[test]

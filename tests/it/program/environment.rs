@@ -1,0 +1,55 @@
+//! What the program takes from the environment: a target and certificates.
+
+use super::bad_configuration::{SECRET, a_target, started_in_vain};
+use crate::support::process::{Exporter, command};
+use crate::support::simulated::{SimulatedVendor, settled};
+
+/// Trust anchors that are asked for and not there are not replaced by others.
+#[test]
+fn a_certificate_file_of_the_environment_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+    std::fs::write(directory.path().join("empty.pem"), "").unwrap();
+    for (name, value) in [
+        ("SSL_CERT_FILE", "gone.pem"),
+        ("SSL_CERT_FILE", "empty.pem"),
+        ("SSL_CERT_FILE", "/dev/zero"),
+        ("SSL_CERT_DIR", "gone"),
+    ] {
+        let line = started_in_vain(directory.path(), (name, value), &[]);
+        assert!(line.contains(name) && line.contains(value), "{line}");
+    }
+}
+
+#[test]
+fn one_target_comes_from_the_environment() {
+    let vendor = SimulatedVendor::frozen(settled(20));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, format!("{SECRET}\n")).unwrap();
+    let always = [
+        ("CEC_ENDPOINT", &*vendor.endpoint),
+        ("CEC_APP_KEY", "key"),
+        ("CEC_USER_ID", "user"),
+    ];
+    for secret in [
+        ("CEC_APP_SECRET", SECRET),
+        ("CEC_APP_SECRET_FILE", file.to_str().unwrap()),
+    ] {
+        let exporter = Exporter::start_with_variables(&[&always[..], &[secret]].concat());
+        let samples = exporter.scrape();
+        let label = [("target", "default")];
+        assert_eq!(samples.one("cec_up", &label), 1.0);
+        assert!(samples.sum("cec_calls_total", &label) > 0.0);
+    }
+
+    let incomplete = command(directory.path())
+        .envs(always)
+        .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
+        .output()
+        .unwrap();
+    let line = String::from_utf8(incomplete.stderr).unwrap();
+    assert_eq!(incomplete.status.code(), Some(1), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.contains("CEC_APP_SECRET"), "{line}");
+}

@@ -1,0 +1,112 @@
+//! What the log says at the start, of the first read and of the first failure.
+
+use super::lifecycle::{A, one_target};
+use crate::support::client::ask;
+use crate::support::eventually;
+use crate::support::process::{Exporter, configuration, target};
+use crate::support::simulated::{SimulatedVendor, settled};
+
+#[test]
+fn the_log_says_where_the_configuration_and_the_page_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let vendor = SimulatedVendor::frozen(settled(0));
+    let config = configuration(&[target("a", &vendor.endpoint, "")]);
+    let variables = [("CEC_USER_ID", "not used")];
+    let exporter = Exporter::start_in(&config, &variables, &["--web.route-prefix=/cec"]);
+    let log = exporter.log();
+    for part in [
+        "from=cec_exporter.yml",
+        "CEC_USER_ID is set but not used",
+        "cec_exporter.yml holds a secret and every user of this machine can read it",
+    ] {
+        assert!(log.contains(part), "no {part:?} in {log}");
+    }
+    let page = format!("status_page=http://{}/cec/", exporter.address);
+    eventually("the page's address", || {
+        exporter.log().contains(&page).then_some(())
+    });
+    assert_eq!(exporter.get("/cec/metrics").status, 200);
+
+    let file = exporter.config_file();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let warnings = || exporter.log().matches("holds a secret").count();
+    let before = warnings();
+    exporter.process.signal("HUP");
+    eventually("the reload", || {
+        exporter
+            .log()
+            .contains("configuration reloaded")
+            .then_some(())
+    });
+    assert_eq!(warnings(), before);
+
+    let variables = [
+        ("CEC_ENDPOINT", &*vendor.endpoint),
+        ("CEC_APP_KEY", "k"),
+        ("CEC_APP_SECRET", "s"),
+        ("CEC_USER_ID", "u"),
+    ];
+    let exporter = Exporter::start_with_variables(&variables);
+    assert!(
+        exporter.log().contains("from=\"the variables CEC_...\""),
+        "{}",
+        exporter.log()
+    );
+}
+
+/// A first read may take minutes, and must not look like a program that hangs.
+#[test]
+fn the_log_says_when_a_first_read_begins_and_ends() {
+    let vendor = SimulatedVendor::frozen(settled(95));
+    let exporter = one_target(&vendor, "page_size: 10");
+    for _ in 0..2 {
+        assert_eq!(exporter.scrape().one("cec_up", &A), 1.0);
+    }
+    let log = exporter.log();
+    let value = |line: &str, key: &str| -> u64 {
+        let (_, rest) = line.split_once(&format!(" {key}=")).unwrap();
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let lines = |part| {
+        log.lines()
+            .filter(|line| line.contains(part))
+            .collect::<Vec<_>>()
+    };
+    let (begins, ends) = (lines("reading a gap"), lines("list is read"));
+    assert_eq!((begins.len(), ends.len()), (1, 1), "{log}");
+    let calls: u64 = vendor.simulator.truth(None, None).calls.values().sum();
+    assert_eq!(value(ends[0], "calls"), calls);
+    let expected = value(begins[0], "expected_requests");
+    // By the total of the first page, which may lag.
+    assert!(expected.abs_diff(calls.div_ceil(10)) <= 1, "{log}");
+    assert!(value(ends[0], "requests") >= calls.div_ceil(10), "{log}");
+}
+
+/// Three timeouts of the first request take half a minute by default.
+#[test]
+fn the_first_failed_request_is_logged_before_the_pull_fails() {
+    let vendor = SimulatedVendor::frozen(settled(10));
+    let exporter = one_target(&vendor, "request_timeout: 1s");
+    let held = vendor.simulator.world();
+    let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "0.1")];
+    ask("GET", &exporter.address, "/metrics", &headers);
+    let log = eventually("the end of the pull", || {
+        Some(exporter.log()).filter(|log| log.contains("message=\"pull failed\""))
+    });
+    drop(held);
+    let lines: Vec<&str> = (log.lines())
+        .filter(|line| line.contains("target=a") && line.contains("failed"))
+        .collect();
+    let [first, second, ..] = &lines[..] else {
+        panic!("{log}");
+    };
+    assert!(
+        first.contains("level=warn") && first.contains("code=timeout"),
+        "{first}"
+    );
+    assert!(
+        first.contains("a request of the first pull failed"),
+        "{first}"
+    );
+    assert!(second.contains("message=\"pull failed\""), "{second}");
+}

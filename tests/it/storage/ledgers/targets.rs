@@ -1,0 +1,105 @@
+//! Ledgers of targets that are removed, return or come in while the program runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{counters, varied};
+use crate::support::eventually;
+use crate::support::process::{scrape, target};
+use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::storage_processes::Place;
+
+#[test]
+fn a_target_that_was_removed_goes_on_where_it_was() {
+    let vendor = SimulatedVendor::frozen(varied(300));
+    let a = target("a", &vendor.endpoint, "");
+    let b = target("b", &vendor.endpoint, "call_types: [text]");
+    let place = Place::new(&[a.clone(), b.clone()]);
+    let exporter = place.start(&[]);
+    let before = exporter.scrape();
+    assert!(before.has_calls("a") && before.has_calls("b"));
+
+    place.configure(std::slice::from_ref(&b));
+    assert_eq!(exporter.reload().0, 200);
+    let without = exporter.scrape();
+    assert!(!without.has_calls("a") && without.has_calls("b"));
+
+    vendor.set_faults(|faults| faults.down = true);
+    place.configure(&[a.clone(), b.clone()]);
+    assert_eq!(exporter.reload().0, 200);
+    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
+
+    // Also if it goes and comes while it is scraped.
+    vendor.set_faults(|_| {});
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                exporter.scrape();
+            }
+        });
+        for _ in 0..10 {
+            for targets in [&[b.clone()][..], &[a.clone(), b.clone()]] {
+                place.configure(targets);
+                let answer = exporter.reload();
+                done.store(answer.0 != 200, Ordering::Relaxed);
+                assert_eq!(answer, (200, answer.1.clone()));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let after = exporter.scrape_until("up", |samples| samples.sum("cec_up", &[]) == 2.0);
+    assert_eq!(after.call_metrics(), before.call_metrics());
+}
+
+#[test]
+fn a_scrape_under_way_does_not_keep_the_ledger_of_a_removed_target() {
+    let (vendor, slow) = (
+        SimulatedVendor::frozen(settled(100)),
+        SimulatedVendor::frozen(settled(100)),
+    );
+    let a = target("a", &vendor.endpoint, "");
+    let b = target("b", &slow.endpoint, "request_timeout: 50s");
+    let place = Place::new(&[a.clone(), b.clone()]);
+    let exporter = place.start(&[]);
+    let before = exporter.scrape();
+    let asked = slow.pages();
+    let held = slow.simulator.world();
+    std::thread::scope(|scope| {
+        let under_way = scope.spawn(|| scrape(&exporter.address, 50));
+        eventually("a request that hangs", || {
+            (slow.simulator.stats().in_flight > 0).then_some(())
+        });
+        place.configure(std::slice::from_ref(&b));
+        let removed = exporter.reload();
+        place.configure(&[a, b]);
+        let back = exporter.reload();
+        let was_under_way = !under_way.is_finished();
+        drop(held);
+        assert_eq!((removed.0, back.0), (200, 200), "{} {}", removed.1, back.1);
+        assert!(was_under_way);
+    });
+    assert!(slow.pages() > asked);
+    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
+}
+
+#[test]
+fn a_reload_that_finds_a_damaged_ledger_changes_nothing() {
+    let vendor = SimulatedVendor::frozen(settled(200));
+    let named = |name: &str| target(name, &vendor.endpoint, "");
+    let place = Place::new(&[named("a")]);
+    let exporter = place.start(&[]);
+    let before = exporter.scrape();
+    std::fs::write(place.ledger("c"), "damaged").unwrap();
+    place.configure(&[named("a"), named("b"), named("c")]);
+    let (status, body) = exporter.reload();
+    assert_eq!(status, 500);
+    assert!(body.contains("data/c.redb"), "{body}");
+    assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
+    // The one that was opened before it is not held.
+    place.configure(&[named("a"), named("b")]);
+    let answer = exporter.reload();
+    assert_eq!(answer.0, 200, "{}", answer.1);
+    let after = exporter.scrape();
+    assert_eq!(counters(&after, "a"), counters(&before, "a"));
+    assert!(after.has_calls("b"));
+}

@@ -1,0 +1,119 @@
+//! A scrape, and the assertions that hold at each.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Run;
+use crate::extras::is_of_group;
+use crate::replay::{Series, counters, replay, series};
+
+impl Run {
+    /// Scrapes and checks the result. Restarts after a power failure.
+    pub(crate) async fn scrape(&mut self, patience: Duration) {
+        if self.is_first && !self.kept.lock().unwrap().anything {
+            // The first pull determines which calls are too old to be counted.
+            self.first_lookback = self.intervals.lookback;
+            self.start = (self.vendor.clock)() - self.intervals.lookback;
+        }
+        self.is_first = false;
+        let view = self.puller.scrape(Instant::now() + patience).await;
+        if self.disk.is_dead() {
+            self.crash().await;
+            return;
+        }
+        let Some(calls) = view.calls else {
+            assert!(self.last.is_empty(), "exported metrics disappeared");
+            return;
+        };
+        // Stays the same from the first export on, including restarts.
+        assert!(calls.counted_from.is_some());
+        let before = self.counted_from.replace(calls.counted_from);
+        // Until something is counted, a clock step back moves it.
+        self.start = self.start.min(calls.counted_from.unwrap_or(self.start));
+        let nothing = total(&self.last, "cec_calls_total") == 0.0;
+        assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
+        let text = crate::support::text::text("t", &calls);
+        let shown = series(&text);
+        self.assert_not_above_truth(&shown);
+        self.extras.assert_sums(&shown);
+        self.assert_results_plausible(&shown);
+        let now = counters(&shown);
+        // A rule that is renamed continues under another name; sums over names are compared above.
+        let lasting = self
+            .last
+            .iter()
+            .filter(|(name, _)| !name.starts_with("cec_call_rules"));
+        for (name, value) in lasting {
+            let later = now.get(name).copied().unwrap_or_default();
+            assert!(later >= *value, "{name} went from {value} to {later}");
+        }
+        let processed =
+            total(&now, "cec_calls_processed_total") + total(&now, "cec_calls_expired_total");
+        assert!(processed <= total(&now, "cec_calls_total"));
+        let clock = (self.vendor.clock)();
+        // Ignore a success with a clock that was ahead.
+        let is_in = view
+            .last_success
+            .is_none_or(|at| (self.ahead_until..=clock).contains(&at));
+        if is_in && !self.is_ahead {
+            self.first_in.get_or_insert(clock);
+        }
+        self.last = now;
+    }
+
+    /// Asserts that no exported counter exceeds what was served.
+    pub(super) fn assert_not_ahead_of_log(&self) {
+        if self.uneven {
+            return;
+        }
+        let log = self.vendor.log.lock().unwrap();
+        let now = (self.vendor.clock)();
+        let (most, _) = replay(
+            &log,
+            self.start,
+            now.saturating_sub(self.intervals.lookback),
+            &self.extras,
+        );
+        for (name, value) in self.last.iter().filter(|(name, _)| self.is_replayed(name)) {
+            let most = most.get(name).copied().unwrap_or_default();
+            assert!(
+                *value <= most,
+                "{name} is {value}, but at most {most} can be"
+            );
+        }
+    }
+}
+
+impl Run {
+    /// Whether a counter depends only on the records, and on what is the same all the time.
+    pub(crate) fn is_replayed(&self, name: &str) -> bool {
+        is_replayed(name) && (self.extras.is_constant || !is_of_group(name))
+    }
+}
+
+/// Whether a counter depends only on the records and not on when the list was read.
+fn is_replayed(name: &str) -> bool {
+    ![
+        "cec_call_processing_seconds",
+        "cec_call_listing_delay_seconds",
+        "cec_calls_missing_total",
+        "cec_calls_processing_unobserved_total",
+        "cec_call_score",
+        "cec_call_rules_total",
+    ]
+    .iter()
+    .any(|own| name.starts_with(own))
+}
+
+pub(crate) fn total(series: &Series, name: &str) -> f64 {
+    let of_name = |found: &str| {
+        let rest = found.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+    };
+    series
+        .iter()
+        .filter(|(found, _)| of_name(found))
+        .map(|(_, value)| value)
+        .sum()
+}

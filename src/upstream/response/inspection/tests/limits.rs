@@ -1,5 +1,7 @@
 //! Bodies that are too long, too deep or cut off.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -42,4 +44,24 @@ fn deep_nesting_does_no_harm() {
     assert_eq!(parse(&beside), Ok(Inspection::default()));
     let within = format!(r#"{{"credit": [{{"rules": {deep}, "setting": {{"group_id": "g"}}}}]}}"#);
     assert_eq!(parse(&within).unwrap().rejected, 1);
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics_or_exceeds_the_limits(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+    ) {
+        let mut body = SAMPLE.as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        if let Ok(inspection) = parse_inspection(&body, &[]) {
+            prop_assert!(inspection.scenarios.len() <= MAX_SCENARIOS);
+            for found in &inspection.scenarios {
+                prop_assert!(found.score.is_none_or(|score| score <= ScenarioResult::MAX_SCORE));
+                prop_assert!(!found.scenario.id.is_empty() && !found.scenario.name.is_empty());
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod faults;
 mod http;
 mod listing;
+mod quality;
 mod results;
 mod rows;
 mod vendor;

@@ -17,7 +17,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::metrics::exposition::History;
-use crate::model::{CallType, Record, Status, UnixSeconds, Window};
+use crate::model::{CallType, Record, Status, Teams, UnixSeconds, Window};
 use crate::puller::Settings;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
@@ -50,6 +50,10 @@ pub struct Target {
     pub settings: Settings,
     pub call_types: Vec<CallType>,
     pub statuses: Vec<Status>,
+    /// Who is in which team, and the most teams; `None` for no metrics by team.
+    pub teams: Option<(Arc<Teams>, usize)>,
+    /// Most agents; `None` for no metrics by agent.
+    pub max_agents: Option<usize>,
 }
 
 /// Where results go.
@@ -111,6 +115,11 @@ pub async fn run<U: Upstream>(
     .await
     .map_err(in_store)?;
     state.create_series(&target.call_types, &target.statuses);
+    if let Some((teams, _)) = &target.teams {
+        state.set_teams(Arc::clone(teams));
+    }
+    state.count_by_team(target.teams.as_ref().map(|(_, max)| *max));
+    state.count_by_agent(target.max_agents);
     let mut replay = Replay::new(state, plan.from, target.settings.intervals.lookback);
     for day in plan.days(replay.position()) {
         let read = read::day(&target.settings, Arc::clone(&upstream), night, day).await;

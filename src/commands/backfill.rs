@@ -12,7 +12,7 @@ use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
 use crate::backfill::{self, Day, Output};
 use crate::cli::{BackfillArgs, Time};
-use crate::config::Target;
+use crate::config::{Target, read_teams};
 use crate::model::Status;
 use crate::process::{self, Fatal};
 use crate::targets::{Storage, client_settings, puller_settings};
@@ -57,7 +57,14 @@ pub(super) async fn one(
     between: Option<Night>,
     output: &Output,
 ) -> Result<(), Fatal> {
+    let teams = target.teams_file.as_deref().map(|path| {
+        let teams =
+            read_teams(path).map_err(|reason| Fatal(format!("{}: {reason}", path.display())));
+        teams.map(|teams| (Arc::new(teams), target.max_teams as usize))
+    });
     let target = backfill::Target {
+        teams: teams.transpose()?,
+        max_agents: target.agents.then_some(target.max_agents as usize),
         settings: puller_settings(target),
         call_types: target.call_types.clone(),
         statuses: Status::documented()

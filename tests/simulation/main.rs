@@ -20,8 +20,18 @@ mod truth;
 mod vendor;
 mod world;
 
-#[path = "../support/mod.rs"]
-mod support;
+/// Compiled with optimization, unlike the tests: thousands of exporters run here.
+extern crate cec_exporter_optimized as cec_exporter;
+
+#[path = "../support"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod disk;
+    pub(crate) mod listed;
+    pub(crate) mod samples;
+    pub(crate) mod text;
+}
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,4 +75,15 @@ fn every_metric_equals_the_truth_once_faults_end() {
         failed.is_empty(),
         "failed with SIMULATION_SEED = {failed:?}"
     );
+}
+
+#[test]
+fn the_optimized_part_has_the_dependencies_of_the_program() {
+    let program = include_str!("../../Cargo.toml");
+    let (_, optimized) = include_str!("optimized/Cargo.toml")
+        .split_once("[dependencies]\n")
+        .unwrap();
+    for line in optimized.lines() {
+        assert!(program.lines().any(|own| own == line), "{line}");
+    }
 }

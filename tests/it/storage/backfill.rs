@@ -37,7 +37,10 @@ fn spec() -> Spec {
 }
 
 fn configure(directory: &Path, vendor: &SimulatedVendor) {
-    let text = configuration(&[target("a", &vendor.endpoint, "page_size: 500")]);
+    let csv = vendor.simulator.world().spec().teams_csv();
+    fs::write(directory.join("teams.csv"), csv).unwrap();
+    let more = "page_size: 500, teams_file: teams.csv, agents: true";
+    let text = configuration(&[target("a", &vendor.endpoint, more)]);
     fs::write(directory.join("cec_exporter.yml"), text).unwrap();
 }
 
@@ -137,15 +140,23 @@ scrape_configs:
     eventually("Prometheus has the last values", || {
         (value("sum(cec_calls_total)") == Some(calls as f64)).then_some(())
     });
-    let counters = r#"{__name__=~"cec_calls.*_total|cec_call_.*_(bucket|count|sum)"}"#;
+    let counters = r#"{__name__=~"cec_(team_|agent_)?(calls.*_total|call_.*_(bucket|count|sum))"}"#;
     let names = prometheus.label_values("__name__", counters).unwrap();
-    assert!(names.len() > 12, "{names:?}");
+    assert!(names.len() > 32, "{names:?}");
     for name in names {
         assert_eq!(
             value(&format!("max(resets({name}[5d]))")),
             Some(0.0),
             "{name}"
         );
+    }
+    for group in ["team", "agent"] {
+        let of_groups = format!("sum(cec_{group}_calls_processed_total)");
+        let equal = format!("{of_groups} == sum(cec_calls_processed_total)");
+        assert!(value(&equal).is_some(), "{group}");
+        let day_before = "offset 1d) > 1000 == sum(cec_calls_processed_total offset 1d)";
+        let equal = of_groups.replace(')', &format!(" {day_before}"));
+        assert!(value(&equal).is_some(), "{equal}");
     }
     assert_eq!(value("max(min_over_time(cec_calls_total[5d]))"), Some(0.0));
     // A series that ended with the history would be another one than the live one.

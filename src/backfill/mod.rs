@@ -172,14 +172,10 @@ fn replay_day(
     };
     for time in plan.samples(day) {
         advance(replay, time);
-        if let Some(calls) = replay.metrics() {
-            history.sample(target, &calls, time);
-        }
+        replay.with_metrics(|calls| history.sample(target, calls, time));
     }
     advance(replay, day.to);
-    if let Some(calls) = replay.metrics() {
-        history.end(target, &calls);
-    }
+    replay.with_metrics(|calls| history.end(target, calls));
     history
 }
 

@@ -1,8 +1,6 @@
 //! Replays calls in the order of their upload, as if each had been read at that moment with the
 //! status that it has now. So history has the counters that pulls would have made of it.
 
-use std::sync::Arc;
-
 use super::plan::Progress;
 use super::state::TargetState;
 use crate::metrics::exposition::CallMetrics;
@@ -52,9 +50,11 @@ impl Replay {
         };
     }
 
-    /// The metrics at the current position; `None` before the first call of [`Replay::advance`].
-    pub fn metrics(&self) -> Option<Arc<CallMetrics>> {
-        self.state.published().calls
+    /// Passes the metrics at the current position to `look`, unless nothing was replayed yet.
+    pub fn with_metrics(&mut self, look: impl FnOnce(&CallMetrics)) {
+        if self.position().is_some() {
+            self.state.with_metrics(look);
+        }
     }
 
     /// Makes the replay durable. Blocks.

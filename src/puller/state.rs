@@ -1,15 +1,14 @@
 //! The state of one target: ledger, tallies and progress.
 
-use std::collections::BTreeMap;
+mod published;
+mod stored;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::ledger::{Checkpoint, Ledger, Observed};
-use crate::metrics::exposition::CallMetrics;
+use crate::ledger::{Ledger, Observed};
 use crate::metrics::histogram::ExemplarSource;
-use crate::metrics::tallies::{FoldedCounts, StoredTallies, Tallies};
+use crate::metrics::tallies::Tallies;
 use crate::model::{
     CallId, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds, Window,
 };
@@ -17,27 +16,8 @@ use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
 use crate::puller::result_queue::{QueuedCall, ResultQueue};
 use crate::puller::skipped::{Skipped, SkippedWindows};
-use crate::store::{Backend, Changes, FileStore, Key, StoreError};
 use crate::upstream::{Page, Rejected};
-
-/// Seconds between commits that write nothing but a newer frontier.
-const FRONTIER_INTERVAL: UnixSeconds = 60;
-
-/// What is stored beside the rows of the calls. Field names are the format on disk.
-#[derive(Serialize, Deserialize)]
-struct StoredState<T> {
-    marks: Checkpoint,
-    progress: Progress,
-    tallies: T,
-    /// Missing in files of builds before 0.1.0; see [`TargetState::open`].
-    #[serde(default)]
-    looked_at: Option<UnixSeconds>,
-    /// Missing in older files, and unknown then.
-    #[serde(default)]
-    counted_from: Option<UnixSeconds>,
-    #[serde(default)]
-    skipped: SkippedWindows,
-}
+pub(super) use published::Published;
 
 /// Longest break between pulls, in seconds, after which processing times and listing delays are
 /// still observed: they are measured by looking, so a longer break would be part of them. It is
@@ -45,13 +25,6 @@ struct StoredState<T> {
 const MAX_UNWATCHED: UnixSeconds = 300;
 /// The same in pull intervals, where those are long.
 const MAX_UNWATCHED_INTERVALS: u32 = 3;
-/// Seconds before the frontier that `cec_recent_calls` covers.
-const RECENT: UnixSeconds = 3600;
-
-fn damaged(name: &str) -> StoreError {
-    StoreError::damaged(name, "its calls and its counters do not match")
-}
-
 /// Ledger, tallies and progress, which change together and are committed together.
 pub struct TargetState {
     pub(super) ledger: Ledger,
@@ -149,14 +122,6 @@ impl TargetState {
     /// Takes the number of calls that left the lookback before their result was counted.
     pub(super) fn take_expired_results(&mut self) -> usize {
         std::mem::take(&mut self.expired_results)
-    }
-
-    /// What is still to be requested; `None` if results are not requested.
-    pub(super) fn pending_results(&self) -> Option<PendingResults> {
-        self.results.is_enabled().then(|| PendingResults {
-            calls: self.results.len(),
-            oldest: self.results.oldest(),
-        })
     }
 
     /// Changes who is in which team. Counted calls stay where they are.
@@ -294,20 +259,6 @@ impl TargetState {
         self.counted_from = Some(from);
     }
 
-    /// Whether there is anything to commit at `now`. A frontier that moved alone is written only now
-    /// and then; a restart then reads a little more.
-    pub(super) fn is_commit_due(&self, now: UnixSeconds) -> bool {
-        let Some((written, at)) = self.written else {
-            return true;
-        };
-        let elapsed = now.abs_diff(at);
-        self.changed
-            || self.ledger.has_changes()
-            || self.results.has_changes()
-            || (written.gap, written.complete) != (self.progress.gap, self.progress.complete)
-            || elapsed >= FRONTIER_INTERVAL
-    }
-
     /// Removes a skipped window, to retry it.
     pub(super) fn take_skipped(&mut self, window: Window) -> Option<Skipped> {
         let skipped = self.skipped.remove(window);
@@ -320,150 +271,6 @@ impl TargetState {
         change(&mut self.skipped);
         self.changed = true;
     }
-
-    /// Takes the changes since the last commit, with the state that belongs to them.
-    ///
-    /// # Errors
-    ///
-    /// If the state cannot be serialised. Nothing is taken then.
-    pub(super) fn take_changes(&mut self, now: UnixSeconds) -> Result<Changes, StoreError> {
-        let drop_below = self.ledger.drop_below();
-        let stored = StoredState {
-            marks: self.ledger.checkpoint(),
-            progress: self.progress,
-            tallies: &self.tallies,
-            looked_at: self.looked_at,
-            counted_from: self.counted_from,
-            skipped: self.skipped.clone(),
-        };
-        // Committing an empty state in its place would lose all counters.
-        let state = serde_json::to_vec(&stored)
-            .map_err(|error| StoreError::new(format!("cannot serialise the counters: {error}")))?;
-        let mut key = Key::default();
-        key[..4].copy_from_slice(&drop_below.to_be_bytes());
-        self.changed = false;
-        self.written = Some((self.progress, now));
-        Ok(Changes {
-            rows: self.ledger.take_changes(),
-            removed: self.ledger.take_removed(),
-            drop_below: key,
-            queue: self.results.take_changes(),
-            state,
-        })
-    }
-
-    /// Records that the changes are on disk.
-    pub(super) fn mark_committed(&mut self, changes: &Changes) {
-        let [a, b, c, d, ..] = changes.drop_below;
-        self.ledger
-            .mark_committed(UnixSeconds::from_be_bytes([a, b, c, d]));
-    }
-
-    /// Returns changes whose commit failed to the next one.
-    pub(super) fn requeue(&mut self, changes: &Changes) {
-        self.changed = true;
-        self.ledger.requeue(&changes.rows, &changes.removed);
-        self.results.requeue(&changes.queue);
-    }
-
-    /// Opens the stored state of a target. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store, and a file whose calls and counters do not match.
-    pub fn open(backend: Backend) -> Result<(Self, FileStore), StoreError> {
-        let name = backend.name();
-        let mut state = Self::default();
-        let mut sound = true;
-        let (store, stored) = FileStore::open(backend, |key, value| {
-            sound &= state.ledger.restore((key, value))
-        })?;
-        for (key, written) in store.queue()? {
-            sound &= state.results.restore(key, &written);
-        }
-        let Some(stored) = stored else {
-            return if state.is_empty() {
-                Ok((state, store))
-            } else {
-                Err(damaged(&name))
-            };
-        };
-        let stored: StoredState<StoredTallies> =
-            serde_json::from_slice(&stored).map_err(|_| damaged(&name))?;
-        state.progress = stored.progress;
-        state.counted_from = stored.counted_from;
-        state.skipped = stored.skipped;
-        state.looked_at = match stored.tallies.is_legacy() {
-            false => stored.looked_at,
-            // Older builds did not store it, but had read up to here.
-            true => (stored.progress.known)
-                .filter(|_| stored.progress.gap.is_none())
-                .map(|known| known.to),
-        };
-        let is_whole = sound && state.ledger.resume(&stored.marks);
-        match stored.tallies.restore(state.ledger.positions()) {
-            Some(tallies) if is_whole => state.tallies = tallies,
-            _ => return Err(damaged(&name)),
-        }
-        Ok((state, store))
-    }
-
-    /// How many are counted under `other`.
-    pub(super) fn folded(&self) -> FoldedCounts {
-        self.tallies.folded()
-    }
-
-    /// Calls uploaded in the hour before the frontier, by type.
-    fn recent(&self) -> BTreeMap<CallType, u64> {
-        let mut calls: BTreeMap<_, _> = self.tallies.call_types().map(|of| (of, 0)).collect();
-        if let Some(to) = self.progress.frontier() {
-            let from = to.saturating_sub(RECENT - 1);
-            calls.extend(self.ledger.uploaded_in(Window { from, to }));
-        }
-        calls
-    }
-
-    /// What may be published once it is committed.
-    pub(super) fn published(&self) -> Published {
-        let calls = self.progress.complete.then(|| {
-            Arc::new(CallMetrics {
-                tallies: self.tallies.clone(),
-                oldest_pending: self.ledger.oldest_pending().collect(),
-                recent: self.recent(),
-                counted_from: self.counted_from,
-            })
-        });
-        Published {
-            calls,
-            looked_at: self.looked_at,
-            progress: self.progress,
-            remembered: self.ledger.len(),
-            skipped: self.skipped.iter().cloned().collect(),
-            folded: self.folded(),
-            results: self.pending_results(),
-        }
-    }
-}
-
-/// The part of a state that is published.
-pub(super) struct Published {
-    /// `None` until the first lookback is complete.
-    pub(super) calls: Option<Arc<CallMetrics>>,
-    pub(super) looked_at: Option<UnixSeconds>,
-    pub(super) progress: Progress,
-    pub(super) remembered: usize,
-    pub(super) skipped: Vec<Skipped>,
-    pub(super) folded: FoldedCounts,
-    /// `None` if results are not requested.
-    pub(super) results: Option<PendingResults>,
-}
-
-/// Calls whose inspection result is still to be requested.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct PendingResults {
-    pub(super) calls: usize,
-    /// Upload time of the oldest one.
-    pub(super) oldest: Option<UnixSeconds>,
 }
 
 #[cfg(test)]

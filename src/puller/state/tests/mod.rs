@@ -17,7 +17,7 @@ use crate::metrics::exposition::{
     ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
 };
 use crate::model::{CallId, CallSet, ManualStates, Measure, Measures, Record, Role, Speech};
-use crate::store::{Store, Value};
+use crate::store::{Backend, FileStore, Key, Store, StoreError, Value};
 
 const NOW: UnixSeconds = 50_000;
 const LOOKBACK: Window = Window {

@@ -1,4 +1,4 @@
-# Formatting and unit tests.
+# Formatting and unit tests, for between two edits.
 fast:
     cargo fmt --check && cargo test --lib
 

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::process::{Process, scrape};
-use crate::support::simulated::SimulatedVendor;
+use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::tools::{in_repository, is_there, read, run};
-use cec_exporter::simulator::spec::Spec;
 use tempfile::TempDir;
 
 /// The only target of this toolchain, named so that its flags do not hold for build scripts.
@@ -188,7 +187,7 @@ fn target(mut command: Command, endpoint: &str) -> Command {
 
 /// There is no library that could look names up, and no file that says in which order.
 fn names_are_looked_up(root: &Root) {
-    let vendor = SimulatedVendor::live(Spec::default());
+    let vendor = SimulatedVendor::frozen(settled(1000));
     let check = |host: &str| {
         let endpoint = vendor.endpoint.replace("127.0.0.1", host);
         target(root.exporter(&["check"]), &endpoint)
@@ -203,7 +202,7 @@ fn names_are_looked_up(root: &Root) {
 
 /// Nothing is said of where: what is the default there has to be the volume.
 fn the_ledger_is_kept(root: &Root) {
-    let vendor = SimulatedVendor::live(Spec::default());
+    let vendor = SimulatedVendor::frozen(settled(1000));
     let command = root.exporter(&["--web.listen-address=127.0.0.1:0"]);
     let mut exporter = Process::spawn(&mut target(command, &vendor.endpoint));
     let address = format!("127.0.0.1:{}", exporter.told("address=127.0.0.1:"));

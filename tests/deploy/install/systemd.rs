@@ -6,10 +6,9 @@ use std::process::Command;
 
 use crate::support::eventually;
 use crate::support::process::{Process, scrape};
-use crate::support::simulated::SimulatedVendor;
+use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::tools::{in_repository, is_there, read, run};
 use cec_exporter::cli::Cli;
-use cec_exporter::simulator::spec::Spec;
 
 const FOLDER: &str = "deploy/systemd";
 const BINARY: &str = env!("CARGO_BIN_EXE_cec_exporter");
@@ -204,7 +203,7 @@ fn the_exporter_works_within_it() {
     fs::write(path("filter"), program.stdout).unwrap();
 
     // The example, filled in.
-    let vendor = SimulatedVendor::live(Spec::default());
+    let vendor = SimulatedVendor::frozen(settled(1000));
     let example = read(&format!("{FOLDER}/cec_exporter.yml"));
     let config = |lookback: &str| {
         let filled = example

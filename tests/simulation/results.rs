@@ -76,7 +76,11 @@ async fn a_tenth_of_the_calls_is_requested_once_each_and_the_list_as_before() {
 async fn failed_requests_are_repeated_and_each_result_counts_once() {
     let (bench, _, results) = six_hours(Some(0.1), 5, false).await;
     let distinct: BTreeSet<&String> = results.iter().collect();
-    let failed = bench.own("cec_exporter_results_total", Some(("outcome", "failed"))) as usize;
+    let outcome = |outcome| {
+        let label = Some(("outcome", outcome));
+        bench.own("cec_exporter_results_total", label) as usize
+    };
+    let failed = outcome("failed");
     assert!(failed >= distinct.len() / 5, "{failed}");
     assert_eq!(
         results.len(),
@@ -84,8 +88,13 @@ async fn failed_requests_are_repeated_and_each_result_counts_once() {
         "once each, and retries"
     );
     let pending = bench.own("cec_exporter_results_pending", None) as usize;
-    assert_eq!(counted(&bench) + pending, distinct.len());
-    assert!(pending < 10, "{pending}");
+    // The oldest calls of the first day may leave the lookback before they are tried again.
+    let given_up = outcome("expired");
+    assert_eq!(counted(&bench) + pending + given_up, distinct.len());
+    assert!(
+        pending + given_up < 10,
+        "{pending} pending, {given_up} given up"
+    );
 }
 
 #[tokio::test(start_paused = true)]

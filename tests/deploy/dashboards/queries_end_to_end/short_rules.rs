@@ -11,9 +11,11 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 const WINDOWS: [&str; 8] = ["5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d"];
 /// Other times in the rules, and what takes their place. The exporter's gauge of the last hour cannot be
 /// told of another hour: the calls of a window are counted instead.
-const TIMES: [(&str, &str); 3] = [
+const TIMES: [(&str, &str); 5] = [
     ("3600 * ", "30 * "),
     ("(cec_recent_calls)", "(increase(cec_calls_total[30s]))"),
+    ("[1w] offset 1d", "[30s] offset 30s"),
+    ("interval: \"5m\"", "interval: \"1s\""),
     ("for: \"", "for: \"3s\" # \""),
 ];
 /// Thresholds that are times, in seconds, or calls in a time: 150 in a window, half of those

@@ -115,9 +115,9 @@ class Quality:
             add("cec_call_rules_total", "counter", {**labels, "result": "violated"}, violated)
         for outcome, share in (("counted", .95), ("empty", .05), ("failed", .01), ("expired", 0)):
             add("cec_exporter_results_total", "counter", {"outcome": outcome}, self.results * share)
-        add("cec_exporter_results_pending", "gauge", {}, round(self.pending))
-        if self.pending >= .5:
-            add("cec_exporter_results_oldest_pending_timestamp_seconds", "gauge", {}, time - 60 - self.pending / .03)
+        # There are always some that have just succeeded.
+        add("cec_exporter_results_pending", "gauge", {}, 2 + round(self.pending))
+        add("cec_exporter_results_oldest_pending_timestamp_seconds", "gauge", {}, time - 60 - self.pending / .03)
         for what in ("teams", "agents", "rules"):
             add(f"cec_exporter_folded_{what}", "gauge", {}, 0)
         add("cec_exporter_teams_file_last_reload_successful", "gauge", {}, 1)

@@ -108,7 +108,14 @@ fn counters_are_only_looked_at_through_rates() {
             let function = ["rate(", "increase("]
                 .iter()
                 .any(|function| used.before.ends_with(function));
-            let range = ["[$__rate_interval]", "[$__range]", "[1h]", "[1d]", "[15m]"]
+            let range = [
+                "[$__rate_interval]",
+                "[$__range]",
+                "[15m]",
+                "[1h]",
+                "[6h]",
+                "[1d]",
+            ]
                 .iter()
                 .any(|range| used.after.starts_with(range));
             // Whether a pull has ever failed, and when a process began.

@@ -13,7 +13,9 @@ function(config, t)
   local ofTeams = 'no data: enable teams_file', ofAgents = 'no data: enable agents', ofResults = 'no data: enable results';
   local enabled(panel) = panel { links: [page] };
 
-  local named(by, label) = [[config.clusterLabel, 'Cluster', [p.width(80)]], ['target', 'Target', [p.width(100)]], [by, label]];
+  local named(by, label, properties=[]) = [[config.clusterLabel, 'Cluster', [p.width(65)]], ['target', 'Target', [p.width(85)]], [by, label, properties]];
+  // Ids are long.
+  local agent = named('staff_id', 'Agent', [p.width(170)]);
   local sum(by, expr) = 'sum by (%s) (%s)' % [by, q.one(expr)];
 
   // Of teams and agents: the same measures, as histograms and as summaries.
@@ -27,12 +29,12 @@ function(config, t)
     mean:: mean,
     columns:: {
       calls: { name: 'Calls', expr: processed() + ' > 0', unit: 'locale', decimals: 0 },
-      callsChange: { name: 'Calls vs last week', expr: '%s / (%s > 0) - 1' % [processed(), processed(lastWeek)], unit: 'percentunit', decimals: 0 },
+      callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1' % [processed(), processed(lastWeek)], unit: 'percentunit', decimals: 0 },
       failed: { name: 'Failed', expr: q.ratio(processed('', ', status!="succeeded"'), processed()), unit: 'percentunit', decimals: 1, colours: [p.step('transparent', 0), p.step('orange', config.thresholds.failed_ratio / 2), p.step('red', config.thresholds.failed_ratio)] },
       duration: { name: 'Mean duration', expr: mean('call_duration_seconds'), unit: 's', decimals: 1 },
       speed: { name: 'Speaking speed', expr: mean('call_speech_characters_per_minute'), unit: 'suffix: chars/min', decimals: 0, [if colour then 'colours']: [p.step('transparent', 0), p.step('orange', config.fastSpeech)] },
-      speedChange: { name: 'Speed vs last week', expr: '%s / (%s) - 1' % [mean('call_speech_characters_per_minute'), mean('call_speech_characters_per_minute', lastWeek)], unit: 'percentunit', decimals: 1 },
-      silence: { name: 'Silent', expr: mean('call_silence_seconds'), unit: 's', decimals: 0 },
+      speedChange: { name: 'Speed vs last week', width: 155, expr: '%s / (%s) - 1' % [mean('call_speech_characters_per_minute'), mean('call_speech_characters_per_minute', lastWeek)], unit: 'percentunit', decimals: 1 },
+      silence: { name: 'Silent', expr: mean('call_silence_seconds'), unit: 'suffix: s', decimals: 0 },
       talk: { name: 'Share of talk', expr: mean('call_speech_ratio'), unit: 'percentunit', decimals: 0 },
     },
   };
@@ -85,7 +87,7 @@ function(config, t)
       [4, 4, enabled(p.stat('Violated rules', 'Share of all checks of a rule in the selected time range that found it violated.', violated(range, ''), 'percentunit', none=ofResults, decimals=1))],
       [4, 4, enabled(p.stat('Inspection results', 'Calls of the selected time range whose inspection result was counted. With a share below 1, it is a sample.', 'sum(%s)' % results(', outcome="counted"'), 'locale', none=ofResults, decimals=0))],
       [4, 4, enabled(p.stat('Results pending', 'Calls whose inspection result is still to be requested.', 'sum(%s)' % q.one('cec_exporter_results_pending{%s}' % s), 'locale', none=ofResults, decimals=0))],
-      [4, 4, enabled(p.stat('Oldest pending result', 'Age of the oldest call whose inspection result is still to be requested, after its upload.', 'time() - min(cec_exporter_results_oldest_pending_timestamp_seconds{%s})' % s, 's', none='nothing pending', decimals=1))],
+      [4, 4, enabled(p.stat('Oldest pending result', 'Time since the upload of the oldest call whose inspection result is still to be requested; 0 if there is none.', 'time() - min(cec_exporter_results_oldest_pending_timestamp_seconds{%s}) or 0 * sum(cec_exporter_results_pending{%s})' % [s, s], 's', none=ofResults, decimals=1))],
     ],
     'Teams',
     [
@@ -106,7 +108,7 @@ function(config, t)
       ], 'suffix: chars/min', min=null, decimals=0))],
       [12, 9, enabled(p.graph('Speed by team vs last week', 'Change of the mean against a week before: 0 means no change. Empty until there is a week of history.', [
         ['%s / (%s) - 1' % [teamMean('cec_team_call_speech_characters_per_minute', hours), teamMean('cec_team_call_speech_characters_per_minute', hours, lastWeek)], '{{team}}'],
-      ], 'percentunit', min=null))],
+      ], 'percentunit', min=null, decimals=1))],
     ],
     'Scores',
     [
@@ -118,32 +120,32 @@ function(config, t)
     ],
     'Rules',
     [
-      [14, 12, enabled(p.table('Most violated rules', 'The twenty rules with the largest share of violations in the selected time range. The change is that of the violations per 100 calls since a week before.', [
-        { name: 'Per 100 calls', expr: '100 * ' + worst, unit: 'none', decimals: 1, width: 110 },
+      [16, 12, enabled(p.table('Most violated rules', 'The twenty rules with the largest share of violations in the selected time range. The change is that of the violations per 100 calls since a week before.', [
+        { name: 'Per 100 calls', expr: '100 * ' + worst, unit: 'none', decimals: 1, width: 105 },
         { name: 'vs last week', expr: top('100 * (%s - %s)' % [violated(range, ofRule), violated(range, ofRule, lastWeek)]), unit: 'none', decimals: 1, width: 110 },
-        { name: 'Checked', expr: top(rules(range, ofRule)), unit: 'locale', decimals: 0, width: 90 },
+        { name: 'Checked', expr: top(rules(range, ofRule)), unit: 'locale', decimals: 0, width: 75 },
       ], [
-        [config.clusterLabel, 'Cluster', [p.width(80)]],
-        ['target', 'Target', [p.width(100)]],
-        ['scenario', 'Scenario'],
-        ['kind', 'Kind', [p.width(95), { id: 'mappings', value: p.mapping([[kind, kind, 'text'] for kind in ['dialogue', 'silence', 'speed', 'interposal']]) }]],
+        [config.clusterLabel, 'Cluster', [p.width(65)]],
+        ['target', 'Target', [p.width(80)]],
+        ['scenario', 'Scenario', [p.width(180)]],
+        ['kind', 'Kind', [p.width(85), { id: 'mappings', value: p.mapping([[kind, kind, 'text'] for kind in ['dialogue', 'silence', 'speed', 'interposal']]) }]],
         ['rule', 'Rule'],
       ], none=ofResults, sort='Per 100 calls'))],
-      [10, 12, enabled(p.graph('Violated rules by scenario', 'Share of all checks of a rule that found it violated, over six hours.', [
+      [8, 12, enabled(p.graph('Violated rules by scenario', 'Share of all checks of a rule that found it violated, over six hours.', [
         [violated(hours, 'scenario'), '{{scenario}}'],
         [violated(hours, '', lastWeek), t('a week before')],
-      ], 'percentunit', min=null))],
+      ], 'percentunit', min=null, decimals=1)) { options+: { legend+: { placement: 'bottom' } } }],
     ],
     { row: 'Agents', lines: [
       [
-        [14, 12, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. The page on privacy says what this reveals.', [
+        [15, 12, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. The page on privacy says what this reveals.', [
           only(busiest, column)
           for column in [agents.columns.calls, agents.columns.failed, agents.columns.duration, agents.columns.speed, agents.columns.silence, agents.columns.talk]
-        ], named('staff_id', 'Agent'), none=ofAgents, sort='Calls'))],
-        [10, 12, enabled(p.table('Agents far from the mean speed', 'The fifteen agents whose mean speaking speed is furthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.', [
+        ], agent, none=ofAgents, sort='Calls'))],
+        [9, 12, enabled(p.table('Agents far from the mean speed', 'The fifteen agents whose mean speaking speed is furthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.', [
           { name: 'Against the mean', expr: '(%s)\n  and\ntopk(15, abs(%s))' % [fromMean, fromMean], unit: 'percentunit', decimals: 1 },
           only('topk(15, abs(%s))' % fromMean, agents.columns.speed),
-        ], named('staff_id', 'Agent'), none=ofAgents, sort='Against the mean'))],
+        ], agent, none=ofAgents, sort='Against the mean'))],
       ],
     ] },
     { row: 'Details', lines: [

@@ -30,6 +30,12 @@ def score(histogram, lost):
     return result
 
 
+def wave(time, name):
+    """A share from 0 to 0.2 that goes up and down over some hours and days, of each name differently."""
+    phase = sum(map(ord, name))
+    return .1 + .06 * math.sin(time / 9000 + phase) + .04 * math.sin(time / 50000 + 3 * phase)
+
+
 class Quality:
     def __init__(self, labels, histogram, bounds, changed_at):
         self.labels, self.changed_at = labels, changed_at
@@ -43,7 +49,9 @@ class Quality:
         self.ratio = new("speech_ratio", bounds["ratio"], .4, .35)
         self.scores = {scenario: score(histogram, lost) for scenario, (_, lost) in SCENARIOS.items()}
         self.lower = score(histogram, 17)
-        self.heard = self.succeeded = self.faster_calls = self.lower_calls = self.results = self.pending = 0.
+        self.heard = self.succeeded = self.results = self.pending = 0.
+        # Calls that are faster, and that have fewer points, than is usual.
+        self.hurried, self.worse = dict.fromkeys(TEAMS, 0.), dict.fromkeys(SCENARIOS, 0.)
         self.violated, self.checked = {}, {}
 
     def report(self, series, time, step, final):
@@ -52,8 +60,8 @@ class Quality:
         add = lambda name, kind, labels, value, suffix="": series.add(name, kind, {**self.labels, **labels}, time, value, suffix)
         changed = time >= self.changed_at
         succeeded = sum(value for (_, status), value in final.items() if status == "succeeded")
-        if changed:
-            self.faster_calls += (heard - self.heard) * TEAMS[FASTER][0]
+        for team, (share, *_) in TEAMS.items():
+            self.hurried[team] += (heard - self.heard) * share * (1 if changed and team == FASTER else wave(time, team))
         self.inspect(time, step, (succeeded - self.succeeded) * SAMPLED, changed)
         self.heard, self.succeeded = heard, succeeded
         # Few series, so that the data are made in seconds.
@@ -65,8 +73,7 @@ class Quality:
                 add("cec_team_calls_processed_total", "counter", {"team": team, "call_type": kind, "status": status}, count * weight)
             for kind in ("voice", "text"):
                 self.duration.add(series, {**labels, "call_type": kind}, time, known[kind, "succeeded"] * share)
-            part = self.faster_calls if team == FASTER else 0
-            self.speeds[team].add(series, labels, time, heard * share, 0, self.faster, part)
+            self.speeds[team].add(series, labels, time, heard * share, 0, self.faster, self.hurried[team])
             self.silences[team].add(series, labels, time, heard * share)
             self.ratio.add(series, labels, time, heard * share)
         self.report_agents(add, known, heard)
@@ -77,17 +84,15 @@ class Quality:
         counted = min(self.pending + new, step * .03)
         self.results += counted
         self.pending += new - counted
-        if changed:
-            self.lower_calls += counted * SCENARIOS[CHANGED][0]
-        tired = 1 + .2 * math.sin(time / 86400 * 2 * math.pi)
         for scenario, (share, _) in SCENARIOS.items():
+            self.worse[scenario] += counted * share * (1 if changed and scenario == CHANGED else wave(time, scenario))
             for rule in RULES[scenario] + SHARED:
                 kind, name, violated = rule
                 if changed and scenario == CHANGED and name == "Names amount and date":
                     violated = .24
                 key = scenario, kind, name
                 self.checked[key] = self.checked.get(key, 0) + counted * share
-                self.violated[key] = self.violated.get(key, 0) + counted * share * violated * tired
+                self.violated[key] = self.violated.get(key, 0) + counted * share * violated * (.8 + 2 * wave(time, name))
 
     def report_agents(self, add, known, heard):
         total = sum(number for number, _ in AGENTS.values())
@@ -106,8 +111,7 @@ class Quality:
 
     def report_results(self, series, add, time):
         for scenario, (share, _) in SCENARIOS.items():
-            part = self.lower_calls if scenario == CHANGED else 0
-            self.scores[scenario].add(series, {**self.labels, "scenario": scenario}, time, self.results * share, 0, self.lower, part)
+            self.scores[scenario].add(series, {**self.labels, "scenario": scenario}, time, self.results * share, 0, self.lower, self.worse[scenario])
         for (scenario, kind, name), checked in self.checked.items():
             violated = self.violated[scenario, kind, name]
             labels = {"scenario": scenario, "kind": kind, "rule": name}

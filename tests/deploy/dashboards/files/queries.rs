@@ -116,8 +116,8 @@ fn counters_are_only_looked_at_through_rates() {
                 "[6h]",
                 "[1d]",
             ]
-                .iter()
-                .any(|range| used.after.starts_with(range));
+            .iter()
+            .any(|range| used.after.starts_with(range));
             // Whether a pull has ever failed, and when a process began.
             let is_state =
                 used.name == "cec_exporter_pull_failures_total" && used.after.starts_with(") > 0");

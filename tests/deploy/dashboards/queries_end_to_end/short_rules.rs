@@ -21,13 +21,17 @@ const TIMES: [(&str, &str); 5] = [
 /// Thresholds that are times, in seconds, or calls in a time: 150 in a window, half of those
 /// of voice, or else chance would judge. A token lives for 30 s here and is renewed 6 s before its
 /// end.
-const THRESHOLDS: [(&str, &str); 5] = [
+const THRESHOLDS: [(&str, &str); 8] = [
     ("cec:frontier_lag_seconds:threshold", "vector(10)"),
     ("cec:token_left_seconds:threshold", "vector(4)"),
     ("cec:pending_age_seconds:threshold", "vector(35)"),
     // Some calls take longer than the lookback of two minutes.
     ("cec:expired_calls_per_hour:threshold", "vector(40)"),
     ("cec:finished_calls_per_hour:threshold", "vector(150)"),
+    // A scenario has some ten results in a window, of which a mean is chance: it is recorded, and not judged.
+    ("cec:results_per_day:threshold", "vector(1)"),
+    ("cec:score_drop_points:threshold", "vector(100)"),
+    ("cec:rule_violations_per_day:threshold", "vector(1000)"),
 ];
 
 /// Copies the rules with shorter times, and makes sure that nothing else changed unnoticed.

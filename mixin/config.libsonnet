@@ -51,6 +51,12 @@
       dried_up_calls_per_hour: 60,
       fast_speech_ratio: 0.3,
       silence_ratio: 0.5,
+      results_per_day: 100,
+      score_drop_points: 5,
+      rule_violated_factor: 2,
+      rule_violations_per_day: 40,
+      results_age_ratio: 0.5,
+      results_backlog_calls: 20,
     },
   },
 }

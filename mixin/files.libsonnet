@@ -39,6 +39,7 @@
     'contact-centre.json': board(import 'dashboards/contact-centre.libsonnet'),
     'exporter.json': board(import 'dashboards/exporter.libsonnet'),
     'pipeline.json': board(import 'dashboards/pipeline.libsonnet'),
+    'quality.json': board(import 'dashboards/quality.libsonnet'),
     'speech-quality.json': board(import 'dashboards/speech-quality.libsonnet'),
     'summary.json': board(import 'dashboards/summary.libsonnet'),
   },

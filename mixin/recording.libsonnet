@@ -5,6 +5,8 @@ function(config)
   // A newline at the end makes it a block of YAML.
   local rule(record, expr) = { record: record, expr: std.rstripChars(expr, '\n') + '\n' };
   local fastest = 'cec_call_speech_characters_per_minute';
+  local score = 'cec_call_score';
+  local ofRule = 'target_scenario_kind_rule';
   local shardLabels = std.join(', ', std.filter(function(label) label != 'job', config.copyLabels));
 
   // Histograms that start over are left out for an hour, like counters.
@@ -204,6 +206,41 @@ function(config)
               0
             )
           |||),
+        ],
+      },
+      {
+        name: 'cec_quality',
+        // They change slowly, and look back over a week.
+        interval: '5m',
+        rules: [
+          rule('target_team:cec_team_calls_processed:rate1h',
+               'sum without (call_type, status) (%s)' % q.one(q.rate('cec_team_calls_processed_total'))),
+          // A day, so that the hours of a day need not be compared with each other. Calls that are counted
+          // again after a restart without a ledger do not change a mean or a share.
+          rule('target_scenario:cec_call_score_count:increase1d', q.one(q.count(score, '', '1d', 'increase'))),
+          rule('target_scenario:cec_call_score_sum:increase1d', q.one(q.sum(score, '', '1d', 'increase'))),
+          rule('target_scenario:cec_call_score:mean_increase1d', |||
+            target_scenario:cec_call_score_sum:increase1d
+              /
+            (target_scenario:cec_call_score_count:increase1d > 0)
+          |||),
+          // The mean of all results of the week before this day, where they are enough.
+          rule('target_scenario:cec_call_score:usual', |||
+            avg_over_time(target_scenario:cec_call_score_sum:increase1d[1w] offset 1d)
+              /
+            (avg_over_time(target_scenario:cec_call_score_count:increase1d[1w] offset 1d) %s)
+          ||| % q.atLeast('results_per_day')),
+          rule(ofRule + '_result:cec_call_rules:increase1d', q.one('increase(cec_call_rules_total[1d])')),
+          rule(ofRule + ':cec_call_rules:violated_ratio_increase1d', |||
+            sum without (result) (%(r)s_result:cec_call_rules:increase1d{result="violated"})
+              /
+            (sum without (result) (%(r)s_result:cec_call_rules:increase1d) > 0)
+          ||| % { r: ofRule }),
+          rule(ofRule + ':cec_call_rules:violated_ratio_usual', |||
+            sum without (result) (avg_over_time(%(r)s_result:cec_call_rules:increase1d{result="violated"}[1w] offset 1d))
+              /
+            (sum without (result) (avg_over_time(%(r)s_result:cec_call_rules:increase1d[1w] offset 1d)) %(enough)s)
+          ||| % { r: ofRule, enough: q.atLeast('results_per_day') }),
         ],
       },
     ],

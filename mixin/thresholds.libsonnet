@@ -104,4 +104,28 @@
     en: 'Share of the call time in which nobody speaks.',
     zh: '双方均未说话的时间占通话总时长的比例。',
   }],
+  ['results_per_day', {
+    en: 'Inspection results a day, of a scenario or a rule, below which scores and violations are not judged.',
+    zh: '业务场景或规则每天的质检结果达到此数，才判断得分和违规。',
+  }],
+  ['score_drop_points', {
+    en: 'Points by which the mean score of a day may be below that of the week before.',
+    zh: '一天的平均得分允许比此前一周低多少分。',
+  }],
+  ['rule_violated_factor', {
+    en: 'How many times its share of the week before the share of calls that violate a rule may be.',
+    zh: '一条规则的违规率允许达到此前一周的多少倍。',
+  }],
+  ['rule_violations_per_day', {
+    en: 'Calls a day that violate a rule, below which its share is not judged.',
+    zh: '一条规则每天的违规通话达到此数，才判断其违规率。',
+  }],
+  ['results_age_ratio', {
+    en: 'Age of the oldest call that waits for its inspection result, as a share of the lookback. At 1 it is given up.',
+    zh: '等待质检结果最久的通话，其时长占回溯窗口的比例。达到 1 时放弃。',
+  }],
+  ['results_backlog_calls', {
+    en: 'Calls that wait for their inspection result for that long, or were given up in an hour.',
+    zh: '等待质检结果过久的通话数，或一小时内放弃的通话数。',
+  }],
 ]

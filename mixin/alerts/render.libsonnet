@@ -10,6 +10,7 @@ function(config)
     ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet')],
     ['cec_pipeline_alerts', load(import 'pipeline.libsonnet') + load(import 'failures.libsonnet')],
     ['cec_contact_centre_alerts', load(import 'contact-centre.libsonnet')],
+    ['cec_quality_alerts', load(import 'quality.libsonnet')],
   ];
   local rule(alert) = {
     alert: alert.name,

@@ -51,7 +51,7 @@ function(config, t)
     multi: false,
     includeAll: false,
   };
-  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Agents, teams, scores and rules are not on this dashboard.', [
+  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.', [
     [[15, 6, b.health('cec-speech-quality')], [9, 6, b.alerts]],
     'Selected time range',
     [

@@ -32,7 +32,7 @@
     storage: 'super-light-red',
     paging: 'light-yellow',
   },
-  outcome: { succeeded: 'green', failed: 'red' },
+  outcome: { succeeded: 'green', failed: 'red', counted: 'dark-green', empty: 'light-blue', expired: 'dark-orange' },
   // What is neither: a week before, whatever has no name.
   past: 'text',
   unknown: 'super-light-purple',

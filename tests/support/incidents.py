@@ -12,6 +12,8 @@ END is a Unix time, STEP is in seconds. SCENARIO is one of
 import math
 import sys
 
+from quality import Quality
+
 STATUSES = ["waiting", "transcribing", "inspecting", "succeeded", "inspection_failed", "asr_empty",
             "asr_failed", "asr_upload_failed", "asr_submit_failed", "multimedia_failed", "tuc_failed",
             "asr_conversion_failed", "result_update_failed", "task_failed", "invalid_audio"]
@@ -92,11 +94,13 @@ def arrivals(time, busy):
 
 
 class Target:
-    def __init__(self, name, place, busy, incidents, rushes=False):
+    def __init__(self, name, place, busy, incidents, end, rushes=False):
         self.name, self.busy, self.incidents, self.rushes = name, busy, incidents, rushes
         # Calls of rush hours: finished, and heard.
         self.rushed = {"voice": 0., "text": 0., "heard": 0.}
         self.labels = {**JOB, **place, "instance": f"{place['cluster']}:10042", "target": name}
+        self.quality = Quality(self.labels, Histogram, {"duration": DURATIONS, "silence": SILENCES, "speed": SPEEDS, "ratio": RATIOS},
+                               end - 36 * 3600)
         self.total = {"voice": 0., "text": 0.}
         self.final = {}
         self.pending = {kind: dict.fromkeys(PENDING, 0.) for kind in self.total}
@@ -127,6 +131,9 @@ class Target:
             self.failures["connect"] += step / 30
             self.failed_requests += step / 15
         self.report(series, add, time, up)
+        # Of one target nothing is enabled. Every second minute is enough, and half of the data.
+        if self.name == "support" and (step > 60 or time % 120 == 0):
+            self.quality.report(series, time, max(step, 120), self.final)
 
     def advance(self, before, time, step):
         """Reads what happened since the frontier, an hour of outage in one go."""
@@ -280,8 +287,8 @@ def main():
         events = {"outage": [(end - 1200, end + 1)]}
     places = [{"cluster": "east"}, {"cluster": "west"}]
     rushes = scenario == "week"
-    targets = [Target("support", places[0], 900, events, rushes), Target("sales", places[0], 300, {}, rushes),
-               Target("support", places[1], 400, {}, rushes)]
+    targets = [Target("support", places[0], 900, events, end, rushes), Target("sales", places[0], 300, {}, end, rushes),
+               Target("support", places[1], 400, {}, end, rushes)]
     series = Series()
     for time in range(begin, end + 1, step):
         dead = scenario == "dead" and time > end - 1200

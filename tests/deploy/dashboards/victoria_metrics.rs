@@ -50,15 +50,22 @@ impl World {
             "/-/healthy",
             &path.join("simulate.log"),
         );
+        let teams = path.join("teams.csv");
+        std::fs::write(&teams, vendor.demand("GET", "/-/teams", "")).unwrap();
         let config = format!(
             "defaults: {{app_key: k, app_secret: s, user_id: u, max_requests_per_second: 1000}}\n\
-             targets:\n- {{name: up, endpoint: 'http://{}'}}\n\
+             targets:\n- {{name: up, endpoint: 'http://{}', teams_file: '{}', \
+             results: {{enabled: true, share: 0.01, max_requests_per_second: 100}}}}\n\
              - {{name: down, endpoint: 'http://{}'}}\n",
             vendor.address,
+            teams.display(),
             free_address()
         );
         let exporter = Running::exporter(&config, CONFIG, path);
-        exporter.demand("GET", "/metrics", "");
+        until("results", || {
+            let metrics = exporter.demand("GET", "/metrics", "");
+            metrics.contains("\ncec_call_rules_total{").then_some(())
+        });
         Self {
             exporter,
             _vendor: vendor,
@@ -324,6 +331,8 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
     let recent = [
         "target:cec_recent_calls:sum",
         "target:cec_recent_calls:usual",
+        "target_scenario:cec_call_score:usual",
+        "target_scenario_kind_rule:cec_call_rules:violated_ratio_usual",
     ];
     let recent = BTreeSet::from(recent.map(str::to_owned));
     assert!(empty.is_subset(&recent), "nothing: {empty:?}");

@@ -19,6 +19,9 @@ fn metric_of(series: &str) -> Option<&'static Metric> {
         Kind::Histogram => ["_bucket", "_sum", "_count", ""]
             .iter()
             .any(|suffix| series.strip_suffix(suffix) == Some(metric.name)),
+        Kind::Summary => ["_sum", "_count"]
+            .iter()
+            .any(|suffix| series.strip_suffix(suffix) == Some(metric.name)),
         _ => series == metric.name,
     })
 }

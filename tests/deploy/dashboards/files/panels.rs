@@ -6,10 +6,11 @@ use super::text;
 use crate::support::boards::{self, Board, boards};
 
 /// Links from elsewhere and from bookmarks hold as long as these stay.
-const UIDS: [(&str, &str); 5] = [
+const UIDS: [(&str, &str); 6] = [
     ("contact-centre.json", "cec-contact-centre"),
     ("exporter.json", "cec-exporter"),
     ("pipeline.json", "cec-pipeline"),
+    ("quality.json", "cec-quality"),
     ("speech-quality.json", "cec-speech-quality"),
     ("summary.json", "cec-summary"),
 ];

@@ -108,9 +108,16 @@ fn counters_are_only_looked_at_through_rates() {
             let function = ["rate(", "increase("]
                 .iter()
                 .any(|function| used.before.ends_with(function));
-            let range = ["[$__rate_interval]", "[$__range]", "[1h]", "[1d]", "[15m]"]
-                .iter()
-                .any(|range| used.after.starts_with(range));
+            let range = [
+                "[$__rate_interval]",
+                "[$__range]",
+                "[15m]",
+                "[1h]",
+                "[6h]",
+                "[1d]",
+            ]
+            .iter()
+            .any(|range| used.after.starts_with(range));
             // Whether a pull has ever failed, and when a process began.
             let is_state =
                 used.name == "cec_exporter_pull_failures_total" && used.after.starts_with(") > 0");

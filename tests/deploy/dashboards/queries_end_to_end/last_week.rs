@@ -27,7 +27,12 @@ pub(crate) fn imagine_last_week(metrics: &str, directory: &Path) {
         }
     };
     let instance = "cluster=\"north\",instance=\"last-week\",job=\"cec_exporter\"";
-    let of_calls = ["cec_call", "cec_recent_calls{", "cec_window_seconds{"];
+    let of_calls = [
+        "cec_call",
+        "cec_team_call",
+        "cec_recent_calls{",
+        "cec_window_seconds{",
+    ];
     for line in metrics
         .lines()
         .filter(|line| of_calls.iter().any(|name| line.starts_with(name)))
@@ -36,7 +41,7 @@ pub(crate) fn imagine_last_week(metrics: &str, directory: &Path) {
         let series = series.replace("{", &format!("{{{instance},"));
         let value: f64 = value.parse().unwrap();
         // As fast as if all had come within the last two minutes; they did.
-        let is_counter = line.starts_with("cec_call");
+        let is_counter = line.starts_with("cec_call") || line.starts_with("cec_team");
         add(&series, value, if is_counter { value / 120.0 } else { 0.0 });
     }
     for case in CASES {

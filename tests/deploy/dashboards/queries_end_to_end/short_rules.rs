@@ -11,21 +11,27 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 const WINDOWS: [&str; 8] = ["5m", "15m", "30m", "1h", "2h", "6h", "1d", "3d"];
 /// Other times in the rules, and what takes their place. The exporter's gauge of the last hour cannot be
 /// told of another hour: the calls of a window are counted instead.
-const TIMES: [(&str, &str); 3] = [
+const TIMES: [(&str, &str); 5] = [
     ("3600 * ", "30 * "),
     ("(cec_recent_calls)", "(increase(cec_calls_total[30s]))"),
+    ("[1w] offset 1d", "[30s] offset 30s"),
+    ("interval: \"5m\"", "interval: \"1s\""),
     ("for: \"", "for: \"3s\" # \""),
 ];
 /// Thresholds that are times, in seconds, or calls in a time: 150 in a window, half of those
 /// of voice, or else chance would judge. A token lives for 30 s here and is renewed 6 s before its
 /// end.
-const THRESHOLDS: [(&str, &str); 5] = [
+const THRESHOLDS: [(&str, &str); 8] = [
     ("cec:frontier_lag_seconds:threshold", "vector(10)"),
     ("cec:token_left_seconds:threshold", "vector(4)"),
     ("cec:pending_age_seconds:threshold", "vector(35)"),
     // Some calls take longer than the lookback of two minutes.
     ("cec:expired_calls_per_hour:threshold", "vector(40)"),
     ("cec:finished_calls_per_hour:threshold", "vector(150)"),
+    // A scenario has some ten results in a window, of which a mean is chance: it is recorded, and not judged.
+    ("cec:results_per_day:threshold", "vector(1)"),
+    ("cec:score_drop_points:threshold", "vector(100)"),
+    ("cec:rule_violations_per_day:threshold", "vector(1000)"),
 ];
 
 /// Copies the rules with shorter times, and makes sure that nothing else changed unnoticed.

@@ -94,9 +94,7 @@ impl World {
         let exporter = export("all", &simulators, path);
         let mut healthy = simulators.iter().filter(|(name, _)| **name == "healthy");
         let replica = export("replica", &mut healthy, path);
-        // The first reading.
-        exporter.demand("GET", "/metrics", "");
-        let metrics = exporter.demand("GET", "/metrics", "");
+        let metrics = with_results(&exporter);
         let exporters = [exporter.address, replica.address];
         let classic = database(&path.join("classic"), exporters, ["north", "north"]);
         let native = database(&path.join("native"), exporters, ["north", "south"]);
@@ -180,6 +178,24 @@ fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
     Running::start(&mut command, address, "/-/healthy", &log)
 }
 
+/// What the exporter says once it has read the list, and the result of a call of each target.
+fn with_results(exporter: &Running) -> String {
+    for _ in 0..LOOKS {
+        let metrics = exporter.demand("GET", "/metrics", "");
+        let scores = metrics
+            .lines()
+            .filter(|line| line.starts_with("cec_call_score_count"));
+        let targets: BTreeSet<_> = scores
+            .filter_map(|line| line.split("target=\"").nth(1)?.split('"').next())
+            .collect();
+        if targets.len() == CASES.len() {
+            return metrics;
+        }
+        sleep(Duration::from_secs(1));
+    }
+    panic!("no results");
+}
+
 fn export<'a>(
     name: &str,
     simulators: impl IntoIterator<Item = (&'a &'static str, &'a Running)>,
@@ -189,13 +205,17 @@ fn export<'a>(
         "defaults: {app_key: k, app_secret: s, user_id: u, lookback: 2m, overlap: 5s, \
          reconcile_interval: 1m, \
          page_size: 1000, min_pull_interval: 500ms, request_timeout: 2m, \
-         max_requests_per_second: 100}\ntargets:\n"
+         max_requests_per_second: 100, agents: true, \
+         results: {enabled: true, share: 0.1, max_requests_per_second: 20}}\ntargets:\n"
             .to_owned();
     for (target, simulator) in simulators {
+        let teams = directory.join(format!("teams-{target}.csv"));
+        std::fs::write(&teams, simulator.demand("GET", "/-/teams", "")).unwrap();
         let _ = writeln!(
             config,
-            "- {{name: {target}, endpoint: 'http://{}'}}",
-            simulator.address
+            "- {{name: {target}, endpoint: 'http://{}', teams_file: '{}'}}",
+            simulator.address,
+            teams.display()
         );
     }
     // A pull that does not end leaves time to answer, also in a slow build.

@@ -31,7 +31,7 @@ pub(super) fn families<W: Writer>() -> impl Iterator<Item = Family<W>> {
     let of_teams = team_families().map(family(|tallies| tallies.teams.is_some()));
     let of_agents = agent_families().map(family(|tallies| tallies.agents.is_some()));
     let of_inspections =
-        (inspection_families()).map(family(|tallies| tallies.inspections.is_some()));
+        (inspection_families()).map(family(|tallies| !tallies.scenarios().is_empty()));
     (always.chain(of_teams))
         .chain(of_agents)
         .chain(of_inspections)

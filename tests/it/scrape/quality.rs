@@ -158,13 +158,8 @@ fn a_file_of_teams_is_read_again_and_a_bad_one_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let teams = directory.path().join("teams.csv");
     fs::write(&teams, "staff_id,team\n1,Early\n").unwrap();
-    let exporter = Exporter::start(&[]);
-    exporter.configure(&configuration(&[target(
-        "t",
-        &vendor.endpoint,
-        &format!("teams_file: {}", teams.display()),
-    )]));
-    exporter.process.signal("HUP");
+    let more = format!("teams_file: {}", teams.display());
+    let exporter = Exporter::start(&[target("t", &vendor.endpoint, &more)]);
     let has = |samples: &Samples, team: &str| {
         samples.has("cec_team_calls_processed_total", &[("team", team)])
     };
@@ -222,7 +217,7 @@ fn ten_thousand_agents_and_hostile_rules_get_a_bounded_number_of_series() {
     };
     let vendor = SimulatedVendor::frozen(spec).with_faults(|faults| {
         faults.results.hostile_names = true;
-        faults.results.extra_rules = 1000;
+        faults.results.extra_rules = 100;
     });
     let more = "agents: true, max_agents: 100, page_size: 1000, \
         results: {enabled: true, share: 0.02, max_requests_per_second: 1000, max_rules: 50}";
@@ -239,7 +234,7 @@ fn ten_thousand_agents_and_hostile_rules_get_a_bounded_number_of_series() {
     let rules = samples.select("cec_call_rules_total", &[]).count();
     // Each with two results; what is folded once for each kind and scenario.
     assert!(rules <= 2 * (50 + 4 * 4), "{rules}");
-    assert!(samples.one("cec_exporter_folded_rules", &[]) > 500.0);
+    assert!(samples.one("cec_exporter_folded_rules", &[]) > 50.0);
     for line in samples.text.lines() {
         assert!(line.chars().count() < 700, "{line}");
         assert!(!line.contains(['\u{202e}', '\u{200b}', '\u{7}']), "{line}");

@@ -1,13 +1,14 @@
 //! Requests the inspection results of calls, beside the pulls and never ahead of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::{debug, warn};
 
 use super::Inner;
-use crate::model::UnixSeconds;
+use crate::model::{Rejection, UnixSeconds};
 use crate::store::Store;
-use crate::upstream::{Error, Upstream};
+use crate::upstream::Upstream;
 
 impl<U: Upstream, S: Store> Inner<U, S> {
     /// Starts to request results, unless none is due or it has been started before.
@@ -35,11 +36,15 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             };
             match self.upstream.inspection(&written).await {
                 Ok(inspection) => {
+                    self.note_results(true);
                     let outcome = match inspection.scenarios.is_empty() {
                         true => "empty",
                         false => "counted",
                     };
                     self.metrics.count_results(outcome, 1);
+                    let rejected = u64::from(inspection.rejected);
+                    self.metrics
+                        .reject(&Rejection::Measure.to_string(), rejected);
                     self.state.lock().count_result(call, &inspection);
                 }
                 Err(error) => {
@@ -48,8 +53,12 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                     let at_least = UnixSeconds::try_from(at_least).unwrap_or(UnixSeconds::MAX);
                     let now = (self.clock)();
                     self.state.lock().postpone_result(call, now, at_least);
-                    self.log_failure(&error, &written);
+                    let target = &self.settings.name;
+                    debug!(%target, call = written, %error, "inspection result not received");
                     if error.kind.is_general() {
+                        if self.note_results(false) {
+                            warn!(%target, %error, "inspection results cannot be requested");
+                        }
                         return;
                     }
                 }
@@ -57,11 +66,9 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         }
     }
 
-    fn log_failure(&self, error: &Error, call: &str) {
-        let target = &self.settings.name;
-        match error.kind.is_general() {
-            true => warn!(%target, %error, "inspection results cannot be requested"),
-            false => debug!(%target, call, %error, "inspection result not received"),
-        }
+    /// Records whether results can be requested. Returns whether that has changed: an outage is
+    /// logged once, not with each pull.
+    fn note_results(&self, are_received: bool) -> bool {
+        self.results_received.swap(are_received, Ordering::Relaxed) != are_received
     }
 }

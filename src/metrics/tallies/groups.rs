@@ -155,6 +155,17 @@ impl<D: Distribution> Group<D> {
         }
     }
 
+    /// Creates the series that the target has, at 0.
+    fn create_series(&mut self, whole: Whole<'_>) {
+        for key in whole.processed.keys() {
+            self.processed.entry(*key).or_default();
+        }
+        for call_type in whole.duration.keys() {
+            let duration = self.duration.entry(*call_type);
+            duration.or_insert_with(|| D::new(catalog::DURATION));
+        }
+    }
+
     fn resume(&mut self) -> bool {
         (self.duration.values_mut()).all(|of| of.resume(catalog::DURATION))
             && self.silence.resume(catalog::SILENCE)
@@ -189,18 +200,6 @@ impl Whole<'_> {
             silence: of_agents(self.silence, catalog::SILENCE),
             speed: of_agents(self.speed, catalog::SPEED),
             ratio: of_agents(self.ratio, catalog::RATIO),
-        }
-    }
-
-    /// A group with the same series, all at 0.
-    fn as_empty_group<D: Distribution>(self) -> Group<D> {
-        let duration = self.duration.keys();
-        Group {
-            processed: self.processed.keys().map(|key| (*key, 0)).collect(),
-            duration: duration
-                .map(|of| (*of, D::new(catalog::DURATION)))
-                .collect(),
-            ..Group::default()
         }
     }
 }
@@ -257,15 +256,7 @@ impl<D: Distribution> Groups<D> {
         self.folded.clear();
         for label in labels.chain([NONE, OTHER]) {
             let label = self.admit(label).to_owned();
-            let group = self.by_label.entry(label);
-            let group = group.or_insert_with(|| whole.as_empty_group());
-            let empty = whole.as_empty_group();
-            for (key, zero) in empty.processed {
-                group.processed.entry(key).or_insert(zero);
-            }
-            for (key, zero) in empty.duration {
-                group.duration.entry(key).or_insert(zero);
-            }
+            self.by_label.entry(label).or_default().create_series(whole);
         }
     }
 

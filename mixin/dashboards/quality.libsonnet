@@ -12,11 +12,16 @@ function(config, t)
   local page = { title: t('How to enable it'), url: '${runbooks}' + t('page on quality'), targetBlank: true };
   local ofTeams = 'no data: enable teams_file', ofAgents = 'no data: enable agents', ofResults = 'no data: enable results';
   local enabled(panel) = panel { links: [page] };
+  // Many lines that cross: what is below them would be a mixture of colours.
+  local lines(panel) = enabled(panel) { fieldConfig+: { defaults+: { custom+: { fillOpacity: 0 } } } };
 
   local named(by, label, properties=[]) = [[config.clusterLabel, 'Cluster', [p.width(65)]], ['target', 'Target', [p.width(85)]], [by, label, properties]];
   // Ids are long.
-  local agent = named('staff_id', 'Agent', [p.width(170)]);
+  local agent = named('staff_id', 'Agent', [p.width(195)]);
   local sum(by, expr) = 'sum by (%s) (%s)' % [by, q.one(expr)];
+
+  // A week before counts only if there were data at the start of that time; see the board of the contact centre.
+  local wholeWeek = 'max by (%s) (last_over_time(cec_exporter_folded_teams{%s}[1h] offset 1w%s)) >= 0' % [b.by, s, range];
 
   // Of teams and agents: the same measures, as histograms and as summaries.
   local measures(kind, by, total, count, colour) = {
@@ -29,7 +34,7 @@ function(config, t)
     mean:: mean,
     columns:: {
       calls: { name: 'Calls', expr: processed() + ' > 0', unit: 'locale', decimals: 0 },
-      callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1' % [processed(), processed(lastWeek)], unit: 'percentunit', decimals: 0 },
+      callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1\n  and on (%s)\n%s' % [processed(), processed(lastWeek), b.by, wholeWeek], unit: 'percentunit', decimals: 0 },
       failed: { name: 'Failed', expr: q.ratio(processed('', ', status!="succeeded"'), processed()), unit: 'percentunit', decimals: 1, colours: [p.step('transparent', 0), p.step('orange', config.thresholds.failed_ratio / 2), p.step('red', config.thresholds.failed_ratio)] },
       duration: { name: 'Mean duration', expr: mean('call_duration_seconds'), unit: 's', decimals: 1 },
       speed: { name: 'Speaking speed', expr: mean('call_speech_characters_per_minute'), unit: 'suffix: chars/min', decimals: 0, [if colour then 'colours']: [p.step('transparent', 0), p.step('orange', config.fastSpeech)] },
@@ -54,13 +59,23 @@ function(config, t)
   local only(rows, column) = column { expr: '(%s)\n  and on (%s, staff_id)\n%s' % [column.expr, b.by, rows] };
   local people = 'staff_id!~"none|other"';
   local busiest = 'topk(15, sum by (%s, staff_id) (%s))' % [b.by, q.one('increase(cec_agent_calls_processed_total{%s, %s}[%s])' % [s, people, range])];
-  local agentSpeed(what) = q.one('increase(cec_agent_call_speech_characters_per_minute_%s{%s, %s}[%s])' % [what, s, people, range]);
-  local fromMean = |||
+  // How far each agent is from the mean of all of them.
+  local fromMean(metric) = |||
     (sum by (%(by)s, staff_id) (%(sum)s) / (sum by (%(by)s, staff_id) (%(count)s) >= 10))
       / on (%(by)s) group_left ()
     (sum by (%(by)s) (%(sum)s) / (sum by (%(by)s) (%(count)s) > 0))
       - 1
-  ||| % { by: b.by, sum: agentSpeed('sum'), count: agentSpeed('count') };
+  ||| % {
+    by: b.by,
+    sum: q.one('increase(cec_agent_%s_sum{%s, %s}[%s])' % [metric, s, people, range]),
+    count: q.one('increase(cec_agent_%s_count{%s, %s}[%s])' % [metric, s, people, range]),
+  };
+  local farthest(title, description, metric, column) =
+    local rows = 'topk(15, abs(%s))' % fromMean(metric);
+    enabled(p.table(title, description, [
+      { name: 'Against the mean', expr: '(%s)\n  and\n%s' % [fromMean(metric), rows], unit: 'percentunit', decimals: 1 },
+      only(rows, column),
+    ], agent, none=ofAgents, sort='Against the mean'));
 
   local teamMean(metric, window, offset='') = q.ratio(
     'sum by (team) (%s)' % q.one(q.sum(metric, s, window, 'increase', offset)),
@@ -103,16 +118,16 @@ function(config, t)
       ], named('team', 'Team'), none=ofTeams, sort='Calls'))],
     ],
     [
-      [12, 9, enabled(p.graph('Speaking speed by team', 'Mean speaking speed of the agents of a team, over six hours.', [
+      [12, 9, lines(p.graph('Speaking speed by team', 'Mean speaking speed of the agents of a team, over six hours.', [
         [teamMean('cec_team_call_speech_characters_per_minute', hours), '{{team}}'],
       ], 'suffix: chars/min', min=null, decimals=0))],
-      [12, 9, enabled(p.graph('Speed by team vs last week', 'Change of the mean against a week before: 0 means no change. Empty until there is a week of history.', [
+      [12, 9, lines(p.graph('Speed by team vs last week', 'Change of the mean against a week before: 0 means no change. Empty until there is a week of history.', [
         ['%s / (%s) - 1' % [teamMean('cec_team_call_speech_characters_per_minute', hours), teamMean('cec_team_call_speech_characters_per_minute', hours, lastWeek)], '{{team}}'],
       ], 'percentunit', min=null, decimals=1))],
     ],
     'Scores',
     [
-      [12, 9, enabled(p.graph('Mean score by scenario', 'Mean points of the results that came in over six hours, by business scenario.', [
+      [12, 9, lines(p.graph('Mean score by scenario', 'Mean points of the results that came in over six hours, by business scenario. "A week before" is that of all scenarios.', [
         [meanScore(hours, 'scenario'), '{{scenario}}'],
         [meanScore(hours, '', lastWeek), t('a week before')],
       ], 'none', min=null, decimals=1))],
@@ -131,21 +146,21 @@ function(config, t)
         ['kind', 'Kind', [p.width(85), { id: 'mappings', value: p.mapping([[kind, kind, 'text'] for kind in ['dialogue', 'silence', 'speed', 'interposal']]) }]],
         ['rule', 'Rule'],
       ], none=ofResults, sort='Per 100 calls'))],
-      [8, 12, enabled(p.graph('Violated rules by scenario', 'Share of all checks of a rule that found it violated, over six hours.', [
+      [8, 12, lines(p.graph('Violated rules by scenario', 'Share of all checks of a rule that found it violated, over six hours. "A week before" is that of all scenarios.', [
         [violated(hours, 'scenario'), '{{scenario}}'],
         [violated(hours, '', lastWeek), t('a week before')],
       ], 'percentunit', min=null, decimals=1)) { options+: { legend+: { placement: 'bottom' } } }],
     ],
     { row: 'Agents', lines: [
       [
-        [15, 12, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. The page on privacy says what this reveals.', [
+        [24, 10, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. The page on privacy says what this reveals.', [
           only(busiest, column)
           for column in [agents.columns.calls, agents.columns.failed, agents.columns.duration, agents.columns.speed, agents.columns.silence, agents.columns.talk]
         ], agent, none=ofAgents, sort='Calls'))],
-        [9, 12, enabled(p.table('Agents far from the mean speed', 'The fifteen agents whose mean speaking speed is furthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.', [
-          { name: 'Against the mean', expr: '(%s)\n  and\ntopk(15, abs(%s))' % [fromMean, fromMean], unit: 'percentunit', decimals: 1 },
-          only('topk(15, abs(%s))' % fromMean, agents.columns.speed),
-        ], agent, none=ofAgents, sort='Against the mean'))],
+      ],
+      [
+        [12, 10, farthest('Agents far from the mean speed', 'The fifteen agents whose mean speaking speed is farthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.', 'call_speech_characters_per_minute', agents.columns.speed)],
+        [12, 10, farthest('Agents far from the mean silence', 'The fifteen agents whose mean silence is farthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.', 'call_silence_seconds', agents.columns.silence)],
       ],
     ] },
     { row: 'Details', lines: [
@@ -158,7 +173,7 @@ function(config, t)
         ], 'locale', decimals=0))],
       ],
       [
-        [12, 8, enabled(p.graph('Silence by team', 'Mean time of a call in which the agents of a team are silent, over six hours.', [
+        [12, 8, lines(p.graph('Silence by team', 'Mean time of a call in which the agents of a team are silent, over six hours.', [
           [teamMean('cec_team_call_silence_seconds', hours), '{{team}}'],
         ], 'suffix: s', min=null, decimals=0))],
         [12, 8, p.table('Limits', 'Teams, agents and rules that count as "other", because their limit is reached; and whether the last change of teams_file was accepted.', [

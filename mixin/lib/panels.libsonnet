@@ -189,6 +189,8 @@ function(t)
       local shown(column) = t(column.name);
       // The text of an empty table would stand in each empty cell.
       local empty = { id: 'noValue', value: '–' };
+      // Otherwise Grafana takes a name of digits for a number: 007 would be 7, and the long id of an agent rounded.
+      local name = { id: 'unit', value: 'string' };
       panel('table', title, description) {
         targets: [
           $.query(columns[i].expr, '', letter(i)) { instant: true, range: false, format: 'table' }
@@ -224,11 +226,11 @@ function(t)
             custom: { align: 'auto', filterable: false, inspect: false, minWidth: 60 },
           },
           overrides: [
-            named(t(row[1]), [empty] + (if std.length(row) > 2 then row[2] else []))
+            named(t(row[1]), [empty, name] + (if std.length(row) > 2 then row[2] else []))
             for row in rows
           ] + [
             named(shown(column), [
-                                   { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
+                                   if std.objectHas(column, 'label') then name else { id: 'unit', value: unitOf(std.get(column, 'unit', 'none')) },
                                    { id: 'mappings', value: std.get(column, 'mappings', []) },
                                    { id: 'links', value: std.get(column, 'links', []) },
                                    empty,

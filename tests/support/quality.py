@@ -100,7 +100,7 @@ class Quality:
             share, labels = number / total, {"staff_id": agent}
             for (kind, status), count in known.items():
                 add("cec_agent_calls_processed_total", "counter", {**labels, "call_type": kind, "status": status}, count * share)
-            measures = {"silence_seconds": 150, "speech_characters_per_minute": speed, "speech_ratio": .4}
+            measures = {"silence_seconds": 120 + 23 * number % 60, "speech_characters_per_minute": speed, "speech_ratio": .4}
             for name, mean in measures.items():
                 add(f"cec_agent_call_{name}", "summary", labels, heard * share * mean, "_sum")
                 add(f"cec_agent_call_{name}", "summary", labels, heard * share, "_count")

@@ -85,7 +85,9 @@ fn every_metric_that_is_mentioned_exists() {
             let is_name = word.starts_with("cec_")
                 && word != "cec_exporter"
                 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            let name = word.strip_suffix("_bucket").unwrap_or(word);
+            let suffixes = ["_bucket", "_sum", "_count"].iter();
+            let mut names = suffixes.filter_map(|suffix| word.strip_suffix(suffix));
+            let name = names.next().unwrap_or(word);
             // `cec_exporter_` and the like stand for all that begin so.
             let is_prefix = name.ends_with('_');
             if is_name && !is_prefix {

@@ -192,6 +192,31 @@ fn panels_lie_side_by_side() {
     }
 }
 
+/// Grafana takes a text of digits for a number: 007 would be 7, and the 19 digits of an agent's id rounded.
+#[test]
+fn names_in_tables_are_texts() {
+    let mut seen = 0;
+    for board in boards() {
+        for panel in board.panels().iter().filter(|p| p["type"] == "table") {
+            let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
+            let renamed = panel["transformations"][1]["options"]["renameByName"].as_object();
+            let labels = renamed.unwrap().iter();
+            let labels = labels.filter(|(label, _)| !label.starts_with("Value"));
+            for (label, name) in labels {
+                let is_text = overrides.iter().any(|entry| {
+                    let properties = entry["properties"].as_array().unwrap();
+                    entry["matcher"]["options"] == *name
+                        && properties
+                            .contains(&serde_json::json!({"id": "unit", "value": "string"}))
+                });
+                assert!(is_text, "{}: {label}", board.place(panel));
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} labels");
+}
+
 /// The repository is cloned more often than the pictures are looked at.
 #[test]
 fn pictures_are_small() {

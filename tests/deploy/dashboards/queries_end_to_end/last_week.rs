@@ -32,6 +32,7 @@ pub(crate) fn imagine_last_week(metrics: &str, directory: &Path) {
         "cec_team_call",
         "cec_recent_calls{",
         "cec_window_seconds{",
+        "cec_exporter_folded_teams{",
     ];
     for line in metrics
         .lines()

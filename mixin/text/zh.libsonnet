@@ -354,7 +354,7 @@
   Checked: '检查通话',
   Scenario: '业务场景',
   Kind: '类型',
-  dialogue: '话术',
+  dialogue: '对话',
   silence: '静默',
   speed: '语速',
   interposal: '抢话',

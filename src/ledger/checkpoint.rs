@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
-use super::entry::{self, Entry, Row, RowKey};
-use crate::model::{CallType, Status, UnixSeconds};
+use super::entry::{Entry, Row};
+use crate::model::{CallId, CallKey, CallType, Status, UnixSeconds};
 
 /// What a ledger stores besides its rows. Field names are the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -50,14 +50,14 @@ impl Ledger {
     }
 
     /// Takes the keys of rows replaced under another key.
-    pub fn take_removed(&mut self) -> Vec<RowKey> {
+    pub fn take_removed(&mut self) -> Vec<CallKey> {
         std::mem::take(&mut self.removed)
     }
 
     /// Returns rows whose commit failed.
-    pub fn requeue(&mut self, rows: &[Row], removed: &[RowKey]) {
+    pub fn requeue(&mut self, rows: &[Row], removed: &[CallKey]) {
         for (key, _) in rows {
-            if let Some(slot) = self.table.find(entry::row_id(*key)) {
+            if let Some(slot) = self.table.find(CallId::from_key(*key).1) {
                 self.note_change(slot);
             }
         }

@@ -1,6 +1,8 @@
 //! One call in memory (32 bytes) and as a row of the store.
 
-use crate::model::{CallId, CallType, ManualStates, Position, Record, Status, UnixSeconds};
+use crate::model::{
+    CallId, CallKey, CallType, ManualStates, Position, Record, Status, UnixSeconds,
+};
 
 /// Index into the table of entries.
 pub(super) type Slot = u32;
@@ -114,11 +116,8 @@ impl Entry {
         first
     }
 
-    pub(super) fn key(&self) -> RowKey {
-        let mut key = [0; 20];
-        key[..4].copy_from_slice(&self.uploaded.to_be_bytes());
-        key[4..].copy_from_slice(&self.id().0.to_be_bytes());
-        key
+    pub(super) fn key(&self) -> CallKey {
+        self.id().key(self.uploaded)
     }
 
     pub(super) fn set_id(&mut self, id: CallId) {
@@ -143,9 +142,10 @@ impl Entry {
     /// Reads a row; `None` if it is invalid.
     pub(super) fn from_row((key, value): Row) -> Option<Self> {
         let [t0, t1, s0, s1, inspect, review, complain, flags] = value;
+        let (uploaded, id) = CallId::from_key(key);
         let entry = Self {
-            id: halves(row_id(key)),
-            uploaded: UnixSeconds::from_be_bytes([key[0], key[1], key[2], key[3]]),
+            id: halves(id),
+            uploaded,
             next: NO_SLOT,
             call_type: CallType::from_number(i16::from_le_bytes([t0, t1]).into()),
             status: Status::from_number(i16::from_le_bytes([s0, s1]).into()),
@@ -157,19 +157,8 @@ impl Entry {
     }
 }
 
-/// A row of the store. Key: upload time and identity, big-endian, so that rows sort by upload time.
-/// Value: type, status, manual states and flags.
-pub type Row = (RowKey, [u8; 8]);
-
-/// The key of a row.
-pub type RowKey = [u8; 20];
-
-/// The identity in the key of a row.
-pub(super) fn row_id(key: [u8; 20]) -> CallId {
-    let mut id = [0; 16];
-    id.copy_from_slice(&key[4..]);
-    CallId(u128::from_be_bytes(id))
-}
+/// A row of the store: type, status, manual states and flags of a call.
+pub type Row = (CallKey, [u8; 8]);
 
 fn halves(id: CallId) -> [u64; 2] {
     [(id.0 >> 64) as u64, id.0 as u64]

@@ -8,7 +8,7 @@ mod observe;
 mod table;
 
 pub use checkpoint::Checkpoint;
-pub use entry::{Row, RowKey};
+pub use entry::Row;
 pub use observe::Observed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,9 @@ use entry::{Entry, Slot};
 use observe::emit_manual;
 use table::Table;
 
-use crate::model::{CallId, CallType, Event, ManualStates, Position, Status, UnixSeconds, Window};
+use crate::model::{
+    CallId, CallKey, CallType, Event, ManualStates, Position, Status, UnixSeconds, Window,
+};
 
 /// The calls of the lookback and what has been counted of each.
 ///
@@ -33,7 +35,7 @@ pub struct Ledger {
     undocumented_types: BTreeSet<CallType>,
     undocumented_statuses: BTreeSet<Status>,
     /// Keys of rows replaced under another key since the last commit.
-    removed: Vec<RowKey>,
+    removed: Vec<CallKey>,
     /// Slots changed since the last commit; some may be free again.
     changed: Vec<Slot>,
     /// Upper bound of remembered calls.

@@ -3,9 +3,14 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::UnixSeconds;
+
 /// The bits of the call's UUID, or a 128-bit hash if the vendor sent another string.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u128);
+
+/// A call on disk: upload time and identity, big-endian, so that keys sort by upload time.
+pub type CallKey = [u8; 20];
 
 /// A set of calls. The hasher is seeded per process, and faster than the standard library's.
 pub type CallSet = HashSet<CallId, CallHasher>;
@@ -31,6 +36,20 @@ impl CallId {
         };
         let uuid = uuid.unwrap_or_else(|| uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()));
         Some(Self(uuid.as_u128()))
+    }
+
+    /// The key of this call, uploaded at this time.
+    pub fn key(self, uploaded: UnixSeconds) -> CallKey {
+        let mut key = CallKey::default();
+        key[..4].copy_from_slice(&uploaded.to_be_bytes());
+        key[4..].copy_from_slice(&self.0.to_be_bytes());
+        key
+    }
+
+    /// The upload time and the identity in a key.
+    pub fn from_key([a, b, c, d, id @ ..]: CallKey) -> (UnixSeconds, Self) {
+        let uploaded = UnixSeconds::from_be_bytes([a, b, c, d]);
+        (uploaded, Self(u128::from_be_bytes(id)))
     }
 
     /// The vendor's UUID. `None` for a hash, which means nothing to the vendor. A hash has version 5,

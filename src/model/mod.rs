@@ -13,7 +13,7 @@ mod measure;
 mod record;
 mod team;
 
-pub use call_id::{CallHasher, CallId, CallSet};
+pub use call_id::{CallHasher, CallId, CallKey, CallSet};
 pub use code::{CallType, Status};
 pub use event::{Event, Outcome, Position, ProcessingTime};
 pub use inspection::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};

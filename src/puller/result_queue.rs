@@ -143,7 +143,7 @@ impl ResultQueue {
         let entry = |call| {
             let written = |waiting: &Waiting| waiting.written.as_deref().unwrap_or_default().into();
             let value = self.calls.get(&call).map(written);
-            (key(call), value.map(str_bytes))
+            (call.1.key(call.0), value.map(str_bytes))
         };
         changed.map(entry).collect()
     }
@@ -151,7 +151,7 @@ impl ResultQueue {
     /// Returns entries whose commit failed.
     pub(super) fn requeue(&mut self, entries: &[(Key, Option<Box<[u8]>>)]) {
         self.changed
-            .extend(entries.iter().map(|(key, _)| call(*key)));
+            .extend(entries.iter().map(|(key, _)| CallId::from_key(*key)));
     }
 
     /// Restores a committed entry. Returns whether it is valid.
@@ -159,7 +159,7 @@ impl ResultQueue {
         let Ok(written) = std::str::from_utf8(written) else {
             return false;
         };
-        let call = call(key);
+        let call = CallId::from_key(key);
         if written.is_empty() && call.1.uuid().is_none() {
             return false;
         }
@@ -170,21 +170,6 @@ impl ResultQueue {
 
 fn str_bytes(text: Box<str>) -> Box<[u8]> {
     text.into_boxed_bytes()
-}
-
-fn key((uploaded, id): QueuedCall) -> Key {
-    let mut key = Key::default();
-    key[..4].copy_from_slice(&uploaded.to_be_bytes());
-    key[4..].copy_from_slice(&id.0.to_be_bytes());
-    key
-}
-
-fn call(key: Key) -> QueuedCall {
-    let [a, b, c, d, id @ ..] = key;
-    (
-        UnixSeconds::from_be_bytes([a, b, c, d]),
-        CallId(u128::from_be_bytes(id)),
-    )
 }
 
 /// A number that depends on the identity alone, so that a call is in the sample or not whoever asks

@@ -143,7 +143,7 @@ fn what_is_committed_is_restored() {
     let again = queue.take_changes();
     let removed: Vec<bool> = again.iter().map(|(_, value)| value.is_none()).collect();
     assert_eq!(removed, [true, false]);
-    for (key, value) in [(key((1, hashed)), &b""[..]), (key((1, CallId(9))), b"\xff")] {
+    for (key, value) in [(hashed.key(1), &b""[..]), (CallId(9).key(1), b"\xff")] {
         assert!(!restored.restore(key, value), "{value:?}");
     }
 }

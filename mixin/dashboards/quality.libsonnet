@@ -24,7 +24,8 @@ function(config, t)
   local wholeWeek = 'max by (%s) (last_over_time(cec_exporter_folded_teams{%s}[1h] offset 1w%s)) >= 0' % [b.by, s, range];
 
   // Of teams and agents: the same measures, as histograms and as summaries.
-  local measures(kind, by, total, count, colour) = {
+  // Below `enough` calls, a share of failures is chance, and would have a colour.
+  local measures(kind, by, total, count, enough, colour) = {
     local keys = b.by + ', ' + by,
     local of(metric) = 'cec_%s_%s' % [kind, metric],
     // Every query names the same rows, or those that a table is not about would be rows of one cell.
@@ -35,7 +36,7 @@ function(config, t)
     columns:: {
       calls: { name: 'Calls', expr: processed() + ' > 0', unit: 'locale', decimals: 0 },
       callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1\n  and on (%s)\n%s' % [processed(), processed(lastWeek), b.by, wholeWeek], unit: 'percentunit', decimals: 0 },
-      failed: { name: 'Failed', expr: q.ratio(processed('', ', status!="succeeded"'), processed()), unit: 'percentunit', decimals: 1, colours: [p.step('transparent', 0), p.step('orange', config.thresholds.failed_ratio / 2), p.step('red', config.thresholds.failed_ratio)] },
+      failed: { name: 'Failed', expr: '%s / (%s >= %d)' % [processed('', ', status!="succeeded"'), processed(), enough], unit: 'percentunit', decimals: 1, colours: [p.step('transparent', 0), p.step('orange', config.thresholds.failed_ratio / 2), p.step('red', config.thresholds.failed_ratio)] },
       duration: { name: 'Mean duration', expr: mean('call_duration_seconds'), unit: 's', decimals: 1 },
       speed: { name: 'Speaking speed', expr: mean('call_speech_characters_per_minute'), unit: 'suffix: chars/min', decimals: 0, [if colour then 'colours']: [p.step('transparent', 0), p.step('orange', config.fastSpeech)] },
       speedChange: { name: 'Speed vs last week', width: 155, expr: '%s / (%s) - 1' % [mean('call_speech_characters_per_minute'), mean('call_speech_characters_per_minute', lastWeek)], unit: 'percentunit', decimals: 1 },
@@ -47,12 +48,14 @@ function(config, t)
     'team', 'team',
     function(metric, offset) q.sum(metric, s, range, 'increase', offset),
     function(metric, offset) q.count(metric, s, range, 'increase', offset),
+    20,
     true
   );
   local agents = measures(
     'agent', 'staff_id',
     function(metric, offset) 'increase(%s_sum{%s}[%s]%s)' % [metric, s, range, offset],
     function(metric, offset) 'increase(%s_count{%s}[%s]%s)' % [metric, s, range, offset],
+    10,
     false
   );
   // Only these rows.
@@ -75,7 +78,7 @@ function(config, t)
     enabled(p.table(title, description, [
       { name: 'Against the mean', expr: '(%s)\n  and\n%s' % [fromMean(metric), rows], unit: 'percentunit', decimals: 1 },
       only(rows, column),
-    ], agent, none=ofAgents, sort='Against the mean'));
+    ], agent, none='no agent with ten calls, or agents are not enabled', sort='Against the mean'));
 
   local teamMean(metric, window, offset='') = q.ratio(
     'sum by (team) (%s)' % q.one(q.sum(metric, s, window, 'increase', offset)),
@@ -106,7 +109,7 @@ function(config, t)
     ],
     'Teams',
     [
-      [24, 9, enabled(p.table('Teams', 'One row per team, in the selected time range. "none" are calls of agents without a team, "other" those of teams beyond max_teams. Silent is the time in which the agent does not speak.', [
+      [24, 9, enabled(p.table('Teams', 'One row per team, in the selected time range. "none" are calls of agents without a team, "other" those of teams beyond max_teams. Silent is the time in which the agent does not speak. A share of failures needs twenty calls.', [
         teams.columns.calls,
         teams.columns.callsChange,
         teams.columns.failed,
@@ -153,7 +156,7 @@ function(config, t)
     ],
     { row: 'Agents', lines: [
       [
-        [24, 10, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. The page on privacy says what this reveals.', [
+        [24, 10, enabled(p.table('Busiest agents', 'The fifteen agents with the most calls in the selected time range. A share of failures needs ten calls. The page on privacy says what this reveals.', [
           only(busiest, column)
           for column in [agents.columns.calls, agents.columns.failed, agents.columns.duration, agents.columns.speed, agents.columns.silence, agents.columns.talk]
         ], agent, none=ofAgents, sort='Calls'))],

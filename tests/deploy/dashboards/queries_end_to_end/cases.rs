@@ -62,10 +62,6 @@ const NOT_READ: &[(&str, &str)] = &[
         "pending calls exceed the calls of the window, of which there are none",
     ),
     ("CecProcessingSlow", "the same calls count as late"),
-    (
-        "CecResultsBacklog",
-        "inspection results cannot be requested either",
-    ),
 ];
 
 pub(crate) const CASES: &[Case] = &[

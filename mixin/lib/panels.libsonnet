@@ -38,6 +38,8 @@ function(t)
          ]),
        ] else []);
   local steps(list) = { mode: 'absolute', steps: [{ color: 'text', value: null }] + list };
+  // A cell without a value would be filled with the colour of text.
+  local stepsOfCells(list) = { mode: 'absolute', steps: [{ color: 'transparent', value: null }] + list };
   local panel(type, title, description) = {
     type: type,
     title: t(title),
@@ -238,7 +240,7 @@ function(t)
                                  + (if std.objectHas(column, 'width') then [$.width(column.width)] else [])
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
                                  + (if std.objectHas(column, 'colours') then [
-                                      { id: 'thresholds', value: steps(column.colours) },
+                                      { id: 'thresholds', value: stepsOfCells(column.colours) },
                                       { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'basic' } },
                                     ] else []))
             for column in columns

@@ -217,6 +217,27 @@ fn names_in_tables_are_texts() {
     assert!(seen > 20, "only {seen} labels");
 }
 
+/// The cells of a column have its colours, and without a value none.
+#[test]
+fn cells_without_a_value_have_no_colour() {
+    let mut seen = 0;
+    for board in boards() {
+        for panel in board.panels().iter().filter(|p| p["type"] == "table") {
+            let overrides = panel["fieldConfig"]["overrides"].as_array().unwrap();
+            let properties = overrides
+                .iter()
+                .flat_map(|entry| entry["properties"].as_array().unwrap());
+            for thresholds in properties.filter(|property| property["id"] == "thresholds") {
+                let base = &thresholds["value"]["steps"][0];
+                assert_eq!(base["color"], "transparent", "{}", board.place(panel));
+                assert!(base["value"].is_null(), "{}", board.place(panel));
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} columns");
+}
+
 /// The repository is cloned more often than the pictures are looked at.
 #[test]
 fn pictures_are_small() {

@@ -210,8 +210,8 @@ function(config)
       },
       {
         name: 'cec_quality',
-        // They change slowly, and look back over a week.
-        interval: '5m',
+        // They look back over a week. Well below 5 minutes, after which a sample is not found any more.
+        interval: '2m',
         rules: [
           rule('target_team:cec_team_calls_processed:rate1h',
                'sum without (call_type, status) (%s)' % q.one(q.rate('cec_team_calls_processed_total'))),

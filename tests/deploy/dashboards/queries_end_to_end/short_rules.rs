@@ -15,7 +15,7 @@ const TIMES: [(&str, &str); 5] = [
     ("3600 * ", "30 * "),
     ("(cec_recent_calls)", "(increase(cec_calls_total[30s]))"),
     ("[1w] offset 1d", "[30s] offset 30s"),
-    ("interval: \"5m\"", "interval: \"1s\""),
+    ("interval: \"2m\"", "interval: \"1s\""),
     ("for: \"", "for: \"3s\" # \""),
 ];
 /// Thresholds that are times, in seconds, or calls in a time: 150 in a window, half of those

@@ -8,6 +8,10 @@ use super::rows::Rows;
 use super::visit::{Expect, next_key};
 use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, Status};
 
+/// Longest identity in bytes that is kept as text. It is stored until the call's inspection result has
+/// arrived; a longer one is no identity of the vendor's, and its result is not requested.
+const MAX_WRITTEN_ID: usize = 256;
+
 /// Expects an object.
 pub(super) struct Row;
 
@@ -137,7 +141,7 @@ impl<'de> Fields<'de> {
             written_id: (rows.texts)
                 .then(|| uuid.map_or(&self.call_id, |_| &self.call_uuid).text())
                 .flatten()
-                .filter(|text| !id.is_written(text)),
+                .filter(|text| text.len() <= MAX_WRITTEN_ID && !id.is_written(text)),
         });
     }
 }

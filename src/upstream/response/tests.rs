@@ -222,3 +222,47 @@ fn a_missing_total_is_not_zero() {
     let page = parse_page(br#"{"data":[{"calls":[{"call_uuid":"a","upload_time":5}]}]}"#).unwrap();
     assert_eq!(page.total, None);
 }
+
+#[test]
+fn identities_are_kept_as_text_where_they_are_needed() {
+    const UUID: &str = "3b9cd7a9-d38c-4aa0-a35d-77f6abb9f497";
+    let record = |fields: &str, keep_texts| {
+        let body = format!(
+            r#"{{"data":[{{"calls":[{{"upload_time":1622633782,{fields}}}]}}],"paging":{{"total":1}}}}"#
+        );
+        let rules = PageRules {
+            page: 1,
+            max_rows: 1,
+            success_codes: &[],
+            keep_texts,
+        };
+        let page = rules.parse(body.as_bytes()).unwrap().page;
+        let record = &page.records[0];
+        [&record.staff_id, &record.written_id].map(|text| text.as_deref().map(str::to_owned))
+    };
+    let uuid = format!(r#""call_uuid":"{UUID}""#);
+    for (staff_id, kept) in [
+        (r#""1600226440112042215""#, Some("1600226440112042215")),
+        ("1600226440112042215", Some("1600226440112042215")),
+        (r#"" 007 ""#, Some("007")),
+        (r#""  ""#, None),
+        ("null", None),
+        ("[7]", None),
+    ] {
+        let fields = format!(r#"{uuid},"staff_id":{staff_id}"#);
+        assert_eq!(record(&fields, true)[0].as_deref(), kept, "{staff_id}");
+        assert_eq!(record(&fields, false), [None, None]);
+    }
+    let upper = UUID.to_uppercase();
+    let long = "x".repeat(257);
+    for (fields, kept) in [
+        (uuid.clone(), None),
+        (format!(r#""call_uuid":"{upper}""#), Some(&*upper)),
+        (r#""call_uuid":" call 7 ""#.to_owned(), Some("call 7")),
+        (r#""call_id":7"#.to_owned(), Some("7")),
+        (format!(r#"{uuid},"call_id":"7""#), None),
+        (format!(r#""call_uuid":"{long}""#), None),
+    ] {
+        assert_eq!(record(&fields, true)[1].as_deref(), kept, "{fields}");
+    }
+}

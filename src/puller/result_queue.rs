@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{CallId, Record, UnixSeconds};
-use crate::store::Key;
+use crate::store::{Key, QueueChange};
 
 /// Seconds until a failed request is tried again; doubles with each failure.
 const FIRST_DELAY: UnixSeconds = 30;
@@ -138,7 +138,7 @@ impl ResultQueue {
     }
 
     /// Takes the entries changed since the last commit.
-    pub(super) fn take_changes(&mut self) -> Vec<(Key, Option<Box<[u8]>>)> {
+    pub(super) fn take_changes(&mut self) -> Vec<QueueChange> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let entry = |call| {
             let written = |waiting: &Waiting| waiting.written.as_deref().unwrap_or_default().into();
@@ -149,7 +149,7 @@ impl ResultQueue {
     }
 
     /// Returns entries whose commit failed.
-    pub(super) fn requeue(&mut self, entries: &[(Key, Option<Box<[u8]>>)]) {
+    pub(super) fn requeue(&mut self, entries: &[QueueChange]) {
         self.changed
             .extend(entries.iter().map(|(key, _)| CallId::from_key(*key)));
     }

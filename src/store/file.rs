@@ -8,7 +8,7 @@ use redb::{
 
 use super::backend::{Backend, has_unused_commit};
 use super::explain::{explain, likely_cause};
-use super::{Changes, Key, Store, StoreError, Value};
+use super::{Changes, Key, QueueChange, QueueEntry, Store, StoreError, Value};
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
 /// Only in files that ever had a queue: older builds do not know it, and ignore it.
@@ -103,7 +103,7 @@ impl FileStore {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn queue(&self) -> Result<Vec<(Key, Box<[u8]>)>, StoreError> {
+    pub fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
         let state = self.state.lock();
         let Some(database) = &state.database else {
             return Ok(Vec::new());
@@ -249,7 +249,7 @@ fn read(
     Ok(state)
 }
 
-fn read_queue(database: &Database) -> Result<Vec<(Key, Box<[u8]>)>, redb::Error> {
+fn read_queue(database: &Database) -> Result<Vec<QueueEntry>, redb::Error> {
     let queue = match database.begin_read()?.open_table(QUEUE) {
         Ok(queue) => queue,
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
@@ -301,7 +301,7 @@ fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
 /// Returns the number of entries, as far as there are changes.
 fn write_queue(
     transaction: &WriteTransaction,
-    changes: &[(Key, Option<Box<[u8]>>)],
+    changes: &[QueueChange],
 ) -> Result<u64, redb::Error> {
     if changes.is_empty() {
         return Ok(0);

@@ -20,6 +20,11 @@ pub type Key = [u8; 20];
 /// Value of a row.
 pub type Value = [u8; 8];
 
+/// An entry of the queue.
+pub type QueueEntry = (Key, Box<[u8]>);
+/// An entry to add or replace, or (`None`) to remove.
+pub type QueueChange = (Key, Option<Box<[u8]>>);
+
 /// Changes of one commit, applied atomically.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
@@ -29,8 +34,7 @@ pub struct Changes {
     pub rows: Vec<(Key, Value)>,
     /// Rows with smaller keys are removed.
     pub drop_below: Key,
-    /// Entries of the queue to add or replace, and (`None`) to remove.
-    pub queue: Vec<(Key, Option<Box<[u8]>>)>,
+    pub queue: Vec<QueueChange>,
     /// The new state; empty to keep the old one.
     pub state: Vec<u8>,
 }

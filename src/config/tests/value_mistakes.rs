@@ -260,7 +260,7 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
             user_id, tenant_space_id, call_types, extra_status_codes, success_codes, lookback, \
             overlap, reconcile_interval, page_size, min_pull_interval, request_timeout, \
             max_concurrent_requests, max_requests_per_second, ca_file, proxy_url, max_calls, \
-            stale_after";
+            stale_after, teams_file, max_teams, agents, max_agents, results";
         let expected = expected.replace("{URL}", URL).replace("{KEYS}", keys);
         let expected = format!("cec_exporter.yml:{line}:{expected}");
         assert_eq!(config(&lines(entry)).unwrap_err(), expected, "{entry}");

@@ -80,7 +80,7 @@ fn a_failed_request_waits_longer_each_time_and_blocks_no_other() {
         assert_eq!(next(&queue, now + delay - 1), Some(2), "{delay}");
         now += delay;
         let is_first = queue.due.first().unwrap().1.1 == CallId(1);
-        assert_eq!(queue.due.iter().any(|(due, _)| *due == now), true);
+        assert!(queue.due.iter().any(|(due, _)| *due == now));
         assert!(!is_first, "due later than the other one");
     }
     // As long as the vendor asks for.

@@ -31,7 +31,9 @@ impl Lenient<'_> {
     /// A text that is not blank, without spaces around it.
     pub(super) fn text(&self) -> Option<Box<str>> {
         match self {
-            Self::Text(text) => Some(text.trim().into()).filter(|text: &Box<str>| !text.is_empty()),
+            Self::Text(text) => Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(Into::into),
             Self::Integer(number) => Some(number.to_string().into()),
             _ => None,
         }

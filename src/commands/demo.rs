@@ -33,7 +33,7 @@ const HISTORY: Duration = Duration::from_secs(86_400);
 /// Of a day within a longer history.
 const HISTORY_CALLS_PER_DAY: f64 = 12_000.0;
 /// Seconds between samples of the history: half as many as usual, because a day of them has
-/// 30 MB of text.
+/// 80 MB of text.
 const STEP: u32 = 120;
 const WEEKEND_SHARE: f64 = 0.35;
 /// How long to wait for the first pull before the URLs are printed.
@@ -55,10 +55,12 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let directory = tempfile::Builder::new()
         .prefix("cec_exporter-demo-")
         .tempdir()?;
-    let config = configuration(&endpoint, &teams.path)?;
+    // A day of their series would double the files of the history.
+    let agents = arguments.history.history.is_none();
+    let config = configuration(&endpoint, &teams.path, agents)?;
     backfill(&arguments.history, &config, directory.path()).await?;
     let registry = Arc::new(Registry::new(Options {
-        load: Arc::new(move || configuration(&endpoint, &teams.path)),
+        load: Arc::new(move || configuration(&endpoint, &teams.path, agents)),
         shard: Shard::WHOLE,
         storage: Storage::Directory(directory.path().to_owned()),
         clock: Arc::new(process::now),
@@ -168,7 +170,7 @@ impl TeamsFile {
 }
 
 /// The simulator accepts any key and has no rate limit, so that a day is read in a moment.
-fn configuration(endpoint: &str, teams_file: &str) -> Result<Config, ConfigError> {
+fn configuration(endpoint: &str, teams_file: &str, agents: bool) -> Result<Config, ConfigError> {
     config::from_text(&format!(
         "targets:
 - name: demo
@@ -180,7 +182,7 @@ fn configuration(endpoint: &str, teams_file: &str) -> Result<Config, ConfigError
   min_pull_interval: 1s
   max_requests_per_second: 1000
   teams_file: {teams_file}
-  agents: true
+  agents: {agents}
   results: {{enabled: true, share: 0.1, max_requests_per_second: 100}}
 "
     ))

@@ -11,7 +11,7 @@ use crate::upstream::response::parse_inspection;
 use crate::upstream::{Api, Error};
 
 /// Limit on the decompressed size of a response. A rule has about 300 bytes.
-const MAX_BODY: usize = 1 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 impl HttpClient {
     /// One attempt, and another if the token was refused. The caller's queue retries everything

@@ -63,7 +63,7 @@ async fn each_failure_is_one_request_and_says_what_to_do() {
     let envelope = r#"{"resultCode": "0300028", "resultDesc": "query failed"}"#;
     let empty = r#"{"retCode": "5", "data": [], "paging": {"total": 0}}"#;
     let gateway = r#"{"error_code": "APIG.0308", "error_msg": "limit"}"#;
-    let large = format!(r#"{{"credit": [], "x": "{}"}}"#, "x".repeat(1 << 20));
+    let large = format!(r#"{{"credit": [], "x": "{}"}}"#, "x".repeat(4 << 20));
     for (reply, code, kind, says) in [
         (
             Reply::status(400, envelope),
@@ -136,13 +136,13 @@ async fn each_failure_is_one_request_and_says_what_to_do() {
             Reply::ok(large),
             "body",
             ErrorKind::Body,
-            "larger than 1024 KiB",
+            "larger than 4096 KiB",
         ),
         (
             Reply::Endless,
             "body",
             ErrorKind::Body,
-            "larger than 1024 KiB",
+            "larger than 4096 KiB",
         ),
         (
             Reply::ok(envelope),

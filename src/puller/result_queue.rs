@@ -172,8 +172,8 @@ fn str_bytes(text: Box<str>) -> Box<[u8]> {
     text.into_boxed_bytes()
 }
 
-/// A number that depends on the identity alone, so that a call is in the sample or not whoever asks
-/// and whenever. The finalizer of SplitMix64: UUIDs of some versions differ in a few bits only.
+/// A number that depends on the identity alone: a call is in the sample, or not, for every process and
+/// at any time. The finalizer of SplitMix64: UUIDs of some versions differ in a few bits only.
 fn sample_hash(id: CallId) -> u64 {
     let mut hash = (id.0 >> 64) as u64 ^ (id.0 as u64).rotate_left(32);
     for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {

@@ -168,7 +168,7 @@ fn teams(vendor: &Vendor, shift: usize) -> Arc<Teams> {
 fn moved(before: &Teams, reading: usize) -> Arc<Teams> {
     let mut teams = Teams::default();
     for (index, name) in before.names().enumerate() {
-        let staff_id = (1_600_226_440_112_000_000 + (index + reading) as u64 % 40).to_string();
+        let staff_id = (1_600_226_440_112_000_000 + (index + reading) as u64 % 5).to_string();
         // An agent has one team only.
         let _ = teams.assign(&staff_id, &format!("{name} {}", reading % 3));
     }

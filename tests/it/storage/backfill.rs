@@ -39,7 +39,8 @@ fn spec() -> Spec {
 fn configure(directory: &Path, vendor: &SimulatedVendor) {
     let csv = vendor.simulator.world().spec().teams_csv();
     fs::write(directory.join("teams.csv"), csv).unwrap();
-    let more = "page_size: 500, teams_file: teams.csv, agents: true";
+    // Each team and agent makes the files larger.
+    let more = "page_size: 500, teams_file: teams.csv, max_teams: 1, agents: true, max_agents: 2";
     let text = configuration(&[target("a", &vendor.endpoint, more)]);
     fs::write(directory.join("cec_exporter.yml"), text).unwrap();
 }

@@ -58,6 +58,8 @@ impl Run {
             reinspected_share: if again { 0.3 } else { 0.0 },
             failures: vec![(9, 0.05), (32, 0.1), (40, 0.05)],
             inspect_share: 0.2,
+            // Each agent adds series to each scrape.
+            agents: 5,
             ..Spec::default()
         };
         let quirks = Quirks::draw(&mut rng, lookback);

@@ -39,9 +39,12 @@ fn context() -> PathBuf {
     let mut lines = ignore.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("*"));
     for line in lines {
-        let from = in_repository(line.strip_prefix('!').unwrap());
+        let path = line.strip_prefix('!').unwrap();
         // With their times, or everything would be compiled anew each time.
-        run(Command::new("cp").arg("-a").arg(from).arg(&context));
+        run(Command::new("cp")
+            .args(["-a", "--parents", path])
+            .arg(&context)
+            .current_dir(in_repository("")));
     }
     context
 }

@@ -179,13 +179,13 @@ impl Run {
     /// Asserts that no result is counted that the vendor has not given, none twice, and that no
     /// counter decreases.
     pub(crate) fn assert_results_plausible(&mut self, shown: &Series) {
-        let given = self.vendor.answered.lock().unwrap().clone();
-        let most = counts(given.values().map(|(_, inspection)| inspection));
         let shown = shown_counts(shown);
+        let answered = self.vendor.answered.lock().unwrap();
         for (key, count) in &shown {
-            let most = most.get(key).copied().unwrap_or_default();
+            let most = answered.counts.get(key).copied().unwrap_or_default();
             assert!(*count <= most, "{key:?} is {count}, but at most {most}");
         }
+        drop(answered);
         for (key, before) in std::mem::replace(&mut self.last_results, shown) {
             let now = self.last_results.get(&key).copied().unwrap_or_default();
             assert!(now >= before, "{key:?} went from {before} to {now}");
@@ -199,10 +199,12 @@ impl Run {
             assert!(shown.is_empty());
             return;
         }
-        let given = self.vendor.answered.lock().unwrap().clone();
+        let answered = self.vendor.answered.lock().unwrap();
+        let given = &answered.by_call;
         let finished = self.finished_results();
         let counted = given.iter().filter(|(id, _)| finished.contains(*id));
-        let expected = counts(counted.map(|(_, (_, inspection))| inspection));
+        let mut expected = BTreeMap::new();
+        counted.for_each(|(_, inspection)| add(&mut expected, inspection));
         // After a crash a call may be given up although it has been answered.
         if self.given_up() == 0.0 {
             assert_eq!(shown, expected);
@@ -250,9 +252,25 @@ impl Run {
 /// Scenario, kind of rule or `score`, and result. Without the name of the rule, which changes.
 pub(crate) type ResultKey = (String, String, String);
 
-fn counts<'a>(inspections: impl Iterator<Item = &'a Inspection>) -> BTreeMap<ResultKey, u64> {
-    let mut counts = BTreeMap::new();
-    for scenario in inspections.flat_map(|inspection| &inspection.scenarios) {
+/// What the vendor has answered to requests for results.
+#[derive(Default)]
+pub(crate) struct Answered {
+    by_call: BTreeMap<CallId, Inspection>,
+    /// Of all these calls, each once.
+    counts: BTreeMap<ResultKey, u64>,
+}
+
+impl Answered {
+    pub(crate) fn add(&mut self, call: CallId, inspection: &Inspection) {
+        if self.by_call.insert(call, inspection.clone()).is_none() {
+            add(&mut self.counts, inspection);
+        }
+    }
+}
+
+/// Adds the scores and rules of a call.
+fn add(counts: &mut BTreeMap<ResultKey, u64>, inspection: &Inspection) {
+    for scenario in &inspection.scenarios {
         let name = scenario.scenario.name.clone();
         if scenario.score.is_some() {
             let key = (name.clone(), "score".into(), String::new());
@@ -264,7 +282,6 @@ fn counts<'a>(inspections: impl Iterator<Item = &'a Inspection>) -> BTreeMap<Res
             *counts.entry(key).or_default() += 1;
         }
     }
-    counts
 }
 
 fn shown_counts(shown: &Series) -> BTreeMap<ResultKey, u64> {

@@ -1,7 +1,6 @@
 //! The simulator as an [`Upstream`] without a socket, with its faults and delays, and a log of the
 //! records served.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use cec_exporter::simulator::{Caller, Simulator};
 use cec_exporter::upstream::response::{PageRules, ParseError, parse_inspection};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
+use super::extras::Answered;
 use super::quirks::Identities;
 
 /// Every record that the exporter received, in order, with the exporter's time.
@@ -32,8 +32,7 @@ pub(crate) struct Vendor {
     /// Permanent row faults of the run.
     pub(crate) rows: RowFaults,
     pub(crate) identities: Arc<Mutex<Identities>>,
-    /// The result of each call that was answered, and how often.
-    pub(crate) answered: Arc<Mutex<BTreeMap<CallId, (u32, Inspection)>>>,
+    pub(crate) answered: Arc<Mutex<Answered>>,
 }
 
 const STATUSES: &str = "[0,3,1,2,9,31,32,33,34,35,36,37,38,39,40]";
@@ -150,11 +149,7 @@ impl Upstream for Vendor {
         let reply = self.answer(|| self.ask_inspection(call_uuid)).await?;
         let inspection = parse_inspection(&reply.body, &[]).map_err(unreadable)?;
         let id = CallId::parse(call_uuid).unwrap();
-        let mut answered = self.answered.lock().unwrap();
-        let entry = answered
-            .entry(id)
-            .or_insert_with(|| (0, inspection.clone()));
-        *entry = (entry.0 + 1, inspection.clone());
+        self.answered.lock().unwrap().add(id, &inspection);
         Ok(inspection)
     }
 }

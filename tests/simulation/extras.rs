@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use super::replay::Series;
 use super::vendor::Vendor;
-use super::world::Run;
+use super::world::{Run, starting_with};
 
 /// What is enabled besides the metrics of the target. The same at each start, unless it says so.
 pub(crate) struct Extras {
@@ -113,10 +113,8 @@ impl Extras {
         ] {
             let prefix = format!("cec_{kind}_");
             let mut sums = Series::new();
-            for (name, value) in shown {
-                if let Some(rest) = name.strip_prefix(&prefix) {
-                    *sums.entry(whole(rest, label)).or_default() += value;
-                }
+            for (name, value) in starting_with(shown, &prefix) {
+                *sums.entry(whole(&name[prefix.len()..], label)).or_default() += value;
             }
             assert!(sums.is_empty() || is_enabled, "{kind}");
             for (name, sum) in sums {
@@ -286,7 +284,7 @@ fn add(counts: &mut BTreeMap<ResultKey, u64>, inspection: &Inspection) {
 
 fn shown_counts(shown: &Series) -> BTreeMap<ResultKey, u64> {
     let mut counts = BTreeMap::new();
-    for (name, value) in shown {
+    for (name, value) in starting_with(shown, "cec_call_") {
         let label = |of: &str| {
             let (_, rest) = name.split_once(&format!("{of}=\"")).unwrap();
             rest.split_once('"').unwrap().0.to_owned()

@@ -16,7 +16,7 @@ use cec_exporter::puller::{Puller, Settings};
 use fastrand::Rng;
 use tokio::time::Instant;
 
-pub(crate) use self::scrape::total;
+pub(crate) use self::scrape::{starting_with, total};
 use self::storage::{Kept, Tracked};
 use super::extras::{Extras, ResultKey};
 use super::quirks::Quirks;

@@ -1,5 +1,6 @@
 //! A scrape, and the assertions that hold at each.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -106,13 +107,21 @@ fn is_replayed(name: &str) -> bool {
     .any(|own| name.starts_with(own))
 }
 
+/// The series whose names start like this. There are thousands of others.
+pub(crate) fn starting_with<'a>(
+    series: &'a Series,
+    start: &'a str,
+) -> impl Iterator<Item = (&'a String, &'a f64)> {
+    let from = series.range::<str, _>((Bound::Included(start), Bound::Unbounded));
+    from.take_while(move |(name, _)| name.starts_with(start))
+}
+
 pub(crate) fn total(series: &Series, name: &str) -> f64 {
     let of_name = |found: &str| {
         let rest = found.strip_prefix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
     };
-    series
-        .iter()
+    starting_with(series, name)
         .filter(|(found, _)| of_name(found))
         .map(|(_, value)| value)
         .sum()

@@ -243,19 +243,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CallType, ManualStates, Measures, Record, Status};
+    use crate::model::Record;
 
     fn entry(id: u32, uploaded: UnixSeconds) -> Entry {
-        Entry::new(&Record {
-            id: CallId(id.into()),
-            uploaded,
-            call_type: CallType::VOICE,
-            status: Status::SUCCEEDED,
-            manual: ManualStates::default(),
-            measures: Measures::default(),
-            staff_id: None,
-            written_id: None,
-        })
+        Entry::new(&Record::succeeded(CallId(id.into()), uploaded))
     }
 
     #[test]

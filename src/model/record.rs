@@ -22,6 +22,23 @@ pub struct Record {
     pub written_id: Option<Box<str>>,
 }
 
+#[cfg(test)]
+impl Record {
+    /// A voice call that has succeeded, without measures.
+    pub(crate) fn succeeded(id: CallId, uploaded: UnixSeconds) -> Self {
+        Self {
+            id,
+            uploaded,
+            call_type: CallType::VOICE,
+            status: Status::SUCCEEDED,
+            manual: ManualStates::default(),
+            measures: Measures::default(),
+            staff_id: None,
+            written_id: None,
+        }
+    }
+}
+
 /// The three states that people set by hand.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ManualKind {

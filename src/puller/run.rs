@@ -102,7 +102,10 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let result = pull.incremental().await;
             self.incremental_ended(began, &result);
             let expired = self.state.lock().take_expired_results();
-            self.metrics.count_results("expired", expired);
+            if expired > 0 {
+                // The series exist only where results are requested.
+                self.metrics.count_results("expired", expired);
+            }
             if result.is_ok() {
                 self.start_results();
             }

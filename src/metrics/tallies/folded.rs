@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// Things that are told apart. Beyond, their number is a lower bound.
+/// Most hashes that are kept. With more, the number is a lower bound.
 const MAX: usize = 1 << 16;
 
 /// Hashes of what is counted together, since the start of the process.

@@ -1,17 +1,7 @@
 use super::*;
-use crate::model::{CallType, ManualStates, Measures, Status};
 
 fn record(id: u128, uploaded: UnixSeconds) -> Record {
-    Record {
-        id: CallId(id),
-        uploaded,
-        call_type: CallType::VOICE,
-        status: Status::SUCCEEDED,
-        manual: ManualStates::default(),
-        measures: Measures::default(),
-        staff_id: None,
-        written_id: None,
-    }
+    Record::succeeded(CallId(id), uploaded)
 }
 
 fn queue(share: f64) -> ResultQueue {

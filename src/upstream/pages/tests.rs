@@ -1,22 +1,11 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::{
-    CallId, CallType, Inspection, ManualStates, Measures, Record, Rejection, Status,
-};
+use crate::model::{CallId, Inspection, Record, Rejection};
 use crate::upstream::{ErrorKind, Rejected};
 
 fn record(id: u32) -> Record {
-    Record {
-        id: CallId(id.into()),
-        uploaded: 1000 + id,
-        call_type: CallType::VOICE,
-        status: Status::SUCCEEDED,
-        manual: ManualStates::default(),
-        measures: Measures::default(),
-        staff_id: None,
-        written_id: None,
-    }
+    Record::succeeded(CallId(id.into()), 1000 + id)
 }
 
 /// A vendor whose responses are a function of the number of earlier requests and the request.

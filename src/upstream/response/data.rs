@@ -95,15 +95,17 @@ impl<'de> Expect<'de> for Calls<'_> {
 
     fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         let rows = self.0;
+        let texts = rows.texts;
         loop {
             let (row, text) = if rows.exact {
                 let Some(row) = seq.next_element::<&RawValue>()? else {
                     return Ok(true);
                 };
-                let fields = Tolerant(Row).deserialize(&mut Deserializer::from_str(row.get()));
+                let fields =
+                    Tolerant(Row { texts }).deserialize(&mut Deserializer::from_str(row.get()));
                 (fields.unwrap_or_default(), row.get())
             } else {
-                let Some(fields) = seq.next_element_seed(Tolerant(Row))? else {
+                let Some(fields) = seq.next_element_seed(Tolerant(Row { texts }))? else {
                     return Ok(true);
                 };
                 (fields, "")

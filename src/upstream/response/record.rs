@@ -13,7 +13,10 @@ use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, 
 const MAX_WRITTEN_ID: usize = 256;
 
 /// Expects an object.
-pub(super) struct Row;
+pub(super) struct Row {
+    /// Whether to read identities that are only needed as text.
+    pub(super) texts: bool,
+}
 
 impl<'de> Expect<'de> for Row {
     type Value = Option<Fields<'de>>;
@@ -25,7 +28,11 @@ impl<'de> Expect<'de> for Row {
     fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::default();
         while let Some(key) = next_key(&mut map)? {
-            match fields.field(&key) {
+            let field = match &*key {
+                "staff_id" if !self.texts => None,
+                key => fields.field(key),
+            };
+            match field {
                 Some(field) => *field = map.next_value()?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -137,7 +144,7 @@ impl<'de> Fields<'de> {
             status: status.map_or(Status::UNKNOWN, Status::from_number),
             manual,
             measures,
-            staff_id: rows.texts.then(|| self.staff_id.text()).flatten(),
+            staff_id: self.staff_id.text(),
             written_id: (rows.texts)
                 .then(|| uuid.map_or(&self.call_id, |_| &self.call_uuid).text())
                 .flatten()

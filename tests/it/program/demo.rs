@@ -101,6 +101,9 @@ fn a_target_at_rest_has_few_series() {
         (300..=MAX_SERIES).contains(&series),
         "{series} series at rest"
     );
+    for part in OPTIONAL {
+        assert!(!samples.text.contains(part), "{part} without being enabled");
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn what_exceeds_the_limit_is_other() {
     let by_agent = [("1", 1), ("2", 1), ("none", 1), ("other", 4)];
     assert_eq!(processed(tallies.agents.as_ref().unwrap()), by_agent);
     assert_eq!(folded(&tallies), [Some(1), Some(3)]);
-    // More room: groups are told apart from now on.
+    // With more room, further groups get labels of their own.
     tallies.count_by_agent(Some(3));
     count(&mut tallies, "5");
     assert_eq!(processed(tallies.agents.as_ref().unwrap())[2], ("5", 1));

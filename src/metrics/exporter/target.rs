@@ -86,7 +86,7 @@ impl TargetMetrics {
         set_optional(&self.oldest_result, &self.name, oldest.map(f64::from));
     }
 
-    /// Counts requested results. The outcome is one of [`RESULT_OUTCOMES`].
+    /// Counts requested results. The outcome is one of [`super::RESULT_OUTCOMES`].
     pub fn count_results(&self, outcome: &str, count: usize) {
         self.results
             .with_label_values(&[&self.name, outcome])
@@ -102,7 +102,7 @@ impl TargetMetrics {
         );
     }
 
-    /// Counts a window that was not proved complete. The reason is one of [`UNPROVEN_REASONS`].
+    /// Counts a window that was not proved complete. The reason is one of [`super::UNPROVEN_REASONS`].
     pub fn unproven(&self, reason: &str) {
         self.unproven.with_label_values(&[&self.name, reason]).inc();
     }

@@ -168,6 +168,13 @@ pub fn halves(window: Window) -> Option<[Window; 2]> {
     })
 }
 
+/// Twice the number of calls that are likely to be new at `now`: as many as in the equally long time
+/// before `known`.
+pub fn likely_rows(known: UnixSeconds, now: UnixSeconds, count: impl Fn(Window) -> u64) -> u64 {
+    let from = known.saturating_sub(now.saturating_sub(known));
+    count(Window { from, to: known }).saturating_mul(2)
+}
+
 /// The earliest start from `from` to `latest` of a window that holds at most `room` calls, `latest`
 /// if there is none. `count` returns the number of calls of a window by its start.
 pub fn earliest_start(

@@ -1,8 +1,8 @@
 //! Reads the recent window: calls uploaded since the last pull, and calls that were listed late.
 //!
-//! The overlap is swept, that is read to its end, where it fits half a page, and every half overlap
+//! The overlap is swept, that is read to its end, where it has only a few calls, and every half overlap
 //! anyway, so that a late call is counted within that time. Between sweeps the total saves requests:
-//! while it matches the ledger, only the pages with new calls are read.
+//! while it matches the ledger, only as many rows are requested as are likely to be new.
 
 use super::Failure;
 use super::plan;
@@ -10,8 +10,12 @@ use super::pull::Pull;
 use super::scan::{Scanned, may_be_local};
 use crate::model::{UnixSeconds, Window};
 use crate::store::Store;
+use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::Pages;
 use crate::upstream::{Filter, Upstream};
+
+/// Rows that are requested even if fewer new calls are likely: about as cheap as one.
+const MIN_ROWS: u64 = 50;
 
 /// Result of reading the first pages of the recent window.
 enum Look {
@@ -25,20 +29,24 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Reads what is new in the recent window, which begins before the last sweep.
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
         let intervals = self.inner.settings.intervals;
-        let room = self.hints.list.size.rows() / 2;
-        let (due, known, from) = self.state(|state| {
+        let page = self.hints.list.size.rows();
+        let (due, known, rows, from) = self.state(|state| {
             let count = |from| state.ledger.count_present(Window { from, ..window });
             let due = state.progress.is_sweep_due(self.now, intervals);
             let known = state.progress.known.map_or(window.from, |known| known.to);
             let known = known.clamp(window.from, window.to);
-            let from = plan::earliest_start(window.from, known, room, count);
-            (due || from == window.from, known, from)
+            let rows = plan::likely_rows(known, window.to, |window| {
+                state.ledger.count_present(window)
+            });
+            let rows = rows.clamp(MIN_ROWS.min(page), page);
+            let from = plan::earliest_start(window.from, known, rows / 2, count);
+            (due || from == window.from, known, rows, from)
         });
         let mut swept = due;
         let mut scanned = Scanned::Whole;
         if !due {
             let look = if self.hints.recent.newest_first {
-                self.look_newest_first(window, known).await?
+                self.look_newest_first(window, known, rows).await?
             } else {
                 let newest = Window { from, ..window };
                 scanned = self.scan_slice(newest).await?;
@@ -78,11 +86,13 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         Ok(scanned)
     }
 
-    /// Reads pages of a list with the newest call first until they reach back to known calls.
+    /// Reads pages of a list with the newest call first until they reach back to known calls: one of
+    /// so many rows, and whole ones if that is not enough.
     async fn look_newest_first(
         &mut self,
         window: Window,
         known: UnixSeconds,
+        rows: u64,
     ) -> Result<Look, Failure> {
         let inner = self.inner;
         let whole = self.state(|state| state.skipped.without(window)) == [window];
@@ -90,7 +100,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             return Ok(Look::Alarm);
         };
         let (list, recent) = (&mut self.hints.list, &mut self.hints.recent);
-        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
+        let few = u32::try_from(rows).unwrap_or(u32::MAX);
+        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(few);
         let total = loop {
             match pages.next().await.map_err(Failure::from) {
                 Ok(Some(page)) => {
@@ -104,6 +115,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                     if !recent.newest_first {
                         return Ok(Look::Alarm);
                     }
+                    pages.read_whole_pages();
                 }
                 Ok(None) => return Ok(Look::Alarm),
                 Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),
@@ -124,7 +136,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             return Ok(Look::Connected);
         };
         let list = &mut self.hints.list;
-        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
+        let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(MIN_LIMIT);
         let total = match pages.next().await.map_err(Failure::from) {
             Ok(Some(page)) => {
                 self.applied.apply(inner, &page);

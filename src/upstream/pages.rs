@@ -30,6 +30,8 @@ pub struct Pages<'a, U> {
     filter: Filter,
     parallel: usize,
     hints: &'a mut ListHints,
+    /// Rows per page where the caller needs only a few.
+    few: Option<u32>,
     limit: u32,
     /// Number of the last page requested.
     requested: u32,
@@ -58,6 +60,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
             filter,
             parallel: parallel.max(1),
             hints,
+            few: None,
             limit: 0,
             requested: 0,
             in_flight: FuturesOrdered::new(),
@@ -66,6 +69,23 @@ impl<'a, U: Upstream> Pages<'a, U> {
             last_was_full: false,
             stale: 0,
             ended: false,
+        }
+    }
+
+    /// Requests at most `rows` per page, for a caller that expects to need only the first ones.
+    /// Nothing is learned about the vendor's limits from such pages.
+    pub fn few(mut self, rows: u32) -> Self {
+        self.few = Some(rows).filter(|rows| *rows < self.hints.size.get());
+        self
+    }
+
+    /// Starts again with whole pages if fewer rows were requested so far and more are needed.
+    pub fn read_whole_pages(&mut self) {
+        if self.few.take().is_some() && !self.ended {
+            self.requested = 0;
+            self.in_flight.clear();
+            self.pass = Pass::new();
+            (self.partial, self.last_was_full, self.stale) = (None, false, 0);
         }
     }
 
@@ -128,6 +148,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
 
     /// Reads the first page, with another limit if the vendor refuses this one.
     async fn first(&mut self) -> Result<Page, Error> {
+        if let Some(few) = self.few {
+            self.limit = few;
+            return self.upstream.page(self.request(1, few)).await;
+        }
         let mut limit = self.hints.size.next();
         loop {
             match self.upstream.page(self.request(1, limit)).await {
@@ -180,7 +204,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
             let end = self.end_at_empty_page();
             return self.end(end);
         }
-        if let Some((rows, groups)) = self.partial.take() {
+        if let Some((rows, groups)) = self.partial.take()
+            && self.few.is_none()
+        {
             self.hints.size.observe_clamp(rows, groups);
         }
         let has_new_calls = self.pass.add_rows(page);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cec_exporter::model::{UnixSeconds, Window};
 use cec_exporter::puller::plan::pages;
+use cec_exporter::upstream::PageRequest;
 
 use crate::support::bench::{Bench, SPANS, settings};
 use crate::support::listed::{Call, List, add, even};
@@ -15,6 +16,14 @@ const PULL_SECONDS: UnixSeconds = 15;
 /// An exporter that has read 100,000 final calls of a day, of which `changes` are otherwise; and
 /// how many requests that took.
 async fn loaded(oldest_first: bool, changes: impl FnOnce(&mut Vec<Call>)) -> (Bench, usize) {
+    loaded_in_pages(PAGE_SIZE, oldest_first, changes).await
+}
+
+async fn loaded_in_pages(
+    page_size: u32,
+    oldest_first: bool,
+    changes: impl FnOnce(&mut Vec<Call>),
+) -> (Bench, usize) {
     let mut calls = even(100_000, 86_400);
     changes(&mut calls);
     let list = List {
@@ -22,7 +31,7 @@ async fn loaded(oldest_first: bool, changes: impl FnOnce(&mut Vec<Call>)) -> (Be
         oldest_first,
         ..List::default()
     };
-    let bench = Bench::new(settings(SPANS, PAGE_SIZE), list);
+    let bench = Bench::new(settings(SPANS, page_size), list);
     let requests = bench.pull().await.len();
     let view = bench.view();
     assert!(
@@ -51,15 +60,7 @@ async fn a_steady_pull_costs_one_or_two_requests() {
         let mut sweeps = 0;
         for round in 0..50 {
             wait().await;
-            let now = bench.vendor.now();
-            // 20 new calls a pull, spread over the time since the last one.
-            bench.vendor.with(|list| {
-                for number in 0..20 {
-                    let at = now - PULL_SECONDS + 1 + number * PULL_SECONDS / 20;
-                    let id = 1_000_000 + u128::from(round * 20 + number);
-                    add(&mut list.calls, Call::done(id, at.min(now)));
-                }
-            });
+            add_new(&bench, round, 20);
             let requests = bench.pull().await;
             bench.assert_up();
             // The first pull learns in which order the list comes.
@@ -83,6 +84,58 @@ async fn a_steady_pull_costs_one_or_two_requests() {
             .map(|(_, _, count)| count)
             .sum::<u64>();
         assert_eq!(left as usize, view.remembered);
+    }
+}
+
+/// Lists new calls, spread over the time since the last pull.
+fn add_new(bench: &Bench, round: u32, calls: u32) {
+    let now = bench.vendor.now();
+    bench.vendor.with(|list| {
+        for number in 0..calls {
+            let at = now - PULL_SECONDS + 1 + number * PULL_SECONDS / calls;
+            let id = u128::from(round + 1) << 32 | u128::from(number);
+            add(&mut list.calls, Call::done(id, at.min(now)));
+        }
+    });
+}
+
+/// Rows of the pages that were requested.
+fn rows(bench: &Bench, requests: &[PageRequest]) -> usize {
+    let row_count = |request: &PageRequest| {
+        let Window { from, to } = request.window;
+        let before = (request.page - 1) as usize * request.limit as usize;
+        let listed = bench.vendor.with(|list| {
+            let inside = |call: &&Call| (from..=to).contains(&call.at);
+            list.calls.iter().filter(inside).count()
+        });
+        listed.saturating_sub(before).min(request.limit as usize)
+    };
+    requests.iter().map(row_count).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_pull_reads_few_rows_however_large_the_pages_are() {
+    for oldest_first in [false, true] {
+        let (bench, _) = loaded_in_pages(1000, oldest_first, |_| {}).await;
+        let mut counts = Vec::new();
+        for round in 0..40 {
+            wait().await;
+            // Ten times as many at once need whole pages; from then on, as many are expected.
+            let new = if round < 20 { 20 } else { 200 };
+            add_new(&bench, round, new);
+            let requests = bench.pull().await;
+            bench.assert_up();
+            counts.push(rows(&bench, &requests));
+        }
+        let total = bench.vendor.with(|list| list.calls.len());
+        assert_eq!(bench.counted(), total as u64);
+        // Sweeps are few.
+        for (of, most) in [(1..20, 80), (22..40, 500)] {
+            let mut counts = counts[of].to_vec();
+            counts.sort_unstable();
+            let median = counts[counts.len() / 2];
+            assert!(median <= most, "oldest first: {oldest_first}: {counts:?}");
+        }
     }
 }
 

@@ -101,6 +101,41 @@ fn pages(requests: &[(u32, u32)]) -> Vec<u32> {
 }
 
 #[tokio::test]
+async fn few_rows_are_requested_first_and_whole_pages_if_they_are_not_enough() {
+    let ids: Vec<u32> = (0..95).collect();
+    let vendor = Vendor {
+        respond: move |_, request: PageRequest| {
+            Ok(page_of(&ids, Some(95), request.limit, request.page))
+        },
+        requests: Mutex::default(),
+    };
+    let mut hints = ListHints::new(40);
+    let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints).few(10);
+    assert_eq!(pages.next().await.unwrap().unwrap().records.len(), 10);
+    pages.read_whole_pages();
+    while pages.next().await.unwrap().is_some() {}
+    let pass = pages.into_pass();
+    assert_eq!((pass.rows, pass.verdict(&hints)), (95, Verdict::Complete));
+    let requests = vendor.requests.lock().unwrap();
+    assert_eq!(*requests, [(1, 10), (1, 40), (2, 40), (3, 40)]);
+    assert_eq!(hints.size.get(), 40);
+}
+
+#[tokio::test]
+async fn a_refusal_of_few_rows_says_nothing_about_the_limit() {
+    let vendor = Vendor {
+        respond: |_, _: PageRequest| Err(refused()),
+        requests: Mutex::default(),
+    };
+    let mut hints = ListHints::new(40);
+    let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints).few(10);
+    assert!(pages.next().await.is_err());
+    drop(pages);
+    assert_eq!(*vendor.requests.lock().unwrap(), [(1, 10)]);
+    assert_eq!((hints.size.get(), hints.size.next()), (40, 40));
+}
+
+#[tokio::test]
 async fn a_partial_page_is_the_last_and_a_full_page_never_is() {
     for (count, last) in [(0, 1), (1, 1), (9, 1), (10, 2), (11, 2), (20, 3), (95, 10)] {
         let mut hints = ListHints::new(10);

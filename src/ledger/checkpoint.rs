@@ -29,6 +29,11 @@ impl Ledger {
         !self.changed.is_empty() || !self.removed.is_empty() || self.drop_below > 0
     }
 
+    /// Number of calls that the next commit writes; some may have been forgotten since.
+    pub fn change_count(&self) -> usize {
+        self.changed.len()
+    }
+
     /// Records that rows of calls uploaded before `dropped` are gone.
     pub fn mark_committed(&mut self, dropped: UnixSeconds) {
         // More calls may have been forgotten since.

@@ -15,6 +15,10 @@ use crate::upstream::Upstream;
 
 /// Time that one pull spends on a gap; the next pull continues.
 const GAP_BUDGET: Duration = Duration::from_secs(60);
+/// Calls of a gap that are committed together, or as many as are read within the time below. A commit
+/// takes two syncs of the disk and writes all counters.
+const CALLS_PER_COMMIT: usize = 25_000;
+const TIME_PER_COMMIT: Duration = Duration::from_secs(2);
 
 impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Reads new and pending calls: the part that scrapes wait for.
@@ -74,6 +78,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Reads the gap, slice by slice, within the time budget.
     async fn gap(&mut self) -> Result<(), Failure> {
         let began = Instant::now();
+        let mut committed = began;
         while let Some(gap) = self.state(|state| state.progress.gap) {
             self.hints.gap.get_or_insert_with(|| GapRead::new(gap));
             if began.elapsed() > GAP_BUDGET || self.state(|state| state.refused > 0) {
@@ -87,12 +92,20 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 Err(failure) => {
                     // The vendor answers a shorter slice sooner.
                     self.hints.span = failed_span.max(1);
+                    // What the slices before have found.
+                    self.inner.commit().await?;
                     return Err(failure);
                 }
             };
             if scanned == Scanned::Whole && self.state(|state| state.refused == 0) {
-                self.state(|state| state.progress.filled_to(slice.to));
-                self.inner.commit().await?;
+                let changes = self.state(|state| {
+                    state.progress.filled_to(slice.to);
+                    state.ledger.change_count()
+                });
+                if changes >= CALLS_PER_COMMIT || committed.elapsed() >= TIME_PER_COMMIT {
+                    self.inner.commit().await?;
+                    committed = Instant::now();
+                }
             }
         }
         if let Some(gap) = self.hints.gap.take() {

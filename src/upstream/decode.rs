@@ -103,6 +103,10 @@ impl Decoder {
         let Stage::Start(first) = &mut self.stage else {
             return self.write(chunk);
         };
+        if first.is_empty() && chunk.len() >= GZIP_MAGIC.len() {
+            self.stage = self.detect(chunk);
+            return self.write(chunk);
+        }
         first.extend_from_slice(chunk);
         if first.len() < GZIP_MAGIC.len() {
             return Ok(());

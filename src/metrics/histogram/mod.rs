@@ -72,10 +72,10 @@ impl Histogram {
     /// Counts a value. Upper bounds are inclusive. With a source, the value becomes the exemplar of
     /// its bucket.
     pub fn observe(&mut self, value: Measure, source: Option<ExemplarSource>) {
-        // Adding 0.5 rounds to the nearest: bounds are small and not negative. `f64::round` would
-        // take longer than the rest of this function on machines without an instruction for it.
-        let above = |bound: &f64| value.0 > (*bound * Measure::PER_UNIT as f64 + 0.5) as u64;
-        let bucket = self.bounds.partition_point(above);
+        // Exact, although these are floats: a bound and the quotient are both the floats nearest to a
+        // decimal number, and are the same if that number is.
+        let units = value.0 as f64 / Measure::PER_UNIT as f64;
+        let bucket = self.bounds.partition_point(|bound| units > *bound);
         self.counts[bucket] += 1;
         self.sum += u128::from(value.0);
         self.native.add(value, 1);

@@ -26,6 +26,26 @@ fn upper_bounds_are_inclusive_and_sums_exact() {
 }
 
 #[test]
+fn a_value_is_on_the_right_side_of_each_bound_by_a_billionth() {
+    for metric in crate::metrics::catalog::ALL {
+        for (index, bound) in metric.bounds.iter().enumerate() {
+            let exact = Measure::from_units(*bound).unwrap().0;
+            for (value, bucket) in [(exact - 1, index), (exact, index), (exact + 1, index + 1)] {
+                let mut histogram = Histogram::new(metric.bounds);
+                histogram.observe(Measure(value), None);
+                let expected = |other| u64::from(other == bucket);
+                let expected: Vec<u64> = (0..=metric.bounds.len()).map(expected).collect();
+                assert_eq!(
+                    histogram.counts, expected,
+                    "{} {bound} {value}",
+                    metric.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_sum_of_many_values_is_exact_to_the_last_digit() {
     for (value, times, sum) in [
         (164.220001, 20_000, 3_284_400.02),

@@ -12,24 +12,22 @@ use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, 
 /// arrived; a longer one is no identity of the vendor's, and its result is not requested.
 const MAX_WRITTEN_ID: usize = 256;
 
-/// Expects an object.
-pub(super) struct Row {
-    /// Whether to read identities that are only needed as text.
-    pub(super) texts: bool,
-}
+/// Expects an object, reads its fields, and returns whether it is one. Identities that are only needed
+/// as text are read if the second part says so.
+pub(super) struct Row<'a, 'de>(pub(super) &'a mut Fields<'de>, pub(super) bool);
 
-impl<'de> Expect<'de> for Row {
-    type Value = Option<Fields<'de>>;
+impl<'de> Expect<'de> for Row<'_, 'de> {
+    type Value = bool;
 
-    fn other(self) -> Self::Value {
-        None
+    fn other(self) -> bool {
+        false
     }
 
-    fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields::default();
+    fn object<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let Self(fields, texts) = self;
         while let Some(key) = next_key(&mut map)? {
             let field = match &*key {
-                "staff_id" if !self.texts => None,
+                "staff_id" if !texts => None,
                 key => fields.field(key),
             };
             match field {
@@ -37,7 +35,7 @@ impl<'de> Expect<'de> for Row {
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Some(fields))
+        Ok(true)
     }
 }
 

@@ -2,12 +2,19 @@
 function(config)
   local text(translations) = std.rstripChars(translations[config.language], '\n');
   local words = {
-    en: { means: 'What it means', look: 'What to look at', todo: 'What to do', colon: ':' },
-    zh: { means: '含义', look: '查看', todo: '处理', colon: '：' },
+    en: {
+      means: 'What it means',
+      affects: 'Who is affected',
+      look: 'What to look at',
+      todo: 'What to do',
+      resolves: 'When it resolves',
+      colon: ':',
+    },
+    zh: { means: '含义', affects: '影响', look: '查看', todo: '处理', resolves: '何时恢复', colon: '：' },
   }[config.language];
   local load(file) = (file)(config);
   local groups = [
-    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet')],
+    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet') + load(import 'limits.libsonnet')],
     ['cec_pipeline_alerts', load(import 'pipeline.libsonnet') + load(import 'failures.libsonnet')],
     ['cec_contact_centre_alerts', load(import 'contact-centre.libsonnet')],
     ['cec_quality_alerts', load(import 'quality.libsonnet')],
@@ -32,6 +39,10 @@ function(config)
     '',
     text(alert.means),
     '',
+    '## ' + words.affects,
+    '',
+    text(alert.affects),
+    '',
     '## ' + words.look,
     '',
   ] + std.flattenArrays([
@@ -41,6 +52,10 @@ function(config)
     '## ' + words.todo,
     '',
     text(alert.steps),
+    '',
+    '## ' + words.resolves,
+    '',
+    text(alert.resolves),
     '',
   ]);
   {

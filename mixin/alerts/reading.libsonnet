@@ -77,7 +77,7 @@ function(config)
       },
       description: {
         en: 'The last full reconciliation of {{ $labels.target }} is {{ $value | humanizeDuration }} old. Late, deleted and re-inspected calls may not be up to date.',
-        zh: '目标 {{ $labels.target }} 距上次全量核对已有 {{ $value | humanizeDuration }}。迟到、已删除、重新质检的通话可能尚未更正。',
+        zh: '目标 {{ $labels.target }} 距上次全量核对已有 {{ $value | humanizeDuration }}。晚到、已删除、重新质检的通话可能尚未更新。',
       },
       title: { en: 'The last full reconciliation is too old.', zh: '长时间未完成全量核对。' },
       means: {

@@ -47,7 +47,7 @@ pub struct BackfillArgs {
     )]
     pub storage_path: PathBuf,
 
-    /// Time between samples. Prometheus takes a series for gone after 5m.
+    /// Time between samples. Prometheus treats a series as gone after 5m.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = step)]
     pub step: UnixSeconds,
 

@@ -195,7 +195,7 @@ pub struct CompletionsArgs {
 
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct HealthcheckArgs {
-    /// Address that the exporter listens on, as its own flag has it.
+    /// Listen address of the exporter, as in its own --web.listen-address.
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",

@@ -1,4 +1,4 @@
-// Rules and runbooks of the alerts, in the language of the configuration.
+// Rules and runbooks of the alerts, in the language of the configuration, and their Chinese index.
 function(config)
   local text(translations) = std.rstripChars(translations[config.language], '\n');
   local words = {
@@ -60,6 +60,7 @@ function(config)
   ]);
   {
     groups: [{ name: group[0], rules: [rule(alert) for alert in group[1]] } for group in groups],
+    index: (import 'index.libsonnet')(config, std.flattenArrays([group[1] for group in groups])),
     // Alerts of one name share a page.
     runbooks: std.foldl(
       function(pages, alert) pages { [alert.name + '.md']: page(alert) },

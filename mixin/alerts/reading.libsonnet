@@ -90,7 +90,7 @@ function(config)
         |||,
       },
       affects: {
-        en: 'Calls of this target that were deleted, inspected again or reviewed by hand, or that appeared in the list later than `overlap`: they are not up to date, or not counted yet. All other calls are.',
+        en: 'Calls of this target that were deleted, inspected again or reviewed by hand, or that appeared in the list later than `overlap`: they are not up to date, or not counted yet. Other calls are unaffected.',
         zh: '该目标中被删除、重新质检、人工复核过的通话，以及晚于 `overlap` 才出现在列表中的通话：状态可能未更新，或尚未计数。其余通话不受影响。',
       },
       queries: [

@@ -39,8 +39,8 @@ function(config)
         |||,
       },
       affects: {
-        en: 'All targets of this exporter. Five minutes after the last scrape their graphs end, and no other alert about their calls can fire. Calls whose processing ends meanwhile are missing in the processing time.',
-        zh: '该 exporter 的全部目标。最后一次抓取的五分钟后曲线中断，针对这些目标的其他告警也不会触发。期间完成的通话不计入质检耗时。',
+        en: 'All targets of this exporter: their graphs end at the first failed scrape, and no other alert about their calls can fire. Calls whose processing ends meanwhile are missing from the processing time.',
+        zh: '该 exporter 的全部目标：从第一次抓取失败起曲线中断，针对其通话的其他告警也不会触发。期间完成的通话不计入质检耗时。',
       },
       queries: [
         [{ en: 'Exporters that respond', zh: '哪些 exporter 有响应' }, 'up and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],

@@ -32,6 +32,7 @@
     'alerts.rules.yml': yaml({ groups: alerts.groups }),
   },
   runbooks:: alerts.runbooks,
+  chineseIndex:: alerts.index,
 
   local t = (import 'text/translate.libsonnet')(config.language),
   local board(make) = std.manifestJsonEx(make(config, t), '  ') + '\n',

@@ -30,11 +30,11 @@
   }],
   ['records_rejected_per_hour', {
     en: 'Rejected records, or values of records, an hour, by reason.',
-    zh: '每小时被拒绝的记录（或字段值）数，按原因统计。',
+    zh: '每小时无法使用的记录（或字段值）数，按原因统计。',
   }],
   ['windows_unproven_per_hour', {
     en: 'Parts of the list an hour that were accepted without proof or skipped, by reason.',
-    zh: '每小时未能核实完整或被跳过的列表区段数，按原因统计。',
+    zh: '每小时无法确认完整或被跳过的列表区段数，按原因统计。',
   }],
   ['clock_skew_seconds', {
     en: "Seconds between the vendor's clock and the exporter's, in either direction.",

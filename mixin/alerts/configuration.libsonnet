@@ -19,18 +19,20 @@ function(config)
       means: {
         en: |||
           More than `cec:exporters_per_target:threshold` exporters have had the same target in their
-          configuration for 15 minutes. They share the vendor's rate limit. The bundled rules and dashboards
-          use one of them; your own queries may count calls twice.
+          configuration for 15 minutes.
         |||,
         zh: |||
-          15 分钟内，有超过 `cec:exporters_per_target:threshold` 个 exporter 配置了同一目标，流控额度被共同消耗。
-          自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。
+          15 分钟以来，配置了同一目标的 exporter 超过 `cec:exporters_per_target:threshold` 个。
         |||,
       },
+      affects: {
+        en: 'All targets that share the `app_key`: each exporter sends its own requests, which count against the vendor\'s limit. The bundled rules and dashboards use one exporter\'s numbers; your own queries may count calls twice.',
+        zh: '使用同一 app_key 的全部目标：每个 exporter 各自发送请求，共同消耗云客服侧的流控额度。自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。',
+      },
       queries: [
-        [{ en: 'Exporters of each target', zh: '由谁同步' }, 'count by (target, job, instance) (cec_up)'],
-        [{ en: 'Shards', zh: '分片序号' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'Number of shards, by exporter', zh: '各 exporter 所知的分片总数' }, 'cec_exporter_total_shards'],
+        [{ en: 'Exporters of each target', zh: '各目标由哪些 exporter 同步' }, 'count by (target, job, instance) (cec_up)'],
+        [{ en: 'Ordinals of the shards', zh: '各 exporter 的分片序号' }, 'cec_exporter_shard_ordinal'],
+        [{ en: 'Number of shards, by exporter', zh: '各 exporter 配置的分片总数' }, 'cec_exporter_total_shards'],
       ],
       steps: {
         en: |||
@@ -45,6 +47,10 @@ function(config)
           3. 未分片却共用一份配置：从其中一份配置中移除该目标。
           4. 有意部署两份：将 `cec:exporters_per_target:threshold` 调为 2。
         |||,
+      },
+      resolves: {
+        en: 'As soon as the other exporter no longer reports the target.',
+        zh: '多余的 exporter 不再上报该目标后立即恢复。',
       },
     },
     {
@@ -69,23 +75,26 @@ function(config)
       },
       description: {
         en: '{{ $value }} different shards of {{ $labels.job }} respond. One is missing, or they disagree on the number of shards. Some targets may not be pulled.',
-        zh: '{{ $labels.job }} 有 {{ $value }} 个不同的分片有响应：缺少分片，或各分片对总数的认识不一致。部分目标可能无人同步。',
+        zh: '{{ $labels.job }} 有 {{ $value }} 个不同的分片有响应：缺少分片，或各分片配置的总数不一致。部分目标可能无人同步。',
       },
       title: { en: 'Some targets may not be pulled by any exporter.', zh: '部分目标可能无人同步。' },
       means: {
         en: |||
           The exporters of one job (in Kubernetes, of one namespace) divide their targets by `--total-shards`.
           For 15 minutes, fewer shards have responded than there should be, or they have disagreed on their
-          number. The targets of a missing shard have no metrics, so no other alert reports them.
+          number.
         |||,
         zh: |||
-          同一 job（Kubernetes 中为同一命名空间）的 exporter 按 `--total-shards` 分摊目标。15 分钟内，有响应的分片少于
-          总数，或各分片的总数不一致。缺失分片的目标没有任何指标，其他告警也无法发现。
+          同一 job（Kubernetes 中为同一命名空间）的 exporter 按 `--total-shards` 分担目标。15 分钟以来，有响应的分片少于总数，或各分片配置的总数不一致。
         |||,
+      },
+      affects: {
+        en: 'The targets of the missing shard: they have no metrics, so no other alert reports them. While shards disagree, a target may be pulled twice or not at all.',
+        zh: '缺失分片所负责的目标：没有任何指标，其他告警也发现不了。总数不一致期间，同一目标可能被同步两次，也可能无人同步。',
       },
       queries: [
         [{ en: 'Shards that respond', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
-        [{ en: 'Number of shards, by exporter', zh: '各分片所知的总数' }, 'cec_exporter_total_shards'],
+        [{ en: 'Number of shards, by exporter', zh: '各分片配置的总数' }, 'cec_exporter_total_shards'],
         [{ en: 'Exporters that cannot be scraped', zh: '无法抓取的 exporter' }, 'up{job="cec_exporter"} == 0'],
       ],
       steps: {
@@ -99,10 +108,14 @@ function(config)
         |||,
         zh: |||
           1. 有 exporter 不可用：见 [CecExporterDown](CecExporterDown.md)。
-          2. exporter 少于分片总数：启动缺少的 exporter，或更正 `--total-shards`。StatefulSet 中应等于副本数。
+          2. exporter 少于分片总数：启动缺少的 exporter，或更正 `--total-shards`。在 StatefulSet 中，它必须等于副本数。
           3. 总数不一致：重启仍使用旧值的 exporter。目标移到另一分片后，会在那里新建台账。
-          4. 两组互不相干的 exporter 在同一 job 中：分别使用不同的 job 或命名空间。
+          4. 两组互不相干的 exporter 在同一 job 中：为它们分别使用不同的 job 或命名空间。
         |||,
+      },
+      resolves: {
+        en: 'Once all shards respond and agree on their number.',
+        zh: '所有分片都有响应、且总数一致后。',
       },
     },
     {
@@ -122,26 +135,34 @@ function(config)
       means: {
         en: |||
           The last reload of the configuration failed, and the exporter still uses the previous configuration.
-          It would not start with the new one.
         |||,
         zh: |||
-          最近一次加载配置失败，exporter 仍在使用之前的配置。若此时重启，将无法启动。
+          最近一次加载配置失败，exporter 仍在使用之前的配置。
         |||,
       },
+      affects: {
+        en: 'Nothing stops, but the changes are not in effect, such as a new secret, and the exporter would not start again with this file.',
+        zh: '运行不受影响，但改动（例如新的密钥）没有生效；若此时重启，exporter 将无法启动。',
+      },
       queries: [
-        [{ en: 'Affected exporters', zh: '哪个 exporter' }, 'cec_exporter_config_last_reload_successful == 0'],
-        [{ en: 'Age of the current configuration', zh: '当前配置已使用多久' }, 'time() - cec_exporter_config_last_reload_success_timestamp_seconds'],
+        [{ en: 'Affected exporters', zh: '受影响的 exporter' }, 'cec_exporter_config_last_reload_successful == 0'],
+        [{ en: 'Age of the current configuration, in seconds', zh: '当前配置已使用的秒数' }, 'time() - cec_exporter_config_last_reload_success_timestamp_seconds'],
       ],
       steps: {
         en: |||
-          1. Run `cec_exporter check` with the same file. It reports the error in one line, with path, line and
-             column.
-          2. Correct it and reload with SIGHUP, or with a POST to `/-/reload` if that is enabled.
+          1. Run `cec_exporter check --config.file=...` with the same file. It reports the error in one line, with
+             path, line and column. The status page shows it too.
+          2. Correct it and reload: `systemctl reload cec_exporter`, SIGHUP, or `curl -X POST .../-/reload` if
+             `--web.enable-lifecycle` is set.
         |||,
         zh: |||
-          1. 用同一配置文件运行 `cec_exporter check`，错误以一行给出，含路径、行号、列号。
-          2. 更正后重新加载：发送 SIGHUP，或（已启用时）POST `/-/reload`。
+          1. 用同一配置文件运行 `cec_exporter check --config.file=...`，错误以一行给出，含路径、行号、列号；状态页上也有。
+          2. 更正后重新加载：`systemctl reload cec_exporter`、发送 SIGHUP，或（启用了 `--web.enable-lifecycle` 时）`curl -X POST .../-/reload`。
         |||,
+      },
+      resolves: {
+        en: 'With the next successful reload, or a restart with a correct file.',
+        zh: '下一次加载成功后，或用正确的配置重启后。',
       },
     },
     {
@@ -163,28 +184,35 @@ function(config)
       title: { en: 'A threshold is not defined.', zh: '阈值未定义。' },
       means: {
         en: |||
-          The alerts use thresholds recorded by `thresholds.rules.yml`. One of them is missing: the file is not
-          loaded, or the rule was removed from it. The alerts that use it cannot fire meanwhile.
+          The alerts compare with thresholds, which `thresholds.rules.yml` records as series. The one in the alert is
+          missing: the file is not loaded, or the rule was removed from it.
         |||,
         zh: |||
-          告警与 `thresholds.rules.yml` 记录的序列作比较，其中一个缺失：该文件未加载，或其中的规则被删除。
-          依赖该阈值的告警在此期间不会触发。
+          告警所比较的阈值由 `thresholds.rules.yml` 记录为序列。告警中的阈值缺失：该文件未加载，或其中的规则已被删除。
         |||,
       },
+      affects: {
+        en: 'The alerts that use this threshold: they cannot fire.',
+        zh: '使用该阈值的告警：不会触发。',
+      },
       queries: [
-        [{ en: 'Three of the thresholds', zh: '其中三个阈值' }, 'cec:frontier_lag_seconds:threshold or cec:failed_ratio:threshold or cec:dried_up_ratio:threshold'],
+        [{ en: 'Whether the file is loaded: three of its thresholds', zh: '文件是否已加载（以其中三个阈值为例）' }, 'cec:frontier_lag_seconds:threshold or cec:failed_ratio:threshold or cec:dried_up_ratio:threshold'],
       ],
       steps: {
         en: |||
           1. On the Rules page of Prometheus, check that the group `cec_thresholds` exists and is healthy.
           2. Load `thresholds.rules.yml` of the same version as `alerts.rules.yml`.
-          3. If several such files are loaded, the strictest value applies.
+          3. If a threshold is defined several times, the strictest value applies.
         |||,
         zh: |||
           1. 在 Prometheus 的 Rules 页面确认规则组 `cec_thresholds` 存在且状态正常。
           2. 加载与 `alerts.rules.yml` 同版本的 `thresholds.rules.yml`。
-          3. 加载了多份时，以最严格的数值为准。
+          3. 同一阈值定义了多次时，以最严格的为准。
         |||,
+      },
+      resolves: {
+        en: 'At the next evaluation after the rule is loaded.',
+        zh: '规则加载后的下一次计算时。',
       },
     },
   ]

@@ -1,6 +1,7 @@
 // Whether the processing of calls fails, and why.
 function(config)
   local q = (import '../lib/promql.libsonnet')(config);
+  local label = import '../text/label.libsonnet';
   local enough(rate) = '3600 * %s %s' % [rate, q.atLeast('finished_calls_per_hour')];
   [
     {
@@ -24,17 +25,19 @@ function(config)
       means: {
         en: |||
           More than 10 % of the calls that finished in the last hour failed, whatever the cause, and at least 20
-          finished. Failed calls have no inspection result and no measures. This is not the pass rate of quality
-          inspection.
+          finished. This is not the pass rate of quality inspection.
         |||,
         zh: |||
-          最近一小时完成的通话中（至少 20 条），10 % 以上质检失败，不论原因。失败的通话没有质检结果，也没有语速、
-          静默等数据。注意：这与质检合格率无关。
+          最近一小时完成的通话中（至少 20 条），10 % 以上质检失败，不论原因。注意：这与质检合格率无关。
         |||,
       },
+      affects: {
+        en: 'The calls that failed: they have no inspection result, no score and no measures.',
+        zh: '失败的通话：没有质检结果和得分，也没有语速、静默等数据。',
+      },
       queries: [
-        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status!="succeeded"} > 0.01'],
-        [{ en: 'Number', zh: '数量' }, 'sum by (target, status) (increase(cec_calls_processed_total{status!="succeeded"}[1h]))'],
+        [{ en: 'Share by cause', zh: '各原因占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status!="succeeded"} > 0.01'],
+        [{ en: 'Number in the last hour', zh: '最近一小时的数量' }, 'sum by (target, status) (increase(cec_calls_processed_total{status!="succeeded"}[1h]))'],
       ],
       steps: {
         en: |||
@@ -47,12 +50,15 @@ function(config)
           4. Calls that failed can be inspected again from the vendor's console.
         |||,
         zh: |||
-          1. 同时有 [CecPipelineStuck](CecPipelineStuck.md) 时先处理它：正常的通话走不完流程，剩下的自然都是失败。
-          2. 找出占比最大的原因。`inspection_failed` 见 [CecQuotaExhausted](CecQuotaExhausted.md)，`asr_...` 和
-             `invalid_audio` 见 [CecAsrFailing](CecAsrFailing.md)。
+          1. 同时有 [CecPipelineStuck](CecPipelineStuck.md) 时先处理它：通话卡住期间，只有提前失败的通话能走到终态，失败率自然偏高。
+          2. 找出占比最大的原因。`inspection_failed` 见 [CecQuotaExhausted](CecQuotaExhausted.md)，`asr_...` 和 `invalid_audio` 见 [CecAsrFailing](CecAsrFailing.md)。
           3. `multimedia_failed`、`tuc_failed`、`result_update_failed`、`task_failed` 属云客服侧问题，附开始时间反馈。
           4. 失败的通话可在云客服控制台重新质检。
         |||,
+      },
+      resolves: {
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
       },
     },
     {
@@ -66,11 +72,11 @@ function(config)
       ||| % [q.above('quota_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
       summary: {
         en: 'The inspection of {{ $labels.call_type }} calls of {{ $labels.target }} fails (status 9).',
-        zh: '目标 {{ $labels.target }} 的 {{ $labels.call_type }} 通话质检失败（状态 9）。',
+        zh: '目标 {{ $labels.target }} 的' + label.callType + '通话质检失败（状态 9）。',
       },
       description: {
         en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that finished in the last hour ended in status 9: most likely a daily quota of audio or files is used up.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以状态 9 结束，多半是质检音频或文件达到每日上限。',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的' + label.callType + '通话以状态 9 结束，多半是质检音频或文件达到每日上限。',
       },
       title: { en: 'Calls end in status 9: most likely a daily quota is used up.', zh: '通话以状态 9 结束，多半已达到每日上限。' },
       means: {
@@ -80,9 +86,12 @@ function(config)
           calls once a daily quota of audio or files is used up.
         |||,
         zh: |||
-          最近一小时完成的某类通话中（至少 20 条），20 % 以上以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，
-          也表示质检音频总流量或文件数达到每日上限后的所有通话。
+          最近一小时完成的某类通话中（至少 20 条），20 % 以上以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，也表示质检音频总流量或文件数达到每日上限后的所有通话。
         |||,
+      },
+      affects: {
+        en: 'If a quota is used up, all calls of this type until it is renewed: they are not inspected. Otherwise only the calls that failed.',
+        zh: '若已达到每日上限：额度恢复之前的全部此类通话都不会质检；否则只影响失败的通话。',
       },
       queries: [
         [{ en: 'Share of status 9', zh: '状态 9 的占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"}'],
@@ -94,14 +103,17 @@ function(config)
           1. If the share rises from almost 0 to almost 100 % at some hour and drops at midnight, a quota is used
              up. The vendor's console shows which one. Raise it, or inspect fewer calls.
           2. If only a part of the calls is affected, the inspection itself fails: contact the vendor.
-          3. Inspect the calls again once there is quota. Here they count only once, as failed.
+          3. Once there is quota again, have the failed calls inspected again. In the counters they stay failed.
         |||,
         zh: |||
-          1. 占比在某一时刻由接近 0 变为接近 100 %，零点后恢复：达到每日上限。在控制台确认是哪一项，申请提高或减少
-             质检量。
-          2. 占比一直停留在一部分通话：质检本身失败，联系云客服侧。
-          3. 额度恢复后重新质检。这些通话在此处只计一次，仍计为失败。
+          1. 占比在某一时刻由接近 0 升到接近 100 %，零点后回落：达到每日上限。在控制台确认是哪一项，申请提高或减少质检量。
+          2. 始终只有一部分通话受影响：质检本身失败，联系云客服侧。
+          3. 额度恢复后重新质检失败的通话。计数器中仍计为失败。
         |||,
+      },
+      resolves: {
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
       },
     },
     {
@@ -119,7 +131,7 @@ function(config)
       },
       description: {
         en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that finished in the last hour ended in {{ $labels.status }}.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的 {{ $labels.call_type }} 通话以 {{ $labels.status }} 结束。',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的' + label.callType + '通话以 {{ $labels.status }} 结束。',
       },
       title: { en: 'Transcription fails for one cause.', zh: 'ASR 转写因同一原因失败。' },
       means: {
@@ -128,11 +140,15 @@ function(config)
           failure, and at least 20 finished.
         |||,
         zh: |||
-          最近一小时完成的语音通话中（至少 20 条），5 % 以上因某一种 ASR 转写失败而结束。
+          最近一小时完成的语音通话中（至少 20 条），5 % 以上以同一种 ASR 转写失败结束。
         |||,
       },
+      affects: {
+        en: 'The voice calls that end in this status: without a transcript they have no inspection result, no score and no measures.',
+        zh: '以该状态结束的语音通话：没有转写文本，也就没有质检结果、得分和语速、静默等数据。',
+      },
       queries: [
-        [{ en: 'Causes', zh: '原因' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"}'],
+        [{ en: 'Share by cause', zh: '各原因占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"}'],
         [{ en: 'Since when', zh: '从何时开始' }, 'sum by (target, status) (rate(cec_calls_processed_total{status=~"asr_.*|invalid_audio"}[15m]))'],
       ],
       steps: {
@@ -151,11 +167,15 @@ function(config)
         zh: |||
           按告警中的状态处理：
 
-          - `asr_empty`：转写结果为空。录音无声或某一声道未录上，抽听几条。
-          - `asr_upload_failed`、`asr_submit_failed`：语音文件未能上传，或任务提交失败，联系云客服侧。
+          - `asr_empty`：转写结果语音内容为空，说明录音无声，或某一声道未录上。抽听几条。
+          - `asr_upload_failed`、`asr_submit_failed`：语音文件未能上传，或任务提交失败。联系云客服侧。
           - `asr_failed`、`asr_conversion_failed`：转写失败。找出这些通话的共同点，如语种、编码格式。
-          - `invalid_audio`：语音文件损坏或格式不符。检查录音系统从该时刻起写出的文件。
+          - `invalid_audio`：语音文件损坏或格式不符。检查录音系统从失败开始时起写出的文件。
         |||,
+      },
+      resolves: {
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
       },
     },
   ]

@@ -24,13 +24,15 @@ function(config)
         en: |||
           For an hour, the mean score of the last day has been more than 5 points below the mean of the week before
           that day. Both have at least 100 results a day, so a few bad calls do not raise the alert. In the first
-          days there is nothing to compare with, and the alert does not fire. After a week on the lower level, that
-          level is the usual one, and the alert ends.
+          days there is nothing to compare with, and the alert does not fire.
         |||,
         zh: |||
-          一小时内，最近一天的平均得分始终比此前一周低 5 分以上。两者每天都至少有 100 条质检结果，个别低分通话不会触发告警。
-          启用后的头几天没有可比数据，不告警。得分在较低水平持续一周后，该水平即成为往常水平，告警随之恢复。
+          一小时以来，最近一天的平均得分始终比此前一周低 5 分以上。两者每天都至少有 100 条质检结果，因此个别低分通话不会触发告警。启用后的头几天没有可比数据，不告警。
         |||,
+      },
+      affects: {
+        en: 'The calls of this business scenario: their quality has fallen, or they are judged differently.',
+        zh: '该业务场景的通话：质量下降，或评分标准有变。',
       },
       queries: [
         [{ en: 'Mean score of the last day', zh: '最近一天的平均得分' }, 'target_scenario:cec_call_score:mean_increase1d'],
@@ -44,16 +46,19 @@ function(config)
              One rule: see [CecRuleViolatedSuddenly](CecRuleViolatedSuddenly.md).
           2. All rules a little: compare the teams. One team may be new, or have too many calls.
           3. If points or rules of the scenario were changed at the vendor, the scores before and after cannot be
-             compared. The alert ends within a week.
+             compared: silence the alert for a week.
           4. If the score often varies by so much, raise `cec:score_drop_points:threshold`.
         |||,
         zh: |||
-          1. 在“质量”仪表盘查看该业务场景哪些规则的违规增多、从何时开始。只有一条规则：见
-             [CecRuleViolatedSuddenly](CecRuleViolatedSuddenly.md)。
-          2. 各规则普遍略有上升：比较各班组，可能有新班组，或某班组来话过多。
-          3. 若在云客服侧修改过该业务场景的规则或分值，修改前后的得分不可比，告警会在一周内恢复。
-          4. 若得分波动本来就大，请调大 `cec:score_drop_points:threshold`。
+          1. 在“质量”仪表盘查看该业务场景哪些规则的违规增多、从何时开始。只有一条规则：见 [CecRuleViolatedSuddenly](CecRuleViolatedSuddenly.md)。
+          2. 各规则的违规都略有增加：比较各班组，可能有新班组，或某班组来话过多。
+          3. 若在云客服侧修改过该业务场景的规则或分值，修改前后的得分不可比，将该告警静默一周。
+          4. 若得分波动本来就大，调大 `cec:score_drop_points:threshold`。
         |||,
+      },
+      resolves: {
+        en: 'When the mean of the last day is within 5 points of the week before again: a day after the cause is gone. A score that stays low becomes the usual one within a week, and the alert ends.',
+        zh: '最近一天的平均得分与此前一周相差不到 5 分后恢复，即原因消除约一天后。若得分一直偏低，一周内会成为新的往常水平，告警随之恢复。',
       },
     },
     {
@@ -83,9 +88,12 @@ function(config)
           at least 100 results a day. A new rule does not raise the alert, nor does one that is rarely applied.
         |||,
         zh: |||
-          一小时内，最近一天该规则的违规率始终超过此前一周的两倍。当天至少有 40 条通话违规，且此前一周该规则每天至少有
-          100 条质检结果。新增的规则和很少用到的规则不会触发告警。
+          一小时以来，最近一天该规则的违规率始终超过此前一周的两倍。当天至少有 40 条通话违规，且此前一周该规则每天至少有 100 条质检结果。新增的规则和很少用到的规则不会触发告警。
         |||,
+      },
+      affects: {
+        en: 'The calls that this rule is checked for: agents violate it more often, or it judges differently.',
+        zh: '按该规则质检的通话：违规确实增多，或规则的判定有变。',
       },
       queries: [
         [{ en: 'Share of calls that violated each rule in the last day', zh: '最近一天各规则的违规率' }, 'target_scenario_kind_rule:cec_call_rules:violated_ratio_increase1d'],
@@ -95,20 +103,24 @@ function(config)
       steps: {
         en: |||
           1. Look at when the rise began. If it began at once, the rule, its keywords or its limits were probably
-             changed at the vendor: ask who maintains them.
-          2. If several rules about the same thing rise together, agents may lack an instruction, such as a new
-             wording or a system that does not work.
+             changed at the vendor: ask the people who maintain them.
+          2. If several rules about the same subject rise together, agents may lack an instruction, such as a new
+             wording, or a system may not work.
           3. Rules about silence, speed or talking over each other: compare with the dashboard Speech quality. A
              changed transcription also shows there.
           4. If such variation is normal, raise `cec:rule_violated_factor:threshold` or
              `cec:rule_violations_per_day:threshold`.
         |||,
         zh: |||
-          1. 查看从何时开始上升。若是瞬间上升，多半是云客服侧修改了规则、关键词或阈值，请向规则维护人员核实。
-          2. 多条相关规则同时上升：座席可能缺少说明，例如话术更新，或业务系统故障。
-          3. 静默、语速、抢话类规则：与“语音质量”仪表盘对照。ASR 转写变化也会在那里体现。
+          1. 查看从何时开始上升。若是瞬间上升，多半是在云客服侧修改了规则、关键词或阈值，请向规则维护人员核实。
+          2. 内容相关的多条规则同时上升：可能是话术更新而座席不知情，或业务系统故障。
+          3. 静默、语速、抢话类规则：与“语音质量”仪表盘对照。ASR 转写的变化也会在那里体现。
           4. 若这样的波动属正常，调大 `cec:rule_violated_factor:threshold` 或 `cec:rule_violations_per_day:threshold`。
         |||,
+      },
+      resolves: {
+        en: 'When the share of the last day is below twice that of the week before again: a day after the cause is gone, and at the latest when the higher share has become the usual one, within a week.',
+        zh: '最近一天的违规率低于此前一周的两倍后恢复，即原因消除约一天后；若一直偏高，最迟一周内成为新的往常水平，告警随之恢复。',
       },
     },
     {
@@ -137,22 +149,25 @@ function(config)
         en: '{{ $value | humanize }} calls of {{ $labels.target }} wait too long for their inspection result, or were given up in the last hour. Scores and rules lack these calls.',
         zh: '目标 {{ $labels.target }} 有 {{ $value | humanize }} 条通话等待质检结果过久，或在最近一小时内被放弃，得分与规则中缺少这些通话。',
       },
-      title: { en: 'Inspection results are requested too slowly.', zh: '质检结果查询积压。' },
+      title: { en: 'Inspection results are requested too slowly.', zh: '质检结果的查询有积压。' },
       means: {
         en: |||
           For half an hour, at least 20 calls have been waiting for their inspection result, the oldest of them for
           more than half of the lookback; or at least 20 calls were given up within an hour, because they left the
-          lookback. A call that is given up is missing in scores and rules. Everything else is unaffected.
+          lookback.
         |||,
         zh: |||
-          半小时内，始终有至少 20 条通话等待查询质检结果，其中最早的已超过回溯窗口的一半；或一小时内至少有 20 条通话因离开
-          回溯窗口而被放弃。被放弃的通话不计入得分与规则，其他指标不受影响。
+          半小时以来，始终有至少 20 条通话等待查询质检结果，其中最早一条的等待时长已超过回溯窗口的一半；或一小时内有至少 20 条通话因移出回溯窗口而被放弃。
         |||,
+      },
+      affects: {
+        en: 'Scores and rules of this target: they are late, and calls that are given up are missing from them. Everything else is unaffected.',
+        zh: '该目标的得分与规则：会延迟，被放弃的通话不计入。其他指标不受影响。',
       },
       queries: [
         [{ en: 'Calls that wait', zh: '等待中的通话数' }, 'cec_exporter_results_pending'],
         [{ en: 'Age of the oldest, in seconds', zh: '最早一条已等待的秒数' }, 'time() - cec_exporter_results_oldest_pending_timestamp_seconds'],
-        [{ en: 'Results an hour, by outcome', zh: '每小时的查询结果' }, 'increase(cec_exporter_results_total[1h])'],
+        [{ en: 'Results in the last hour, by outcome', zh: '最近一小时的查询结果' }, 'increase(cec_exporter_results_total[1h])'],
         [{ en: 'Responses of the API of results', zh: '质检结果接口的返回' }, 'sum by (target, code) (rate(cec_exporter_api_requests_total{api="credit"}[15m]))'],
       ],
       steps: {
@@ -165,12 +180,15 @@ function(config)
           4. After an outage the backlog shrinks by itself; the number of pending calls shows it.
         |||,
         zh: |||
-          1. 请求大多成功：通话数超出 `results` 的 `max_requests_per_second`，请调大，或降低 `share`。计算平均值和占比时，
-             十分之一的通话通常就够。
+          1. 请求大多成功：通话数超出了 `results` 的 `max_requests_per_second`，请调大，或降低 `share`。计算平均值和占比时，十分之一的通话通常就够。
           2. 大量返回 429：云客服侧对该接口限流，请降低 `share`。
-          3. 其他失败：运行 `cec_exporter check`，它会访问该接口。账号可能没有权限。
-          4. 故障恢复后积压会自行消化，可从等待中的通话数看出。
+          3. 其他失败：运行 `cec_exporter check`，它会访问该接口。应用可能没有权限。
+          4. 中断恢复后，积压会自行消化，等待中的通话数随之下降。
         |||,
+      },
+      resolves: {
+        en: 'When the oldest call has waited for less than half of the lookback, and fewer than 20 were given up in the last hour.',
+        zh: '最早一条的等待时长不到回溯窗口的一半，且最近一小时放弃的通话少于 20 条后恢复。',
       },
     },
     {
@@ -189,12 +207,15 @@ function(config)
       title: { en: 'A changed teams file was rejected.', zh: '修改后的班组文件未被采用。' },
       means: {
         en: |||
-          `teams_file` was changed and cannot be read, or has a mistake. It is refused as a whole: calls count in
-          the teams as they were before. With this file the exporter would not start.
+          `teams_file` was changed and cannot be read, or has a mistake. It is refused as a whole.
         |||,
         zh: |||
-          `teams_file` 已修改，但无法读取或有错误，整个文件不被采用，通话仍按原来的班组统计。若此时重启，exporter 将无法启动。
+          `teams_file` 已修改，但无法读取或有错误，整个文件未被采用。
         |||,
+      },
+      affects: {
+        en: 'Metrics by team of this target: calls count in the teams as they were before. With this file the exporter would not start.',
+        zh: '该目标的班组指标：通话仍按原来的班组统计。若此时重启，exporter 将无法启动。',
       },
       queries: [
         [{ en: 'Affected targets', zh: '受影响的目标' }, 'cec_exporter_teams_file_last_reload_successful == 0'],
@@ -208,10 +229,14 @@ function(config)
              that the exporter never reads half of it.
         |||,
         zh: |||
-          1. exporter 的日志指出行号和错误。
+          1. 查看 exporter 日志，其中指出行号和错误。
           2. 更正文件，下一次同步时会重新读取。
-          3. 用 Excel 时请另存为“CSV UTF-8”。请一次性替换文件（先写入新文件再改名），以免 exporter 读到一半。
+          3. 用 Excel 编辑时，另存为“CSV UTF-8”。请一次性替换文件（先写入新文件再改名），以免 exporter 读到一半。
         |||,
+      },
+      resolves: {
+        en: 'With the pull after the file has been corrected.',
+        zh: '更正后的下一次同步时。',
       },
     },
   ]

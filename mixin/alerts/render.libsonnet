@@ -1,13 +1,20 @@
-// Rules and runbooks of the alerts, in the language of the configuration.
+// Rules and runbooks of the alerts, in the language of the configuration, and their Chinese index.
 function(config)
   local text(translations) = std.rstripChars(translations[config.language], '\n');
   local words = {
-    en: { means: 'What it means', look: 'What to look at', todo: 'What to do', colon: ':' },
-    zh: { means: '含义', look: '查看', todo: '处理', colon: '：' },
+    en: {
+      means: 'What it means',
+      affects: 'Who is affected',
+      look: 'What to look at',
+      todo: 'What to do',
+      resolves: 'When it resolves',
+      colon: ':',
+    },
+    zh: { means: '含义', affects: '影响', look: '查看', todo: '处理', resolves: '何时恢复', colon: '：' },
   }[config.language];
   local load(file) = (file)(config);
   local groups = [
-    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet')],
+    ['cec_exporter_alerts', load(import 'scraping.libsonnet') + load(import 'configuration.libsonnet') + load(import 'reading.libsonnet') + load(import 'limits.libsonnet')],
     ['cec_pipeline_alerts', load(import 'pipeline.libsonnet') + load(import 'failures.libsonnet')],
     ['cec_contact_centre_alerts', load(import 'contact-centre.libsonnet')],
     ['cec_quality_alerts', load(import 'quality.libsonnet')],
@@ -32,6 +39,10 @@ function(config)
     '',
     text(alert.means),
     '',
+    '## ' + words.affects,
+    '',
+    text(alert.affects),
+    '',
     '## ' + words.look,
     '',
   ] + std.flattenArrays([
@@ -42,9 +53,14 @@ function(config)
     '',
     text(alert.steps),
     '',
+    '## ' + words.resolves,
+    '',
+    text(alert.resolves),
+    '',
   ]);
   {
     groups: [{ name: group[0], rules: [rule(alert) for alert in group[1]] } for group in groups],
+    index: (import 'index.libsonnet')(config, std.flattenArrays([group[1] for group in groups])),
     // Alerts of one name share a page.
     runbooks: std.foldl(
       function(pages, alert) pages { [alert.name + '.md']: page(alert) },

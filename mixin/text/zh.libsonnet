@@ -152,8 +152,8 @@
   'Failed requests': '异常请求',
   'Records that could not be used or, as measure, single values of usable records. Each counts once.': '无法使用的记录；measure 表示仅个别字段值无法使用。每条只计一次。',
   'Rejected records an hour by reason': '每小时被拒绝的记录（按原因）',
-  'Parts of the list an hour that were accepted without proof of completeness or skipped, by reason.': '每小时未能核实完整或被跳过的列表区段，按原因统计。',
-  'Unproven parts of the list': '未核实的列表区段',
+  'Parts of the list an hour that were accepted without proof of completeness or skipped, by reason.': '每小时无法确认完整或被跳过的列表区段，按原因统计。',
+  'Unproven parts of the list': '无法确认完整的列表区段',
   'Pulls that ended, successful or not. Each exporter pulls on its own.': '已结束的同步，不论成功与否。各 exporter 分别同步。',
   'answered early': '提前响应',
   'Pulls a minute': '每分钟同步次数',
@@ -273,7 +273,7 @@
   'Calls with fast speech': '语速过快的通话',
   'Share of calls in which a speaker is no faster than the lower limit chosen above.': '语速不超过上方所选下限的通话占比。',
   'Calls with slow speech': '语速过慢的通话',
-  'Share of the call time in which nobody speaks, so longer calls weigh more.': '双方均未说话的时间占通话总时长的比例（接口称"静音时间"），长通话权重更大。',
+  'Share of the call time in which nobody speaks, so longer calls weigh more.': '双方均未说话的时间占通话总时长的比例（接口称“静音时间”），长通话权重更大。',
   Silence: '静默占比',
   'Speaking speed': '语速',
   'Mean of the calls, by speaker.': '各通话的平均值，按角色统计。',
@@ -288,7 +288,7 @@
   'Talk and silence': '说话与静默',
   'Share of the call time in which nobody speaks. If both sides speak at once, the actual silence is slightly longer.': '双方均未说话的时间占比。双方同时说话时，实际静默略多于此值。',
   now: '当前',
-  'Mean share of a call in which a speaker talks.': '说话时长占通话时长的平均比例（接口称"通话比例"）。',
+  'Mean share of a call in which a speaker talks.': '说话时长占通话时长的平均比例（接口称“通话比例”）。',
   'Share of talk': '说话时长占比',
   'Change of the mean against a week before: 0 means no change. Empty until there is a week of history.': '平均语速与一周前同一时刻相比的变化，0 表示持平。满一周后才有数据。',
   'Speed vs last week': '语速（较上周）',
@@ -318,10 +318,10 @@
   'CEC / Summary': 'CEC / 概览',
   guide: |||
     - **回溯窗口**：瞬时值（gauge）所覆盖的上传时间范围，默认一天。
-    - **完整水位**：该时刻之前上传的通话已全部读到，"水位落后"即距现在多久。列表无法读取时水位不动，期间的通话之后补计，并在图上标记为"列表未读取"。
+    - **完整水位**：该时刻之前上传的通话已全部读到，“水位落后”即它距现在多久。列表无法读取时水位不动，期间的通话之后补计，并在图上标记为“列表未读取”。
     - **超期**：积压超出最近一小时来量与正常滞留量之和的部分。
     - **状态 9**（`inspection_failed`）：质检失败，或质检音频、文件达到每日上限；达到上限后当天其余通话都以此结束。
-    - **首次观察**：每条通话只计一次，以 exporter 首次看到的终态为准；重新质检不再计数。
+    - **首次读到**：每条通话只计一次，以 exporter 首次读到的终态为准；重新质检不再计数。
     - **质检完成率**是处理成功的占比，不是质检合格率。得分与违规见“质量”仪表盘。
     - **班组**：通话计入其被计数时座席所在的班组，此后不再变动。
   |||,

@@ -26,12 +26,12 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Time,
 
-    /// End of the history. Leave it out, so that the exporter continues without a gap
+    /// End of the history. Leave it out if the exporter is to continue without a gap
     /// [default: now].
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Time>,
 
-    /// Backfill this target only; may be given more than once [default: all targets].
+    /// Backfill only this target. Repeatable [default: all targets].
     #[arg(long = "target", value_name = "NAME")]
     pub targets: Vec<String>,
 
@@ -47,7 +47,7 @@ pub struct BackfillArgs {
     )]
     pub storage_path: PathBuf,
 
-    /// Time between samples. Prometheus takes a series for gone after 5m.
+    /// Time between samples. Prometheus treats a series as gone after 5m.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = step)]
     pub step: UnixSeconds,
 
@@ -60,7 +60,7 @@ pub struct BackfillArgs {
     )]
     pub labels: Vec<(String, String)>,
 
-    /// Requests per second per target, where that is less than max_requests_per_second of the
+    /// Limit of requests per second per target, if lower than max_requests_per_second of the
     /// configuration.
     #[arg(long, value_name = "NUMBER", value_parser = rate)]
     pub max_requests_per_second: Option<f64>,

@@ -88,10 +88,11 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// Check the configuration: name lookup, connection, TLS, token and one page of each target.
     ///
-    /// Prints the result and the time of each step, and the likely cause of a failure. Exit code 0
-    /// if every step succeeds, 1 if not. It serves nothing and stores nothing.
+    /// Prints the result and the time of each step, and the likely cause of a failure. With results
+    /// enabled, it requests that of one call too. Exit code 0 if every step succeeds, 1 if not. It
+    /// serves nothing and stores nothing.
     Check(CheckArgs),
-    /// Import history: read the calls before the first pull, for Prometheus.
+    /// Import history for Prometheus, before the first pull.
     ///
     /// Writes OpenMetrics files for promtool, and a ledger that the exporter continues without a
     /// gap. If it is interrupted, it resumes with the same flags.
@@ -195,7 +196,7 @@ pub struct CompletionsArgs {
 
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct HealthcheckArgs {
-    /// Address that the exporter listens on, as its own flag has it.
+    /// Listen address of the exporter, as in its own --web.listen-address.
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -229,11 +230,11 @@ pub struct LogArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum LogLevel {
-    /// Every request.
+    /// Each reading of the list, retries, rejected records.
     Debug,
     /// Starts, stops, reloads.
     Info,
-    /// Failures that may pass.
+    /// Failures that may resolve by themselves.
     Warn,
     /// Failures that need an operator.
     Error,

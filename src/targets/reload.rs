@@ -73,7 +73,7 @@ impl Registry {
                     message: reason.to_string(),
                     likely_cause: None,
                 });
-                error!(%reason, "configuration not reloaded; the old one stays in force");
+                error!(%reason, "configuration not reloaded; the previous one stays in use");
             }
         }
         result

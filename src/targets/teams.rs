@@ -30,7 +30,7 @@ struct Version {
 }
 
 /// Gives the teams of a file at the first call, and whenever it has changed. A bad file is refused
-/// as a whole; the teams before stay in force.
+/// as a whole; the previous teams stay in use.
 pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> TeamSource {
     let mut file = TeamsFile {
         target: target.to_owned(),
@@ -59,7 +59,7 @@ impl TeamsFile {
             }
             Err(reason) => {
                 if is_first_failure {
-                    error!(target, %file, reason, "teams not read; those before stay in force");
+                    error!(target, %file, reason, "teams not read; the previous ones stay in use");
                 }
                 None
             }

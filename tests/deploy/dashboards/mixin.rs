@@ -8,12 +8,13 @@ use std::process::Command;
 use crate::support::tools::{in_repository, is_there, run};
 
 /// Where nothing but generated files has these endings.
-const GENERATED: [(&str, &str); 6] = [
+const GENERATED: [(&str, &str); 7] = [
     ("dashboards", "json"),
     ("dashboards/zh-CN", "json"),
     ("deploy/prometheus", "rules.yml"),
     ("deploy/prometheus/runbooks", "md"),
     ("deploy/prometheus/zh-CN", "rules.yml"),
+    ("deploy/prometheus/zh-CN", "md"),
     ("deploy/prometheus/zh-CN/runbooks", "md"),
 ];
 

@@ -207,7 +207,13 @@ fn every_page_belongs_to_an_alert_and_has_its_parts() {
             .lines()
             .filter(|line| line.starts_with("## "))
             .collect();
-        let wanted = ["## What it means", "## What to look at", "## What to do"];
+        let wanted = [
+            "## What it means",
+            "## Who is affected",
+            "## What to look at",
+            "## What to do",
+            "## When it resolves",
+        ];
         assert_eq!(parts, wanted, "{title}");
         assert!(page.contains("```promql\n"), "{title}: no query");
         for link in page.split("](").skip(1) {
@@ -359,6 +365,15 @@ fn the_chinese_rules_differ_in_texts_alone() {
             value
         };
         assert_eq!(load(RULES), load(&chinese), "{name}");
+    }
+    for path in files(&format!("{chinese}/runbooks"), ".md") {
+        let page = read(&path);
+        let parts: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("## "))
+            .collect();
+        let wanted = ["## 含义", "## 影响", "## 查看", "## 处理", "## 何时恢复"];
+        assert_eq!(parts, wanted, "{}", path.display());
     }
     let pages = |directory: &str| -> Vec<(String, Vec<String>)> {
         let pages = files(&format!("{directory}/runbooks"), ".md");

@@ -1,0 +1,19 @@
+// Labels in the Chinese texts of alerts: a value that has a Chinese name appears under that name.
+local zh = import 'zh.libsonnet';
+local named(label, names, space='') =
+  local values = std.objectFields(names);
+  local cases = ['if eq $labels.%s "%s" }}%s' % [label, value, names[value]] for value in values];
+  '{{ %s{{ else }}%s{{ $labels.%s }}%s{{ end }}' % [std.join('{{ else ', cases), space, label, space];
+local words(values) = { [value]: zh[value] for value in values };
+{
+  callType: named('call_type', words(['voice', 'text']), ' '),
+  stage: named('status', words(['waiting', 'transcribing', 'inspecting'])),
+  role: named('role', words(['customer', 'staff'])),
+  unproven: named('reason', { total: '总数与行数不符', unreadable: '无法读取', changing: '两次读取不一致' }),
+  rejected: named('reason', {
+    identity: '没有标识',
+    upload_time: '上传时间不可用',
+    shape: '格式不是对象',
+    measure: '个别数值不可用',
+  }),
+}

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, ExporterSnapshot, InitialLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::metrics::exposition::{
     CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
 };
@@ -75,7 +75,7 @@ fn calls(seed: u64) -> CallMetrics {
     }
 }
 
-fn exporter(names: &[String]) -> ExporterSnapshot {
+fn exporter(names: &[String]) -> ExporterMetrics {
     let build = Build {
         version: "1.0.0",
         revision: "0123456789ab",
@@ -88,7 +88,7 @@ fn exporter(names: &[String]) -> ExporterSnapshot {
         failures: vec!["timeout".into(), "connect".into(), "auth".into()],
         rejections: vec!["shape".into(), "identity".into()],
     };
-    let exporter = ExporterMetrics::new(build, 1.7e9).expect("the catalog is right");
+    let exporter = ExporterMetrics::new(build, 1.7e9);
     for name in names {
         let target = exporter.target(name, &labels, 1.7e9);
         for _ in 0..20 {
@@ -96,7 +96,7 @@ fn exporter(names: &[String]) -> ExporterSnapshot {
             target.request("details", "200", 0.3);
         }
     }
-    exporter.gather()
+    exporter
 }
 
 /// Converts a text to the families of the `prometheus` crate.
@@ -206,7 +206,14 @@ fn measure(targets: usize) {
         .map(|(name, calls)| TargetCallMetrics::new(name, calls))
         .collect();
     let exporter = exporter(&names);
-    let write = |format| render(format, &calls, &exporter, ExporterSeries::With(&names_of));
+    let write = |format| {
+        render(
+            format,
+            &calls,
+            Some(&exporter),
+            ExporterSeries::With(&names_of),
+        )
+    };
     let [text, openmetrics, protobuf] = Format::ALL.map(write);
     let families = families(std::str::from_utf8(&text).expect("text"));
     let is_sample = |line: &&[u8]| !line.starts_with(b"#");

@@ -41,7 +41,7 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,
         created_lines: arguments.metrics.created_timestamps,
-    })?);
+    }));
     let settings = server::Settings {
         route_prefix: arguments.prefix(),
         telemetry_path: arguments.telemetry_path.clone(),

@@ -159,7 +159,7 @@ impl Worker {
             parallel: PARALLEL,
             max_calls: 5_000_000,
         };
-        let metrics = ExporterMetrics::new(Build::default(), 0.0).expect("the catalog is right");
+        let metrics = ExporterMetrics::new(Build::default(), 0.0);
         let target_metrics = metrics.target("cold", &InitialLabels::default(), 0.0);
         let reported = target_metrics.clone();
         let report = Arc::new(move |report| {

@@ -67,7 +67,7 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,
         created_lines: arguments.metrics.created_timestamps,
-    })?);
+    }));
     registry.start(config).await?;
     // The open ledger needs no name, so that nothing is left behind, even by a process that is
     // killed.
@@ -77,6 +77,7 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         targets: None,
         scope: Scope::Everything,
         format: Format::Text,
+        gzip: false,
     };
     let _ = registry
         .scrape(&everything, Instant::now() + FIRST_PULL)

@@ -1,15 +1,18 @@
 //! The exporter's own metrics: `cec_exporter_*`, `promhttp_*` and `process_*`.
 
+mod family;
+mod process;
 mod target;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use prometheus::core::Collector;
-use prometheus::proto::MetricFamily;
-use prometheus::{CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
+use prometheus::Histogram;
 
-use super::catalog::{self, Metric};
+use super::catalog::{self, Kind, Metric};
+use family::{AnyFamily, Family, Handle};
+pub use family::{Counter, Gauge, OwnSeries, Reading};
 pub use target::TargetMetrics;
 
 /// Status codes whose series start at 0, as in the handler of Go's client library.
@@ -25,39 +28,39 @@ pub const RESULT_OUTCOMES: [&str; 4] = ["counted", "empty", "failed", "expired"]
 
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics {
-    registry: Registry,
-    created: Mutex<CreationTimes>,
-    up: GaugeVec,
-    window: GaugeVec,
-    frontier: GaugeVec,
-    last_success: GaugeVec,
-    pull_duration: HistogramVec,
-    pull_failures: CounterVec,
-    api_requests: CounterVec,
-    api_request_duration: HistogramVec,
-    api_retries: CounterVec,
-    rejected: CounterVec,
-    token_expiry: GaugeVec,
-    ledger_calls: GaugeVec,
-    ledger_limit: GaugeVec,
-    storage_bytes: GaugeVec,
-    next_pull: GaugeVec,
-    min_pull_interval: GaugeVec,
-    early_scrapes: CounterVec,
-    unproven: CounterVec,
-    reconciled: GaugeVec,
-    clock_skew: GaugeVec,
-    folded_teams: GaugeVec,
-    folded_agents: GaugeVec,
-    folded_rules: GaugeVec,
-    results: CounterVec,
-    results_pending: GaugeVec,
-    oldest_result: GaugeVec,
-    teams_file_ok: GaugeVec,
-    target_info: GaugeVec,
+    families: Vec<Arc<dyn AnyFamily>>,
+    created: Arc<CreationTimes>,
+    up: Arc<Family<Gauge>>,
+    window: Arc<Family<Gauge>>,
+    frontier: Arc<Family<Gauge>>,
+    last_success: Arc<Family<Gauge>>,
+    pull_duration: Arc<Family<Histogram>>,
+    pull_failures: Arc<Family<Counter>>,
+    api_requests: Arc<Family<Counter>>,
+    api_request_duration: Arc<Family<Histogram>>,
+    api_retries: Arc<Family<Counter>>,
+    rejected: Arc<Family<Counter>>,
+    token_expiry: Arc<Family<Gauge>>,
+    ledger_calls: Arc<Family<Gauge>>,
+    ledger_limit: Arc<Family<Gauge>>,
+    storage_bytes: Arc<Family<Gauge>>,
+    next_pull: Arc<Family<Gauge>>,
+    min_pull_interval: Arc<Family<Gauge>>,
+    early_scrapes: Arc<Family<Counter>>,
+    unproven: Arc<Family<Counter>>,
+    reconciled: Arc<Family<Gauge>>,
+    clock_skew: Arc<Family<Gauge>>,
+    folded_teams: Arc<Family<Gauge>>,
+    folded_agents: Arc<Family<Gauge>>,
+    folded_rules: Arc<Family<Gauge>>,
+    results: Arc<Family<Counter>>,
+    results_pending: Arc<Family<Gauge>>,
+    oldest_result: Arc<Family<Gauge>>,
+    teams_file_ok: Arc<Family<Gauge>>,
+    target_info: Arc<Family<Gauge>>,
     /// The labels endpoint and call types of the series of `target_info`, by target.
     target_infos: Mutex<BTreeMap<String, [String; 2]>>,
-    scrapes: CounterVec,
+    scrapes: Arc<Family<Counter>>,
     pub scrapes_in_flight: Gauge,
     pub reload_ok: Gauge,
     pub reload_time: Gauge,
@@ -74,85 +77,71 @@ pub struct Build {
 }
 
 impl ExporterMetrics {
-    /// Registers all metrics, without series of targets. `now` in Unix seconds.
-    ///
-    /// # Errors
-    ///
-    /// If the catalog is invalid, which a test would have shown.
-    pub fn new(build: Build, now: f64) -> prometheus::Result<Self> {
-        let registry = Registry::new();
-        let gauge = |metric| register(&registry, Gauge::with_opts(opts(metric)));
-        let gauges =
-            |metric: Metric| register(&registry, GaugeVec::new(opts(metric), metric.labels));
-        let counters =
-            |metric: Metric| register(&registry, CounterVec::new(opts(metric), metric.labels));
-        let histograms = |metric: Metric| {
-            let opts = HistogramOpts::from(opts(metric)).buckets(metric.bounds.to_vec());
-            register(&registry, HistogramVec::new(opts, metric.labels))
+    /// All metrics, without series of targets. `now` in Unix seconds.
+    pub fn new(build: Build, now: f64) -> Self {
+        let created = Arc::new(CreationTimes {
+            exporter: now,
+            targets: Mutex::default(),
+        });
+        let mut families = Families {
+            all: Vec::new(),
+            created: Arc::clone(&created),
         };
-        let build_info = gauges(catalog::BUILD_INFO)?;
+        let build_info: Arc<Family<Gauge>> = families.add(catalog::BUILD_INFO);
         build_info
             .with_label_values(&[build.version, build.revision, build.rustc])
             .set(1.0);
-        // The collector reads /proc.
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(
-            prometheus::process_collector::ProcessCollector::for_self(),
-        ))?;
-        let scrapes = counters(catalog::HANDLER_REQUESTS)?;
+        let scrapes: Arc<Family<Counter>> = families.add(catalog::HANDLER_REQUESTS);
         for code in HANDLER_CODES {
             scrapes.with_label_values(&[code]);
         }
-        Ok(Self {
-            up: gauges(catalog::UP)?,
-            window: gauges(catalog::WINDOW)?,
-            frontier: gauges(catalog::FRONTIER)?,
-            last_success: gauges(catalog::LAST_SUCCESS)?,
-            pull_duration: histograms(catalog::PULL_DURATION)?,
-            pull_failures: counters(catalog::PULL_FAILURES)?,
-            api_requests: counters(catalog::API_REQUESTS)?,
-            api_request_duration: histograms(catalog::API_REQUEST_DURATION)?,
-            api_retries: counters(catalog::API_RETRIES)?,
-            rejected: counters(catalog::REJECTED)?,
-            token_expiry: gauges(catalog::TOKEN_EXPIRY)?,
-            ledger_calls: gauges(catalog::LEDGER_CALLS)?,
-            ledger_limit: gauges(catalog::LEDGER_LIMIT)?,
-            storage_bytes: gauges(catalog::STORAGE_BYTES)?,
-            next_pull: gauges(catalog::NEXT_PULL)?,
-            min_pull_interval: gauges(catalog::MIN_PULL_INTERVAL)?,
-            early_scrapes: counters(catalog::EARLY_SCRAPES)?,
-            unproven: counters(catalog::UNPROVEN)?,
-            reconciled: gauges(catalog::RECONCILED)?,
-            clock_skew: gauges(catalog::CLOCK_SKEW)?,
-            folded_teams: gauges(catalog::FOLDED_TEAMS)?,
-            folded_agents: gauges(catalog::FOLDED_AGENTS)?,
-            folded_rules: gauges(catalog::FOLDED_RULES)?,
-            results: counters(catalog::RESULTS)?,
-            results_pending: gauges(catalog::RESULTS_PENDING)?,
-            oldest_result: gauges(catalog::OLDEST_RESULT)?,
-            teams_file_ok: gauges(catalog::TEAMS_FILE_OK)?,
-            target_info: gauges(catalog::TARGET_INFO)?,
+        Self {
+            up: families.add(catalog::UP),
+            window: families.add(catalog::WINDOW),
+            frontier: families.add(catalog::FRONTIER),
+            last_success: families.add(catalog::LAST_SUCCESS),
+            pull_duration: families.add(catalog::PULL_DURATION),
+            pull_failures: families.add(catalog::PULL_FAILURES),
+            api_requests: families.add(catalog::API_REQUESTS),
+            api_request_duration: families.add(catalog::API_REQUEST_DURATION),
+            api_retries: families.add(catalog::API_RETRIES),
+            rejected: families.add(catalog::REJECTED),
+            token_expiry: families.add(catalog::TOKEN_EXPIRY),
+            ledger_calls: families.add(catalog::LEDGER_CALLS),
+            ledger_limit: families.add(catalog::LEDGER_LIMIT),
+            storage_bytes: families.add(catalog::STORAGE_BYTES),
+            next_pull: families.add(catalog::NEXT_PULL),
+            min_pull_interval: families.add(catalog::MIN_PULL_INTERVAL),
+            early_scrapes: families.add(catalog::EARLY_SCRAPES),
+            unproven: families.add(catalog::UNPROVEN),
+            reconciled: families.add(catalog::RECONCILED),
+            clock_skew: families.add(catalog::CLOCK_SKEW),
+            folded_teams: families.add(catalog::FOLDED_TEAMS),
+            folded_agents: families.add(catalog::FOLDED_AGENTS),
+            folded_rules: families.add(catalog::FOLDED_RULES),
+            results: families.add(catalog::RESULTS),
+            results_pending: families.add(catalog::RESULTS_PENDING),
+            oldest_result: families.add(catalog::OLDEST_RESULT),
+            teams_file_ok: families.add(catalog::TEAMS_FILE_OK),
+            target_info: families.add(catalog::TARGET_INFO),
             target_infos: Mutex::default(),
             scrapes,
-            scrapes_in_flight: gauge(catalog::HANDLER_IN_FLIGHT)?,
-            reload_ok: gauge(catalog::RELOAD_OK)?,
-            reload_time: gauge(catalog::RELOAD_TIME)?,
-            shard_ordinal: gauge(catalog::SHARD_ORDINAL)?,
-            total_shards: gauge(catalog::TOTAL_SHARDS)?,
-            registry,
-            created: Mutex::new(CreationTimes {
-                exporter: now,
-                targets: BTreeMap::new(),
-            }),
-        })
+            scrapes_in_flight: families.gauge(catalog::HANDLER_IN_FLIGHT),
+            reload_ok: families.gauge(catalog::RELOAD_OK),
+            reload_time: families.gauge(catalog::RELOAD_TIME),
+            shard_ordinal: families.gauge(catalog::SHARD_ORDINAL),
+            total_shards: families.gauge(catalog::TOTAL_SHARDS),
+            families: families.all,
+            created,
+        }
     }
 
     /// Creates the series of a target: those with known labels at 0, so that `rate()` sees their
     /// first event. `now` in Unix seconds.
     pub fn target(&self, name: &str, labels: &InitialLabels, now: f64) -> TargetMetrics {
-        let mut created = self.created.lock();
         // A target that a reload removed and another one adds again continues its counters.
-        created.targets.entry(name.to_owned()).or_insert(now);
+        let mut created = self.created.targets.lock();
+        created.entry(name.to_owned()).or_insert(now);
         drop(created);
         for api in &labels.apis {
             self.api_request_duration.with_label_values(&[name, api]);
@@ -210,8 +199,8 @@ impl ExporterMetrics {
         let mut infos = self.target_infos.lock();
         let labels = [endpoint.to_owned(), call_types.to_owned()];
         if let Some([endpoint, call_types]) = infos.insert(target.to_owned(), labels) {
-            // Cannot fail: only this function adds and removes series.
-            let _ = (self.target_info).remove_label_values(&[target, &endpoint, &call_types]);
+            self.target_info
+                .remove_label_values(&[target, &endpoint, &call_types]);
         }
         self.target_info
             .with_label_values(&[target, endpoint, call_types])
@@ -223,43 +212,64 @@ impl ExporterMetrics {
         self.scrapes.with_label_values(&[code]).inc();
     }
 
-    pub fn gather(&self) -> ExporterSnapshot {
-        let created = self.created.lock();
-        ExporterSnapshot {
-            created: created.clone(),
-            families: self.registry.gather(),
+    /// Visits all metrics, sorted by name and by the values of labels. `is_wanted` selects series by
+    /// their target, `None` for those without; a family without such a series is not visited.
+    pub fn read(&self, is_wanted: &dyn Fn(Option<&str>) -> bool, visitor: &mut impl Visitor) {
+        let process = process::read();
+        let of_process = process.iter().map(|metric| metric as &dyn AnyFamily);
+        let own = self.families.iter().map(|family| &**family);
+        let mut families: Vec<&dyn AnyFamily> = own.chain(of_process).collect();
+        families.sort_by(|a, b| a.head().0.cmp(b.head().0));
+        for family in families {
+            let (name, kind, help) = family.head();
+            let mut is_started = false;
+            family.read(is_wanted, &mut |series| {
+                if !std::mem::replace(&mut is_started, true) {
+                    visitor.family(name, kind, help);
+                }
+                visitor.series(&series);
+            });
         }
     }
 }
 
-/// The exporter's own series at one moment.
-#[derive(Clone, Default, Debug)]
-pub struct ExporterSnapshot {
-    /// Sorted by name.
-    pub families: Vec<MetricFamily>,
-    created: CreationTimes,
+/// Receives the exporter's own metrics.
+pub trait Visitor {
+    /// The next series belong to this metric.
+    fn family(&mut self, name: &str, kind: Kind, help: &str);
+    fn series(&mut self, series: &OwnSeries<'_>);
 }
 
-/// Creation times of the exporter's own series, in Unix seconds.
-#[derive(Clone, Default, Debug)]
+/// Collects the families while they are created.
+struct Families {
+    all: Vec<Arc<dyn AnyFamily>>,
+    created: Arc<CreationTimes>,
+}
+
+impl Families {
+    fn add<T: Handle>(&mut self, metric: Metric) -> Arc<Family<T>> {
+        let family = Arc::new(Family::new(metric, Arc::clone(&self.created)));
+        self.all.push(Arc::clone(&family) as Arc<dyn AnyFamily>);
+        family
+    }
+
+    /// The only series of a gauge without labels.
+    fn gauge(&mut self, metric: Metric) -> Gauge {
+        self.add::<Gauge>(metric).with_label_values(&[])
+    }
+}
+
+/// When series were 0, in Unix seconds.
 struct CreationTimes {
     exporter: f64,
-    targets: BTreeMap<String, f64>,
+    targets: Mutex<BTreeMap<String, f64>>,
 }
 
-impl ExporterSnapshot {
-    /// Creation time of a series, in Unix seconds: the start of the process for `process_*`, else when
-    /// its target, or the exporter, was created.
-    pub fn created(&self, family: &MetricFamily, target: Option<&str>) -> f64 {
-        let CreationTimes { exporter, targets } = &self.created;
-        if family.name().starts_with("process_") {
-            let start = |family: &&MetricFamily| family.name() == "process_start_time_seconds";
-            let start = self.families.iter().find(start);
-            let start = start.and_then(|family| family.get_metric().first());
-            return start.map_or(*exporter, |metric| metric.get_gauge().get_value());
-        }
-        let target_created = target.and_then(|target| targets.get(target));
-        *target_created.unwrap_or(exporter)
+impl CreationTimes {
+    /// When the target, or else the exporter, was created.
+    fn of(&self, target: Option<&str>) -> f64 {
+        let known = target.and_then(|target| self.targets.lock().get(target).copied());
+        known.unwrap_or(self.exporter)
     }
 }
 
@@ -276,17 +286,4 @@ pub struct InitialLabels {
     pub failures: Vec<String>,
     /// `reason` of rejected records.
     pub rejections: Vec<String>,
-}
-
-fn opts(metric: Metric) -> Opts {
-    Opts::new(metric.name, metric.help)
-}
-
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: prometheus::Result<C>,
-) -> prometheus::Result<C> {
-    let collector = collector?;
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }

@@ -45,7 +45,7 @@ pub(super) fn settings() -> Settings {
 }
 
 pub(super) fn metrics() -> TargetMetrics {
-    let exporter = ExporterMetrics::new(Build::default(), 0.0).unwrap();
+    let exporter = ExporterMetrics::new(Build::default(), 0.0);
     exporter.target("t", &InitialLabels::default(), 0.0)
 }
 

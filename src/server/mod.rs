@@ -9,7 +9,6 @@ mod auth;
 mod connection;
 mod connections;
 mod deadline;
-mod gzip;
 mod host;
 mod listen;
 mod negotiation;

@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Response, StatusCode};
-use prometheus::Gauge;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::respond::{Body, response, retry_later, set, text};
-use super::shared::{Metrics, Shared};
-use super::{Settings, deadline, gzip, negotiation, query};
+use super::shared::Shared;
+use super::{Settings, deadline, negotiation, query};
+use crate::metrics::exporter::Gauge;
 use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
-
-/// Answers compressed at a time. More would only wait for a processor.
-const COMPRESSED_AT_ONCE: usize = 4;
 
 /// Scrapes that wait for pulls at a time. Each holds a connection until its deadline, and a vendor
 /// that hangs must not take all connections. Enough for any number of Prometheus servers.
@@ -32,8 +29,6 @@ pub(super) struct Scrapes {
     waiting: Semaphore,
     /// Answers of the scrapes that do not wait.
     immediate: Shared,
-    /// Compression continues after its client has left, and must not pile up.
-    compressing: Arc<Semaphore>,
 }
 
 /// Counts a scrape as in flight, even if its client leaves before the answer.
@@ -64,7 +59,6 @@ impl Scrapes {
             }),
             waiting: Semaphore::new(WAITING),
             immediate: Shared::default(),
-            compressing: Arc::new(Semaphore::new(COMPRESSED_AT_ONCE)),
         }
     }
 
@@ -102,49 +96,33 @@ impl Scrapes {
             targets,
             scope,
             format: offer.format,
+            gzip,
         };
         let rendered = match self.waiting.try_acquire() {
             Ok(_waiting) => {
                 let wait = deadline::wait_for(headers, self.timeout_offset);
-                self.render(&request, gzip, Instant::now() + wait).await
+                self.registry.scrape(&request, Instant::now() + wait).await
             }
             Err(_) => {
-                let key = format!("{request:?} {gzip}");
-                let render = || self.render(&request, gzip, Instant::now());
+                let key = format!("{request:?}");
+                let render = || self.registry.scrape(&request, Instant::now());
                 match self.immediate.answer(key, render).await {
                     Some(rendered) => rendered,
                     None => return retry_later("Too many different scrapes at once."),
                 }
             }
         };
-        let metrics = match rendered {
-            Ok(metrics) => metrics,
+        let body = match rendered {
+            Ok(body) => body,
             Err(ScrapeError::NotReady) => return retry_later(&ScrapeError::NotReady.to_string()),
             Err(error) => return text(StatusCode::NOT_FOUND, &error),
         };
-        let mut answer = response(StatusCode::OK, offer.content_type, metrics.body);
+        let mut answer = response(StatusCode::OK, offer.content_type, body);
         set(&mut answer, header::VARY, "accept, accept-encoding");
-        if metrics.is_compressed {
+        if gzip {
             set(&mut answer, header::CONTENT_ENCODING, "gzip");
         }
         answer
-    }
-
-    async fn render(
-        &self,
-        request: &ScrapeRequest,
-        gzip: bool,
-        deadline: Instant,
-    ) -> Result<Metrics, ScrapeError> {
-        let body = self.registry.scrape(request, deadline).await?;
-        let compressed = match gzip {
-            true => gzip::gzip(body.clone(), &self.compressing).await,
-            false => None,
-        };
-        Ok(Metrics {
-            is_compressed: compressed.is_some(),
-            body: compressed.unwrap_or(body),
-        })
     }
 }
 

@@ -13,14 +13,7 @@ use crate::targets::{Coalesce, ScrapeError};
 /// Different answers at a time. Each takes a processor for a while, which delays other clients.
 const MAX_DIFFERENT: usize = 16;
 
-/// A rendered answer.
-#[derive(Clone)]
-pub(super) struct Metrics {
-    pub(super) body: Bytes,
-    pub(super) is_compressed: bool,
-}
-
-type Answer = Result<Metrics, ScrapeError>;
+type Answer = Result<Bytes, ScrapeError>;
 
 /// The answers that clients wait for, by what was asked.
 #[derive(Default)]
@@ -85,10 +78,7 @@ mod tests {
             shared.answer(key.clone(), move || async move {
                 let number = made.fetch_add(1, Ordering::SeqCst);
                 let _held = gate.acquire().await;
-                Ok(Metrics {
-                    body: Bytes::from(number.to_string()),
-                    is_compressed: false,
-                })
+                Ok(Bytes::from(number.to_string()))
             })
         });
         let opened = async {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
-use prometheus::Gauge;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,13 +17,16 @@ use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
-use crate::metrics::exporter::ExporterMetrics;
+use crate::metrics::exporter::{ExporterMetrics, Gauge};
 use crate::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
+    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
 };
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
+
+/// The fastest level: labels repeat so much that the others save little more.
+const GZIP_LEVEL: Compression = Compression::fast();
 
 /// How long [`Registry::close`] waits for a reload that hangs in a file.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -49,6 +53,8 @@ pub struct ScrapeRequest {
     pub scope: Scope,
     /// In which format.
     pub format: Format,
+    /// Whether to compress the answer.
+    pub gzip: bool,
 }
 
 /// Which series a scrape returns.
@@ -80,15 +86,11 @@ impl Part {
 
 impl Registry {
     /// A registry without targets; [`Registry::start`] adds them.
-    ///
-    /// # Errors
-    ///
-    /// Only if the catalog of metrics breaks Prometheus's rules, which a test would have shown.
-    pub fn new(options: Options) -> prometheus::Result<Self> {
-        let metrics = ExporterMetrics::new(options.build, f64::from((options.clock)()))?;
+    pub fn new(options: Options) -> Self {
+        let metrics = ExporterMetrics::new(options.build, f64::from((options.clock)()));
         metrics.shard_ordinal.set(options.shard.ordinal().into());
         metrics.total_shards.set(options.shard.total().into());
-        Ok(Self {
+        Self {
             targets: RwLock::default(),
             metrics: Arc::new(metrics),
             options,
@@ -96,7 +98,7 @@ impl Registry {
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: Coalesce::default(),
             reload_error: Mutex::default(),
-        })
+        }
     }
 
     /// Whether configuration and storage are loaded.
@@ -146,9 +148,15 @@ impl Registry {
         Ok(self.render(request, parts).await)
     }
 
-    /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes.
+    /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes before
+    /// it is compressed.
     async fn render(&self, request: &ScrapeRequest, parts: Vec<Part>) -> Bytes {
-        let (scope, format) = (request.scope, request.format);
+        let ScrapeRequest {
+            scope,
+            format,
+            gzip,
+            ..
+        } = *request;
         let metrics = Arc::clone(&self.metrics);
         let storage = self.options.storage.clone();
         let created_lines = self.options.created_lines;
@@ -168,7 +176,14 @@ impl Registry {
                 format,
                 created_lines,
             };
-            Bytes::from(render(spelling, &calls, &metrics.gather(), own))
+            if !gzip {
+                return Bytes::from(render(spelling, &calls, Some(&metrics), own));
+            }
+            let mut encoder =
+                GzEncoder::new(Vec::with_capacity(8192 * (1 + parts.len())), GZIP_LEVEL);
+            // Memory as the sink has no errors.
+            let _ = render_to(&mut encoder, spelling, &calls, Some(&metrics), own);
+            Bytes::from(encoder.finish().unwrap_or_default())
         });
         match rendered
             .await

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus::Gauge;
 use tracing::warn;
 use url::Url;
 
@@ -15,7 +14,9 @@ use super::options::Options;
 use super::storage::BoxedStore;
 use super::teams::watch_teams;
 use crate::config;
-use crate::metrics::exporter::{ExporterMetrics, InitialLabels, RESULT_OUTCOMES, TargetMetrics};
+use crate::metrics::exporter::{
+    ExporterMetrics, Gauge, InitialLabels, RESULT_OUTCOMES, TargetMetrics,
+};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};

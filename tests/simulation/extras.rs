@@ -11,6 +11,7 @@ use fastrand::Rng;
 use super::replay::Series;
 use super::vendor::Vendor;
 use super::world::{Run, starting_with};
+use crate::support::own;
 
 /// What is enabled besides the metrics of the target. The same at each start, unless it says so.
 pub(crate) struct Extras {
@@ -229,14 +230,13 @@ impl Run {
 
     /// Number of calls that left the lookback before their result was counted.
     fn given_up(&self) -> f64 {
-        let families = self.metrics.gather().families.into_iter();
-        let mut results = families.filter(|family| family.name() == "cec_exporter_results_total");
-        let metrics = results.next().unwrap_or_default();
-        let expired = metrics.get_metric().iter().filter(|metric| {
-            let mut labels = metric.get_label().iter();
-            labels.any(|label| label.value() == "expired")
+        let mut expired = 0.0;
+        own::each(&self.metrics, |name, labels, value| {
+            if name == "cec_exporter_results_total" && labels.contains(&("outcome", "expired")) {
+                expired += value;
+            }
         });
-        expired.map(|metric| metric.get_counter().get_value()).sum()
+        expired
     }
 
     fn is_gone(&self, id: CallId) -> bool {

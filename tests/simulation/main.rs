@@ -29,6 +29,7 @@ mod support {
     pub(crate) mod bench;
     pub(crate) mod disk;
     pub(crate) mod listed;
+    pub(crate) mod own;
     pub(crate) mod samples;
     pub(crate) mod text;
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::disk::Disk;
 use super::listed::{BASE, List, Vendor};
+use super::own;
 use super::samples::Samples;
 
 /// The times that most tests have.
@@ -90,7 +91,7 @@ impl Bench {
                 (now + ahead.load(Ordering::Relaxed)) as UnixSeconds
             })
         };
-        let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
+        let metrics = ExporterMetrics::new(Build::default(), 0.0);
         let (disk, given) = (Disk::default(), Arc::default());
         let puller = open(&settings, &vendor, &clock, &disk, &given, &metrics, share);
         Self {
@@ -193,20 +194,14 @@ impl Bench {
 
     /// The sum of the exporter's own metrics whose names begin so, with this label value.
     pub(crate) fn own(&self, name: &str, label: Option<(&str, &str)>) -> f64 {
-        let families = self.metrics.gather().families;
-        let named = families
-            .iter()
-            .filter(|family| family.name().starts_with(name));
-        named
-            .flat_map(|family| family.get_metric())
-            .filter(|metric| {
-                label.is_none_or(|(name, value)| {
-                    let mut labels = metric.get_label().iter();
-                    labels.any(|label| label.name() == name && label.value() == value)
-                })
-            })
-            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
-            .sum()
+        let mut sum = 0.0;
+        own::each(&self.metrics, |found, labels, value| {
+            let has_label = label.is_none_or(|label| labels.contains(&label));
+            if found.starts_with(name) && has_label {
+                sum += value;
+            }
+        });
+        sum
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod installed;
 pub(crate) mod listed;
+pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod prometheus_server;
 pub(crate) mod pulled;

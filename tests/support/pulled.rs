@@ -57,7 +57,7 @@ pub(crate) fn puller(
         revision: "r",
         rustc: "c",
     };
-    let own = ExporterMetrics::new(build, 0.0).unwrap();
+    let own = ExporterMetrics::new(build, 0.0);
     let statuses: Vec<Status> = Status::documented().collect();
     let mut book = TargetState::default();
     book.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);

@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::own;
+
 /// The end of every wait: only a server that hangs reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -96,7 +98,7 @@ pub(crate) async fn start_not_ready(settings: Settings, permits: usize) -> Serve
         exemplars: false,
         created_lines: false,
     });
-    let registry = Arc::new(registry.unwrap());
+    let registry = Arc::new(registry);
     let listeners = server::bind(&["127.0.0.1:0".parse().unwrap()])
         .await
         .unwrap();
@@ -208,18 +210,13 @@ impl Server {
 
     /// Scrapes and probes that were answered, by status.
     pub(crate) fn answered(&self) -> BTreeMap<String, usize> {
-        let families = self.registry.metrics().gather().families;
-        let requests = families
-            .iter()
-            .find(|family| family.name() == "promhttp_metric_handler_requests_total");
-        let series = requests.unwrap().get_metric().iter();
-        series
-            .map(|series| {
-                let code = series.get_label()[0].value().to_owned();
-                (code, series.get_counter().get_value() as usize)
-            })
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        let mut answered = BTreeMap::new();
+        own::each(self.registry.metrics(), |name, labels, value| {
+            if name == "promhttp_metric_handler_requests_total" && value > 0.0 {
+                answered.insert(labels[0].1.to_owned(), value as usize);
+            }
+        });
+        answered
     }
 
     /// Scrapes and probes that came through, answered or not.

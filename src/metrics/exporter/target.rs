@@ -1,13 +1,16 @@
 //! The exporter's own metrics of one target.
 
-use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec};
+use std::sync::Arc;
 
+use prometheus::Histogram;
+
+use super::family::{Counter, Family, Gauge};
 use crate::metrics::tallies::FoldedCounts;
 use crate::model::UnixSeconds;
 
 /// The exporter's own metrics of one target. Times are Unix seconds.
 ///
-/// Gauges that have no value before an event, such as the frontier, are vectors, so that their series
+/// Gauges that have no value before an event, such as the frontier, are families, so that their series
 /// starts with that event: a frontier of 1970 would trigger alerts.
 #[derive(Clone)]
 pub struct TargetMetrics {
@@ -20,25 +23,25 @@ pub struct TargetMetrics {
     pub storage_bytes: Gauge,
     pub min_pull_interval: Gauge,
     pub early_scrapes: Counter,
-    pub(super) next_pull: GaugeVec,
-    pub(super) unproven: CounterVec,
-    pub(super) reconciled: GaugeVec,
-    pub(super) clock_skew: GaugeVec,
-    pub(super) folded_teams: GaugeVec,
-    pub(super) folded_agents: GaugeVec,
-    pub(super) folded_rules: GaugeVec,
-    pub(super) results: CounterVec,
-    pub(super) results_pending: GaugeVec,
-    pub(super) oldest_result: GaugeVec,
-    pub(super) teams_file_ok: GaugeVec,
-    pub(super) frontier: GaugeVec,
-    pub(super) last_success: GaugeVec,
-    pub(super) token_expiry: GaugeVec,
-    pub(super) pull_failures: CounterVec,
-    pub(super) api_requests: CounterVec,
-    pub(super) api_request_duration: HistogramVec,
-    pub(super) api_retries: CounterVec,
-    pub(super) rejected: CounterVec,
+    pub(super) next_pull: Arc<Family<Gauge>>,
+    pub(super) unproven: Arc<Family<Counter>>,
+    pub(super) reconciled: Arc<Family<Gauge>>,
+    pub(super) clock_skew: Arc<Family<Gauge>>,
+    pub(super) folded_teams: Arc<Family<Gauge>>,
+    pub(super) folded_agents: Arc<Family<Gauge>>,
+    pub(super) folded_rules: Arc<Family<Gauge>>,
+    pub(super) results: Arc<Family<Counter>>,
+    pub(super) results_pending: Arc<Family<Gauge>>,
+    pub(super) oldest_result: Arc<Family<Gauge>>,
+    pub(super) teams_file_ok: Arc<Family<Gauge>>,
+    pub(super) frontier: Arc<Family<Gauge>>,
+    pub(super) last_success: Arc<Family<Gauge>>,
+    pub(super) token_expiry: Arc<Family<Gauge>>,
+    pub(super) pull_failures: Arc<Family<Counter>>,
+    pub(super) api_requests: Arc<Family<Counter>>,
+    pub(super) api_request_duration: Arc<Family<Histogram>>,
+    pub(super) api_retries: Arc<Family<Counter>>,
+    pub(super) rejected: Arc<Family<Counter>>,
 }
 
 impl TargetMetrics {
@@ -138,10 +141,9 @@ impl TargetMetrics {
     }
 }
 
-fn set_optional(gauge: &GaugeVec, target: &str, value: Option<f64>) {
+fn set_optional(gauge: &Family<Gauge>, target: &str, value: Option<f64>) {
     match value {
         Some(value) => gauge.with_label_values(&[target]).set(value),
-        // Fails only if there is no such series.
-        None => drop(gauge.remove_label_values(&[target])),
+        None => gauge.remove_label_values(&[target]),
     }
 }

@@ -243,7 +243,7 @@ impl Writer for Recorder<'_> {
     }
 
     /// Returns nothing, because [`History::write`] writes the samples.
-    fn finish(self) -> Vec<u8> {
-        Vec::new()
+    fn finish(self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,21 +1,23 @@
 //! The line syntax that both text formats share.
 
 use std::fmt::{self, Display, Write};
+use std::io;
 use std::ops::Range;
 
+use super::output::Output;
 use super::writer::Labels;
 
-/// The lines written so far. Writing to memory cannot fail, so the results of `write!` are ignored.
-pub(super) struct Lines {
-    out: Vec<u8>,
+/// The lines written last. Writing to memory cannot fail, so the results of `write!` are ignored.
+pub(super) struct Lines<'a> {
+    out: Output<'a>,
     /// Name of the family, without suffixes such as `_bucket`.
     name: String,
     /// Position in `out` of the labels of the current series.
     labels: Range<usize>,
 }
 
-impl Lines {
-    pub(super) fn new(out: Vec<u8>) -> Self {
+impl<'a> Lines<'a> {
+    pub(super) fn new(out: Output<'a>) -> Self {
         Self {
             out,
             name: String::new(),
@@ -30,18 +32,23 @@ impl Lines {
 
     /// Writes a line `# KEYWORD name text`.
     pub(super) fn metadata(&mut self, keyword: &str, text: &str) {
-        let _ = writeln!(Plain(&mut self.out), "# {keyword} {} {text}", self.name);
+        let _ = writeln!(
+            Plain(&mut self.out.buffer),
+            "# {keyword} {} {text}",
+            self.name
+        );
     }
 
     pub(super) fn raw(&mut self, text: impl Display) {
-        let _ = write!(Plain(&mut self.out), "{text}");
+        let _ = write!(Plain(&mut self.out.buffer), "{text}");
     }
 
     /// Starts the first line of a series, up to its last label.
     pub(super) fn start_series(&mut self, suffix: &str, labels: &dyn Labels) {
+        self.out.pass_on();
         self.start_line(suffix);
-        let start = self.out.len();
-        let out = &mut self.out;
+        let start = self.out.buffer.len();
+        let out = &mut self.out.buffer;
         labels.for_each(&mut |name, value| {
             if out.len() > start {
                 out.push(b',');
@@ -51,39 +58,39 @@ impl Lines {
             let _ = write!(Escaped(out), "{value}");
             out.push(b'"');
         });
-        self.labels = start..self.out.len();
+        self.labels = start..self.out.buffer.len();
     }
 
     /// Starts another line of the same series, with a copy of its labels.
     pub(super) fn continue_series(&mut self, suffix: &str) {
         self.start_line(suffix);
-        let start = self.out.len();
-        self.out.extend_from_within(self.labels.clone());
-        self.labels = start..self.out.len();
+        let start = self.out.buffer.len();
+        self.out.buffer.extend_from_within(self.labels.clone());
+        self.labels = start..self.out.buffer.len();
     }
 
     fn start_line(&mut self, suffix: &str) {
-        self.out.extend_from_slice(self.name.as_bytes());
-        self.out.extend_from_slice(suffix.as_bytes());
-        self.out.push(b'{');
+        self.out.buffer.extend_from_slice(self.name.as_bytes());
+        self.out.buffer.extend_from_slice(suffix.as_bytes());
+        self.out.buffer.push(b'{');
     }
 
     /// Adds the label `le` of a bucket.
     pub(super) fn le_label(&mut self, bound: impl Display) {
         if !self.labels.is_empty() {
-            self.out.push(b',');
+            self.out.buffer.push(b',');
         }
-        let _ = write!(Plain(&mut self.out), "le=\"{bound}\"");
+        let _ = write!(Plain(&mut self.out.buffer), "le=\"{bound}\"");
     }
 
     /// Ends the labels and writes the value. An exemplar may follow.
     pub(super) fn value(&mut self, value: impl Display) {
-        if self.out.ends_with(b"{") {
-            self.out.pop();
+        if self.out.buffer.ends_with(b"{") {
+            self.out.buffer.pop();
         } else {
-            self.out.push(b'}');
+            self.out.buffer.push(b'}');
         }
-        let _ = write!(Plain(&mut self.out), " {value}");
+        let _ = write!(Plain(&mut self.out.buffer), " {value}");
     }
 
     pub(super) fn end_line(&mut self, value: impl Display) {
@@ -92,11 +99,11 @@ impl Lines {
     }
 
     pub(super) fn newline(&mut self) {
-        self.out.push(b'\n');
+        self.out.buffer.push(b'\n');
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
-        self.out
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.out.finish()
     }
 }
 

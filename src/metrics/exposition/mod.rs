@@ -8,18 +8,21 @@ mod families;
 mod history;
 mod lines;
 mod openmetrics;
+mod output;
 mod protobuf;
 mod series;
 mod text;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::io;
 
-use super::exporter::ExporterSnapshot;
+use super::exporter::ExporterMetrics;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
 pub use history::History;
 use openmetrics::OpenMetrics;
+use output::Output;
 use protobuf::Protobuf;
 use text::Text;
 use writer::Writer;
@@ -102,14 +105,32 @@ impl From<Format> for RenderOptions {
 pub fn render(
     options: impl Into<RenderOptions>,
     targets: &[TargetCallMetrics<'_>],
-    exporter: &ExporterSnapshot,
+    exporter: Option<&ExporterMetrics>,
     selection: ExporterSeries<'_>,
 ) -> Vec<u8> {
+    let mut response = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
+    // Writing to memory cannot fail.
+    let _ = render_to(&mut response, options, targets, exporter, selection);
+    response
+}
+
+/// Renders a response piece by piece, so that it is never in memory as a whole if `sink` compresses it.
+///
+/// # Errors
+///
+/// Those of `sink`.
+pub fn render_to(
+    sink: &mut dyn io::Write,
+    options: impl Into<RenderOptions>,
+    targets: &[TargetCallMetrics<'_>],
+    exporter: Option<&ExporterMetrics>,
+    selection: ExporterSeries<'_>,
+) -> io::Result<()> {
     let RenderOptions {
         format,
         created_lines,
     } = options.into();
-    let out = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
+    let out = Output::new(sink);
     match format {
         Format::Text => render_with(Text::new(out), targets, exporter, selection),
         Format::OpenMetrics => {
@@ -123,11 +144,13 @@ pub fn render(
 fn render_with(
     mut writer: impl Writer,
     targets: &[TargetCallMetrics<'_>],
-    exporter: &ExporterSnapshot,
+    exporter: Option<&ExporterMetrics>,
     selection: ExporterSeries<'_>,
-) -> Vec<u8> {
+) -> io::Result<()> {
     collect::call_metrics(&mut writer, targets);
-    collect::exporter_metrics(&mut writer, exporter, selection);
+    if let Some(exporter) = exporter {
+        collect::exporter_metrics(&mut writer, exporter, selection);
+    }
     writer.finish()
 }
 

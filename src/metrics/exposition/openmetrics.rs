@@ -1,8 +1,10 @@
 //! OpenMetrics 1.0.0.
 
 use std::fmt::{self, Display};
+use std::io;
 
 use super::lines::Lines;
+use super::output::Output;
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
@@ -10,14 +12,14 @@ use crate::metrics::histogram::Exemplar;
 /// Suffixes of family names that become a `# UNIT` line.
 const UNITS: [&str; 3] = ["seconds", "bytes", "ratio"];
 
-pub(super) struct OpenMetrics {
-    lines: Lines,
+pub(super) struct OpenMetrics<'a> {
+    lines: Lines<'a>,
     kind: Kind,
     created_lines: bool,
 }
 
-impl OpenMetrics {
-    pub(super) fn new(out: Vec<u8>, created_lines: bool) -> Self {
+impl<'a> OpenMetrics<'a> {
+    pub(super) fn new(out: Output<'a>, created_lines: bool) -> Self {
         Self {
             lines: Lines::new(out),
             created_lines,
@@ -50,7 +52,7 @@ pub(super) fn family_name(name: &str, kind: Kind) -> &str {
     }
 }
 
-impl Writer for OpenMetrics {
+impl Writer for OpenMetrics<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.kind = kind;
         let name = family_name(name, kind);
@@ -110,7 +112,7 @@ impl Writer for OpenMetrics {
         self.created(created);
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    fn finish(mut self) -> io::Result<()> {
         self.lines.raw("# EOF\n");
         self.lines.finish()
     }

@@ -2,15 +2,17 @@
 //! `metrics.proto` in <https://github.com/prometheus/client_model>.
 
 use std::fmt::{Display, Write};
+use std::io;
 
 use super::lines::Plain;
+use super::output::Output;
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 use crate::metrics::native::{NativeBuckets, SCHEMA, ZERO_THRESHOLD};
 
-pub(super) struct Protobuf {
-    out: Message,
+pub(super) struct Protobuf<'a> {
+    out: Message<'a>,
     kind: Kind,
     family: Option<Family>,
 }
@@ -22,8 +24,8 @@ struct Family {
     head: usize,
 }
 
-impl Protobuf {
-    pub(super) fn new(out: Vec<u8>) -> Self {
+impl<'a> Protobuf<'a> {
+    pub(super) fn new(out: Output<'a>) -> Self {
         Self {
             out: Message(out),
             kind: Kind::Gauge,
@@ -35,15 +37,16 @@ impl Protobuf {
         let Some(Family { start, head }) = self.family.take() else {
             return;
         };
-        if self.out.0.len() == head {
+        if self.out.0.buffer.len() == head {
             // A family without series would be invalid.
-            self.out.0.truncate(start);
+            self.out.0.buffer.truncate(start);
         } else {
             self.out.set_length(start, FAMILY);
         }
+        self.out.0.pass_on();
     }
 
-    fn metric(&mut self, labels: &dyn Labels, rest: impl FnOnce(&mut Message)) {
+    fn metric(&mut self, labels: &dyn Labels, rest: impl FnOnce(&mut Message<'_>)) {
         self.out.nested(4, SERIES, |metric| {
             labels.for_each(&mut |name, value| metric.label(1, name, value));
             rest(metric);
@@ -51,12 +54,12 @@ impl Protobuf {
     }
 }
 
-impl Writer for Protobuf {
+impl Writer for Protobuf<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.end_family();
         self.kind = kind;
-        let start = self.out.0.len();
-        self.out.0.extend_from_slice(&[0; FAMILY]);
+        let start = self.out.0.buffer.len();
+        self.out.0.buffer.extend_from_slice(&[0; FAMILY]);
         self.out.text(1, name);
         self.out.text(2, help);
         let number = match kind {
@@ -66,7 +69,7 @@ impl Writer for Protobuf {
             Kind::Histogram => 4,
         };
         self.out.unsigned(3, number);
-        let head = self.out.0.len();
+        let head = self.out.0.buffer.len();
         self.family = Some(Family { start, head });
     }
 
@@ -124,9 +127,9 @@ impl Writer for Protobuf {
         });
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    fn finish(mut self) -> io::Result<()> {
         self.end_family();
-        self.out.0
+        self.out.0.finish()
     }
 }
 
@@ -142,15 +145,15 @@ const DOUBLE: u64 = 1;
 const LENGTH: u64 = 2;
 
 /// The encoded bytes, to which fields of the innermost open message are appended.
-struct Message(Vec<u8>);
+struct Message<'a>(Output<'a>);
 
-impl Message {
+impl Message<'_> {
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.0.buffer.push(value as u8 | 0x80);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.0.buffer.push(value as u8);
     }
 
     fn tag(&mut self, field: u64, wire_type: u64) {
@@ -169,20 +172,20 @@ impl Message {
 
     fn double(&mut self, field: u64, value: f64) {
         self.tag(field, DOUBLE);
-        self.0.extend_from_slice(&value.to_le_bytes());
+        self.0.buffer.extend_from_slice(&value.to_le_bytes());
     }
 
     fn text(&mut self, field: u64, text: &str) {
         self.tag(field, LENGTH);
         self.varint(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.buffer.extend_from_slice(text.as_bytes());
     }
 
     /// Writes a nested message, with `reserved` bytes for its length.
     fn nested(&mut self, field: u64, reserved: usize, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
-        let start = self.0.len();
-        self.0.extend_from_slice(&[0; FAMILY][..reserved]);
+        let start = self.0.buffer.len();
+        self.0.buffer.extend_from_slice(&[0; FAMILY][..reserved]);
         write(self);
         self.set_length(start, reserved);
     }
@@ -190,14 +193,14 @@ impl Message {
     /// Writes the length of a message into the bytes reserved at `start`, and inserts more if they are
     /// not enough.
     fn set_length(&mut self, start: usize, reserved: usize) {
-        let length = self.0.len() - start - reserved;
+        let length = self.0.buffer.len() - start - reserved;
         let needed = (length | 1).ilog2() as usize / 7 + 1;
         if needed > reserved {
             let more = std::iter::repeat_n(0, needed - reserved);
-            self.0.splice(start..start, more);
+            self.0.buffer.splice(start..start, more);
         }
         let width = reserved.max(needed);
-        for (at, byte) in self.0[start..start + width].iter_mut().enumerate() {
+        for (at, byte) in self.0.buffer[start..start + width].iter_mut().enumerate() {
             let continues = if at + 1 < width { 0x80 } else { 0 };
             *byte = (length >> (7 * at)) as u8 & 0x7f | continues;
         }
@@ -207,7 +210,7 @@ impl Message {
         self.nested(field, SMALL, |label| {
             label.text(1, name);
             label.nested(2, SMALL, |text| {
-                let _ = write!(Plain(&mut text.0), "{value}");
+                let _ = write!(Plain(&mut text.0.buffer), "{value}");
             });
         });
     }

@@ -1,18 +1,21 @@
 //! Prometheus's text format, version 0.0.4.
 
+use std::io;
+
 use super::lines::Lines;
+use super::output::Output;
 use super::writer::{HistogramSnapshot, Labels, Value, Writer};
 use crate::metrics::catalog::Kind;
 
-pub(super) struct Text(Lines);
+pub(super) struct Text<'a>(Lines<'a>);
 
-impl Text {
-    pub(super) fn new(out: Vec<u8>) -> Self {
+impl<'a> Text<'a> {
+    pub(super) fn new(out: Output<'a>) -> Self {
         Self(Lines::new(out))
     }
 }
 
-impl Writer for Text {
+impl Writer for Text<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.0.start_family(name);
         self.0.metadata("HELP", help);
@@ -51,7 +54,7 @@ impl Writer for Text {
         self.0.end_line(Value::Integer(count));
     }
 
-    fn finish(self) -> Vec<u8> {
+    fn finish(self) -> io::Result<()> {
         self.0.finish()
     }
 }

@@ -1,6 +1,7 @@
 //! The interface of the formats.
 
 use std::fmt::{self, Display};
+use std::io;
 
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
@@ -25,8 +26,8 @@ pub(super) trait Writer {
     /// Writes a series of a summary without quantiles.
     fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>);
 
-    /// Ends the response and returns it.
-    fn finish(self) -> Vec<u8>;
+    /// Ends the response.
+    fn finish(self) -> io::Result<()>;
 }
 
 /// The labels of a series. A trait, so that labels of both kinds of metrics need no copy.

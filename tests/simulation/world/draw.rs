@@ -102,7 +102,7 @@ impl Run {
         };
         let disk = Disk::default();
         let kept = Arc::default();
-        let metrics = ExporterMetrics::new(Build::default(), 0.0).unwrap();
+        let metrics = ExporterMetrics::new(Build::default(), 0.0);
         let extras = Extras::draw(seed, &vendor);
         let puller = open(&settings, &vendor, &disk, &kept, &metrics, &extras);
         let (start, first_lookback) = (BASE - lookback, lookback);

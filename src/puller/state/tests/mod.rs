@@ -12,7 +12,6 @@ use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
-use crate::metrics::exporter::ExporterSnapshot;
 use crate::metrics::exposition::{
     ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
 };
@@ -82,7 +81,6 @@ fn exposition(state: &TargetState) -> String {
 
 fn render_as(state: &TargetState, format: Format) -> String {
     let calls = state.published().calls.unwrap();
-    let exporter = ExporterSnapshot::default();
     let options = RenderOptions {
         format,
         created_lines: true,
@@ -90,7 +88,7 @@ fn render_as(state: &TargetState, format: Format) -> String {
     let bytes = render(
         options,
         &[TargetCallMetrics::new("t", &calls)],
-        &exporter,
+        None,
         ExporterSeries::Only("t"),
     );
     String::from_utf8_lossy(&bytes).into_owned()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, ExporterSnapshot, InitialLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::metrics::exposition::{
     CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
 };
@@ -104,13 +104,13 @@ fn calls() -> CallMetrics {
     }
 }
 
-fn exporter() -> ExporterSnapshot {
+fn exporter() -> ExporterMetrics {
     let build = Build {
         version: "1",
         revision: "r",
         rustc: "c",
     };
-    let exporter = ExporterMetrics::new(build, 1_622_600_000.25).unwrap();
+    let exporter = ExporterMetrics::new(build, 1_622_600_000.25);
     let labels = InitialLabels::default();
     let target = exporter.target(TARGET, &labels, 1_622_600_001.5);
     exporter.target("another", &labels, 1.0).early_scrapes.inc();
@@ -120,7 +120,7 @@ fn exporter() -> ExporterSnapshot {
     exporter.set_target_info(TARGET, "https://vendor", "voice,text");
     target.set_frontier(1_622_633_999.0);
     target.reject("shape", 3);
-    exporter.gather()
+    exporter
 }
 
 fn exposition(format: Format) -> Vec<u8> {
@@ -130,7 +130,7 @@ fn exposition(format: Format) -> Vec<u8> {
             created_lines: true,
         },
         &[TargetCallMetrics::new(TARGET, &calls())],
-        &exporter(),
+        Some(&exporter()),
         ExporterSeries::Only(TARGET),
     )
 }

@@ -112,6 +112,8 @@ pub(super) struct Family<T> {
     metric: Metric,
     /// Names of the labels in alphabetical order, which is that of the exposition.
     names: Vec<&'static str>,
+    /// Position of the label `target` in these.
+    target_at: Option<usize>,
     created: Arc<CreationTimes>,
     series: RwLock<BTreeMap<Vec<String>, Series<T>>>,
 }
@@ -127,6 +129,7 @@ impl<T: Handle> Family<T> {
         names.sort_unstable();
         Self {
             metric,
+            target_at: names.iter().position(|name| *name == "target"),
             names,
             created,
             series: RwLock::default(),
@@ -163,8 +166,7 @@ impl<T: Handle> Family<T> {
     }
 
     fn target<'a>(&self, key: &'a [String]) -> Option<&'a str> {
-        let at = self.names.iter().position(|name| *name == "target")?;
-        key.get(at).map(String::as_str)
+        key.get(self.target_at?).map(String::as_str)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Selects the families and series of a response, and their order.
 
-use std::collections::HashSet;
 use std::fmt::Display;
+
+use hashbrown::HashSet;
 
 use super::families::{Family, families};
 use super::series::Series;
@@ -49,6 +50,7 @@ pub(super) fn exporter_metrics(
     exporter: &ExporterMetrics,
     selection: ExporterSeries<'_>,
 ) {
+    // Looked up for each series.
     let names: HashSet<&str> = match selection {
         ExporterSeries::With(names) => names.iter().copied().collect(),
         ExporterSeries::Only(name) => HashSet::from([name]),

@@ -14,6 +14,8 @@ pub(super) struct Lines<'a> {
     name: String,
     /// Position in `out` of the labels of the current series.
     labels: Range<usize>,
+    /// The bounds of this family's buckets as text: the same for all its series.
+    bounds: Vec<String>,
 }
 
 impl<'a> Lines<'a> {
@@ -22,12 +24,14 @@ impl<'a> Lines<'a> {
             out,
             name: String::new(),
             labels: 0..0,
+            bounds: Vec::new(),
         }
     }
 
     pub(super) fn start_family(&mut self, name: &str) {
         self.name.clear();
         self.name.push_str(name);
+        self.bounds.clear();
     }
 
     /// Writes a line `# KEYWORD name text`.
@@ -75,12 +79,17 @@ impl<'a> Lines<'a> {
         self.out.buffer.push(b'{');
     }
 
-    /// Adds the label `le` of a bucket.
-    pub(super) fn le_label(&mut self, bound: impl Display) {
+    /// Adds the label `le` of the bucket at `index`. Series of a family have the same bounds.
+    pub(super) fn le_label(&mut self, index: usize, bound: impl Display) {
         if !self.labels.is_empty() {
             self.out.buffer.push(b',');
         }
-        let _ = write!(Plain(&mut self.out.buffer), "le=\"{bound}\"");
+        if index >= self.bounds.len() {
+            self.bounds.push(format!("le=\"{bound}\""));
+        }
+        self.out
+            .buffer
+            .extend_from_slice(self.bounds[index].as_bytes());
     }
 
     /// Ends the labels and writes the value. An exemplar may follow.
@@ -122,6 +131,10 @@ struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !text.bytes().any(is_special) {
+            self.0.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
         for part in text.as_bytes().split_inclusive(|byte| is_special(*byte)) {
             match part.split_last() {
                 Some((special, before)) if is_special(*special) => {

@@ -90,7 +90,7 @@ impl Writer for OpenMetrics<'_> {
                 0 => self.lines.start_series("_bucket", labels),
                 _ => self.lines.continue_series("_bucket"),
             }
-            self.lines.le_label(Bound(bound));
+            self.lines.le_label(index, Bound(bound));
             self.lines.value(count);
             if let Some(Some(exemplar)) = histogram.exemplars.get(index) {
                 self.exemplar(exemplar);

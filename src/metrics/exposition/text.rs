@@ -38,7 +38,7 @@ impl Writer for Text<'_> {
                 0 => self.0.start_series("_bucket", labels),
                 _ => self.0.continue_series("_bucket"),
             }
-            self.0.le_label(Value::Float(bound));
+            self.0.le_label(index, Value::Float(bound));
             self.0.end_line(Value::Integer(count));
         }
         self.0.continue_series("_sum");

@@ -57,9 +57,17 @@ impl Display for Value {
         match *self {
             Self::Integer(value) => value.fmt(f),
             Self::Float(f64::INFINITY) => f.write_str("+Inf"),
+            // The shortest decimal of a float takes much longer to find.
+            Self::Float(value) if is_short_integer(value) => (value as i64).fmt(f),
             Self::Float(value) => value.fmt(f),
         }
     }
+}
+
+/// Whether the value is an integer that a float holds exactly, and not -0.
+fn is_short_integer(value: f64) -> bool {
+    let integer = value as i64;
+    integer.unsigned_abs() < 1 << 53 && (integer as f64).to_bits() == value.to_bits()
 }
 
 pub(super) struct HistogramSnapshot<'a> {
@@ -71,4 +79,39 @@ pub(super) struct HistogramSnapshot<'a> {
     pub(super) native: Option<&'a NativeBuckets>,
     /// By bucket; empty if there are none.
     pub(super) exemplars: &'a [Option<Exemplar>],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_written_as_rust_writes_them() {
+        let large = (1_u64 << 53) as f64;
+        for value in [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.5,
+            1e-9,
+            1_622_633_999.0,
+            1_622_633_999.25,
+            large - 1.0,
+            large,
+            -large,
+            1e18,
+            1e300,
+            f64::MAX,
+            f64::NEG_INFINITY,
+        ] {
+            let expected = match value {
+                f64::NEG_INFINITY => "-inf".to_owned(),
+                value => format!("{value}"),
+            };
+            assert_eq!(Value::Float(value).to_string(), expected);
+        }
+        assert_eq!(Value::Float(f64::INFINITY).to_string(), "+Inf");
+        assert_eq!(Value::Float(f64::NAN).to_string(), "NaN");
+    }
 }

@@ -11,6 +11,8 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 const MAX_RATIO: usize = 100;
 /// Decoded bytes to which the ratio does not apply.
 const RATIO_FREE_BYTES: usize = 1 << 20;
+/// A page of 1000 rows has about this much.
+const MAX_ANNOUNCED: usize = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) struct Decoder {
     /// Bytes before decoding.
     received: usize,
     max_bytes: usize,
+    /// Bytes that a body which is not compressed announces.
+    announced: usize,
 }
 
 /// The `Content-Encoding`.
@@ -87,7 +91,15 @@ impl Decoder {
             stage: Stage::Start(Vec::new()),
             received: 0,
             max_bytes,
+            announced: 0,
         })
+    }
+
+    /// Makes room for a body of this length. Announced lengths are not trusted, so only for a usual one.
+    pub(super) fn announce(mut self, length: Option<u64>) -> Self {
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        self.announced = length.unwrap_or_default().min(MAX_ANNOUNCED);
+        self
     }
 
     /// Bytes received so far, before decoding.
@@ -141,7 +153,10 @@ impl Decoder {
         };
         match (self.coding, first) {
             (Coding::PlainOrGzip, [0x1f, 0x8b, ..]) => Stage::Gzip(MultiGzDecoder::new(bounded)),
-            (Coding::PlainOrGzip, _) => Stage::Plain(bounded),
+            (Coding::PlainOrGzip, _) => Stage::Plain(Bounded {
+                bytes: Vec::with_capacity(self.announced),
+                ..bounded
+            }),
             // With the zlib header, as the standard requires, or without, as some servers send it.
             (Coding::Deflate, [a, b, ..])
                 if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31) =>

@@ -197,7 +197,8 @@ async fn read(
 ) -> Result<Vec<u8>, ReadError> {
     let coding = response.headers().get(CONTENT_ENCODING);
     let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let mut decoder = Decoder::new(coding.as_deref(), max_body)?;
+    let mut decoder =
+        Decoder::new(coding.as_deref(), max_body)?.announce(response.content_length());
     while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
         decoder.push(&chunk)?;
         *received = decoder.received();

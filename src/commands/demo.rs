@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::backfill::Output;
 use crate::backfill::plan::Plan;
 use crate::cli::{self, DemoArgs, DemoHistoryArgs, Time};
+use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, ConfigError};
 use crate::metrics::exposition::Format;
@@ -23,7 +24,6 @@ use crate::simulator::incidents::month;
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
 use crate::targets::{Options, Registry, Scope, ScrapeRequest, Storage};
-use crate::upstream::tls::Trust;
 
 /// A call every other second at any hour, so that something happens while you watch.
 const CALLS_PER_DAY: f64 = 40_000.0;

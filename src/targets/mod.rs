@@ -1,7 +1,6 @@
 //! The configured targets: the registry that scrapes, reloads and shows them, each target with its
 //! client and puller, and the directory of their ledgers.
 
-mod client;
 mod coalesce;
 mod error;
 mod options;
@@ -12,7 +11,6 @@ mod storage;
 mod target;
 mod teams;
 
-pub use client::client_settings;
 pub use coalesce::Coalesce;
 pub use error::{LoadError, ScrapeError, UnknownTarget};
 pub use options::{Loader, Options};

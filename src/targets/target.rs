@@ -9,20 +9,18 @@ use prometheus::Gauge;
 use tracing::warn;
 use url::Url;
 
-use super::client::client_settings;
 use super::error::LoadError;
 use super::options::Options;
 use super::storage::BoxedStore;
 use super::teams::watch_teams;
+use crate::client::retry::Outcome;
+use crate::client::tls::Trust;
+use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
 use crate::metrics::exporter::{ExporterMetrics, InitialLabels, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
-use crate::upstream::http::HttpClient;
-use crate::upstream::retry::Outcome;
-use crate::upstream::tls::Trust;
-use crate::upstream::{Api, Report, Reporter};
 
 /// One target.
 pub(super) struct Target {
@@ -65,7 +63,7 @@ impl Prepared {
         );
         let reported: Arc<Mutex<Reported>> = Arc::default();
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
-        let client = HttpClient::new(client_settings(&config), trust, report)
+        let client = HttpClient::new(config.clone(), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
         Ok(Self {
             config,

@@ -13,15 +13,14 @@ use futures_util::stream;
 use parking_lot::Mutex;
 
 use crate::cli::{CheckArgs, CheckFormat};
+use crate::client::probe::Endpoints;
+use crate::client::tls::Trust;
+use crate::client::{Api, BuildError, HttpClient, Report as Notice};
 use crate::config::Target;
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
-use crate::targets::client_settings;
-use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::probe::Endpoints;
-use crate::upstream::tls::Trust;
-use crate::upstream::{Api, Error, ErrorKind, Filter, Page, Report as Notice};
+use crate::upstream::{Error, ErrorKind, Filter, Page};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
 
@@ -100,10 +99,12 @@ struct TargetCheck {
 
 impl TargetCheck {
     fn new(target: &Target, trust: &Trust) -> Self {
-        let mut settings = client_settings(target);
+        let mut checked = target.clone();
         // A handful of requests does no harm, and the second must not wait for minutes.
-        settings.max_requests_per_second = settings.max_requests_per_second.max(MIN_RATE);
-        settings.max_inspections_per_second = settings.max_inspections_per_second.max(MIN_RATE);
+        checked.max_requests_per_second = checked.max_requests_per_second.max(MIN_RATE);
+        if let Some(results) = &mut checked.results {
+            results.max_requests_per_second = results.max_requests_per_second.max(MIN_RATE);
+        }
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
         let clock_skew: Arc<Mutex<Option<f64>>> = Arc::default();
@@ -120,8 +121,8 @@ impl TargetCheck {
             Notice::ClockSkew(seconds) => *skew_noted.lock() = Some(seconds),
             Notice::Token { .. } | Notice::Retry(_) => {}
         });
-        let parts = Endpoints::new(&settings, trust)
-            .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
+        let parts = Endpoints::new(target, trust)
+            .and_then(|ways| Ok((ways, HttpClient::new(checked, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {
                     BuildError::Setting { key, .. } => key,

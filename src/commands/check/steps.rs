@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::report::Step;
+use crate::client::probe::{Connection, Endpoint};
 use crate::upstream::Error;
-use crate::upstream::probe::{Connection, Endpoint};
 
 /// Addresses of a host to show.
 const MAX_SHOWN: usize = 4;

@@ -99,7 +99,7 @@ impl Envelope {
 }
 
 impl EnvelopeError {
-    pub(in crate::upstream) fn from_text(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         Self {
             text: Some(text.to_owned()),
             ..Self::default()

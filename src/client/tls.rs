@@ -10,8 +10,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::error::BuildError;
 use super::pinned::Pinned;
-use super::settings::BuildError;
 
 /// The machine's trust anchors, read once for all targets: they take half a megabyte.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! Tests the connection to the vendor step by step (DNS, TCP, TLS) to find which step fails.
 //! Regular requests do not use this module.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,17 +14,18 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::diagnose::{self, ConfigKeys, Phase};
+use super::error::BuildError;
 use super::failure::{Diagnosis, NOT_HTTP};
 use super::redact::Secrets;
-use super::settings::{BuildError, ClientSettings, ProxySettings};
+use super::report::Api;
 use super::tls::Trust;
-use super::{Api, Error, ErrorKind};
+use crate::config::Target;
+use crate::upstream::{Error, ErrorKind};
 
 /// Addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 8;
 
 /// The hosts that a client connects to.
-#[derive(Debug)]
 pub struct Endpoints {
     /// The token service, or its proxy.
     pub token: Endpoint,
@@ -55,13 +55,13 @@ pub struct Connection {
 }
 
 impl Endpoints {
-    /// The hosts for these settings. Blocks while it reads `ca_file`.
+    /// The hosts of a target. Blocks while it reads `ca_file`.
     ///
     /// # Errors
     ///
     /// If `ca_file` cannot be used.
-    pub fn new(settings: &ClientSettings, trust: &Trust) -> Result<Self, BuildError> {
-        let tls = Arc::new(trust.tls(settings.ca_file.as_deref())?);
+    pub fn new(target: &Target, trust: &Trust) -> Result<Self, BuildError> {
+        let tls = Arc::new(trust.tls(target.ca_file.as_deref())?);
         let endpoint = |key, url: &Url, is_to_proxy| Endpoint {
             key,
             is_to_proxy,
@@ -70,15 +70,15 @@ impl Endpoints {
                 .map_or_else(|| Host::Domain(String::new()), |h| h.to_owned()),
             port: url.port_or_known_default().unwrap_or_default(),
             tls: (url.scheme() == "https").then(|| Arc::clone(&tls)),
-            timeout: settings.request_timeout,
-            secrets: settings.secrets(&[&settings.app_secret]),
+            timeout: target.request_timeout,
+            secrets: Secrets::of(target, target.app_secret.expose(), None),
         };
-        let peer = |api: Api, url, proxy: &Option<ProxySettings>| match proxy {
-            Some(proxy) => endpoint(proxy.key, &proxy.url, true),
-            None => endpoint(settings.endpoint_key(api), url, false),
+        let peer = |api: Api, url| match api.proxy(target) {
+            Some(proxy) => endpoint(proxy.key, proxy.url.expose(), true),
+            None => endpoint(api.endpoint_key(target), url, false),
         };
-        let token = peer(Api::Token, &settings.token_endpoint, &settings.token_proxy);
-        let details = peer(Api::Details, &settings.endpoint, &settings.proxy);
+        let token = peer(Api::Token, &target.token_endpoint);
+        let details = peer(Api::Details, &target.endpoint);
         Ok(match token.is_same_host(&details) {
             // Its key is always present in the configuration.
             true => Self {
@@ -255,17 +255,6 @@ impl Endpoint {
 
     fn redact(&self, text: &str) -> String {
         self.secrets.redact(text, None)
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("key", &self.key)
-            .field("host", &self.host())
-            .field("port", &self.port)
-            .field("tls", &self.has_tls())
-            .finish_non_exhaustive()
     }
 }
 

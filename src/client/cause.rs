@@ -1,6 +1,6 @@
 //! The likely cause of an error response, and what to do about it.
 
-use super::Api;
+use super::report::Api;
 
 /// The parts of a response that hint at a cause.
 #[derive(Clone, Copy)]

@@ -6,10 +6,11 @@ use url::Url;
 
 use super::cause::{ResponseSummary, speaks_tls};
 use super::redact::{Secrets, truncate};
-use super::response::{Envelope, EnvelopeError, ParseError};
+use super::report::Api;
 use super::retry::Outcome;
-use super::settings::{ClientSettings, ProxySettings, host_and_path, host_and_port};
-use super::{Api, Error, ErrorKind};
+use crate::config::{Proxy, Target};
+use crate::upstream::response::{Envelope, EnvelopeError, ParseError};
+use crate::upstream::{Error, ErrorKind};
 
 /// Characters of a message, which has to fit a log line and the status page.
 const MAX_MESSAGE: usize = 300;
@@ -31,7 +32,7 @@ pub(super) struct RequestContext<'a> {
     pub(super) secrets: &'a Secrets,
     /// Redacted in addition to `secrets`.
     pub(super) token: Option<&'a str>,
-    pub(super) settings: &'a ClientSettings,
+    pub(super) target: &'a Target,
 }
 
 /// What happened and why, without secrets.
@@ -55,8 +56,8 @@ impl RequestContext<'_> {
             .page
             .map(|page| format!(" (page {page})"))
             .unwrap_or_default();
-        let url = host_and_path(self.url);
-        let message = format!("POST {url}{page}: {}", diagnosis.message);
+        let (host, path) = (host_and_port(self.url), self.url.path());
+        let message = format!("POST {host}{path}{page}: {}", diagnosis.message);
         let error = Error {
             kind: self.error_kind(outcome),
             message: truncate(&message, MAX_MESSAGE),
@@ -83,7 +84,6 @@ impl RequestContext<'_> {
             message.push_str(" with an HTML page");
         }
         if status.is_redirection() {
-            // The rest of the URL may contain a session; the host is enough.
             let target = location.and_then(|location| self.url.join(location).ok());
             let host = target.map(|target| self.redact(&host_and_port(&target)));
             let host = host.unwrap_or_else(|| "nowhere".to_owned());
@@ -189,7 +189,7 @@ impl RequestContext<'_> {
             status,
             is_html: is_html(body),
             endpoint_key: self.endpoint_key(),
-            has_own_token_endpoint: self.settings.has_own_token_endpoint(),
+            has_own_token_endpoint: self.target.has_own_token_endpoint(),
             code: error.code.as_deref(),
             text: error.text.as_deref().unwrap_or_default(),
         }
@@ -210,15 +210,12 @@ impl RequestContext<'_> {
         self.secrets.redact(text, self.token)
     }
 
-    pub(super) fn proxy(&self) -> Option<&ProxySettings> {
-        match self.api {
-            Api::Details | Api::Credit => self.settings.proxy.as_ref(),
-            Api::Token => self.settings.token_proxy.as_ref(),
-        }
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.api.proxy(self.target)
     }
 
     pub(super) fn endpoint_key(&self) -> &'static str {
-        self.settings.endpoint_key(self.api)
+        self.api.endpoint_key(self.target)
     }
 
     fn error_kind(&self, outcome: Outcome) -> ErrorKind {
@@ -234,6 +231,15 @@ impl RequestContext<'_> {
             (Outcome::Status(500), _) => ErrorKind::Server,
             (Outcome::Status(_), _) => ErrorKind::Unavailable,
         }
+    }
+}
+
+/// A URL without the parts that may contain a password or a session.
+fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     }
 }
 

@@ -8,6 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use url::Url;
 use url::form_urlencoded::parse;
 
+use crate::config::Target;
+
 /// Characters of a quote.
 const MAX_QUOTE: usize = 100;
 /// Characters of a code.
@@ -26,7 +28,7 @@ pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
     /// Ignores empty values.
-    pub(super) fn new(values: &[&str]) -> Self {
+    fn new(values: &[&str]) -> Self {
         Self(
             values
                 .iter()
@@ -34,6 +36,20 @@ impl Secrets {
                 .map(|value| value.to_ascii_lowercase())
                 .collect(),
         )
+    }
+
+    /// Everything that messages about a target must not repeat: its key, its secret, another one
+    /// that it had before, and the passwords of its proxies.
+    pub(super) fn of(target: &Target, app_secret: &str, old_secret: Option<&str>) -> Self {
+        let proxies = target.proxy.iter().chain(&target.token_proxy);
+        let proxy: Vec<String> = proxies
+            .flat_map(|proxy| proxy_secrets(proxy.url.expose()))
+            .collect();
+        let mut all = vec![app_secret];
+        all.extend(old_secret);
+        all.push(target.app_key.expose());
+        all.extend(proxy.iter().map(String::as_str));
+        Self::new(&all)
     }
 
     /// Sanitises a description from the vendor. `token` is a further secret.
@@ -140,7 +156,7 @@ fn to_plain_line(text: &str) -> String {
 }
 
 /// The secrets in a proxy's URL: the password, and the header that the client builds from it.
-pub(super) fn proxy_secrets(url: &Url) -> Vec<String> {
+fn proxy_secrets(url: &Url) -> Vec<String> {
     let decode = |text: &str| -> String {
         // Unlike in a form, `+` and `&` stand for themselves.
         let form = text.replace('+', "%2B").replace('&', "%26");

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::redact::Secrets;
-use super::settings::ClientSettings;
+use crate::config::{Secret, Target, read_secret};
 
 /// Limits a read of the secret from a file system that hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,16 +17,16 @@ pub(super) struct CurrentSecret(Mutex<Credentials>);
 
 #[derive(Clone)]
 pub(super) struct Credentials {
-    pub(super) app_secret: String,
+    pub(super) app_secret: Secret,
     /// What messages must not repeat, apart from the token.
     pub(super) secrets: Arc<Secrets>,
 }
 
 impl CurrentSecret {
-    pub(super) fn new(settings: &ClientSettings) -> Self {
+    pub(super) fn new(target: &Target) -> Self {
         Self(Mutex::new(Credentials {
-            app_secret: settings.app_secret.clone(),
-            secrets: Arc::new(settings.secrets(&[&settings.app_secret])),
+            app_secret: target.app_secret.clone(),
+            secrets: Arc::new(Secrets::of(target, target.app_secret.expose(), None)),
         }))
     }
 
@@ -34,12 +34,12 @@ impl CurrentSecret {
         self.0.lock().clone()
     }
 
-    /// Reads the secret from its source again; returns whether it differs from the refused one.
-    pub(super) async fn reload(&self, settings: &ClientSettings, refused: String) -> bool {
-        let Some(source) = settings.secret_source.clone() else {
+    /// Reads the secret from its file again; returns whether it differs from the refused one.
+    pub(super) async fn reload(&self, target: &Target, refused: Secret) -> bool {
+        let Some(file) = target.app_secret_file.clone() else {
             return false;
         };
-        let reading = tokio::task::spawn_blocking(move || source());
+        let reading = tokio::task::spawn_blocking(move || read_secret(&file));
         let app_secret = match timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(Ok(secret))) if secret != refused => secret,
             Ok(Ok(Ok(_))) => return false,
@@ -54,7 +54,8 @@ impl CurrentSecret {
         };
         info!("the secret was refused; trying the new one in app_secret_file");
         // The vendor may still quote the old secret.
-        let secrets = Arc::new(settings.secrets(&[&app_secret, &refused]));
+        let old = Some(refused.expose());
+        let secrets = Arc::new(Secrets::of(target, app_secret.expose(), old));
         *self.0.lock() = Credentials {
             app_secret,
             secrets,

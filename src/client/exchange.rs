@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use super::decode::{DecodeError, Decoder};
 use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
+use super::report::{Api, Report, Reporter};
 use super::retry::{Outcome, parse_retry_after};
-use super::{Api, Report, Reporter};
 
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
@@ -108,7 +108,7 @@ fn config_keys(context: RequestContext<'_>) -> ConfigKeys {
     ConfigKeys {
         peer: proxy.key,
         // An https proxy presents a certificate too; the error does not say whose was rejected.
-        certificate: match (proxy.url.scheme(), proxy.key) {
+        certificate: match (proxy.url.expose().scheme(), proxy.key) {
             ("https", "proxy_url") => "proxy_url or endpoint",
             ("https", variable) => variable,
             _ => endpoint,

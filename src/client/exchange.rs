@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
-use super::decode::{DecodeError, Decoder};
+use super::decode::{BodyError, decode};
 use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
 use super::report::{Api, Report, Reporter};
@@ -135,31 +135,31 @@ fn connection_error(error: &reqwest::Error, context: RequestContext<'_>) -> Diag
 
 /// Why the body of a successful response could not be read.
 fn body_error(
-    error: &ReadError,
+    error: &BodyError,
     received: usize,
     max_body: usize,
     context: RequestContext<'_>,
 ) -> Diagnosis {
     match error {
-        ReadError::Decode(DecodeError::TooLarge) => Diagnosis::new(
+        BodyError::TooLarge => Diagnosis::new(
             format!("the response is larger than {} KiB", max_body >> 10),
             format!(
                 "it is not from the vendor's service; or else {}",
                 remedy_for_size(context)
             ),
         ),
-        ReadError::Decode(DecodeError::Unsupported(coding)) => Diagnosis::new(
+        BodyError::Unsupported(coding) => Diagnosis::new(
             format!(
                 "the response has an unsupported Content-Encoding: {}",
                 context.redact(coding)
             ),
             "a proxy or gateway compresses responses although the request did not allow it",
         ),
-        ReadError::Decode(DecodeError::Corrupt) => Diagnosis::new(
+        BodyError::Corrupt => Diagnosis::new(
             format!("the compressed response of {received} bytes cannot be decompressed"),
             "it was truncated or replaced on the way",
         ),
-        ReadError::Broken(error) => Diagnosis::new(
+        BodyError::Broken(error) => Diagnosis::new(
             format!(
                 "the connection broke after {received} bytes of the response ({})",
                 context.redact(&root_cause(error).to_string())
@@ -177,32 +177,24 @@ fn remedy_for_size(context: RequestContext<'_>) -> String {
     }
 }
 
-enum ReadError {
-    Decode(DecodeError),
-    Broken(reqwest::Error),
-}
-
-impl From<DecodeError> for ReadError {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
-    }
-}
-
 /// Reads a body chunk by chunk, since its announced length is no limit. Counts into `received`,
 /// which outlives this future if it times out.
 async fn read(
     response: &mut Response,
     max_body: usize,
     received: &mut usize,
-) -> Result<Vec<u8>, ReadError> {
-    let coding = response.headers().get(CONTENT_ENCODING);
-    let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let mut decoder = Decoder::new(coding.as_deref(), max_body)?;
-    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
-        decoder.push(&chunk)?;
-        *received = decoder.received();
+) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        body.extend_from_slice(&chunk);
+        *received = body.len();
+        if body.len() > max_body {
+            return Err(BodyError::TooLarge);
+        }
     }
-    Ok(decoder.finish()?)
+    let coding = response.headers().get(CONTENT_ENCODING);
+    let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    decode(coding.as_deref(), body, max_body)
 }
 
 /// The wait that `Retry-After` asks for. A date is compared with the response's own `Date`, since

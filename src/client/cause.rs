@@ -1,33 +1,29 @@
 //! The likely cause of an error response, and what to do about it.
 
+use super::failure::{RequestContext, speaks_tls};
 use super::report::Api;
-
-/// The parts of a response that hint at a cause.
-#[derive(Clone, Copy)]
-pub(super) struct ResponseSummary<'a> {
-    pub(super) api: Api,
-    pub(super) status: u16,
-    pub(super) is_html: bool,
-    /// The configuration key of the URL.
-    pub(super) endpoint_key: &'static str,
-    pub(super) has_own_token_endpoint: bool,
-    /// From the vendor's service or its gateway.
-    pub(super) code: Option<&'a str>,
-    pub(super) text: &'a str,
-}
+use crate::upstream::response::EnvelopeError;
 
 /// Where some deployments have their token service.
 const OTHER_TOKEN_ENDPOINT: &str =
     "set token_endpoint, such as https://HOST:28070/apigovernance/api/oauth/tokenByAkSk";
 
-impl ResponseSummary<'_> {
-    /// For an unsuccessful status.
-    pub(super) fn cause(&self) -> Option<String> {
-        if let Some(cause) = self.sent_http_to_tls().or_else(|| self.gateway_cause()) {
+impl RequestContext<'_> {
+    /// For an unsuccessful status. `error` is what the vendor's service or its gateway says.
+    pub(super) fn cause_of_status(
+        &self,
+        status: u16,
+        is_html: bool,
+        error: &EnvelopeError,
+    ) -> Option<String> {
+        let key = self.endpoint_key();
+        if status == 400 && reports_http_on_tls(error) {
+            return Some(speaks_tls(key));
+        }
+        if let Some(cause) = self.gateway_cause(error) {
             return Some(cause);
         }
-        let key = self.endpoint_key;
-        Some(match (self.status, self.api) {
+        Some(match (status, self.api) {
             (400, Api::Token) => {
                 format!(
                     "app_key or app_secret is wrong, or {key} is the address of another service"
@@ -47,7 +43,7 @@ impl ResponseSummary<'_> {
                  the service is not bought or the account is suspended{}",
                 self.token_endpoint_hint()
             ),
-            (403, _) if self.is_html => {
+            (403, _) if is_html => {
                 "the address of this machine is not on the vendor's allow list, \
                  or app_key is of the wrong kind"
                     .into()
@@ -55,7 +51,7 @@ impl ResponseSummary<'_> {
             (403, _) => "app_key lacks the permission for this API or is of the wrong kind, \
                  or the address of this machine is not on the vendor's allow list"
                 .into(),
-            (404, Api::Token) if self.has_own_token_endpoint => {
+            (404, Api::Token) if self.target.has_own_token_endpoint() => {
                 "there is no token service at this path; check token_endpoint".into()
             }
             (404, Api::Token) => format!(
@@ -80,7 +76,7 @@ impl ResponseSummary<'_> {
             (502..=504, _) => "the vendor's gateway cannot reach the service behind it; this is \
                  usually temporary"
                 .into(),
-            (500..=599, _) if self.is_html => format!(
+            (500..=599, _) if is_html => format!(
                 "another web server may run at this address: check host and port of {key}; or the \
                  vendor's service failed"
             ),
@@ -102,11 +98,11 @@ impl ResponseSummary<'_> {
     }
 
     /// For a 200 with an error in its body.
-    pub(super) fn cause_of_envelope(&self) -> String {
-        if let Some(cause) = self.gateway_cause() {
+    pub(super) fn cause_of_envelope(&self, error: &EnvelopeError) -> String {
+        if let Some(cause) = self.gateway_cause(error) {
             return cause;
         }
-        match (self.api, self.code) {
+        match (self.api, &error.code) {
             (Api::Token, _) => "app_key or app_secret is wrong, or may not request tokens; look \
                  the code up in the vendor's documentation",
             (Api::Credit, Some(_)) => "the vendor does not know the call, or app_key lacks a \
@@ -119,17 +115,13 @@ impl ResponseSummary<'_> {
         .into()
     }
 
-    /// Some web servers say so if they receive plain HTTP on a TLS port.
-    fn sent_http_to_tls(&self) -> Option<String> {
-        let text = self.text.to_ascii_lowercase();
-        let is_reported = text.contains("https") && text.contains("http request");
-        (self.status == 400 && is_reported).then(|| speaks_tls(self.endpoint_key))
-    }
-
     /// The meaning of an error code of the vendor's API gateway.
-    fn gateway_cause(&self) -> Option<String> {
-        let number =
-            gateway_code(self.code.unwrap_or_default()).or_else(|| gateway_code(self.text))?;
+    fn gateway_cause(&self, error: &EnvelopeError) -> Option<String> {
+        let texts = [&error.code, &error.text];
+        let number = texts
+            .into_iter()
+            .flatten()
+            .find_map(|text| gateway_code(text))?;
         Some(match number {
             308 => format!(
                 "the gateway's rate limit is reached; lower {}, or check what else uses this \
@@ -157,7 +149,7 @@ impl ResponseSummary<'_> {
             501 | 502 => {
                 "the quota of app_key is used up, or app_key is frozen by the vendor".into()
             }
-            101 | 102 => format!("the gateway has no such API; check {}", self.endpoint_key),
+            101 | 102 => format!("the gateway has no such API; check {}", self.endpoint_key()),
             100..=299 | 600..=799 => {
                 "the gateway cannot reach the service behind it; if it persists, open a ticket \
                  with the vendor"
@@ -176,7 +168,7 @@ impl ResponseSummary<'_> {
     }
 
     fn token_endpoint_hint(&self) -> &'static str {
-        match self.has_own_token_endpoint {
+        match self.target.has_own_token_endpoint() {
             true => ", or token_endpoint belongs to another deployment",
             false => "",
         }
@@ -189,27 +181,41 @@ fn gateway_code(text: &str) -> Option<u16> {
     number.get(..4)?.parse().ok()
 }
 
-pub(super) fn speaks_tls(key: &str) -> String {
-    format!("the port speaks TLS: write https:// in {key}")
+/// Some web servers say so if they receive plain HTTP on a TLS port.
+fn reports_http_on_tls(error: &EnvelopeError) -> bool {
+    let text = error
+        .text
+        .as_deref()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    text.contains("https") && text.contains("http request")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::redact::Secrets;
     use super::*;
+    use crate::config;
 
     fn cause(api: Api, status: u16, code: Option<&'static str>, text: &'static str) -> String {
-        let summary = ResponseSummary {
+        let yaml =
+            "targets: [{name: t, endpoint: 'http://h', app_key: k, app_secret: s, user_id: u}]";
+        let target = &config::from_text(yaml).unwrap().targets[0];
+        let context = RequestContext {
             api,
-            status,
-            is_html: false,
-            endpoint_key: "endpoint",
-            has_own_token_endpoint: false,
-            code,
-            text,
+            url: &target.endpoint,
+            page: None,
+            secrets: &Secrets::default(),
+            token: None,
+            target,
+        };
+        let error = EnvelopeError {
+            code: code.map(str::to_owned),
+            ..EnvelopeError::from_text(text)
         };
         match status {
-            200 => summary.cause_of_envelope(),
-            _ => summary.cause().unwrap(),
+            200 => context.cause_of_envelope(&error),
+            _ => context.cause_of_status(status, false, &error).unwrap(),
         }
     }
 

@@ -4,7 +4,6 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use url::Url;
 
-use super::cause::{ResponseSummary, speaks_tls};
 use super::redact::{Secrets, truncate};
 use super::report::Api;
 use super::retry::Outcome;
@@ -74,13 +73,14 @@ impl RequestContext<'_> {
         body: &[u8],
         location: Option<&str>,
     ) -> Failure {
-        let error = match is_html(body) {
+        let is_html = is_html(body);
+        let error = match is_html {
             true => EnvelopeError::from_text(html_title(&String::from_utf8_lossy(body))),
             false => envelope_error(body),
         };
         let mut message = format!("answered {status}");
-        let mut cause = self.summary(status.as_u16(), body, &error).cause();
-        if is_html(body) {
+        let mut cause = self.cause_of_status(status.as_u16(), is_html, &error);
+        if is_html {
             message.push_str(" with an HTML page");
         }
         if status.is_redirection() {
@@ -136,7 +136,7 @@ impl RequestContext<'_> {
                         self.quote(error)
                     ),
                 };
-                let cause = self.summary(200, body, error).cause_of_envelope();
+                let cause = self.cause_of_envelope(error);
                 self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
             }
             ParseError::Body(_) if is_html(body) => {
@@ -178,23 +178,6 @@ impl RequestContext<'_> {
         Diagnosis::new(NOT_HTTP, cause)
     }
 
-    fn summary<'b>(
-        &self,
-        status: u16,
-        body: &[u8],
-        error: &'b EnvelopeError,
-    ) -> ResponseSummary<'b> {
-        ResponseSummary {
-            api: self.api,
-            status,
-            is_html: is_html(body),
-            endpoint_key: self.endpoint_key(),
-            has_own_token_endpoint: self.target.has_own_token_endpoint(),
-            code: error.code.as_deref(),
-            text: error.text.as_deref().unwrap_or_default(),
-        }
-    }
-
     /// The vendor's code and description, sanitised.
     fn quote(&self, error: &EnvelopeError) -> String {
         let code = error.code.as_deref();
@@ -234,6 +217,10 @@ impl RequestContext<'_> {
     }
 }
 
+pub(super) fn speaks_tls(key: &str) -> String {
+    format!("the port speaks TLS: write https:// in {key}")
+}
+
 /// A URL without the parts that may contain a password or a session.
 fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -249,18 +236,7 @@ fn envelope_error(body: &[u8]) -> EnvelopeError {
         return plain_text_error(body);
     };
     let inner = fields.get("error").and_then(Value::as_object);
-    let mut envelope = Envelope::default();
-    for (key, value) in fields.iter().chain(inner.into_iter().flatten()) {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => continue,
-        };
-        if let Some(slot) = envelope.slot(key) {
-            *slot = Some(text);
-        }
-    }
-    envelope.error(&[])
+    Envelope::of(fields.iter().chain(inner.into_iter().flatten())).error(&[])
 }
 
 /// Recognises the plain text with which Go's servers reject HTTP on a TLS port; quotes no other.

@@ -1,6 +1,5 @@
 //! Trust anchors and the TLS configuration.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::error::BuildError;
 use super::pinned::Pinned;
+use crate::config::read_file;
 
 /// The machine's trust anchors, read once for all targets: they take half a megabyte.
 #[derive(Clone, Debug)]
@@ -87,18 +87,6 @@ fn config(roots: Arc<RootCertStore>) -> Result<ClientConfig, BuildError> {
 /// All public authorities fit into this.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Limits the bytes read, since the reported length means nothing for pipes and devices.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
-    match bytes.len() as u64 > MAX_FILE_BYTES {
-        true => Err(format!("is larger than {} KiB", MAX_FILE_BYTES >> 10)),
-        false => Ok(bytes),
-    }
-}
-
 /// Whether the environment overrides the machine's certificates. An unreadable override is an
 /// error, since falling back to other trust anchors would surprise the operator.
 fn check_variables() -> Result<bool, BuildError> {
@@ -134,7 +122,7 @@ fn add_file(
 ) -> Result<Vec<CertificateDer<'static>>, BuildError> {
     let refuse =
         |reason: String| BuildError::setting("ca_file", format!("{}: {reason}", path.display()));
-    let bytes = read(path).map_err(&refuse)?;
+    let bytes = read_file(path, MAX_FILE_BYTES).map_err(|error| refuse(error.to_string()))?;
     let certificates = certificates(&bytes).map_err(&refuse)?;
     for (index, certificate) in certificates.iter().enumerate() {
         let number = index + 1;
@@ -148,19 +136,16 @@ fn add_file(
     }
 }
 
-/// Written at the start of text files by editors on Windows.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// First byte of a certificate in DER; PEM cannot begin with it.
 const SEQUENCE: u8 = 0x30;
 
 /// Parses PEM, or a single certificate in DER.
 fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let contains = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
-    if text.first() == Some(&SEQUENCE) && !contains(b"-----BEGIN") {
-        return Ok(vec![CertificateDer::from(text.to_vec())]);
+    let contains = |mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
+    if bytes.first() == Some(&SEQUENCE) && !contains(b"-----BEGIN") {
+        return Ok(vec![CertificateDer::from(bytes.to_vec())]);
     }
-    CertificateDer::pem_slice_iter(text)
+    CertificateDer::pem_slice_iter(bytes)
         .collect::<Result<_, _>>()
         .map_err(|error| format!("not PEM: {error}"))
 }
@@ -178,7 +163,6 @@ mod tests {
         let (der, pem) = (certificate.der().to_vec(), certificate.pem());
         for (bytes, count) in [
             (pem.clone().into_bytes(), 1),
-            (format!("\u{feff}{pem}").into_bytes(), 1),
             (format!("a comment\r\n{pem}{pem}").into_bytes(), 2),
             (der.clone(), 1),
             (b"".to_vec(), 0),
@@ -188,8 +172,10 @@ mod tests {
             assert_eq!(found.len(), count, "{bytes:?}");
         }
         assert_eq!(certificates(&der).unwrap()[0].to_vec(), der);
-        let text = file_with("0 is no certificate");
         let trust = Trust::of_this_machine().unwrap();
+        let marked = file_with(&format!("\u{feff}{pem}"));
+        assert!(trust.tls(Some(marked.path())).is_ok());
+        let text = file_with("0 is no certificate");
         let error = trust.tls(Some(text.path())).unwrap_err().to_string();
         assert!(error.contains("certificate 1 cannot be trusted"), "{error}");
     }

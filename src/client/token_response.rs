@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::upstream::response::{Envelope, ParseError};
+use crate::upstream::response::{Envelope, ParseError, text};
 
 /// The lifetime that requests ask for, and the assumption if the response has an invalid one.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -40,22 +40,14 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
     let Value::Object(fields) = response else {
         return Err(ParseError::Body("not a JSON object".into()));
     };
-    let mut envelope = Envelope::default();
-    let (mut token, mut expires) = (None, None);
-    for (key, value) in &fields {
-        match key.replace('_', "").to_ascii_lowercase().as_str() {
-            "accesstoken" => token = token.or_else(|| text(value)),
-            // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
-            "expires" | "expiresin" => expires = expires.or_else(|| text(value)),
-            _ => {
-                if let Some(slot) = envelope.slot(key) {
-                    *slot = text(value);
-                }
-            }
-        }
-    }
-    let Some(token) = token else {
-        let error = envelope.error(&[]);
+    let field = |names: &[&str]| {
+        fields.iter().find_map(|(key, value)| {
+            let name = key.replace('_', "").to_ascii_lowercase();
+            text(value).filter(|_| names.contains(&&*name))
+        })
+    };
+    let Some(token) = field(&["accesstoken"]) else {
+        let error = Envelope::of(&fields).error(&[]);
         return Err(match error.is_silent() {
             true => ParseError::Body("no AccessToken in it".into()),
             false => ParseError::Envelope(error),
@@ -65,7 +57,8 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
         let reason = "the AccessToken contains characters that are not allowed in a header";
         return Err(ParseError::Body(reason.into()));
     }
-    let lifetime = match expires {
+    // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
+    let lifetime = match field(&["expires", "expiresin"]) {
         None => UNSTATED_LIFETIME,
         Some(seconds) => seconds
             .parse::<f64>()
@@ -77,16 +70,6 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
             }),
     };
     Ok(TokenResponse { token, lifetime })
-}
-
-/// A non-blank string or a number.
-fn text(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

@@ -222,8 +222,12 @@ impl World {
         for index in indices {
             list.push(index);
             let call = self.call(index as usize);
-            if rows.is_listed_twice(&call) {
-                pending.push((list.len() + rows.copy_distance(&call), index));
+            if call.hits(120, rows.twice_share) {
+                let distance = match rows.twice_apart {
+                    true => 1 + (call.hash(121) % 5) as usize,
+                    false => 0,
+                };
+                pending.push((list.len() + distance, index));
             }
             while let Some(position) = pending.iter().position(|&(at, _)| at <= list.len()) {
                 list.push(pending.swap_remove(position).1);

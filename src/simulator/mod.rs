@@ -45,7 +45,6 @@ pub mod spec;
 pub mod stats;
 pub mod status;
 pub mod teams;
-mod tokens;
 mod vendor;
 pub mod world;
 

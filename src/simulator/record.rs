@@ -181,11 +181,6 @@ impl Record {
     pub(super) fn is_visible(&self, now: u32) -> bool {
         self.visible <= now && now < self.gone
     }
-
-    /// Whether it is not listed at some time after its upload.
-    pub(super) fn is_exception(&self) -> bool {
-        self.visible != self.upload || self.gone != NEVER
-    }
 }
 
 fn draw_end(spec: &Spec, text: bool, mut roll: f64) -> u16 {

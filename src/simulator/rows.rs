@@ -43,11 +43,6 @@ pub struct RowFaults {
 }
 
 impl RowFaults {
-    /// Whether these faults change which rows are listed, or their order.
-    pub(super) fn change_list(&self) -> bool {
-        self.twice_share > 0.0 || self.no_status_share > 0.0 || self.moved_share > 0.0
-    }
-
     /// Whether every page with this call fails with 500.
     pub fn is_failing(&self, call: &Call<'_>) -> bool {
         call.hits(122, self.failing_share)

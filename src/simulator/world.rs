@@ -25,8 +25,6 @@ pub struct World {
     pub(super) records: Vec<Record>,
     /// Indices of the first calls by identity; the others follow when one is looked up.
     by_id: HashMap<u128, u32>,
-    /// Indices of the calls that are late or get deleted.
-    pub(super) exceptions: Vec<u32>,
     /// All statuses that a call of this world can have.
     pub(super) codes: Vec<u16>,
     /// The last scan, see `listing.rs`.
@@ -49,7 +47,6 @@ impl World {
         Self {
             records: Vec::new(),
             by_id: HashMap::new(),
-            exceptions: Vec::new(),
             codes,
             scan: None,
             scenarios: vec![(0, Scenario::default())],
@@ -83,7 +80,6 @@ impl World {
                 .partition_point(|record| record.upload / 60 < minute);
             self.records.truncate(keep);
             self.by_id.clear();
-            self.exceptions.retain(|&index| (index as usize) < keep);
         }
     }
 
@@ -130,9 +126,6 @@ impl World {
                 && Rng::with_seed(mix(seed, 1)).f64() < self.spec.joined_share
             {
                 record.back = before.back + 1;
-            }
-            if record.is_exception() {
-                self.exceptions.push(self.records.len() as u32);
             }
             self.records.push(record);
         }

@@ -61,7 +61,7 @@ pub struct TargetStatus {
 /// Progress of the first read of a lookback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    pub calls: usize,
+    pub calls: u64,
     /// Share of the lookback that is read.
     pub percent: u64,
 }
@@ -178,7 +178,7 @@ fn progress(view: &View) -> Progress {
     let known = view.progress.known.map_or(0, |known| known.to - known.from);
     let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
     Progress {
-        calls: view.remembered,
+        calls: view.remembered as u64,
         percent: match known {
             0 => 0,
             _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),

@@ -86,7 +86,11 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
         reload_error: (status.reload_error.as_ref()).map(|error| ErrorText::new(error, now)),
         is_part,
         cards: (cards.iter())
-            .map(|target| Card::new(target, telemetry_path, now))
+            .map(|target| Card {
+                target,
+                telemetry_path,
+                now,
+            })
             .collect(),
         rows: rows.map(|target| Row::new(target, now)).collect(),
         more_rows: (more_rows > 0).then_some(Grouped(more_rows)),

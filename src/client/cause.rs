@@ -1,12 +1,11 @@
 //! The likely cause of an error response, and what to do about it.
+//!
+//! In the texts, `{key}` is the configuration key of the URL, `{rate}` the key that limits the rate
+//! of these requests, and `{or}` a further cause if there is a `token_endpoint`.
 
 use super::failure::{RequestContext, speaks_tls};
 use super::report::Api;
 use crate::upstream::response::EnvelopeError;
-
-/// Where some deployments have their token service.
-const OTHER_TOKEN_ENDPOINT: &str =
-    "set token_endpoint, such as https://HOST:28070/apigovernance/api/oauth/tokenByAkSk";
 
 impl RequestContext<'_> {
     /// For an unsuccessful status. `error` is what the vendor's service or its gateway says.
@@ -16,162 +15,146 @@ impl RequestContext<'_> {
         is_html: bool,
         error: &EnvelopeError,
     ) -> Option<String> {
-        let key = self.endpoint_key();
         if status == 400 && reports_http_on_tls(error) {
-            return Some(speaks_tls(key));
+            return Some(speaks_tls(self.endpoint_key()));
         }
-        if let Some(cause) = self.gateway_cause(error) {
+        if let Some(cause) = self.cause_of_gateway(error) {
             return Some(cause);
         }
-        Some(match (status, self.api) {
+        let has_own = self.target.has_own_token_endpoint();
+        Some(self.fill(match (status, self.api) {
             (400, Api::Token) => {
-                format!(
-                    "app_key or app_secret is wrong, or {key} is the address of another service"
-                )
+                "app_key or app_secret is wrong, or {key} is the address of another service"
             }
-            (400, Api::Details) => {
-                "it does not accept page_size, user_id or extra_status_codes".into()
-            }
+            (400, Api::Details) => "it does not accept page_size, user_id or extra_status_codes",
+            (400, Api::Credit) => "it does not accept the call or user_id",
             (401, Api::Token) => {
                 "app_key or app_secret is wrong, or the secret has been replaced at the vendor's; \
                  or the service is not bought, or the account is suspended or in arrears"
-                    .into()
             }
-            (400, Api::Credit) => "it does not accept the call or user_id".into(),
-            (401, Api::Details | Api::Credit) => format!(
+            (401, Api::Details | Api::Credit) => {
                 "it does not accept a new token either: app_key lacks the permission for this API, \
-                 the service is not bought or the account is suspended{}",
-                self.token_endpoint_hint()
-            ),
+                 the service is not bought or the account is suspended{or}"
+            }
             (403, _) if is_html => {
-                "the address of this machine is not on the vendor's allow list, \
-                 or app_key is of the wrong kind"
-                    .into()
+                "the address of this machine is not on the vendor's allow list, or app_key is of \
+                 the wrong kind"
             }
-            (403, _) => "app_key lacks the permission for this API or is of the wrong kind, \
-                 or the address of this machine is not on the vendor's allow list"
-                .into(),
-            (404, Api::Token) if self.target.has_own_token_endpoint() => {
-                "there is no token service at this path; check token_endpoint".into()
+            (403, _) => {
+                "app_key lacks the permission for this API or is of the wrong kind, or the address \
+                 of this machine is not on the vendor's allow list"
             }
-            (404, Api::Token) => format!(
-                "{key} is wrong; or this deployment serves tokens elsewhere: {OTHER_TOKEN_ENDPOINT}"
-            ),
-            (404, Api::Details) => format!("there is no such API at this address; check {key}"),
-            (404, Api::Credit) => format!(
+            (404, Api::Token) if has_own => {
+                "there is no token service at this path; check token_endpoint"
+            }
+            // Where some deployments have their token service.
+            (404, Api::Token) => {
+                "{key} is wrong; or this deployment serves tokens elsewhere: set token_endpoint, \
+                 such as https://HOST:28070/apigovernance/api/oauth/tokenByAkSk"
+            }
+            (404, Api::Details) => "there is no such API at this address; check {key}",
+            (404, Api::Credit) => {
                 "this deployment has no API for inspection results: disable results; or {key} is \
                  wrong"
-            ),
-            (405 | 501, _) => format!(
+            }
+            (405 | 501, _) => {
                 "another web server than the vendor's runs at this address; check host and port of \
                  {key}"
-            ),
-            (407, _) => "the proxy requires credentials in proxy_url; NTLM and Kerberos are not \
-                 supported"
-                .into(),
-            (429, _) => format!(
-                "too many requests; lower {}, or check what else uses this app_key",
-                self.rate_key()
-            ),
-            (502..=504, _) => "the vendor's gateway cannot reach the service behind it; this is \
-                 usually temporary"
-                .into(),
-            (500..=599, _) if is_html => format!(
+            }
+            (407, _) => {
+                "the proxy requires credentials in proxy_url; NTLM and Kerberos are not supported"
+            }
+            (429, _) => "too many requests; lower {rate}, or check what else uses this app_key",
+            (502..=504, _) => {
+                "the vendor's gateway cannot reach the service behind it; this is usually temporary"
+            }
+            (500..=599, _) if is_html => {
                 "another web server may run at this address: check host and port of {key}; or the \
                  vendor's service failed"
-            ),
-            (500..=599, Api::Details) => "the vendor's service failed or does not accept a value: \
-                 check page_size, user_id and extra_status_codes; if it persists, open a ticket"
-                .into(),
+            }
+            (500..=599, Api::Details) => {
+                "the vendor's service failed or does not accept a value: check page_size, user_id \
+                 and extra_status_codes; if it persists, open a ticket"
+            }
             (500..=599, Api::Credit) => {
-                "the vendor's service failed, or does not know the call; if \
-                 it persists, open a ticket"
-                    .into()
+                "the vendor's service failed, or does not know the call; if it persists, open a \
+                 ticket"
             }
             (500..=599, Api::Token) => {
-                "the vendor's service failed; if it persists, check app_key \
-                 and app_secret, then open a ticket with the vendor"
-                    .into()
+                "the vendor's service failed; if it persists, check app_key and app_secret, then \
+                 open a ticket with the vendor"
             }
             _ => return None,
-        })
+        }))
     }
 
     /// For a 200 with an error in its body.
     pub(super) fn cause_of_envelope(&self, error: &EnvelopeError) -> String {
-        if let Some(cause) = self.gateway_cause(error) {
-            return cause;
-        }
-        match (self.api, &error.code) {
-            (Api::Token, _) => "app_key or app_secret is wrong, or may not request tokens; look \
-                 the code up in the vendor's documentation",
-            (Api::Credit, Some(_)) => "the vendor does not know the call, or app_key lacks a \
-                 permission; look the code up in the vendor's documentation",
-            (Api::Details, Some(_)) => "user_id is wrong, or app_key lacks a permission; look the \
-                 code up in the vendor's documentation; if it means success, add it to success_codes",
-            (Api::Details | Api::Credit, None) => "the vendor's service failed without an error code, or changed \
-                 its format; if it persists, open a ticket with the vendor",
-        }
-        .into()
+        let of_service = match (self.api, &error.code) {
+            (Api::Token, _) => {
+                "app_key or app_secret is wrong, or may not request tokens; look the code up in \
+                 the vendor's documentation"
+            }
+            (Api::Credit, Some(_)) => {
+                "the vendor does not know the call, or app_key lacks a permission; look the code \
+                 up in the vendor's documentation"
+            }
+            (Api::Details, Some(_)) => {
+                "user_id is wrong, or app_key lacks a permission; look the code up in the vendor's \
+                 documentation; if it means success, add it to success_codes"
+            }
+            (Api::Details | Api::Credit, None) => {
+                "the vendor's service failed without an error code, or changed its format; if it \
+                 persists, open a ticket with the vendor"
+            }
+        };
+        (self.cause_of_gateway(error)).unwrap_or_else(|| of_service.to_owned())
     }
 
     /// The meaning of an error code of the vendor's API gateway.
-    fn gateway_cause(&self, error: &EnvelopeError) -> Option<String> {
-        let texts = [&error.code, &error.text];
-        let number = texts
-            .into_iter()
-            .flatten()
-            .find_map(|text| gateway_code(text))?;
-        Some(match number {
-            308 => format!(
-                "the gateway's rate limit is reached; lower {}, or check what else uses this \
-                 app_key",
-                self.rate_key()
-            ),
+    fn cause_of_gateway(&self, error: &EnvelopeError) -> Option<String> {
+        let mut texts = [&error.code, &error.text].into_iter().flatten();
+        Some(self.fill(match texts.find_map(|text| gateway_code(text))? {
+            308 => {
+                "the gateway's rate limit is reached; lower {rate}, or check what else uses this \
+                 app_key"
+            }
             302 | 304 | 306 => {
-                "the gateway says that app_key is not authorised for this API; have \
-                 it authorised by the vendor"
-                    .into()
+                "the gateway says that app_key is not authorised for this API; have it authorised \
+                 by the vendor"
             }
             300..=399 => {
-                let hint = match self.api {
-                    Api::Token => "",
-                    Api::Details | Api::Credit => self.token_endpoint_hint(),
-                };
-                format!(
-                    "the gateway does not accept the key: app_key or app_secret is wrong or of the \
-                     wrong kind{hint}"
-                )
+                "the gateway does not accept the key: app_key or app_secret is wrong or of the \
+                 wrong kind{or}"
             }
-            400..=499 => "the gateway does not accept requests from this machine: its address is \
-                 not on the vendor's allow list"
-                .into(),
-            501 | 502 => {
-                "the quota of app_key is used up, or app_key is frozen by the vendor".into()
+            400..=499 => {
+                "the gateway does not accept requests from this machine: its address is not on the \
+                 vendor's allow list"
             }
-            101 | 102 => format!("the gateway has no such API; check {}", self.endpoint_key()),
+            501 | 502 => "the quota of app_key is used up, or app_key is frozen by the vendor",
+            101 | 102 => "the gateway has no such API; check {key}",
             100..=299 | 600..=799 => {
                 "the gateway cannot reach the service behind it; if it persists, open a ticket \
                  with the vendor"
-                    .into()
             }
             _ => return None,
-        })
+        }))
     }
 
-    /// The key that limits the rate of these requests.
-    fn rate_key(&self) -> &'static str {
-        match self.api {
+    fn fill(&self, text: &str) -> String {
+        let rate = match self.api {
             Api::Token | Api::Details => "max_requests_per_second",
             Api::Credit => "results.max_requests_per_second",
-        }
-    }
-
-    fn token_endpoint_hint(&self) -> &'static str {
-        match self.target.has_own_token_endpoint() {
-            true => ", or token_endpoint belongs to another deployment",
-            false => "",
-        }
+        };
+        let or = match self.api {
+            Api::Details | Api::Credit if self.target.has_own_token_endpoint() => {
+                ", or token_endpoint belongs to another deployment"
+            }
+            _ => "",
+        };
+        text.replace("{key}", self.endpoint_key())
+            .replace("{rate}", rate)
+            .replace("{or}", or)
     }
 }
 

@@ -15,85 +15,75 @@ use super::retry::{Outcome, parse_retry_after};
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
 
-/// What all requests of a client share.
-pub(super) struct Exchange<'a> {
-    pub(super) client: &'a reqwest::Client,
-    /// From opening the connection to the last byte.
-    pub(super) timeout: Duration,
-    pub(super) report: &'a Reporter,
+/// Returns the status and the whole body of a successful response.
+pub(super) async fn exchange(
+    client: &reqwest::Client,
+    report: &Reporter,
+    request: Request,
+    context: RequestContext<'_>,
+    max_body: usize,
+) -> Result<(u16, Vec<u8>), Failure> {
+    // From opening the connection to the last byte.
+    let deadline = Instant::now() + context.target.request_timeout;
+    let mut response = match timeout_at(deadline, client.execute(request)).await {
+        Ok(Ok(response)) => response,
+        // The connect timeout, which is shorter than `deadline`.
+        Ok(Err(error)) if error.is_timeout() => return Err(not_connected(context)),
+        Ok(Err(error)) => {
+            let diagnosis = connection_error(&error, context);
+            return Err(context.failure(Outcome::Connect, diagnosis));
+        }
+        Err(_) => return Err(timed_out(context, "no response")),
+    };
+    if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
+        report(Report::ClockSkew(seconds));
+    }
+    let mut received = 0;
+    let status = response.status();
+    if !status.is_success() {
+        let reading = read(&mut response, MAX_SMALL_BODY, &mut received);
+        let body = match timeout_at(deadline, reading).await {
+            Ok(Ok(body)) => body,
+            // The status says enough without its body.
+            _ => Vec::new(),
+        };
+        let location = response.headers().get(LOCATION);
+        let location = location.and_then(|value| value.to_str().ok());
+        let mut failure = context.status_failure(status, &body, location);
+        failure.error.retry_after = retry_after(response.headers());
+        return Err(failure);
+    }
+    let reading = read(&mut response, max_body, &mut received);
+    match timeout_at(deadline, reading).await {
+        Ok(Ok(body)) => Ok((status.as_u16(), body)),
+        Ok(Err(error)) => {
+            let diagnosis = body_error(&error, received, max_body, context);
+            Err(context.failure(Outcome::Body, diagnosis))
+        }
+        Err(_) => {
+            let message = format!("received only {received} bytes of the response");
+            Err(timed_out(context, &message))
+        }
+    }
 }
 
-impl Exchange<'_> {
-    /// Returns the status and the whole body of a successful response.
-    pub(super) async fn send(
-        &self,
-        request: Request,
-        context: RequestContext<'_>,
-        max_body: usize,
-    ) -> Result<(u16, Vec<u8>), Failure> {
-        let deadline = Instant::now() + self.timeout;
-        let mut response = match timeout_at(deadline, self.client.execute(request)).await {
-            Ok(Ok(response)) => response,
-            // The connect timeout, which is shorter than `deadline`.
-            Ok(Err(error)) if error.is_timeout() => return Err(self.not_connected(context)),
-            Ok(Err(error)) => {
-                let diagnosis = connection_error(&error, context);
-                return Err(context.failure(Outcome::Connect, diagnosis));
-            }
-            Err(_) => return Err(self.timed_out(context, "no response")),
-        };
-        if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
-            (self.report)(Report::ClockSkew(seconds));
-        }
-        let mut received = 0;
-        let status = response.status();
-        if !status.is_success() {
-            let reading = read(&mut response, MAX_SMALL_BODY, &mut received);
-            let body = match timeout_at(deadline, reading).await {
-                Ok(Ok(body)) => body,
-                // The status says enough without its body.
-                _ => Vec::new(),
-            };
-            let location = response.headers().get(LOCATION);
-            let location = location.and_then(|value| value.to_str().ok());
-            let mut failure = context.status_failure(status, &body, location);
-            failure.error.retry_after = retry_after(response.headers());
-            return Err(failure);
-        }
-        let reading = read(&mut response, max_body, &mut received);
-        match timeout_at(deadline, reading).await {
-            Ok(Ok(body)) => Ok((status.as_u16(), body)),
-            Ok(Err(error)) => {
-                let diagnosis = body_error(&error, received, max_body, context);
-                Err(context.failure(Outcome::Body, diagnosis))
-            }
-            Err(_) => {
-                let message = format!("received only {received} bytes of the response");
-                Err(self.timed_out(context, &message))
-            }
-        }
-    }
+fn timed_out(context: RequestContext<'_>, message: &str) -> Failure {
+    let diagnosis = Diagnosis::new(
+        format!("{message} within {:?}", context.target.request_timeout),
+        format!(
+            "the vendor is slow, or something on the way drops packets; raise request_timeout, or \
+             {}",
+            remedy_for_size(context)
+        ),
+    );
+    context.failure(Outcome::Timeout, diagnosis)
+}
 
-    fn timed_out(&self, context: RequestContext<'_>, message: &str) -> Failure {
-        let diagnosis = Diagnosis::new(
-            format!("{message} within {:?}", self.timeout),
-            format!(
-                "the vendor is slow, or something on the way drops packets; raise \
-                 request_timeout, or {}",
-                remedy_for_size(context)
-            ),
-        );
-        context.failure(Outcome::Timeout, diagnosis)
-    }
-
-    fn not_connected(&self, context: RequestContext<'_>) -> Failure {
-        let message = format!(
-            "could not connect in time (request_timeout is {:?})",
-            self.timeout
-        );
-        let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
-        context.failure(Outcome::Timeout, diagnosis)
-    }
+fn not_connected(context: RequestContext<'_>) -> Failure {
+    let timeout = context.target.request_timeout;
+    let message = format!("could not connect in time (request_timeout is {timeout:?})");
+    let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
+    context.failure(Outcome::Timeout, diagnosis)
 }
 
 /// The keys to check if no response arrived.

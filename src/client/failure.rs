@@ -47,6 +47,11 @@ impl Diagnosis {
             cause: Some(cause.into()),
         }
     }
+
+    /// With a cause in which `{key}` stands for the configuration key to check.
+    pub(super) fn about(key: &str, message: impl Into<String>, cause: &str) -> Self {
+        Self::new(message, cause.replace("{key}", key))
+    }
 }
 
 impl RequestContext<'_> {
@@ -140,30 +145,27 @@ impl RequestContext<'_> {
                 self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
             }
             ParseError::Body(_) if is_html(body) => {
-                let diagnosis = Diagnosis::new(
+                let diagnosis = Diagnosis::about(
+                    key,
                     "answered with an HTML page instead of JSON",
-                    format!(
-                        "{key} is the address of a web site, or something on the way, such as a \
-                         login page, responds in place of the vendor"
-                    ),
+                    "{key} is the address of a web site, or something on the way, such as a login \
+                     page, responds in place of the vendor",
                 );
                 self.failure(Outcome::Body, diagnosis)
             }
             ParseError::Body(reason) => {
                 let cause = match (body.trim_ascii_start().first(), self.api) {
                     (None | Some(b'{'), _) | (Some(b'['), Api::Credit) => {
-                        "it was truncated or replaced on the way, or the vendor \
-                         changed its format"
-                            .to_owned()
+                        "it was truncated or replaced on the way, or the vendor changed its format"
                     }
-                    (Some(_), _) => format!(
+                    (Some(_), _) => {
                         "another service than the vendor's runs at this address; check host and \
                          port of {key}"
-                    ),
+                    }
                 };
                 let length = body.len();
                 let message = format!("cannot parse the response of {length} bytes: {reason}");
-                self.failure(Outcome::Body, Diagnosis::new(message, cause))
+                self.failure(Outcome::Body, Diagnosis::about(key, message, cause))
             }
         }
     }

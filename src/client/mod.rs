@@ -45,7 +45,7 @@ use crate::model::Inspection;
 use crate::upstream::response::ParseError;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
 use credentials::{Credentials, CurrentSecret};
-use exchange::{Exchange, MAX_SMALL_BODY};
+use exchange::{MAX_SMALL_BODY, exchange};
 use failure::{Failure, RequestContext};
 use redact::Secrets;
 use request::{api_headers, token_headers};
@@ -279,13 +279,8 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let exchange = Exchange {
-            client: &self.client,
-            timeout: self.target.request_timeout,
-            report: &self.report,
-        };
         let sent = Instant::now();
-        let response = exchange.send(request, context, max_body).await;
+        let response = exchange(&self.client, &self.report, request, context, max_body).await;
         let took = sent.elapsed();
         let (outcome, result) = match response {
             Ok((status, body)) => match parse(&body) {

@@ -213,11 +213,9 @@ async fn control(
         ("PUT", "faults" | "scenario") => match read(body).await {
             Err(reply) => reply,
             Ok(body) if name == "faults" => {
-                set(Faults::parse(&body), |faults| simulator.set_faults(faults))
+                set(Faults::parse(&body), |it| simulator.set_faults(it))
             }
-            Ok(body) => set(Scenario::parse(&body), |scenario| {
-                simulator.set_scenario(scenario)
-            }),
+            Ok(body) => set(Scenario::parse(&body), |it| simulator.set_scenario(it)),
         },
         (_, "healthy" | "stats" | "faults" | "truth" | "results" | "teams" | "scenario") => {
             Reply::error(405, "method not allowed")

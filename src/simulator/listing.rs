@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::call::{Call, TEXT_CALL, VOICE};
+use super::call::Call;
 use super::paging::{Order, Paging, Query, Unit};
 use super::rows::RowFaults;
 use super::scan::Scan;
@@ -104,13 +104,6 @@ impl World {
         groups
     }
 
-    /// Whether the query excludes no call by type or status.
-    fn matches_all(&self, query: &Query) -> bool {
-        let mut types = [VOICE, TEXT_CALL].iter();
-        types.all(|call_type| query.call_types.contains(call_type))
-            && self.codes.iter().all(|code| query.statuses.contains(code))
-    }
-
     fn cached_scan(&mut self, query: Query, now: u32, rows: &RowFaults) -> &Scan {
         let scan = match self.scan.take() {
             Some(scan) if scan.is_for(&query, now, rows) => scan,
@@ -121,7 +114,6 @@ impl World {
 
     /// Looks at every call of the window.
     fn scan(&self, query: Query, now: u32, rows: &RowFaults) -> Scan {
-        let matches_all = self.matches_all(&query);
         let reach = match rows.moved_share > 0.0 {
             true => rows.moved_seconds,
             false => 0,
@@ -135,7 +127,7 @@ impl World {
                 && uploaded <= to
                 && call.is_visible(now)
                 && query.call_types.contains(&call.call_type())
-                && (matches_all || !rows.has_no_status(&call))
+                && (query.is_for_all_statuses() || !rows.has_no_status(&call))
                 && query.statuses.contains(&call.status_at(now))
             {
                 found.push((uploaded, index as u32));

@@ -13,7 +13,6 @@ use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
 use super::spec::{Scenario, Spec};
-use super::status;
 
 const MINUTES_PER_DAY: u32 = 1440;
 
@@ -25,8 +24,6 @@ pub struct World {
     pub(super) records: Vec<Record>,
     /// Indices of the first calls by identity; the others follow when one is looked up.
     by_id: HashMap<u128, u32>,
-    /// All statuses that a call of this world can have.
-    pub(super) codes: Vec<u16>,
     /// The last scan, see `listing.rs`.
     pub(super) scan: Option<Scan>,
     /// Scenarios by the first upload time that they apply to.
@@ -41,13 +38,10 @@ pub struct World {
 
 impl World {
     pub fn new(spec: Spec) -> Self {
-        let mut codes = status::ALL.to_vec();
-        codes.extend(spec.failures.iter().map(|&(code, _)| code));
         let sum: f64 = (0..MINUTES_PER_DAY).map(curve).sum();
         Self {
             records: Vec::new(),
             by_id: HashMap::new(),
-            codes,
             scan: None,
             scenarios: vec![(0, Scenario::default())],
             next_minute: spec.start / 60,
@@ -65,9 +59,6 @@ impl World {
     /// seen already.
     pub fn set_scenario(&mut self, scenario: Scenario, now: u32) {
         let from = now.max(self.seen).saturating_add(1);
-        if !self.codes.contains(&scenario.asr_failing_status) {
-            self.codes.push(scenario.asr_failing_status);
-        }
         self.scenarios.retain(|&(since, _)| since < from);
         self.scenarios.push((from, scenario));
         // The minute of `from` may have been generated. Generating it again does not change the

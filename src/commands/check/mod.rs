@@ -38,11 +38,8 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
         Ok(config) => config,
         Err(error) => {
             let report = Report {
-                ok: false,
                 error: Some(error.to_string()),
-                configuration: None,
-                warnings: Vec::new(),
-                targets: Vec::new(),
+                ..Report::default()
             };
             if format == CheckFormat::Json {
                 print(&report.render(format)?)?;

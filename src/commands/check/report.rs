@@ -11,7 +11,7 @@ use crate::targets::NOTABLE_CLOCK_SKEW;
 use crate::upstream::Error;
 
 /// The whole report. Its JSON is documented: fields may be added, none is removed.
-#[derive(Debug, Serialize)]
+#[derive(Default, Debug, Serialize)]
 pub(super) struct Report {
     pub(super) ok: bool,
     /// Why the configuration cannot be used.
@@ -35,7 +35,7 @@ pub(super) struct TargetReport {
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Default, Debug, Serialize)]
 pub(super) struct Step {
     pub(super) step: &'static str,
     /// The configuration key that it depends on.
@@ -65,13 +65,10 @@ impl Step {
         // Microseconds are precise enough.
         let seconds = took.as_micros() as f64 / 1e6;
         Self {
-            step,
-            key,
             ok: Some(ok),
             seconds: Some(seconds),
-            detail,
             likely_cause,
-            warning: None,
+            ..Self::skipped(step, key, detail)
         }
     }
 
@@ -92,11 +89,8 @@ impl Step {
         Self {
             step,
             key,
-            ok: None,
-            seconds: None,
             detail: reason.into(),
-            likely_cause: None,
-            warning: None,
+            ..Self::default()
         }
     }
 
@@ -168,10 +162,8 @@ impl Report {
     pub(super) fn of(targets: Vec<TargetReport>) -> Self {
         Self {
             ok: targets.iter().all(|target| target.ok),
-            error: None,
-            configuration: None,
-            warnings: Vec::new(),
             targets,
+            ..Self::default()
         }
     }
 

@@ -189,7 +189,6 @@ mod tests {
             url: &target.endpoint,
             page: None,
             secrets: &Secrets::default(),
-            token: None,
             target,
         };
         let error = EnvelopeError {

@@ -40,26 +40,43 @@ pub(super) fn explain(
     };
     let text = || redact(&root_cause(error).to_string());
     let peer = keys.peer;
-    match (classify(error), phase) {
-        (Class::NotHttp, _) => not_http,
-        (Class::Tls(error), _) => handshake_failed(&error, keys.certificate),
-        (Class::Dns, _) => unresolved(&text(), peer),
-        (Class::Proxy { needs_credentials }, _) => tunnel_refused(needs_credentials, peer),
-        (Class::Io(ConnectionRefused), _) => Diagnosis::about(
+    let mut kind = None;
+    for error in chain(error) {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return handshake_failed(tls, keys.certificate);
+        }
+        let hyper = error.downcast_ref::<hyper::Error>();
+        if hyper.is_some_and(hyper::Error::is_parse) {
+            return not_http;
+        }
+        // The types of resolver and proxy errors are private, so match their texts. Another tunnel
+        // error wraps one that says more.
+        match error.to_string().as_str() {
+            "dns error" => return unresolved(&text(), peer),
+            "tunnel error: proxy authorization required" => return tunnel_refused(true, peer),
+            "tunnel error: unsuccessful" => return tunnel_refused(false, peer),
+            _ => {}
+        }
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            kind = Some(io.kind());
+        }
+    }
+    match (kind, phase) {
+        (Some(ConnectionRefused), _) => Diagnosis::about(
             peer,
             "the connection was refused",
             "nothing listens there; check host and port of {key}, and that no firewall refuses",
         ),
-        (Class::Io(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
+        (Some(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
             format!("there is no route to the host of {peer}"),
             "this machine's network is down or has no route there",
         ),
-        (Class::Io(PermissionDenied), _) => Diagnosis::new(
+        (Some(PermissionDenied), _) => Diagnosis::new(
             "this machine does not allow the connection",
             "a firewall on this machine, or the sandbox that cec_exporter runs in, forbids it",
         ),
-        (Class::Io(TimedOut), _) => unreachable("the connection timed out", peer),
-        (Class::Io(_) | Class::Other, Phase::Sent { is_plain_http }) => {
+        (Some(TimedOut), _) => unreachable("the connection timed out", peer),
+        (_, Phase::Sent { is_plain_http }) => {
             let hint = match is_plain_http {
                 true => "; if the port speaks TLS, write https://",
                 false => "",
@@ -69,13 +86,13 @@ pub(super) fn explain(
             let message = "the connection broke before a response arrived";
             Diagnosis::about(peer, message, &(cause.to_owned() + hint))
         }
-        (Class::Io(ConnectionReset | ConnectionAborted | UnexpectedEof), _) => Diagnosis::about(
+        (Some(ConnectionReset | ConnectionAborted | UnexpectedEof), _) => Diagnosis::about(
             peer,
             "the connection was closed at once",
             "a firewall on the way closes it, or another service than the vendor's runs there; \
              check scheme, host and port of {key}",
         ),
-        (Class::Io(_) | Class::Other, _) => Diagnosis::new(
+        _ => Diagnosis::new(
             format!("no connection ({})", text()),
             format!("this machine cannot reach host or port of {peer}"),
         ),
@@ -112,48 +129,6 @@ fn tunnel_refused(needs_credentials: bool, key: &str) -> Diagnosis {
              its log",
         ),
     }
-}
-
-enum Class {
-    Tls(rustls::Error),
-    NotHttp,
-    Dns,
-    Proxy { needs_credentials: bool },
-    Io(io::ErrorKind),
-    Other,
-}
-
-fn classify(error: &(dyn StdError + 'static)) -> Class {
-    let mut class = Class::Other;
-    for error in chain(error) {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Class::Tls(tls.clone());
-        }
-        let hyper = error.downcast_ref::<hyper::Error>();
-        if hyper.is_some_and(hyper::Error::is_parse) {
-            return Class::NotHttp;
-        }
-        // The types of resolver and proxy errors are private, so match their texts. Another tunnel
-        // error wraps one that says more.
-        match error.to_string().as_str() {
-            "dns error" => return Class::Dns,
-            "tunnel error: proxy authorization required" => {
-                return Class::Proxy {
-                    needs_credentials: true,
-                };
-            }
-            "tunnel error: unsuccessful" => {
-                return Class::Proxy {
-                    needs_credentials: false,
-                };
-            }
-            _ => {}
-        }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            class = Class::Io(io.kind());
-        }
-    }
-    class
 }
 
 /// An error and its sources, outermost first.

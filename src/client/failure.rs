@@ -29,8 +29,6 @@ pub(super) struct RequestContext<'a> {
     /// Page of the list, from 1.
     pub(super) page: Option<u32>,
     pub(super) secrets: &'a Secrets,
-    /// Redacted in addition to `secrets`.
-    pub(super) token: Option<&'a str>,
     pub(super) target: &'a Target,
 }
 
@@ -183,16 +181,16 @@ impl RequestContext<'_> {
     /// The vendor's code and description, sanitised.
     fn quote(&self, error: &EnvelopeError) -> String {
         let code = error.code.as_deref();
-        let code = code.and_then(|code| self.secrets.quote_code(code, self.token));
+        let code = code.and_then(|code| self.secrets.quote_code(code));
         let text = error.text.as_deref().unwrap_or_default();
-        let text = self.secrets.quote(text, self.token);
+        let text = self.secrets.quote(text);
         let parts = [code.unwrap_or_default(), text];
         parts.join(" ").trim().to_owned()
     }
 
     /// Sanitises text from this machine, such as an error of the operating system.
     pub(super) fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text, self.token)
+        self.secrets.redact(text)
     }
 
     pub(super) fn proxy(&self) -> Option<&Proxy> {

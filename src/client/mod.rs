@@ -216,18 +216,12 @@ impl HttpClient {
         request
     }
 
-    fn context<'a>(
-        &'a self,
-        api: Api,
-        token: Option<&'a Token>,
-        secrets: &'a Secrets,
-    ) -> RequestContext<'a> {
+    fn context<'a>(&'a self, api: Api, secrets: &'a Secrets) -> RequestContext<'a> {
         RequestContext {
             api,
             url: self.url(api),
             page: None,
             secrets,
-            token: token.map(Token::text),
             target: &self.target,
         }
     }
@@ -253,7 +247,7 @@ impl HttpClient {
         let app_key = self.target.app_key.expose();
         let body = json!({ "app_key": app_key, "app_secret": app_secret.expose() });
         let request = self.request(Api::Token, None, &body);
-        let context = self.context(Api::Token, None, &secrets);
+        let context = self.context(Api::Token, &secrets);
         self.throttle.admit().await;
         let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
         match sent.await {

@@ -52,10 +52,10 @@ impl HttpClient {
             "page": page_request.page,
         });
         let request = self.request(Api::Details, Some(token), &body);
-        let secrets = self.credentials.get().secrets;
+        let secrets = self.credentials.get().secrets.with_token(token.text());
         let context = RequestContext {
             page: Some(page_request.page),
-            ..self.context(Api::Details, Some(token), &secrets)
+            ..self.context(Api::Details, &secrets)
         };
         let rules = PageRules {
             page: page_request.page,

@@ -254,7 +254,7 @@ impl Endpoint {
     }
 
     fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text, None)
+        self.secrets.redact(text)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Trust anchors and the TLS configuration.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,25 +91,28 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Whether the environment overrides the machine's certificates. An unreadable override is an
 /// error, since falling back to other trust anchors would surprise the operator.
 fn check_variables() -> Result<bool, BuildError> {
-    let mut is_any_set = false;
-    for (name, expected) in [(FILE, "a regular file"), (DIRECTORY, "a directory")] {
-        let Some(path) = std::env::var_os(name).map(PathBuf::from) else {
-            continue;
-        };
-        is_any_set = true;
-        let refuse =
-            |reason: String| BuildError::setting(name, format!("{}: {reason}", path.display()));
-        let metadata = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?;
-        let is_as_expected = match name {
-            FILE => metadata.is_file() && metadata.len() <= MAX_FILE_BYTES,
-            _ => metadata.is_dir(),
-        };
-        if !is_as_expected {
-            let most = MAX_FILE_BYTES >> 20;
-            return Err(refuse(format!("expected {expected} of at most {most} MiB")));
-        }
-    }
-    Ok(is_any_set)
+    let is_file = |data: &Metadata| data.is_file() && data.len() <= MAX_FILE_BYTES;
+    let is_file_set = check_variable(FILE, "a regular file of at most 4 MiB", is_file)?;
+    Ok(check_variable(DIRECTORY, "a directory", Metadata::is_dir)? || is_file_set)
+}
+
+fn check_variable(
+    name: &'static str,
+    expected: &str,
+    is_as_expected: impl Fn(&Metadata) -> bool,
+) -> Result<bool, BuildError> {
+    let Some(path) = std::env::var_os(name).map(PathBuf::from) else {
+        return Ok(false);
+    };
+    let reason = match std::fs::metadata(&path) {
+        Ok(metadata) if is_as_expected(&metadata) => return Ok(true),
+        Ok(_) => format!("expected {expected}"),
+        Err(error) => error.to_string(),
+    };
+    Err(BuildError::setting(
+        name,
+        format!("{}: {reason}", path.display()),
+    ))
 }
 
 /// Environment variables that [`rustls_native_certs`] reads.

@@ -1,4 +1,4 @@
-//! The card of one target.
+//! One target: a card, or a row of the table.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -63,27 +63,28 @@ impl<'a> ErrorText<'a> {
     }
 }
 
-/// A target's state as a CSS class; in capitals, it is the word on the page.
-pub(super) fn state(target: &TargetStatus) -> &'static str {
-    match target.state {
-        TargetState::Up => "up",
-        TargetState::Down => "down",
-        TargetState::Loading => "loading",
-    }
-}
-
-/// A target's name as the value of a query.
-pub(super) fn query(target: &TargetStatus) -> String {
-    byte_serialize(target.name.as_bytes()).collect()
-}
-
 impl Card<'_> {
-    fn state(&self) -> &'static str {
-        state(self.target)
+    /// The state as a CSS class; in capitals, it is the word on the page.
+    pub(super) fn state(&self) -> &'static str {
+        match self.target.state {
+            TargetState::Up => "up",
+            TargetState::Down => "down",
+            TargetState::Loading => "loading",
+        }
     }
 
-    fn query(&self) -> String {
-        query(self.target)
+    /// The name as the value of a query.
+    pub(super) fn query(&self) -> String {
+        byte_serialize(self.target.name.as_bytes()).collect()
+    }
+
+    /// Up to when the list is complete, without the time itself.
+    pub(super) fn age(&self) -> AgeAndTime {
+        AgeAndTime::only_ago(self.target.frontier, self.now)
+    }
+
+    pub(super) fn calls(&self) -> Grouped {
+        Grouped(self.target.calls.iter().map(|call| call.calls).sum())
     }
 
     fn tables(&self) -> Vec<Table<'_>> {

@@ -4,7 +4,7 @@ mod bounds;
 
 use std::time::Duration;
 
-use super::display::{RoughDuration, ShortDuration};
+use super::display::{AgeAndTime, RoughDuration, ShortDuration};
 use super::*;
 use crate::model::{UnixSeconds, Window};
 use crate::puller::skipped::Skipped;

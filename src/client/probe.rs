@@ -37,7 +37,8 @@ pub struct Endpoints {
 pub struct Endpoint {
     /// The configuration key of its address.
     pub key: &'static str,
-    is_to_proxy: bool,
+    /// Whether the host is a proxy.
+    pub is_to_proxy: bool,
     host: Host<String>,
     port: u16,
     tls: Option<Arc<ClientConfig>>,
@@ -94,11 +95,6 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// Whether the host is a proxy.
-    pub fn is_to_proxy(&self) -> bool {
-        self.is_to_proxy
-    }
-
     fn is_same_host(&self, other: &Self) -> bool {
         (&self.host, self.port, self.has_tls()) == (&other.host, other.port, other.has_tls())
     }
@@ -106,6 +102,11 @@ impl Endpoint {
     /// A name or an IP address, IPv6 in brackets.
     pub fn host(&self) -> String {
         self.host.to_string()
+    }
+
+    /// Without the brackets of an IPv6 address.
+    fn bare_host(&self) -> String {
+        self.host().trim_matches(['[', ']']).to_owned()
     }
 
     /// Whether the host is a name rather than an IP address.
@@ -123,12 +124,8 @@ impl Endpoint {
     ///
     /// If the name cannot be resolved in time.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Error> {
-        let name = match &self.host {
-            Host::Ipv4(address) => return Ok(vec![(*address).into()]),
-            Host::Ipv6(address) => return Ok(vec![(*address).into()]),
-            Host::Domain(name) => name,
-        };
-        let reason = match timeout(self.timeout, lookup_host((name.as_str(), self.port))).await {
+        let name = self.bare_host();
+        let reason = match timeout(self.timeout, lookup_host((&*name, self.port))).await {
             Ok(Ok(found)) => {
                 let mut addresses: Vec<IpAddr> = Vec::new();
                 for address in found {
@@ -209,15 +206,14 @@ impl Endpoint {
         let Some(config) = &self.tls else {
             return Ok("no TLS");
         };
-        let name = match &self.host {
-            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| {
-                let message = "TLS: this host name is invalid in a certificate";
-                let cause = format!("the host in {} is misspelled", self.key);
-                error(ErrorKind::Connect, Diagnosis::new(message, cause))
-            })?,
-        };
+        let name = ServerName::try_from(self.bare_host()).map_err(|_| {
+            let message = "TLS: this host name is invalid in a certificate";
+            let cause = "the host in {key} is misspelled";
+            error(
+                ErrorKind::Connect,
+                Diagnosis::about(self.key, message, cause),
+            )
+        })?;
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name, connection.stream);
         match timeout(self.timeout, connecting).await {
             Ok(Ok(stream)) => Ok(match stream.get_ref().1.protocol_version() {
@@ -226,20 +222,14 @@ impl Endpoint {
                 _ => "TLS",
             }),
             Ok(Err(cause)) => Err(error(ErrorKind::Connect, self.explain(&cause))),
-            Err(_) => Err(error(
-                ErrorKind::Timeout,
-                Diagnosis::new(
-                    format!(
-                        "TLS: no response to the first message within {:?}",
-                        self.timeout
-                    ),
-                    format!(
-                        "the server does not speak TLS, or something on the way drops packets; \
-                         check scheme and port of {}",
-                        self.key
-                    ),
-                ),
-            )),
+            Err(_) => {
+                let timeout = self.timeout;
+                let message = format!("TLS: no response to the first message within {timeout:?}");
+                let cause = "the server does not speak TLS, or something on the way drops packets; \
+                             check scheme and port of {key}";
+                let diagnosis = Diagnosis::about(self.key, message, cause);
+                Err(error(ErrorKind::Timeout, diagnosis))
+            }
         }
     }
 

@@ -120,7 +120,7 @@ fn connected(way: &Endpoint, connection: &Connection) -> String {
     for (address, why) in &connection.failed {
         text += &format!("; not {address}: {why}");
     }
-    if way.is_to_proxy() {
+    if way.is_to_proxy {
         text += "; the rest goes through this proxy";
     }
     text

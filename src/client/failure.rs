@@ -8,7 +8,7 @@ use super::redact::{Secrets, truncate};
 use super::report::Api;
 use super::retry::Outcome;
 use crate::config::{Proxy, Target};
-use crate::upstream::response::{Envelope, EnvelopeError, ParseError};
+use crate::upstream::response::{Envelope, EnvelopeError, ParseError, text};
 use crate::upstream::{Error, ErrorKind};
 
 /// Characters of a message, which has to fit a log line and the status page.
@@ -236,7 +236,8 @@ fn envelope_error(body: &[u8]) -> EnvelopeError {
         return plain_text_error(body);
     };
     let inner = fields.get("error").and_then(Value::as_object);
-    Envelope::of(fields.iter().chain(inner.into_iter().flatten())).error(&[])
+    let fields = fields.iter().chain(inner.into_iter().flatten());
+    Envelope::of(fields, text).error(&[])
 }
 
 /// Recognises the plain text with which Go's servers reject HTTP on a TLS port; quotes no other.

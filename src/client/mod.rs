@@ -52,7 +52,7 @@ use request::{api_headers, token_headers};
 use retry::{Budgets, Outcome};
 use throttle::Throttle;
 use tls::Trust;
-use token::{Token, TokenCache, Urgency, renewal_margin};
+use token::{Token, TokenCache, renewal_margin};
 use token_response::{TokenResponse, parse_token_response};
 
 /// Path of the list of calls, from the vendor's documentation.
@@ -227,11 +227,8 @@ impl HttpClient {
     }
 
     async fn token(&self) -> Result<Token, Error> {
-        let fetch = |urgency| {
-            let retries = match urgency {
-                Urgency::Required => 0,
-                Urgency::Early => retry::MAX_RETRIES,
-            };
+        let fetch = |is_early| {
+            let retries = if is_early { retry::MAX_RETRIES } else { 0 };
             self.with_retries(Api::Token, retries, |may_renew| {
                 self.attempt_token(may_renew)
             })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use serde_json::Value;
 
 use crate::upstream::response::{Envelope, ParseError, text};
@@ -19,6 +20,8 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Has no `Debug`, so that nothing prints the token.
 pub struct TokenResponse {
     pub token: String,
+    /// The value of `Authorization`.
+    pub header: HeaderValue,
     /// Counted from receipt by the local clock: `CreateTime` is the vendor's clock.
     pub lifetime: Duration,
 }
@@ -47,16 +50,19 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
         })
     };
     let Some(token) = field(&["accesstoken"]) else {
-        let error = Envelope::of(&fields).error(&[]);
+        let error = Envelope::of(&fields, text).error(&[]);
         return Err(match error.is_silent() {
             true => ParseError::Body("no AccessToken in it".into()),
             false => ParseError::Envelope(error),
         });
     };
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let header = HeaderValue::try_from(format!("Bearer {token}")).ok();
+    let header = header.filter(|_| token.bytes().all(|byte| byte.is_ascii_graphic()));
+    let Some(mut header) = header else {
         let reason = "the AccessToken contains characters that are not allowed in a header";
         return Err(ParseError::Body(reason.into()));
-    }
+    };
+    header.set_sensitive(true);
     // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
     let lifetime = match field(&["expires", "expiresin"]) {
         None => UNSTATED_LIFETIME,
@@ -69,7 +75,11 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
                 Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
             }),
     };
-    Ok(TokenResponse { token, lifetime })
+    Ok(TokenResponse {
+        token,
+        header,
+        lifetime,
+    })
 }
 
 #[cfg(test)]

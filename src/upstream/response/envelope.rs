@@ -43,12 +43,15 @@ pub struct EnvelopeError {
 }
 
 impl Envelope {
-    /// The envelope in the fields of a small object.
-    pub fn of<'a>(fields: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Self {
+    /// The envelope in the fields of a small object; `text` is that of a string or a number.
+    pub fn of<'a, T>(
+        fields: impl IntoIterator<Item = (&'a String, T)>,
+        text: impl Fn(T) -> Option<String>,
+    ) -> Self {
         let mut envelope = Self::default();
         for (key, value) in fields {
-            if let (Some(slot), Some(text)) = (envelope.slot(key), text(value)) {
-                *slot = Some(text);
+            if let Some(slot) = envelope.slot(key) {
+                *slot = text(value).or(slot.take());
             }
         }
         envelope

@@ -114,18 +114,14 @@ impl SimulateArgs {
 
     pub fn faults(&self) -> Faults {
         let mut faults = self.faults.clone().unwrap_or_default();
-        if self.page_limit_max.is_some() {
-            faults.paging.clamp_above = self.page_limit_max;
-        }
+        faults.paging.clamp_above = self.page_limit_max.or(faults.paging.clamp_above);
         if self.page_counts_groups {
             faults.paging.limit_counts = Unit::Groups;
         }
         if self.oldest_first {
             faults.paging.order = Order::OldestFirst;
         }
-        if self.requests_per_second.is_some() {
-            faults.requests_per_second = self.requests_per_second;
-        }
+        faults.requests_per_second = self.requests_per_second.or(faults.requests_per_second);
         faults
     }
 }

@@ -61,7 +61,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
             limit: 0,
             requested: 0,
             in_flight: FuturesOrdered::new(),
-            pass: Pass::new(),
+            pass: Pass::default(),
             partial: None,
             last_was_full: false,
             stale: 0,

@@ -46,7 +46,12 @@ impl Trust {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         let roots = Arc::new(roots);
-        let tls = config(Arc::clone(&roots))?;
+        let mut tls = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| BuildError::Client(error.to_string()))?
+            .with_root_certificates(Arc::clone(&roots))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { roots, tls })
     }
 
@@ -73,16 +78,6 @@ impl Trust {
 /// Not the process-wide default, which every program and test would have to install first.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
-}
-
-fn config(roots: Arc<RootCertStore>) -> Result<ClientConfig, BuildError> {
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| BuildError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// All public authorities fit into this.

@@ -94,6 +94,14 @@ struct TargetCheck {
     clock_skew: Arc<Mutex<Option<f64>>>,
 }
 
+/// What a page contains.
+struct Found {
+    /// Rows or values that cannot be used.
+    warning: Option<String>,
+    /// The first call that has an inspection result.
+    call: Option<String>,
+}
+
 impl TargetCheck {
     fn new(target: &Target, trust: &Trust) -> Self {
         let mut checked = target.clone();
@@ -146,7 +154,7 @@ impl TargetCheck {
         let mut reached = steps.reach(&ways.token).await;
         let token = async {
             let token = client.take_token().await;
-            self.requests(token.map(|()| "taken".to_owned()))
+            self.requests(token.map(|()| ((), "taken".to_owned())))
         };
         let token = steps
             .attempt("token", "token_endpoint", reached, token)
@@ -155,23 +163,19 @@ impl TargetCheck {
             // This needs no token, and shows whether one host or the network fails.
             reached = steps.reach(way).await;
         }
-        let mut warning = None;
-        let mut call = None;
-        let page = async {
-            let page = self.page(client, &mut warning, &mut call).await;
-            self.requests(page)
-        };
+        let page = async { self.requests(self.page(client).await) };
         let ready = reached && token.is_some();
-        let page = steps.attempt("page", "endpoint", ready, page).await;
-        if let Some(step) = steps.0.last_mut() {
-            step.warning = warning;
+        let found = steps.attempt("page", "endpoint", ready, page).await;
+        if let (Some(step), Some(found)) = (steps.0.last_mut(), &found) {
+            step.warning.clone_from(&found.warning);
         }
         if self.with_results {
-            match (page, call) {
-                (None, _) => steps.skip("results", "results", NOT_TRIED),
-                (Some(()), None) => steps.skip("results", "results", results::NO_CALL),
-                (Some(()), Some(call)) => {
-                    let result = async { self.requests(results::read(client, &call).await) };
+            match found.map(|found| found.call) {
+                None => steps.skip("results", "results", NOT_TRIED),
+                Some(None) => steps.skip("results", "results", results::NO_CALL),
+                Some(Some(call)) => {
+                    let result = results::read(client, &call);
+                    let result = async { self.requests(result.await.map(|text| ((), text))) };
                     steps.attempt("results", "results", true, result).await;
                 }
             }
@@ -198,14 +202,8 @@ impl TargetCheck {
         TargetReport::new(&self.name, steps)
     }
 
-    /// Reads a page. Sets `warning` if some of its rows or values cannot be used, and `call` to the
-    /// first one that has an inspection result.
-    async fn page(
-        &self,
-        client: &HttpClient,
-        warning: &mut Option<String>,
-        call: &mut Option<String>,
-    ) -> Result<String, Error> {
+    /// Reads a page.
+    async fn page(&self, client: &HttpClient) -> Result<(Found, String), Error> {
         let now = process::now();
         let window = Window {
             from: now.saturating_sub(LOOKBACK),
@@ -222,6 +220,7 @@ impl TargetCheck {
         if let (true, Some(total @ 1..)) = (page.is_empty(), page.total) {
             return Err(Error::empty_list(total));
         }
+        let mut warning = None;
         if let Some(unusable) = unusable(&page) {
             let example = client.unusable_example();
             if page.records.is_empty() {
@@ -234,25 +233,25 @@ impl TargetCheck {
                 });
             }
             let example = example.map(|example| format!("; for example, {example}"));
-            *warning = Some(unusable + &example.unwrap_or_default());
+            warning = Some(unusable + &example.unwrap_or_default());
         }
-        *call = results::candidate(&page);
         let mut detail = describe(&page);
         if limit < self.page_size {
             detail += &format!("; page_size {} is refused, {limit} works", self.page_size);
         }
-        Ok(detail)
+        let call = results::candidate(&page);
+        Ok((Found { warning, call }, detail))
     }
 
     /// Adds the number of requests if it was more than one, as serving would need them too.
-    fn requests(&self, result: Result<String, Error>) -> Result<String, Error> {
+    fn requests<T>(&self, result: Result<(T, String), Error>) -> Result<(T, String), Error> {
         let codes = std::mem::take(&mut *self.codes.lock());
         let more = match codes.len() {
             0 | 1 => String::new(),
             number => format!(" ({number} requests: {})", codes.join(", ")),
         };
         match result {
-            Ok(detail) => Ok(detail + &more),
+            Ok((found, detail)) => Ok((found, detail + &more)),
             Err(error) => Err(Error {
                 message: error.message + &more,
                 ..error

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
+use super::pinned::is_ca_rejection;
 
 /// The configuration keys to check.
 #[derive(Clone, Copy)]
@@ -231,11 +232,6 @@ fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
     time.to_string()
-}
-
-/// Whether the server presented a CA certificate, for which rustls has no variant.
-fn is_ca_rejection(error: &rustls::CertificateError) -> bool {
-    format!("{error:?}").contains("CaUsedAsEndEntity")
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ use crate::config::Target;
 use crate::model::Inspection;
 use crate::upstream::response::ParseError;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
-use credentials::{Credentials, CurrentSecret};
+use credentials::Credentials;
 use exchange::{MAX_SMALL_BODY, exchange};
 use failure::{Failure, RequestContext};
 use redact::Secrets;
@@ -69,7 +69,7 @@ pub struct HttpClient {
     credit_url: Url,
     api_headers: HeaderMap,
     token_headers: HeaderMap,
-    credentials: CurrentSecret,
+    credentials: Mutex<Credentials>,
     tokens: TokenCache,
     /// One permit per concurrent request.
     permits: Semaphore,
@@ -107,7 +107,7 @@ impl HttpClient {
             credit_url: target.url(CREDIT_PATH),
             api_headers: api_headers(&target)?,
             token_headers: token_headers(),
-            credentials: CurrentSecret::new(&target),
+            credentials: Mutex::new(Credentials::new(&target, target.app_secret.clone(), None)),
             tokens: TokenCache::default(),
             permits: Semaphore::new(target.max_concurrent_requests as usize),
             throttle: Throttle::new(target.max_requests_per_second),
@@ -240,7 +240,7 @@ impl HttpClient {
         let Credentials {
             app_secret,
             secrets,
-        } = self.credentials.get();
+        } = self.credentials.lock().clone();
         let app_key = self.target.app_key.expose();
         let body = json!({ "app_key": app_key, "app_secret": app_secret.expose() });
         let request = self.request(Api::Token, None, &body);
@@ -253,10 +253,11 @@ impl HttpClient {
                 Ok(response)
             }
             Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
-                match self.credentials.reload(&self.target, app_secret).await {
-                    true => Err(Unsuccessful::Renewed),
-                    false => Err(Unsuccessful::Final(failure.error)),
-                }
+                let Some(new) = Credentials::reload(&self.target, &app_secret).await else {
+                    return Err(Unsuccessful::Final(failure.error));
+                };
+                *self.credentials.lock() = new;
+                Err(Unsuccessful::Renewed)
             }
             Err(failure) => Err(Unsuccessful::Failed(failure)),
         }

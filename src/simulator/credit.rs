@@ -39,7 +39,7 @@ impl Simulator {
         let faults = self.faults().results;
         let now = now as u32;
         let mut world = self.world();
-        let call = world.find_any(uuid, now);
+        let call = world.find(uuid, now);
         let is_known = |call: &Call<'_>| {
             call.is_visible(now) || call.visible_at() <= now && !faults.deleted_unknown
         };

@@ -162,14 +162,8 @@ impl World {
         world.span(from, to.min(now)).map(|index| world.call(index))
     }
 
-    /// The listed call with this identity.
-    pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
-        let call = self.find_any(uuid, now);
-        call.filter(|call| call.is_visible(now))
-    }
-
     /// The call with this identity that was uploaded by `now`, whether listed or not.
-    pub fn find_any(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
+    pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
         self.grow(now);
         let known = self.by_id.len();
         let new = self.records[known..].iter().zip(known as u32..);

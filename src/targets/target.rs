@@ -192,9 +192,8 @@ fn known_labels(with_results: bool) -> InitialLabels {
             .iter()
             .map(Api::to_string)
             .collect(),
-        codes: Outcome::FORESEEABLE
-            .iter()
-            .map(ToString::to_string)
+        codes: Outcome::foreseeable()
+            .map(|code| code.to_string())
             .collect(),
         results: match with_results {
             true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),

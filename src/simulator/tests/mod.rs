@@ -1,6 +1,5 @@
 //! Tests of the simulator: other tests rely on its ground truth.
 
-mod args;
 mod bench;
 mod faults;
 mod http;

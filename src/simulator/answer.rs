@@ -102,7 +102,7 @@ impl Simulator {
         }
 
         let mut world = self.world();
-        let mut listing = world.list_with(&query, now as u32, paging, &faults.rows);
+        let mut listing = world.list(&query, now as u32, paging, &faults.rows);
         let mut calls = listing.groups.iter().flat_map(|group| &group.calls);
         if calls.clone().any(|call| faults.rows.is_failing(call)) {
             return Reply::error(500, "business failure");

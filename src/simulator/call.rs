@@ -89,6 +89,11 @@ impl Call<'_> {
         (self.record.gone != NEVER).then_some(self.record.gone)
     }
 
+    /// The last time until `now` at which it is listed, if it has been.
+    pub(super) fn last_listed(&self, now: u32) -> u32 {
+        now.min(self.record.gone - 1)
+    }
+
     /// Whether it is listed at this time.
     pub fn is_visible(&self, now: u32) -> bool {
         self.record.is_visible(now)

@@ -25,15 +25,10 @@ pub struct Listing<'a> {
 }
 
 impl World {
-    /// A page of the list at `now`, without row faults.
-    pub fn list(&mut self, query: &Query, now: u32, paging: &Paging) -> Listing<'_> {
-        self.list_with(query, now, paging, &RowFaults::default())
-    }
-
     /// A page of the list at `now`.
     ///
     /// Looks at every call of the window, once for all pages that are read in the same second.
-    pub fn list_with(
+    pub fn list(
         &mut self,
         query: &Query,
         now: u32,

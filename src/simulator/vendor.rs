@@ -119,7 +119,7 @@ impl Simulator {
         let now = self.now() as u32;
         let mut world = self.world();
         let from = from.unwrap_or(world.spec().start);
-        world.results(from, to.unwrap_or(now).min(now), |_| true)
+        world.results(from, to.unwrap_or(now).min(now))
     }
 
     /// Counts a reply and applies the faults that affect all replies.

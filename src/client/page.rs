@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::failure::{Failure, RequestContext};
+use super::failure::RequestContext;
 use super::report::Api;
-use super::token::Token;
 use super::{HttpClient, Unsuccessful, retry};
 use crate::config::Target;
 use crate::model::Status;
@@ -23,7 +22,7 @@ const SPARE_ROWS: usize = 1000;
 impl HttpClient {
     pub(super) async fn attempt_page(
         &self,
-        request: &PageRequest,
+        page_request: &PageRequest,
         may_renew: bool,
     ) -> Result<Page, Unsuccessful> {
         // The semaphore is never closed. The token is fetched after it: one from before the wait
@@ -32,15 +31,6 @@ impl HttpClient {
         let not_paused = self.throttle.wait_for_pause(retry::MAX_WAIT).await;
         not_paused.map_err(Unsuccessful::Final)?;
         let token = self.token().await.map_err(Unsuccessful::Final)?;
-        let sent = self.send_page_request(request, &token).await;
-        self.judge(sent, &token, &self.throttle, may_renew)
-    }
-
-    async fn send_page_request(
-        &self,
-        page_request: &PageRequest,
-        token: &Token,
-    ) -> Result<Page, Failure> {
         let target = &self.target;
         let call_types = target.call_types.iter();
         let body = json!({
@@ -51,7 +41,7 @@ impl HttpClient {
             "limit": page_request.limit,
             "page": page_request.page,
         });
-        let request = self.request(Api::Details, Some(token), &body);
+        let request = self.request(Api::Details, Some(&token), &body);
         let secrets = self.credentials.lock().secrets.with_token(token.text());
         let context = RequestContext {
             page: Some(page_request.page),
@@ -66,7 +56,8 @@ impl HttpClient {
         let parse = |body: &[u8]| rules.parse(body);
         let max_body = max_page_bytes(page_request.limit);
         self.throttle.admit().await;
-        let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
+        let sent = self.send(request, context, max_body, parse).await;
+        let ParsedPage { page, example } = self.judge(sent, &token, &self.throttle, may_renew)?;
         if example.is_some() {
             *self.example.lock() = example;
         }

@@ -274,22 +274,20 @@ impl HttpClient {
         let sent = Instant::now();
         let response = exchange(&self.client, &self.report, request, context, max_body).await;
         let took = sent.elapsed();
-        let (outcome, result) = match response {
-            Ok((status, body)) => match parse(&body) {
-                Ok(value) => (Outcome::Status(status), Ok(value)),
-                Err(error) => {
-                    let failure = context.parse_failure(&body, &error);
-                    (failure.outcome, Err(failure))
-                }
-            },
-            Err(failure) => (failure.outcome, Err(failure)),
+        let result = response.and_then(|(status, body)| {
+            let parsed = parse(&body).map_err(|error| context.parse_failure(&body, &error))?;
+            Ok((status, parsed))
+        });
+        let outcome = match &result {
+            Ok((status, _)) => Outcome::Status(*status),
+            Err(failure) => failure.outcome,
         };
         (self.report)(Report::Request {
             api: context.api,
             code: outcome.to_string(),
             took,
         });
-        result
+        result.map(|(_, parsed)| parsed)
     }
 
     fn report_token(&self, lifetime: Duration) {

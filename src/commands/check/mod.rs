@@ -60,7 +60,9 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let mut reports = stream::iter(checks).map(TargetCheck::run).buffered(AT_ONCE);
     let mut targets = Vec::new();
     while let Some(target) = reports.next().await {
-        print(&report::progress(&target, format))?;
+        if format == CheckFormat::Text {
+            print(&target.text())?;
+        }
         targets.push(target);
     }
     let report = Report {

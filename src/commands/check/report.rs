@@ -143,7 +143,8 @@ impl TargetReport {
         self
     }
 
-    fn text(&self) -> String {
+    /// The output for people, as soon as the target is checked.
+    pub(super) fn text(&self) -> String {
         let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
         let connections = self.steps.iter().filter(|step| step.step == "connect");
         let labelled = connections.count() > 1;
@@ -204,14 +205,6 @@ pub(super) fn heading(config: &Config) -> String {
         let _ = writeln!(text, "warning: {warning}");
     }
     text
-}
-
-/// The output for one target, as soon as it is checked.
-pub(super) fn progress(target: &TargetReport, format: CheckFormat) -> String {
-    match format {
-        CheckFormat::Text => target.text(),
-        CheckFormat::Json => String::new(),
-    }
 }
 
 fn targets(number: usize) -> String {

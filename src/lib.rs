@@ -11,8 +11,8 @@
 //! | [`backfill`] | history: read day by day, replayed, written for Prometheus |
 //! | [`server`] | HTTP: connections, TLS, passwords, routes, the status page |
 //! | [`targets`] | the registry: scrape, status, reload; a target; its storage |
-//! | [`puller`] | the loop of one target: when to pull, what to read, what to publish |
-//! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the vendor's API; each call once; what Prometheus sees; what survives the process |
+//! | [`puller`], [`client`] | the loop of one target: when to pull, what to read, what to publish; the vendor's API over HTTP |
+//! | [`upstream`], [`ledger`], [`metrics`], [`store`] | the list of calls, and responses parsed; each call once; what Prometheus sees; what survives the process |
 //! | [`process`] | signals, the clock, the environment |
 //! | [`config`], [`simulator`] | the configuration files; an imaginary vendor |
 //! | [`model`] | domain types shared by all layers |
@@ -20,6 +20,7 @@
 pub mod app;
 pub mod backfill;
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod ledger;

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cec_exporter::client::tls::Trust;
+use cec_exporter::client::token_response::parse_token_response;
+use cec_exporter::client::{HttpClient, Report};
+use cec_exporter::config::{self, Target};
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::{Inspection, Status, UnixSeconds};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Puller, Settings};
 use cec_exporter::store::{Backend, NullStore, Store};
-use cec_exporter::upstream::http::{ClientSettings, HttpClient};
-use cec_exporter::upstream::tls::Trust;
-use cec_exporter::upstream::token_response::parse_token_response;
-use cec_exporter::upstream::{Error, Page, PageRequest, Report, Upstream};
+use cec_exporter::upstream::{Error, Page, PageRequest, Upstream};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,7 +26,6 @@ use crate::cost::{Cost, Start, resident};
 use crate::{Arguments, Work, typed};
 
 const DAY: UnixSeconds = 86_400;
-const TOKEN_PATH: &str = "/apigovernance/api/oauth/tokenByAkSk";
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
 /// Concurrent requests of all compared work.
 const PARALLEL: usize = 4;
@@ -169,7 +169,7 @@ impl Worker {
         });
         let upstream = RecordingClient {
             client: HttpClient::new(
-                self.client_settings(),
+                self.target(),
                 &Trust::of_this_machine().expect("defaults"),
                 report,
             )
@@ -188,43 +188,23 @@ impl Worker {
         )
     }
 
-    fn client_settings(&self) -> ClientSettings {
-        let mut token_endpoint = self.endpoint.clone();
-        token_endpoint.set_path(TOKEN_PATH);
-        let numbers = |filter: fn(Status) -> bool| {
-            Status::documented()
-                .filter(|status| filter(*status))
-                .map(Status::number)
-                .collect()
-        };
-        ClientSettings {
-            endpoint: self.endpoint.clone(),
-            token_endpoint,
-            app_key: "key".into(),
-            app_secret: "secret".into(),
-            secret_source: None,
-            success_codes: vec![],
-            keep_texts: false,
-            user_id: "user".into(),
-            tenant_space_id: None,
-            call_types: vec![0, 2],
-            status_codes: numbers(|_| true),
-            pending_codes: numbers(|status| !status.is_final()),
-            request_timeout: Duration::from_secs(60),
-            max_concurrent_requests: PARALLEL,
-            max_requests_per_second: 1e6,
-            max_inspections_per_second: 1e6,
-            ca_file: None,
-            proxy: None,
-            token_proxy: None,
-        }
+    fn target(&self) -> Target {
+        let text = format!(
+            "targets: [{{name: cold, endpoint: '{}', app_key: key, app_secret: secret, user_id: user, \
+             request_timeout: 1m, max_concurrent_requests: {PARALLEL}}}]",
+            self.endpoint
+        );
+        let config = config::from_text(&text).expect("a good configuration");
+        let mut target = config.targets.into_iter().next().expect("one target");
+        target.max_requests_per_second = 1e6;
+        target
     }
 
     /// Downloads the pages that the pull requested, with the same concurrency.
     async fn download(&self, parse: bool) -> Cost {
         let list = fs::read(self.page_list()).expect("what a pull left behind");
         let pages: Vec<RequestedPage> = serde_json::from_slice(&list).expect("what a pull wrote");
-        let settings = self.client_settings();
+        let target = self.target();
         // Configured like the exporter's client, without TLS.
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls())
@@ -232,7 +212,7 @@ impl Worker {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
-            .connect_timeout(settings.request_timeout)
+            .connect_timeout(target.request_timeout)
             .pool_max_idle_per_host(PARALLEL)
             .build()
             .expect("a client");
@@ -245,19 +225,19 @@ impl Worker {
                 .header("x-userid", "user")
                 .body(body.to_string())
         };
-        let body = json!({"app_key": settings.app_key, "app_secret": settings.app_secret});
-        let response = post(settings.token_endpoint.clone(), body).send().await;
+        let body = json!({"app_key": "key", "app_secret": "secret"});
+        let response = post(target.token_endpoint.clone(), body).send().await;
         let response = response.expect("a response").bytes().await.expect("a body");
         let token = parse_token_response(&response).expect("a token");
         let token = format!("Bearer {}", token.token);
-        let mut details = settings.endpoint.clone();
-        details.set_path(DETAILS_PATH);
+        let details = target.url(DETAILS_PATH);
+        let statuses: Vec<i16> = Status::documented().map(Status::number).collect();
         let fetch = async |page: &RequestedPage| {
             let body = json!({
                 "upload_from": page.from,
                 "upload_to": page.to,
-                "call_types": settings.call_types,
-                "status": settings.status_codes,
+                "call_types": [0, 2],
+                "status": statuses,
                 "limit": page.limit,
                 "page": page.page,
             });

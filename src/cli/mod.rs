@@ -5,6 +5,7 @@
 
 mod backfill;
 mod serve;
+mod simulate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,12 +16,12 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 
 pub use backfill::{BackfillArgs, DemoHistoryArgs, Time};
 pub use serve::ServeArgs;
+pub use simulate::SimulateArgs;
 
 use crate::config::{self, Config, ConfigError};
 use crate::metrics::exporter::Build;
 use crate::process;
 use crate::server::ListenAddress;
-use crate::simulator::args::SimulateArgs;
 
 pub const NAME: &str = "cec_exporter";
 pub const BUILD: Build = Build {

@@ -12,12 +12,12 @@ use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
 use crate::backfill::{self, Day, Output};
 use crate::cli::{BackfillArgs, Time};
+use crate::client::HttpClient;
+use crate::client::tls::Trust;
 use crate::config::{Target, read_teams};
 use crate::model::Status;
 use crate::process::{self, Fatal};
-use crate::targets::{Storage, client_settings, puller_settings};
-use crate::upstream::http::HttpClient;
-use crate::upstream::tls::Trust;
+use crate::targets::{Storage, puller_settings};
 
 /// The plan, beside the files.
 const PLAN: &str = "backfill.json";
@@ -151,10 +151,11 @@ pub(super) fn client(
     max_requests_per_second: Option<f64>,
     trust: &Trust,
 ) -> Result<HttpClient, Fatal> {
-    let mut settings = client_settings(target);
+    let mut target = target.clone();
     if let Some(rate) = max_requests_per_second {
-        settings.max_requests_per_second = settings.max_requests_per_second.min(rate);
+        target.max_requests_per_second = target.max_requests_per_second.min(rate);
     }
-    HttpClient::new(settings, trust, Arc::new(|_| {}))
-        .map_err(|error| Fatal(format!("target {:?}: {error}", target.name)))
+    let name = target.name.clone();
+    HttpClient::new(target, trust, Arc::new(|_| {}))
+        .map_err(|error| Fatal(format!("target {name:?}: {error}")))
 }

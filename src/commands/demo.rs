@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::backfill::Output;
 use crate::backfill::plan::Plan;
 use crate::cli::{self, DemoArgs, DemoHistoryArgs, Time};
+use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, ConfigError};
 use crate::metrics::exposition::Format;
@@ -23,7 +24,6 @@ use crate::simulator::incidents::month;
 use crate::simulator::spec::Spec;
 use crate::simulator::{self, Simulator};
 use crate::targets::{Options, Registry, Scope, ScrapeRequest, Storage};
-use crate::upstream::tls::Trust;
 
 /// A call every other second at any hour, so that something happens while you watch.
 const CALLS_PER_DAY: f64 = 40_000.0;
@@ -133,25 +133,24 @@ fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
         null_share: 0.0,
         ..Spec::default()
     };
-    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
-    if history.is_none() {
-        let spec = Spec {
+    let spec = match history {
+        // With the usual daily curve, hardly anything would happen at night.
+        None => Spec {
             calls_per_day: CALLS_PER_DAY,
-            // With the usual daily curve, hardly anything would happen at night.
             flat: true,
             pipeline_speed: PIPELINE_SPEED,
             ..spec
-        };
-        return Simulator::new(spec, clock);
-    }
-    let incidents = month(now, spec.utc_offset_seconds);
-    let spec = Spec {
-        calls_per_day: HISTORY_CALLS_PER_DAY,
-        weekend_share: WEEKEND_SHARE,
-        ..spec
+        },
+        Some(_) => Spec {
+            calls_per_day: HISTORY_CALLS_PER_DAY,
+            weekend_share: WEEKEND_SHARE,
+            ..spec
+        },
     };
+    let incidents = history.map(|_| month(now, spec.utc_offset_seconds));
+    let clock = Arc::new(|| process::since_epoch().as_secs_f64());
     let simulator = Simulator::new(spec, clock);
-    simulator.schedule(incidents);
+    simulator.schedule(incidents.unwrap_or_default());
     simulator
 }
 

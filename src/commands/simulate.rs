@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
+use crate::cli::SimulateArgs;
 use crate::process::{self, Fatal, Signals};
-use crate::simulator::args::SimulateArgs;
+use crate::server;
 use crate::simulator::{self, Simulator};
 
 /// Runs until SIGTERM or SIGINT.
@@ -17,10 +16,7 @@ pub async fn run(arguments: &SimulateArgs) -> Result<ExitCode, Fatal> {
     if let Some(scenario) = arguments.scenario.clone() {
         simulator.world().set_scenario(scenario, 0);
     }
-    let address = arguments.listen_address;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = server::bind_one(&arguments.listen_address).await?;
     println!("endpoint: http://{}", listener.local_addr()?);
     let signals = Signals::new()?;
     simulator::http::run(listener, Arc::new(simulator), signals.stop()).await;

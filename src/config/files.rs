@@ -14,7 +14,7 @@ const MAX_CONFIG_BYTES: u64 = 8 << 20;
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub enum FileError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error("is larger than {} KiB", .max_bytes >> 10)]
@@ -73,7 +73,7 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
 
 /// Reads a whole file of at most `max_bytes`, without the byte order mark that editors on Windows
 /// add.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     read_open(File::open(path)?, max_bytes)
 }
 

@@ -33,7 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Position};
-pub use files::secret as read_secret;
+pub use files::{FileError, read as read_file, secret as read_secret};
 pub use interpolate::Environment;
 pub use proxy::Proxy;
 pub use results::Results;
@@ -41,7 +41,6 @@ pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
 pub use teams::read_teams;
 
-use files::FileError;
 use shard::Shard;
 
 /// The file that is read without `--config.file`.

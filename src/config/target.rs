@@ -175,6 +175,16 @@ impl Layer<'_> {
 }
 
 impl Target {
+    /// The URL of a path of the API.
+    pub fn url(&self, path: &str) -> Url {
+        below(&self.endpoint, path)
+    }
+
+    /// Whether `token_endpoint` differs from its default.
+    pub fn has_own_token_endpoint(&self) -> bool {
+        self.token_endpoint != self.url(TOKEN_PATH)
+    }
+
     /// Reads a target. Values of `defaults` are checked even if the target overrides them.
     pub(super) fn read(
         own: &Layer<'_>,
@@ -231,7 +241,7 @@ impl Target {
 
         // Missing keys are reported after wrong values.
         let endpoint = endpoint.ok_or_else(|| own.missing("endpoint"))?;
-        let token_endpoint = token_endpoint.unwrap_or_else(|| token_service(&endpoint));
+        let token_endpoint = token_endpoint.unwrap_or_else(|| below(&endpoint, TOKEN_PATH));
         let name = name.ok_or_else(|| own.missing("name"))?;
         let app_key = app_key.ok_or_else(|| own.missing("app_key"))?;
         let (app_secret, app_secret_file) = app_secret.ok_or_else(|| own.missing("app_secret"))?;
@@ -277,12 +287,9 @@ fn teams(path: &Path, shown: &str) -> Result<(), String> {
         .map_err(|reason| format!("expected a file of teams, but {shown}: {reason}"))
 }
 
-fn token_service(endpoint: &Url) -> Url {
+fn below(endpoint: &Url, path: &str) -> Url {
     let mut url = endpoint.clone();
-    url.set_path(&format!(
-        "{}{TOKEN_PATH}",
-        endpoint.path().trim_end_matches('/')
-    ));
+    url.set_path(&format!("{}{path}", endpoint.path().trim_end_matches('/')));
     url
 }
 

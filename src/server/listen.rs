@@ -112,13 +112,17 @@ fn port_in(list: &str, wanted: &str) -> Option<u16> {
 pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = bind_one(address).await.map_err(|reason| BindError {
-            address: address.to_string(),
-            reason,
-        });
-        listeners.push(listener?);
+        listeners.push(bind_one(address).await?);
     }
     Ok(listeners)
+}
+
+/// Listens on one address.
+pub async fn bind_one(address: &ListenAddress) -> Result<TcpListener, BindError> {
+    listener(address).await.map_err(|reason| BindError {
+        address: address.to_string(),
+        reason,
+    })
 }
 
 /// Why the program cannot listen on an address: one line, with what to do.
@@ -129,7 +133,7 @@ pub struct BindError {
     reason: String,
 }
 
-async fn bind_one(address: &ListenAddress) -> Result<TcpListener, String> {
+async fn listener(address: &ListenAddress) -> Result<TcpListener, String> {
     let candidates = match &address.host {
         // One socket for both families; IPv4 alone if the system has no IPv6.
         None => vec![

@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 pub use auth::log_warnings;
-pub use listen::{BindError, ListenAddress, bind};
+pub use listen::{BindError, ListenAddress, bind, bind_one};
 pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
 pub use systemd::{SocketError, systemd_listeners};
 

@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use super::faults::{Answer, Fault, pick_fault};
 use super::reply::Reply;
-use super::tokens::{DEFAULT_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS};
 use super::vendor::{Simulator, State};
 use super::{request, response};
+
+const MAX_LIFETIME_SECONDS: u64 = 3600;
+/// If the request asks for none.
+const DEFAULT_LIFETIME_SECONDS: u64 = 600;
 
 /// Headers of a request for a page or an inspection result.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,7 +61,8 @@ impl Simulator {
         }
         let lifetime = faults.expires_seconds.unwrap_or(requested);
         let token = format!("{:016x}{:016x}", state.rng.u64(..), state.rng.u64(..));
-        state.tokens.issue(token.clone(), now, lifetime);
+        state.tokens.retain(|_, expiry| *expiry > now);
+        state.tokens.insert(token.clone(), now + lifetime as f64);
         let mut response = json!({
             "AccessToken": token,
             "ApplyType": "Bearer",
@@ -98,7 +102,7 @@ impl Simulator {
         }
 
         let mut world = self.world();
-        let mut listing = world.list_with(&query, now as u32, paging, &faults.rows);
+        let mut listing = world.list(&query, now as u32, paging, &faults.rows);
         let mut calls = listing.groups.iter().flat_map(|group| &group.calls);
         if calls.clone().any(|call| faults.rows.is_failing(call)) {
             return Reply::error(500, "business failure");
@@ -177,7 +181,8 @@ impl State {
         }
         let authorization = caller.authorization.unwrap_or_default();
         let token = authorization.strip_prefix("Bearer ");
-        if !token.is_some_and(|token| self.tokens.is_valid(token, now)) {
+        let expiry = token.and_then(|token| self.tokens.get(token));
+        if expiry.is_none_or(|expiry| now >= *expiry) {
             return Err(Reply::error(401, "not authorised"));
         }
         if api == Api::Details && caller.user_id.is_none_or(str::is_empty) {

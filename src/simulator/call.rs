@@ -4,10 +4,10 @@ use fastrand::Rng;
 use uuid::Uuid;
 
 use super::measures::Measures;
-use super::random::{log_normal, mix};
+use super::random::{log_normal, mix, unit};
 use super::record::{NEVER, Pass, Record, TEXT};
 use super::spec::Spec;
-use super::status::{INSPECTING, SUCCEEDED, TRANSCRIBING, WAITING, is_final};
+use super::status::{SUCCEEDED, is_final};
 use super::teams::{self, Team, agent_of};
 
 /// `call_type` of a voice call.
@@ -51,6 +51,11 @@ impl Call<'_> {
         mix(self.record.seed, salt)
     }
 
+    /// Whether the call is among this share of all calls; `salt` makes shares independent.
+    pub(super) fn hits(&self, salt: u64, share: f64) -> bool {
+        share > 0.0 && unit(self.hash(salt)) < share
+    }
+
     /// [`VOICE`] or [`TEXT_CALL`].
     pub fn call_type(&self) -> u8 {
         if self.record.flags & TEXT == 0 {
@@ -84,6 +89,11 @@ impl Call<'_> {
         (self.record.gone != NEVER).then_some(self.record.gone)
     }
 
+    /// The last time until `now` at which it is listed, if it has been.
+    pub(super) fn last_listed(&self, now: u32) -> u32 {
+        now.min(self.record.gone - 1)
+    }
+
     /// Whether it is listed at this time.
     pub fn is_visible(&self, now: u32) -> bool {
         self.record.is_visible(now)
@@ -91,34 +101,15 @@ impl Call<'_> {
 
     /// The status at a time not before the upload.
     pub fn status_at(&self, now: u32) -> u16 {
-        self.record.status_at(self.spec, now)
+        match self.second_pass() {
+            Some((start, pass)) if start <= now => pass.status_at(now),
+            _ => self.record.pass.status_at(now),
+        }
     }
 
-    /// When each status began, in order. Omits statuses that lasted less than a second, which
-    /// cannot be observed.
-    pub fn transitions(&self) -> Vec<(u32, u16)> {
-        let mut list = Vec::with_capacity(8);
-        let mut add_pass = |start: u32, pass: &Pass| {
-            for (at, status) in [
-                (start, WAITING),
-                (pass.transcribing, TRANSCRIBING),
-                (pass.inspecting, INSPECTING),
-                (pass.ended, pass.end),
-            ] {
-                if at == NEVER {
-                    continue;
-                }
-                if list.last().is_some_and(|&(last, _)| last == at) {
-                    list.pop();
-                }
-                list.push((at, status));
-            }
-        };
-        add_pass(self.record.upload, &self.record.pass);
-        if let Some((start, pass)) = self.record.second_pass(self.spec) {
-            add_pass(start, &pass);
-        }
-        list
+    /// The second pass and its start.
+    pub(super) fn second_pass(&self) -> Option<(u32, Pass)> {
+        self.record.second_pass(self.spec)
     }
 
     /// Time and value of the first final status, if it was reached by `now`.
@@ -130,15 +121,9 @@ impl Call<'_> {
 
     /// Time of the first success, if it was by `now`.
     pub fn first_success(&self, now: u32) -> Option<u32> {
-        let passes = [
-            Some(self.record.pass),
-            self.record.second_pass(self.spec).map(|(_, pass)| pass),
-        ];
-        let mut successes = passes
-            .into_iter()
-            .flatten()
-            .filter(|pass| pass.end == SUCCEEDED);
-        let ended = successes.next()?.ended;
+        let second = self.second_pass().map(|(_, pass)| pass);
+        let mut passes = [self.record.pass].into_iter().chain(second);
+        let ended = passes.find(|pass| pass.end == SUCCEEDED)?.ended;
         (ended != NEVER && ended <= now).then_some(ended)
     }
 
@@ -151,7 +136,7 @@ impl Call<'_> {
     /// first inspection.
     pub fn measures_at(&self, now: u32) -> Measures {
         let is_transcribed = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
-        let second = self.record.second_pass(self.spec);
+        let second = self.second_pass();
         if is_transcribed(&self.record.pass)
             || second.is_some_and(|(_, pass)| is_transcribed(&pass))
         {

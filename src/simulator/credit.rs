@@ -39,7 +39,7 @@ impl Simulator {
         let faults = self.faults().results;
         let now = now as u32;
         let mut world = self.world();
-        let call = world.find_any(uuid, now);
+        let call = world.find(uuid, now);
         let is_known = |call: &Call<'_>| {
             call.is_visible(now) || call.visible_at() <= now && !faults.deleted_unknown
         };
@@ -113,10 +113,15 @@ fn scenario(call: &Call<'_>, outcome: &ScenarioOutcome, now: u32, faults: &Resul
 }
 
 fn rule(found: &RuleOutcome, id: &str, name: &str, revise_id: u64) -> Value {
-    let score = if found.is_kept() {
-        0
-    } else {
-        -i32::from(found.rule.points)
+    let score = match found.is_kept() {
+        true => 0,
+        false => -i32::from(found.rule.points),
+    };
+    let (id_key, name_key) = match found.rule.kind {
+        Kind::Dialogue => ("rule_id", "rule_name"),
+        Kind::Silence => ("silence_id", "name"),
+        Kind::Speed => ("speed_id", "name"),
+        Kind::Interposal => ("interposal_id", "name"),
     };
     let mut rule = json!({
         "valid": found.valid,
@@ -124,18 +129,11 @@ fn rule(found: &RuleOutcome, id: &str, name: &str, revise_id: u64) -> Value {
         "invalid_segment": [],
         "revise_id": format!("rule{revise_id:016x}"),
         "revise": found.revise,
+        "setting": {id_key: id, name_key: name},
     });
-    let id_key = match found.rule.kind {
-        Kind::Dialogue => {
-            rule["setting"] = json!({"rule_id": id, "rule_name": name});
-            return rule;
-        }
-        Kind::Silence => "silence_id",
-        Kind::Speed => "speed_id",
-        Kind::Interposal => "interposal_id",
-    };
-    rule["name"] = json!(name);
-    rule["setting"] = json!({id_key: id, "name": name});
+    if found.rule.kind != Kind::Dialogue {
+        rule["name"] = json!(name);
+    }
     rule
 }
 

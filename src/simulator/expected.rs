@@ -83,7 +83,7 @@ impl Expected {
         } else {
             *self.deleted.entry(kind).or_default() += 1;
         }
-        let last = call.gone_at().map_or(now, |gone| now.min(gone - 1));
+        let last = call.last_listed(now);
         match call.first_final(last) {
             Some((_, status)) => count(&mut self.first_final, kind, status),
             None => count(&mut self.never_final, kind, call.status_at(last)),

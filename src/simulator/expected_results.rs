@@ -68,19 +68,11 @@ impl ExpectedResults {
 
 impl World {
     /// The results at `now` of the calls uploaded from `from` to `now`, both inclusive, that
-    /// succeeded while they were listed and that `is_included` accepts by their UUID. Faults of the
-    /// API do not change them.
-    pub fn results(
-        &mut self,
-        from: u32,
-        now: u32,
-        is_included: impl Fn(&str) -> bool,
-    ) -> ExpectedResults {
+    /// succeeded while they were listed. Faults of the API do not change them.
+    pub fn results(&mut self, from: u32, now: u32) -> ExpectedResults {
         let mut results = ExpectedResults::default();
         for call in self.calls(from, now, now) {
-            let last = call.gone_at().map_or(now, |gone| now.min(gone - 1));
-            let has_succeeded = call.visible_at() <= now && call.first_success(last).is_some();
-            if has_succeeded && is_included(&call.uuid()) {
+            if call.visible_at() <= now && call.first_success(call.last_listed(now)).is_some() {
                 results.add(&call, now);
             }
         }

@@ -195,19 +195,8 @@ impl Faults {
     /// Parses JSON; the error names the invalid field.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let faults: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        let wire = &faults.wire;
-        for (name, share) in [
-            ("wire.no_uuid_share", wire.no_uuid_share),
-            ("wire.null_share", wire.null_share),
-            ("wire.missing_share", wire.missing_share),
-            ("wire.null_status_share", wire.null_status_share),
-            ("wire.null_type_share", wire.null_type_share),
-            ("wire.bad_measure_share", wire.bad_measure_share),
-            ("wire.malformed_share", wire.malformed_share),
-        ] {
-            check_share(name, share)?;
-        }
-        faults.rows.check()?;
+        let written = serde_json::to_value(&faults).map_err(|e| e.to_string())?;
+        check_shares("", &written)?;
         if let Some(success) = &faults.success
             && !success.code.is_string()
             && !success.code.is_number()
@@ -221,7 +210,6 @@ impl Faults {
         ];
         for (name, list) in lists {
             for (index, fault) in list.iter().enumerate() {
-                check_share(&format!("{name}[{index}].share"), fault.share)?;
                 if let Answer::Http(status) = fault.answer
                     && !(400..600).contains(&status)
                 {
@@ -235,6 +223,22 @@ impl Faults {
             return Err("paging.clamp_above: expected at least 1".into());
         }
         Ok(faults)
+    }
+}
+
+/// Checks every share, wherever it is. `path` is where `value` is.
+fn check_shares(path: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            check_shares(&format!("{path}{dot}{name}"), value)
+        }),
+        Value::Array(values) => (values.iter().enumerate())
+            .try_for_each(|(index, value)| check_shares(&format!("{path}[{index}]"), value)),
+        Value::Number(share) if path.ends_with("share") => {
+            check_share(path, share.as_f64().unwrap_or(f64::NAN))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The simulator as an HTTP server: the vendor's endpoints, and `/-/` to inspect and control it.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
@@ -167,7 +166,13 @@ async fn respond(
             let mut half = Bytes::from(reply.body.clone());
             half.truncate(reply.body.len() / 2);
             // The pause lets the first half go out before the connection is closed.
-            Ok(in_chunks(&reply, vec![Ok(half), Err(InjectedFault)], 50))
+            let length = reply.body.len();
+            Ok(in_chunks(
+                &reply,
+                length,
+                vec![Ok(half), Err(InjectedFault)],
+                50,
+            ))
         }
         Delivery::Dribble(pause_ms) => {
             let size = reply.body.len().div_ceil(CHUNKS).max(1);
@@ -175,7 +180,7 @@ async fn respond(
             let chunks = chunks
                 .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
                 .collect();
-            Ok(in_chunks(&reply, chunks, pause_ms))
+            Ok(in_chunks(&reply, reply.body.len(), chunks, pause_ms))
         }
     }
 }
@@ -208,11 +213,9 @@ async fn control(
         ("PUT", "faults" | "scenario") => match read(body).await {
             Err(reply) => reply,
             Ok(body) if name == "faults" => {
-                set(Faults::parse(&body), |faults| simulator.set_faults(faults))
+                set(Faults::parse(&body), |it| simulator.set_faults(it))
             }
-            Ok(body) => set(Scenario::parse(&body), |scenario| {
-                simulator.set_scenario(scenario)
-            }),
+            Ok(body) => set(Scenario::parse(&body), |it| simulator.set_scenario(it)),
         },
         (_, "healthy" | "stats" | "faults" | "truth" | "results" | "teams" | "scenario") => {
             Reply::error(405, "method not allowed")
@@ -255,13 +258,13 @@ fn for_window<T: Serialize>(
 }
 
 fn whole(mut reply: Reply) -> Response<Body> {
-    let body = Full::new(Bytes::from(std::mem::take(&mut reply.body)));
-    let body = body.map_err(|never: Infallible| match never {});
-    to_response(&reply, body.boxed_unsync())
+    let body = Bytes::from(std::mem::take(&mut reply.body));
+    in_chunks(&reply, body.len(), vec![Ok(body)], 0)
 }
 
 fn in_chunks(
     reply: &Reply,
+    length: usize,
     chunks: Vec<Result<Bytes, InjectedFault>>,
     pause_ms: u64,
 ) -> Response<Body> {
@@ -275,15 +278,7 @@ fn in_chunks(
             Some((chunk.map(Frame::data), (chunks, false)))
         },
     );
-    let mut response = to_response(reply, StreamBody::new(stream).boxed_unsync());
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, reply.body.len().into());
-    response
-}
-
-fn to_response(reply: &Reply, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
+    let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
     // Always valid: faults are limited to 400 to 599.
     *response.status_mut() = reply.status.try_into().unwrap_or_default();
     let kind = if reply.is_html {
@@ -292,6 +287,7 @@ fn to_response(reply: &Reply, body: Body) -> Response<Body> {
         "application/json; charset=UTF-8"
     };
     let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length.into());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(seconds) = reply.retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());

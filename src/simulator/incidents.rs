@@ -11,54 +11,31 @@ const DAY: u32 = 24 * HOUR;
 /// the scores of a business scenario fall. `now` and the starts are Unix seconds,
 /// `utc_offset` is in seconds.
 pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
-    let normal = Scenario::default();
-    let quota = Scenario {
-        quota_exhausted: 0.8,
-        ..normal.clone()
+    let with = |change: fn(&mut Scenario)| {
+        let mut scenario = Scenario::default();
+        change(&mut scenario);
+        scenario
     };
-    let failing = Scenario {
-        asr_failing: 0.4,
-        ..normal.clone()
-    };
-    let standstill = Scenario {
-        stuck: Some(status::TRANSCRIBING),
-        ..normal.clone()
-    };
-    let outage = Scenario {
-        dried_up: true,
-        ..normal.clone()
-    };
-    let fast = Scenario {
-        fast_speech: true,
-        long_silence: true,
-        ..normal.clone()
-    };
-    let forgotten = Scenario {
-        rule_violated: true,
-        ..normal.clone()
-    };
-    let falling = Scenario {
-        scores_falling: true,
-        ..normal.clone()
-    };
+    let fast_and_silent = |it: &mut Scenario| (it.fast_speech, it.long_silence) = (true, true);
     // Midnight of today, local time.
     let midnight = now - (now + utc_offset) % DAY;
+    // Days ago, hour of the start, hours.
     [
-        (21, 14, 5, quota.clone()),
-        (17, 9, 6, failing),
-        (14, 9, 10, forgotten.clone()),
-        (12, 10, 2, outage.clone()),
-        (8, 9, 9, fast),
-        (6, 8, 12, falling),
-        (5, 15, 4, standstill),
-        (3, 9, 10, forgotten),
-        (2, 13, 1, outage),
-        (1, 14, 4, quota),
+        (21, 14, 5, with(|it| it.quota_exhausted = 0.8)),
+        (17, 9, 6, with(|it| it.asr_failing = 0.4)),
+        (14, 9, 10, with(|it| it.rule_violated = true)),
+        (12, 10, 2, with(|it| it.dried_up = true)),
+        (8, 9, 9, with(fast_and_silent)),
+        (6, 8, 12, with(|it| it.scores_falling = true)),
+        (5, 15, 4, with(|it| it.stuck = Some(status::TRANSCRIBING))),
+        (3, 9, 10, with(|it| it.rule_violated = true)),
+        (2, 13, 1, with(|it| it.dried_up = true)),
+        (1, 14, 4, with(|it| it.quota_exhausted = 0.8)),
     ]
     .into_iter()
     .flat_map(|(days_ago, hour, hours, scenario)| {
         let from = midnight.saturating_sub(days_ago * DAY) + hour * HOUR;
-        [(from, scenario), (from + hours * HOUR, normal.clone())]
+        [(from, scenario), (from + hours * HOUR, Scenario::default())]
     })
     .collect()
 }

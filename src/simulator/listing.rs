@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::call::{Call, TEXT_CALL, VOICE};
-use super::paging::{Order, Paging, Query, TotalOf, Unit};
+use super::call::Call;
+use super::paging::{Order, Paging, Query, Unit};
 use super::rows::RowFaults;
 use super::scan::Scan;
 use super::world::World;
@@ -25,17 +25,10 @@ pub struct Listing<'a> {
 }
 
 impl World {
-    /// A page of the list at `now`, without row faults.
-    pub fn list(&mut self, query: &Query, now: u32, paging: &Paging) -> Listing<'_> {
-        self.list_with(query, now, paging, &RowFaults::default())
-    }
-
     /// A page of the list at `now`.
     ///
-    /// A query for all types and statuses costs a binary search and the page itself, plus a walk
-    /// over the few late or deleted calls. Any other query, or row faults that change the list,
-    /// scan the whole window once for all pages that are read in the same second.
-    pub fn list_with(
+    /// Looks at every call of the window, once for all pages that are read in the same second.
+    pub fn list(
         &mut self,
         query: &Query,
         now: u32,
@@ -61,26 +54,20 @@ impl World {
         let by_groups = paging.limit_counts == Unit::Groups && self.spec.group_max > 1;
         let newest_first = paging.order == Order::NewestFirst;
 
-        let (total, mut indices) = if self.matches_all(&query)
-            && !by_groups
-            && !rows.change_list()
-            && paging.total_counts != TotalOf::Groups
-        {
-            self.page_of_all(&query, now, newest_first, skip, limit)
+        let scan = self.cached_scan(query, now, rows);
+        let count = scan.matches.len();
+        let range = if by_groups {
+            let starts = &scan.group_starts;
+            let groups = page_range(starts.len(), newest_first, skip, limit);
+            let start = |group: usize| starts.get(group).map_or(count, |&start| start as usize);
+            start(groups.start)..start(groups.end)
         } else {
-            let scan = self.cached_scan(query, now, rows);
-            let count = scan.matches.len();
-            let range = if by_groups {
-                let starts = &scan.group_starts;
-                let groups = page_range(starts.len(), newest_first, skip, limit);
-                let start = |group: usize| starts.get(group).map_or(count, |&start| start as usize);
-                start(groups.start)..start(groups.end)
-            } else {
-                page_range(count, newest_first, skip, limit)
-            };
-            let indices = scan.matches[range].iter().map(|&index| index as usize);
-            (scan.total(paging), indices.collect())
+            page_range(count, newest_first, skip, limit)
         };
+        let mut indices: Vec<usize> = (scan.matches[range].iter())
+            .map(|&index| index as usize)
+            .collect();
+        let total = scan.total(paging);
         if newest_first {
             indices.reverse();
         }
@@ -112,54 +99,6 @@ impl World {
         groups
     }
 
-    /// Whether the query excludes no call by type or status.
-    fn matches_all(&self, query: &Query) -> bool {
-        let mut types = [VOICE, TEXT_CALL].iter();
-        types.all(|call_type| query.call_types.contains(call_type))
-            && self.codes.iter().all(|code| query.statuses.contains(code))
-    }
-
-    /// The total and the indices of one page, in upload order.
-    fn page_of_all(
-        &self,
-        query: &Query,
-        now: u32,
-        newest_first: bool,
-        skip: usize,
-        limit: usize,
-    ) -> (usize, Vec<usize>) {
-        let span = self.span(query.from, query.to);
-        let begin = self
-            .exceptions
-            .partition_point(|&index| (index as usize) < span.start);
-        let hidden: Vec<usize> = self.exceptions[begin..]
-            .iter()
-            .map(|&index| index as usize)
-            .take_while(|&index| index < span.end)
-            .filter(|&index| !self.records[index].is_visible(now))
-            .collect();
-        let total = span.len() - hidden.len();
-        let page = page_range(total, newest_first, skip, limit);
-        // Number of hidden calls before the page. The i-th hidden call has `index - i` visible
-        // calls before it, which never decreases, so a binary search finds the number.
-        let first = span.start + page.start;
-        let (mut low, mut high) = (0, hidden.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if hidden[middle] - middle <= first {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let mut skipped = hidden[low..].iter().copied().peekable();
-        let indices = (first + low..span.end)
-            .filter(|index| skipped.next_if_eq(index).is_none())
-            .take(page.len())
-            .collect();
-        (total, indices)
-    }
-
     fn cached_scan(&mut self, query: Query, now: u32, rows: &RowFaults) -> &Scan {
         let scan = match self.scan.take() {
             Some(scan) if scan.is_for(&query, now, rows) => scan,
@@ -170,7 +109,6 @@ impl World {
 
     /// Looks at every call of the window.
     fn scan(&self, query: Query, now: u32, rows: &RowFaults) -> Scan {
-        let matches_all = self.matches_all(&query);
         let reach = match rows.moved_share > 0.0 {
             true => rows.moved_seconds,
             false => 0,
@@ -184,7 +122,7 @@ impl World {
                 && uploaded <= to
                 && call.is_visible(now)
                 && query.call_types.contains(&call.call_type())
-                && (matches_all || !rows.has_no_status(&call))
+                && (query.is_for_all_statuses() || !rows.has_no_status(&call))
                 && query.statuses.contains(&call.status_at(now))
             {
                 found.push((uploaded, index as u32));
@@ -222,8 +160,12 @@ impl World {
         for index in indices {
             list.push(index);
             let call = self.call(index as usize);
-            if rows.is_listed_twice(&call) {
-                pending.push((list.len() + rows.copy_distance(&call), index));
+            if call.hits(120, rows.twice_share) {
+                let distance = match rows.twice_apart {
+                    true => 1 + (call.hash(121) % 5) as usize,
+                    false => 0,
+                };
+                pending.push((list.len() + distance, index));
             }
             while let Some(position) = pending.iter().position(|&(at, _)| at <= list.len()) {
                 list.push(pending.swap_remove(position).1);

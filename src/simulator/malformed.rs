@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::faults::WireFaults;
-use super::random::unit;
 use super::row::Row;
 use super::rows::RowFaults;
 
@@ -35,15 +34,13 @@ pub(super) fn malformed_rows(
     for call in calls {
         let row = serde_json::to_value(Row::of(call, now)).unwrap_or(Value::Null);
         let row = with_row_faults(row, call, now, row_faults);
-        let malformed = hits(call, 100, wire.malformed_share).then(|| malformed(&row, call));
+        let malformed = call
+            .hits(100, wire.malformed_share)
+            .then(|| malformed(&row, call));
         rows.push(with_wire_faults(row, call, wire));
         rows.extend(malformed);
     }
     rows
-}
-
-fn hits(call: &Call<'_>, salt: u64, share: f64) -> bool {
-    share > 0.0 && unit(call.hash(salt)) < share
 }
 
 /// An unusable row that follows the row of a call.
@@ -73,7 +70,9 @@ fn with_row_faults(mut row: Value, call: &Call<'_>, now: u32, faults: &RowFaults
     if let Some(id) = faults.call_id(call) {
         row["call_id"] = json!(id);
     }
-    if faults.lacks_uuid(call, now) {
+    if call.hits(130, faults.late_uuid_share)
+        && now < call.upload_time().saturating_add(faults.late_uuid_seconds)
+    {
         row["call_uuid"] = Value::Null;
     }
     if faults.has_no_identity(call) {
@@ -86,13 +85,13 @@ fn with_row_faults(mut row: Value, call: &Call<'_>, now: u32, faults: &RowFaults
     if faults.has_no_status(call) {
         row["status"] = Value::Null;
     }
-    if faults.has_nan(call) {
+    if call.hits(124, faults.nan_share) {
         row["duration"] = json!(format!("{MARK}NaN"));
     }
-    if faults.has_control_character(call) {
+    if call.hits(125, faults.control_character_share) {
         row["staff_name"] = json!(format!("agent {MARK}control"));
     }
-    if faults.has_broken_utf8(call) {
+    if call.hits(126, faults.broken_utf8_share) {
         row["staff_name"] = json!(format!("agent {MARK}utf8"));
     }
     row
@@ -127,7 +126,7 @@ pub(super) fn insert_invalid_bytes(body: Vec<u8>) -> Vec<u8> {
 }
 
 fn with_wire_faults(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Value {
-    if hits(call, 110, faults.bad_measure_share) {
+    if call.hits(110, faults.bad_measure_share) {
         let name = MEASURES[(call.hash(111) % MEASURES.len() as u64) as usize];
         row[name] = match call.hash(112) % 5 {
             0 => json!(-1),
@@ -137,7 +136,7 @@ fn with_wire_faults(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Val
             _ => json!([1]),
         };
     }
-    if hits(call, 113, faults.no_uuid_share) {
+    if call.hits(113, faults.no_uuid_share) {
         row["call_uuid"] = Value::Null;
     }
     if faults.call_id_as_number {
@@ -147,10 +146,10 @@ fn with_wire_faults(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Val
         // Small enough to be exact as a double.
         row["call_id"] = json!(call.hash(114) >> 12);
     }
-    if hits(call, 115, faults.null_status_share) {
+    if call.hits(115, faults.null_status_share) {
         row["status"] = Value::Null;
     }
-    if hits(call, 116, faults.null_type_share) {
+    if call.hits(116, faults.null_type_share) {
         row["call_type"] = Value::Null;
     }
     if let Value::Object(fields) = &mut row {
@@ -160,10 +159,10 @@ fn with_wire_faults(mut row: Value, call: &Call<'_>, faults: &WireFaults) -> Val
             if KEY_FIELDS.contains(&name.as_str()) {
                 return true;
             }
-            if hits(call, salt, faults.null_share) {
+            if call.hits(salt, faults.null_share) {
                 *value = Value::Null;
             }
-            !hits(call, salt + 100, faults.missing_share)
+            !call.hits(salt + 100, faults.missing_share)
         });
         for (name, value) in fields {
             let as_string =

@@ -12,13 +12,12 @@
 //! | [`expected`], [`expected_results`] | the ground truth, to compare an exporter with |
 //! | [`faults`], [`rows`], [`result_faults`] | faults of the API, of single rows and of results, which can be changed at run time |
 //! | [`reply`], [`stats`] | a response before it is sent, and statistics of responses |
-//! | [`http`], [`args`] | the HTTP server and its command line |
+//! | [`http`] | the HTTP server |
 //!
 //! [`Simulator`] combines them without I/O, so that tests can drive it in simulated time without
 //! a socket.
 
 mod answer;
-pub mod args;
 pub mod call;
 mod credit;
 pub mod expected;
@@ -45,7 +44,6 @@ pub mod spec;
 pub mod stats;
 pub mod status;
 pub mod teams;
-mod tokens;
 mod vendor;
 pub mod world;
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::status;
+
 /// A query for one page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -15,6 +17,12 @@ pub struct Query {
     pub limit: u32,
     /// Page number, from 1.
     pub page: u32,
+}
+
+impl Query {
+    pub(super) fn is_for_all_statuses(&self) -> bool {
+        status::ALL.iter().all(|code| self.statuses.contains(code))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -178,20 +178,8 @@ impl Record {
         Some((start, Pass::draw(rng, spec, start, text, end)))
     }
 
-    pub(super) fn status_at(&self, spec: &Spec, now: u32) -> u16 {
-        match self.second_pass(spec) {
-            Some((start, pass)) if start <= now => pass.status_at(now),
-            _ => self.pass.status_at(now),
-        }
-    }
-
     pub(super) fn is_visible(&self, now: u32) -> bool {
         self.visible <= now && now < self.gone
-    }
-
-    /// Whether it is not listed at some time after its upload.
-    pub(super) fn is_exception(&self) -> bool {
-        self.visible != self.upload || self.gone != NEVER
     }
 }
 

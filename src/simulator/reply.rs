@@ -120,26 +120,19 @@ impl Reply {
 
     /// The correct reply, delivered as the fault says.
     pub(super) fn with_fault(self, fault: Option<&Fault>) -> Self {
-        let Some(Fault {
-            answer, delay_ms, ..
-        }) = fault
-        else {
+        let Some(fault) = fault else {
             return self;
         };
-        match answer {
-            Answer::CutBody => Self {
-                delivery: Delivery::Cut,
-                delay_ms: *delay_ms,
-                ..self.named("cut_body")
-            },
-            Answer::Dribble => Self {
-                delivery: Delivery::Dribble(*delay_ms),
-                ..self
-            },
-            _ => Self {
-                delay_ms: *delay_ms,
-                ..self
-            },
+        let (delivery, delay_ms, name) = match fault.answer {
+            Answer::CutBody => (Delivery::Cut, fault.delay_ms, Some("cut_body")),
+            Answer::Dribble => (Delivery::Dribble(fault.delay_ms), 0, None),
+            _ => (Delivery::Whole, fault.delay_ms, None),
+        };
+        Self {
+            delivery,
+            delay_ms,
+            name: name.or(self.name),
+            ..self
         }
     }
 

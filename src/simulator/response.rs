@@ -11,9 +11,10 @@ use super::row::Row;
 use super::rows::RowFaults;
 
 #[derive(Serialize)]
-struct Page<D: Serialize> {
+struct Page {
+    /// None for a page without it, and none within for null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<D>,
+    data: Option<Option<Vec<GroupRow>>>,
     paging: Total,
 }
 
@@ -24,9 +25,16 @@ struct Total {
 }
 
 #[derive(Serialize)]
-struct GroupRow<R: Serialize> {
+struct GroupRow {
     call_group_id: String,
-    calls: Vec<R>,
+    calls: Vec<AnyRow>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyRow {
+    Regular(Box<Row>),
+    Malformed(Value),
 }
 
 /// The content of `data`.
@@ -50,26 +58,31 @@ pub(super) fn page(
         (true, true) => Some(0),
         (true, false) => None,
     };
-    let paging = Total { total };
     let has_row_faults =
         faults.wire != WireFaults::default() || faults.rows != RowFaults::default();
-    let mut body = match data {
-        Data::Absent => serde_json::to_vec(&Page::<()> { data: None, paging }),
-        Data::Null => serde_json::to_vec(&Page {
-            data: Some(Value::Null),
-            paging,
-        }),
-        Data::Rows if has_row_faults => {
-            let rows = |calls: &[Call<'_>]| malformed_rows(calls, now, &faults.wire, &faults.rows);
-            let data = Some(groups(listing, rows));
-            serde_json::to_vec(&Page { data, paging }).map(insert_invalid_bytes)
-        }
-        Data::Rows => {
-            let rows = |calls: &[Call<'_>]| calls.iter().map(|call| Row::of(call, now)).collect();
-            let data = Some(groups(listing, rows));
-            serde_json::to_vec(&Page { data, paging })
-        }
-    }?;
+    let rows = |calls: &[Call<'_>]| match has_row_faults {
+        true => malformed_rows(calls, now, &faults.wire, &faults.rows)
+            .into_iter()
+            .map(AnyRow::Malformed)
+            .collect(),
+        false => (calls.iter())
+            .map(|call| AnyRow::Regular(Box::new(Row::of(call, now))))
+            .collect(),
+    };
+    let group = |group: &Group<'_>| GroupRow {
+        call_group_id: group.id.clone(),
+        calls: rows(&group.calls),
+    };
+    let data = match data {
+        Data::Absent => None,
+        Data::Null => Some(None),
+        Data::Rows => Some(Some(listing.groups.iter().map(group).collect())),
+    };
+    let paging = Total { total };
+    let mut body = serde_json::to_vec(&Page { data, paging })?;
+    if has_row_faults {
+        body = insert_invalid_bytes(body);
+    }
     if let Some(success) = &faults.success {
         body.pop();
         let (name, text) = success.name.names();
@@ -77,15 +90,4 @@ pub(super) fn page(
         body.extend_from_slice(format!(r#","{name}":{code},"{text}":"success"}}"#).as_bytes());
     }
     Ok(body)
-}
-
-fn groups<R: Serialize>(
-    listing: &Listing<'_>,
-    rows: impl Fn(&[Call<'_>]) -> Vec<R>,
-) -> Vec<GroupRow<R>> {
-    let group = |group: &Group<'_>| GroupRow {
-        call_group_id: group.id.clone(),
-        calls: rows(&group.calls),
-    };
-    listing.groups.iter().map(group).collect()
 }

@@ -4,8 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
-use super::random::unit;
-use super::spec::check_share;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,77 +43,29 @@ pub struct RowFaults {
 }
 
 impl RowFaults {
-    pub(super) fn check(&self) -> Result<(), String> {
-        for (name, share) in [
-            ("rows.twice_share", self.twice_share),
-            ("rows.failing_share", self.failing_share),
-            ("rows.not_json_share", self.not_json_share),
-            ("rows.nan_share", self.nan_share),
-            ("rows.control_character_share", self.control_character_share),
-            ("rows.broken_utf8_share", self.broken_utf8_share),
-            ("rows.no_identity_share", self.no_identity_share),
-            ("rows.no_upload_time_share", self.no_upload_time_share),
-            ("rows.no_status_share", self.no_status_share),
-            ("rows.late_uuid_share", self.late_uuid_share),
-            ("rows.moved_share", self.moved_share),
-        ] {
-            check_share(name, share)?;
-        }
-        Ok(())
-    }
-
-    /// Whether these faults change which rows are listed, or their order.
-    pub(super) fn change_list(&self) -> bool {
-        self.twice_share > 0.0 || self.no_status_share > 0.0 || self.moved_share > 0.0
-    }
-
-    pub(super) fn is_listed_twice(&self, call: &Call<'_>) -> bool {
-        hits(call, 120, self.twice_share)
-    }
-
-    /// Rows between the two copies of a call.
-    pub(super) fn copy_distance(&self, call: &Call<'_>) -> usize {
-        match self.twice_apart {
-            true => 1 + (call.hash(121) % 5) as usize,
-            false => 0,
-        }
-    }
-
     /// Whether every page with this call fails with 500.
     pub fn is_failing(&self, call: &Call<'_>) -> bool {
-        hits(call, 122, self.failing_share)
+        call.hits(122, self.failing_share)
     }
 
     /// Whether every page with this call is not JSON.
     pub fn is_not_json(&self, call: &Call<'_>) -> bool {
-        hits(call, 123, self.not_json_share)
-    }
-
-    pub(super) fn has_nan(&self, call: &Call<'_>) -> bool {
-        hits(call, 124, self.nan_share)
-    }
-
-    pub(super) fn has_control_character(&self, call: &Call<'_>) -> bool {
-        hits(call, 125, self.control_character_share)
-    }
-
-    pub(super) fn has_broken_utf8(&self, call: &Call<'_>) -> bool {
-        hits(call, 126, self.broken_utf8_share)
+        call.hits(123, self.not_json_share)
     }
 
     /// Whether this call is listed without an identity.
     pub fn has_no_identity(&self, call: &Call<'_>) -> bool {
-        hits(call, 127, self.no_identity_share)
+        call.hits(127, self.no_identity_share)
     }
 
     /// Whether this call is listed without an upload time.
     pub fn has_no_upload_time(&self, call: &Call<'_>) -> bool {
-        hits(call, 128, self.no_upload_time_share)
+        call.hits(128, self.no_upload_time_share)
     }
 
     /// Whether this call is listed without a status.
     pub fn has_no_status(&self, call: &Call<'_>) -> bool {
-        hits(call, 129, self.no_status_share)
+        call.hits(129, self.no_status_share)
     }
 
     /// Whether no page can show this call in a usable row.
@@ -128,21 +78,15 @@ impl RowFaults {
 
     /// The `call_id`, if it differs from the `call_uuid`.
     pub fn call_id(&self, call: &Call<'_>) -> Option<String> {
-        let differs = self.late_uuid_differs && hits(call, 130, self.late_uuid_share);
+        let differs = self.late_uuid_differs && call.hits(130, self.late_uuid_share);
         differs.then(|| format!("call-{:016x}", call.hash(131)))
-    }
-
-    /// Whether the `call_uuid` is still missing.
-    pub(super) fn lacks_uuid(&self, call: &Call<'_>, now: u32) -> bool {
-        hits(call, 130, self.late_uuid_share)
-            && now < call.upload_time().saturating_add(self.late_uuid_seconds)
     }
 
     /// The upload time in the row at `now`.
     pub fn upload_time(&self, call: &Call<'_>, now: u32) -> u32 {
         let uploaded = call.upload_time();
         let moves_at = call.visible_at().saturating_add(self.moved_after_seconds);
-        if now < moves_at || !hits(call, 132, self.moved_share) {
+        if now < moves_at || !call.hits(132, self.moved_share) {
             return uploaded;
         }
         let span = u64::from(self.moved_seconds) * 2 + 1;
@@ -150,8 +94,4 @@ impl RowFaults {
         let moved = i64::from(uploaded) + shift;
         moved.clamp(0, i64::from(moves_at)) as u32
     }
-}
-
-fn hits(call: &Call<'_>, salt: u64, share: f64) -> bool {
-    share > 0.0 && unit(call.hash(salt)) < share
 }

@@ -1,6 +1,6 @@
 //! The simulated vendor and its state. `answer.rs` has its endpoints.
 
-use std::fmt;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -13,7 +13,6 @@ use super::random;
 use super::reply::Reply;
 use super::spec::{Scenario, Spec};
 use super::stats::Stats;
-use super::tokens::{PeriodCounter, Tokens};
 use super::world::World;
 
 /// Returns the time in Unix seconds.
@@ -28,9 +27,11 @@ pub struct Simulator {
 }
 
 /// What requests change.
+#[derive(Default)]
 pub(super) struct State {
     pub(super) faults: Faults,
-    pub(super) tokens: Tokens,
+    /// Expiry of each token, Unix seconds.
+    pub(super) tokens: HashMap<String, f64>,
     pub(super) stats: Stats,
     pub(super) rng: Rng,
     pub(super) details_in_second: PeriodCounter,
@@ -38,23 +39,12 @@ pub(super) struct State {
     pub(super) tokens_in_minute: PeriodCounter,
 }
 
-impl fmt::Debug for Simulator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulator").finish_non_exhaustive()
-    }
-}
-
 impl Simulator {
     /// Starts without faults.
     pub fn new(spec: Spec, clock: Clock) -> Self {
         let state = State {
-            faults: Faults::default(),
-            tokens: Tokens::default(),
-            stats: Stats::default(),
             rng: Rng::with_seed(random::mix(spec.seed, u64::MAX)),
-            details_in_second: PeriodCounter::default(),
-            credit_in_second: PeriodCounter::default(),
-            tokens_in_minute: PeriodCounter::default(),
+            ..State::default()
         };
         Self {
             clock,
@@ -86,14 +76,14 @@ impl Simulator {
     pub fn set_faults(&self, faults: Faults) {
         let mut state = self.state();
         if faults.token.revoke {
-            state.tokens.revoke_all();
+            state.tokens.clear();
         }
         state.faults = faults;
     }
 
     /// Revokes all tokens issued so far.
     pub fn revoke_tokens(&self) {
-        self.state().tokens.revoke_all();
+        self.state().tokens.clear();
     }
 
     /// Schedules scenarios by their start (Unix seconds, ascending). Only before anything has been
@@ -129,7 +119,7 @@ impl Simulator {
         let now = self.now() as u32;
         let mut world = self.world();
         let from = from.unwrap_or(world.spec().start);
-        world.results(from, to.unwrap_or(now).min(now), |_| true)
+        world.results(from, to.unwrap_or(now).min(now))
     }
 
     /// Counts a reply and applies the faults that affect all replies.
@@ -138,5 +128,23 @@ impl Simulator {
         state.stats.add(api, reply.label());
         reply.delay_ms += state.faults.latency_ms;
         reply
+    }
+}
+
+/// Counts events in the current period, such as a second or minute.
+#[derive(Debug, Default)]
+pub(super) struct PeriodCounter {
+    period: u64,
+    count: u32,
+}
+
+impl PeriodCounter {
+    /// Counts an event in the period of this number; returns the count.
+    pub(super) fn increment(&mut self, period: u64) -> u32 {
+        if self.period != period {
+            (self.period, self.count) = (period, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count
     }
 }

@@ -13,7 +13,6 @@ use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
 use super::spec::{Scenario, Spec};
-use super::status;
 
 const MINUTES_PER_DAY: u32 = 1440;
 
@@ -25,10 +24,6 @@ pub struct World {
     pub(super) records: Vec<Record>,
     /// Indices of the first calls by identity; the others follow when one is looked up.
     by_id: HashMap<u128, u32>,
-    /// Indices of the calls that are late or get deleted.
-    pub(super) exceptions: Vec<u32>,
-    /// All statuses that a call of this world can have.
-    pub(super) codes: Vec<u16>,
     /// The last scan, see `listing.rs`.
     pub(super) scan: Option<Scan>,
     /// Scenarios by the first upload time that they apply to.
@@ -43,14 +38,10 @@ pub struct World {
 
 impl World {
     pub fn new(spec: Spec) -> Self {
-        let mut codes = status::ALL.to_vec();
-        codes.extend(spec.failures.iter().map(|&(code, _)| code));
         let sum: f64 = (0..MINUTES_PER_DAY).map(curve).sum();
         Self {
             records: Vec::new(),
             by_id: HashMap::new(),
-            exceptions: Vec::new(),
-            codes,
             scan: None,
             scenarios: vec![(0, Scenario::default())],
             next_minute: spec.start / 60,
@@ -68,9 +59,6 @@ impl World {
     /// seen already.
     pub fn set_scenario(&mut self, scenario: Scenario, now: u32) {
         let from = now.max(self.seen).saturating_add(1);
-        if !self.codes.contains(&scenario.asr_failing_status) {
-            self.codes.push(scenario.asr_failing_status);
-        }
         self.scenarios.retain(|&(since, _)| since < from);
         self.scenarios.push((from, scenario));
         // The minute of `from` may have been generated. Generating it again does not change the
@@ -83,7 +71,6 @@ impl World {
                 .partition_point(|record| record.upload / 60 < minute);
             self.records.truncate(keep);
             self.by_id.clear();
-            self.exceptions.retain(|&index| (index as usize) < keep);
         }
     }
 
@@ -131,9 +118,6 @@ impl World {
             {
                 record.back = before.back + 1;
             }
-            if record.is_exception() {
-                self.exceptions.push(self.records.len() as u32);
-            }
             self.records.push(record);
         }
     }
@@ -178,14 +162,8 @@ impl World {
         world.span(from, to.min(now)).map(|index| world.call(index))
     }
 
-    /// The listed call with this identity.
-    pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
-        let call = self.find_any(uuid, now);
-        call.filter(|call| call.is_visible(now))
-    }
-
     /// The call with this identity that was uploaded by `now`, whether listed or not.
-    pub fn find_any(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
+    pub fn find(&mut self, uuid: &str, now: u32) -> Option<Call<'_>> {
         self.grow(now);
         let known = self.by_id.len();
         let new = self.records[known..].iter().zip(known as u32..);

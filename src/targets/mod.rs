@@ -1,7 +1,6 @@
 //! The configured targets: the registry that scrapes, reloads and shows them, each target with its
 //! client and puller, and the directory of their ledgers.
 
-mod client;
 mod coalesce;
 mod error;
 mod options;
@@ -12,15 +11,14 @@ mod storage;
 mod target;
 mod teams;
 
-pub use client::client_settings;
 pub use coalesce::Coalesce;
 pub use error::{LoadError, ScrapeError, UnknownTarget};
 pub use options::{Loader, Options};
 pub use registry::{Registry, Scope, ScrapeRequest};
 pub use reload::log_origin;
 pub use status::{
-    CallCount, CallOutcome, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, SkippedWindow,
-    Status, TargetState, TargetStatus,
+    CallCount, CallOutcome, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState,
+    TargetStatus,
 };
 pub use storage::Storage;
 pub use target::puller_settings;

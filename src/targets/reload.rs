@@ -10,10 +10,10 @@ use super::registry::Registry;
 use super::status::LastError;
 use super::storage::Opened;
 use super::target::{Prepared, Target};
+use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, Origin};
 use crate::puller::Handover;
-use crate::upstream::tls::Trust;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
 const OPENED_AT_ONCE: usize = 16;

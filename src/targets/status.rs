@@ -50,7 +50,7 @@ pub struct TargetStatus {
     /// The proxies that its requests use, without credentials; `None` if they connect directly.
     pub proxy: Option<String>,
     /// Parts of the list that could not be read, oldest first.
-    pub skipped: Vec<SkippedWindow>,
+    pub skipped: Vec<Skipped>,
     /// Calls in the window by type and status, in display order.
     pub calls: Vec<CallCount>,
     /// The last success is more than `stale_after` ago, so that `/metrics` no longer has the
@@ -61,19 +61,9 @@ pub struct TargetStatus {
 /// Progress of the first read of a lookback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    pub calls: usize,
+    pub calls: u64,
     /// Share of the lookback that is read.
     pub percent: u64,
-}
-
-/// A part of the list that could not be read and was skipped.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SkippedWindow {
-    pub from: UnixSeconds,
-    pub to: UnixSeconds,
-    pub retry_at: UnixSeconds,
-    /// The vendor's answer.
-    pub reason: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,20 +146,9 @@ impl TargetStatus {
             token_renewal: reported.token_renewal,
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
-            skipped: view.skipped.iter().map(SkippedWindow::of).collect(),
             calls: call_counts(&view),
             is_stale: view.is_stale(now, config.stale_after),
-        }
-    }
-}
-
-impl SkippedWindow {
-    fn of(skipped: &Skipped) -> Self {
-        Self {
-            from: skipped.window.from,
-            to: skipped.window.to,
-            retry_at: skipped.retry_at,
-            reason: skipped.reason.clone(),
+            skipped: view.skipped,
         }
     }
 }
@@ -178,7 +157,7 @@ fn progress(view: &View) -> Progress {
     let known = view.progress.known.map_or(0, |known| known.to - known.from);
     let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
     Progress {
-        calls: view.remembered,
+        calls: view.remembered as u64,
         percent: match known {
             0 => 0,
             _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),

@@ -8,11 +8,13 @@ use parking_lot::Mutex;
 use tracing::warn;
 use url::Url;
 
-use super::client::client_settings;
 use super::error::LoadError;
 use super::options::Options;
 use super::storage::BoxedStore;
 use super::teams::watch_teams;
+use crate::client::retry::Outcome;
+use crate::client::tls::Trust;
+use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
 use crate::metrics::exporter::{
     ExporterMetrics, Gauge, InitialLabels, RESULT_OUTCOMES, TargetMetrics,
@@ -20,10 +22,6 @@ use crate::metrics::exporter::{
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
-use crate::upstream::http::HttpClient;
-use crate::upstream::retry::Outcome;
-use crate::upstream::tls::Trust;
-use crate::upstream::{Api, Report, Reporter};
 
 /// One target.
 pub(super) struct Target {
@@ -66,7 +64,7 @@ impl Prepared {
         );
         let reported: Arc<Mutex<Reported>> = Arc::default();
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
-        let client = HttpClient::new(client_settings(&config), trust, report)
+        let client = HttpClient::new(config.clone(), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
         Ok(Self {
             config,
@@ -195,9 +193,8 @@ fn known_labels(with_results: bool) -> InitialLabels {
             .iter()
             .map(Api::to_string)
             .collect(),
-        codes: Outcome::FORESEEABLE
-            .iter()
-            .map(ToString::to_string)
+        codes: Outcome::foreseeable()
+            .map(|code| code.to_string())
             .collect(),
         results: match with_results {
             true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),

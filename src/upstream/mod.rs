@@ -1,34 +1,12 @@
-//! Client for the vendor's API. No other module sends requests to the vendor.
+//! What the puller reads from the vendor, and how its list is read.
 //!
-//! [`Upstream`] is what the puller uses; [`http`] implements it over HTTP. [`response`] parses
-//! bodies and does no I/O. [`pages`] reads the list of one window page by page. [`retry`] and
-//! [`rate_limit`] decide whether and when to send a request; both are pure.
+//! [`Upstream`] is what the puller uses; `client/` implements it over HTTP. [`pages`] reads the list
+//! of one window page by page. [`response`] parses bodies and does no I/O.
 
-pub mod http;
 pub mod page_size;
 pub mod pages;
-pub mod probe;
-pub mod rate_limit;
 pub mod response;
-pub mod retry;
-pub mod tls;
-pub mod token;
-pub mod token_response;
 
-mod cause;
-mod connection;
-mod credentials;
-mod decode;
-mod diagnose;
-mod exchange;
-mod failure;
-mod pinned;
-mod redact;
-mod request;
-mod settings;
-mod throttle;
-
-use std::fmt;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -214,58 +192,3 @@ impl Error {
         }
     }
 }
-
-/// The endpoints in use. `Display` gives the label `api`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Api {
-    Token,
-    /// The list of calls.
-    Details,
-    /// The inspection result of a call.
-    Credit,
-}
-
-impl Api {
-    /// In the order of the exposition.
-    pub const ALL: [Self; 3] = [Self::Credit, Self::Details, Self::Token];
-
-    /// Those that a target uses, depending on whether it reads inspection results.
-    pub fn in_use(with_results: bool) -> &'static [Self] {
-        &Self::ALL[usize::from(!with_results)..]
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token => "token",
-            Self::Details => "details",
-            Self::Credit => "credit",
-        })
-    }
-}
-
-/// An event in the client, from which the caller updates its metrics.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Report {
-    /// A request ended. `code` is the HTTP status, or `timeout`, `connect`, `body`, `envelope`.
-    Request {
-        api: Api,
-        code: String,
-        /// From sending the request to the last byte of the response.
-        took: Duration,
-    },
-    /// A token was received. Times are Unix seconds of the local clock.
-    Token {
-        expiry: f64,
-        /// The first request after this renews the token.
-        renewal: f64,
-    },
-    /// A failed request is about to be sent again.
-    Retry(Api),
-    /// Seconds by which the local clock is ahead of the vendor's, from a response's `Date`.
-    ClockSkew(f64),
-}
-
-/// Receives the client's reports. Called on its tasks, so it must not block.
-pub type Reporter = std::sync::Arc<dyn Fn(Report) + Send + Sync>;

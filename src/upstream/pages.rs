@@ -64,7 +64,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
             limit: 0,
             requested: 0,
             in_flight: FuturesOrdered::new(),
-            pass: Pass::new(),
+            pass: Pass::default(),
             partial: None,
             last_was_full: false,
             stale: 0,
@@ -84,7 +84,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
         if self.few.take().is_some() && !self.ended {
             self.requested = 0;
             self.in_flight.clear();
-            self.pass = Pass::new();
+            self.pass = Pass::default();
             (self.partial, self.last_was_full, self.stale) = (None, false, 0);
         }
     }

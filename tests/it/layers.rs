@@ -16,7 +16,7 @@ const ROWS: [&[&str]; 12] = [
     &["backfill"],
     &["server"],
     &["targets"],
-    &["puller"],
+    &["puller", "client"],
     &["upstream", "ledger", "metrics", "store"],
     &["process"],
     &["config", "simulator"],
@@ -241,8 +241,8 @@ fn a_planted_import_is_found_however_it_is_written() {
         ),
         (
             "ledger",
-            "fn f() { let _ = crate::upstream::http::parse(); }",
-            "upstream::http::parse",
+            "fn f() { let _ = crate::upstream::pages::parse(); }",
+            "upstream::pages::parse",
         ),
         ("config", "use super::server::Site;", "server::Site"),
         (

@@ -3,46 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cec_exporter::client::HttpClient;
+use cec_exporter::client::tls::Trust;
+use cec_exporter::config::{self, Results};
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::{CallType, Status};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Puller, Settings};
 use cec_exporter::store::NullStore;
-use cec_exporter::upstream::http::{ClientSettings, HttpClient};
-use cec_exporter::upstream::tls::Trust;
-use url::Url;
 
 use super::PATIENCE;
 
 /// A client that nothing slows down.
 pub(crate) fn client(endpoint: &str) -> HttpClient {
-    let token_endpoint = format!("{endpoint}/apigovernance/api/oauth/tokenByAkSk");
-    let statuses: Vec<Status> = Status::documented().collect();
-    let pending = statuses.iter().filter(|status| !status.is_final());
-    let settings = ClientSettings {
-        endpoint: Url::parse(endpoint).unwrap(),
-        token_endpoint: Url::parse(&token_endpoint).unwrap(),
-        app_key: "key".into(),
-        app_secret: "secret".into(),
-        secret_source: None,
-        success_codes: vec![],
-        keep_texts: false,
-        user_id: "user".into(),
-        tenant_space_id: None,
-        call_types: vec![0, 2],
-        status_codes: statuses.iter().map(|status| status.number()).collect(),
-        pending_codes: pending.map(|status| status.number()).collect(),
-        request_timeout: PATIENCE,
-        max_concurrent_requests: 4,
+    let text = format!(
+        "targets: [{{name: t, endpoint: '{endpoint}', app_key: key, app_secret: secret, user_id: user}}]"
+    );
+    let mut target = config::from_text(&text).unwrap().targets.remove(0);
+    target.request_timeout = PATIENCE;
+    target.max_requests_per_second = 100_000.0;
+    target.results = Some(Results {
+        share: 1.0,
         max_requests_per_second: 100_000.0,
-        max_inspections_per_second: 100_000.0,
-        ca_file: None,
-        proxy: None,
-        token_proxy: None,
-    };
+        max_rules: 200,
+    });
     let trust = Trust::of_this_machine().unwrap();
-    HttpClient::new(settings, &trust, Arc::new(|_| ())).unwrap()
+    HttpClient::new(target, &trust, Arc::new(|_| ())).unwrap()
 }
 
 /// A puller of one target; nothing holds its pulls or requests apart.

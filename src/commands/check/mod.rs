@@ -13,15 +13,14 @@ use futures_util::stream;
 use parking_lot::Mutex;
 
 use crate::cli::{CheckArgs, CheckFormat};
+use crate::client::probe::Endpoints;
+use crate::client::tls::Trust;
+use crate::client::{Api, BuildError, HttpClient, Report as Notice};
 use crate::config::Target;
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
-use crate::targets::client_settings;
-use crate::upstream::http::{BuildError, HttpClient};
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::probe::Endpoints;
-use crate::upstream::tls::Trust;
-use crate::upstream::{Api, Error, ErrorKind, Filter, Page, Report as Notice};
+use crate::upstream::{Error, ErrorKind, Filter, Page};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
 
@@ -39,11 +38,8 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
         Ok(config) => config,
         Err(error) => {
             let report = Report {
-                ok: false,
                 error: Some(error.to_string()),
-                configuration: None,
-                warnings: Vec::new(),
-                targets: Vec::new(),
+                ..Report::default()
             };
             if format == CheckFormat::Json {
                 print(&report.render(format)?)?;
@@ -64,7 +60,9 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let mut reports = stream::iter(checks).map(TargetCheck::run).buffered(AT_ONCE);
     let mut targets = Vec::new();
     while let Some(target) = reports.next().await {
-        print(&report::progress(&target, format))?;
+        if format == CheckFormat::Text {
+            print(&target.text())?;
+        }
         targets.push(target);
     }
     let report = Report {
@@ -98,12 +96,22 @@ struct TargetCheck {
     clock_skew: Arc<Mutex<Option<f64>>>,
 }
 
+/// What a page contains.
+struct Found {
+    /// Rows or values that cannot be used.
+    warning: Option<String>,
+    /// The first call that has an inspection result.
+    call: Option<String>,
+}
+
 impl TargetCheck {
     fn new(target: &Target, trust: &Trust) -> Self {
-        let mut settings = client_settings(target);
+        let mut checked = target.clone();
         // A handful of requests does no harm, and the second must not wait for minutes.
-        settings.max_requests_per_second = settings.max_requests_per_second.max(MIN_RATE);
-        settings.max_inspections_per_second = settings.max_inspections_per_second.max(MIN_RATE);
+        checked.max_requests_per_second = checked.max_requests_per_second.max(MIN_RATE);
+        if let Some(results) = &mut checked.results {
+            results.max_requests_per_second = results.max_requests_per_second.max(MIN_RATE);
+        }
         let codes: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&codes);
         let clock_skew: Arc<Mutex<Option<f64>>> = Arc::default();
@@ -120,8 +128,8 @@ impl TargetCheck {
             Notice::ClockSkew(seconds) => *skew_noted.lock() = Some(seconds),
             Notice::Token { .. } | Notice::Retry(_) => {}
         });
-        let parts = Endpoints::new(&settings, trust)
-            .and_then(|ways| Ok((ways, HttpClient::new(settings, trust, report)?)))
+        let parts = Endpoints::new(target, trust)
+            .and_then(|ways| Ok((ways, HttpClient::new(checked, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {
                     BuildError::Setting { key, .. } => key,
@@ -148,7 +156,7 @@ impl TargetCheck {
         let mut reached = steps.reach(&ways.token).await;
         let token = async {
             let token = client.take_token().await;
-            self.requests(token.map(|()| "taken".to_owned()))
+            self.requests(token.map(|()| ((), "taken".to_owned())))
         };
         let token = steps
             .attempt("token", "token_endpoint", reached, token)
@@ -157,23 +165,19 @@ impl TargetCheck {
             // This needs no token, and shows whether one host or the network fails.
             reached = steps.reach(way).await;
         }
-        let mut warning = None;
-        let mut call = None;
-        let page = async {
-            let page = self.page(client, &mut warning, &mut call).await;
-            self.requests(page)
-        };
+        let page = async { self.requests(self.page(client).await) };
         let ready = reached && token.is_some();
-        let page = steps.attempt("page", "endpoint", ready, page).await;
-        if let Some(step) = steps.0.last_mut() {
-            step.warning = warning;
+        let found = steps.attempt("page", "endpoint", ready, page).await;
+        if let (Some(step), Some(found)) = (steps.0.last_mut(), &found) {
+            step.warning.clone_from(&found.warning);
         }
         if self.with_results {
-            match (page, call) {
-                (None, _) => steps.skip("results", "results", NOT_TRIED),
-                (Some(()), None) => steps.skip("results", "results", results::NO_CALL),
-                (Some(()), Some(call)) => {
-                    let result = async { self.requests(results::read(client, &call).await) };
+            match found.map(|found| found.call) {
+                None => steps.skip("results", "results", NOT_TRIED),
+                Some(None) => steps.skip("results", "results", results::NO_CALL),
+                Some(Some(call)) => {
+                    let result = results::read(client, &call);
+                    let result = async { self.requests(result.await.map(|text| ((), text))) };
                     steps.attempt("results", "results", true, result).await;
                 }
             }
@@ -200,14 +204,8 @@ impl TargetCheck {
         TargetReport::new(&self.name, steps)
     }
 
-    /// Reads a page. Sets `warning` if some of its rows or values cannot be used, and `call` to the
-    /// first one that has an inspection result.
-    async fn page(
-        &self,
-        client: &HttpClient,
-        warning: &mut Option<String>,
-        call: &mut Option<String>,
-    ) -> Result<String, Error> {
+    /// Reads a page.
+    async fn page(&self, client: &HttpClient) -> Result<(Found, String), Error> {
         let now = process::now();
         let window = Window {
             from: now.saturating_sub(LOOKBACK),
@@ -224,6 +222,7 @@ impl TargetCheck {
         if let (true, Some(total @ 1..)) = (page.is_empty(), page.total) {
             return Err(Error::empty_list(total));
         }
+        let mut warning = None;
         if let Some(unusable) = unusable(&page) {
             let example = client.unusable_example();
             if page.records.is_empty() {
@@ -236,25 +235,25 @@ impl TargetCheck {
                 });
             }
             let example = example.map(|example| format!("; for example, {example}"));
-            *warning = Some(unusable + &example.unwrap_or_default());
+            warning = Some(unusable + &example.unwrap_or_default());
         }
-        *call = results::candidate(&page);
         let mut detail = describe(&page);
         if limit < self.page_size {
             detail += &format!("; page_size {} is refused, {limit} works", self.page_size);
         }
-        Ok(detail)
+        let call = results::candidate(&page);
+        Ok((Found { warning, call }, detail))
     }
 
     /// Adds the number of requests if it was more than one, as serving would need them too.
-    fn requests(&self, result: Result<String, Error>) -> Result<String, Error> {
+    fn requests<T>(&self, result: Result<(T, String), Error>) -> Result<(T, String), Error> {
         let codes = std::mem::take(&mut *self.codes.lock());
         let more = match codes.len() {
             0 | 1 => String::new(),
             number => format!(" ({number} requests: {})", codes.join(", ")),
         };
         match result {
-            Ok(detail) => Ok(detail + &more),
+            Ok((found, detail)) => Ok((found, detail + &more)),
             Err(error) => Err(Error {
                 message: error.message + &more,
                 ..error

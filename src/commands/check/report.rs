@@ -11,7 +11,7 @@ use crate::targets::NOTABLE_CLOCK_SKEW;
 use crate::upstream::Error;
 
 /// The whole report. Its JSON is documented: fields may be added, none is removed.
-#[derive(Debug, Serialize)]
+#[derive(Default, Debug, Serialize)]
 pub(super) struct Report {
     pub(super) ok: bool,
     /// Why the configuration cannot be used.
@@ -35,7 +35,7 @@ pub(super) struct TargetReport {
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Default, Debug, Serialize)]
 pub(super) struct Step {
     pub(super) step: &'static str,
     /// The configuration key that it depends on.
@@ -65,13 +65,10 @@ impl Step {
         // Microseconds are precise enough.
         let seconds = took.as_micros() as f64 / 1e6;
         Self {
-            step,
-            key,
             ok: Some(ok),
             seconds: Some(seconds),
-            detail,
             likely_cause,
-            warning: None,
+            ..Self::skipped(step, key, detail)
         }
     }
 
@@ -92,11 +89,8 @@ impl Step {
         Self {
             step,
             key,
-            ok: None,
-            seconds: None,
             detail: reason.into(),
-            likely_cause: None,
-            warning: None,
+            ..Self::default()
         }
     }
 
@@ -149,7 +143,8 @@ impl TargetReport {
         self
     }
 
-    fn text(&self) -> String {
+    /// The output for people, as soon as the target is checked.
+    pub(super) fn text(&self) -> String {
         let mut text = format!("\n{}: {}\n", self.name, mark(Some(self.ok)));
         let connections = self.steps.iter().filter(|step| step.step == "connect");
         let labelled = connections.count() > 1;
@@ -168,10 +163,8 @@ impl Report {
     pub(super) fn of(targets: Vec<TargetReport>) -> Self {
         Self {
             ok: targets.iter().all(|target| target.ok),
-            error: None,
-            configuration: None,
-            warnings: Vec::new(),
             targets,
+            ..Self::default()
         }
     }
 
@@ -212,14 +205,6 @@ pub(super) fn heading(config: &Config) -> String {
         let _ = writeln!(text, "warning: {warning}");
     }
     text
-}
-
-/// The output for one target, as soon as it is checked.
-pub(super) fn progress(target: &TargetReport, format: CheckFormat) -> String {
-    match format {
-        CheckFormat::Text => target.text(),
-        CheckFormat::Json => String::new(),
-    }
 }
 
 fn targets(number: usize) -> String {

@@ -1,7 +1,7 @@
 //! Whether the vendor gives the inspection result of a call.
 
+use crate::client::HttpClient;
 use crate::model::{Inspection, Record, Status};
-use crate::upstream::http::HttpClient;
 use crate::upstream::{Error, Page, Upstream};
 
 use super::report::counted;

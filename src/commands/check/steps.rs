@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::report::Step;
+use crate::client::probe::{Connection, Endpoint};
 use crate::upstream::Error;
-use crate::upstream::probe::{Connection, Endpoint};
 
 /// Addresses of a host to show.
 const MAX_SHOWN: usize = 4;
@@ -27,7 +27,7 @@ impl Steps {
                 let text = format!("{host} is {}", listed(&found));
                 Ok((found, text))
             };
-            self.attempt_with("dns", way.key, true, found).await
+            self.attempt("dns", way.key, true, found).await
         } else {
             self.skip("dns", way.key, format!("{host} is an address"));
             // An address resolves to itself.
@@ -41,9 +41,7 @@ impl Steps {
             Ok((connection, text))
         };
         let is_known = addresses.is_some();
-        let connection = self
-            .attempt_with("connect", way.key, is_known, connecting)
-            .await;
+        let connection = self.attempt("connect", way.key, is_known, connecting).await;
         let Some(connection) = connection else {
             self.skip("tls", way.key, NOT_TRIED);
             return false;
@@ -53,24 +51,12 @@ impl Steps {
             self.skip("tls", way.key, reason);
             return true;
         }
-        let greeting = async { way.handshake(connection).await.map(str::to_owned) };
+        let greeting = async { Ok(((), way.handshake(connection).await?.to_owned())) };
         self.attempt("tls", way.key, true, greeting).await.is_some()
     }
 
-    /// Runs a step whose only result is its text.
-    pub(super) async fn attempt(
-        &mut self,
-        step: &'static str,
-        key: &'static str,
-        possible: bool,
-        work: impl Future<Output = Result<String, Error>>,
-    ) -> Option<()> {
-        let work = async { work.await.map(|text| ((), text)) };
-        self.attempt_with(step, key, possible, work).await
-    }
-
     /// Runs a step if those that it depends on succeeded, and records its result.
-    async fn attempt_with<T>(
+    pub(super) async fn attempt<T>(
         &mut self,
         step: &'static str,
         key: &'static str,
@@ -120,7 +106,7 @@ fn connected(way: &Endpoint, connection: &Connection) -> String {
     for (address, why) in &connection.failed {
         text += &format!("; not {address}: {why}");
     }
-    if way.is_to_proxy() {
+    if way.is_to_proxy {
         text += "; the rest goes through this proxy";
     }
     text

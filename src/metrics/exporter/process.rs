@@ -1,7 +1,5 @@
 //! `process_*`: what the system says of this process.
 
-use prometheus::proto::MetricType;
-
 use super::family::{AnyFamily, OwnSeries};
 use crate::metrics::catalog::Kind;
 
@@ -19,8 +17,9 @@ pub(super) struct ProcessMetric {
 pub(super) fn read() -> Vec<ProcessMetric> {
     use prometheus::core::Collector;
     use prometheus::process_collector::ProcessCollector;
+    use prometheus::proto::{MetricFamily, MetricType};
     let families = ProcessCollector::for_self().collect();
-    let value = |family: &prometheus::proto::MetricFamily| {
+    let value = |family: &MetricFamily| {
         let metric = family.get_metric().first()?;
         match family.get_field_type() {
             MetricType::COUNTER => Some((Kind::Counter, metric.get_counter().get_value())),

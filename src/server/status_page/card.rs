@@ -1,4 +1,4 @@
-//! The card of one target, as text for the template.
+//! One target: a card, or a row of the table.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -6,9 +6,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc};
 use crate::model::UnixSeconds;
-use crate::targets::{
-    CallCount, CallOutcome, LastError, LastPull, SkippedWindow, TargetState, TargetStatus,
-};
+use crate::targets::{CallCount, CallOutcome, LastError, TargetState, TargetStatus};
 
 /// Errors are cut where they are made. This is the last line of defence.
 const MAX_ERROR_CHARS: usize = 2000;
@@ -20,39 +18,13 @@ const MIN_BAR: u128 = 5;
 #[derive(Template)]
 #[template(path = "card.html")]
 pub(super) struct Card<'a> {
-    target: &'a TargetStatus,
-    telemetry_path: &'a str,
-    state: &'static str,
-    query: String,
-    progress: Option<(Grouped, u64)>,
-    complete: AgeAndTime,
-    counted_from: Option<AgeAndTime>,
-    last_pull: Option<Pull>,
-    last_success: AgeAndTime,
-    renewal: AgeAndTime,
-    clock_skew: Option<(RoughDuration, &'static str)>,
-    skipped: Vec<Skipped<'a>>,
-    more_skipped: usize,
-    last_error: Option<ErrorText<'a>>,
-    lookback: RoughDuration,
-    tables: Vec<Table<'a>>,
+    pub(super) target: &'a TargetStatus,
+    pub(super) telemetry_path: &'a str,
+    pub(super) now: UnixSeconds,
 }
 
 /// It escapes its own parts.
 impl HtmlSafe for Card<'_> {}
-
-struct Pull {
-    succeeded: bool,
-    took: ShortDuration,
-    ended: AgeAndTime,
-}
-
-struct Skipped<'a> {
-    from: Utc,
-    to: Utc,
-    retry: RoughDuration,
-    reason: &'a str,
-}
 
 /// An error and its time.
 pub(super) struct ErrorText<'a> {
@@ -91,63 +63,49 @@ impl<'a> ErrorText<'a> {
     }
 }
 
-/// A target's state as a CSS class; in capitals, it is the word on the page.
-pub(super) fn state(target: &TargetStatus) -> &'static str {
-    match target.state {
-        TargetState::Up => "up",
-        TargetState::Down => "down",
-        TargetState::Loading => "loading",
-    }
-}
-
-/// A target's name as the value of a query.
-pub(super) fn query(target: &TargetStatus) -> String {
-    byte_serialize(target.name.as_bytes()).collect()
-}
-
-impl<'a> Card<'a> {
-    pub(super) fn new(target: &'a TargetStatus, telemetry_path: &'a str, now: UnixSeconds) -> Self {
-        let ago = |time| AgeAndTime::ago(time, now);
-        let pull = |pull: LastPull| Pull {
-            succeeded: pull.succeeded,
-            took: ShortDuration(pull.took),
-            ended: ago(Some(pull.ended)),
-        };
-        let skew = |skew: f64| {
-            let side = if skew > 0.0 { "ahead of" } else { "behind" };
-            (RoughDuration(skew.abs() as u64), side)
-        };
-        let skipped = target.skipped.iter().take(MAX_SKIPPED);
-        Self {
-            target,
-            telemetry_path,
-            state: state(target),
-            query: query(target),
-            progress: (target.progress)
-                .map(|progress| (Grouped(progress.calls as u64), progress.percent)),
-            complete: ago(target.frontier),
-            counted_from: target.counted_from.map(|time| ago(Some(time))),
-            last_pull: target.last_pull.map(pull),
-            last_success: ago(target.last_success),
-            renewal: AgeAndTime::renewal(target.token_renewal, now),
-            clock_skew: target.clock_skew.map(skew),
-            skipped: skipped.map(|window| Skipped::new(window, now)).collect(),
-            more_skipped: target.skipped.len().saturating_sub(MAX_SKIPPED),
-            last_error: (target.last_error.as_ref()).map(|error| ErrorText::new(error, now)),
-            lookback: RoughDuration(target.lookback.as_secs()),
-            tables: tables(&target.calls),
+impl Card<'_> {
+    /// The state as a CSS class; in capitals, it is the word on the page.
+    pub(super) fn state(&self) -> &'static str {
+        match self.target.state {
+            TargetState::Up => "up",
+            TargetState::Down => "down",
+            TargetState::Loading => "loading",
         }
     }
-}
 
-impl<'a> Skipped<'a> {
-    fn new(window: &'a SkippedWindow, now: UnixSeconds) -> Self {
-        Self {
-            from: Utc(window.from),
-            to: Utc(window.to),
-            retry: RoughDuration(window.retry_at.saturating_sub(now).into()),
-            reason: &window.reason,
-        }
+    /// The name as the value of a query.
+    pub(super) fn query(&self) -> String {
+        byte_serialize(self.target.name.as_bytes()).collect()
+    }
+
+    /// Up to when the list is complete, without the time itself.
+    pub(super) fn age(&self) -> AgeAndTime {
+        AgeAndTime::only_ago(self.target.frontier, self.now)
+    }
+
+    pub(super) fn calls(&self) -> Grouped {
+        Grouped(self.target.calls.iter().map(|call| call.calls).sum())
+    }
+
+    fn tables(&self) -> Vec<Table<'_>> {
+        tables(&self.target.calls)
+    }
+
+    fn ago(&self, time: Option<UnixSeconds>) -> AgeAndTime {
+        AgeAndTime::ago(time, self.now)
+    }
+
+    fn until(&self, time: UnixSeconds) -> RoughDuration {
+        RoughDuration(time.saturating_sub(self.now).into())
+    }
+
+    fn size(&self, skew: &f64) -> RoughDuration {
+        RoughDuration(skew.abs() as u64)
+    }
+
+    fn last_error(&self) -> Option<ErrorText<'_>> {
+        let error = self.target.last_error.as_ref();
+        error.map(|error| ErrorText::new(error, self.now))
     }
 }
 

@@ -9,10 +9,9 @@ mod display;
 
 use askama::Template;
 
-use crate::model::UnixSeconds;
 use crate::targets::{Status, TargetState, TargetStatus};
-use card::{Card, ErrorText, query, state};
-use display::{AgeAndTime, Grouped, Utc, clean};
+use card::{Card, ErrorText};
+use display::{Grouped, Utc, clean};
 
 /// The style sheet, in a file of its own so that the policy can forbid inline styles.
 pub(super) const STYLE: &str = include_str!("status.css");
@@ -47,19 +46,14 @@ struct Page<'a> {
     reload_error: Option<ErrorText<'a>>,
     is_part: bool,
     cards: Vec<Card<'a>>,
-    rows: Vec<Row<'a>>,
-    more_rows: Option<Grouped>,
+    rows: Vec<Card<'a>>,
     now: Utc,
 }
 
-/// A target in one line.
-struct Row<'a> {
-    state: &'static str,
-    name: &'a str,
-    query: String,
-    complete: AgeAndTime,
-    calls: Grouped,
-    is_stale: bool,
+impl Page<'_> {
+    fn more_rows(&self) -> Grouped {
+        Grouped((self.rows.len() - MAX_ROWS) as u64)
+    }
 }
 
 /// The whole page. `is_part` says that the request named some of the targets.
@@ -74,9 +68,11 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
         0..=MAX_CARDS => all,
         _ => (all - up).min(MAX_CARDS),
     };
-    let (cards, rows) = targets.split_at(cards);
-    let more_rows = rows.len().saturating_sub(MAX_ROWS) as u64;
-    let rows = rows.iter().take(MAX_ROWS);
+    let mut cards_and_rows = targets.into_iter().map(|target| Card {
+        target,
+        telemetry_path,
+        now,
+    });
     let page = Page {
         version: &status.version,
         telemetry_path,
@@ -85,28 +81,12 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
         all,
         reload_error: (status.reload_error.as_ref()).map(|error| ErrorText::new(error, now)),
         is_part,
-        cards: (cards.iter())
-            .map(|target| Card::new(target, telemetry_path, now))
-            .collect(),
-        rows: rows.map(|target| Row::new(target, now)).collect(),
-        more_rows: (more_rows > 0).then_some(Grouped(more_rows)),
+        cards: cards_and_rows.by_ref().take(cards).collect(),
+        rows: cards_and_rows.collect(),
         now: Utc(now),
     };
     // Writing to a string does not fail.
     clean(&page.render().unwrap_or_default())
-}
-
-impl<'a> Row<'a> {
-    fn new(target: &'a TargetStatus, now: UnixSeconds) -> Self {
-        Self {
-            state: state(target),
-            name: &target.name,
-            query: query(target),
-            complete: AgeAndTime::only_ago(target.frontier, now),
-            calls: Grouped(target.calls.iter().map(|call| call.calls).sum()),
-            is_stale: target.is_stale && !target.calls.is_empty(),
-        }
-    }
 }
 
 fn of_state(status: &Status, state: TargetState) -> impl Iterator<Item = &TargetStatus> {

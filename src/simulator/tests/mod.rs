@@ -1,6 +1,5 @@
 //! Tests of the simulator: other tests rely on its ground truth.
 
-mod args;
 mod bench;
 mod faults;
 mod http;
@@ -11,9 +10,11 @@ mod rows;
 mod vendor;
 mod world;
 
+use super::call::Call;
 use super::paging::{Order, Paging, Query, Unit};
+use super::record::{NEVER, Pass};
 use super::spec::Spec;
-use super::status;
+use super::status::{self, INSPECTING, TRANSCRIBING, WAITING};
 
 const START: u32 = 1_700_000_000;
 const DAY: u32 = 86_400;
@@ -59,4 +60,25 @@ fn pagings() -> Vec<Paging> {
         }
     }
     all
+}
+
+/// When each status of a call began, in order. Omits statuses that lasted less than a second, which
+/// cannot be observed.
+fn transitions(call: &Call<'_>) -> Vec<(u32, u16)> {
+    let first = (call.upload_time(), call.record.pass);
+    let passes = [first].into_iter().chain(call.second_pass());
+    let starts = |(start, pass): (u32, Pass)| {
+        [
+            (start, WAITING),
+            (pass.transcribing, TRANSCRIBING),
+            (pass.inspecting, INSPECTING),
+            (pass.ended, pass.end),
+        ]
+    };
+    let mut list: Vec<(u32, u16)> = Vec::new();
+    for (at, status) in passes.flat_map(starts).filter(|(at, _)| *at != NEVER) {
+        list.pop_if(|(last, _)| *last == at);
+        list.push((at, status));
+    }
+    list
 }

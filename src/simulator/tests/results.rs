@@ -29,7 +29,7 @@ fn succeeded(bench: &Bench) -> Vec<String> {
     let now = bench.simulator.now() as u32;
     let mut world = bench.simulator.world();
     let has_succeeded = |call: &Call<'_>| {
-        let last = call.gone_at().map_or(now, |gone| now.min(gone - 1));
+        let last = call.last_listed(now);
         call.visible_at() <= now && call.first_success(last).is_some()
     };
     let calls = world.calls(START, now, now).filter(has_succeeded);

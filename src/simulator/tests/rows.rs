@@ -223,7 +223,9 @@ fn either_bound_of_the_window_can_be_excluded() {
             end_excluded,
             ..Paging::default()
         };
-        world.list(&everything(from, to), now, &paging).total
+        world
+            .list(&everything(from, to), now, &paging, &RowFaults::default())
+            .total
     };
     assert!(count(false, false, at, at) > 0);
     assert_eq!(count(true, false, at, at), 0);

@@ -6,7 +6,7 @@ use super::super::measures::{Channel, Role};
 use super::super::spec::{Scenario, Spec};
 use super::super::status::{SUCCEEDED, is_final};
 use super::super::world::World;
-use super::{DAY, START, eventful};
+use super::{DAY, START, eventful, transitions};
 
 /// Everything about a call that must not depend on when the world is asked.
 fn fixed_properties(call: &Call<'_>) -> String {
@@ -14,7 +14,7 @@ fn fixed_properties(call: &Call<'_>) -> String {
         "{} {} {:?} {:?} {} {:?}",
         call.uuid(),
         call.group_id(),
-        call.transitions(),
+        transitions(call),
         call.measures(),
         call.visible_at(),
         call.gone_at(),
@@ -86,7 +86,7 @@ fn the_status_agrees_with_the_transitions() {
     let mut world = World::new(eventful());
     let mut inspected_again = 0;
     for call in world.calls(START, now, now) {
-        let steps = call.transitions();
+        let steps = transitions(&call);
         // A call may leave status 0 within its first second.
         assert_eq!(steps[0].0, call.upload_time());
         for (index, &(at, status)) in steps.iter().enumerate() {
@@ -164,7 +164,7 @@ fn text_calls_have_no_speech_measures_or_failures() {
     for call in world.calls(START, now, now) {
         assert_eq!(call.call_type(), 2);
         assert!(
-            call.transitions()
+            transitions(&call)
                 .iter()
                 .all(|&(_, status)| status != 3 && status != 32)
         );
@@ -224,8 +224,7 @@ fn recount(world: &mut World, from: u32, now: u32) -> Expected {
         }
         let kind = call.call_type();
         let gone = call.gone_at().filter(|&gone| gone <= now);
-        let life: Vec<_> = call
-            .transitions()
+        let life: Vec<_> = transitions(&call)
             .into_iter()
             .filter(|&(at, _)| at <= now && gone.is_none_or(|gone| at < gone))
             .collect();
@@ -352,7 +351,7 @@ fn each_scenario_has_its_effect() {
         });
         let mut stuck = 0;
         for call in world.calls(now + 1, end, end) {
-            let steps = call.transitions();
+            let steps = transitions(&call);
             if let Some(at) = steps.iter().position(|&(_, status)| status == stage) {
                 assert_eq!(at, steps.len() - 1, "{steps:?}");
                 stuck += 1;

@@ -53,7 +53,7 @@ fn excess(total: u64, rows: u64) -> i64 {
 }
 
 /// How the reading of a list ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum End {
     /// With a page that is empty or not full.
     Reached,
@@ -62,11 +62,12 @@ pub enum End {
     /// The list repeated the same calls.
     Circular,
     /// The caller stopped.
+    #[default]
     Stopped,
 }
 
 /// One reading of a list from its first page.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pass {
     /// The calls on its pages.
     pub seen: CallSet,
@@ -106,20 +107,6 @@ pub(super) enum Total {
 }
 
 impl Pass {
-    pub(super) fn new() -> Self {
-        Self {
-            seen: CallSet::default(),
-            rows: 0,
-            total: None,
-            end: End::Stopped,
-            pages: 0,
-            unusable: 0,
-            groups: 0,
-            total_changed: false,
-            repeated: HashSet::new(),
-        }
-    }
-
     pub(super) fn add_total(&mut self, total: Option<u64>) {
         if self.pages > 0 && total != self.total {
             self.total_changed = true;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 /// Characters kept of a code or text.
 const MAX_CHARS: usize = 200;
 /// Longest key that can name a code or a text.
@@ -41,6 +43,20 @@ pub struct EnvelopeError {
 }
 
 impl Envelope {
+    /// The envelope in the fields of a small object; `text` is that of a string or a number.
+    pub fn of<'a, T>(
+        fields: impl IntoIterator<Item = (&'a String, T)>,
+        text: impl Fn(T) -> Option<String>,
+    ) -> Self {
+        let mut envelope = Self::default();
+        for (key, value) in fields {
+            if let Some(slot) = envelope.slot(key) {
+                *slot = text(value).or(slot.take());
+            }
+        }
+        envelope
+    }
+
     /// Where to store the value of a key, if the key names a code or a text.
     pub fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
         if key.len() > MAX_KEY {
@@ -99,7 +115,7 @@ impl Envelope {
 }
 
 impl EnvelopeError {
-    pub(in crate::upstream) fn from_text(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         Self {
             text: Some(text.to_owned()),
             ..Self::default()
@@ -118,6 +134,16 @@ impl fmt::Display for EnvelopeError {
         let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         f.write_str(&parts.join(" "))
     }
+}
+
+/// A string that is not blank, or a number.
+pub fn text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 fn meaning(code: &str, success_codes: &[String]) -> Meaning {

@@ -95,12 +95,7 @@ fn scenarios<'a>(
     let scenarios = credit.and_then(list);
     let is_object = |entry: &&RawValue| entry.get().starts_with('{');
     let has_scenario = scenarios.iter().flatten().any(is_object);
-    let mut envelope = Envelope::default();
-    for (key, value) in fields {
-        if let Some(slot) = envelope.slot(key) {
-            *slot = scalar(Some(value)).into_text();
-        }
-    }
+    let envelope = Envelope::of(fields, |value| scalar(Some(value)).into_text());
     let is_inspection = || {
         let is_dated = scalar(fields.get("create_time")).integer().is_some();
         is_dated && credit.is_some_and(|credit| credit.get() == "null")

@@ -6,6 +6,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::de::IgnoredAny;
+use serde_json::from_str;
+
 const MAX_DEPTH: usize = 128;
 /// The brackets around a call: response, `data`, call group, `calls`.
 const BRACKETS_AROUND_ROW: &[u8] = b"{[{[";
@@ -176,16 +179,19 @@ impl Repair<'_> {
         self.out.push(b'"');
         self.position += 1;
         loop {
-            let byte = self.peek()?;
-            self.position += 1;
-            match byte {
+            match self.peek()? {
                 b'"' => break,
-                b'\\' => self.escape()?,
+                b'\\' => {
+                    self.escape();
+                    continue;
+                }
                 // As a space: nothing grows by it.
                 0..=0x1f => self.out.push(b' '),
-                _ => self.out.push(byte),
+                byte => self.out.push(byte),
             }
+            self.position += 1;
         }
+        self.position += 1;
         self.out.push(b'"');
         self.expected = match self.expected {
             Expected::Key => Expected::Colon,
@@ -194,37 +200,22 @@ impl Repair<'_> {
         Some(())
     }
 
-    /// After a backslash.
-    fn escape(&mut self) -> Option<()> {
-        let rest = &self.text.as_bytes()[self.position..];
-        match rest.first()? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
-                self.out.extend_from_slice(&[b'\\', rest[0]]);
-                self.position += 1;
-            }
-            b'u' => match code_unit(rest) {
-                Some(0xd800..=0xdbff)
-                    if rest.get(5) == Some(&b'\\')
-                        && matches!(rest.get(6..).and_then(code_unit), Some(0xdc00..=0xdfff)) =>
-                {
-                    self.copy_escape(11);
-                }
-                Some(0xd800..=0xdfff) => {
-                    self.out.extend_from_slice("\u{fffd}".as_bytes());
-                    self.position += 5;
-                }
-                Some(_) => self.copy_escape(5),
-                None => self.out.extend_from_slice(b"\\\\"),
-            },
+    /// At a backslash.
+    fn escape(&mut self) {
+        let rest = &self.text[self.position..];
+        let is_valid = |length: &usize| {
+            let escape = rest.get(..*length);
+            escape.is_some_and(|escape| from_str::<String>(&format!("\"{escape}\"")).is_ok())
+        };
+        let code_unit = || u16::from_str_radix(rest.strip_prefix("\\u")?.get(..4)?, 16).ok();
+        // Such as `\n`, `\u0041`, and two surrogates.
+        let (replacement, length) = match [2, 6, 12].iter().find(|length| is_valid(length)) {
+            Some(length) => (&rest[..*length], *length),
+            None if matches!(code_unit(), Some(0xd800..=0xdfff)) => ("\u{fffd}", 6),
             // A literal backslash, such as in a Windows path.
-            _ => self.out.extend_from_slice(b"\\\\"),
-        }
-        Some(())
-    }
-
-    fn copy_escape(&mut self, length: usize) {
-        let escape = &self.text.as_bytes()[self.position - 1..self.position + length];
-        self.out.extend_from_slice(escape);
+            None => ("\\\\", 1),
+        };
+        self.out.extend_from_slice(replacement.as_bytes());
         self.position += length;
     }
 
@@ -233,7 +224,7 @@ impl Repair<'_> {
         let rest = &self.text[self.position..];
         let is_end = |byte: u8| byte <= b' ' || b"{}[]:,\"".contains(&byte);
         let length = rest.bytes().position(is_end).unwrap_or(rest.len());
-        let word = &rest.as_bytes()[..length];
+        let (text, word) = (&rest[..length], &rest.as_bytes()[..length]);
         self.position += length;
         if self.expected != Expected::Value {
             return self.misplaced();
@@ -244,7 +235,7 @@ impl Repair<'_> {
         if let Some(literal) = literals.find(|literal| word.eq_ignore_ascii_case(literal)) {
             // Python writes `True`.
             self.out.extend_from_slice(literal);
-        } else if is_json_number(word) {
+        } else if from_str::<IgnoredAny>(text).is_ok() {
             self.out.extend_from_slice(word);
         } else if word.iter().all(|byte| b"0123456789+-.eE".contains(byte)) {
             // `.5`, `+5` and `007` can be parsed from a string.
@@ -304,41 +295,6 @@ impl Repair<'_> {
         self.out.extend_from_slice(text.as_bytes());
         Some(())
     }
-}
-
-/// Parses `uXXXX`.
-fn code_unit(rest: &[u8]) -> Option<u16> {
-    let digits = rest.strip_prefix(b"u")?.get(..4)?;
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let digits = std::str::from_utf8(digits).ok()?;
-    u16::from_str_radix(digits, 16).ok()
-}
-
-fn is_json_number(word: &[u8]) -> bool {
-    let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut rest = word.strip_prefix(b"-").unwrap_or(word);
-    let whole = digits(rest);
-    if whole == 0 || (whole > 1 && rest[0] == b'0') {
-        return false;
-    }
-    rest = &rest[whole..];
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let length = digits(fraction);
-        if length == 0 {
-            return false;
-        }
-        rest = &fraction[length..];
-    }
-    if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = match exponent {
-            [b'+' | b'-', digits @ ..] => digits,
-            digits => digits,
-        };
-        return !exponent.is_empty() && digits(exponent) == exponent.len();
-    }
-    rest.is_empty()
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cec_exporter::client::HttpClient;
 use cec_exporter::puller::Puller;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::simulator::faults::Faults;
 use cec_exporter::simulator::paging::{Order, TotalOf, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
 use cec_exporter::store::NullStore;
-use cec_exporter::upstream::http::HttpClient;
 use tokio::time::Instant;
 
 use crate::support::PATIENCE;

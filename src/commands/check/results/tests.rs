@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::client::tls::Trust;
 use crate::commands::check::TargetCheck;
 use crate::commands::check::report::TargetReport;
 use crate::config;
@@ -9,7 +10,6 @@ use crate::process;
 use crate::simulator::faults::{Answer, Fault, Faults};
 use crate::simulator::spec::Spec;
 use crate::simulator::{Simulator, http};
-use crate::upstream::tls::Trust;
 
 /// Checks a simulated vendor with results.
 async fn check(spec: Spec, faults: Faults) -> TargetReport {

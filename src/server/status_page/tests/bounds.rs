@@ -21,12 +21,7 @@ fn everything_is_escaped() {
                     likely_cause: Some(evil()),
                 }),
                 proxy: Some(evil()),
-                skipped: vec![SkippedWindow {
-                    from: NOW,
-                    to: NOW,
-                    retry_at: NOW,
-                    reason: evil(),
-                }],
+                skipped: vec![skipped(0, &evil())],
                 calls: vec![calls(EVIL, EVIL, 1)],
                 ..target("", state)
             })

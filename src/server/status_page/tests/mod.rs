@@ -4,10 +4,11 @@ mod bounds;
 
 use std::time::Duration;
 
-use super::display::{RoughDuration, ShortDuration};
+use super::display::{AgeAndTime, RoughDuration, ShortDuration};
 use super::*;
-use crate::model::UnixSeconds;
-use crate::targets::{CallCount, CallOutcome, LastError, LastPull, Progress, SkippedWindow};
+use crate::model::{UnixSeconds, Window};
+use crate::puller::skipped::Skipped;
+use crate::targets::{CallCount, CallOutcome, LastError, LastPull, Progress};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
@@ -43,6 +44,20 @@ fn calls(call_type: &str, status: &str, calls: u64) -> CallCount {
         status,
         outcome: CallOutcome::Failed,
         calls,
+    }
+}
+
+/// An hour ago, `n` seconds later than that.
+fn skipped(n: UnixSeconds, reason: &str) -> Skipped {
+    Skipped {
+        window: Window {
+            from: NOW - 3600 + n,
+            to: NOW - 3500 + n,
+        },
+        since: NOW - 3000,
+        retry_at: NOW + 120,
+        tries: 1,
+        reason: reason.to_owned(),
     }
 }
 
@@ -82,12 +97,7 @@ fn what_cannot_be_read_is_shown_with_its_times() {
     assert!(!page(vec![target("a", TargetState::Up)]).contains("Not readable"));
     let mut target = target("a", TargetState::Up);
     target.skipped = (0..7)
-        .map(|n| SkippedWindow {
-            from: NOW - 3600 + n,
-            to: NOW - 3500 + n,
-            retry_at: NOW + 120,
-            reason: "answered 500; it says: <row>".to_owned(),
-        })
+        .map(|n| skipped(n, "answered 500; it says: <row>"))
         .collect();
     let page = page(vec![target]);
     assert_has(

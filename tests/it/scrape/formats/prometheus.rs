@@ -256,7 +256,8 @@ fn a_query_has_the_same_result_in_every_format() {
     );
     let mut world = vendor.simulator.world();
     for uuid in classic {
-        assert!(world.find(&uuid, now()).is_some(), "{uuid}");
+        let call = world.find(&uuid, now());
+        assert!(call.is_some_and(|call| call.is_visible(now())), "{uuid}");
     }
 }
 

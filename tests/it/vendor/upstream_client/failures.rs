@@ -131,8 +131,8 @@ async fn the_error_code_is_quoted_and_determines_the_cause() {
     assert_fails(Reply::ok(empty), ErrorKind::Envelope, "envelope", &says, 1).await;
 
     let vendor = pages(move |_| Reply::ok(empty)).await;
-    let client = TestClient::with(vendor.port, |settings| {
-        settings.success_codes = vec!["0409028".into()];
+    let client = TestClient::with(vendor.port, |target| {
+        target.success_codes = vec!["0409028".into()];
     });
     let first = PageRequest { page: 1, ..REQUEST };
     assert!(client.client.page(first).await.unwrap().is_empty());

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use cec_exporter::client::Report;
 use cec_exporter::model::Inspection;
-use cec_exporter::upstream::{Error, ErrorKind, Report, Upstream};
+use cec_exporter::upstream::{Error, ErrorKind, Upstream};
 use futures_util::future::join_all;
 
 use super::{APP_KEY, DETAILS, TOKEN, TOKEN_TEXT, TestClient, assert_says};
@@ -231,8 +232,9 @@ async fn a_pause_of_the_list_pauses_the_results() {
 #[tokio::test]
 async fn the_results_have_a_rate_limit_of_their_own() {
     let vendor = vendor(|_| Reply::ok("[]")).await;
-    let client = TestClient::with(vendor.port, |settings| {
-        settings.max_inspections_per_second = 2.0;
+    let client = TestClient::with(vendor.port, |target| {
+        let results = target.results.as_mut().unwrap();
+        results.max_requests_per_second = 2.0;
     });
     client.client.take_token().await.unwrap();
     let results = join_all((0..4).map(|_| client.inspection()));

@@ -79,22 +79,20 @@ async fn an_outage_reduces_the_number_of_requests() {
 async fn the_number_of_concurrent_requests_is_limited() {
     for allowed in [1, 3] {
         let vendor = pages(|_| Reply::Late(Duration::from_millis(30), DETAILS.into())).await;
-        let client = TestClient::with(vendor.port, |settings| {
-            settings.max_concurrent_requests = allowed;
+        let client = TestClient::with(vendor.port, |target| {
+            target.max_concurrent_requests = allowed;
         });
         for page in join_all((0..15).map(|_| client.page())).await {
             page.unwrap();
         }
-        assert_eq!(vendor.busiest(), allowed);
+        assert_eq!(vendor.busiest(), allowed as usize);
     }
 }
 
 #[tokio::test]
 async fn the_rate_limit_includes_token_requests() {
     let vendor = pages(|_| Reply::ok(DETAILS)).await;
-    let client = TestClient::with(vendor.port, |settings| {
-        settings.max_requests_per_second = 5.0
-    });
+    let client = TestClient::with(vendor.port, |target| target.max_requests_per_second = 5.0);
     for page in join_all((0..9).map(|_| client.page())).await {
         page.unwrap();
     }

@@ -1,7 +1,5 @@
 //! Tokens and credentials.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cec_exporter::upstream::ErrorKind;
@@ -103,7 +101,7 @@ async fn the_retry_after_of_the_token_service_is_obeyed() {
 }
 
 #[tokio::test]
-async fn a_refused_secret_is_read_again_from_its_source() {
+async fn a_refused_secret_is_read_again_from_its_file() {
     let vendor = Vendor::start(|seen, _| match seen.is_token() {
         true if seen.body.contains("new-s3cret-word") => Reply::ok(TOKEN),
         true => {
@@ -113,28 +111,29 @@ async fn a_refused_secret_is_read_again_from_its_source() {
         false => Reply::ok(DETAILS),
     })
     .await;
-    let read = Arc::new(AtomicUsize::new(0));
-    let with = |answer: Result<String, String>| {
-        let read = Arc::clone(&read);
-        TestClient::with(vendor.port, move |settings| {
-            settings.secret_source = Some(Arc::new(move || {
-                read.fetch_add(1, Ordering::SeqCst);
-                answer.clone()
-            }));
+    let directory = tempfile::tempdir().unwrap();
+    let with = |content: Option<&str>| {
+        let file = directory.path().join("secret");
+        TestClient::with(vendor.port, move |target| {
+            // There was another one when the configuration was loaded.
+            match content {
+                Some(secret) => std::fs::write(&file, secret).unwrap(),
+                None => std::fs::remove_file(&file).unwrap(),
+            }
+            target.app_secret_file = Some(file);
         })
     };
-    let client = with(Ok("new-s3cret-word".into()));
+    let client = with(Some("new-s3cret-word"));
     client.page().await.unwrap();
     assert_eq!(client.codes(), ["token 401", "token 200", "details 200"]);
-    assert_eq!(read.load(Ordering::SeqCst), 1);
 
     // The same as before, another wrong one, none: one error, and no secret in it.
-    for (answer, requests) in [
-        (Ok(APP_SECRET.to_owned()), 1),
-        (Ok("other-s3cret-word".to_owned()), 2),
-        (Err("gone".to_owned()), 1),
+    for (content, requests) in [
+        (Some(APP_SECRET), 1),
+        (Some("other-s3cret-word"), 2),
+        (None, 1),
     ] {
-        let client = with(answer);
+        let client = with(content);
         let error = client.error().await;
         assert_eq!(error.kind, ErrorKind::Auth);
         assert_says(&error, &["bad *** or"]);

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{HttpClient, Unsuccessful};
-use crate::upstream::failure::{Failure, RequestContext};
+use super::failure::RequestContext;
+use super::report::Api;
+use super::{HttpClient, Unsuccessful, retry};
+use crate::config::Target;
+use crate::model::Status;
 use crate::upstream::response::{PageRules, ParsedPage};
-use crate::upstream::retry;
-use crate::upstream::token::Token;
-use crate::upstream::{Api, Filter, Page, PageRequest};
+use crate::upstream::{Filter, Page, PageRequest};
 
 /// A row has about 800 bytes; `limit` may count groups of several.
 const MAX_BYTES_PER_ROW: usize = 16 << 10;
@@ -21,7 +22,7 @@ const SPARE_ROWS: usize = 1000;
 impl HttpClient {
     pub(super) async fn attempt_page(
         &self,
-        request: &PageRequest,
+        page_request: &PageRequest,
         may_renew: bool,
     ) -> Result<Page, Unsuccessful> {
         // The semaphore is never closed. The token is fetched after it: one from before the wait
@@ -30,52 +31,47 @@ impl HttpClient {
         let not_paused = self.throttle.wait_for_pause(retry::MAX_WAIT).await;
         not_paused.map_err(Unsuccessful::Final)?;
         let token = self.token().await.map_err(Unsuccessful::Final)?;
-        let sent = self.send_page_request(request, &token).await;
-        self.judge(sent, &token, &self.throttle, may_renew)
-    }
-
-    async fn send_page_request(
-        &self,
-        page_request: &PageRequest,
-        token: &Token,
-    ) -> Result<Page, Failure> {
-        let status = match page_request.filter {
-            Filter::All => &self.settings.status_codes,
-            Filter::Pending => &self.settings.pending_codes,
-        };
+        let target = &self.target;
+        let call_types = target.call_types.iter();
         let body = json!({
             "upload_from": page_request.window.from,
             "upload_to": page_request.window.to,
-            "call_types": self.settings.call_types,
-            "status": status,
+            "call_types": call_types.map(|call_type| call_type.number()).collect::<Vec<_>>(),
+            "status": status_codes(target, page_request.filter),
             "limit": page_request.limit,
             "page": page_request.page,
         });
-        let request = self.api_request(&self.details_url, token, &body);
-        let secrets = self.credentials.get().secrets;
+        let request = self.request(Api::Details, Some(&token), &body);
+        let secrets = self.credentials.lock().secrets.with_token(token.text());
         let context = RequestContext {
-            api: Api::Details,
-            url: &self.details_url,
             page: Some(page_request.page),
-            secrets: &secrets,
-            token: Some(token.text()),
-            settings: &self.settings,
+            ..self.context(Api::Details, &secrets)
         };
         let rules = PageRules {
             page: page_request.page,
             max_rows: max_rows(page_request.limit),
-            success_codes: &self.settings.success_codes,
-            keep_texts: self.settings.keep_texts,
+            success_codes: &target.success_codes,
+            keep_texts: target.teams_file.is_some() || target.agents || target.results.is_some(),
         };
         let parse = |body: &[u8]| rules.parse(body);
         let max_body = max_page_bytes(page_request.limit);
         self.throttle.admit().await;
-        let ParsedPage { page, example } = self.send(request, context, max_body, parse).await?;
+        let sent = self.send(request, context, max_body, parse).await;
+        let ParsedPage { page, example } = self.judge(sent, &token, &self.throttle, may_renew)?;
         if example.is_some() {
             *self.example.lock() = example;
         }
         Ok(page)
     }
+}
+
+/// The vendor's numbers of the statuses to request.
+fn status_codes(target: &Target, filter: Filter) -> Vec<i16> {
+    Status::documented()
+        .chain(target.extra_status_codes.iter().copied())
+        .filter(|status| filter == Filter::All || !status.is_final())
+        .map(Status::number)
+        .collect()
 }
 
 /// Limit on the decompressed size of a page.

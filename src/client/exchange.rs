@@ -6,94 +6,86 @@ use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
-use super::decode::{DecodeError, Decoder};
+use super::decode::{BodyError, decode};
 use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
+use super::report::{Api, Report, Reporter};
 use super::retry::{Outcome, parse_retry_after};
-use super::{Api, Report, Reporter};
 
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
+/// A page of 1000 rows has about this many bytes.
+const USUAL_BODY: u64 = 1 << 20;
 
-/// What all requests of a client share.
-pub(super) struct Exchange<'a> {
-    pub(super) client: &'a reqwest::Client,
-    /// From opening the connection to the last byte.
-    pub(super) timeout: Duration,
-    pub(super) report: &'a Reporter,
+/// Returns the status and the whole body of a successful response.
+pub(super) async fn exchange(
+    client: &reqwest::Client,
+    report: &Reporter,
+    request: Request,
+    context: RequestContext<'_>,
+    max_body: usize,
+) -> Result<(u16, Vec<u8>), Failure> {
+    // From opening the connection to the last byte.
+    let deadline = Instant::now() + context.target.request_timeout;
+    let mut response = match timeout_at(deadline, client.execute(request)).await {
+        Ok(Ok(response)) => response,
+        // The connect timeout, which is shorter than `deadline`.
+        Ok(Err(error)) if error.is_timeout() => return Err(not_connected(context)),
+        Ok(Err(error)) => {
+            let diagnosis = connection_error(&error, context);
+            return Err(context.failure(Outcome::Connect, diagnosis));
+        }
+        Err(_) => return Err(timed_out(context, "no response")),
+    };
+    if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
+        report(Report::ClockSkew(seconds));
+    }
+    let mut received = 0;
+    let status = response.status();
+    if !status.is_success() {
+        let reading = read(&mut response, MAX_SMALL_BODY, &mut received);
+        let body = match timeout_at(deadline, reading).await {
+            Ok(Ok(body)) => body,
+            // The status says enough without its body.
+            _ => Vec::new(),
+        };
+        let location = response.headers().get(LOCATION);
+        let location = location.and_then(|value| value.to_str().ok());
+        let mut failure = context.status_failure(status, &body, location);
+        failure.error.retry_after = retry_after(response.headers());
+        return Err(failure);
+    }
+    let reading = read(&mut response, max_body, &mut received);
+    match timeout_at(deadline, reading).await {
+        Ok(Ok(body)) => Ok((status.as_u16(), body)),
+        Ok(Err(error)) => {
+            let diagnosis = body_error(&error, received, max_body, context);
+            Err(context.failure(Outcome::Body, diagnosis))
+        }
+        Err(_) => {
+            let message = format!("received only {received} bytes of the response");
+            Err(timed_out(context, &message))
+        }
+    }
 }
 
-impl Exchange<'_> {
-    /// Returns the status and the whole body of a successful response.
-    pub(super) async fn send(
-        &self,
-        request: Request,
-        context: RequestContext<'_>,
-        max_body: usize,
-    ) -> Result<(u16, Vec<u8>), Failure> {
-        let deadline = Instant::now() + self.timeout;
-        let mut response = match timeout_at(deadline, self.client.execute(request)).await {
-            Ok(Ok(response)) => response,
-            // The connect timeout, which is shorter than `deadline`.
-            Ok(Err(error)) if error.is_timeout() => return Err(self.not_connected(context)),
-            Ok(Err(error)) => {
-                let diagnosis = connection_error(&error, context);
-                return Err(context.failure(Outcome::Connect, diagnosis));
-            }
-            Err(_) => return Err(self.timed_out(context, "no response")),
-        };
-        if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
-            (self.report)(Report::ClockSkew(seconds));
-        }
-        let mut received = 0;
-        let status = response.status();
-        if !status.is_success() {
-            let reading = read(&mut response, MAX_SMALL_BODY, &mut received);
-            let body = match timeout_at(deadline, reading).await {
-                Ok(Ok(body)) => body,
-                // The status says enough without its body.
-                _ => Vec::new(),
-            };
-            let location = response.headers().get(LOCATION);
-            let location = location.and_then(|value| value.to_str().ok());
-            let mut failure = context.status_failure(status, &body, location);
-            failure.error.retry_after = retry_after(response.headers());
-            return Err(failure);
-        }
-        let reading = read(&mut response, max_body, &mut received);
-        match timeout_at(deadline, reading).await {
-            Ok(Ok(body)) => Ok((status.as_u16(), body)),
-            Ok(Err(error)) => {
-                let diagnosis = body_error(&error, received, max_body, context);
-                Err(context.failure(Outcome::Body, diagnosis))
-            }
-            Err(_) => {
-                let message = format!("received only {received} bytes of the response");
-                Err(self.timed_out(context, &message))
-            }
-        }
-    }
+fn timed_out(context: RequestContext<'_>, message: &str) -> Failure {
+    let diagnosis = Diagnosis::new(
+        format!("{message} within {:?}", context.target.request_timeout),
+        format!(
+            "the vendor is slow, or something on the way drops packets; raise request_timeout, or \
+             {}",
+            remedy_for_size(context)
+        ),
+    );
+    context.failure(Outcome::Timeout, diagnosis)
+}
 
-    fn timed_out(&self, context: RequestContext<'_>, message: &str) -> Failure {
-        let diagnosis = Diagnosis::new(
-            format!("{message} within {:?}", self.timeout),
-            format!(
-                "the vendor is slow, or something on the way drops packets; raise \
-                 request_timeout, or {}",
-                remedy_for_size(context)
-            ),
-        );
-        context.failure(Outcome::Timeout, diagnosis)
-    }
-
-    fn not_connected(&self, context: RequestContext<'_>) -> Failure {
-        let message = format!(
-            "could not connect in time (request_timeout is {:?})",
-            self.timeout
-        );
-        let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
-        context.failure(Outcome::Timeout, diagnosis)
-    }
+fn not_connected(context: RequestContext<'_>) -> Failure {
+    let timeout = context.target.request_timeout;
+    let message = format!("could not connect in time (request_timeout is {timeout:?})");
+    let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
+    context.failure(Outcome::Timeout, diagnosis)
 }
 
 /// The keys to check if no response arrived.
@@ -108,7 +100,7 @@ fn config_keys(context: RequestContext<'_>) -> ConfigKeys {
     ConfigKeys {
         peer: proxy.key,
         // An https proxy presents a certificate too; the error does not say whose was rejected.
-        certificate: match (proxy.url.scheme(), proxy.key) {
+        certificate: match (proxy.url.expose().scheme(), proxy.key) {
             ("https", "proxy_url") => "proxy_url or endpoint",
             ("https", variable) => variable,
             _ => endpoint,
@@ -135,31 +127,31 @@ fn connection_error(error: &reqwest::Error, context: RequestContext<'_>) -> Diag
 
 /// Why the body of a successful response could not be read.
 fn body_error(
-    error: &ReadError,
+    error: &BodyError,
     received: usize,
     max_body: usize,
     context: RequestContext<'_>,
 ) -> Diagnosis {
     match error {
-        ReadError::Decode(DecodeError::TooLarge) => Diagnosis::new(
+        BodyError::TooLarge => Diagnosis::new(
             format!("the response is larger than {} KiB", max_body >> 10),
             format!(
                 "it is not from the vendor's service; or else {}",
                 remedy_for_size(context)
             ),
         ),
-        ReadError::Decode(DecodeError::Unsupported(coding)) => Diagnosis::new(
+        BodyError::Unsupported(coding) => Diagnosis::new(
             format!(
                 "the response has an unsupported Content-Encoding: {}",
                 context.redact(coding)
             ),
             "a proxy or gateway compresses responses although the request did not allow it",
         ),
-        ReadError::Decode(DecodeError::Corrupt) => Diagnosis::new(
+        BodyError::Corrupt => Diagnosis::new(
             format!("the compressed response of {received} bytes cannot be decompressed"),
             "it was truncated or replaced on the way",
         ),
-        ReadError::Broken(error) => Diagnosis::new(
+        BodyError::Broken(error) => Diagnosis::new(
             format!(
                 "the connection broke after {received} bytes of the response ({})",
                 context.redact(&root_cause(error).to_string())
@@ -177,33 +169,26 @@ fn remedy_for_size(context: RequestContext<'_>) -> String {
     }
 }
 
-enum ReadError {
-    Decode(DecodeError),
-    Broken(reqwest::Error),
-}
-
-impl From<DecodeError> for ReadError {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
-    }
-}
-
 /// Reads a body chunk by chunk, since its announced length is no limit. Counts into `received`,
 /// which outlives this future if it times out.
 async fn read(
     response: &mut Response,
     max_body: usize,
     received: &mut usize,
-) -> Result<Vec<u8>, ReadError> {
-    let coding = response.headers().get(CONTENT_ENCODING);
-    let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let mut decoder =
-        Decoder::new(coding.as_deref(), max_body)?.announce(response.content_length());
-    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
-        decoder.push(&chunk)?;
-        *received = decoder.received();
+) -> Result<Vec<u8>, BodyError> {
+    // Announced lengths are not trusted, so only room for a usual page.
+    let announced = response.content_length().unwrap_or_default();
+    let mut body = Vec::with_capacity(announced.min(USUAL_BODY) as usize);
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        body.extend_from_slice(&chunk);
+        *received = body.len();
+        if body.len() > max_body {
+            return Err(BodyError::TooLarge);
+        }
     }
-    Ok(decoder.finish()?)
+    let coding = response.headers().get(CONTENT_ENCODING);
+    let coding = coding.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    decode(coding.as_deref(), body, max_body)
 }
 
 /// The wait that `Retry-After` asks for. A date is compared with the response's own `Date`, since

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::settings::{BuildError, ClientSettings, ProxySettings};
+use super::error::BuildError;
 use super::tls::Trust;
+use crate::config::{Proxy, Target};
 
 /// Shorter than the minute after which load balancers drop idle connections, so that this side
 /// closes them first.
@@ -14,13 +15,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 const CONNECT_SHARE: f64 = 0.9;
 
 /// Blocks while it reads `ca_file`.
-pub(super) fn client(
-    settings: &ClientSettings,
-    trust: &Trust,
-) -> Result<reqwest::Client, BuildError> {
+pub(super) fn client(target: &Target, trust: &Trust) -> Result<reqwest::Client, BuildError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cec_exporter/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(trust.tls(settings.ca_file.as_deref())?)
+        .tls_backend_preconfigured(trust.tls(target.ca_file.as_deref())?)
         // Not HTTP/2: all requests would share one connection, and if it dies silently each of
         // them times out until the kernel gives it up.
         .http1_only()
@@ -29,20 +27,13 @@ pub(super) fn client(
         // The library's retries would bypass the rate limit and the counters.
         .retry(reqwest::retry::never())
         .no_proxy()
-        .connect_timeout(settings.request_timeout.mul_f64(CONNECT_SHARE))
+        .connect_timeout(target.request_timeout.mul_f64(CONNECT_SHARE))
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(settings.max_concurrent_requests);
-    for proxy in settings.proxy.iter().chain(&settings.token_proxy) {
-        // The library's own message may contain the URL with its password.
-        if !matches!(proxy.url.scheme(), "http" | "https") || !proxy.url.has_host() {
-            let reason = "expected the http:// or https:// URL of a proxy";
-            return Err(BuildError::setting(proxy.key, reason));
-        }
-    }
-    if settings.proxy.is_some() || settings.token_proxy.is_some() {
-        let url = |proxy: &Option<ProxySettings>| proxy.as_ref().map(|proxy| proxy.url.clone());
-        let (proxy, token_proxy) = (url(&settings.proxy), url(&settings.token_proxy));
-        let token_endpoint = settings.token_endpoint.clone();
+        .pool_max_idle_per_host(target.max_concurrent_requests as usize);
+    let url = |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| proxy.url.expose().clone());
+    let (proxy, token_proxy) = (url(&target.proxy), url(&target.token_proxy));
+    if proxy.is_some() || token_proxy.is_some() {
+        let token_endpoint = target.token_endpoint.clone();
         builder = builder.proxy(reqwest::Proxy::custom(move |url| {
             // This `url` has only scheme, host and port.
             match url.origin() == token_endpoint.origin() {

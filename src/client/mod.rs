@@ -1,9 +1,31 @@
-//! [`Upstream`] over HTTP: tokens, rate limit, concurrency and retries of each request.
+//! The vendor's API over HTTP: tokens, rate limit, concurrency and retries of each request. No other
+//! module sends requests to the vendor.
+//!
+//! [`retry`] and [`rate_limit`] decide whether and when to send a request; both are pure.
 
+pub mod probe;
+pub mod rate_limit;
+pub mod retry;
+pub mod tls;
+pub mod token;
+pub mod token_response;
+
+mod cause;
+mod connection;
+mod credentials;
+mod decode;
+mod diagnose;
+mod error;
+mod exchange;
+mod failure;
 mod inspection;
 mod page;
+mod pinned;
+mod redact;
+mod report;
+mod request;
+mod throttle;
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -15,37 +37,39 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 use url::Url;
 
-pub use super::settings::{BuildError, ClientSettings, ProxySettings, SecretSource};
+pub use error::BuildError;
+pub use report::{Api, Report, Reporter};
 
-use super::credentials::{Credentials, CurrentSecret};
-use super::exchange::{Exchange, MAX_SMALL_BODY};
-use super::failure::{Failure, RequestContext};
-use super::request::{api_headers, check_url, token_headers};
-use super::response::ParseError;
-use super::retry::{self, Budgets, Outcome, Retry};
-use super::settings::with_path;
-use super::throttle::Throttle;
-use super::tls::Trust;
-use super::token::{Token, TokenCache, Urgency, renewal_margin};
-use super::token_response::{TokenResponse, parse_token_response};
-use super::{Api, Error, Page, PageRequest, Report, Reporter, Upstream, connection};
+use crate::config::Target;
 use crate::model::Inspection;
+use crate::upstream::response::ParseError;
+use crate::upstream::{Error, Page, PageRequest, Upstream};
+use credentials::Credentials;
+use exchange::{MAX_SMALL_BODY, exchange};
+use failure::{Failure, RequestContext};
+use redact::Secrets;
+use request::{api_headers, token_headers};
+use retry::{Budgets, Outcome};
+use throttle::Throttle;
+use tls::Trust;
+use token::{Token, TokenCache, renewal_margin};
+use token_response::{TokenResponse, parse_token_response};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
 /// Path of the inspection result of a call: documented below another service than the list.
 const CREDIT_PATH: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
 
-/// A client for one deployment. Shared by any number of tasks.
+/// A client for one target. Shared by any number of tasks.
 pub struct HttpClient {
-    settings: ClientSettings,
+    target: Target,
     report: Reporter,
     client: reqwest::Client,
     details_url: Url,
-    inspection_url: Url,
+    credit_url: Url,
     api_headers: HeaderMap,
     token_headers: HeaderMap,
-    credentials: CurrentSecret,
+    credentials: Mutex<Credentials>,
     tokens: TokenCache,
     /// One permit per concurrent request.
     permits: Semaphore,
@@ -62,7 +86,7 @@ pub struct HttpClient {
 enum Unsuccessful {
     /// The token or secret was refused and has been replaced: repeat at once.
     Renewed,
-    /// Repeat after a backoff, if [`retry::decide`] allows it.
+    /// Repeat after a backoff, if [`retry::backoff`] allows it.
     Failed(Failure),
     /// Do not repeat.
     Final(Error),
@@ -73,44 +97,24 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// If a setting cannot be used.
-    pub fn new(
-        settings: ClientSettings,
-        trust: &Trust,
-        report: Reporter,
-    ) -> Result<Self, BuildError> {
-        check_url("endpoint", &settings.endpoint)?;
-        check_url("token_endpoint", &settings.token_endpoint)?;
-        if settings.max_concurrent_requests == 0 {
-            let key = "max_concurrent_requests";
-            return Err(BuildError::setting(key, "expected at least 1"));
-        }
-        for (key, rate) in [
-            ("max_requests_per_second", settings.max_requests_per_second),
-            (
-                "results.max_requests_per_second",
-                settings.max_inspections_per_second,
-            ),
-        ] {
-            if rate.is_nan() || rate <= 0.0 {
-                return Err(BuildError::setting(key, "expected more than 0"));
-            }
-        }
-        let permits = settings.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
+    /// If a value of the configuration cannot be used.
+    pub fn new(target: Target, trust: &Trust, report: Reporter) -> Result<Self, BuildError> {
+        let max_inspections =
+            (target.results).map_or(1.0, |results| results.max_requests_per_second);
         Ok(Self {
-            client: connection::client(&settings, trust)?,
-            details_url: with_path(&settings.endpoint, DETAILS_PATH),
-            inspection_url: with_path(&settings.endpoint, CREDIT_PATH),
-            api_headers: api_headers(&settings)?,
+            client: connection::client(&target, trust)?,
+            details_url: target.url(DETAILS_PATH),
+            credit_url: target.url(CREDIT_PATH),
+            api_headers: api_headers(&target)?,
             token_headers: token_headers(),
-            credentials: CurrentSecret::new(&settings),
+            credentials: Mutex::new(Credentials::new(&target, target.app_secret.clone(), None)),
             tokens: TokenCache::default(),
-            permits: Semaphore::new(permits),
-            throttle: Throttle::new(settings.max_requests_per_second),
-            inspection_throttle: Throttle::new(settings.max_inspections_per_second),
+            permits: Semaphore::new(target.max_concurrent_requests as usize),
+            throttle: Throttle::new(target.max_requests_per_second),
+            inspection_throttle: Throttle::new(max_inspections),
             budgets: Mutex::default(),
             example: Mutex::default(),
-            settings,
+            target,
             report,
         })
     }
@@ -130,8 +134,9 @@ impl HttpClient {
         self.example.lock().clone()
     }
 
-    /// Repeats a request until it succeeds, fails for good or must not be retried. `attempt` is
-    /// told whether it may renew the token or secret, which it may once.
+    /// Repeats a request until it succeeds, fails for good or must not be retried: it counts as
+    /// retried `retries` times already. `attempt` is told whether it may renew the token or secret,
+    /// which it may once.
     async fn with_retries<T, F>(
         &self,
         api: Api,
@@ -159,23 +164,14 @@ impl HttpClient {
     /// How long to wait before the next attempt, or the error if there must be none.
     fn backoff(&self, api: Api, failure: Failure, retries: u32) -> Result<Duration, Error> {
         let Failure { outcome, error } = failure;
-        let mut budgets = self.budgets.lock();
-        let budget = budgets.for_outcome(outcome);
-        let jitter = fastrand::f64();
-        match retry::decide(
-            outcome,
-            retries,
-            error.retry_after,
-            jitter,
-            budget.is_left(),
-        ) {
-            Retry::No => Err(error),
-            Retry::After(wait) => {
-                budget.spend();
+        let wait = retry::backoff(outcome, retries, error.retry_after, fastrand::f64());
+        match wait.filter(|_| self.budgets.lock().spend(outcome)) {
+            Some(wait) => {
                 debug!(%error, ?wait, "retrying");
                 (self.report)(Report::Retry(api));
                 Ok(wait)
             }
+            None => Err(error),
         }
     }
 
@@ -197,21 +193,42 @@ impl HttpClient {
         })
     }
 
-    fn api_request(&self, url: &Url, token: &Token, body: &Value) -> Request {
-        let mut request = Request::new(Method::POST, url.clone());
-        *request.headers_mut() = self.api_headers.clone();
+    fn url(&self, api: Api) -> &Url {
+        match api {
+            Api::Token => &self.target.token_endpoint,
+            Api::Details => &self.details_url,
+            Api::Credit => &self.credit_url,
+        }
+    }
+
+    /// `token`: none for a request for one.
+    fn request(&self, api: Api, token: Option<&Token>, body: &Value) -> Request {
+        let mut request = Request::new(Method::POST, self.url(api).clone());
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, token.header.clone());
+        match token {
+            Some(token) => {
+                headers.clone_from(&self.api_headers);
+                headers.insert(AUTHORIZATION, token.header.clone());
+            }
+            None => headers.clone_from(&self.token_headers),
+        }
         *request.body_mut() = Some(body.to_string().into());
         request
     }
 
+    fn context<'a>(&'a self, api: Api, secrets: &'a Secrets) -> RequestContext<'a> {
+        RequestContext {
+            api,
+            url: self.url(api),
+            page: None,
+            secrets,
+            target: &self.target,
+        }
+    }
+
     async fn token(&self) -> Result<Token, Error> {
-        let fetch = |urgency| {
-            let retries = match urgency {
-                Urgency::Required => 0,
-                Urgency::Early => retry::MAX_RETRIES,
-            };
+        let fetch = |is_early| {
+            let retries = if is_early { retry::MAX_RETRIES } else { 0 };
             self.with_retries(Api::Token, retries, |may_renew| {
                 self.attempt_token(may_renew)
             })
@@ -223,20 +240,11 @@ impl HttpClient {
         let Credentials {
             app_secret,
             secrets,
-        } = self.credentials.get();
-        let url = &self.settings.token_endpoint;
-        let context = RequestContext {
-            api: Api::Token,
-            url,
-            page: None,
-            secrets: &secrets,
-            token: None,
-            settings: &self.settings,
-        };
-        let body = json!({ "app_key": self.settings.app_key, "app_secret": app_secret });
-        let mut request = Request::new(Method::POST, url.clone());
-        *request.headers_mut() = self.token_headers.clone();
-        *request.body_mut() = Some(body.to_string().into());
+        } = self.credentials.lock().clone();
+        let app_key = self.target.app_key.expose();
+        let body = json!({ "app_key": app_key, "app_secret": app_secret.expose() });
+        let request = self.request(Api::Token, None, &body);
+        let context = self.context(Api::Token, &secrets);
         self.throttle.admit().await;
         let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
         match sent.await {
@@ -245,10 +253,11 @@ impl HttpClient {
                 Ok(response)
             }
             Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
-                match self.credentials.reload(&self.settings, app_secret).await {
-                    true => Err(Unsuccessful::Renewed),
-                    false => Err(Unsuccessful::Final(failure.error)),
-                }
+                let Some(new) = Credentials::reload(&self.target, &app_secret).await else {
+                    return Err(Unsuccessful::Final(failure.error));
+                };
+                *self.credentials.lock() = new;
+                Err(Unsuccessful::Renewed)
             }
             Err(failure) => Err(Unsuccessful::Failed(failure)),
         }
@@ -262,30 +271,23 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let exchange = Exchange {
-            client: &self.client,
-            timeout: self.settings.request_timeout,
-            report: &self.report,
-        };
         let sent = Instant::now();
-        let response = exchange.send(request, context, max_body).await;
+        let response = exchange(&self.client, &self.report, request, context, max_body).await;
         let took = sent.elapsed();
-        let (outcome, result) = match response {
-            Ok((status, body)) => match parse(&body) {
-                Ok(value) => (Outcome::Status(status), Ok(value)),
-                Err(error) => {
-                    let failure = context.parse_failure(&body, &error);
-                    (failure.outcome, Err(failure))
-                }
-            },
-            Err(failure) => (failure.outcome, Err(failure)),
+        let result = response.and_then(|(status, body)| {
+            let parsed = parse(&body).map_err(|error| context.parse_failure(&body, &error))?;
+            Ok((status, parsed))
+        });
+        let outcome = match &result {
+            Ok((status, _)) => Outcome::Status(*status),
+            Err(failure) => failure.outcome,
         };
         (self.report)(Report::Request {
             api: context.api,
             code: outcome.to_string(),
             took,
         });
-        result
+        result.map(|(_, parsed)| parsed)
     }
 
     fn report_token(&self, lifetime: Duration) {
@@ -307,14 +309,9 @@ impl Upstream for HttpClient {
     }
 
     async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
-        self.read_inspection(call_uuid).await
-    }
-}
-
-impl fmt::Debug for HttpClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        // The caller's queue retries failures, so that a failing call holds up no other.
+        let attempt = |may_renew| self.attempt_inspection(call_uuid, may_renew);
+        self.with_retries(Api::Credit, retry::MAX_RETRIES, attempt)
+            .await
     }
 }

@@ -1,11 +1,11 @@
 //! Parses the response of the token service.
 
-use std::fmt;
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use serde_json::Value;
 
-use super::response::{Envelope, ParseError};
+use crate::upstream::response::{Envelope, ParseError, text};
 
 /// The lifetime that requests ask for, and the assumption if the response has an invalid one.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -17,20 +17,13 @@ const MIN_LIFETIME: Duration = Duration::from_secs(1);
 /// Generous: the vendor's maximum is an hour.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Clone, PartialEq, Eq)]
+/// Has no `Debug`, so that nothing prints the token.
 pub struct TokenResponse {
     pub token: String,
+    /// The value of `Authorization`.
+    pub header: HeaderValue,
     /// Counted from receipt by the local clock: `CreateTime` is the vendor's clock.
     pub lifetime: Duration,
-}
-
-impl fmt::Debug for TokenResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenResponse")
-            .field("token", &"***")
-            .field("lifetime", &self.lifetime)
-            .finish()
-    }
 }
 
 /// Parses the response of the token service, in which numbers may be strings.
@@ -50,32 +43,28 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
     let Value::Object(fields) = response else {
         return Err(ParseError::Body("not a JSON object".into()));
     };
-    let mut envelope = Envelope::default();
-    let (mut token, mut expires) = (None, None);
-    for (key, value) in &fields {
-        match key.replace('_', "").to_ascii_lowercase().as_str() {
-            "accesstoken" => token = token.or_else(|| text(value)),
-            // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
-            "expires" | "expiresin" => expires = expires.or_else(|| text(value)),
-            _ => {
-                if let Some(slot) = envelope.slot(key) {
-                    *slot = text(value);
-                }
-            }
-        }
-    }
-    let Some(token) = token else {
-        let error = envelope.error(&[]);
+    let field = |names: &[&str]| {
+        fields.iter().find_map(|(key, value)| {
+            let name = key.replace('_', "").to_ascii_lowercase();
+            text(value).filter(|_| names.contains(&&*name))
+        })
+    };
+    let Some(token) = field(&["accesstoken"]) else {
+        let error = Envelope::of(&fields, text).error(&[]);
         return Err(match error.is_silent() {
             true => ParseError::Body("no AccessToken in it".into()),
             false => ParseError::Envelope(error),
         });
     };
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let header = HeaderValue::try_from(format!("Bearer {token}")).ok();
+    let header = header.filter(|_| token.bytes().all(|byte| byte.is_ascii_graphic()));
+    let Some(mut header) = header else {
         let reason = "the AccessToken contains characters that are not allowed in a header";
         return Err(ParseError::Body(reason.into()));
-    }
-    let lifetime = match expires {
+    };
+    header.set_sensitive(true);
+    // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
+    let lifetime = match field(&["expires", "expiresin"]) {
         None => UNSTATED_LIFETIME,
         Some(seconds) => seconds
             .parse::<f64>()
@@ -86,17 +75,11 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
                 Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
             }),
     };
-    Ok(TokenResponse { token, lifetime })
-}
-
-/// A non-blank string or a number.
-fn text(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
+    Ok(TokenResponse {
+        token,
+        header,
+        lifetime,
+    })
 }
 
 #[cfg(test)]
@@ -153,7 +136,7 @@ mod tests {
 
     #[test]
     fn errors_are_distinguished_and_quote_no_token() {
-        let read = |body: &str| parse_token_response(body.as_bytes()).unwrap_err();
+        let read = |body: &str| parse_token_response(body.as_bytes()).err().unwrap();
         for (body, message) in [
             (
                 r#"{"resultCode": "0300028", "resultDesc": "no right"}"#,

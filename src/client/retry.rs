@@ -18,22 +18,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Outcomes to expect of the vendor and its gateway, exported at 0 from the start.
-    pub const FORESEEABLE: [Self; 14] = [
-        Self::Status(200),
-        Self::Status(400),
-        Self::Status(401),
-        Self::Status(403),
-        Self::Status(404),
-        Self::Status(429),
-        Self::Status(500),
-        Self::Status(502),
-        Self::Status(503),
-        Self::Status(504),
-        Self::Timeout,
-        Self::Connect,
-        Self::Body,
-        Self::Envelope,
-    ];
+    pub fn foreseeable() -> impl Iterator<Item = Self> {
+        let statuses = [200, 400, 401, 403, 404, 429, 500, 502, 503, 504];
+        let others = [Self::Timeout, Self::Connect, Self::Body, Self::Envelope];
+        statuses.into_iter().map(Self::Status).chain(others)
+    }
 
     fn is_temporary(self) -> bool {
         match self {
@@ -56,13 +45,6 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What to do after a failure.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retry {
-    After(Duration),
-    No,
-}
-
 /// Retries per request. Pulls repeat anyway, so more would only add load.
 pub const MAX_RETRIES: u32 = 2;
 /// The client waits for a `Retry-After` up to this; a longer one is passed on to the puller.
@@ -75,94 +57,72 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Wait after a 429 without `Retry-After`: the rate limits seen count per second.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
-/// Decides after a failed request that has been retried `retries` times. `jitter` is a random
-/// number from 0 to 1, `has_budget` the value of [`Budget::is_left`].
+/// How long to wait before a failed request is repeated that has been retried `retries` times;
+/// `None` if it must not be. `jitter` is a random number from 0 to 1.
 ///
 /// Waits for `retry_after` plus a random share of a backoff that grows fourfold from 200 ms to 2 s.
 /// The jitter keeps requests that failed together from being repeated together.
-pub fn decide(
+pub fn backoff(
     outcome: Outcome,
     retries: u32,
     retry_after: Option<Duration>,
     jitter: f64,
-    has_budget: bool,
-) -> Retry {
+) -> Option<Duration> {
     let requested = match outcome {
         Outcome::Status(429) => retry_after.unwrap_or(RATE_LIMIT_WAIT),
         _ => retry_after.unwrap_or_default(),
     };
-    if !outcome.is_temporary() || retries >= MAX_RETRIES || !has_budget || requested > MAX_WAIT {
-        return Retry::No;
+    if !outcome.is_temporary() || retries >= MAX_RETRIES || requested > MAX_WAIT {
+        return None;
     }
     let backoff = FIRST_BACKOFF
         .saturating_mul(4_u32.saturating_pow(retries))
         .min(MAX_BACKOFF);
-    let share = if jitter.is_nan() {
-        1.0
-    } else {
-        jitter.clamp(0.0, 1.0)
-    };
-    Retry::After(requested + backoff.mul_f64(share))
+    Some(requested + backoff.mul_f64(jitter))
 }
 
 /// Limits retries to a share of the requests, so that an outage reduces the load on the vendor.
+///
+/// Failures that a single request can cause have a budget of their own, so that a request that
+/// always fails does not use up the retries of the others.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
+pub struct Budgets {
     /// Tenths of a retry, as integers do not drift.
-    tenths: u32,
+    responses: u32,
+    /// For failures of network and gateway.
+    network: u32,
 }
 
-impl Budget {
+impl Budgets {
     const PER_REQUEST: u32 = 1;
     const PER_RETRY: u32 = 10;
     const RESERVE: u32 = 10 * Self::PER_RETRY;
 
-    /// Starts at the maximum of ten retries.
-    pub fn new() -> Self {
-        Self {
-            tenths: Self::RESERVE,
+    /// Adds a tenth of a retry, for a request that is not a retry.
+    pub fn earn(&mut self) {
+        for budget in [&mut self.responses, &mut self.network] {
+            *budget = (*budget + Self::PER_REQUEST).min(Self::RESERVE);
         }
     }
 
-    /// Adds a tenth of a retry, for a request that is not a retry.
-    pub fn earn(&mut self) {
-        self.tenths = (self.tenths + Self::PER_REQUEST).min(Self::RESERVE);
-    }
-
-    pub fn is_left(&self) -> bool {
-        self.tenths >= Self::PER_RETRY
-    }
-
-    pub fn spend(&mut self) {
-        self.tenths = self.tenths.saturating_sub(Self::PER_RETRY);
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Separate budgets for failures that a single request can cause and for those of network and
-/// gateway, so that a request that always fails does not use up the retries of the others.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Budgets {
-    responses: Budget,
-    network: Budget,
-}
-
-impl Budgets {
-    /// For a request that is not a retry.
-    pub fn earn(&mut self) {
-        self.responses.earn();
-        self.network.earn();
-    }
-
-    pub fn for_outcome(&mut self, outcome: Outcome) -> &mut Budget {
-        match outcome {
+    /// Whether the budget allows a retry, which is then spent.
+    pub fn spend(&mut self, outcome: Outcome) -> bool {
+        let budget = match outcome {
             Outcome::Status(500) | Outcome::Body | Outcome::Envelope => &mut self.responses,
             Outcome::Status(_) | Outcome::Timeout | Outcome::Connect => &mut self.network,
+        };
+        let left = budget.checked_sub(Self::PER_RETRY);
+        *budget = left.unwrap_or(*budget);
+        left.is_some()
+    }
+}
+
+impl Default for Budgets {
+    /// The maximum of ten retries.
+    fn default() -> Self {
+        Self {
+            responses: Self::RESERVE,
+            network: Self::RESERVE,
         }
     }
 }
@@ -202,56 +162,33 @@ mod tests {
             Status(503),
             Status(429),
         ] {
-            assert_ne!(decide(outcome, 0, None, 0.5, true), Retry::No, "{outcome}");
+            assert_ne!(backoff(outcome, 0, None, 0.5), None, "{outcome}");
         }
         for status in [301, 307, 400, 401, 403, 404, 407, 413] {
-            assert_eq!(
-                decide(Status(status), 0, None, 0.5, true),
-                Retry::No,
-                "{status}"
-            );
+            assert_eq!(backoff(Status(status), 0, None, 0.5), None, "{status}");
         }
-        assert_eq!(decide(Envelope, 0, None, 0.5, true), Retry::No);
+        assert_eq!(backoff(Envelope, 0, None, 0.5), None);
     }
 
     #[test]
     fn the_wait_depends_on_retries_jitter_and_retry_after() {
         let table = [
             // outcome, retries so far, Retry-After, jitter, expected
-            (Outcome::Timeout, 0, None, 0.0, Retry::After(ms(0))),
-            (Outcome::Timeout, 0, None, 1.0, Retry::After(ms(200))),
-            (Outcome::Timeout, 1, None, 0.5, Retry::After(ms(400))),
-            (Outcome::Timeout, 1, None, 1.0, Retry::After(ms(800))),
-            (Outcome::Timeout, 2, None, 1.0, Retry::No),
-            (Outcome::Status(429), 0, None, 0.0, Retry::After(ms(1000))),
-            (
-                Outcome::Status(429),
-                0,
-                Some(ms(0)),
-                0.5,
-                Retry::After(ms(100)),
-            ),
-            (
-                Outcome::Status(429),
-                0,
-                Some(ms(2000)),
-                0.5,
-                Retry::After(ms(2100)),
-            ),
-            (
-                Outcome::Status(429),
-                0,
-                Some(ms(5000)),
-                0.0,
-                Retry::After(ms(5000)),
-            ),
-            (Outcome::Status(429), 0, Some(ms(6000)), 0.0, Retry::No),
-            (Outcome::Status(503), 0, Some(ms(6000)), 0.0, Retry::No),
-            (Outcome::Connect, 0, None, f64::NAN, Retry::After(ms(200))),
-            (Outcome::Connect, 0, None, 7.0, Retry::After(ms(200))),
+            (Outcome::Timeout, 0, None, 0.0, Some(ms(0))),
+            (Outcome::Timeout, 0, None, 1.0, Some(ms(200))),
+            (Outcome::Timeout, 1, None, 0.5, Some(ms(400))),
+            (Outcome::Timeout, 1, None, 1.0, Some(ms(800))),
+            (Outcome::Timeout, 2, None, 1.0, None),
+            (Outcome::Status(429), 0, None, 0.0, Some(ms(1000))),
+            (Outcome::Status(429), 0, Some(ms(0)), 0.5, Some(ms(100))),
+            (Outcome::Status(429), 0, Some(ms(2000)), 0.5, Some(ms(2100))),
+            (Outcome::Status(429), 0, Some(ms(5000)), 0.0, Some(ms(5000))),
+            (Outcome::Status(429), 0, Some(ms(6000)), 0.0, None),
+            (Outcome::Status(503), 0, Some(ms(6000)), 0.0, None),
+            (Outcome::Connect, 0, None, 1.0, Some(ms(200))),
         ];
         for (outcome, retries, retry_after, jitter, expected) in table {
-            let decided = decide(outcome, retries, retry_after, jitter, true);
+            let decided = backoff(outcome, retries, retry_after, jitter);
             assert_eq!(
                 decided, expected,
                 "{outcome} {retries} {retry_after:?} {jitter}"
@@ -260,20 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_retried_without_budget() {
-        assert_eq!(decide(Outcome::Timeout, 0, None, 0.5, false), Retry::No);
-    }
-
-    #[test]
     fn the_budget_is_ten_retries_plus_a_tenth_of_the_requests() {
-        let mut budget = Budget::new();
+        let mut budgets = Budgets::default();
         let mut retries = 0;
         for _ in 0..200 {
-            budget.earn();
-            if budget.is_left() {
-                budget.spend();
-                retries += 1;
-            }
+            budgets.earn();
+            retries += u32::from(budgets.spend(Outcome::Timeout));
         }
         assert!((29..=30).contains(&retries), "{retries}");
     }
@@ -283,21 +212,21 @@ mod tests {
         let mut budgets = Budgets::default();
         for _ in 0..1000 {
             budgets.earn();
-            budgets.for_outcome(Outcome::Status(500)).spend();
-            budgets.for_outcome(Outcome::Body).spend();
+            budgets.spend(Outcome::Status(500));
+            budgets.spend(Outcome::Body);
         }
-        assert!(!budgets.for_outcome(Outcome::Status(500)).is_left());
+        assert!(!budgets.spend(Outcome::Status(500)));
         for outcome in [Outcome::Status(503), Outcome::Timeout, Outcome::Connect] {
-            assert!(budgets.for_outcome(outcome).is_left(), "{outcome}");
+            assert!(budgets.spend(outcome), "{outcome}");
         }
     }
 
     #[test]
     fn the_budget_does_not_grow_beyond_ten_retries() {
-        let mut budget = Budget::new();
-        (0..10_000).for_each(|_| budget.earn());
-        (0..10).for_each(|_| budget.spend());
-        assert!(!budget.is_left());
+        let mut budgets = Budgets::default();
+        (0..10_000).for_each(|_| budgets.earn());
+        let spent = (0..20).filter(|_| budgets.spend(Outcome::Connect));
+        assert_eq!(spent.count(), 10);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
+use super::pinned::is_ca_rejection;
 
 /// The configuration keys to check.
 #[derive(Clone, Copy)]
@@ -40,47 +41,59 @@ pub(super) fn explain(
     };
     let text = || redact(&root_cause(error).to_string());
     let peer = keys.peer;
-    match (classify(error), phase) {
-        (Class::NotHttp, _) => not_http,
-        (Class::Tls(error), _) => handshake_failed(&error, keys.certificate),
-        (Class::Dns, _) => unresolved(&text(), peer),
-        (Class::Proxy { needs_credentials }, _) => tunnel_refused(needs_credentials, peer),
-        (Class::Io(ConnectionRefused), _) => Diagnosis::new(
+    let mut kind = None;
+    for error in chain(error) {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return handshake_failed(tls, keys.certificate);
+        }
+        let hyper = error.downcast_ref::<hyper::Error>();
+        if hyper.is_some_and(hyper::Error::is_parse) {
+            return not_http;
+        }
+        // The types of resolver and proxy errors are private, so match their texts. Another tunnel
+        // error wraps one that says more.
+        match error.to_string().as_str() {
+            "dns error" => return unresolved(&text(), peer),
+            "tunnel error: proxy authorization required" => return tunnel_refused(true, peer),
+            "tunnel error: unsuccessful" => return tunnel_refused(false, peer),
+            _ => {}
+        }
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            kind = Some(io.kind());
+        }
+    }
+    match (kind, phase) {
+        (Some(ConnectionRefused), _) => Diagnosis::about(
+            peer,
             "the connection was refused",
-            format!(
-                "nothing listens there; check host and port of {peer}, and that no firewall refuses"
-            ),
+            "nothing listens there; check host and port of {key}, and that no firewall refuses",
         ),
-        (Class::Io(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
+        (Some(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
             format!("there is no route to the host of {peer}"),
             "this machine's network is down or has no route there",
         ),
-        (Class::Io(PermissionDenied), _) => Diagnosis::new(
+        (Some(PermissionDenied), _) => Diagnosis::new(
             "this machine does not allow the connection",
             "a firewall on this machine, or the sandbox that cec_exporter runs in, forbids it",
         ),
-        (Class::Io(TimedOut), _) => unreachable("the connection timed out", peer),
-        (Class::Io(_) | Class::Other, Phase::Sent { is_plain_http }) => {
+        (Some(TimedOut), _) => unreachable("the connection timed out", peer),
+        (_, Phase::Sent { is_plain_http }) => {
             let hint = match is_plain_http {
                 true => "; if the port speaks TLS, write https://",
                 false => "",
             };
-            Diagnosis::new(
-                "the connection broke before a response arrived",
-                format!(
-                    "the vendor, or a firewall or proxy on the way, closed it; if it persists, \
-                     check scheme and port of {peer}{hint}"
-                ),
-            )
+            let cause = "the vendor, or a firewall or proxy on the way, closed it; if it persists, \
+                         check scheme and port of {key}";
+            let message = "the connection broke before a response arrived";
+            Diagnosis::about(peer, message, &(cause.to_owned() + hint))
         }
-        (Class::Io(ConnectionReset | ConnectionAborted | UnexpectedEof), _) => Diagnosis::new(
+        (Some(ConnectionReset | ConnectionAborted | UnexpectedEof), _) => Diagnosis::about(
+            peer,
             "the connection was closed at once",
-            format!(
-                "a firewall on the way closes it, or another service than the vendor's runs \
-                 there; check scheme, host and port of {peer}"
-            ),
+            "a firewall on the way closes it, or another service than the vendor's runs there; \
+             check scheme, host and port of {key}",
         ),
-        (Class::Io(_) | Class::Other, _) => Diagnosis::new(
+        _ => Diagnosis::new(
             format!("no connection ({})", text()),
             format!("this machine cannot reach host or port of {peer}"),
         ),
@@ -97,74 +110,26 @@ pub(super) fn unresolved(text: &str, key: &str) -> Diagnosis {
 
 /// The peer sent nothing, not even a refusal.
 pub(super) fn unreachable(message: &str, key: &str) -> Diagnosis {
-    Diagnosis::new(
-        message,
-        format!(
-            "a firewall may be dropping packets, or nothing listens there; check host and port of \
-             {key}"
-        ),
-    )
+    let cause = "a firewall may be dropping packets, or nothing listens there; check host and port \
+                 of {key}";
+    Diagnosis::about(key, message, cause)
 }
 
 fn tunnel_refused(needs_credentials: bool, key: &str) -> Diagnosis {
     match needs_credentials {
-        true => Diagnosis::new(
+        true => Diagnosis::about(
+            key,
             "the proxy requires credentials (407)",
-            format!(
-                "user or password in {key} is missing or wrong; or the proxy accepts only NTLM or \
-                 Kerberos, which needs a local proxy that speaks it, such as cntlm"
-            ),
+            "user or password in {key} is missing or wrong; or the proxy accepts only NTLM or \
+             Kerberos, which needs a local proxy that speaks it, such as cntlm",
         ),
-        false => Diagnosis::new(
+        false => Diagnosis::about(
+            key,
             "the proxy refused to connect to the vendor",
-            format!(
-                "the proxy of {key} does not allow the vendor's host or port, or cannot reach it; \
-                 see its log"
-            ),
+            "the proxy of {key} does not allow the vendor's host or port, or cannot reach it; see \
+             its log",
         ),
     }
-}
-
-enum Class {
-    Tls(rustls::Error),
-    NotHttp,
-    Dns,
-    Proxy { needs_credentials: bool },
-    Io(io::ErrorKind),
-    Other,
-}
-
-fn classify(error: &(dyn StdError + 'static)) -> Class {
-    let mut class = Class::Other;
-    for error in chain(error) {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Class::Tls(tls.clone());
-        }
-        let hyper = error.downcast_ref::<hyper::Error>();
-        if hyper.is_some_and(hyper::Error::is_parse) {
-            return Class::NotHttp;
-        }
-        // The types of resolver and proxy errors are private, so match their texts. Another tunnel
-        // error wraps one that says more.
-        match error.to_string().as_str() {
-            "dns error" => return Class::Dns,
-            "tunnel error: proxy authorization required" => {
-                return Class::Proxy {
-                    needs_credentials: true,
-                };
-            }
-            "tunnel error: unsuccessful" => {
-                return Class::Proxy {
-                    needs_credentials: false,
-                };
-            }
-            _ => {}
-        }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            class = Class::Io(io.kind());
-        }
-    }
-    class
 }
 
 /// An error and its sources, outermost first.
@@ -192,32 +157,31 @@ pub(super) fn root_cause<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn St
 fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
     use rustls::CertificateError as Bad;
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
-    const CLOCK: &str = "or the clock of this machine is wrong";
+    const EXPIRED: &str = "the vendor has not renewed it, or the clock of this machine is wrong";
+    const TOO_NEW: &str = "it is too new, or the clock of this machine is wrong";
     match error {
         InvalidCertificate(Bad::UnknownIssuer) => Diagnosis::new(
             "TLS: the authority that issued its certificate is not trusted",
             "it is a private authority: add its certificate to ca_file; or something on the way \
              presents a certificate of its own",
         ),
-        InvalidCertificate(Bad::Expired) => Diagnosis::new(
-            "TLS: its certificate has expired",
-            format!("the vendor has not renewed it, {CLOCK}"),
-        ),
-        InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => Diagnosis::new(
-            format!("TLS: its certificate expired on {}", date(*not_after)),
-            format!("the vendor has not renewed it, {CLOCK}"),
-        ),
-        InvalidCertificate(Bad::NotValidYet) => Diagnosis::new(
-            "TLS: its certificate is not valid yet",
-            format!("it is too new, {CLOCK}"),
-        ),
-        InvalidCertificate(Bad::NotValidYetContext { not_before, .. }) => Diagnosis::new(
-            format!(
-                "TLS: its certificate is not valid before {}",
-                date(*not_before)
-            ),
-            format!("it is too new, {CLOCK}"),
-        ),
+        InvalidCertificate(Bad::Expired) => {
+            Diagnosis::new("TLS: its certificate has expired", EXPIRED)
+        }
+        InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => {
+            let message = format!("TLS: its certificate expired on {}", date(*not_after));
+            Diagnosis::new(message, EXPIRED)
+        }
+        InvalidCertificate(Bad::NotValidYet) => {
+            Diagnosis::new("TLS: its certificate is not valid yet", TOO_NEW)
+        }
+        InvalidCertificate(Bad::NotValidYetContext { not_before, .. }) => {
+            let date = date(*not_before);
+            Diagnosis::new(
+                format!("TLS: its certificate is not valid before {date}"),
+                TOO_NEW,
+            )
+        }
         InvalidCertificate(Bad::NotValidForNameContext { presented, .. })
             if presented.is_empty() =>
         {
@@ -251,12 +215,11 @@ fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
             "TLS: the server does not speak TLS",
             format!("scheme or port of {key} is wrong"),
         ),
-        AlertReceived(alert) => Diagnosis::new(
+        AlertReceived(alert) => Diagnosis::about(
+            key,
             format!("TLS: the server ended the handshake ({alert:?})"),
-            format!(
-                "it does not serve the host name in {key}, supports only other versions of TLS, or \
-                 requires a client certificate"
-            ),
+            "it does not serve the host name in {key}, supports only other versions of TLS, or \
+             requires a client certificate",
         ),
         other => Diagnosis::new(
             format!("TLS: the handshake failed ({other})"),
@@ -269,11 +232,6 @@ fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
     time.to_string()
-}
-
-/// Whether the server presented a CA certificate, for which rustls has no variant.
-fn is_ca_rejection(error: &rustls::CertificateError) -> bool {
-    format!("{error:?}").contains("CaUsedAsEndEntity")
 }
 
 #[cfg(test)]

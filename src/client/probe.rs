@@ -1,7 +1,6 @@
 //! Tests the connection to the vendor step by step (DNS, TCP, TLS) to find which step fails.
 //! Regular requests do not use this module.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,17 +14,18 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::diagnose::{self, ConfigKeys, Phase};
+use super::error::BuildError;
 use super::failure::{Diagnosis, NOT_HTTP};
 use super::redact::Secrets;
-use super::settings::{BuildError, ClientSettings, ProxySettings};
+use super::report::Api;
 use super::tls::Trust;
-use super::{Api, Error, ErrorKind};
+use crate::config::Target;
+use crate::upstream::{Error, ErrorKind};
 
 /// Addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 8;
 
 /// The hosts that a client connects to.
-#[derive(Debug)]
 pub struct Endpoints {
     /// The token service, or its proxy.
     pub token: Endpoint,
@@ -37,7 +37,8 @@ pub struct Endpoints {
 pub struct Endpoint {
     /// The configuration key of its address.
     pub key: &'static str,
-    is_to_proxy: bool,
+    /// Whether the host is a proxy.
+    pub is_to_proxy: bool,
     host: Host<String>,
     port: u16,
     tls: Option<Arc<ClientConfig>>,
@@ -55,13 +56,13 @@ pub struct Connection {
 }
 
 impl Endpoints {
-    /// The hosts for these settings. Blocks while it reads `ca_file`.
+    /// The hosts of a target. Blocks while it reads `ca_file`.
     ///
     /// # Errors
     ///
     /// If `ca_file` cannot be used.
-    pub fn new(settings: &ClientSettings, trust: &Trust) -> Result<Self, BuildError> {
-        let tls = Arc::new(trust.tls(settings.ca_file.as_deref())?);
+    pub fn new(target: &Target, trust: &Trust) -> Result<Self, BuildError> {
+        let tls = Arc::new(trust.tls(target.ca_file.as_deref())?);
         let endpoint = |key, url: &Url, is_to_proxy| Endpoint {
             key,
             is_to_proxy,
@@ -70,15 +71,15 @@ impl Endpoints {
                 .map_or_else(|| Host::Domain(String::new()), |h| h.to_owned()),
             port: url.port_or_known_default().unwrap_or_default(),
             tls: (url.scheme() == "https").then(|| Arc::clone(&tls)),
-            timeout: settings.request_timeout,
-            secrets: settings.secrets(&[&settings.app_secret]),
+            timeout: target.request_timeout,
+            secrets: Secrets::of(target, target.app_secret.expose(), None),
         };
-        let peer = |api: Api, url, proxy: &Option<ProxySettings>| match proxy {
-            Some(proxy) => endpoint(proxy.key, &proxy.url, true),
-            None => endpoint(settings.endpoint_key(api), url, false),
+        let peer = |api: Api, url| match api.proxy(target) {
+            Some(proxy) => endpoint(proxy.key, proxy.url.expose(), true),
+            None => endpoint(api.endpoint_key(target), url, false),
         };
-        let token = peer(Api::Token, &settings.token_endpoint, &settings.token_proxy);
-        let details = peer(Api::Details, &settings.endpoint, &settings.proxy);
+        let token = peer(Api::Token, &target.token_endpoint);
+        let details = peer(Api::Details, &target.endpoint);
         Ok(match token.is_same_host(&details) {
             // Its key is always present in the configuration.
             true => Self {
@@ -94,11 +95,6 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// Whether the host is a proxy.
-    pub fn is_to_proxy(&self) -> bool {
-        self.is_to_proxy
-    }
-
     fn is_same_host(&self, other: &Self) -> bool {
         (&self.host, self.port, self.has_tls()) == (&other.host, other.port, other.has_tls())
     }
@@ -106,6 +102,11 @@ impl Endpoint {
     /// A name or an IP address, IPv6 in brackets.
     pub fn host(&self) -> String {
         self.host.to_string()
+    }
+
+    /// Without the brackets of an IPv6 address.
+    fn bare_host(&self) -> String {
+        self.host().trim_matches(['[', ']']).to_owned()
     }
 
     /// Whether the host is a name rather than an IP address.
@@ -123,12 +124,8 @@ impl Endpoint {
     ///
     /// If the name cannot be resolved in time.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Error> {
-        let name = match &self.host {
-            Host::Ipv4(address) => return Ok(vec![(*address).into()]),
-            Host::Ipv6(address) => return Ok(vec![(*address).into()]),
-            Host::Domain(name) => name,
-        };
-        let reason = match timeout(self.timeout, lookup_host((name.as_str(), self.port))).await {
+        let name = self.bare_host();
+        let reason = match timeout(self.timeout, lookup_host((&*name, self.port))).await {
             Ok(Ok(found)) => {
                 let mut addresses: Vec<IpAddr> = Vec::new();
                 for address in found {
@@ -209,15 +206,14 @@ impl Endpoint {
         let Some(config) = &self.tls else {
             return Ok("no TLS");
         };
-        let name = match &self.host {
-            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| {
-                let message = "TLS: this host name is invalid in a certificate";
-                let cause = format!("the host in {} is misspelled", self.key);
-                error(ErrorKind::Connect, Diagnosis::new(message, cause))
-            })?,
-        };
+        let name = ServerName::try_from(self.bare_host()).map_err(|_| {
+            let message = "TLS: this host name is invalid in a certificate";
+            let cause = "the host in {key} is misspelled";
+            error(
+                ErrorKind::Connect,
+                Diagnosis::about(self.key, message, cause),
+            )
+        })?;
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name, connection.stream);
         match timeout(self.timeout, connecting).await {
             Ok(Ok(stream)) => Ok(match stream.get_ref().1.protocol_version() {
@@ -226,20 +222,14 @@ impl Endpoint {
                 _ => "TLS",
             }),
             Ok(Err(cause)) => Err(error(ErrorKind::Connect, self.explain(&cause))),
-            Err(_) => Err(error(
-                ErrorKind::Timeout,
-                Diagnosis::new(
-                    format!(
-                        "TLS: no response to the first message within {:?}",
-                        self.timeout
-                    ),
-                    format!(
-                        "the server does not speak TLS, or something on the way drops packets; \
-                         check scheme and port of {}",
-                        self.key
-                    ),
-                ),
-            )),
+            Err(_) => {
+                let timeout = self.timeout;
+                let message = format!("TLS: no response to the first message within {timeout:?}");
+                let cause = "the server does not speak TLS, or something on the way drops packets; \
+                             check scheme and port of {key}";
+                let diagnosis = Diagnosis::about(self.key, message, cause);
+                Err(error(ErrorKind::Timeout, diagnosis))
+            }
         }
     }
 
@@ -254,18 +244,7 @@ impl Endpoint {
     }
 
     fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text, None)
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("key", &self.key)
-            .field("host", &self.host())
-            .field("port", &self.port)
-            .field("tls", &self.has_tls())
-            .finish_non_exhaustive()
+        self.secrets.redact(text)
     }
 }
 

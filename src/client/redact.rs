@@ -8,6 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use url::Url;
 use url::form_urlencoded::parse;
 
+use crate::config::Target;
+
 /// Characters of a quote.
 const MAX_QUOTE: usize = 100;
 /// Characters of a code.
@@ -21,12 +23,12 @@ const MAX_WORD: usize = 20;
 const MASK: &str = "***";
 
 /// Values that must not appear in messages, in lower case.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
     /// Ignores empty values.
-    pub(super) fn new(values: &[&str]) -> Self {
+    fn new(values: &[&str]) -> Self {
         Self(
             values
                 .iter()
@@ -36,16 +38,36 @@ impl Secrets {
         )
     }
 
-    /// Sanitises a description from the vendor. `token` is a further secret.
-    pub(super) fn quote(&self, text: &str, token: Option<&str>) -> String {
-        let text = self.remove(to_plain_line(text), token);
+    /// Everything that messages about a target must not repeat: its key, its secret, another one
+    /// that it had before, and the passwords of its proxies.
+    pub(super) fn of(target: &Target, app_secret: &str, old_secret: Option<&str>) -> Self {
+        let proxies = target.proxy.iter().chain(&target.token_proxy);
+        let proxy: Vec<String> = proxies
+            .flat_map(|proxy| proxy_secrets(proxy.url.expose()))
+            .collect();
+        let mut all = vec![app_secret];
+        all.extend(old_secret);
+        all.push(target.app_key.expose());
+        all.extend(proxy.iter().map(String::as_str));
+        Self::new(&all)
+    }
+
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        let mut all = self.clone();
+        all.0.push(token.to_ascii_lowercase());
+        all
+    }
+
+    /// Sanitises a description from the vendor.
+    pub(super) fn quote(&self, text: &str) -> String {
+        let text = self.remove(to_plain_line(text));
         // Signs of HTML, URL or JSON escapes or of an assignment: the rest may be encoded.
         let end = text.find(['&', '%', '\\', '=', '<', '>', '{', '"', '`']);
         let (text, is_shortened) = match end {
             Some(end) => (&text[..end], true),
             None => (&*text, false),
         };
-        let text = self.mask(text, token, true);
+        let text = self.mask(text, true);
         match is_shortened && !text.is_empty() {
             true => truncate(&format!("{}…", text.trim_end()), MAX_QUOTE),
             false => truncate(text.trim_end(), MAX_QUOTE),
@@ -53,42 +75,37 @@ impl Secrets {
     }
 
     /// A code such as `APIG.0308`; `None` if the text does not look like a code.
-    pub(super) fn quote_code(&self, code: &str, token: Option<&str>) -> Option<String> {
+    pub(super) fn quote_code(&self, code: &str) -> Option<String> {
         let is_code = !code.is_empty()
             && code.len() <= MAX_CODE
             && code
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        let code = is_code.then(|| self.mask(code, token, false))?;
+        let code = is_code.then(|| self.mask(code, false))?;
         (code != MASK).then_some(code)
     }
 
     /// Sanitises text from this machine or a host name, in which long words are common.
-    pub(super) fn redact(&self, text: &str, token: Option<&str>) -> String {
-        truncate(&self.mask(&to_plain_line(text), token, false), MAX_QUOTE)
+    pub(super) fn redact(&self, text: &str) -> String {
+        truncate(&self.mask(&to_plain_line(text), false), MAX_QUOTE)
     }
 
     /// Replaces whole secrets in any letter case.
-    fn remove(&self, mut text: String, token: Option<&str>) -> String {
-        let token = token.map(str::to_ascii_lowercase);
-        for secret in self.0.iter().chain(&token) {
-            text = replace_ignoring_case(&text, secret);
-        }
-        text
+    fn remove(&self, text: String) -> String {
+        let secrets = self.0.iter();
+        secrets.fold(text, |text, secret| replace_ignoring_case(&text, secret))
     }
 
     /// Replaces words that are part of a secret; if `strict`, also those that could be one.
-    fn mask(&self, text: &str, token: Option<&str>, strict: bool) -> String {
-        let text = self.remove(text.to_owned(), token);
-        let token = token.map(str::to_ascii_lowercase);
-        let secrets = || self.0.iter().chain(&token);
+    fn mask(&self, text: &str, strict: bool) -> String {
+        let text = self.remove(text.to_owned());
         let is_word_char = |c: char| c.is_ascii_alphanumeric() || "+/_-.*".contains(c);
         let mut masked = String::with_capacity(text.len());
         for piece in text.split_inclusive(|c| !is_word_char(c)) {
             let word = piece.trim_end_matches(|c| !is_word_char(c));
             let lower = word.trim_matches(['.', '-']).to_ascii_lowercase();
             let is_part = lower.len() >= MIN_SECRET_PART
-                && (word.contains(MASK) || secrets().any(|secret| secret.contains(&lower)));
+                && (word.contains(MASK) || self.0.iter().any(|secret| secret.contains(&lower)));
             match is_part || (strict && may_be_encoded(word)) {
                 true => masked.push_str(MASK),
                 false => masked.push_str(word),
@@ -140,7 +157,7 @@ fn to_plain_line(text: &str) -> String {
 }
 
 /// The secrets in a proxy's URL: the password, and the header that the client builds from it.
-pub(super) fn proxy_secrets(url: &Url) -> Vec<String> {
+fn proxy_secrets(url: &Url) -> Vec<String> {
     let decode = |text: &str| -> String {
         // Unlike in a form, `+` and `&` stand for themselves.
         let form = text.replace('+', "%2B").replace('&', "%26");
@@ -173,7 +190,9 @@ mod tests {
     const SECRET: &str = "Hush-hush/s3cret=";
 
     fn quote(text: &str) -> String {
-        Secrets::new(&["", SECRET]).quote(text, Some("t0kenT0ken"))
+        Secrets::new(&["", SECRET])
+            .with_token("t0kenT0ken")
+            .quote(text)
     }
 
     #[test]
@@ -223,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_code_is_quoted_if_it_looks_like_one() {
-        let code = |code| Secrets::new(&[SECRET]).quote_code(code, None);
+        let code = |code| Secrets::new(&[SECRET]).quote_code(code);
         assert_eq!(code("APIG.0308").as_deref(), Some("APIG.0308"));
         assert_eq!(code("-1").as_deref(), Some("-1"));
         for bad in ["", "hush-hush", "a b", "\u{202e}1", &"1".repeat(25)] {
@@ -235,8 +254,8 @@ mod tests {
     fn a_host_name_is_not_masked() {
         let secrets = Secrets::new(&["hunter2hunter2"]);
         let host = "gw1.cn-north-4.besclouds.example.com:8443";
-        assert_eq!(secrets.redact(host, None), host);
-        assert_eq!(secrets.redact("hunter2hunter2.example", None), MASK);
+        assert_eq!(secrets.redact(host), host);
+        assert_eq!(secrets.redact("hunter2hunter2.example"), MASK);
     }
 
     #[test]

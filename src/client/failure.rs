@@ -4,12 +4,12 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use url::Url;
 
-use super::cause::{ResponseSummary, speaks_tls};
 use super::redact::{Secrets, truncate};
-use super::response::{Envelope, EnvelopeError, ParseError};
+use super::report::Api;
 use super::retry::Outcome;
-use super::settings::{ClientSettings, ProxySettings, host_and_path, host_and_port};
-use super::{Api, Error, ErrorKind};
+use crate::config::{Proxy, Target};
+use crate::upstream::response::{Envelope, EnvelopeError, ParseError, text};
+use crate::upstream::{Error, ErrorKind};
 
 /// Characters of a message, which has to fit a log line and the status page.
 const MAX_MESSAGE: usize = 300;
@@ -29,9 +29,7 @@ pub(super) struct RequestContext<'a> {
     /// Page of the list, from 1.
     pub(super) page: Option<u32>,
     pub(super) secrets: &'a Secrets,
-    /// Redacted in addition to `secrets`.
-    pub(super) token: Option<&'a str>,
-    pub(super) settings: &'a ClientSettings,
+    pub(super) target: &'a Target,
 }
 
 /// What happened and why, without secrets.
@@ -47,6 +45,11 @@ impl Diagnosis {
             cause: Some(cause.into()),
         }
     }
+
+    /// With a cause in which `{key}` stands for the configuration key to check.
+    pub(super) fn about(key: &str, message: impl Into<String>, cause: &str) -> Self {
+        Self::new(message, cause.replace("{key}", key))
+    }
 }
 
 impl RequestContext<'_> {
@@ -55,8 +58,8 @@ impl RequestContext<'_> {
             .page
             .map(|page| format!(" (page {page})"))
             .unwrap_or_default();
-        let url = host_and_path(self.url);
-        let message = format!("POST {url}{page}: {}", diagnosis.message);
+        let (host, path) = (host_and_port(self.url), self.url.path());
+        let message = format!("POST {host}{path}{page}: {}", diagnosis.message);
         let error = Error {
             kind: self.error_kind(outcome),
             message: truncate(&message, MAX_MESSAGE),
@@ -73,17 +76,17 @@ impl RequestContext<'_> {
         body: &[u8],
         location: Option<&str>,
     ) -> Failure {
-        let error = match is_html(body) {
+        let is_html = is_html(body);
+        let error = match is_html {
             true => EnvelopeError::from_text(html_title(&String::from_utf8_lossy(body))),
             false => envelope_error(body),
         };
         let mut message = format!("answered {status}");
-        let mut cause = self.summary(status.as_u16(), body, &error).cause();
-        if is_html(body) {
+        let mut cause = self.cause_of_status(status.as_u16(), is_html, &error);
+        if is_html {
             message.push_str(" with an HTML page");
         }
         if status.is_redirection() {
-            // The rest of the URL may contain a session; the host is enough.
             let target = location.and_then(|location| self.url.join(location).ok());
             let host = target.map(|target| self.redact(&host_and_port(&target)));
             let host = host.unwrap_or_else(|| "nowhere".to_owned());
@@ -136,34 +139,31 @@ impl RequestContext<'_> {
                         self.quote(error)
                     ),
                 };
-                let cause = self.summary(200, body, error).cause_of_envelope();
+                let cause = self.cause_of_envelope(error);
                 self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
             }
             ParseError::Body(_) if is_html(body) => {
-                let diagnosis = Diagnosis::new(
+                let diagnosis = Diagnosis::about(
+                    key,
                     "answered with an HTML page instead of JSON",
-                    format!(
-                        "{key} is the address of a web site, or something on the way, such as a \
-                         login page, responds in place of the vendor"
-                    ),
+                    "{key} is the address of a web site, or something on the way, such as a login \
+                     page, responds in place of the vendor",
                 );
                 self.failure(Outcome::Body, diagnosis)
             }
             ParseError::Body(reason) => {
                 let cause = match (body.trim_ascii_start().first(), self.api) {
                     (None | Some(b'{'), _) | (Some(b'['), Api::Credit) => {
-                        "it was truncated or replaced on the way, or the vendor \
-                         changed its format"
-                            .to_owned()
+                        "it was truncated or replaced on the way, or the vendor changed its format"
                     }
-                    (Some(_), _) => format!(
+                    (Some(_), _) => {
                         "another service than the vendor's runs at this address; check host and \
                          port of {key}"
-                    ),
+                    }
                 };
                 let length = body.len();
                 let message = format!("cannot parse the response of {length} bytes: {reason}");
-                self.failure(Outcome::Body, Diagnosis::new(message, cause))
+                self.failure(Outcome::Body, Diagnosis::about(key, message, cause))
             }
         }
     }
@@ -178,47 +178,27 @@ impl RequestContext<'_> {
         Diagnosis::new(NOT_HTTP, cause)
     }
 
-    fn summary<'b>(
-        &self,
-        status: u16,
-        body: &[u8],
-        error: &'b EnvelopeError,
-    ) -> ResponseSummary<'b> {
-        ResponseSummary {
-            api: self.api,
-            status,
-            is_html: is_html(body),
-            endpoint_key: self.endpoint_key(),
-            has_own_token_endpoint: self.settings.has_own_token_endpoint(),
-            code: error.code.as_deref(),
-            text: error.text.as_deref().unwrap_or_default(),
-        }
-    }
-
     /// The vendor's code and description, sanitised.
     fn quote(&self, error: &EnvelopeError) -> String {
         let code = error.code.as_deref();
-        let code = code.and_then(|code| self.secrets.quote_code(code, self.token));
+        let code = code.and_then(|code| self.secrets.quote_code(code));
         let text = error.text.as_deref().unwrap_or_default();
-        let text = self.secrets.quote(text, self.token);
+        let text = self.secrets.quote(text);
         let parts = [code.unwrap_or_default(), text];
         parts.join(" ").trim().to_owned()
     }
 
     /// Sanitises text from this machine, such as an error of the operating system.
     pub(super) fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text, self.token)
+        self.secrets.redact(text)
     }
 
-    pub(super) fn proxy(&self) -> Option<&ProxySettings> {
-        match self.api {
-            Api::Details | Api::Credit => self.settings.proxy.as_ref(),
-            Api::Token => self.settings.token_proxy.as_ref(),
-        }
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.api.proxy(self.target)
     }
 
     pub(super) fn endpoint_key(&self) -> &'static str {
-        self.settings.endpoint_key(self.api)
+        self.api.endpoint_key(self.target)
     }
 
     fn error_kind(&self, outcome: Outcome) -> ErrorKind {
@@ -237,24 +217,27 @@ impl RequestContext<'_> {
     }
 }
 
+pub(super) fn speaks_tls(key: &str) -> String {
+    format!("the port speaks TLS: write https:// in {key}")
+}
+
+/// A URL without the parts that may contain a password or a session.
+fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
 /// The error in the JSON body of an unsuccessful response.
 fn envelope_error(body: &[u8]) -> EnvelopeError {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
         return plain_text_error(body);
     };
     let inner = fields.get("error").and_then(Value::as_object);
-    let mut envelope = Envelope::default();
-    for (key, value) in fields.iter().chain(inner.into_iter().flatten()) {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => continue,
-        };
-        if let Some(slot) = envelope.slot(key) {
-            *slot = Some(text);
-        }
-    }
-    envelope.error(&[])
+    let fields = fields.iter().chain(inner.into_iter().flatten());
+    Envelope::of(fields, text).error(&[])
 }
 
 /// Recognises the plain text with which Go's servers reject HTTP on a TLS port; quotes no other.

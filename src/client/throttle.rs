@@ -5,8 +5,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Error;
 use super::rate_limit::RateLimiter;
+use crate::upstream::Error;
 
 pub(super) struct Throttle {
     rate_limiter: Mutex<RateLimiter>,

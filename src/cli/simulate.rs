@@ -1,10 +1,12 @@
-//! The command line of `simulate`.
+//! Flags of `simulate`.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::faults::Faults;
-use super::paging::{Order, Unit};
-use super::spec::{Scenario, Spec};
+use crate::config::duration;
+use crate::server::ListenAddress;
+use crate::simulator::faults::Faults;
+use crate::simulator::paging::{Order, Unit};
+use crate::simulator::spec::{Scenario, Spec};
 
 /// Flags of `simulate`: the vendor's API with a simulated contact centre.
 #[derive(Clone, PartialEq, Debug, clap::Args)]
@@ -13,10 +15,9 @@ pub struct SimulateArgs {
     #[arg(
         long = "web.listen-address",
         value_name = "[HOST]:PORT",
-        default_value = "127.0.0.1:10043",
-        value_parser = parse_address
+        default_value = "127.0.0.1:10043"
     )]
-    pub listen_address: SocketAddr,
+    pub listen_address: ListenAddress,
 
     /// Seed of the contact centre: the same seed, flags and start time give the same calls
     #[arg(long, default_value_t = 1)]
@@ -28,7 +29,7 @@ pub struct SimulateArgs {
 
     /// Simulate the calls of this long before the start, such as 3600, 90m, 36h or 7d
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_seconds)]
-    pub history: u64,
+    pub history: u32,
 
     /// Distribute calls evenly, without nights and busy hours
     #[arg(long)]
@@ -52,7 +53,7 @@ pub struct SimulateArgs {
 
     /// Maximum delay of such calls, such as 90 or 10m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_seconds)]
-    pub late_max: u64,
+    pub late_max: u32,
 
     /// Share of calls that are inspected a second time, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = parse_share)]
@@ -94,17 +95,16 @@ pub struct SimulateArgs {
 impl SimulateArgs {
     /// The contact centre, if the simulator starts at `now` (Unix seconds).
     pub fn spec(&self, now: u32) -> Spec {
-        let seconds = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         Spec {
             seed: self.seed,
-            start: now.saturating_sub(seconds(self.history)),
+            start: now.saturating_sub(self.history),
             calls_per_day: self.calls_per_day,
             flat: self.flat,
             text_share: self.text_share,
             agents: self.agents,
             pipeline_speed: self.pipeline_speed,
             late_share: self.late_share,
-            late_max_seconds: seconds(self.late_max),
+            late_max_seconds: self.late_max,
             reinspected_share: self.reinspected_share,
             deleted_share: self.deleted_share,
             group_max: self.group_max,
@@ -114,44 +114,25 @@ impl SimulateArgs {
 
     pub fn faults(&self) -> Faults {
         let mut faults = self.faults.clone().unwrap_or_default();
-        if self.page_limit_max.is_some() {
-            faults.paging.clamp_above = self.page_limit_max;
-        }
+        faults.paging.clamp_above = self.page_limit_max.or(faults.paging.clamp_above);
         if self.page_counts_groups {
             faults.paging.limit_counts = Unit::Groups;
         }
         if self.oldest_first {
             faults.paging.order = Order::OldestFirst;
         }
-        if self.requests_per_second.is_some() {
-            faults.requests_per_second = self.requests_per_second;
-        }
+        faults.requests_per_second = self.requests_per_second.or(faults.requests_per_second);
         faults
     }
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let full = if text.starts_with(':') {
-        format!("0.0.0.0{text}")
-    } else {
-        text.to_owned()
+/// A duration, or a bare number of seconds.
+fn parse_seconds(text: &str) -> Result<u32, String> {
+    let duration = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => duration::parse(text)?,
     };
-    full.parse()
-        .map_err(|_| "expected HOST:PORT with an IP address, or :PORT".into())
-}
-
-fn parse_seconds(text: &str) -> Result<u64, String> {
-    let (digits, factor) = match text.as_bytes().last() {
-        Some(b's') => (&text[..text.len() - 1], 1),
-        Some(b'm') => (&text[..text.len() - 1], 60),
-        Some(b'h') => (&text[..text.len() - 1], 3600),
-        Some(b'd') => (&text[..text.len() - 1], 86_400),
-        _ => (text, 1),
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "expected a number of seconds, or one with s, m, h or d after it".into())
+    Ok(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
 }
 
 fn parse_number(text: &str, expected: &str, is_valid: impl Fn(f64) -> bool) -> Result<f64, String> {
@@ -184,4 +165,62 @@ fn parse_faults(text: &str) -> Result<Faults, String> {
 
 fn parse_scenario(text: &str) -> Result<Scenario, String> {
     Scenario::parse(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const START: u32 = 1_700_000_000;
+    const DAY: u32 = 86_400;
+
+    #[derive(Debug, clap::Parser)]
+    struct CommandLine {
+        #[command(flatten)]
+        simulate: SimulateArgs,
+    }
+
+    #[test]
+    fn the_command_line_sets_spec_and_faults() {
+        use clap::{CommandFactory, Parser};
+        CommandLine::command().debug_assert();
+        let args = |flags: &[&str]| {
+            CommandLine::try_parse_from([&["simulate"], flags].concat()).map(|line| line.simulate)
+        };
+        let usual = args(&[]).unwrap();
+        assert_eq!(usual.listen_address.to_string(), "127.0.0.1:10043");
+        assert_eq!(usual.faults(), Faults::default());
+        let spec = Spec {
+            start: START - DAY,
+            ..Spec::default()
+        };
+        assert_eq!(usual.spec(START), spec);
+        let other = args(&[
+            "--web.listen-address=:99",
+            "--history=36h",
+            "--page-limit-max=50",
+            r#"--faults={"down": true}"#,
+        ])
+        .unwrap();
+        assert_eq!(other.listen_address.to_string(), ":99");
+        assert_eq!(other.spec(START).start, START - 36 * 3600);
+        assert_eq!(other.faults().paging.clamp_above, Some(50));
+        assert!(other.faults().down);
+        for bad in [
+            "--history=1x",
+            "--pipeline-speed=0",
+            "--text-share=2",
+            "--faults={",
+        ] {
+            assert!(args(&[bad]).is_err(), "{bad}");
+        }
+        let names: HashSet<_> = CommandLine::command()
+            .get_arguments()
+            .filter(|arg| arg.get_help().is_none())
+            .map(|arg| arg.get_id().to_string())
+            .collect();
+        assert_eq!(names, HashSet::new(), "flags without help");
+    }
 }

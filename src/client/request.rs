@@ -1,23 +1,10 @@
-//! URL checks and headers that all requests of a client share.
+//! Headers that all requests of a client share.
 
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use url::Url;
 
-use super::settings::{BuildError, ClientSettings};
+use super::error::BuildError;
 use super::token_response::DEFAULT_LIFETIME;
-
-pub(super) fn check_url(key: &'static str, url: &Url) -> Result<(), BuildError> {
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        let reason = "expected http:// or https:// and a host";
-        return Err(BuildError::setting(key, reason));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        // The HTTP client would send them in place of the token.
-        let reason = "a user name or password in the URL is not supported";
-        return Err(BuildError::setting(key, reason));
-    }
-    Ok(())
-}
+use crate::config::Target;
 
 pub(super) fn token_headers() -> HeaderMap {
     let lifetime = HeaderValue::from(DEFAULT_LIFETIME.as_secs());
@@ -30,7 +17,7 @@ pub(super) fn token_headers() -> HeaderMap {
     .collect()
 }
 
-pub(super) fn api_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildError> {
+pub(super) fn api_headers(target: &Target) -> Result<HeaderMap, BuildError> {
     let mut headers = HeaderMap::new();
     headers.insert(
         CONTENT_TYPE,
@@ -47,10 +34,9 @@ pub(super) fn api_headers(settings: &ClientSettings) -> Result<HeaderMap, BuildE
         headers.insert(HeaderName::from_static(name), value);
         Ok(())
     };
-    add("app_key", "x-app-key", &settings.app_key, true)?;
-    add("user_id", "x-userid", &settings.user_id, false)?;
-    let tenant_space_id = settings.tenant_space_id.as_deref();
-    if let Some(id) = tenant_space_id.filter(|id| !id.is_empty()) {
+    add("app_key", "x-app-key", target.app_key.expose(), true)?;
+    add("user_id", "x-userid", &target.user_id, false)?;
+    if let Some(id) = &target.tenant_space_id {
         add("tenant_space_id", "x-tenantspaceid", id, false)?;
     }
     Ok(headers)

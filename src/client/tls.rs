@@ -1,6 +1,6 @@
 //! Trust anchors and the TLS configuration.
 
-use std::io::Read;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::error::BuildError;
 use super::pinned::Pinned;
-use super::settings::BuildError;
+use crate::config::read_file;
 
 /// The machine's trust anchors, read once for all targets: they take half a megabyte.
 #[derive(Clone, Debug)]
@@ -45,7 +46,12 @@ impl Trust {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         let roots = Arc::new(roots);
-        let tls = config(Arc::clone(&roots))?;
+        let mut tls = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| BuildError::Client(error.to_string()))?
+            .with_root_certificates(Arc::clone(&roots))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { roots, tls })
     }
 
@@ -74,53 +80,34 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn config(roots: Arc<RootCertStore>) -> Result<ClientConfig, BuildError> {
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| BuildError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 /// All public authorities fit into this.
 const MAX_FILE_BYTES: u64 = 4 << 20;
-
-/// Limits the bytes read, since the reported length means nothing for pipes and devices.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
-    match bytes.len() as u64 > MAX_FILE_BYTES {
-        true => Err(format!("is larger than {} KiB", MAX_FILE_BYTES >> 10)),
-        false => Ok(bytes),
-    }
-}
 
 /// Whether the environment overrides the machine's certificates. An unreadable override is an
 /// error, since falling back to other trust anchors would surprise the operator.
 fn check_variables() -> Result<bool, BuildError> {
-    let mut is_any_set = false;
-    for (name, expected) in [(FILE, "a regular file"), (DIRECTORY, "a directory")] {
-        let Some(path) = std::env::var_os(name).map(PathBuf::from) else {
-            continue;
-        };
-        is_any_set = true;
-        let refuse =
-            |reason: String| BuildError::setting(name, format!("{}: {reason}", path.display()));
-        let metadata = std::fs::metadata(&path).map_err(|error| refuse(error.to_string()))?;
-        let is_as_expected = match name {
-            FILE => metadata.is_file() && metadata.len() <= MAX_FILE_BYTES,
-            _ => metadata.is_dir(),
-        };
-        if !is_as_expected {
-            let most = MAX_FILE_BYTES >> 20;
-            return Err(refuse(format!("expected {expected} of at most {most} MiB")));
-        }
-    }
-    Ok(is_any_set)
+    let is_file = |data: &Metadata| data.is_file() && data.len() <= MAX_FILE_BYTES;
+    let is_file_set = check_variable(FILE, "a regular file of at most 4 MiB", is_file)?;
+    Ok(check_variable(DIRECTORY, "a directory", Metadata::is_dir)? || is_file_set)
+}
+
+fn check_variable(
+    name: &'static str,
+    expected: &str,
+    is_as_expected: impl Fn(&Metadata) -> bool,
+) -> Result<bool, BuildError> {
+    let Some(path) = std::env::var_os(name).map(PathBuf::from) else {
+        return Ok(false);
+    };
+    let reason = match std::fs::metadata(&path) {
+        Ok(metadata) if is_as_expected(&metadata) => return Ok(true),
+        Ok(_) => format!("expected {expected}"),
+        Err(error) => error.to_string(),
+    };
+    Err(BuildError::setting(
+        name,
+        format!("{}: {reason}", path.display()),
+    ))
 }
 
 /// Environment variables that [`rustls_native_certs`] reads.
@@ -134,7 +121,7 @@ fn add_file(
 ) -> Result<Vec<CertificateDer<'static>>, BuildError> {
     let refuse =
         |reason: String| BuildError::setting("ca_file", format!("{}: {reason}", path.display()));
-    let bytes = read(path).map_err(&refuse)?;
+    let bytes = read_file(path, MAX_FILE_BYTES).map_err(|error| refuse(error.to_string()))?;
     let certificates = certificates(&bytes).map_err(&refuse)?;
     for (index, certificate) in certificates.iter().enumerate() {
         let number = index + 1;
@@ -148,19 +135,16 @@ fn add_file(
     }
 }
 
-/// Written at the start of text files by editors on Windows.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// First byte of a certificate in DER; PEM cannot begin with it.
 const SEQUENCE: u8 = 0x30;
 
 /// Parses PEM, or a single certificate in DER.
 fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let contains = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
-    if text.first() == Some(&SEQUENCE) && !contains(b"-----BEGIN") {
-        return Ok(vec![CertificateDer::from(text.to_vec())]);
+    let contains = |mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
+    if bytes.first() == Some(&SEQUENCE) && !contains(b"-----BEGIN") {
+        return Ok(vec![CertificateDer::from(bytes.to_vec())]);
     }
-    CertificateDer::pem_slice_iter(text)
+    CertificateDer::pem_slice_iter(bytes)
         .collect::<Result<_, _>>()
         .map_err(|error| format!("not PEM: {error}"))
 }
@@ -178,7 +162,6 @@ mod tests {
         let (der, pem) = (certificate.der().to_vec(), certificate.pem());
         for (bytes, count) in [
             (pem.clone().into_bytes(), 1),
-            (format!("\u{feff}{pem}").into_bytes(), 1),
             (format!("a comment\r\n{pem}{pem}").into_bytes(), 2),
             (der.clone(), 1),
             (b"".to_vec(), 0),
@@ -188,8 +171,10 @@ mod tests {
             assert_eq!(found.len(), count, "{bytes:?}");
         }
         assert_eq!(certificates(&der).unwrap()[0].to_vec(), der);
-        let text = file_with("0 is no certificate");
         let trust = Trust::of_this_machine().unwrap();
+        let marked = file_with(&format!("\u{feff}{pem}"));
+        assert!(trust.tls(Some(marked.path())).is_ok());
+        let text = file_with("0 is no certificate");
         let error = trust.tls(Some(text.path())).unwrap_err().to_string();
         assert!(error.contains("certificate 1 cannot be trusted"), "{error}");
     }

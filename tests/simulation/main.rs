@@ -1,24 +1,17 @@
 //! A whole target in simulated time: ledger, planner, puller and store against the simulated
 //! vendor, with faults of every kind, crashes at any await and any sync, late rows, clock steps and
 //! full disks. Once the faults end, every metric must equal the ground truth; until then no counter
-//! may decrease or exceed it.
+//! may decrease or exceed it. `optimized/` has these runs, because of how long they take.
 //!
 //! Runs thousands of seeds. A failure prints its seed; `SIMULATION_SEED=n cargo test --test
 //! simulation` runs only that seed.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-mod extras;
 mod ledger_properties;
 mod oddities;
-mod quirks;
-mod replay;
 mod requests;
 mod results;
-mod steady;
-mod truth;
-mod vendor;
-mod world;
 
 /// Compiled with optimization, unlike the tests: thousands of exporters run here.
 extern crate cec_exporter_optimized as cec_exporter;
@@ -35,6 +28,8 @@ mod support {
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use cec_exporter::world;
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 2000;
@@ -84,6 +79,7 @@ fn the_optimized_part_has_the_dependencies_of_the_program() {
         .split_once("[dependencies]\n")
         .unwrap();
     for line in optimized.lines() {
+        let line = line.replace(r#", "test-util""#, "");
         assert!(program.lines().any(|own| own == line), "{line}");
     }
 }

@@ -218,8 +218,11 @@ impl List {
         let begin = self.calls.partition_point(|call| call.at < from);
         let end = self.calls.partition_point(|call| call.at <= to);
         let wanted = |call: &&Call| {
-            let is_pending = [0, 1, 3].contains(&call.status.number());
-            call.at <= now && (request.filter == Filter::All || is_pending)
+            call.at <= now
+                && match request.filter {
+                    Filter::All => true,
+                    Filter::Pending => matches!(call.status.number(), 0 | 1 | 3),
+                }
         };
         let found = self.calls[begin..end.max(begin)].iter().filter(wanted);
         let mut rows: Vec<&Call> = found

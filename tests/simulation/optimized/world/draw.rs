@@ -125,6 +125,7 @@ impl Run {
             began,
             puller,
             last,
+            last_counters: String::new(),
             last_results: BTreeMap::new(),
             counted_from,
             start,

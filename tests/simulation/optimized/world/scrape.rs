@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Run;
 use crate::extras::is_of_group;
-use crate::replay::{Series, counters, replay, series};
+use crate::replay::{Lines, Series, replay, series};
 
 impl Run {
     /// Scrapes and checks the result. Restarts after a power failure.
@@ -34,12 +34,27 @@ impl Run {
         self.start = self.start.min(calls.counted_from.unwrap_or(self.start));
         let nothing = total(&self.last, "cec_calls_total") == 0.0;
         assert!(before.is_none_or(|before| before == calls.counted_from || nothing));
-        let text = crate::support::text::text("t", &calls);
-        let shown = series(&text);
-        self.assert_not_above_truth(&shown);
-        self.extras.assert_sums(&shown);
-        self.assert_results_plausible(&shown);
-        let now = counters(&shown);
+        let lines = Lines::of(&crate::support::text::text("t", &calls));
+        if lines.counters != self.last_counters {
+            self.check_counters(&lines.counters);
+            self.last_counters = lines.counters;
+        }
+        self.assert_not_above_truth(&self.last, &series(&lines.gauges));
+        let clock = (self.vendor.clock)();
+        // Ignore a success with a clock that was ahead.
+        let is_in = view
+            .last_success
+            .is_none_or(|at| (self.ahead_until..=clock).contains(&at));
+        if is_in && !self.is_ahead {
+            self.first_in.get_or_insert(clock);
+        }
+    }
+
+    /// Checks counters that have changed since the last scrape.
+    fn check_counters(&mut self, lines: &str) {
+        let now = series(lines);
+        self.extras.assert_sums(&now);
+        self.assert_results_plausible(&now);
         // A rule that is renamed continues under another name; sums over names are compared above.
         let lasting = self
             .last
@@ -52,14 +67,6 @@ impl Run {
         let processed =
             total(&now, "cec_calls_processed_total") + total(&now, "cec_calls_expired_total");
         assert!(processed <= total(&now, "cec_calls_total"));
-        let clock = (self.vendor.clock)();
-        // Ignore a success with a clock that was ahead.
-        let is_in = view
-            .last_success
-            .is_none_or(|at| (self.ahead_until..=clock).contains(&at));
-        if is_in && !self.is_ahead {
-            self.first_in.get_or_insert(clock);
-        }
         self.last = now;
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Run {
     began: Instant,
     pub(crate) puller: Puller<Vendor, Tracked>,
     last: Series,
+    /// The lines of which `last` was read.
+    last_counters: String,
     pub(crate) last_results: BTreeMap<ResultKey, u64>,
     counted_from: Option<Option<u32>>,
     /// Calls uploaded before this need not be counted.
@@ -64,7 +66,8 @@ pub(crate) struct Run {
     pub(crate) grown: bool,
 }
 
-pub(crate) fn run(seed: u64) {
+/// Runs a seed; panics if anything is not as it must be.
+pub fn run(seed: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -16,16 +16,6 @@ mod results;
 /// Compiled with optimization, unlike the tests: thousands of exporters run here.
 extern crate cec_exporter_optimized as cec_exporter;
 
-#[path = "../support"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support {
-    pub(crate) mod bench;
-    pub(crate) mod disk;
-    pub(crate) mod listed;
-    pub(crate) mod samples;
-    pub(crate) mod text;
-}
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -19,7 +19,9 @@ pub mod store;
 #[path = "../../../src/upstream/mod.rs"]
 pub mod upstream;
 
+pub mod bench;
 mod extras;
+pub mod listed;
 mod quirks;
 mod replay;
 mod steady;
@@ -29,8 +31,9 @@ pub mod world;
 
 #[path = "../../support"]
 #[allow(dead_code, reason = "other tests use the rest")]
-mod support {
+pub mod support {
     pub(crate) mod disk;
+    pub mod samples;
     pub(crate) mod text;
 }
 

@@ -1,41 +1,25 @@
 //! A whole target in simulated time: ledger, planner, puller and store against the simulated
 //! vendor, with faults of every kind, crashes at any await and any sync, late rows, clock steps and
 //! full disks. Once the faults end, every metric must equal the ground truth; until then no counter
-//! may decrease or exceed it.
+//! may decrease or exceed it. `optimized/` has these runs, because of how long they take.
 //!
 //! Runs thousands of seeds. A failure prints its seed; `SIMULATION_SEED=n cargo test --test
 //! simulation` runs only that seed.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-mod extras;
 mod ledger_properties;
 mod oddities;
-mod quirks;
-mod replay;
 mod requests;
 mod results;
-mod steady;
-mod truth;
-mod vendor;
-mod world;
 
 /// Compiled with optimization, unlike the tests: thousands of exporters run here.
 extern crate cec_exporter_optimized as cec_exporter;
 
-#[path = "../support"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support {
-    pub(crate) mod bench;
-    pub(crate) mod disk;
-    pub(crate) mod listed;
-    pub(crate) mod own;
-    pub(crate) mod samples;
-    pub(crate) mod text;
-}
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use cec_exporter::world;
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 2000;
@@ -85,6 +69,7 @@ fn the_optimized_part_has_the_dependencies_of_the_program() {
         .split_once("[dependencies]\n")
         .unwrap();
     for line in optimized.lines() {
+        let line = line.replace(r#", "test-util""#, "");
         assert!(program.lines().any(|own| own == line), "{line}");
     }
 }

@@ -7,8 +7,8 @@ use cec_exporter::model::{UnixSeconds, Window};
 use cec_exporter::puller::plan::pages;
 use cec_exporter::upstream::PageRequest;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{Call, List, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{Call, List, add, even};
 
 const PAGE_SIZE: u32 = 100;
 const PULL_SECONDS: UnixSeconds = 15;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cec_exporter::upstream::PageRequest;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{Call, List, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{Call, List, add, even};
 
 /// 20,000 calls a day.
 const CALLS_PER_HOUR: u32 = 833;

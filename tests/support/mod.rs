@@ -1,14 +1,13 @@
 //! What the end-to-end tests share: a vendor, the program as a process, a client, the figures.
 
-// Each test file uses a part of it. Helpers outside of a test function fail the test all the same.
-#![allow(dead_code, clippy::unwrap_used)]
+// Each test file uses a part of it. Helpers outside of a test function fail the test all the same. The
+// simulation makes a part of it public.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-pub(crate) mod bench;
 pub(crate) mod boards;
 pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod installed;
-pub(crate) mod listed;
 pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod prometheus_server;

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 /// One line. Labels as they are written, without what a real client would unescape.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Sample {
-    pub(crate) name: String,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) value: f64,
+pub struct Sample {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Samples {
-    pub(crate) text: String,
+pub struct Samples {
+    pub text: String,
     all: Vec<Sample>,
 }
 
 impl Samples {
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         Self {
             text: text.to_owned(),
@@ -26,7 +26,7 @@ impl Samples {
     }
 
     /// All of this name with these labels, and whatever other labels.
-    pub(crate) fn select<'a>(
+    pub fn select<'a>(
         &'a self,
         name: &'a str,
         labels: &'a [(&str, &str)],
@@ -40,12 +40,12 @@ impl Samples {
     }
 
     /// Their sum; 0 if there is none.
-    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.select(name, labels).map(|sample| sample.value).sum()
     }
 
     /// The only one there is.
-    pub(crate) fn one(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn one(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let found: Vec<_> = self.select(name, labels).collect();
         match found[..] {
             [only] => only.value,
@@ -53,17 +53,17 @@ impl Samples {
         }
     }
 
-    pub(crate) fn has(&self, name: &str, labels: &[(&str, &str)]) -> bool {
+    pub fn has(&self, name: &str, labels: &[(&str, &str)]) -> bool {
         self.select(name, labels).next().is_some()
     }
 
     /// Whether the call metrics of a target are there.
-    pub(crate) fn has_calls(&self, target: &str) -> bool {
+    pub fn has_calls(&self, target: &str) -> bool {
         self.has("cec_calls_total", &[("target", target)])
     }
 
     /// The lines of the call metrics, headers included.
-    pub(crate) fn call_metrics(&self) -> String {
+    pub fn call_metrics(&self) -> String {
         let of_calls = |line: &&str| {
             let name = line.trim_start_matches("# HELP ");
             let name = name.trim_start_matches("# TYPE ");

@@ -3,8 +3,8 @@
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{Call, List, Quirks, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{Call, List, Quirks, add, even};
 
 fn deep(deep_is_empty: bool) -> Quirks {
     Quirks {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
-use crate::support::bench::{Bench, settings};
-use crate::support::listed::{Call, List, add, even};
+use cec_exporter::bench::{Bench, settings};
+use cec_exporter::listed::{Call, List, add, even};
 
 const HOUR: i64 = 3600;
 const SPANS: Intervals = Intervals {

@@ -8,8 +8,8 @@ use cec_exporter::model::Window;
 use cec_exporter::puller::plan::Intervals;
 use tokio::time::Instant;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{BASE, Call, List, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{BASE, Call, List, add, even};
 
 fn bench(calls: Vec<Call>, intervals: Intervals) -> Bench {
     let list = List {

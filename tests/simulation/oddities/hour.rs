@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cec_exporter::upstream::ErrorKind;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{BASE, Call, List, Quirks, Total, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{BASE, Call, List, Quirks, Total, add, even};
 
 const CALLS: u32 = 20_000;
 const PULLS: usize = 240;

@@ -3,8 +3,8 @@
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 
-use crate::support::bench::{Bench, settings};
-use crate::support::listed::{BASE, Call, List, add, even};
+use cec_exporter::bench::{Bench, settings};
+use cec_exporter::listed::{BASE, Call, List, add, even};
 
 const SPANS: Intervals = Intervals {
     lookback: 14_400,

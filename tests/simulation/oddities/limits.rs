@@ -2,8 +2,8 @@
 
 use cec_exporter::puller::plan::Intervals;
 
-use crate::support::bench::{Bench, settings};
-use crate::support::listed::{List, even};
+use cec_exporter::bench::{Bench, settings};
+use cec_exporter::listed::{List, even};
 
 const SPANS: Intervals = Intervals {
     lookback: 14_400,

@@ -2,8 +2,8 @@
 
 use cec_exporter::upstream::ErrorKind;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{Call, List, Quirks, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{Call, List, Quirks, add, even};
 
 #[tokio::test(start_paused = true)]
 async fn temporary_refusals_do_not_reduce_the_page_size_permanently() {

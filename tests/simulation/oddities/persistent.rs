@@ -2,8 +2,8 @@
 
 use cec_exporter::upstream::PageRequest;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{BASE, Call, List, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{BASE, Call, List, add, even};
 
 /// The requests of an hour in which each pull finds a new call and counts it at once.
 async fn an_hour(bench: &Bench) -> Vec<Vec<PageRequest>> {

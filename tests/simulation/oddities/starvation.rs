@@ -5,8 +5,8 @@ use std::time::Duration;
 use cec_exporter::puller::plan::Intervals;
 use tokio::time::sleep;
 
-use crate::support::bench::{Bench, settings};
-use crate::support::listed::{Call, List, add, even};
+use cec_exporter::bench::{Bench, settings};
+use cec_exporter::listed::{Call, List, add, even};
 
 const SPANS: Intervals = Intervals {
     lookback: 14_400,

@@ -2,8 +2,8 @@
 
 use cec_exporter::puller::plan::Intervals;
 
-use crate::support::bench::{Bench, SPANS, settings};
-use crate::support::listed::{BASE, Call, List, Quirks, Total, add, even};
+use cec_exporter::bench::{Bench, SPANS, settings};
+use cec_exporter::listed::{BASE, Call, List, Quirks, Total, add, even};
 
 /// Half a day of calls, one of them listed twice: adjacent, or with another call in between.
 fn listed_twice(apart: bool) -> Vec<Call> {

@@ -83,9 +83,9 @@ pub(crate) const CASES: &[Case] = &[
         target: "token",
         fault: Some((
             FAULTS,
-            r#"{"token": {"expires_seconds": 30, "troubles": [{"answer": {"http": 500}, "share": 1.0}]}}"#,
+            r#"{"token": {"expires_seconds": 15, "troubles": [{"answer": {"http": 500}, "share": 1.0}]}}"#,
         )),
-        habits: r#"{"token": {"expires_seconds": 30}}"#,
+        habits: r#"{"token": {"expires_seconds": 15}}"#,
         alerts: &[
             "CecTokenNotRenewed",
             "CecTargetDown",

@@ -93,7 +93,7 @@ pub(crate) fn raise_their_alerts(world: &mut World) {
         }
         // Some looks more, for those that should not fire.
         complete += u32::from(watches.iter().all(|watch| watch.missing.is_empty()));
-        if complete == LASTING + 2 {
+        if complete == LASTING {
             return;
         }
     }

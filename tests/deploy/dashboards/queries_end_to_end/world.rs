@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::cases::{CASES, Case, FAULTS};
 use super::last_week::imagine_last_week;
-use super::short_rules::rewrite_rules;
+use super::now;
+use super::short_rules::{WINDOW, rewrite_rules};
 use crate::support::prometheus_server::{Prometheus, Running, free_address, run};
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
@@ -20,8 +21,10 @@ pub(crate) const LOOKS: u32 = 300;
 pub(crate) const LASTING: u32 = 10;
 /// The targets with teams, agents and results: these have most of the series.
 const WITH_QUALITY: [&str; 2] = ["healthy", "failing"];
-/// Calls a second of each contact centre.
-pub(crate) const CALLS: u32 = 10;
+/// Before the faults, all is well so many times in a row. While they last, every alert is watched.
+const QUIET: u32 = 5;
+/// Calls a second of each contact centre: 300 in a window, so that chance raises no alert.
+pub(crate) const CALLS: u32 = 25;
 
 /// The name of an alert, and the target or exporter that it is about.
 pub(crate) type Alert = (String, String);
@@ -51,6 +54,21 @@ impl Database<'_> {
         pairs.collect()
     }
 
+    /// Waits until the windows are full: in a window that is not, a single failed call is a large share.
+    pub(crate) fn fill_windows(&self) {
+        let since = WINDOW.as_secs() + 1;
+        let expr = format!("count(count by (target) (cec_up offset {since}s))");
+        for _ in 0..LOOKS {
+            let found = self.prometheus.query(&expr, now()).unwrap();
+            let targets = found.first().map_or(0.0, |series| series.values[0]);
+            if targets == CASES.len() as f64 {
+                return;
+            }
+            sleep(Duration::from_secs(1));
+        }
+        panic!("{}: not every target is there for {since} s", self.storage);
+    }
+
     /// Waits until all is well for a while. On a busy machine a scrape may be late, which looks like a fault
     /// for a moment.
     pub(crate) fn settle(&self) {
@@ -62,7 +80,7 @@ impl Database<'_> {
             } else {
                 0
             };
-            if quiet == LASTING {
+            if quiet == QUIET {
                 return;
             }
             sleep(Duration::from_secs(1));
@@ -146,7 +164,7 @@ impl World {
 fn database(directory: &Path, exporters: [SocketAddr; 2], clusters: [&str; 2]) -> PathBuf {
     std::fs::create_dir(directory).unwrap();
     rewrite_rules(directory);
-    let mut config = "global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 1s}\n\
+    let mut config = "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}\n\
                       rule_files: ['*.rules.yml']\n\
                       scrape_configs:\n\
                       - job_name: cec_exporter\n  static_configs:\n"
@@ -172,7 +190,7 @@ fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
         &format!("--faults={}", case.habits),
         "--flat",
         "--history=3m",
-        "--pipeline-speed=60",
+        "--pipeline-speed=120",
         "--late-share=0",
         "--deleted-share=0",
     ]);

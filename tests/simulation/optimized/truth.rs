@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cec_exporter::model::{CallId, CallType, Status, UnixSeconds};
 use cec_exporter::simulator::call::Call;
 
-use super::replay::{Series, counters, replay, series};
+use super::replay::{Lines, Series, replay, series};
 use super::vendor::Served;
 use super::world::{BASE, Run, total};
 
 impl Run {
     /// Asserts that no metric exceeds the truth: not more calls than were ever listed, and no
     /// listed call is missing.
-    pub(crate) fn assert_not_above_truth(&self, shown: &Series) {
+    pub(crate) fn assert_not_above_truth(&self, counters: &Series, missing: f64) {
         let mut world = self.vendor.simulator.world();
         let now = self.vendor_now();
         let rows = &self.quirks.rows;
@@ -23,12 +23,11 @@ impl Run {
             listed += u64::from(is_listed);
             gone += u64::from(is_listed && !call.is_visible(now));
         }
-        let counted = total(shown, "cec_calls_total");
+        let counted = total(counters, "cec_calls_total");
         assert!(
             counted <= listed as f64,
             "{counted} counted, {listed} ever listed"
         );
-        let missing = missing(shown);
         // A call whose upload time changes is missing until reconciliation finds it again.
         let moves = self.quirks.moves();
         assert!(
@@ -44,10 +43,10 @@ impl Run {
         let calls = view.calls.expect("the lookback is in");
         let text = crate::support::text::text("t", &calls);
         let cutoff = (self.vendor.clock)() - self.intervals.lookback;
-        let shown = series(&text);
-        self.assert_not_above_truth(&shown);
+        let lines = Lines::of(&text);
+        let (counted, gauges) = (series(&lines.counters), series(&lines.gauges));
+        self.assert_not_above_truth(&counted, total(&gauges, "cec_window_missing_calls"));
 
-        let counted = counters(&shown);
         let log = self.vendor.log.lock().unwrap().clone();
         let (expected, distinct) = replay(&log, self.start, cutoff, &self.extras);
         let counted_calls = total(&counted, "cec_calls_total") as u64;
@@ -80,10 +79,8 @@ impl Run {
         if self.vendor.simulator.world().spec().deleted_share == 0.0 && !self.quirks.moves() {
             self.compare_served(distinct);
         }
-        self.compare_results(&shown);
-        let gauges = shown.into_iter();
-        let gauges = gauges.filter(|(name, _)| !counted.contains_key(name));
-        self.compare_gauges(&gauges.collect(), &log, cutoff);
+        self.compare_results(&counted);
+        self.compare_gauges(&gauges, &log, cutoff);
     }
 
     /// Asserts that every call ever listed in readable form has been read.
@@ -240,9 +237,4 @@ fn always_from(log: &Served, from: UnixSeconds) -> u64 {
         }
     }
     all.difference(&before).count() as u64
-}
-
-/// Calls in the lookback that are no longer listed.
-pub(crate) fn missing(shown: &Series) -> f64 {
-    total(shown, "cec_window_missing_calls")
 }

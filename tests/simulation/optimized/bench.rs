@@ -13,13 +13,14 @@ use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
-use super::disk::Disk;
-use super::listed::{BASE, List, Vendor};
-use super::own;
-use super::samples::Samples;
+use crate::listed::{BASE, List, Vendor};
+use crate::support::disk::Disk;
+use crate::support::own;
+use crate::support::samples::Samples;
+use crate::support::text::text;
 
 /// The times that most tests have.
-pub(crate) const SPANS: Intervals = Intervals {
+pub const SPANS: Intervals = Intervals {
     lookback: 86_400,
     overlap: 600,
     // Comparing is on its own account, where a test does not ask for it.
@@ -27,7 +28,7 @@ pub(crate) const SPANS: Intervals = Intervals {
 };
 
 /// What a target is configured as. The only place that makes [`Settings`].
-pub(crate) fn settings(intervals: Intervals, page_size: u32) -> Settings {
+pub fn settings(intervals: Intervals, page_size: u32) -> Settings {
     Settings {
         name: "t".into(),
         intervals,
@@ -40,9 +41,9 @@ pub(crate) fn settings(intervals: Intervals, page_size: u32) -> Settings {
 
 /// Counts what a store is given.
 #[derive(Default)]
-pub(crate) struct Given {
-    pub(crate) commits: AtomicU64,
-    pub(crate) bytes: AtomicU64,
+pub struct Given {
+    pub commits: AtomicU64,
+    pub bytes: AtomicU64,
 }
 
 struct Counting {
@@ -60,15 +61,15 @@ impl Store for Counting {
     }
 }
 
-pub(crate) struct Bench {
-    pub(crate) vendor: Vendor,
+pub struct Bench {
+    pub vendor: Vendor,
     puller: Puller<Vendor, Counting>,
     settings: Settings,
     clock: Clock,
     /// Seconds by which the exporter's clock is ahead.
-    pub(crate) ahead: Arc<AtomicI64>,
+    pub ahead: Arc<AtomicI64>,
     disk: Disk,
-    pub(crate) given: Arc<Given>,
+    pub given: Arc<Given>,
     metrics: ExporterMetrics,
     /// The share of the calls whose result is requested.
     share: Option<f64>,
@@ -76,12 +77,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// An exporter that has not pulled yet.
-    pub(crate) fn new(settings: Settings, list: List) -> Self {
+    pub fn new(settings: Settings, list: List) -> Self {
         Self::with_results(settings, list, None)
     }
 
     /// Like [`Bench::new`], and it requests the results of this share of the calls.
-    pub(crate) fn with_results(settings: Settings, list: List, share: Option<f64>) -> Self {
+    pub fn with_results(settings: Settings, list: List, share: Option<f64>) -> Self {
         let vendor = Vendor::new(list);
         let ahead = Arc::new(AtomicI64::new(0));
         let clock: Clock = {
@@ -108,7 +109,7 @@ impl Bench {
     }
 
     /// The process ends and starts again.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.puller.stop().await;
         // Handles of the disk from before write nothing more.
         self.disk.crash(&mut fastrand::Rng::with_seed(1));
@@ -124,13 +125,13 @@ impl Bench {
     }
 
     /// Time passes, and one scrape. Answers with the requests since the last one.
-    pub(crate) async fn pull_after(&self, seconds: UnixSeconds) -> Vec<PageRequest> {
+    pub async fn pull_after(&self, seconds: UnixSeconds) -> Vec<PageRequest> {
         tokio::time::sleep(Duration::from_secs(seconds.into())).await;
         self.pull().await
     }
 
     /// One scrape. Answers with the requests since the last one.
-    pub(crate) async fn pull(&self) -> Vec<PageRequest> {
+    pub async fn pull(&self) -> Vec<PageRequest> {
         self.puller
             .scrape(Instant::now() + Duration::from_secs(600))
             .await;
@@ -140,7 +141,7 @@ impl Bench {
     }
 
     /// Pulls every 15 seconds; answers with the requests that they made.
-    pub(crate) async fn pulls(&self, count: u32) -> Vec<PageRequest> {
+    pub async fn pulls(&self, count: u32) -> Vec<PageRequest> {
         let mut requests = Vec::new();
         for _ in 0..count {
             requests.extend(self.pull_after(15).await);
@@ -149,51 +150,51 @@ impl Bench {
     }
 
     /// One scrape that waits no longer than this.
-    pub(crate) async fn glance(&self, patience: Duration) {
+    pub async fn glance(&self, patience: Duration) {
         self.puller.scrape(Instant::now() + patience).await;
     }
 
-    pub(crate) fn view(&self) -> View {
+    pub fn view(&self) -> View {
         self.puller.view()
     }
 
     /// The target is up, with everything that can be read.
-    pub(crate) fn assert_up(&self) {
+    pub fn assert_up(&self) {
         let view = self.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
     }
 
     /// The call metrics; empty before they are there.
-    pub(crate) fn samples(&self) -> Samples {
+    pub fn samples(&self) -> Samples {
         let calls = self.view().calls;
-        Samples::parse(&calls.map_or_else(String::new, |calls| super::text::text("t", &calls)))
+        Samples::parse(&calls.map_or_else(String::new, |calls| text("t", &calls)))
     }
 
     /// `cec_calls_total`.
-    pub(crate) fn counted(&self) -> u64 {
+    pub fn counted(&self) -> u64 {
         self.samples().sum("cec_calls_total", &[]) as u64
     }
 
     /// Calls in the lookback in this status.
-    pub(crate) fn in_status(&self, status: &str) -> u64 {
+    pub fn in_status(&self, status: &str) -> u64 {
         self.samples()
             .sum("cec_window_calls", &[("status", status)]) as u64
     }
 
     /// Calls in the lookback that are no longer listed.
-    pub(crate) fn missing(&self) -> u64 {
+    pub fn missing(&self) -> u64 {
         // As a status where they have no gauge of their own.
         let own = self.samples().sum("cec_window_missing_calls", &[]) as u64;
         own + self.in_status("missing")
     }
 
     /// Calls in the lookback that are listed.
-    pub(crate) fn listed(&self) -> u64 {
+    pub fn listed(&self) -> u64 {
         self.samples().sum("cec_window_calls", &[]) as u64 - self.in_status("missing")
     }
 
     /// The sum of the exporter's own metrics whose names begin so, with this label value.
-    pub(crate) fn own(&self, name: &str, label: Option<(&str, &str)>) -> f64 {
+    pub fn own(&self, name: &str, label: Option<(&str, &str)>) -> f64 {
         let mut sum = 0.0;
         own::each(&self.metrics, |found, labels, value| {
             let has_label = label.is_none_or(|label| labels.contains(&label));

@@ -205,15 +205,30 @@ impl Histogram {
     }
 }
 
-/// The counters and histograms of an exposition.
-pub(crate) fn counters(series: &Series) -> Series {
-    let gauges = ["cec_window_", "cec_recent_", "cec_oldest_pending"];
-    let counters = series
-        .iter()
-        .filter(|(name, _)| !gauges.iter().any(|gauge| name.starts_with(gauge)));
-    counters
-        .map(|(name, value)| (name.clone(), *value))
-        .collect()
+/// The lines of an exposition, by the type of their family.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Of counters, histograms and summaries.
+    pub(crate) counters: String,
+    pub(crate) gauges: String,
+}
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        let mut lines = Self::default();
+        let mut is_gauge = false;
+        for line in text.split_inclusive('\n') {
+            if line.starts_with("# TYPE ") {
+                is_gauge = line.ends_with(" gauge\n");
+            }
+            let of_type = match is_gauge {
+                true => &mut lines.gauges,
+                false => &mut lines.counters,
+            };
+            of_type.push_str(line);
+        }
+        lines
+    }
 }
 
 /// The nonzero series of an exposition, without the target label.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cec_exporter::simulator::faults::Faults;
 use tokio::time::Instant;
 
-use super::replay::series;
+use super::replay::{Lines, series};
 use super::world::{Run, total};
 
 /// Seconds between two scrapes.
@@ -37,7 +37,7 @@ impl Run {
             }
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
             let text = crate::support::text::text("t", &view.calls.expect("the lookback is in"));
-            let counted = total(&series(&text), "cec_calls_total") as u64;
+            let counted = total(&series(&Lines::of(&text).counters), "cec_calls_total") as u64;
             let least = self.due(tail_bound, reconcile_bound);
             assert!(counted >= least, "{counted} counted, {least} due");
         }

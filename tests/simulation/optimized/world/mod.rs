@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cec_exporter::metrics::exporter::ExporterMetrics;
+use cec_exporter::metrics::exposition::CallMetrics;
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::{Puller, Settings};
@@ -44,7 +45,10 @@ pub(crate) struct Run {
     frozen: Arc<AtomicU64>,
     began: Instant,
     pub(crate) puller: Puller<Vendor, Tracked>,
+    /// What the last scrape has shown: its metrics, counters, and calls that are missing.
+    last_calls: Option<Arc<CallMetrics>>,
     last: Series,
+    last_missing: f64,
     pub(crate) last_results: BTreeMap<ResultKey, u64>,
     counted_from: Option<Option<u32>>,
     /// Calls uploaded before this need not be counted.
@@ -64,7 +68,8 @@ pub(crate) struct Run {
     pub(crate) grown: bool,
 }
 
-pub(crate) fn run(seed: u64) {
+/// Runs a seed; panics if anything is not as it must be.
+pub fn run(seed: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -11,25 +11,25 @@ use cec_exporter::upstream::response::parse_page;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 use tokio::time::Instant;
 
-pub(crate) const BASE: UnixSeconds = 1_700_000_000;
+pub const BASE: UnixSeconds = 1_700_000_000;
 
 /// A call in the list.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) id: u128,
-    pub(crate) at: UnixSeconds,
+pub struct Call {
+    pub id: u128,
+    pub at: UnixSeconds,
     /// [`Status::UNKNOWN`] for a row without status, which only a query for all statuses lists.
-    pub(crate) status: Status,
+    pub status: Status,
     /// How often it is listed.
-    pub(crate) copies: u32,
+    pub copies: u32,
     /// Makes every page with this call fail.
-    pub(crate) fault: Option<ErrorKind>,
+    pub fault: Option<ErrorKind>,
     /// The JSON of the row, if it is not a regular one.
-    pub(crate) row: Option<Vec<u8>>,
+    pub row: Option<Vec<u8>>,
 }
 
 impl Call {
-    pub(crate) fn new(id: u128, at: UnixSeconds, status: i64) -> Self {
+    pub fn new(id: u128, at: UnixSeconds, status: i64) -> Self {
         Self {
             id,
             at,
@@ -41,17 +41,17 @@ impl Call {
     }
 
     /// A call in a final status.
-    pub(crate) fn done(id: u128, at: UnixSeconds) -> Self {
+    pub fn done(id: u128, at: UnixSeconds) -> Self {
         Self::new(id, at, 2)
     }
 
     /// A waiting call.
-    pub(crate) fn waiting(id: u128, at: UnixSeconds) -> Self {
+    pub fn waiting(id: u128, at: UnixSeconds) -> Self {
         Self::new(id, at, 0)
     }
 
     /// Sets the JSON of the row.
-    pub(crate) fn written(self, row: impl Into<Vec<u8>>) -> Self {
+    pub fn written(self, row: impl Into<Vec<u8>>) -> Self {
         Self {
             row: Some(row.into()),
             ..self
@@ -88,7 +88,7 @@ impl Call {
 
 /// What the vendor returns as the total.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
-pub(crate) enum Total {
+pub enum Total {
     /// The rows of the window.
     #[default]
     Rows,
@@ -106,51 +106,51 @@ pub(crate) enum Total {
 
 /// Quirks of the vendor.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Quirks {
-    pub(crate) total: Total,
+pub struct Quirks {
+    pub total: Total,
     /// Both bounds of a window are exclusive.
-    pub(crate) bounds_excluded: bool,
+    pub bounds_excluded: bool,
     /// Refuses pages beyond this many rows (`page` times `limit`).
-    pub(crate) deepest: Option<u32>,
+    pub deepest: Option<u32>,
     /// Returns them empty instead.
-    pub(crate) deep_is_empty: bool,
+    pub deep_is_empty: bool,
     /// Refuses windows longer than this.
-    pub(crate) widest: Option<UnixSeconds>,
+    pub widest: Option<UnixSeconds>,
     /// Fails requests with a larger limit.
-    pub(crate) largest_limit: Option<(u32, ErrorKind)>,
+    pub largest_limit: Option<(u32, ErrorKind)>,
     /// Returns the correct total but no rows.
-    pub(crate) hides_rows: bool,
+    pub hides_rows: bool,
     /// Fails every request.
-    pub(crate) failing: Option<ErrorKind>,
+    pub failing: Option<ErrorKind>,
     /// Delay of every response.
-    pub(crate) latency: Duration,
+    pub latency: Duration,
 }
 
 /// Runs before each response and may change the list.
-pub(crate) type Hook = Box<dyn FnMut(&mut Vec<Call>, PageRequest) + Send>;
+pub type Hook = Box<dyn FnMut(&mut Vec<Call>, PageRequest) + Send>;
 
 #[derive(Default)]
-pub(crate) struct List {
+pub struct List {
     /// Ascending by upload time.
-    pub(crate) calls: Vec<Call>,
-    pub(crate) oldest_first: bool,
-    pub(crate) quirks: Quirks,
-    pub(crate) before: Option<Hook>,
-    pub(crate) requests: Vec<PageRequest>,
+    pub calls: Vec<Call>,
+    pub oldest_first: bool,
+    pub quirks: Quirks,
+    pub before: Option<Hook>,
+    pub requests: Vec<PageRequest>,
     /// The calls whose result was requested.
-    pub(crate) results: Vec<String>,
+    pub results: Vec<String>,
     /// Every so many requests for a result fail; 0 for none.
-    pub(crate) failing_results: usize,
+    pub failing_results: usize,
 }
 
 /// Inserts a call in upload order.
-pub(crate) fn add(calls: &mut Vec<Call>, call: Call) {
+pub fn add(calls: &mut Vec<Call>, call: Call) {
     let position = calls.partition_point(|other| other.at <= call.at);
     calls.insert(position, call);
 }
 
 /// Final calls spread evenly over the `seconds` before [`BASE`].
-pub(crate) fn even(count: u32, seconds: UnixSeconds) -> Vec<Call> {
+pub fn even(count: u32, seconds: UnixSeconds) -> Vec<Call> {
     let at = |number: u32| {
         let after = u64::from(number) * u64::from(seconds - 10) / u64::from(count);
         BASE - (seconds - 10) + after as UnixSeconds
@@ -161,24 +161,24 @@ pub(crate) fn even(count: u32, seconds: UnixSeconds) -> Vec<Call> {
 }
 
 #[derive(Clone)]
-pub(crate) struct Vendor {
+pub struct Vendor {
     list: Arc<Mutex<List>>,
-    pub(crate) began: Instant,
+    pub began: Instant,
 }
 
 impl Vendor {
-    pub(crate) fn new(list: List) -> Self {
+    pub fn new(list: List) -> Self {
         Self {
             list: Arc::new(Mutex::new(list)),
             began: Instant::now(),
         }
     }
 
-    pub(crate) fn now(&self) -> UnixSeconds {
+    pub fn now(&self) -> UnixSeconds {
         BASE + self.began.elapsed().as_secs() as UnixSeconds
     }
 
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut List) -> T) -> T {
+    pub fn with<T>(&self, work: impl FnOnce(&mut List) -> T) -> T {
         work(&mut self.list.lock().unwrap())
     }
 }
@@ -218,8 +218,11 @@ impl List {
         let begin = self.calls.partition_point(|call| call.at < from);
         let end = self.calls.partition_point(|call| call.at <= to);
         let wanted = |call: &&Call| {
-            let is_pending = [0, 1, 3].contains(&call.status.number());
-            call.at <= now && (request.filter == Filter::All || is_pending)
+            call.at <= now
+                && match request.filter {
+                    Filter::All => true,
+                    Filter::Pending => matches!(call.status.number(), 0 | 1 | 3),
+                }
         };
         let found = self.calls[begin..end.max(begin)].iter().filter(wanted);
         let mut rows: Vec<&Call> = found

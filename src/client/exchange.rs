@@ -14,6 +14,8 @@ use super::retry::{Outcome, parse_retry_after};
 
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
+/// A page of 1000 rows has about this much.
+const USUAL_BODY: u64 = 1 << 20;
 
 /// Returns the status and the whole body of a successful response.
 pub(super) async fn exchange(
@@ -174,7 +176,9 @@ async fn read(
     max_body: usize,
     received: &mut usize,
 ) -> Result<Vec<u8>, BodyError> {
-    let mut body = Vec::new();
+    // Announced lengths are not trusted, so there is only room for a usual body at once.
+    let announced = response.content_length().unwrap_or_default();
+    let mut body = Vec::with_capacity(announced.min(USUAL_BODY) as usize);
     while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
         body.extend_from_slice(&chunk);
         *received = body.len();

@@ -1,8 +1,10 @@
 //! A store in a redb file.
 
+use std::ops::Bound;
+
 use parking_lot::Mutex;
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
     WriteTransaction,
 };
 
@@ -32,6 +34,9 @@ const SLACK_BYTES: u64 = 256 << 10;
 /// Commits between compactions, four hours at a pull every 15 s. A file whose rows change everywhere
 /// always has many free pages, and would be compacted in vain.
 const COMMITS_BETWEEN_COMPACTIONS: u32 = 1000;
+
+/// Rows that are rewritten in one commit, which bounds the memory.
+const REPACKED_AT_ONCE: usize = 50_000;
 
 /// A file, locked against other processes.
 pub struct FileStore {
@@ -120,7 +125,8 @@ impl FileStore {
             return;
         };
         let before = self.size();
-        match database.compact() {
+        let compacted = repack(&database).and_then(|()| Ok(database.compact()?));
+        match compacted {
             Ok(_) => {
                 state.database = Some(database);
                 let (file, after) = (self.backend.name(), self.size());
@@ -192,6 +198,52 @@ impl Store for FileStore {
 /// Whether a file of so many bytes is much larger than its content.
 fn is_too_large(size: u64, content: u64) -> bool {
     size > content + content / 2 + SLACK_BYTES
+}
+
+/// Inserts sorted rows so that they fill their leaves.
+///
+/// redb splits a full leaf in the middle, so rows that come in ascending order leave every leaf half
+/// full. Here the rows of a first pass make such leaves, and those of a second fill them to nine tenths,
+/// which splits hardly any.
+fn insert_packed(
+    table: &mut Table<'_, Key, Value>,
+    rows: &[(Key, Value)],
+) -> Result<(), redb::Error> {
+    let pass = |first: bool| {
+        let rows = rows.iter().enumerate();
+        rows.filter(move |(index, _)| (index % 13 < 7) == first)
+    };
+    for (_, (key, value)) in pass(true).chain(pass(false)) {
+        table.insert(key, value)?;
+    }
+    Ok(())
+}
+
+/// Rewrites all rows, some at a time, so that they fill their leaves: rows that came one by one do not,
+/// and compaction only moves pages. Each commit leaves the content as it was.
+fn repack(database: &Database) -> Result<(), redb::Error> {
+    let mut from = Bound::Unbounded;
+    loop {
+        let transaction = begin_write(database)?;
+        {
+            let mut table = transaction.open_table(ROWS)?;
+            let mut rows = Vec::new();
+            for row in table
+                .range((from, Bound::Unbounded))?
+                .take(REPACKED_AT_ONCE)
+            {
+                let (key, value) = row?;
+                rows.push((key.value(), value.value()));
+            }
+            let Some((last, _)) = rows.last().copied() else {
+                return Ok(());
+            };
+            table.retain_in((from, Bound::Included(last)), |_, _| false)?;
+            insert_packed(&mut table, &rows)?;
+            from = Bound::Excluded(last);
+        }
+        transaction.commit()?;
+    }
 }
 
 /// Creates the tables, so that reading can rely on them.
@@ -283,9 +335,7 @@ fn write(database: &Database, changes: &Changes) -> Result<u64, redb::Error> {
         for key in &changes.removed {
             rows.remove(key)?;
         }
-        for (key, value) in &changes.rows {
-            rows.insert(key, value)?;
-        }
+        insert_packed(&mut rows, &changes.rows)?;
         let mut notes = transaction.open_table(META)?;
         if !changes.state.is_empty() {
             notes.insert(STATE, changes.state.as_slice())?;

@@ -50,6 +50,35 @@ fn a_file_shrinks_with_its_content() {
 }
 
 #[test]
+fn rows_fill_their_leaves_in_large_commits_and_after_a_compaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let size = |name: &str, step: u32| {
+        let (store, _) = load(Backend::File(directory.path().join(name))).unwrap();
+        for from in (0..100_000).step_by(step as usize) {
+            store.commit(&changes(from..from + step, 1, "s")).unwrap();
+        }
+        let before = store.size();
+        store.compact_now();
+        // Commits that copy a few pages must not make it grow again.
+        for number in 0..10 {
+            store.commit(&changes(number..number + 1, 2, "t")).unwrap();
+        }
+        let after = store.size();
+        drop(store);
+        let rows = content_of(&directory.path().join(name)).0;
+        (before / 100_000, after / 100_000, rows.len())
+    };
+    let (at_once, compacted, rows) = size("large.redb", 25_000);
+    assert_eq!(rows, 100_000);
+    let (one_by_one, repacked, rows) = size("small.redb", 50);
+    assert_eq!(rows, 100_000);
+    // A row has 28 bytes.
+    assert!(at_once <= 42 && compacted <= 42, "{at_once} {compacted}");
+    // redb leaves half of each leaf empty.
+    assert!(one_by_one > 42 && repacked <= 42, "{one_by_one} {repacked}");
+}
+
+#[test]
 fn a_file_little_larger_than_its_content_is_not_compacted() {
     let disk = Disk::default();
     let (store, _) = load(disk.backend()).unwrap();

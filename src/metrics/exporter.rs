@@ -215,7 +215,10 @@ impl ExporterMetrics {
     /// Visits all metrics, sorted by name and by the values of labels. `is_wanted` selects series by
     /// their target, `None` for those without; a family without such a series is not visited.
     pub fn read(&self, is_wanted: &dyn Fn(Option<&str>) -> bool, visitor: &mut impl Visitor) {
-        let process = process::read();
+        let process = match is_wanted(None) {
+            true => process::read(),
+            false => Vec::new(),
+        };
         let of_process = process.iter().map(|metric| metric as &dyn AnyFamily);
         let own = self.families.iter().map(|family| &**family);
         let mut families: Vec<&dyn AnyFamily> = own.chain(of_process).collect();

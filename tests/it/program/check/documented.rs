@@ -101,6 +101,10 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(inner) => {
+            // Nothing to say of it here.
+            if inner.is_empty() {
+                found.insert(format!("{path}[]"));
+            }
             for value in inner {
                 fields(value, &format!("{path}[]"), found);
             }

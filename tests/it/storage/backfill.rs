@@ -26,7 +26,7 @@ const HISTORY: &str = "--output=history";
 fn spec() -> Spec {
     Spec {
         start: now() - DAYS * DAY,
-        calls_per_day: 3000.0,
+        calls_per_day: 9000.0,
         flat: true,
         pipeline_speed: 12.0,
         reinspected_share: 0.0,
@@ -166,7 +166,7 @@ scrape_configs:
     for ago in ["1d", "2d"] {
         let query = format!("sum(rate(cec_calls_total[1h] offset {ago})) * 86400");
         let rate = value(&query).unwrap();
-        assert!((1500.0..5000.0).contains(&rate), "{ago}: {rate}");
+        assert!((4500.0..15_000.0).contains(&rate), "{ago}: {rate}");
     }
     assert!(value("sum(cec_window_calls offset 1d)").unwrap() > 100.0);
     assert_eq!(

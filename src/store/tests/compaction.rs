@@ -74,7 +74,7 @@ fn rows_fill_their_leaves_in_large_commits_and_after_a_compaction() {
     assert_eq!(rows, 100_000);
     // A row has 28 bytes.
     assert!(at_once <= 42 && compacted <= 42, "{at_once} {compacted}");
-    // redb leaves half of each leaf empty.
+    // Small commits leave half of each leaf empty.
     assert!(one_by_one > 42 && repacked <= 42, "{one_by_one} {repacked}");
 }
 

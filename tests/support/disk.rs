@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use cec_exporter::store::Backend;
 use redb::StorageBackend;
 
 /// Outlives the programs that use it. Clones refer to the same disk.
@@ -34,7 +35,13 @@ struct Handle {
 }
 
 impl Disk {
-    pub(crate) fn open(&self) -> Box<dyn StorageBackend> {
+    /// A store on this disk, as often as it is opened.
+    pub(crate) fn backend(&self) -> Backend {
+        let disk = self.clone();
+        Backend::Other("disk".into(), Box::new(move || disk.open()))
+    }
+
+    fn open(&self) -> Box<dyn StorageBackend> {
         let life = self.0.lock().unwrap().life;
         Box::new(Handle {
             disk: self.clone(),

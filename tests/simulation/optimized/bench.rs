@@ -9,7 +9,7 @@ use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Clock, Handover, Puller, Settings, View};
-use cec_exporter::store::{Backend, Changes, FileStore, Store, StoreError};
+use cec_exporter::store::{Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
@@ -215,9 +215,7 @@ fn open(
     metrics: &ExporterMetrics,
     share: Option<f64>,
 ) -> Puller<Vendor, Counting> {
-    let handle = disk.clone();
-    let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
-    let (book, store) = TargetState::open(medium).unwrap_or_else(|error| panic!("{error}"));
+    let (book, store) = TargetState::open(disk.backend()).unwrap_or_else(|error| panic!("{error}"));
     let store = Counting {
         store,
         given: Arc::clone(given),

@@ -7,7 +7,7 @@ use cec_exporter::metrics::exporter::{ExporterMetrics, InitialLabels};
 use cec_exporter::model::CallId;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Handover, Puller, Settings};
-use cec_exporter::store::{Backend, Changes, FileStore, Key, Store, StoreError};
+use cec_exporter::store::{Changes, FileStore, Key, Store, StoreError};
 
 use super::Run;
 use crate::extras::Extras;
@@ -72,9 +72,7 @@ impl Run {
     pub(super) fn reopen(&mut self) {
         let mut kept = self.kept.lock().unwrap();
         if !kept.doubtful.is_empty() {
-            let disk = self.disk.clone();
-            let medium = Backend::Other("disk".into(), Box::new(move || disk.open()));
-            let (_, found) = FileStore::open(medium, |_, _| {}).unwrap();
+            let (_, found) = FileStore::open(self.disk.backend(), |_, _| {}).unwrap();
             let doubtful = std::mem::take(&mut kept.doubtful);
             if let Some((records, changes)) = doubtful
                 .into_iter()
@@ -112,9 +110,7 @@ pub(super) fn open(
     metrics: &ExporterMetrics,
     extras: &Extras,
 ) -> Puller<Vendor, Tracked> {
-    let handle = disk.clone();
-    let medium = Backend::Other("disk".into(), Box::new(move || handle.open()));
-    let (book, store) = TargetState::open(medium).unwrap_or_else(|error| panic!("{error}"));
+    let (book, store) = TargetState::open(disk.backend()).unwrap_or_else(|error| panic!("{error}"));
     let store = Tracked {
         store,
         log: Arc::clone(&vendor.log),

@@ -134,9 +134,9 @@ impl HttpClient {
         self.example.lock().clone()
     }
 
-    /// Repeats a request until it succeeds, fails for good or must not be retried: it counts as
-    /// retried `retries` times already. `attempt` is told whether it may renew the token or secret,
-    /// which it may once.
+    /// Repeats a request until it succeeds, fails for good or must not be retried. The first attempt
+    /// counts as retry number `retries`. The argument of `attempt` allows it to renew the token or
+    /// secret, once.
     async fn with_retries<T, F>(
         &self,
         api: Api,

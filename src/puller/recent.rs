@@ -115,7 +115,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                     if !recent.newest_first {
                         return Ok(Look::Alarm);
                     }
-                    pages.read_whole_pages();
+                    pages = pages.whole();
                 }
                 Ok(None) => return Ok(Look::Alarm),
                 Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),

@@ -181,9 +181,10 @@ impl Registry {
             }
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(8192 * (1 + parts.len())), GZIP_LEVEL);
-            // Memory as the sink has no errors.
-            let _ = render_to(&mut encoder, spelling, &calls, Some(&metrics), own);
-            Bytes::from(encoder.finish().unwrap_or_default())
+            let compressed = render_to(&mut encoder, spelling, &calls, Some(&metrics), own)
+                .and_then(|()| encoder.finish());
+            // An empty answer in its place would be an answer without series.
+            Bytes::from(compressed.expect("memory takes all that is written"))
         });
         match rendered
             .await

@@ -80,12 +80,16 @@ impl<'a, U: Upstream> Pages<'a, U> {
     }
 
     /// Starts again with whole pages if fewer rows were requested so far and more are needed.
-    pub fn read_whole_pages(&mut self) {
-        if self.few.take().is_some() && !self.ended {
-            self.requested = 0;
-            self.in_flight.clear();
-            self.pass = Pass::default();
-            (self.partial, self.last_was_full, self.stale) = (None, false, 0);
+    pub fn whole(self) -> Self {
+        match self.few {
+            Some(_) if !self.ended => Self::new(
+                self.upstream,
+                self.window,
+                self.filter,
+                self.parallel,
+                self.hints,
+            ),
+            _ => self,
         }
     }
 

@@ -109,8 +109,8 @@ pub fn render(
     selection: ExporterSeries<'_>,
 ) -> Vec<u8> {
     let mut response = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
-    // Writing to memory cannot fail.
-    let _ = render_to(&mut response, options, targets, exporter, selection);
+    let rendered = render_to(&mut response, options, targets, exporter, selection);
+    rendered.expect("memory takes all that is written");
     response
 }
 

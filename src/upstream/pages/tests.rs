@@ -66,15 +66,22 @@ fn refused() -> Error {
 
 const WINDOW: Window = Window { from: 0, to: 9999 };
 
+fn vendor<F>(respond: F) -> Vendor<F>
+where
+    F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+{
+    Vendor {
+        respond,
+        requests: Mutex::default(),
+    }
+}
+
 /// Reads a list once; returns the pass and the requests.
 async fn pass<F>(hints: &mut ListHints, parallel: usize, respond: F) -> (Pass, Vec<(u32, u32)>)
 where
     F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
 {
-    let vendor = Vendor {
-        respond,
-        requests: Mutex::default(),
-    };
+    let vendor = vendor(respond);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, parallel, hints);
     while pages.next().await.unwrap().is_some() {}
     let pass = pages.into_pass();
@@ -103,16 +110,11 @@ fn pages(requests: &[(u32, u32)]) -> Vec<u32> {
 #[tokio::test]
 async fn few_rows_are_requested_first_and_whole_pages_if_they_are_not_enough() {
     let ids: Vec<u32> = (0..95).collect();
-    let vendor = Vendor {
-        respond: move |_, request: PageRequest| {
-            Ok(page_of(&ids, Some(95), request.limit, request.page))
-        },
-        requests: Mutex::default(),
-    };
+    let vendor = vendor(move |_, request| Ok(page_of(&ids, Some(95), request.limit, request.page)));
     let mut hints = ListHints::new(40);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints).few(10);
     assert_eq!(pages.next().await.unwrap().unwrap().records.len(), 10);
-    pages.read_whole_pages();
+    let mut pages = pages.whole();
     while pages.next().await.unwrap().is_some() {}
     let pass = pages.into_pass();
     assert_eq!((pass.rows, pass.verdict(&hints)), (95, Verdict::Complete));
@@ -123,10 +125,7 @@ async fn few_rows_are_requested_first_and_whole_pages_if_they_are_not_enough() {
 
 #[tokio::test]
 async fn a_refusal_of_few_rows_says_nothing_about_the_limit() {
-    let vendor = Vendor {
-        respond: |_, _: PageRequest| Err(refused()),
-        requests: Mutex::default(),
-    };
+    let vendor = vendor(|_, _| Err(refused()));
     let mut hints = ListHints::new(40);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints).few(10);
     assert!(pages.next().await.is_err());

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
-use super::pinned::is_ca_rejection;
+use super::private_trust::is_ca_rejection;
 
 /// The configuration keys to check.
 #[derive(Clone, Copy)]

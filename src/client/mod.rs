@@ -20,7 +20,7 @@ mod exchange;
 mod failure;
 mod inspection;
 mod page;
-mod pinned;
+mod private_trust;
 mod redact;
 mod report;
 mod request;

@@ -11,13 +11,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::error::BuildError;
-use super::pinned::Pinned;
+use super::private_trust::PrivateTrust;
 use crate::config::read_file;
 
 /// The machine's trust anchors, read once for all targets: they take half a megabyte.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    roots: Arc<RootCertStore>,
+    machine: Arc<WebPkiServerVerifier>,
     tls: ClientConfig,
 }
 
@@ -45,14 +45,14 @@ impl Trust {
             // A container image with only this program has no certificates.
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
-        let roots = Arc::new(roots);
+        let machine = verifier(roots)?;
         let mut tls = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| BuildError::Client(error.to_string()))?
-            .with_root_certificates(Arc::clone(&roots))
+            .with_webpki_verifier(Arc::clone(&machine))
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { roots, tls })
+        Ok(Self { machine, tls })
     }
 
     /// Also trusts the certificates in `ca_file`. Blocks while it reads the file.
@@ -60,19 +60,23 @@ impl Trust {
         let Some(path) = ca_file else {
             return Ok(self.tls.clone());
         };
-        let mut roots = RootCertStore::clone(&self.roots);
+        let mut roots = RootCertStore::empty();
         let certificates = add_file(&mut roots, path)?;
-        let roots = Arc::new(roots);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
-            .build()
-            .map_err(|error| BuildError::Client(error.to_string()))?;
         let mut tls = self.tls.clone();
-        tls.dangerous().set_certificate_verifier(Arc::new(Pinned {
-            verifier,
-            certificates,
-        }));
+        tls.dangerous()
+            .set_certificate_verifier(Arc::new(PrivateTrust {
+                machine: Arc::clone(&self.machine),
+                file: verifier(roots)?,
+                certificates,
+            }));
         Ok(tls)
     }
+}
+
+fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, BuildError> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| BuildError::Client(error.to_string()))
 }
 
 /// Not the process-wide default, which every program and test would have to install first.

@@ -6,6 +6,9 @@ use tracing::info;
 
 use crate::model::Window;
 
+/// Expected requests up to which a gap is short.
+const SHORT: u64 = 16;
+
 /// A gap that is being read, over as many pulls as it takes.
 #[derive(Debug)]
 pub(super) struct GapRead {
@@ -13,6 +16,8 @@ pub(super) struct GapRead {
     began: Instant,
     /// Pages received so far.
     requests: u64,
+    /// Known from the first page on.
+    expected_requests: Option<u64>,
 }
 
 impl GapRead {
@@ -21,7 +26,17 @@ impl GapRead {
             gap,
             began: Instant::now(),
             requests: 0,
+            expected_requests: None,
         }
+    }
+
+    /// Whether reading ahead would save a second or two only. After a start, every target reads its
+    /// lookback at the same time, and each parallel request needs a connection with its buffers.
+    pub(super) fn is_short(&self) -> bool {
+        self.requests <= SHORT
+            && self
+                .expected_requests
+                .is_some_and(|requests| requests <= SHORT)
     }
 
     /// Counts a page of `window`, which has about this many rows. The first page tells how many
@@ -29,7 +44,8 @@ impl GapRead {
     pub(super) fn count_page(&mut self, target: &str, window: Window, rows: u64, limit: u32) {
         self.requests += 1;
         if self.requests == 1 {
-            let expected_requests = self.expected_requests(window, rows, limit);
+            let expected_requests = self.expect_requests(window, rows, limit);
+            self.expected_requests = Some(expected_requests);
             let Window { from, to } = self.gap;
             info!(
                 target,
@@ -38,7 +54,7 @@ impl GapRead {
         }
     }
 
-    fn expected_requests(&self, window: Window, rows: u64, limit: u32) -> u64 {
+    fn expect_requests(&self, window: Window, rows: u64, limit: u32) -> u64 {
         let seconds = |window: Window| u64::from(window.to - window.from) + 1;
         let rows = rows.saturating_mul(seconds(self.gap)) / seconds(window);
         rows.div_ceil(u64::from(limit).max(1)).max(1)
@@ -68,7 +84,7 @@ mod tests {
             (window(0, 9), 100, 10),
             (window(0, 99), 0, 1),
         ] {
-            assert_eq!(gap.expected_requests(slice, rows, 100), expected);
+            assert_eq!(gap.expect_requests(slice, rows, 100), expected);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use crate::model::Inspection;
+use crate::model::{CallId, Inspection, Record};
 use crate::puller::plan::Intervals;
 use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
@@ -80,4 +80,68 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
     tokio::time::advance(Duration::from_secs(20)).await;
     after.scrape(Instant::now() + timeout).await;
     assert_eq!(requests.load(Ordering::SeqCst), 2);
+}
+
+/// Lists so many calls, the oldest first, and takes a second for each page.
+struct Slow {
+    calls: u32,
+    in_flight: AtomicU32,
+    most: Arc<AtomicU32>,
+}
+
+impl Upstream for Slow {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(in_flight, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        let listed: Vec<Record> = (0..self.calls)
+            .map(|call| Record::succeeded(CallId(call.into()), 1_699_996_500 + call))
+            .filter(|record| request.window.contains(record.uploaded))
+            .collect();
+        let pages = listed.chunks(request.limit as usize);
+        let records = pages.skip(request.page as usize - 1).next();
+        Ok(Page {
+            total: Some(listed.len() as u64),
+            groups: records.map_or(0, <[_]>::len) as u32,
+            records: records.unwrap_or_default().to_vec(),
+            ..Page::default()
+        })
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_long_gap_is_read_ahead() {
+    for (calls, expected) in [(1600, 1), (1700, 4)] {
+        let most = Arc::default();
+        let vendor = Slow {
+            calls,
+            in_flight: AtomicU32::new(0),
+            most: Arc::clone(&most),
+        };
+        let settings = Settings {
+            parallel: 4,
+            max_calls: 10_000,
+            ..settings()
+        };
+        let clock: Clock = Arc::new(|| 1_700_000_000);
+        let state = TargetState::default();
+        let puller = Puller::new(
+            settings,
+            vendor,
+            clock,
+            metrics(),
+            state,
+            Arc::new(NullStore),
+        );
+        let view = puller
+            .scrape(Instant::now() + Duration::from_secs(100))
+            .await;
+        assert_eq!(view.remembered, calls as usize);
+        assert_eq!(most.load(Ordering::SeqCst), expected, "{calls} calls");
+    }
 }

@@ -116,6 +116,11 @@ impl<'a, U: Upstream> Pages<'a, U> {
         Ok((!page.is_empty()).then_some(page))
     }
 
+    /// Requests one page at a time from here on.
+    pub fn read_no_more_ahead(&mut self) {
+        self.parallel = 1;
+    }
+
     /// A page that was requested ahead and is no longer needed. Its calls may have left the list by
     /// the next reading, so they are worth recording.
     pub async fn next_in_flight(&mut self) -> Option<Page> {

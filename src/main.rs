@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cec_exporter::cli::{Cli, Command};
 use cec_exporter::process::Fatal;
-use cec_exporter::{app, commands, logging};
+use cec_exporter::{app, commands, logging, process};
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Fatal> {
     logging::init(cli.log.level, cli.log.format)?;
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = process::runtime()?;
     let code = runtime.block_on(async {
         match cli.command {
             None => app::serve(cli.serve).await,

@@ -1,4 +1,4 @@
-//! What a process shares with the operating system: signals, the clock, environment variables, the
+//! What a process shares with the operating system: threads, signals, the clock, environment variables, the
 //! limit of open files, and the line on stderr that explains a failure.
 
 use std::fmt;
@@ -6,10 +6,17 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::config::ConfigError;
 use crate::model::UnixSeconds;
+
+/// Runs pulls and requests on one thread, which a thousand targets do not fill. Each further thread
+/// would have a heap of its own, and keep what it freed. Disk and rendering have threads of their own.
+pub fn runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
 
 /// A signal that the program handles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

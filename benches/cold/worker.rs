@@ -12,6 +12,7 @@ use cec_exporter::client::{HttpClient, Report};
 use cec_exporter::config::{self, Target};
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
 use cec_exporter::model::{Inspection, Status, UnixSeconds};
+use cec_exporter::process;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Puller, Settings};
@@ -49,7 +50,7 @@ impl Worker {
     }
 
     pub(crate) fn run(&self, work: Work) -> Cost {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let runtime = process::runtime().expect("a runtime");
         runtime.block_on(async {
             match work {
                 Work::OnDisk => self.pull_on_disk().await,

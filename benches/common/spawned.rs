@@ -13,6 +13,8 @@ impl Spawned {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cec_exporter"))
             .args(arguments)
+            // As the unit and the image set it.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdout(Stdio::piped())
             .spawn()
             .expect("cargo built the program");

@@ -67,8 +67,7 @@ impl HttpClient {
 
 /// The vendor's numbers of the statuses to request.
 fn status_codes(target: &Target, filter: Filter) -> Vec<i16> {
-    Status::documented()
-        .chain(target.extra_status_codes.iter().copied())
+    (target.statuses())
         .filter(|status| filter == Filter::All || !status.is_final())
         .map(Status::number)
         .collect()

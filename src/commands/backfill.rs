@@ -14,10 +14,9 @@ use crate::backfill::{self, Day, Output};
 use crate::cli::{BackfillArgs, Time};
 use crate::client::HttpClient;
 use crate::client::tls::Trust;
-use crate::config::{Target, read_teams};
-use crate::model::Status;
+use crate::config::Target;
 use crate::process::{self, Fatal};
-use crate::targets::{Storage, puller_settings};
+use crate::targets::Storage;
 
 /// The plan, beside the files.
 const PLAN: &str = "backfill.json";
@@ -57,21 +56,7 @@ pub(super) async fn one(
     between: Option<Night>,
     output: &Output,
 ) -> Result<(), Fatal> {
-    let teams = target.teams_file.as_deref().map(|path| {
-        let teams =
-            read_teams(path).map_err(|reason| Fatal(format!("{}: {reason}", path.display())));
-        teams.map(|teams| (Arc::new(teams), target.max_teams as usize))
-    });
-    let target = backfill::Target {
-        teams: teams.transpose()?,
-        max_agents: target.agents.then_some(target.max_agents as usize),
-        settings: puller_settings(target),
-        call_types: target.call_types.clone(),
-        statuses: Status::documented()
-            .chain(target.extra_status_codes.iter().copied())
-            .collect(),
-    };
-    let name = &target.settings.name;
+    let name = &target.name;
     let days = plan.days(None).count() as u64;
     let bar = ProgressBar::new(days).with_prefix(name.clone());
     let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left";
@@ -86,7 +71,7 @@ pub(super) async fn one(
                 skipped_windows = day.skipped, days, "day finished");
         }
     };
-    backfill::run(&target, Arc::new(client), plan, between, output, report).await?;
+    backfill::run(target, Arc::new(client), plan, between, output, report).await?;
     bar.finish();
     Ok(())
 }

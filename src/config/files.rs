@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::secret::Secret;
@@ -34,15 +35,8 @@ pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
     })
 }
 
-#[cfg(unix)]
 fn is_world_readable(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
     metadata.is_file() && metadata.permissions().mode() & 0o004 != 0
-}
-
-#[cfg(not(unix))]
-fn is_world_readable(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 /// Reads a file with a secret, without the line break that an editor or `echo` adds at its end.

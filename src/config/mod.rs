@@ -4,7 +4,7 @@
 //! where. A reload calls it again and compares targets to see which ones changed.
 //!
 //! To add a key, edit `target.rs`: a field of `Keys` (as written), a field of `Target` (as checked),
-//! and in `Target::read` the line with its range and the one with its default.
+//! and in `Target::read` the line with its range and its default.
 
 pub mod duration;
 pub mod shard;
@@ -84,15 +84,6 @@ impl Config {
     }
 }
 
-/// Reads the configuration: from the `given` file; else from [`DEFAULT_FILE`]; else, if there is no
-/// such file, from the variables `CEC_*`. Blocks.
-///
-/// `environment` looks up all variables, those that the file refers to included. Files with
-/// secrets are read now, so that a missing one is an error at the start.
-pub fn load(given: Option<&Path>, environment: Environment<'_>) -> Result<Config, ConfigError> {
-    load_or(given, Path::new(DEFAULT_FILE), environment)
-}
-
 /// Reads a configuration that refers to no files and no variables.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     let contents = targets::parse(text, Path::new(""), &|_| None)?;
@@ -103,8 +94,12 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// As [`load`], with another file than `cec_exporter.yml` as the default.
-pub fn load_or(
+/// Reads the configuration: from the `given` file; else from the `default` file; else, if there is
+/// no such file, from the variables `CEC_*`. Blocks.
+///
+/// `environment` looks up all variables, those that the file refers to included. Files with
+/// secrets are read now, so that a missing one is an error at the start.
+pub fn load(
     given: Option<&Path>,
     default: &Path,
     environment: Environment<'_>,

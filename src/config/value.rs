@@ -156,9 +156,18 @@ pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, 
 
 /// Requests per second. The lower limit keeps the pause between two requests below 17 minutes.
 pub(super) fn rate(text: &str) -> Result<f64, Problem> {
-    (text.parse().ok())
-        .filter(|rate| (0.001..=1000.0).contains(rate))
-        .ok_or_else(|| Problem::new("expected a number from 0.001 to 1000"))
+    number(text, 0.001..=1000.0)
+}
+
+/// A part of a whole.
+pub(super) fn share(text: &str) -> Result<f64, Problem> {
+    number(text, 0.0..=1.0)
+}
+
+fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Problem> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (from, to) = (range.start(), range.end());
+    number.ok_or_else(|| Problem::new(format!("expected a number from {from} to {to}")))
 }
 
 /// A switch.
@@ -168,13 +177,6 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
         "false" => Ok(false),
         _ => Err(Problem::new("expected true or false")),
     }
-}
-
-/// A part of a whole.
-pub(super) fn share(text: &str) -> Result<f64, Problem> {
-    (text.parse().ok())
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| Problem::new("expected a number from 0 to 1"))
 }
 
 /// A duration.

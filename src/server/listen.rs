@@ -180,9 +180,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         // Systems differ in the default.
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the old connections to time out. On other systems than Unix the
-    // option would let two processes share the port.
-    #[cfg(unix)]
+    // A restart must not wait for the old connections to time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

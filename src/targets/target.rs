@@ -93,9 +93,7 @@ impl Target {
         if options.exemplars {
             known.enable_exemplars();
         }
-        let statuses: Vec<Status> = Status::documented()
-            .chain(config.extra_status_codes.iter().copied())
-            .collect();
+        let statuses: Vec<Status> = config.statuses().collect();
         known.create_series(&config.call_types, &statuses);
         let teams = config.teams_file.as_deref().map(|path| {
             let source = watch_teams(&config.name, path, own.clone());

@@ -5,15 +5,15 @@ use uuid::Uuid;
 
 use super::measures::Measures;
 use super::random::{log_normal, mix, unit};
-use super::record::{NEVER, Pass, Record, TEXT};
-use super::spec::Spec;
+use super::record::{NEVER, Pass, Record};
+use super::spec::{Scenario, Spec};
 use super::status::{SUCCEEDED, is_final};
 use super::teams::{self, Team, agent_of};
 
 /// `call_type` of a voice call.
 pub const VOICE: u8 = 0;
 /// `call_type` of a text call.
-pub const TEXT_CALL: u8 = 2;
+pub const TEXT: u8 = 2;
 
 /// Manual states: -1 none, 0 in progress, 1 done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Manual {
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(super) spec: &'a Spec,
+    /// The one of its upload.
+    pub(super) scenario: &'a Scenario,
     pub(super) record: &'a Record,
     /// The first call of its group.
     pub(super) leader: &'a Record,
@@ -56,13 +58,8 @@ impl Call<'_> {
         share > 0.0 && unit(self.hash(salt)) < share
     }
 
-    /// [`VOICE`] or [`TEXT_CALL`].
     pub fn call_type(&self) -> u8 {
-        if self.record.flags & TEXT == 0 {
-            VOICE
-        } else {
-            TEXT_CALL
-        }
+        if self.record.is_text { TEXT } else { VOICE }
     }
 
     pub fn upload_time(&self) -> u32 {
@@ -116,7 +113,7 @@ impl Call<'_> {
     pub fn first_final(&self, now: u32) -> Option<(u32, u16)> {
         // A second pass only follows a first that ended.
         let Pass { ended, end, .. } = self.record.pass;
-        (ended != NEVER && ended <= now && is_final(end)).then_some((ended, end))
+        (ended <= now && is_final(end)).then_some((ended, end))
     }
 
     /// Time of the first success, if it was by `now`.
@@ -124,21 +121,20 @@ impl Call<'_> {
         let second = self.second_pass().map(|(_, pass)| pass);
         let mut passes = [self.record.pass].into_iter().chain(second);
         let ended = passes.find(|pass| pass.end == SUCCEEDED)?.ended;
-        (ended != NEVER && ended <= now).then_some(ended)
+        (ended <= now).then_some(ended)
     }
 
     /// The measures once they are complete.
     pub fn measures(&self) -> Measures {
-        Measures::of(self.record, self.spec)
+        Measures::of(self.record, self.scenario, self.spec)
     }
 
     /// The measures as listed at `now`: those of speech need the transcript and appear with the
     /// first inspection.
     pub fn measures_at(&self, now: u32) -> Measures {
-        let is_transcribed = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
         let second = self.second_pass();
-        if is_transcribed(&self.record.pass)
-            || second.is_some_and(|(_, pass)| is_transcribed(&pass))
+        if self.record.pass.inspecting <= now
+            || second.is_some_and(|(_, pass)| pass.inspecting <= now)
         {
             self.measures()
         } else {

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paging::Paging;
-use super::result_faults::ResultFaults;
 use super::rows::RowFaults;
 use super::spec::check_share;
 
@@ -189,6 +188,24 @@ pub struct WireFaults {
     /// Share of rows that are followed by an unusable one: without identity, without upload time,
     /// or not an object. Limit and total do not count these.
     pub malformed_share: f64,
+}
+
+/// Faults in the content of inspection results.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResultFaults {
+    /// Maximum requests for results per second of the clock; further ones get 429.
+    pub requests_per_second: Option<u32>,
+    /// An object in place of a list with a single result.
+    pub as_object: bool,
+    /// Numbers and booleans are strings, and ids of rules are numbers.
+    pub wrong_types: bool,
+    /// Names are long and contain control characters and marks that reverse or hide text.
+    pub hostile_names: bool,
+    /// Further rules of each scenario, all kept.
+    pub extra_rules: u32,
+    /// The vendor no longer knows deleted calls.
+    pub deleted_unknown: bool,
 }
 
 impl Faults {

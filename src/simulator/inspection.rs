@@ -8,7 +8,7 @@ use super::quality::{
     BusinessScenario, Kind, RULES, Rule, SCENARIOS, SINKING_SCENARIO, SUDDEN_RULE,
 };
 use super::random::mix;
-use super::record::{RULE_VIOLATED, SCORES_FALLING, SILENT};
+use super::spec::Scenario;
 
 /// Share of calls that are inspected for no scenario, and for at most one.
 const NO_SCENARIO: f64 = 0.05;
@@ -18,7 +18,7 @@ const REVERSED: f64 = 0.03;
 const REVISED: f64 = 0.04;
 /// Share of calls of which the vendor still has an earlier inspection.
 const INSPECTED_BEFORE: f64 = 0.05;
-/// Share of calls that violate the rule of [`RULE_VIOLATED`].
+/// Share of calls that violate the rule of [`Scenario::rule_violated`].
 const SUDDEN_SHARE: f64 = 0.7;
 
 /// The result for one business scenario.
@@ -90,16 +90,16 @@ impl Call<'_> {
 }
 
 /// What makes a call violate more or fewer rules.
-struct Tendency {
+struct Tendency<'a> {
     is_voice: bool,
-    flags: u8,
+    disturbance: &'a Scenario,
     team: f64,
     /// Of rules about speed: grows with the agent's speed.
     speed: f64,
 }
 
-impl Tendency {
-    fn of(call: &Call<'_>) -> Self {
+impl<'a> Tendency<'a> {
+    fn of(call: &Call<'a>) -> Self {
         let measures = call.measures();
         let is_staff = |channel: &&Channel| channel.role == Some(Role::Staff);
         let staff = [measures.left, measures.right];
@@ -107,7 +107,7 @@ impl Tendency {
         let speed = speed.map_or(240.0, |speed| speed as f64 / 1e6);
         Self {
             is_voice: call.call_type() == VOICE,
-            flags: call.record.flags,
+            disturbance: call.scenario,
             team: call.team().map_or(1.0, |team| team.violations),
             speed: ((speed - 240.0) / 40.0).exp().clamp(0.1, 10.0),
         }
@@ -124,13 +124,13 @@ impl Tendency {
         let mut share = rule.share * self.team;
         match rule.kind {
             Kind::Speed => share *= self.speed,
-            Kind::Silence if self.flags & SILENT != 0 => share *= 6.0,
+            Kind::Silence if self.disturbance.long_silence => share *= 6.0,
             _ => {}
         }
-        if self.flags & SCORES_FALLING != 0 && scenario.id == SINKING_SCENARIO {
+        if self.disturbance.scores_falling && scenario.id == SINKING_SCENARIO {
             share *= 6.0;
         }
-        if self.flags & RULE_VIOLATED != 0 && rule.id == SUDDEN_RULE {
+        if self.disturbance.rule_violated && rule.id == SUDDEN_RULE {
             share = SUDDEN_SHARE;
         }
         let valid = rng.f64() >= share;

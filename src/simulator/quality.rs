@@ -61,6 +61,9 @@ pub const RULES: [Rule; 13] = {
     ]
 };
 
+/// Stands for any number of further rules. Nobody violates it.
+pub(super) const EXTRA_RULE: Rule = rule(Kind::Interposal, "", "", 0, 0.0);
+
 /// The rule of dialogue that [`Scenario::rule_violated`](super::spec::Scenario) is about.
 pub const SUDDEN_RULE: &str = "967510375224315902";
 /// Seconds from the start of the world until a rule is renamed.

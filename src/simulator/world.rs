@@ -142,6 +142,7 @@ impl World {
         let leader = &self.records[index - usize::from(record.back)];
         Call {
             spec: &self.spec,
+            scenario: self.scenario_at(record.upload),
             record,
             leader,
         }

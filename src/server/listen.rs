@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use thiserror::Error;
 use tokio::net::TcpListener;
 
 /// Connections that the system queues until they are accepted.
@@ -109,7 +108,7 @@ fn port_in(list: &str, wanted: &str) -> Option<u16> {
 }
 
 /// Listens on each address. Must be called within a runtime.
-pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
+pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, String> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         listeners.push(bind_one(address).await?);
@@ -117,20 +116,10 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindE
     Ok(listeners)
 }
 
-/// Listens on one address.
-pub async fn bind_one(address: &ListenAddress) -> Result<TcpListener, BindError> {
-    listener(address).await.map_err(|reason| BindError {
-        address: address.to_string(),
-        reason,
-    })
-}
-
-/// Why the program cannot listen on an address: one line, with what to do.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("cannot listen on {address:?}: {reason}")]
-pub struct BindError {
-    address: String,
-    reason: String,
+/// Listens on one address. The error says what to do.
+pub async fn bind_one(address: &ListenAddress) -> Result<TcpListener, String> {
+    let listener = listener(address).await;
+    listener.map_err(|reason| format!("cannot listen on {:?}: {reason}", address.to_string()))
 }
 
 async fn listener(address: &ListenAddress) -> Result<TcpListener, String> {

@@ -17,8 +17,7 @@ pub use options::{Loader, Options};
 pub use registry::{Registry, Scope, ScrapeRequest};
 pub use reload::log_origin;
 pub use status::{
-    CallCount, CallOutcome, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState,
-    TargetStatus,
+    CallCount, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus,
 };
 pub use storage::Storage;
 pub use target::puller_settings;

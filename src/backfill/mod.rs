@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::config::{Target, read_teams};
 use crate::metrics::exposition::History;
 use crate::model::{Record, UnixSeconds, Window};
+use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
 use crate::store::{Backend, StoreError, file_name};
@@ -45,7 +46,6 @@ pub enum BackfillError {
     Io { path: PathBuf, error: io::Error },
 }
 
-/// Where results go.
 pub struct Output {
     /// A directory per target, a file per day.
     pub directory: PathBuf,
@@ -62,11 +62,8 @@ pub struct Day {
     pub skipped: usize,
 }
 
-/// Backfills one target, and reports each day when it is finished.
-///
-/// # Errors
-///
-/// See [`BackfillError`]. What is finished stays.
+/// Backfills one target, and reports each day when it is finished. Finished days stay after an
+/// error.
 pub async fn run<U: Upstream>(
     target: &Target,
     upstream: Arc<U>,
@@ -175,10 +172,6 @@ fn replay_day(
 }
 
 /// Writes a file under another name first, so that it is complete if it exists.
-///
-/// # Errors
-///
-/// Those of `content` and of the file system.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -201,13 +194,5 @@ fn in_file(path: &Path, error: io::Error) -> BackfillError {
     BackfillError::Io {
         path: path.to_owned(),
         error,
-    }
-}
-
-/// Runs what blocks off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

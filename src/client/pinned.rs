@@ -18,7 +18,6 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
-    /// The certificates of `ca_file`.
     pub(super) certificates: Vec<CertificateDer<'static>>,
 }
 

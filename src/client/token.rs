@@ -75,11 +75,8 @@ struct State {
 
 impl TokenCache {
     /// Returns a valid token: the cached one or a fetched one. `fetch` gets whether the cached one is
-    /// still valid, so that a failure is not worth a retry.
-    ///
-    /// # Errors
-    ///
-    /// Those of `fetch`. They are cached for a second, or for their `retry_after` if longer.
+    /// still valid, so that a failure is not worth a retry. Failures are cached for a second, or
+    /// for their `retry_after` if longer.
     pub async fn get<F, G>(&self, fetch: F) -> Result<Token, Error>
     where
         F: FnOnce(bool) -> G,

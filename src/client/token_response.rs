@@ -28,10 +28,8 @@ pub struct TokenResponse {
 
 /// Parses the response of the token service, in which numbers may be strings.
 ///
-/// # Errors
-///
-/// If there is no usable token. The error quotes only the vendor's own error, since a body that
-/// cannot be parsed may still contain a token.
+/// The error quotes only the vendor's own error, since a body that cannot be parsed may still
+/// contain a token.
 pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
     let response: Value = serde_json::from_slice(body).map_err(|error| {
         ParseError::Body(format!(

@@ -46,7 +46,6 @@ use shard::Shard;
 /// The file that is read without `--config.file`.
 pub const DEFAULT_FILE: &str = "cec_exporter.yml";
 
-/// Everything that is configured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     /// In the file's order, with unique names. At least one, unless all belong to other shards.

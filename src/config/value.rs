@@ -101,7 +101,6 @@ pub(super) fn optional<T>(
     }
 }
 
-/// The name of a target.
 pub(super) fn name(text: &str) -> Result<String, Problem> {
     let usable = !text.trim().is_empty()
         && text.len() <= MAX_NAME_BYTES
@@ -126,7 +125,6 @@ pub(super) fn header(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// A credential.
 pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
     header(text).map(Secret::new)
 }
@@ -145,7 +143,6 @@ pub(super) fn path(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// A whole number.
 pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, Problem> {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
@@ -159,7 +156,6 @@ pub(super) fn rate(text: &str) -> Result<f64, Problem> {
     number(text, 0.001..=1000.0)
 }
 
-/// A part of a whole.
 pub(super) fn share(text: &str) -> Result<f64, Problem> {
     number(text, 0.0..=1.0)
 }
@@ -170,7 +166,6 @@ fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Problem> {
     number.ok_or_else(|| Problem::new(format!("expected a number from {from} to {to}")))
 }
 
-/// A switch.
 pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     match text {
         "true" => Ok(true),
@@ -179,7 +174,6 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// A duration.
 pub(super) fn duration(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&str) -> Result<Duration, Problem> {

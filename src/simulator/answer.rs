@@ -15,7 +15,6 @@ const DEFAULT_LIFETIME_SECONDS: u64 = 600;
 /// Headers of a request for a page or an inspection result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
-    /// `Authorization`.
     pub authorization: Option<&'a str>,
     /// `x-UserId`; optional for a result.
     pub user_id: Option<&'a str>,

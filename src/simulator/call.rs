@@ -10,9 +10,8 @@ use super::spec::{Scenario, Spec};
 use super::status::{SUCCEEDED, is_final};
 use super::teams::{self, Team, agent_of};
 
-/// `call_type` of a voice call.
+/// Values of `call_type`.
 pub const VOICE: u8 = 0;
-/// `call_type` of a text call.
 pub const TEXT: u8 = 2;
 
 /// Manual states: -1 none, 0 in progress, 1 done.
@@ -91,7 +90,6 @@ impl Call<'_> {
         now.min(self.record.gone - 1)
     }
 
-    /// Whether it is listed at this time.
     pub fn is_visible(&self, now: u32) -> bool {
         self.record.is_visible(now)
     }
@@ -104,7 +102,6 @@ impl Call<'_> {
         }
     }
 
-    /// The second pass and its start.
     pub(super) fn second_pass(&self) -> Option<(u32, Pass)> {
         self.record.second_pass(self.spec)
     }
@@ -124,7 +121,6 @@ impl Call<'_> {
         (ended <= now).then_some(ended)
     }
 
-    /// The measures once they are complete.
     pub fn measures(&self) -> Measures {
         Measures::of(self.record, self.scenario, self.spec)
     }
@@ -142,7 +138,6 @@ impl Call<'_> {
         }
     }
 
-    /// The manual states at `now`.
     pub fn manual_at(&self, now: u32) -> Manual {
         let state = |salt: u64, share: f64| {
             let rng = &mut Rng::with_seed(self.hash(salt));
@@ -170,7 +165,6 @@ impl Call<'_> {
         teams::staff_id(self.agent())
     }
 
-    /// The agent's name.
     pub fn staff_name(&self) -> String {
         format!("agent {:03}", self.agent() + 1)
     }

@@ -45,15 +45,10 @@ pub struct Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeName {
-    /// `resultCode` and `resultDesc`.
     ResultCode,
-    /// `returnCode` and `returnDesc`.
     ReturnCode,
-    /// `retCode` and `retMsg`.
     RetCode,
-    /// `error_code` and `error_msg`.
     GatewayCode,
-    /// `errorCode` and `errorMsg`.
     ErrorCode,
 }
 
@@ -210,8 +205,8 @@ pub struct ResultFaults {
 
 impl Faults {
     /// Parses JSON; the error names the invalid field.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let faults: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    pub fn parse(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, String> {
+        let faults: Self = serde_json::from_slice(json.as_ref()).map_err(|e| e.to_string())?;
         let written = serde_json::to_value(&faults).map_err(|e| e.to_string())?;
         check_shares("", &written)?;
         if let Some(success) = &faults.success

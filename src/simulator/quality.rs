@@ -70,7 +70,6 @@ pub const SUDDEN_RULE: &str = "967510375224315902";
 pub const RENAMED_AFTER: u32 = 6 * 3600;
 
 impl Rule {
-    /// The name at a time.
     pub fn name_at(&self, spec: &Spec, now: u32) -> &'static str {
         match self.renamed {
             Some(renamed) if now >= spec.start.saturating_add(RENAMED_AFTER) => renamed,

@@ -138,8 +138,8 @@ impl Default for Scenario {
 
 impl Scenario {
     /// Parses JSON; the error names the invalid field.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let scenario: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    pub fn parse(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, String> {
+        let scenario: Self = serde_json::from_slice(json.as_ref()).map_err(|e| e.to_string())?;
         for (name, share) in [
             ("asr_failing", scenario.asr_failing),
             ("quota_exhausted", scenario.quota_exhausted),

@@ -53,7 +53,6 @@ impl Simulator {
         }
     }
 
-    /// The time in Unix seconds.
     pub fn now(&self) -> f64 {
         (self.clock)()
     }
@@ -72,7 +71,6 @@ impl Simulator {
         self.state().faults.clone()
     }
 
-    /// Replaces all faults.
     pub fn set_faults(&self, faults: Faults) {
         let mut state = self.state();
         if faults.token.revoke {
@@ -100,7 +98,6 @@ impl Simulator {
         self.world().set_scenario(scenario, self.now() as u32);
     }
 
-    /// Statistics of the requests so far.
     pub fn stats(&self) -> Stats {
         self.state().stats.clone()
     }

@@ -9,16 +9,13 @@ use crate::config::ConfigError;
 /// Why a configuration is not in force: one line without secrets.
 #[derive(Clone, Debug, Error)]
 pub enum LoadError {
-    /// The configuration is bad.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The directory of the ledgers cannot be used.
     #[error(
         "--storage.path: cannot create the directory {directory}: {reason}; choose another one, \
          or start with --storage.in-memory (counters then start over at each restart)"
     )]
     Storage { directory: String, reason: String },
-    /// A target cannot be set up.
     #[error("target {name:?}: {reason}")]
     Target { name: String, reason: String },
     /// The trusted certificates of this machine cannot be read.
@@ -41,7 +38,6 @@ impl LoadError {
 /// Why a scrape has no answer.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum ScrapeError {
-    /// It names a target that is not configured.
     #[error(transparent)]
     UnknownTarget(#[from] UnknownTarget),
     /// The first configuration is still being loaded at the deadline.
@@ -53,9 +49,7 @@ pub enum ScrapeError {
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error("unknown target {:?}; known: {}", shorten(name), list(known))]
 pub struct UnknownTarget {
-    /// The name in the request.
     pub name: String,
-    /// The configured names.
     pub known: Vec<String>,
 }
 

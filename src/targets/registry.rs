@@ -21,6 +21,7 @@ use crate::metrics::exporter::{ExporterMetrics, Gauge};
 use crate::metrics::exposition::{
     CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
 };
+use crate::process::blocking;
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
@@ -31,7 +32,6 @@ const GZIP_LEVEL: Compression = Compression::fast();
 /// How long [`Registry::close`] waits for a reload that hangs in a file.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// All targets, and the exporter's own metrics.
 pub struct Registry {
     targets: RwLock<Arc<Vec<Arc<Target>>>>,
     pub(super) metrics: Arc<ExporterMetrics>,
@@ -49,11 +49,8 @@ pub struct Registry {
 pub struct ScrapeRequest {
     /// The names of the targets, none twice; `None` for all targets.
     pub targets: Option<Vec<String>>,
-    /// Which series.
     pub scope: Scope,
-    /// In which format.
     pub format: Format,
-    /// Whether to compress the answer.
     pub gzip: bool,
 }
 
@@ -101,12 +98,10 @@ impl Registry {
         }
     }
 
-    /// Whether configuration and storage are loaded.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
     }
 
-    /// The exporter's own metrics.
     pub fn metrics(&self) -> &ExporterMetrics {
         &self.metrics
     }
@@ -161,7 +156,7 @@ impl Registry {
         let storage = self.options.storage.clone();
         let created_lines = self.options.created_lines;
         let permit = Arc::clone(&self.rendering).acquire_owned().await;
-        let rendered = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let _permit = permit;
             for part in &parts {
                 part.storage_bytes.set(storage.bytes(&part.name) as f64);
@@ -185,16 +180,8 @@ impl Registry {
                 .and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.
             Bytes::from(compressed.expect("memory takes all that is written"))
-        });
-        match rendered
-            .await
-            .map_err(tokio::task::JoinError::try_into_panic)
-        {
-            Ok(answer) => answer,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // Cancelled: the runtime is shutting down, and this task with it.
-            Err(Err(_)) => std::future::pending().await,
-        }
+        })
+        .await
     }
 
     /// The status page's data, of all targets or of those that are named. Does not block.

@@ -29,11 +29,8 @@ enum Change {
 }
 
 impl Registry {
-    /// Puts the first configuration into force. Scrapes wait until then.
-    ///
-    /// # Errors
-    ///
-    /// If the storage or a target cannot be used. The registry stays without targets.
+    /// Puts the first configuration into force. Scrapes wait until then. After an error the
+    /// registry stays without targets.
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;

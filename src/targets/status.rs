@@ -12,7 +12,6 @@ use crate::puller::skipped::Skipped;
 /// more than a slow answer takes.
 pub const NOTABLE_CLOCK_SKEW: f64 = 30.0;
 
-/// The data of the status page.
 #[derive(Clone, Default, Debug)]
 pub struct Status {
     pub now: UnixSeconds,
@@ -57,7 +56,6 @@ pub struct TargetStatus {
     pub is_stale: bool,
 }
 
-/// Progress of the first read of a lookback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     pub calls: u64,
@@ -82,7 +80,6 @@ pub enum TargetState {
     Loading,
 }
 
-/// An error with its time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastError {
     pub at: UnixSeconds,

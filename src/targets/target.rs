@@ -23,7 +23,6 @@ use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
 
-/// One target.
 pub(super) struct Target {
     pub(super) config: config::Target,
     pub(super) puller: Puller<HttpClient, BoxedStore>,
@@ -162,7 +161,6 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
     })
 }
 
-/// The settings of the puller of this target.
 pub fn puller_settings(config: &config::Target) -> Settings {
     Settings {
         name: config.name.clone(),

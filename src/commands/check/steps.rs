@@ -68,13 +68,11 @@ impl Steps {
             return None;
         }
         let began = Instant::now();
-        let result = work.await;
-        let took = began.elapsed();
-        let (value, text) = match result {
+        let (value, text) = match work.await {
             Ok((value, text)) => (Some(value), Ok(text)),
             Err(error) => (None, Err(error)),
         };
-        self.0.push(Step::tried(step, key, took, text));
+        self.0.push(Step::tried(step, key, began.elapsed(), text));
         value
     }
 

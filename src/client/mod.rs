@@ -52,8 +52,8 @@ use request::{api_headers, token_headers};
 use retry::{Budgets, Outcome};
 use throttle::Throttle;
 use tls::Trust;
-use token::{Token, TokenCache, renewal_margin};
-use token_response::{TokenResponse, parse_token_response};
+use token::{TokenCache, renewal_margin};
+use token_response::{Token, parse_token_response};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
@@ -228,7 +228,7 @@ impl HttpClient {
         self.tokens.get(fetch).await
     }
 
-    async fn attempt_token(&self, may_renew: bool) -> Result<TokenResponse, Unsuccessful> {
+    async fn attempt_token(&self, may_renew: bool) -> Result<Token, Unsuccessful> {
         let Credentials {
             app_secret,
             secrets,
@@ -238,11 +238,11 @@ impl HttpClient {
         let request = self.request(Api::Token, None, &body);
         let context = self.context(Api::Token, &secrets);
         self.throttle.admit().await;
-        let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
-        match sent.await {
-            Ok(response) => {
-                self.report_token(response.lifetime);
-                Ok(response)
+        let parse = |body: &[u8]| parse_token_response(body, Instant::now());
+        match self.send(request, context, MAX_SMALL_BODY, parse).await {
+            Ok(token) => {
+                self.report_token(token.lifetime);
+                Ok(token)
             }
             Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
                 let Some(new) = Credentials::reload(&self.target, &app_secret).await else {

@@ -43,7 +43,7 @@ impl HttpClient {
             "page": page_request.page,
         });
         let request = self.request(Api::Details, Some(&token), &body);
-        let secrets = self.credentials.lock().secrets.with_token(token.text());
+        let secrets = self.credentials.lock().secrets.with_token(&token.text);
         let context = RequestContext {
             page: Some(page_request.page),
             ..self.context(Api::Details, &secrets)

@@ -147,7 +147,7 @@ fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
             ..spec
         },
     };
-    let incidents = history.map(|_| month(now, spec.utc_offset_seconds));
+    let incidents = history.map(|_| month(now));
     let clock = Arc::new(|| process::since_epoch().as_secs_f64());
     let simulator = Simulator::new(spec, clock);
     simulator.schedule(incidents.unwrap_or_default());

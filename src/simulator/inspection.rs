@@ -5,7 +5,7 @@ use fastrand::Rng;
 use super::call::{Call, VOICE};
 use super::measures::{Channel, Role};
 use super::quality::{
-    BusinessScenario, Kind, RULES, Rule, SCENARIOS, SINKING_SCENARIO, SUDDEN_RULE,
+    BusinessScenario, FALLING_SCENARIO, Kind, RULES, Rule, SCENARIOS, VIOLATED_RULE,
 };
 use super::random::mix;
 use super::spec::Scenario;
@@ -19,7 +19,7 @@ const REVISED: f64 = 0.04;
 /// Share of calls of which the vendor still has an earlier inspection.
 const INSPECTED_BEFORE: f64 = 0.05;
 /// Share of calls that violate the rule of [`Scenario::rule_violated`].
-const SUDDEN_SHARE: f64 = 0.7;
+const VIOLATED_SHARE: f64 = 0.7;
 
 /// The result for one business scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,11 +127,11 @@ impl<'a> Tendency<'a> {
             Kind::Silence if self.disturbance.long_silence => share *= 6.0,
             _ => {}
         }
-        if self.disturbance.scores_falling && scenario.id == SINKING_SCENARIO {
+        if self.disturbance.scores_falling && scenario.id == FALLING_SCENARIO {
             share *= 6.0;
         }
-        if self.disturbance.rule_violated && rule.id == SUDDEN_RULE {
-            share = SUDDEN_SHARE;
+        if self.disturbance.rule_violated && rule.id == VIOLATED_RULE {
+            share = VIOLATED_SHARE;
         }
         let valid = rng.f64() >= share;
         let revise = match rng.f64() {

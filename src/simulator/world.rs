@@ -12,7 +12,7 @@ use super::call::{Call, id};
 use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
-use super::spec::{Scenario, Spec};
+use super::spec::{Scenario, Spec, UTC_OFFSET};
 
 const MINUTES_PER_DAY: u32 = 1440;
 
@@ -128,7 +128,7 @@ impl World {
         if self.spec.flat {
             return mean;
         }
-        let local = minute + self.spec.utc_offset_seconds / 60;
+        let local = minute + UTC_OFFSET / 60;
         // 1970-01-01 was a Thursday.
         let share = match (local / MINUTES_PER_DAY + 4) % 7 {
             0 | 6 => self.spec.weekend_share,

@@ -167,16 +167,16 @@ impl Registry {
                 (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
                 _ => ExporterSeries::With(&names),
             };
-            let spelling = RenderOptions {
+            let options = RenderOptions {
                 format,
                 created_lines,
             };
             if !gzip {
-                return Bytes::from(render(spelling, &calls, Some(&metrics), own));
+                return Bytes::from(render(options, &calls, Some(&metrics), own));
             }
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(8192 * (1 + parts.len())), GZIP_LEVEL);
-            let compressed = render_to(&mut encoder, spelling, &calls, Some(&metrics), own)
+            let compressed = render_to(&mut encoder, options, &calls, Some(&metrics), own)
                 .and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.
             Bytes::from(compressed.expect("memory takes all that is written"))

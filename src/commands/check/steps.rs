@@ -19,40 +19,44 @@ pub(super) struct Steps(pub(super) Vec<Step>);
 
 impl Steps {
     /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
-    pub(super) async fn reach(&mut self, way: &Endpoint) -> bool {
-        let host = way.host();
-        let addresses = if way.has_name() {
+    pub(super) async fn reach(&mut self, endpoint: &Endpoint) -> bool {
+        let host = endpoint.host();
+        let addresses = if endpoint.has_name() {
             let found = async {
-                let found = way.resolve().await?;
+                let found = endpoint.resolve().await?;
                 let text = format!("{host} is {}", listed(&found));
                 Ok((found, text))
             };
-            self.attempt("dns", way.key, true, found).await
+            self.attempt("dns", endpoint.key, true, found).await
         } else {
-            self.skip("dns", way.key, format!("{host} is an address"));
+            self.skip("dns", endpoint.key, format!("{host} is an address"));
             // An address resolves to itself.
-            way.resolve().await.ok()
+            endpoint.resolve().await.ok()
         };
         let connecting = async {
-            let connection = way
+            let connection = endpoint
                 .connect(addresses.as_deref().unwrap_or_default())
                 .await?;
-            let text = connected(way, &connection);
+            let text = connected(endpoint, &connection);
             Ok((connection, text))
         };
         let is_known = addresses.is_some();
-        let connection = self.attempt("connect", way.key, is_known, connecting).await;
+        let connection = self
+            .attempt("connect", endpoint.key, is_known, connecting)
+            .await;
         let Some(connection) = connection else {
-            self.skip("tls", way.key, NOT_TRIED);
+            self.skip("tls", endpoint.key, NOT_TRIED);
             return false;
         };
-        if !way.has_tls() {
-            let reason = format!("not used: {} begins with http://", way.key);
-            self.skip("tls", way.key, reason);
+        if !endpoint.has_tls() {
+            let reason = format!("not used: {} begins with http://", endpoint.key);
+            self.skip("tls", endpoint.key, reason);
             return true;
         }
-        let greeting = async { Ok(((), way.handshake(connection).await?.to_owned())) };
-        self.attempt("tls", way.key, true, greeting).await.is_some()
+        let greeting = async { Ok(((), endpoint.handshake(connection).await?.to_owned())) };
+        self.attempt("tls", endpoint.key, true, greeting)
+            .await
+            .is_some()
     }
 
     /// Runs a step if those that it depends on succeeded, and records its result.
@@ -99,12 +103,12 @@ fn listed(addresses: &[IpAddr]) -> String {
     shown.join(", ") + &more
 }
 
-fn connected(way: &Endpoint, connection: &Connection) -> String {
+fn connected(endpoint: &Endpoint, connection: &Connection) -> String {
     let mut text = connection.address.to_string();
     for (address, why) in &connection.failed {
         text += &format!("; not {address}: {why}");
     }
-    if way.is_to_proxy {
+    if endpoint.is_to_proxy {
         text += "; the rest goes through this proxy";
     }
     text

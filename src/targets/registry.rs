@@ -17,11 +17,12 @@ use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
-use crate::metrics::exporter::{ExporterMetrics, Gauge};
+use crate::metrics::exporter::ExporterMetrics;
 use crate::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
+    ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
 };
 use crate::process::blocking;
+use crate::puller::View;
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
@@ -61,24 +62,6 @@ pub enum Scope {
     Everything,
     /// Those with the label `target`.
     TargetOnly,
-}
-
-/// What rendering needs of one target after the pull.
-struct Part {
-    name: String,
-    calls: Option<Arc<CallMetrics>>,
-    is_stale: bool,
-    storage_bytes: Gauge,
-}
-
-impl Part {
-    fn shown(&self) -> Option<TargetCallMetrics<'_>> {
-        Some(TargetCallMetrics {
-            target: &self.name,
-            calls: self.calls.as_deref()?,
-            is_stale: self.is_stale,
-        })
-    }
 }
 
 impl Registry {
@@ -131,21 +114,17 @@ impl Registry {
         }
         let targets = self.select(request.targets.as_deref())?;
         let views = join_all(targets.iter().map(|target| target.puller.scrape(deadline))).await;
-        let now = (self.options.clock)();
-        let parts: Vec<Part> = (targets.iter().zip(views))
-            .map(|(target, view)| Part {
-                name: target.config.name.clone(),
-                is_stale: view.is_stale(now, target.config.stale_after),
-                calls: view.calls,
-                storage_bytes: target.storage_bytes.clone(),
-            })
-            .collect();
-        Ok(self.render(request, parts).await)
+        Ok(self.render(request, targets, views).await)
     }
 
     /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes before
     /// it is compressed.
-    async fn render(&self, request: &ScrapeRequest, parts: Vec<Part>) -> Bytes {
+    async fn render(
+        &self,
+        request: &ScrapeRequest,
+        targets: Vec<Arc<Target>>,
+        views: Vec<View>,
+    ) -> Bytes {
         let ScrapeRequest {
             scope,
             format,
@@ -155,14 +134,23 @@ impl Registry {
         let metrics = Arc::clone(&self.metrics);
         let storage = self.options.storage.clone();
         let created_lines = self.options.created_lines;
+        let now = (self.options.clock)();
         let permit = Arc::clone(&self.rendering).acquire_owned().await;
         blocking(move || {
             let _permit = permit;
-            for part in &parts {
-                part.storage_bytes.set(storage.bytes(&part.name) as f64);
+            let names: Vec<&str> = targets.iter().map(|target| &*target.config.name).collect();
+            for target in &targets {
+                let bytes = storage.bytes(&target.config.name);
+                target.storage_bytes.set(bytes as f64);
             }
-            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-            let calls: Vec<TargetCallMetrics<'_>> = parts.iter().filter_map(Part::shown).collect();
+            let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
+                Some(TargetCallMetrics {
+                    target: &target.config.name,
+                    calls: view.calls.as_deref()?,
+                    is_stale: view.is_stale(now, target.config.stale_after),
+                })
+            });
+            let calls: Vec<TargetCallMetrics<'_>> = shown.collect();
             let own = match (scope, names.as_slice()) {
                 (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
                 _ => ExporterSeries::With(&names),
@@ -175,7 +163,7 @@ impl Registry {
                 return Bytes::from(render(options, &calls, Some(&metrics), own));
             }
             let mut encoder =
-                GzEncoder::new(Vec::with_capacity(8192 * (1 + parts.len())), GZIP_LEVEL);
+                GzEncoder::new(Vec::with_capacity(8192 * (1 + targets.len())), GZIP_LEVEL);
             let compressed = render_to(&mut encoder, options, &calls, Some(&metrics), own)
                 .and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.

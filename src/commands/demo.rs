@@ -150,7 +150,9 @@ fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
     let incidents = history.map(|_| month(now));
     let clock = Arc::new(|| process::since_epoch().as_secs_f64());
     let simulator = Simulator::new(spec, clock);
-    simulator.schedule(incidents.unwrap_or_default());
+    for (from, scenario) in incidents.unwrap_or_default() {
+        simulator.world().set_scenario(scenario, from);
+    }
     simulator
 }
 

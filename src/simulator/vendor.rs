@@ -84,15 +84,6 @@ impl Simulator {
         self.state().tokens.clear();
     }
 
-    /// Schedules scenarios by their start (Unix seconds, ascending). Only before anything has been
-    /// listed.
-    pub fn schedule(&self, scenarios: Vec<(u32, Scenario)>) {
-        let mut world = self.world();
-        for (from, scenario) in scenarios {
-            world.set_scenario(scenario, from);
-        }
-    }
-
     /// Replaces the scenario for calls uploaded after now.
     pub fn set_scenario(&self, scenario: Scenario) {
         self.world().set_scenario(scenario, self.now() as u32);

@@ -15,7 +15,7 @@ use super::secret::Secret;
 use super::section::Section;
 use super::teams::read_teams;
 use super::value::{
-    answer_code, boolean, call_type, duration, header, name, optional, rate, secret, status, whole,
+    boolean, call_type, duration, header, name, optional, rate, result_code, secret, status, whole,
 };
 use super::yaml::{List, Scalar};
 use super::{address, files};
@@ -38,7 +38,7 @@ pub struct Target {
     pub endpoint: Url,
     /// URL of the token service. Default: the vendor's path below `endpoint`.
     pub token_endpoint: Url,
-    /// Identifies the application. Never shown either.
+    /// Identifies the application. Kept secret like `app_secret`.
     pub app_key: Secret,
     pub app_secret: Secret,
     /// The file that `app_secret` was read from, if any.
@@ -230,7 +230,7 @@ impl Target {
             extra_status_codes: undocumented(
                 read!(extra_status_codes, status, list).unwrap_or_default(),
             ),
-            success_codes: read!(success_codes, answer_code, list).unwrap_or_default(),
+            success_codes: read!(success_codes, result_code, list).unwrap_or_default(),
             lookback,
             overlap,
             reconcile_interval: read!(reconcile_interval, duration(MINUTE..=TEN_YEARS))

@@ -208,7 +208,7 @@ pub(super) fn status(text: &str) -> Result<Status, Problem> {
 }
 
 /// A result code of the vendor: a number or a word.
-pub(super) fn answer_code(text: &str) -> Result<String, Problem> {
+pub(super) fn result_code(text: &str) -> Result<String, Problem> {
     let usable = !text.is_empty()
         && text.len() <= MAX_NAME_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic());

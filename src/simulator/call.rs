@@ -91,7 +91,7 @@ impl Call<'_> {
     }
 
     pub fn is_visible(&self, now: u32) -> bool {
-        self.record.is_visible(now)
+        self.record.visible <= now && now < self.record.gone
     }
 
     /// The status at a time not before the upload.

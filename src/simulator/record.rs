@@ -168,10 +168,6 @@ impl Record {
         };
         Some((start, Pass::draw(rng, spec, start, self.is_text, end)))
     }
-
-    pub(super) fn is_visible(&self, now: u32) -> bool {
-        self.visible <= now && now < self.gone
-    }
 }
 
 fn draw_end(spec: &Spec, text: bool, mut roll: f64) -> u16 {

@@ -117,7 +117,7 @@ impl Registry {
         Ok(self.render(request, targets, views).await)
     }
 
-    /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes before
+    /// Renders off the async threads: for a thousand targets an answer has tens of megabytes before
     /// it is compressed.
     async fn render(
         &self,

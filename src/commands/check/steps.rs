@@ -20,16 +20,16 @@ pub(super) struct Steps(pub(super) Vec<Step>);
 impl Steps {
     /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
     pub(super) async fn reach(&mut self, endpoint: &Endpoint) -> bool {
-        let host = endpoint.host();
+        let (host, key) = (endpoint.host(), endpoint.key);
         let addresses = if endpoint.has_name() {
             let found = async {
                 let found = endpoint.resolve().await?;
                 let text = format!("{host} is {}", listed(&found));
                 Ok((found, text))
             };
-            self.attempt("dns", endpoint.key, true, found).await
+            self.attempt("dns", key, true, found).await
         } else {
-            self.skip("dns", endpoint.key, format!("{host} is an address"));
+            self.skip("dns", key, format!("{host} is an address"));
             // An address resolves to itself.
             endpoint.resolve().await.ok()
         };
@@ -41,22 +41,18 @@ impl Steps {
             Ok((connection, text))
         };
         let is_known = addresses.is_some();
-        let connection = self
-            .attempt("connect", endpoint.key, is_known, connecting)
-            .await;
+        let connection = self.attempt("connect", key, is_known, connecting).await;
         let Some(connection) = connection else {
-            self.skip("tls", endpoint.key, NOT_TRIED);
+            self.skip("tls", key, NOT_TRIED);
             return false;
         };
         if !endpoint.has_tls() {
-            let reason = format!("not used: {} begins with http://", endpoint.key);
-            self.skip("tls", endpoint.key, reason);
+            let reason = format!("not used: {key} begins with http://");
+            self.skip("tls", key, reason);
             return true;
         }
         let greeting = async { Ok(((), endpoint.handshake(connection).await?.to_owned())) };
-        self.attempt("tls", endpoint.key, true, greeting)
-            .await
-            .is_some()
+        self.attempt("tls", key, true, greeting).await.is_some()
     }
 
     /// Runs a step if those that it depends on succeeded, and records its result.

@@ -16,7 +16,7 @@ use crate::client::HttpClient;
 use crate::client::tls::Trust;
 use crate::config::Target;
 use crate::process::{self, Fatal};
-use crate::targets::Storage;
+use crate::targets::{Storage, UnknownTarget};
 
 /// The plan, beside the files.
 const PLAN: &str = "backfill.json";
@@ -77,15 +77,13 @@ pub(super) async fn one(
 }
 
 fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>, Fatal> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| targets.iter().all(|t| t.name != **name))
-    {
-        let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
-        return Err(Fatal(format!(
-            "--target: there is no target {unknown:?}; there are {}",
-            known.join(", ")
-        )));
+    let is_known = |name: &String| targets.iter().any(|target| target.name == *name);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        let error = UnknownTarget {
+            name: unknown.clone(),
+            known: targets.iter().map(|target| target.name.clone()).collect(),
+        };
+        return Err(Fatal(format!("--target: {error}")));
     }
     let is_chosen = |target: &&Target| names.is_empty() || names.contains(&target.name);
     Ok(targets.iter().filter(is_chosen).collect())

@@ -12,7 +12,7 @@ mod target;
 mod teams;
 
 pub use coalesce::Coalesce;
-pub use error::{LoadError, ScrapeError, UnknownTarget};
+pub use error::{LoadError, ScrapeError, UnknownTarget, listed};
 pub use options::{Loader, Options};
 pub use registry::{Registry, Scope, ScrapeRequest};
 pub use reload::log_origin;

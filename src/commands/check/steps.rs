@@ -1,11 +1,11 @@
 //! The steps of a check, one after the other until one fails.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::report::Step;
 use crate::client::probe::{Connection, Endpoint};
+use crate::targets::listed;
 use crate::upstream::Error;
 
 /// Addresses of a host to show.
@@ -24,7 +24,7 @@ impl Steps {
         let addresses = if endpoint.has_name() {
             let found = async {
                 let found = endpoint.resolve().await?;
-                let text = format!("{host} is {}", listed(&found));
+                let text = format!("{host} is {}", listed(&found, MAX_SHOWN));
                 Ok((found, text))
             };
             self.attempt("dns", key, true, found).await
@@ -86,19 +86,6 @@ impl Steps {
     }
 }
 
-fn listed(addresses: &[IpAddr]) -> String {
-    let shown: Vec<String> = addresses
-        .iter()
-        .take(MAX_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let more = match addresses.len().saturating_sub(MAX_SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    shown.join(", ") + &more
-}
-
 fn connected(endpoint: &Endpoint, connection: &Connection) -> String {
     let mut text = connection.address.to_string();
     for (address, why) in &connection.failed {
@@ -108,17 +95,4 @@ fn connected(endpoint: &Endpoint, connection: &Connection) -> String {
         text += "; the rest goes through this proxy";
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_addresses_are_cut() {
-        let addresses: Vec<IpAddr> = (1..=6).map(|n| IpAddr::from([192, 0, 2, n])).collect();
-        assert_eq!(listed(&addresses[..2]), "192.0.2.1, 192.0.2.2");
-        let cut = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more";
-        assert_eq!(listed(&addresses), cut);
-    }
 }

@@ -9,7 +9,7 @@ mod display;
 
 use askama::Template;
 
-use crate::targets::{Status, TargetState, TargetStatus};
+use crate::targets::{Status, TargetState, TargetStatus, listed};
 use card::{Card, ErrorText};
 use display::{Grouped, Utc, clean};
 
@@ -114,12 +114,7 @@ fn summary(status: &Status, up: usize, is_part: bool) -> String {
     ] {
         let names: Vec<&str> = of_state(status, state).map(|t| t.name.as_str()).collect();
         if !names.is_empty() {
-            let shown = names[..names.len().min(MAX_NAMES)].join(", ");
-            let more = match names.len().saturating_sub(MAX_NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            parts.push(format!("{word}: {shown}{more}."));
+            parts.push(format!("{word}: {}.", listed(&names, MAX_NAMES)));
         }
     }
     if up > 0 {

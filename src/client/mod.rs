@@ -26,7 +26,7 @@ mod report;
 mod request;
 mod throttle;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -42,6 +42,7 @@ pub use report::{Api, Report, Reporter};
 
 use crate::config::Target;
 use crate::model::Inspection;
+use crate::process;
 use crate::upstream::response::ParseError;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
 use credentials::Credentials;
@@ -284,9 +285,7 @@ impl HttpClient {
 
     fn report_token(&self, lifetime: Duration) {
         // With a clock before 1970 the metric shows that it is wrong.
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = process::since_epoch();
         (self.report)(Report::Token {
             expiry: (now + lifetime).as_secs_f64(),
             renewal: (now + lifetime - renewal_margin(lifetime)).as_secs_f64(),

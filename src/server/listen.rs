@@ -1,13 +1,15 @@
 //! Addresses to listen on: parsed, and bound.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
+use std::path::Path;
+use std::str::{self, FromStr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+
+use crate::config::read_file;
 
 /// Connections that the system queues until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -84,11 +86,8 @@ const MAX_SERVICES_BYTES: u64 = 4 << 20;
 /// The TCP port of a service. Two are known even without the file, which a container with nothing
 /// but this program does not have.
 fn named_port(name: &str) -> Option<u16> {
-    let mut list = String::new();
-    let read = File::open(SERVICES)
-        .and_then(|file| file.take(MAX_SERVICES_BYTES).read_to_string(&mut list));
-    // Do not search a file that was read only in part.
-    let found = read.ok().and_then(|_| port_in(&list, name));
+    let list = read_file(Path::new(SERVICES), MAX_SERVICES_BYTES).ok();
+    let found = list.and_then(|list| port_in(str::from_utf8(&list).ok()?, name));
     found.or(match name {
         "http" => Some(80),
         "https" => Some(443),

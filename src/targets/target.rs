@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::warn;
-use url::Url;
 
 use super::error::LoadError;
 use super::options::Options;
@@ -106,8 +105,8 @@ impl Target {
         let results = config.results.as_ref();
         known.count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
-        let endpoint = public_endpoint(&config.endpoint);
-        metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
+        let endpoint = config.endpoint.as_str().trim_end_matches('/');
+        metrics.set_target_info(&config.name, endpoint, &call_types.join(","));
         own.ledger_limit.set(config.max_calls.into());
         let storage_bytes = own.storage_bytes.clone();
         let clock = Arc::clone(&options.clock);
@@ -175,12 +174,6 @@ pub fn puller_settings(config: &config::Target) -> Settings {
         parallel: config.max_concurrent_requests as usize,
         max_calls: config.max_calls as usize,
     }
-}
-
-/// An endpoint without user, password and query, which may be secret.
-fn public_endpoint(endpoint: &Url) -> String {
-    let path = endpoint.path().trim_end_matches('/');
-    format!("{}{path}", endpoint.origin().ascii_serialization())
 }
 
 fn known_labels(with_results: bool) -> InitialLabels {

@@ -39,12 +39,12 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The identity, a UUID.
     pub fn uuid(&self) -> String {
-        Uuid::from_u128(id(self.record.seed)).to_string()
+        id(self.record.seed).to_string()
     }
 
     /// The identity of the group: that of its first call.
     pub fn group_id(&self) -> String {
-        Uuid::from_u128(id(self.leader.seed)).to_string()
+        id(self.leader.seed).to_string()
     }
 
     /// A pseudo-random number that depends only on the call and `salt`.
@@ -189,10 +189,8 @@ impl Call<'_> {
     }
 }
 
-/// The bits of the identity of the call with this seed: a UUID of version 4.
-pub(super) fn id(seed: u64) -> u128 {
-    let (high, low) = (mix(seed, 11), mix(seed, 12));
-    let high = high & !0xF000 | 0x4000;
-    let low = low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000;
-    u128::from(high) << 64 | u128::from(low)
+/// The identity of the call with this seed: a UUID of version 4.
+pub(super) fn id(seed: u64) -> Uuid {
+    let random = Uuid::from_u64_pair(mix(seed, 11), mix(seed, 12));
+    uuid::Builder::from_random_bytes(random.into_bytes()).into_uuid()
 }

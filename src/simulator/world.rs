@@ -23,7 +23,7 @@ pub struct World {
     /// In upload order.
     pub(super) records: Vec<Record>,
     /// Indices of the first calls by identity; the others follow when one is looked up.
-    by_id: HashMap<u128, u32>,
+    by_id: HashMap<Uuid, u32>,
     /// The last scan, see `listing.rs`.
     pub(super) scan: Option<Scan>,
     /// Scenarios by the first upload time that they apply to.
@@ -170,7 +170,7 @@ impl World {
         let new = self.records[known..].iter().zip(known as u32..);
         self.by_id
             .extend(new.map(|(record, index)| (id(record.seed), index)));
-        let index = self.by_id.get(&Uuid::try_parse(uuid).ok()?.as_u128())?;
+        let index = self.by_id.get(&Uuid::try_parse(uuid).ok()?)?;
         let call = self.call(*index as usize);
         (call.upload_time() <= now).then_some(call)
     }

@@ -2,9 +2,10 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc};
+use super::display::{AgeAndTime, RoughDuration, ShortDuration, Utc};
 use crate::model::{CallType, Position, Status, UnixSeconds};
 use crate::targets::{CallCount, LastError, TargetState, TargetStatus};
 
@@ -36,14 +37,14 @@ pub(super) struct ErrorText<'a> {
 /// The calls of one type.
 struct Table {
     call_type: CallType,
-    sum: Grouped,
+    sum: HumanCount,
     bars: Vec<Bar>,
 }
 
 /// The calls in one position. The bar is drawn as SVG, because the policy forbids style attributes.
 struct Bar {
     position: Position,
-    calls: Grouped,
+    calls: HumanCount,
     class: &'static str,
     width: u128,
 }
@@ -83,8 +84,8 @@ impl Card<'_> {
         AgeAndTime::only_ago(self.target.frontier, self.now)
     }
 
-    pub(super) fn calls(&self) -> Grouped {
-        Grouped(self.target.calls.iter().map(|call| call.calls).sum())
+    pub(super) fn calls(&self) -> HumanCount {
+        HumanCount(self.target.calls.iter().map(|call| call.calls).sum())
     }
 
     /// A table for each type of call. Statuses without calls are left out: there are many.
@@ -96,7 +97,7 @@ impl Card<'_> {
         tables
             .map(|calls| Table {
                 call_type: calls[0].call_type,
-                sum: Grouped(calls.iter().map(|call| call.calls).sum()),
+                sum: HumanCount(calls.iter().map(|call| call.calls).sum()),
                 bars: calls.iter().map(|call| Bar::new(call, most)).collect(),
             })
             .collect()
@@ -124,7 +125,7 @@ impl Bar {
     fn new(call: &CallCount, most: u64) -> Self {
         Self {
             position: call.position,
-            calls: Grouped(call.calls),
+            calls: HumanCount(call.calls),
             class: match call.position {
                 Position::In(Status::SUCCEEDED) => "succeeded",
                 Position::In(status) if status.is_final() => "failed",

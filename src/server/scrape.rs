@@ -116,7 +116,7 @@ impl Scrapes {
         };
         let body = match rendered {
             Ok(body) => body,
-            Err(ScrapeError::NotReady) => return retry_later(&ScrapeError::NotReady.to_string()),
+            Err(error @ ScrapeError::NotReady) => return retry_later(&error),
             Err(error) => return text(StatusCode::NOT_FOUND, &error),
         };
         let mut answer = response(StatusCode::OK, offer.content_type, body);

@@ -74,6 +74,17 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Runs what blocks off the async threads. A panic continues in the caller.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    match done.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Cancelled: the runtime is shutting down, and this task with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 /// Raises the limit of open files to the maximum that this process is allowed.
 ///
 /// The usual limit of 1,024 exists for programs that call `select`, which this one does not. A

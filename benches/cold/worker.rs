@@ -229,8 +229,8 @@ impl Worker {
         let body = json!({"app_key": "key", "app_secret": "secret"});
         let response = post(target.token_endpoint.clone(), body).send().await;
         let response = response.expect("a response").bytes().await.expect("a body");
-        let token = parse_token_response(&response).expect("a token");
-        let token = format!("Bearer {}", token.token);
+        let token = parse_token_response(&response, tokio::time::Instant::now()).expect("a token");
+        let token = format!("Bearer {}", token.text);
         let details = target.url(DETAILS_PATH);
         let statuses: Vec<i16> = Status::documented().map(Status::number).collect();
         let fetch = async |page: &RequestedPage| {

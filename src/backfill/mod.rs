@@ -16,12 +16,14 @@ use std::sync::Arc;
 use thiserror::Error;
 use tracing::{info, warn};
 
+use crate::config::{Target, read_teams};
 use crate::metrics::exposition::History;
-use crate::model::{CallType, Record, Status, Teams, UnixSeconds, Window};
-use crate::puller::Settings;
+use crate::model::{Record, UnixSeconds, Window};
+use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
 use crate::store::{Backend, StoreError, file_name};
+use crate::targets::puller_settings;
 use crate::upstream::Upstream;
 use night::Night;
 use plan::Plan;
@@ -44,19 +46,6 @@ pub enum BackfillError {
     Io { path: PathBuf, error: io::Error },
 }
 
-/// One target.
-pub struct Target {
-    /// As for pulls, but for the interval between them.
-    pub settings: Settings,
-    pub call_types: Vec<CallType>,
-    pub statuses: Vec<Status>,
-    /// Who is in which team, and the most teams; `None` for no metrics by team.
-    pub teams: Option<(Arc<Teams>, usize)>,
-    /// Most agents; `None` for no metrics by agent.
-    pub max_agents: Option<usize>,
-}
-
-/// Where results go.
 pub struct Output {
     /// A directory per target, a file per day.
     pub directory: PathBuf,
@@ -73,11 +62,8 @@ pub struct Day {
     pub skipped: usize,
 }
 
-/// Backfills one target, and reports each day when it is finished.
-///
-/// # Errors
-///
-/// See [`BackfillError`]. What is finished stays.
+/// Backfills one target, and reports each day when it is finished. Finished days stay after an
+/// error.
 pub async fn run<U: Upstream>(
     target: &Target,
     upstream: Arc<U>,
@@ -86,7 +72,8 @@ pub async fn run<U: Upstream>(
     output: &Output,
     mut finished: impl FnMut(Day),
 ) -> Result<(), BackfillError> {
-    let name = &target.settings.name;
+    let name = &target.name;
+    let settings = puller_settings(target);
     let ledger = output.storage.join(file_name(name));
     // Under another name until it is complete, so that no exporter continues half of it.
     let unfinished = ledger.with_extension("redb.backfill");
@@ -114,15 +101,20 @@ pub async fn run<U: Upstream>(
     })
     .await
     .map_err(in_store)?;
-    state.create_series(&target.call_types, &target.statuses);
-    if let Some((teams, _)) = &target.teams {
-        state.set_teams(Arc::clone(teams));
+    state.create_series(&target.call_types, &target.statuses().collect::<Vec<_>>());
+    if let Some(path) = &target.teams_file {
+        let teams = read_teams(path).map_err(|reason| in_file(path, io::Error::other(reason)))?;
+        state.set_teams(Arc::new(teams));
     }
-    state.count_by_team(target.teams.as_ref().map(|(_, max)| *max));
-    state.count_by_agent(target.max_agents);
-    let mut replay = Replay::new(state, plan.from, target.settings.intervals.lookback);
+    let max_teams = target
+        .teams_file
+        .is_some()
+        .then_some(target.max_teams as usize);
+    state.count_by_team(max_teams);
+    state.count_by_agent(target.agents.then_some(target.max_agents as usize));
+    let mut replay = Replay::new(state, plan.from, settings.intervals.lookback);
     for day in plan.days(replay.position()) {
-        let read = read::day(&target.settings, Arc::clone(&upstream), night, day).await;
+        let read = read::day(&settings, Arc::clone(&upstream), night, day).await;
         let (records, skipped) = read.map_err(|reason| BackfillError::Unreadable {
             target: name.clone(),
             reason,
@@ -180,10 +172,6 @@ fn replay_day(
 }
 
 /// Writes a file under another name first, so that it is complete if it exists.
-///
-/// # Errors
-///
-/// Those of `content` and of the file system.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -206,13 +194,5 @@ fn in_file(path: &Path, error: io::Error) -> BackfillError {
     BackfillError::Io {
         path: path.to_owned(),
         error,
-    }
-}
-
-/// Runs what blocks off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

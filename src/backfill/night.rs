@@ -36,10 +36,7 @@ impl Night {
         if is_within {
             return None;
         }
-        let seconds = |time: Time| {
-            i32::from(time.hour()) * 3600 + i32::from(time.minute()) * 60 + i32::from(time.second())
-        };
-        let wait = (seconds(self.from) - seconds(time)).rem_euclid(86_400);
+        let wait = self.from.duration_since(time).as_secs().rem_euclid(86_400);
         Some(Duration::from_secs(wait.max(1) as u64))
     }
 }

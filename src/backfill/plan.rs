@@ -1,7 +1,6 @@
 //! Which days to read, and when to sample. Pure.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{UnixSeconds, Window};
@@ -48,12 +47,9 @@ impl Plan {
 
 /// The name of the file of a day.
 pub fn file_name(day: Window) -> String {
-    let date =
-        Timestamp::from_second(day.from.into()).map(|at| TimeZone::UTC.to_datetime(at).date());
-    match date {
-        Ok(date) => format!("{date}.om"),
-        Err(_) => format!("{}.om", day.from),
-    }
+    // All of 32 bits are times that jiff knows.
+    let start = Timestamp::from_second(day.from.into()).unwrap_or_default();
+    start.strftime("%F.om").to_string()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod serve;
 mod simulate;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -125,7 +125,8 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// Reads the configuration from the file or the environment of this process. Blocks.
     pub fn load(&self) -> Result<Config, ConfigError> {
-        config::load(self.file.as_deref(), &process::variable)
+        let default = Path::new(config::DEFAULT_FILE);
+        config::load(self.file.as_deref(), default, &process::variable)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::simulator::faults::Faults;
 use crate::simulator::paging::{Order, Unit};
 use crate::simulator::spec::{Scenario, Spec};
 
-/// Flags of `simulate`: the vendor's API with a simulated contact centre.
 #[derive(Clone, PartialEq, Debug, clap::Args)]
 pub struct SimulateArgs {
     /// Address to listen on; without a host, on all addresses
@@ -84,11 +83,11 @@ pub struct SimulateArgs {
     pub requests_per_second: Option<u32>,
 
     /// Initial faults, as for PUT /-/faults; the flags above take precedence
-    #[arg(long, value_name = "JSON", value_parser = parse_faults)]
+    #[arg(long, value_name = "JSON", value_parser = |json: &str| Faults::parse(json))]
     pub faults: Option<Faults>,
 
     /// Initial scenario, as for PUT /-/scenario
-    #[arg(long, value_name = "JSON", value_parser = parse_scenario)]
+    #[arg(long, value_name = "JSON", value_parser = |json: &str| Scenario::parse(json))]
     pub scenario: Option<Scenario>,
 }
 
@@ -157,14 +156,6 @@ fn parse_calls(text: &str) -> Result<f64, String> {
 
 fn parse_speed(text: &str) -> Result<f64, String> {
     parse_number(text, "a factor above 0", |factor| factor > 0.0)
-}
-
-fn parse_faults(text: &str) -> Result<Faults, String> {
-    Faults::parse(text.as_bytes())
-}
-
-fn parse_scenario(text: &str) -> Result<Scenario, String> {
-    Scenario::parse(text.as_bytes())
 }
 
 #[cfg(test)]

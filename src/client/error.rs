@@ -1,6 +1,5 @@
 //! Why no client can be built.
 
-/// Why no client can be built from the configuration of a target.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BuildError {
     /// One setting cannot be used. `reason` never contains a secret value.

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use url::Url;
+use url::{Position, Url};
 
 use super::redact::{Secrets, truncate};
 use super::report::Api;
@@ -88,7 +88,7 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let target = location.and_then(|location| self.url.join(location).ok());
-            let host = target.map(|target| self.redact(&host_and_port(&target)));
+            let host = target.map(|target| self.redact(host_and_port(&target)));
             let host = host.unwrap_or_else(|| "nowhere".to_owned());
             message.push_str(&format!(": it redirects to {host}, which is not followed"));
             cause = Some(format!(
@@ -222,12 +222,8 @@ pub(super) fn speaks_tls(key: &str) -> String {
 }
 
 /// A URL without the parts that may contain a password or a session.
-fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
+fn host_and_port(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
 }
 
 /// The error in the JSON body of an unsuccessful response.

@@ -29,7 +29,7 @@ impl HttpClient {
         let token = self.token().await.map_err(Unsuccessful::Final)?;
         let body = json!({ "call_uuid": call_uuid });
         let request = self.request(Api::Credit, Some(&token), &body);
-        let secrets = self.credentials.lock().secrets.with_token(token.text());
+        let secrets = self.credentials.lock().secrets.with_token(&token.text);
         let context = self.context(Api::Credit, &secrets);
         let parse = |body: &[u8]| parse_inspection(body, &self.target.success_codes);
         let sent = self.send(request, context, MAX_BODY, parse).await;

@@ -26,7 +26,7 @@ mod report;
 mod request;
 mod throttle;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
@@ -42,6 +42,7 @@ pub use report::{Api, Report, Reporter};
 
 use crate::config::Target;
 use crate::model::Inspection;
+use crate::process;
 use crate::upstream::response::ParseError;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
 use credentials::Credentials;
@@ -52,8 +53,8 @@ use request::{api_headers, token_headers};
 use retry::{Budgets, Outcome};
 use throttle::Throttle;
 use tls::Trust;
-use token::{Token, TokenCache, renewal_margin};
-use token_response::{TokenResponse, parse_token_response};
+use token::{TokenCache, renewal_margin};
+use token_response::{Token, parse_token_response};
 
 /// Path of the list of calls, from the vendor's documentation.
 const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
@@ -94,10 +95,6 @@ enum Unsuccessful {
 
 impl HttpClient {
     /// Sends no request yet. Blocks while it reads certificates.
-    ///
-    /// # Errors
-    ///
-    /// If a value of the configuration cannot be used.
     pub fn new(target: Target, trust: &Trust, report: Reporter) -> Result<Self, BuildError> {
         let max_inspections =
             (target.results).map_or(1.0, |results| results.max_requests_per_second);
@@ -120,10 +117,6 @@ impl HttpClient {
     }
 
     /// Fetches a token unless there is a valid one.
-    ///
-    /// # Errors
-    ///
-    /// If the token service does not provide one.
     pub async fn take_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
     }
@@ -236,7 +229,7 @@ impl HttpClient {
         self.tokens.get(fetch).await
     }
 
-    async fn attempt_token(&self, may_renew: bool) -> Result<TokenResponse, Unsuccessful> {
+    async fn attempt_token(&self, may_renew: bool) -> Result<Token, Unsuccessful> {
         let Credentials {
             app_secret,
             secrets,
@@ -246,11 +239,11 @@ impl HttpClient {
         let request = self.request(Api::Token, None, &body);
         let context = self.context(Api::Token, &secrets);
         self.throttle.admit().await;
-        let sent = self.send(request, context, MAX_SMALL_BODY, parse_token_response);
-        match sent.await {
-            Ok(response) => {
-                self.report_token(response.lifetime);
-                Ok(response)
+        let parse = |body: &[u8]| parse_token_response(body, Instant::now());
+        match self.send(request, context, MAX_SMALL_BODY, parse).await {
+            Ok(token) => {
+                self.report_token(token.lifetime);
+                Ok(token)
             }
             Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
                 let Some(new) = Credentials::reload(&self.target, &app_secret).await else {
@@ -292,9 +285,7 @@ impl HttpClient {
 
     fn report_token(&self, lifetime: Duration) {
         // With a clock before 1970 the metric shows that it is wrong.
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = process::since_epoch();
         (self.report)(Report::Token {
             expiry: (now + lifetime).as_secs_f64(),
             renewal: (now + lifetime - renewal_margin(lifetime)).as_secs_f64(),

@@ -10,7 +10,7 @@ use crate::model::Status;
 use crate::upstream::response::{PageRules, ParsedPage};
 use crate::upstream::{Filter, Page, PageRequest};
 
-/// A row has about 800 bytes; `limit` may count groups of several.
+/// Limits on the decompressed size. A row has about 800 bytes; `limit` may count groups of several.
 const MAX_BYTES_PER_ROW: usize = 16 << 10;
 const MIN_PAGE_BYTES: usize = 1 << 20;
 const MAX_PAGE_BYTES: usize = 64 << 20;
@@ -32,6 +32,7 @@ impl HttpClient {
         not_paused.map_err(Unsuccessful::Final)?;
         let token = self.token().await.map_err(Unsuccessful::Final)?;
         let target = &self.target;
+        let limit = page_request.limit as usize;
         let call_types = target.call_types.iter();
         let body = json!({
             "upload_from": page_request.window.from,
@@ -42,19 +43,22 @@ impl HttpClient {
             "page": page_request.page,
         });
         let request = self.request(Api::Details, Some(&token), &body);
-        let secrets = self.credentials.lock().secrets.with_token(token.text());
+        let secrets = self.credentials.lock().secrets.with_token(&token.text);
         let context = RequestContext {
             page: Some(page_request.page),
             ..self.context(Api::Details, &secrets)
         };
         let rules = PageRules {
             page: page_request.page,
-            max_rows: max_rows(page_request.limit),
+            max_rows: limit
+                .saturating_mul(MAX_ROWS_PER_ROW)
+                .saturating_add(SPARE_ROWS),
             success_codes: &target.success_codes,
             keep_texts: target.teams_file.is_some() || target.agents || target.results.is_some(),
         };
         let parse = |body: &[u8]| rules.parse(body);
-        let max_body = max_page_bytes(page_request.limit);
+        let max_body = limit.saturating_mul(MAX_BYTES_PER_ROW);
+        let max_body = max_body.clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES);
         self.throttle.admit().await;
         let sent = self.send(request, context, max_body, parse).await;
         let ParsedPage { page, example } = self.judge(sent, &token, &self.throttle, may_renew)?;
@@ -67,22 +71,8 @@ impl HttpClient {
 
 /// The vendor's numbers of the statuses to request.
 fn status_codes(target: &Target, filter: Filter) -> Vec<i16> {
-    Status::documented()
-        .chain(target.extra_status_codes.iter().copied())
+    (target.statuses())
         .filter(|status| filter == Filter::All || !status.is_final())
         .map(Status::number)
         .collect()
-}
-
-/// Limit on the decompressed size of a page.
-fn max_page_bytes(limit: u32) -> usize {
-    (limit as usize)
-        .saturating_mul(MAX_BYTES_PER_ROW)
-        .clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES)
-}
-
-fn max_rows(limit: u32) -> usize {
-    (limit as usize)
-        .saturating_mul(MAX_ROWS_PER_ROW)
-        .saturating_add(SPARE_ROWS)
 }

@@ -20,7 +20,6 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 pub(super) struct PrivateTrust {
     pub(super) machine: Arc<WebPkiServerVerifier>,
     pub(super) file: Arc<WebPkiServerVerifier>,
-    /// The certificates of `ca_file`.
     pub(super) certificates: Vec<CertificateDer<'static>>,
 }
 

@@ -25,7 +25,6 @@ use crate::upstream::{Error, ErrorKind};
 /// Addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// The hosts that a client connects to.
 pub struct Endpoints {
     /// The token service, or its proxy.
     pub token: Endpoint,
@@ -33,7 +32,6 @@ pub struct Endpoints {
     pub details: Option<Endpoint>,
 }
 
-/// A host to connect to.
 pub struct Endpoint {
     /// The configuration key of its address.
     pub key: &'static str,
@@ -46,7 +44,6 @@ pub struct Endpoint {
     secrets: Secrets,
 }
 
-/// An open connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -57,10 +54,6 @@ pub struct Connection {
 
 impl Endpoints {
     /// The hosts of a target. Blocks while it reads `ca_file`.
-    ///
-    /// # Errors
-    ///
-    /// If `ca_file` cannot be used.
     pub fn new(target: &Target, trust: &Trust) -> Result<Self, BuildError> {
         let tls = Arc::new(trust.tls(target.ca_file.as_deref())?);
         let endpoint = |key, url: &Url, is_to_proxy| Endpoint {
@@ -119,10 +112,6 @@ impl Endpoint {
     }
 
     /// The addresses of the host, at least one, in the order in which to try them.
-    ///
-    /// # Errors
-    ///
-    /// If the name cannot be resolved in time.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Error> {
         let name = self.bare_host();
         let reason = match timeout(self.timeout, lookup_host((&*name, self.port))).await {
@@ -148,10 +137,6 @@ impl Endpoint {
 
     /// Connects to the first of at most eight addresses that accepts the connection. All attempts
     /// together take no longer than the request timeout.
-    ///
-    /// # Errors
-    ///
-    /// If no address accepts the connection.
     pub async fn connect(&self, addresses: &[IpAddr]) -> Result<Connection, Error> {
         let deadline = Instant::now() + self.timeout;
         let mut failed: Vec<(SocketAddr, String)> = Vec::new();
@@ -197,11 +182,6 @@ impl Endpoint {
     }
 
     /// Performs the TLS handshake and returns the version, such as `TLS 1.3`.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not speak TLS, its certificate is not trusted, or it does not respond in
-    /// time.
     pub async fn handshake(&self, connection: Connection) -> Result<&'static str, Error> {
         let Some(config) = &self.tls else {
             return Ok("no TLS");

@@ -28,28 +28,24 @@ pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
     /// Ignores empty values.
-    fn new(values: &[&str]) -> Self {
-        Self(
-            values
-                .iter()
-                .filter(|value| !value.trim().is_empty())
-                .map(|value| value.to_ascii_lowercase())
-                .collect(),
-        )
+    fn new(values: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        let values = values.into_iter();
+        let values = values.map(|value| value.as_ref().to_ascii_lowercase());
+        Self(values.filter(|value| !value.trim().is_empty()).collect())
     }
 
     /// Everything that messages about a target must not repeat: its key, its secret, another one
     /// that it had before, and the passwords of its proxies.
     pub(super) fn of(target: &Target, app_secret: &str, old_secret: Option<&str>) -> Self {
         let proxies = target.proxy.iter().chain(&target.token_proxy);
-        let proxy: Vec<String> = proxies
-            .flat_map(|proxy| proxy_secrets(proxy.url.expose()))
-            .collect();
-        let mut all = vec![app_secret];
-        all.extend(old_secret);
-        all.push(target.app_key.expose());
-        all.extend(proxy.iter().map(String::as_str));
-        Self::new(&all)
+        let of_proxies = proxies.flat_map(|proxy| proxy_secrets(proxy.url.expose()));
+        let own = [Some(target.app_key.expose()), Some(app_secret), old_secret];
+        Self::new(
+            own.into_iter()
+                .flatten()
+                .map(str::to_owned)
+                .chain(of_proxies),
+        )
     }
 
     pub(super) fn with_token(&self, token: &str) -> Self {

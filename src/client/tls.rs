@@ -22,12 +22,8 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Reads the machine's certificates; if it has none, uses those built into the program.
-    /// Blocks.
-    ///
-    /// # Errors
-    ///
-    /// If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set but provides no certificates.
+    /// Reads the machine's certificates; if it has none, uses those built into the program, unless
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set. Blocks.
     pub fn of_this_machine() -> Result<Self, BuildError> {
         let is_overridden = check_variables()?;
         let mut roots = RootCertStore::empty();

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::token_response::TokenResponse;
+use super::token_response::Token;
 use crate::upstream::Error;
 
 const MAX_RENEWAL_MARGIN: Duration = Duration::from_secs(60);
@@ -23,38 +22,8 @@ pub(super) fn renewal_margin(lifetime: Duration) -> Duration {
     MAX_RENEWAL_MARGIN.min(lifetime / 5)
 }
 
-/// Has no `Debug`, so that nothing prints it.
-#[derive(Clone)]
-pub struct Token {
-    text: Arc<str>,
-    /// The value of `Authorization`.
-    pub header: HeaderValue,
-    received: Instant,
-    lifetime: Duration,
-}
-
-impl Token {
-    fn new(response: TokenResponse, now: Instant) -> Self {
-        Self {
-            text: response.token.into(),
-            header: response.header,
-            received: now,
-            lifetime: response.lifetime,
-        }
-    }
-
-    /// The token without `Bearer`, for redacting it.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn remaining(&self, now: Instant) -> Duration {
-        (self.received + self.lifetime).saturating_duration_since(now)
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.remaining(now) <= renewal_margin(self.lifetime)
-    }
+fn is_due(token: &Token, now: Instant) -> bool {
+    token.remaining(now) <= renewal_margin(token.lifetime)
 }
 
 /// Fetches the token when it is needed, with one request at a time.
@@ -75,19 +44,16 @@ struct State {
 
 impl TokenCache {
     /// Returns a valid token: the cached one or a fetched one. `fetch` gets whether the cached one is
-    /// still valid, so that a failure is not worth a retry.
-    ///
-    /// # Errors
-    ///
-    /// Those of `fetch`. They are cached for a second, or for their `retry_after` if longer.
+    /// still valid, so that a failure is not worth a retry. Failures are cached for a second, or
+    /// for their `retry_after` if longer.
     pub async fn get<F, G>(&self, fetch: F) -> Result<Token, Error>
     where
         F: FnOnce(bool) -> G,
-        G: Future<Output = Result<TokenResponse, Error>>,
+        G: Future<Output = Result<Token, Error>>,
     {
         let old = self.valid_token();
         let guard = match &old {
-            Some(token) if !token.is_due(Instant::now()) => return Ok(token.clone()),
+            Some(token) if !is_due(token, Instant::now()) => return Ok(token.clone()),
             // Another request is renewing it, or failed to just now.
             Some(token) => match self.fetching.try_lock() {
                 Ok(guard) if self.recent_failure(EARLY_FAILURE_TTL).is_none() => guard,
@@ -97,7 +63,7 @@ impl TokenCache {
         };
         // The previous holder of the lock may have fetched a token, or failed.
         let now = Instant::now();
-        if let Some(token) = self.valid_token().filter(|token| !token.is_due(now)) {
+        if let Some(token) = self.valid_token().filter(|token| !is_due(token, now)) {
             return Ok(token);
         }
         if old.is_none()
@@ -119,16 +85,11 @@ impl TokenCache {
         }
     }
 
-    fn store(
-        &self,
-        fetched: Result<TokenResponse, Error>,
-        old: Option<Token>,
-    ) -> Result<Token, Error> {
+    fn store(&self, fetched: Result<Token, Error>, old: Option<Token>) -> Result<Token, Error> {
         let now = Instant::now();
         let mut state = self.state.lock();
         let error = match fetched {
-            Ok(response) => {
-                let token = Token::new(response, now);
+            Ok(token) => {
                 *state = State {
                     token: Some(token.clone()),
                     failure: None,
@@ -180,14 +141,14 @@ mod tests {
     }
 
     impl Service {
-        async fn respond(&self) -> Result<TokenResponse, Error> {
+        async fn respond(&self) -> Result<Token, Error> {
             let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::time::sleep(Duration::from_millis(50)).await;
             match self.failing.lock().clone() {
                 Some(error) => Err(error),
                 None => {
                     let body = format!(r#"{{"AccessToken": "token-{number}", "Expires": 600}}"#);
-                    Ok(parse_token_response(body.as_bytes()).unwrap())
+                    Ok(parse_token_response(body.as_bytes(), Instant::now()).unwrap())
                 }
             }
         }
@@ -211,7 +172,7 @@ mod tests {
     }
 
     async fn get(cache: &TokenCache, service: &Service) -> Result<String, Error> {
-        Ok(cache.get(|_| service.respond()).await?.text().to_owned())
+        Ok(cache.get(|_| service.respond()).await?.text.to_string())
     }
 
     async fn advance(seconds: u64) {

@@ -1,9 +1,11 @@
 //! Parses the response of the token service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::upstream::response::{Envelope, ParseError, text};
 
@@ -17,22 +19,29 @@ const MIN_LIFETIME: Duration = Duration::from_secs(1);
 /// Generous: the vendor's maximum is an hour.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// Has no `Debug`, so that nothing prints the token.
-pub struct TokenResponse {
-    pub token: String,
+/// An access token. Has no `Debug`, so that nothing prints it.
+#[derive(Clone)]
+pub struct Token {
+    /// Without `Bearer`, for redacting it.
+    pub text: Arc<str>,
     /// The value of `Authorization`.
     pub header: HeaderValue,
-    /// Counted from receipt by the local clock: `CreateTime` is the vendor's clock.
+    /// By the local clock: `CreateTime` is the vendor's clock.
+    pub received: Instant,
     pub lifetime: Duration,
 }
 
-/// Parses the response of the token service, in which numbers may be strings.
+impl Token {
+    pub(super) fn remaining(&self, now: Instant) -> Duration {
+        (self.received + self.lifetime).saturating_duration_since(now)
+    }
+}
+
+/// Parses the response of the token service, received at `now`. Numbers in it may be strings.
 ///
-/// # Errors
-///
-/// If there is no usable token. The error quotes only the vendor's own error, since a body that
-/// cannot be parsed may still contain a token.
-pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
+/// The error quotes only the vendor's own error, since a body that cannot be parsed may still
+/// contain a token.
+pub fn parse_token_response(body: &[u8], now: Instant) -> Result<Token, ParseError> {
     let response: Value = serde_json::from_slice(body).map_err(|error| {
         ParseError::Body(format!(
             "not JSON (line {}, column {})",
@@ -75,9 +84,10 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
                 Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
             }),
     };
-    Ok(TokenResponse {
-        token,
+    Ok(Token {
+        text: token.into(),
         header,
+        received: now,
         lifetime,
     })
 }
@@ -86,19 +96,20 @@ pub fn parse_token_response(body: &[u8]) -> Result<TokenResponse, ParseError> {
 mod tests {
     use super::*;
 
+    fn parse(body: &str) -> Result<Token, ParseError> {
+        parse_token_response(body.as_bytes(), Instant::now())
+    }
+
     fn lifetime(field: &str) -> u128 {
         let body = format!(r#"{{"AccessToken": "t"{field}}}"#);
-        parse_token_response(body.as_bytes())
-            .unwrap()
-            .lifetime
-            .as_millis()
+        parse(&body).unwrap().lifetime.as_millis()
     }
 
     #[test]
     fn the_vendor_sample_is_parsed() {
-        let sample = include_bytes!("../../tests/fixtures/token-response.json");
-        let response = parse_token_response(sample).unwrap();
-        assert_eq!(response.token, "zzzzzzzzzzzzzzzzzz");
+        let sample = include_str!("../../tests/fixtures/token-response.json");
+        let response = parse(sample).unwrap();
+        assert_eq!(&*response.text, "zzzzzzzzzzzzzzzzzz");
         assert_eq!(response.lifetime, Duration::from_secs(600));
     }
 
@@ -106,8 +117,8 @@ mod tests {
     fn token_and_lifetime_are_found_by_each_name_and_type() {
         for name in ["AccessToken", "accessToken", "access_token"] {
             let body = format!(r#"{{"{name}": "t"}}"#);
-            let response = parse_token_response(body.as_bytes()).unwrap();
-            assert_eq!(response.token, "t", "{name}");
+            let response = parse(&body).unwrap();
+            assert_eq!(&*response.text, "t", "{name}");
         }
         for name in ["Expires", "expires", "expiresIn", "expires_in"] {
             for value in ["90", "\"90\"", "90.0"] {
@@ -136,7 +147,7 @@ mod tests {
 
     #[test]
     fn errors_are_distinguished_and_quote_no_token() {
-        let read = |body: &str| parse_token_response(body.as_bytes()).err().unwrap();
+        let read = |body: &str| parse(body).err().unwrap();
         for (body, message) in [
             (
                 r#"{"resultCode": "0300028", "resultDesc": "no right"}"#,

@@ -14,10 +14,9 @@ use crate::backfill::{self, Day, Output};
 use crate::cli::{BackfillArgs, Time};
 use crate::client::HttpClient;
 use crate::client::tls::Trust;
-use crate::config::{Target, read_teams};
-use crate::model::Status;
+use crate::config::Target;
 use crate::process::{self, Fatal};
-use crate::targets::{Storage, puller_settings};
+use crate::targets::{Storage, UnknownTarget};
 
 /// The plan, beside the files.
 const PLAN: &str = "backfill.json";
@@ -57,21 +56,7 @@ pub(super) async fn one(
     between: Option<Night>,
     output: &Output,
 ) -> Result<(), Fatal> {
-    let teams = target.teams_file.as_deref().map(|path| {
-        let teams =
-            read_teams(path).map_err(|reason| Fatal(format!("{}: {reason}", path.display())));
-        teams.map(|teams| (Arc::new(teams), target.max_teams as usize))
-    });
-    let target = backfill::Target {
-        teams: teams.transpose()?,
-        max_agents: target.agents.then_some(target.max_agents as usize),
-        settings: puller_settings(target),
-        call_types: target.call_types.clone(),
-        statuses: Status::documented()
-            .chain(target.extra_status_codes.iter().copied())
-            .collect(),
-    };
-    let name = &target.settings.name;
+    let name = &target.name;
     let days = plan.days(None).count() as u64;
     let bar = ProgressBar::new(days).with_prefix(name.clone());
     let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left";
@@ -86,21 +71,19 @@ pub(super) async fn one(
                 skipped_windows = day.skipped, days, "day finished");
         }
     };
-    backfill::run(&target, Arc::new(client), plan, between, output, report).await?;
+    backfill::run(target, Arc::new(client), plan, between, output, report).await?;
     bar.finish();
     Ok(())
 }
 
 fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>, Fatal> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| targets.iter().all(|t| t.name != **name))
-    {
-        let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
-        return Err(Fatal(format!(
-            "--target: there is no target {unknown:?}; there are {}",
-            known.join(", ")
-        )));
+    let is_known = |name: &String| targets.iter().any(|target| target.name == *name);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        let error = UnknownTarget {
+            name: unknown.clone(),
+            known: targets.iter().map(|target| target.name.clone()).collect(),
+        };
+        return Err(Fatal(format!("--target: {error}")));
     }
     let is_chosen = |target: &&Target| names.is_empty() || names.contains(&target.name);
     Ok(targets.iter().filter(is_chosen).collect())

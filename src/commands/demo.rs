@@ -46,7 +46,8 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let vendor = TcpListener::bind("127.0.0.1:0").await?;
     let endpoint = format!("http://{}", vendor.local_addr()?);
     let contact_centre = Arc::new(simulator(arguments.seed, arguments.history.history));
-    let teams = TeamsFile::new(&contact_centre.world().spec().teams_csv())?;
+    let teams = contact_centre.world().spec().teams_csv();
+    let (_open_file, teams_file) = unnamed_file(&teams)?;
     let simulated = tokio::spawn(simulator::http::run(
         vendor,
         Arc::clone(&contact_centre),
@@ -57,10 +58,10 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         .tempdir()?;
     // A day of their series would double the files of the history.
     let agents = arguments.history.history.is_none();
-    let config = configuration(&endpoint, &teams.path, agents)?;
+    let config = configuration(&endpoint, &teams_file, agents)?;
     backfill(&arguments.history, &config, directory.path()).await?;
     let registry = Arc::new(Registry::new(Options {
-        load: Arc::new(move || configuration(&endpoint, &teams.path, agents)),
+        load: Arc::new(move || configuration(&endpoint, &teams_file, agents)),
         shard: Shard::WHOLE,
         storage: Storage::Directory(directory.path().to_owned()),
         clock: Arc::new(process::now),
@@ -147,26 +148,22 @@ fn simulator(seed: u64, history: Option<Duration>) -> Simulator {
             ..spec
         },
     };
-    let incidents = history.map(|_| month(now, spec.utc_offset_seconds));
+    let incidents = history.map(|_| month(now));
     let clock = Arc::new(|| process::since_epoch().as_secs_f64());
     let simulator = Simulator::new(spec, clock);
-    simulator.schedule(incidents.unwrap_or_default());
+    for (from, scenario) in incidents.unwrap_or_default() {
+        simulator.world().set_scenario(scenario, from);
+    }
     simulator
 }
 
-/// A file without a name, so that nothing is left behind, even by a process that is killed.
-struct TeamsFile {
-    _open: File,
-    path: String,
-}
-
-impl TeamsFile {
-    fn new(text: &str) -> io::Result<Self> {
-        let mut open = tempfile::tempfile()?;
-        open.write_all(text.as_bytes())?;
-        let path = format!("/dev/fd/{}", open.as_raw_fd());
-        Ok(Self { _open: open, path })
-    }
+/// A file without a name, so that nothing is left behind, even by a process that is killed; and the
+/// path that it has while it is open.
+fn unnamed_file(text: &str) -> io::Result<(File, String)> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    let path = format!("/dev/fd/{}", file.as_raw_fd());
+    Ok((file, path))
 }
 
 /// The simulator accepts any key and has no rate limit, so that a day is read in a moment.

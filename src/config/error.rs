@@ -49,32 +49,21 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = OneLine(f);
-        if let Some(file) = &self.file {
-            write!(f, "{file}:")?;
-            if let Some(Position { line, column }) = self.position {
-                write!(f, "{line}:{column}:")?;
-            }
-            f.write_str(" ")?;
-        }
+        let mut text = match (&self.file, self.position) {
+            (Some(file), Some(Position { line, column })) => format!("{file}:{line}:{column}: "),
+            (Some(file), None) => format!("{file}: "),
+            (None, _) => String::new(),
+        };
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            text += &format!("{}: ", self.key);
         }
-        f.write_str(&self.message)
-    }
-}
-
-/// Escapes control characters: file names, keys and messages of libraries may hold line breaks.
-struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
-
-impl fmt::Write for OneLine<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text += &self.message;
         for character in text.chars() {
-            match character {
-                // Line breaks of Unicode that are not control characters.
-                '\u{2028}' | '\u{2029}' => write!(self.0, "{}", character.escape_default())?,
-                _ if character.is_control() => write!(self.0, "{}", character.escape_default())?,
-                _ => self.0.write_char(character)?,
+            // File names, keys and messages of libraries may hold line breaks. The last two are
+            // Unicode's, and no control characters.
+            match character.is_control() || ['\u{2028}', '\u{2029}'].contains(&character) {
+                true => write!(f, "{}", character.escape_default())?,
+                false => f.write_char(character)?,
             }
         }
         Ok(())

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::secret::Secret;
 use super::value;
 
 /// Largest configuration file in bytes: several times ten thousand targets.
-const MAX_CONFIG_BYTES: u64 = 8 << 20;
+pub(super) const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
 /// Largest secret in bytes. A device such as /dev/zero never ends.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
@@ -21,28 +22,10 @@ pub enum FileError {
     TooLarge { max_bytes: u64 },
 }
 
-pub(super) struct ConfigFile {
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_world_readable: bool,
-}
-
-pub(super) fn config(path: &Path) -> Result<ConfigFile, FileError> {
-    let file = File::open(path)?;
-    Ok(ConfigFile {
-        is_world_readable: file.metadata().is_ok_and(|data| is_world_readable(&data)),
-        bytes: read_open(file, MAX_CONFIG_BYTES)?,
-    })
-}
-
-#[cfg(unix)]
-fn is_world_readable(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.is_file() && metadata.permissions().mode() & 0o004 != 0
-}
-
-#[cfg(not(unix))]
-fn is_world_readable(_: &std::fs::Metadata) -> bool {
-    false
+/// Whether every user of this machine can read a file, as far as known.
+pub(super) fn is_world_readable(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o004 != 0)
 }
 
 /// Reads a file with a secret, without the line break that an editor or `echo` adds at its end.
@@ -74,13 +57,11 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
 /// Reads a whole file of at most `max_bytes`, without the byte order mark that editors on Windows
 /// add.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
-    read_open(File::open(path)?, max_bytes)
-}
-
-fn read_open(file: File, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     // The size in the metadata is no limit for pipes and devices.
-    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(max_bytes + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         return Err(FileError::TooLarge { max_bytes });
     }

@@ -4,7 +4,7 @@
 //! where. A reload calls it again and compares targets to see which ones changed.
 //!
 //! To add a key, edit `target.rs`: a field of `Keys` (as written), a field of `Target` (as checked),
-//! and in `Target::read` the line with its range and the one with its default.
+//! and in `Target::read` the line with its range and its default.
 
 pub mod duration;
 pub mod shard;
@@ -41,15 +41,12 @@ pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
 pub use teams::read_teams;
 
-use shard::Shard;
-
 /// The file that is read without `--config.file`.
 pub const DEFAULT_FILE: &str = "cec_exporter.yml";
 
-/// Everything that is configured.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
-    /// In the file's order, with unique names. At least one, unless all belong to other shards.
+    /// In the file's order, with unique names; at least one.
     pub targets: Vec<Target>,
     pub origin: Origin,
     /// For the operator. Without secrets.
@@ -76,23 +73,6 @@ impl fmt::Display for Origin {
     }
 }
 
-impl Config {
-    /// Drops the targets of other shards.
-    pub fn keep(mut self, shard: Shard) -> Self {
-        self.targets.retain(|target| shard.owns(&target.name));
-        self
-    }
-}
-
-/// Reads the configuration: from the `given` file; else from [`DEFAULT_FILE`]; else, if there is no
-/// such file, from the variables `CEC_*`. Blocks.
-///
-/// `environment` looks up all variables, those that the file refers to included. Files with
-/// secrets are read now, so that a missing one is an error at the start.
-pub fn load(given: Option<&Path>, environment: Environment<'_>) -> Result<Config, ConfigError> {
-    load_or(given, Path::new(DEFAULT_FILE), environment)
-}
-
 /// Reads a configuration that refers to no files and no variables.
 pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     let contents = targets::parse(text, Path::new(""), &|_| None)?;
@@ -103,33 +83,37 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-/// As [`load`], with another file than `cec_exporter.yml` as the default.
-pub fn load_or(
+/// Reads the configuration: from the `given` file; else from the `default` file; else, if there is
+/// no such file, from the variables `CEC_*`. Blocks.
+///
+/// `environment` looks up all variables, those that the file refers to included. Files with
+/// secrets are read now, so that a missing one is an error at the start.
+pub fn load(
     given: Option<&Path>,
     default: &Path,
     environment: Environment<'_>,
 ) -> Result<Config, ConfigError> {
     let path = given.unwrap_or(default);
-    let read = match files::config(path) {
+    let read = match files::read(path, files::MAX_CONFIG_BYTES) {
         Err(FileError::Io(error)) if given.is_none() && error.kind() == io::ErrorKind::NotFound => {
             return from_environment(environment);
         }
         Err(error) => Err(ConfigError::plain(error.to_string())),
-        Ok(file) => from_file(&file, path, environment),
+        Ok(bytes) => from_file(&bytes, path, environment),
     };
     read.map_err(|error| error.in_file(path))
 }
 
 fn from_file(
-    file: &files::ConfigFile,
+    bytes: &[u8],
     path: &Path,
     environment: Environment<'_>,
 ) -> Result<Config, ConfigError> {
-    let text = utf8(&file.bytes)?;
+    let text = utf8(bytes)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let contents = targets::parse(text, directory, environment)?;
     let mut warnings = Vec::new();
-    if contents.has_inline_secret && file.is_world_readable {
+    if contents.has_inline_secret && files::is_world_readable(path) {
         warnings.push(format!(
             "{} holds a secret and every user of this machine can read it; make it readable for \
              the exporter only, or use app_secret_file",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Position, Url};
 
 /// A credential. `Debug` prints `<secret>`; there is no `Display`, so that `{}` does not compile.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,12 +47,8 @@ impl fmt::Debug for ProxyUrl {
         } else {
             "<secret>@"
         };
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://{secret}{host}", self.0.scheme())?;
-        match self.0.port() {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
+        let host_and_port = &self.0[Position::BeforeHost..Position::AfterPort];
+        write!(f, "{}://{secret}{host_and_port}", self.0.scheme())
     }
 }
 

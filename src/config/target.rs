@@ -15,7 +15,7 @@ use super::secret::Secret;
 use super::section::Section;
 use super::teams::read_teams;
 use super::value::{
-    answer_code, boolean, call_type, duration, header, name, optional, rate, secret, status, whole,
+    boolean, call_type, duration, header, name, optional, rate, result_code, secret, status, whole,
 };
 use super::yaml::{List, Scalar};
 use super::{address, files};
@@ -38,7 +38,7 @@ pub struct Target {
     pub endpoint: Url,
     /// URL of the token service. Default: the vendor's path below `endpoint`.
     pub token_endpoint: Url,
-    /// Identifies the application. Never shown either.
+    /// Identifies the application. Kept secret like `app_secret`.
     pub app_key: Secret,
     pub app_secret: Secret,
     /// The file that `app_secret` was read from, if any.
@@ -206,77 +206,74 @@ impl Target {
         let name = read!(name, name);
         let endpoint = read!(endpoint, address::endpoint);
         let token_endpoint = read!(token_endpoint, optional(address::plain_url)).flatten();
+        let token_endpoint = token_endpoint.or_else(|| Some(below(endpoint.as_ref()?, TOKEN_PATH)));
         let app_key = read!(app_key, secret);
         let default_secret = defaults.app_secret()?;
-        let app_secret = own.app_secret()?.or(default_secret);
+        let (app_secret, app_secret_file) = own.app_secret()?.or(default_secret).unzip();
         let user_id = read!(user_id, header);
-        let tenant_space_id = read!(tenant_space_id, optional(header)).flatten();
-        let call_types = read!(call_types, call_type, non_empty_list);
-        let extra_status_codes = read!(extra_status_codes, status, list);
-        let success_codes = read!(success_codes, answer_code, list);
         let lookback = read!(lookback, duration(MINUTE..=TEN_YEARS)).unwrap_or(24 * HOUR);
         let overlap = read!(overlap, duration(Duration::ZERO..=TEN_YEARS))
             .unwrap_or(lookback.min(10 * MINUTE));
         if overlap > lookback {
             return Err(overlap_too_long(own, defaults, overlap, lookback));
         }
-        let reconcile_interval = read!(reconcile_interval, duration(MINUTE..=TEN_YEARS));
-        let page_size = read!(page_size, whole(1..=10_000));
-        let min_pull_interval = read!(min_pull_interval, duration(Duration::ZERO..=HOUR));
-        let request_timeout = read!(request_timeout, duration(SECOND / 10..=10 * MINUTE));
-        let max_concurrent_requests = read!(max_concurrent_requests, whole(1..=64));
-        let max_requests_per_second = read!(max_requests_per_second, rate);
-        let ca_file = read!(ca_file, files::readable, file).flatten();
         let proxy = read!(proxy_url, ProxyChoice::parse).unwrap_or(ProxyChoice::Environment);
-        let max_calls = read!(max_calls, whole(1..=4_000_000_000));
-        let stale_after = read!(stale_after, duration(Duration::ZERO..=TEN_YEARS));
-        let teams_file = read!(teams_file, teams, file).flatten();
-        let max_teams = read!(max_teams, whole(0..=10_000));
-        let agents = read!(agents, boolean);
-        let max_agents = read!(max_agents, whole(0..=100_000));
-        let results = Results::read(
-            (&own.section, &own.keys.results),
-            (&defaults.section, &defaults.keys.results),
-        )?;
-
-        // Missing keys are reported after wrong values.
-        let endpoint = endpoint.ok_or_else(|| own.missing("endpoint"))?;
-        let token_endpoint = token_endpoint.unwrap_or_else(|| below(&endpoint, TOKEN_PATH));
-        let name = name.ok_or_else(|| own.missing("name"))?;
-        let app_key = app_key.ok_or_else(|| own.missing("app_key"))?;
-        let (app_secret, app_secret_file) = app_secret.ok_or_else(|| own.missing("app_secret"))?;
-        let user_id = user_id.ok_or_else(|| own.missing("user_id"))?;
+        let proxy_for = |url: &Option<Url>| match url {
+            Some(url) => proxy.resolve(url, environment),
+            None => Ok(None),
+        };
+        let missing = |key| move || own.missing(key);
         Ok(Self {
-            name,
-            proxy: proxy.resolve(&endpoint, environment)?,
-            token_proxy: proxy.resolve(&token_endpoint, environment)?,
-            endpoint,
-            token_endpoint,
-            app_key,
-            app_secret,
-            app_secret_file,
-            user_id,
-            tenant_space_id,
-            call_types: call_types.unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
-            extra_status_codes: undocumented(extra_status_codes.unwrap_or_default()),
-            success_codes: success_codes.unwrap_or_default(),
+            tenant_space_id: read!(tenant_space_id, optional(header)).flatten(),
+            call_types: read!(call_types, call_type, non_empty_list)
+                .unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
+            extra_status_codes: undocumented(
+                read!(extra_status_codes, status, list).unwrap_or_default(),
+            ),
+            success_codes: read!(success_codes, result_code, list).unwrap_or_default(),
             lookback,
             overlap,
-            reconcile_interval: reconcile_interval.unwrap_or(HOUR),
-            page_size: page_size.unwrap_or(100),
-            min_pull_interval: min_pull_interval.unwrap_or(10 * SECOND),
-            request_timeout: request_timeout.unwrap_or(10 * SECOND),
-            max_concurrent_requests: max_concurrent_requests.unwrap_or(4),
-            max_requests_per_second: max_requests_per_second.unwrap_or(10.0),
-            ca_file: ca_file.map(|((), path)| path),
-            max_calls: max_calls.unwrap_or(5_000_000),
-            stale_after: stale_after.unwrap_or(10 * MINUTE),
-            teams_file: teams_file.map(|((), path)| path),
-            max_teams: max_teams.unwrap_or(50),
-            agents: agents.unwrap_or(false),
-            max_agents: max_agents.unwrap_or(500),
-            results,
+            reconcile_interval: read!(reconcile_interval, duration(MINUTE..=TEN_YEARS))
+                .unwrap_or(HOUR),
+            page_size: read!(page_size, whole(1..=10_000)).unwrap_or(100),
+            min_pull_interval: read!(min_pull_interval, duration(Duration::ZERO..=HOUR))
+                .unwrap_or(10 * SECOND),
+            request_timeout: read!(request_timeout, duration(SECOND / 10..=10 * MINUTE))
+                .unwrap_or(10 * SECOND),
+            max_concurrent_requests: read!(max_concurrent_requests, whole(1..=64)).unwrap_or(4),
+            max_requests_per_second: read!(max_requests_per_second, rate).unwrap_or(10.0),
+            ca_file: read!(ca_file, files::readable, file)
+                .flatten()
+                .map(|((), path)| path),
+            max_calls: read!(max_calls, whole(1..=4_000_000_000)).unwrap_or(5_000_000),
+            stale_after: read!(stale_after, duration(Duration::ZERO..=TEN_YEARS))
+                .unwrap_or(10 * MINUTE),
+            teams_file: read!(teams_file, teams, file)
+                .flatten()
+                .map(|((), path)| path),
+            max_teams: read!(max_teams, whole(0..=10_000)).unwrap_or(50),
+            agents: read!(agents, boolean).unwrap_or(false),
+            max_agents: read!(max_agents, whole(0..=100_000)).unwrap_or(500),
+            results: Results::read(
+                (&own.section, &own.keys.results),
+                (&defaults.section, &defaults.keys.results),
+            )?,
+            proxy: proxy_for(&endpoint)?,
+            token_proxy: proxy_for(&token_endpoint)?,
+            // Missing keys are reported after wrong values.
+            endpoint: endpoint.ok_or_else(missing("endpoint"))?,
+            token_endpoint: token_endpoint.ok_or_else(missing("endpoint"))?,
+            name: name.ok_or_else(missing("name"))?,
+            app_key: app_key.ok_or_else(missing("app_key"))?,
+            app_secret: app_secret.ok_or_else(missing("app_secret"))?,
+            app_secret_file: app_secret_file.flatten(),
+            user_id: user_id.ok_or_else(missing("user_id"))?,
         })
+    }
+
+    /// The statuses to request: the documented ones and those of `extra_status_codes`.
+    pub fn statuses(&self) -> impl Iterator<Item = Status> {
+        Status::documented().chain(self.extra_status_codes.iter().copied())
     }
 }
 

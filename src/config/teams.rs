@@ -14,11 +14,8 @@ const MAX_TEAMS: usize = 10_000;
 
 /// Reads a file of teams. Blocks.
 ///
-/// Columns may be in any order, and others are ignored.
-///
-/// # Errors
-///
-/// If the file is not as expected, with the line where it is not. It is never used in part.
+/// Columns may be in any order, and others are ignored. The error says in which line the file is
+/// not as expected; it is never used in part.
 pub fn read_teams(path: &Path) -> Result<Teams, String> {
     let bytes = files::read(path, MAX_BYTES).map_err(|error| error.to_string())?;
     parse(&bytes)

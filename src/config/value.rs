@@ -101,7 +101,6 @@ pub(super) fn optional<T>(
     }
 }
 
-/// The name of a target.
 pub(super) fn name(text: &str) -> Result<String, Problem> {
     let usable = !text.trim().is_empty()
         && text.len() <= MAX_NAME_BYTES
@@ -126,7 +125,6 @@ pub(super) fn header(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// A credential.
 pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
     header(text).map(Secret::new)
 }
@@ -145,7 +143,6 @@ pub(super) fn path(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// A whole number.
 pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, Problem> {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
@@ -156,12 +153,19 @@ pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, 
 
 /// Requests per second. The lower limit keeps the pause between two requests below 17 minutes.
 pub(super) fn rate(text: &str) -> Result<f64, Problem> {
-    (text.parse().ok())
-        .filter(|rate| (0.001..=1000.0).contains(rate))
-        .ok_or_else(|| Problem::new("expected a number from 0.001 to 1000"))
+    number(text, 0.001..=1000.0)
 }
 
-/// A switch.
+pub(super) fn share(text: &str) -> Result<f64, Problem> {
+    number(text, 0.0..=1.0)
+}
+
+fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Problem> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (from, to) = (range.start(), range.end());
+    number.ok_or_else(|| Problem::new(format!("expected a number from {from} to {to}")))
+}
+
 pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     match text {
         "true" => Ok(true),
@@ -170,14 +174,6 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// A part of a whole.
-pub(super) fn share(text: &str) -> Result<f64, Problem> {
-    (text.parse().ok())
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| Problem::new("expected a number from 0 to 1"))
-}
-
-/// A duration.
 pub(super) fn duration(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&str) -> Result<Duration, Problem> {
@@ -212,7 +208,7 @@ pub(super) fn status(text: &str) -> Result<Status, Problem> {
 }
 
 /// A result code of the vendor: a number or a word.
-pub(super) fn answer_code(text: &str) -> Result<String, Problem> {
+pub(super) fn result_code(text: &str) -> Result<String, Problem> {
     let usable = !text.is_empty()
         && text.len() <= MAX_NAME_BYTES
         && text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::io::InspectReader;
+use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 use super::respond::Body;
@@ -194,7 +195,7 @@ pub(super) async fn serve<I, F, A>(
     is_http2: bool,
     state: ConnectionState,
     limits: &Limits,
-    mut stopping: watch::Receiver<bool>,
+    stopping: &CancellationToken,
     answer: F,
 ) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -232,7 +233,7 @@ pub(super) async fn serve<I, F, A>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopped(&mut stopping) => {
+        () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -241,10 +242,4 @@ pub(super) async fn serve<I, F, A>(
         // Mistakes of clients do not belong in the log of a service that works.
         tracing::debug!(%error, "connection failed");
     }
-}
-
-/// Completes when the server stops.
-pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }

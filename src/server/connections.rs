@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Authenticator};
 use super::connection::{self, ConnectionState};
@@ -23,7 +23,6 @@ const NO_SLOT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 pub(super) struct Connections {
     context: Context,
     pub(super) slots: Slots,
-    stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
@@ -32,20 +31,18 @@ pub(super) struct Connections {
 struct Context {
     service: Arc<Service>,
     authenticator: Option<Arc<Authenticator>>,
-    stopping: watch::Receiver<bool>,
+    stopping: CancellationToken,
 }
 
 impl Connections {
     pub(super) fn new(service: Arc<Service>, authenticator: Option<Authenticator>) -> Self {
-        let stopping = watch::Sender::new(false);
         Self {
             slots: Slots::new(service.settings.limits.connections),
             context: Context {
                 service,
                 authenticator: authenticator.map(Arc::new),
-                stopping: stopping.subscribe(),
+                stopping: CancellationToken::new(),
             },
-            stopping,
             tasks: JoinSet::new(),
         }
     }
@@ -86,7 +83,7 @@ impl Connections {
 
     /// Waits until the answers in flight are sent. Closes what is left after the time limit.
     pub(super) async fn finish(mut self) {
-        self.stopping.send_replace(true);
+        self.context.stopping.cancel();
         let all_closed = async {
             while let Some(ended) = self.tasks.join_next().await {
                 log_panic(ended);
@@ -110,14 +107,14 @@ fn log_panic(ended: Result<(), JoinError>) {
 }
 
 impl Context {
-    async fn serve(mut self, stream: TcpStream, peer: IpAddr, state: ConnectionState) {
+    async fn serve(self, stream: TcpStream, peer: IpAddr, state: ConnectionState) {
         let stream = match &self.authenticator {
             None => Either::Left(stream),
             Some(authenticator) => {
                 let accepted = tokio::select! {
                     accepted = auth::accept(authenticator, stream) => accepted,
                     // It has sent no request, so there is nothing to answer.
-                    () = connection::stopped(&mut self.stopping) => return,
+                    () = self.stopping.cancelled() => return,
                 };
                 let Some(stream) = accepted else {
                     return;
@@ -145,6 +142,6 @@ impl Context {
                 authenticator.answer(request, peer, is_exempt, pass).await
             }
         };
-        connection::serve(stream, is_http2, state, &limits, self.stopping, answer).await;
+        connection::serve(stream, is_http2, state, &limits, &self.stopping, answer).await;
     }
 }

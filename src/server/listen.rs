@@ -1,14 +1,15 @@
 //! Addresses to listen on: parsed, and bound.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
+use std::path::Path;
+use std::str::{self, FromStr};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use thiserror::Error;
 use tokio::net::TcpListener;
+
+use crate::config::read_file;
 
 /// Connections that the system queues until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -85,11 +86,8 @@ const MAX_SERVICES_BYTES: u64 = 4 << 20;
 /// The TCP port of a service. Two are known even without the file, which a container with nothing
 /// but this program does not have.
 fn named_port(name: &str) -> Option<u16> {
-    let mut list = String::new();
-    let read = File::open(SERVICES)
-        .and_then(|file| file.take(MAX_SERVICES_BYTES).read_to_string(&mut list));
-    // Do not search a file that was read only in part.
-    let found = read.ok().and_then(|_| port_in(&list, name));
+    let list = read_file(Path::new(SERVICES), MAX_SERVICES_BYTES).ok();
+    let found = list.and_then(|list| port_in(str::from_utf8(&list).ok()?, name));
     found.or(match name {
         "http" => Some(80),
         "https" => Some(443),
@@ -109,7 +107,7 @@ fn port_in(list: &str, wanted: &str) -> Option<u16> {
 }
 
 /// Listens on each address. Must be called within a runtime.
-pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
+pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, String> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         listeners.push(bind_one(address).await?);
@@ -117,20 +115,10 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindE
     Ok(listeners)
 }
 
-/// Listens on one address.
-pub async fn bind_one(address: &ListenAddress) -> Result<TcpListener, BindError> {
-    listener(address).await.map_err(|reason| BindError {
-        address: address.to_string(),
-        reason,
-    })
-}
-
-/// Why the program cannot listen on an address: one line, with what to do.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("cannot listen on {address:?}: {reason}")]
-pub struct BindError {
-    address: String,
-    reason: String,
+/// Listens on one address. The error says what to do.
+pub async fn bind_one(address: &ListenAddress) -> Result<TcpListener, String> {
+    let listener = listener(address).await;
+    listener.map_err(|reason| format!("cannot listen on {:?}: {reason}", address.to_string()))
 }
 
 async fn listener(address: &ListenAddress) -> Result<TcpListener, String> {
@@ -180,9 +168,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         // Systems differ in the default.
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the old connections to time out. On other systems than Unix the
-    // option would let two processes share the port.
-    #[cfg(unix)]
+    // A restart must not wait for the old connections to time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

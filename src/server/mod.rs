@@ -30,9 +30,9 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 pub use auth::log_warnings;
-pub use listen::{BindError, ListenAddress, bind, bind_one};
+pub use listen::{ListenAddress, bind, bind_one};
 pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
-pub use systemd::{SocketError, systemd_listeners};
+pub use systemd::systemd_listeners;
 
 use crate::config::web::WebFile;
 use crate::targets::Registry;

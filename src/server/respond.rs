@@ -1,5 +1,7 @@
 //! Builds answers.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -11,17 +13,14 @@ pub(super) type Body = Full<Bytes>;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A refusal for now.
-pub(super) fn retry_later(reason: &str) -> Response<Body> {
+pub(super) fn retry_later(reason: &(impl Display + ?Sized)) -> Response<Body> {
     let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, reason);
     set(&mut refusal, header::RETRY_AFTER, "1");
     refusal
 }
 
 /// An answer of one line.
-pub(super) fn text(
-    status: StatusCode,
-    message: &(impl std::fmt::Display + ?Sized),
-) -> Response<Body> {
+pub(super) fn text(status: StatusCode, message: &(impl Display + ?Sized)) -> Response<Body> {
     response(status, TEXT, format!("{message}\n"))
 }
 

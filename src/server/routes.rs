@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::respond::{Body, response, retry_later, set, text};
 use super::scrape::Scrapes;
 use super::{Settings, query, status_page};
-use crate::targets::{Registry, Scope};
+use crate::targets::{Registry, Scope, ScrapeError};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -17,8 +17,6 @@ const CSS: &str = "text/css; charset=utf-8";
 
 /// Reloads that wait at a time. They share results, so this bounds clients and not work.
 const RELOADS_WAITING: usize = 64;
-
-const NOT_READY: &str = "Not ready: configuration and storage are still being loaded.";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Route {
@@ -121,7 +119,7 @@ impl Service {
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),
             Route::Ready if self.registry.is_ready() => text(StatusCode::OK, "Ready."),
-            Route::Ready => retry_later(NOT_READY),
+            Route::Ready => retry_later(&ScrapeError::NotReady),
             Route::Reload if self.settings.enable_lifecycle => match self.reloads.try_acquire() {
                 Ok(_waiting) => self.reload().await,
                 Err(_) => retry_later("Too many clients wait for a reload."),
@@ -170,7 +168,7 @@ impl Service {
     fn discovery(&self) -> Response<Body> {
         if !self.registry.is_ready() {
             // An empty list would remove all targets from Prometheus; after an error it keeps them.
-            return retry_later(NOT_READY);
+            return retry_later(&ScrapeError::NotReady);
         }
         let names = self.registry.names();
         let groups: Vec<serde_json::Value> = (names.iter())

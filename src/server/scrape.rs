@@ -19,6 +19,8 @@ use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
 /// that hangs must not take all connections. Enough for any number of Prometheus servers.
 const WAITING: usize = 64;
 
+const NOT_ONE_TARGET: &str = "a probe needs exactly one target, as in /probe?target=NAME";
+
 /// What all scrapes share.
 pub(super) struct Scrapes {
     registry: Arc<Registry>,
@@ -86,8 +88,8 @@ impl Scrapes {
         let targets = match scope {
             Scope::Everything => query::restriction(query),
             Scope::TargetOnly => match query::only_target(query) {
-                Ok(target) => Some(vec![target]),
-                Err(error) => return text(StatusCode::BAD_REQUEST, &error),
+                Some(target) => Some(vec![target]),
+                None => return text(StatusCode::BAD_REQUEST, NOT_ONE_TARGET),
             },
         };
         let offer = negotiation::offer(&list(headers, header::ACCEPT));
@@ -114,7 +116,7 @@ impl Scrapes {
         };
         let body = match rendered {
             Ok(body) => body,
-            Err(ScrapeError::NotReady) => return retry_later(&ScrapeError::NotReady.to_string()),
+            Err(error @ ScrapeError::NotReady) => return retry_later(&error),
             Err(error) => return text(StatusCode::NOT_FOUND, &error),
         };
         let mut answer = response(StatusCode::OK, offer.content_type, body);

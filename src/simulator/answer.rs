@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::faults::{Answer, Fault, pick_fault};
+use super::paging::Query;
 use super::reply::Reply;
+use super::response;
 use super::vendor::{Simulator, State};
-use super::{request, response};
 
 const MAX_LIFETIME_SECONDS: u64 = 3600;
 /// If the request asks for none.
@@ -14,7 +15,6 @@ const DEFAULT_LIFETIME_SECONDS: u64 = 600;
 /// Headers of a request for a page or an inspection result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller<'a> {
-    /// `Authorization`.
     pub authorization: Option<&'a str>,
     /// `x-UserId`; optional for a result.
     pub user_id: Option<&'a str>,
@@ -91,7 +91,7 @@ impl Simulator {
             Ok(fault) => fault,
             Err(refusal) => return refusal,
         };
-        let query = match request::query(body) {
+        let query = match Query::parse(body) {
             Ok(query) => query,
             Err(reason) => return Reply::error(400, &reason),
         };

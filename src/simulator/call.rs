@@ -5,15 +5,14 @@ use uuid::Uuid;
 
 use super::measures::Measures;
 use super::random::{log_normal, mix, unit};
-use super::record::{NEVER, Pass, Record, TEXT};
-use super::spec::Spec;
+use super::record::{NEVER, Pass, Record};
+use super::spec::{Scenario, Spec};
 use super::status::{SUCCEEDED, is_final};
 use super::teams::{self, Team, agent_of};
 
-/// `call_type` of a voice call.
+/// Values of `call_type`.
 pub const VOICE: u8 = 0;
-/// `call_type` of a text call.
-pub const TEXT_CALL: u8 = 2;
+pub const TEXT: u8 = 2;
 
 /// Manual states: -1 none, 0 in progress, 1 done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub struct Manual {
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub(super) spec: &'a Spec,
+    /// The one of its upload.
+    pub(super) scenario: &'a Scenario,
     pub(super) record: &'a Record,
     /// The first call of its group.
     pub(super) leader: &'a Record,
@@ -38,12 +39,12 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The identity, a UUID.
     pub fn uuid(&self) -> String {
-        Uuid::from_u128(id(self.record.seed)).to_string()
+        id(self.record.seed).to_string()
     }
 
     /// The identity of the group: that of its first call.
     pub fn group_id(&self) -> String {
-        Uuid::from_u128(id(self.leader.seed)).to_string()
+        id(self.leader.seed).to_string()
     }
 
     /// A pseudo-random number that depends only on the call and `salt`.
@@ -56,13 +57,8 @@ impl Call<'_> {
         share > 0.0 && unit(self.hash(salt)) < share
     }
 
-    /// [`VOICE`] or [`TEXT_CALL`].
     pub fn call_type(&self) -> u8 {
-        if self.record.flags & TEXT == 0 {
-            VOICE
-        } else {
-            TEXT_CALL
-        }
+        if self.record.is_text { TEXT } else { VOICE }
     }
 
     pub fn upload_time(&self) -> u32 {
@@ -94,9 +90,8 @@ impl Call<'_> {
         now.min(self.record.gone - 1)
     }
 
-    /// Whether it is listed at this time.
     pub fn is_visible(&self, now: u32) -> bool {
-        self.record.is_visible(now)
+        self.record.visible <= now && now < self.record.gone
     }
 
     /// The status at a time not before the upload.
@@ -107,7 +102,6 @@ impl Call<'_> {
         }
     }
 
-    /// The second pass and its start.
     pub(super) fn second_pass(&self) -> Option<(u32, Pass)> {
         self.record.second_pass(self.spec)
     }
@@ -116,7 +110,7 @@ impl Call<'_> {
     pub fn first_final(&self, now: u32) -> Option<(u32, u16)> {
         // A second pass only follows a first that ended.
         let Pass { ended, end, .. } = self.record.pass;
-        (ended != NEVER && ended <= now && is_final(end)).then_some((ended, end))
+        (ended <= now && is_final(end)).then_some((ended, end))
     }
 
     /// Time of the first success, if it was by `now`.
@@ -124,21 +118,19 @@ impl Call<'_> {
         let second = self.second_pass().map(|(_, pass)| pass);
         let mut passes = [self.record.pass].into_iter().chain(second);
         let ended = passes.find(|pass| pass.end == SUCCEEDED)?.ended;
-        (ended != NEVER && ended <= now).then_some(ended)
+        (ended <= now).then_some(ended)
     }
 
-    /// The measures once they are complete.
     pub fn measures(&self) -> Measures {
-        Measures::of(self.record, self.spec)
+        Measures::of(self.record, self.scenario, self.spec)
     }
 
     /// The measures as listed at `now`: those of speech need the transcript and appear with the
     /// first inspection.
     pub fn measures_at(&self, now: u32) -> Measures {
-        let is_transcribed = |pass: &Pass| pass.inspecting != NEVER && pass.inspecting <= now;
         let second = self.second_pass();
-        if is_transcribed(&self.record.pass)
-            || second.is_some_and(|(_, pass)| is_transcribed(&pass))
+        if self.record.pass.inspecting <= now
+            || second.is_some_and(|(_, pass)| pass.inspecting <= now)
         {
             self.measures()
         } else {
@@ -146,7 +138,6 @@ impl Call<'_> {
         }
     }
 
-    /// The manual states at `now`.
     pub fn manual_at(&self, now: u32) -> Manual {
         let state = |salt: u64, share: f64| {
             let rng = &mut Rng::with_seed(self.hash(salt));
@@ -174,7 +165,6 @@ impl Call<'_> {
         teams::staff_id(self.agent())
     }
 
-    /// The agent's name.
     pub fn staff_name(&self) -> String {
         format!("agent {:03}", self.agent() + 1)
     }
@@ -199,10 +189,8 @@ impl Call<'_> {
     }
 }
 
-/// The bits of the identity of the call with this seed: a UUID of version 4.
-pub(super) fn id(seed: u64) -> u128 {
-    let (high, low) = (mix(seed, 11), mix(seed, 12));
-    let high = high & !0xF000 | 0x4000;
-    let low = low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000;
-    u128::from(high) << 64 | u128::from(low)
+/// The identity of the call with this seed: a UUID of version 4.
+pub(super) fn id(seed: u64) -> Uuid {
+    let random = Uuid::from_u64_pair(mix(seed, 11), mix(seed, 12));
+    uuid::Builder::from_random_bytes(random.into_bytes()).into_uuid()
 }

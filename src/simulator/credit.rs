@@ -4,12 +4,19 @@ use serde_json::{Value, json};
 
 use super::answer::{Api, Caller};
 use super::call::Call;
-use super::faults::Answer;
+use super::faults::{Answer, ResultFaults};
 use super::inspection::{RuleOutcome, ScenarioOutcome};
-use super::quality::Kind;
+use super::quality::{EXTRA_RULE, Kind};
 use super::reply::Reply;
-use super::result_faults::ResultFaults;
 use super::vendor::Simulator;
+
+/// The keys of each kind of rule: of the list, and of id and name in a rule's settings.
+const KEYS: [(Kind, &str, &str, &str); 4] = [
+    (Kind::Dialogue, "rules", "rule_id", "rule_name"),
+    (Kind::Silence, "silence_rule", "silence_id", "name"),
+    (Kind::Speed, "speed_rule", "speed_id", "name"),
+    (Kind::Interposal, "interposal_rule", "interposal_id", "name"),
+];
 
 /// Seconds from an earlier inspection to the last one.
 const BETWEEN_INSPECTIONS: u32 = 3600;
@@ -89,20 +96,34 @@ fn scenario(call: &Call<'_>, outcome: &ScenarioOutcome, now: u32, faults: &Resul
             "description": "",
         },
     });
-    for (kind, key) in [
-        (Kind::Dialogue, "rules"),
-        (Kind::Silence, "silence_rule"),
-        (Kind::Speed, "speed_rule"),
-        (Kind::Interposal, "interposal_rule"),
-    ] {
+    for (kind, key, id_key, name_key) in KEYS {
+        let rule = |found: &RuleOutcome, id: &str, text: &str| {
+            let name = name(text, faults);
+            let mut rule = json!({
+                "valid": found.valid,
+                "score": if found.is_kept() { 0 } else { -i32::from(found.rule.points) },
+                "invalid_segment": [],
+                "revise_id": format!("rule{:016x}", call.hash(34)),
+                "revise": found.revise,
+                "setting": {id_key: id, name_key: name},
+            });
+            if kind != Kind::Dialogue {
+                rule["name"] = json!(name);
+            }
+            rule
+        };
         let rules = outcome.rules.iter().filter(|found| found.rule.kind == kind);
-        let rules = rules.map(|found| {
-            let name = name(found.rule.name_at(call.spec, now), faults);
-            rule(found, found.rule.id, &name, call.hash(34))
-        });
+        let rules =
+            rules.map(|found| rule(found, found.rule.id, found.rule.name_at(call.spec, now)));
         let mut rules: Vec<Value> = rules.collect();
-        if kind == Kind::Interposal {
-            rules.extend((0..faults.extra_rules).map(|number| extra_rule(number, faults)));
+        if kind == EXTRA_RULE.kind {
+            let kept = RuleOutcome {
+                rule: &EXTRA_RULE,
+                valid: true,
+                revise: -1,
+            };
+            let ids = (0..faults.extra_rules).map(|number| format!("extra-{number}"));
+            rules.extend(ids.map(|id| rule(&kept, &id, &id)));
         }
         // The vendor leaves out a kind without rules.
         if !rules.is_empty() {
@@ -110,44 +131,6 @@ fn scenario(call: &Call<'_>, outcome: &ScenarioOutcome, now: u32, faults: &Resul
         }
     }
     scenario
-}
-
-fn rule(found: &RuleOutcome, id: &str, name: &str, revise_id: u64) -> Value {
-    let score = match found.is_kept() {
-        true => 0,
-        false => -i32::from(found.rule.points),
-    };
-    let (id_key, name_key) = match found.rule.kind {
-        Kind::Dialogue => ("rule_id", "rule_name"),
-        Kind::Silence => ("silence_id", "name"),
-        Kind::Speed => ("speed_id", "name"),
-        Kind::Interposal => ("interposal_id", "name"),
-    };
-    let mut rule = json!({
-        "valid": found.valid,
-        "score": score,
-        "invalid_segment": [],
-        "revise_id": format!("rule{revise_id:016x}"),
-        "revise": found.revise,
-        "setting": {id_key: id, name_key: name},
-    });
-    if found.rule.kind != Kind::Dialogue {
-        rule["name"] = json!(name);
-    }
-    rule
-}
-
-fn extra_rule(number: u32, faults: &ResultFaults) -> Value {
-    let id = format!("extra-{number}");
-    let name = name(&id, faults);
-    json!({
-        "valid": true,
-        "score": 0,
-        "invalid_segment": [],
-        "revise": -1,
-        "name": name,
-        "setting": {"interposal_id": id, "name": name},
-    })
 }
 
 fn name(name: &str, faults: &ResultFaults) -> String {

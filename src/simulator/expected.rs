@@ -8,9 +8,7 @@ use super::call::{Call, VOICE};
 use super::measures::{Channel, Millionths, Role};
 use super::world::World;
 
-/// Calls by type.
 pub type ByType = BTreeMap<u8, u64>;
-/// Calls by type and status.
 pub type ByStatus = BTreeMap<u8, BTreeMap<u16, u64>>;
 
 /// An exact sum of measures.

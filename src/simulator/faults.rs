@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paging::Paging;
-use super::result_faults::ResultFaults;
 use super::rows::RowFaults;
 use super::spec::check_share;
 
@@ -46,15 +45,10 @@ pub struct Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeName {
-    /// `resultCode` and `resultDesc`.
     ResultCode,
-    /// `returnCode` and `returnDesc`.
     ReturnCode,
-    /// `retCode` and `retMsg`.
     RetCode,
-    /// `error_code` and `error_msg`.
     GatewayCode,
-    /// `errorCode` and `errorMsg`.
     ErrorCode,
 }
 
@@ -191,10 +185,28 @@ pub struct WireFaults {
     pub malformed_share: f64,
 }
 
+/// Faults in the content of inspection results.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResultFaults {
+    /// Maximum requests for results per second of the clock; further ones get 429.
+    pub requests_per_second: Option<u32>,
+    /// An object in place of a list with a single result.
+    pub as_object: bool,
+    /// Numbers and booleans are strings, and ids of rules are numbers.
+    pub wrong_types: bool,
+    /// Names are long and contain control characters and marks that reverse or hide text.
+    pub hostile_names: bool,
+    /// Further rules of each scenario, all kept.
+    pub extra_rules: u32,
+    /// The vendor no longer knows deleted calls.
+    pub deleted_unknown: bool,
+}
+
 impl Faults {
     /// Parses JSON; the error names the invalid field.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let faults: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    pub fn parse(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, String> {
+        let faults: Self = serde_json::from_slice(json.as_ref()).map_err(|e| e.to_string())?;
         let written = serde_json::to_value(&faults).map_err(|e| e.to_string())?;
         check_shares("", &written)?;
         if let Some(success) = &faults.success

@@ -126,7 +126,8 @@ async fn serve(
 
 /// The header `Date` by the vendor's clock.
 fn date(simulator: &Simulator) -> Option<HeaderValue> {
-    let seconds = simulator.now() as i64 + simulator.faults().clock_skew_seconds;
+    let skew = simulator.faults().clock_skew_seconds;
+    let seconds = (simulator.now() as i64).saturating_add(skew);
     let since_epoch = Duration::from_secs(seconds.try_into().ok()?);
     let time = SystemTime::UNIX_EPOCH.checked_add(since_epoch)?;
     // The format has no year beyond 9999.

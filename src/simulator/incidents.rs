@@ -1,6 +1,6 @@
 //! A month of incidents, as example data for dashboards.
 
-use super::spec::Scenario;
+use super::spec::{Scenario, UTC_OFFSET};
 use super::status;
 
 const HOUR: u32 = 3600;
@@ -8,9 +8,8 @@ const DAY: u32 = 24 * HOUR;
 
 /// Scenarios by their start, ascending: a used-up daily quota, a standstill, an outage of the
 /// centre, a day on which everyone speaks fast, and days on which a rule is suddenly violated or
-/// the scores of a business scenario fall. `now` and the starts are Unix seconds,
-/// `utc_offset` is in seconds.
-pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
+/// the scores of a business scenario fall. `now` and the starts are Unix seconds.
+pub fn month(now: u32) -> Vec<(u32, Scenario)> {
     let with = |change: fn(&mut Scenario)| {
         let mut scenario = Scenario::default();
         change(&mut scenario);
@@ -18,7 +17,7 @@ pub fn month(now: u32, utc_offset: u32) -> Vec<(u32, Scenario)> {
     };
     let fast_and_silent = |it: &mut Scenario| (it.fast_speech, it.long_silence) = (true, true);
     // Midnight of today, local time.
-    let midnight = now - (now + utc_offset) % DAY;
+    let midnight = now - (now + UTC_OFFSET) % DAY;
     // Days ago, hour of the start, hours.
     [
         (21, 14, 5, with(|it| it.quota_exhausted = 0.8)),
@@ -47,7 +46,7 @@ mod tests {
     #[test]
     fn incidents_are_in_order_and_in_the_past() {
         let now = 1_790_000_000;
-        let month = month(now, 8 * HOUR);
+        let month = month(now);
         assert!(month.is_sorted_by_key(|(from, _)| *from));
         assert!(
             month

@@ -3,12 +3,11 @@
 use fastrand::Rng;
 
 use super::call::{Call, VOICE};
-use super::measures::{Channel, Role};
+use super::measures::Role;
 use super::quality::{
-    BusinessScenario, Kind, RULES, Rule, SCENARIOS, SINKING_SCENARIO, SUDDEN_RULE,
+    BusinessScenario, FALLING_SCENARIO, Kind, RULES, Rule, SCENARIOS, VIOLATED_RULE,
 };
 use super::random::mix;
-use super::record::{RULE_VIOLATED, SCORES_FALLING, SILENT};
 
 /// Share of calls that are inspected for no scenario, and for at most one.
 const NO_SCENARIO: f64 = 0.05;
@@ -18,8 +17,8 @@ const REVERSED: f64 = 0.03;
 const REVISED: f64 = 0.04;
 /// Share of calls of which the vendor still has an earlier inspection.
 const INSPECTED_BEFORE: f64 = 0.05;
-/// Share of calls that violate the rule of [`RULE_VIOLATED`].
-const SUDDEN_SHARE: f64 = 0.7;
+/// Share of calls that violate the rule of [`Scenario::rule_violated`](super::spec::Scenario).
+const VIOLATED_SHARE: f64 = 0.7;
 
 /// The result for one business scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,12 +69,11 @@ impl Call<'_> {
             count if count < ONE_SCENARIO => &[first],
             _ => &[first, other],
         };
-        let tendency = Tendency::of(self);
         let scenarios = scenarios.iter().map(|&index| &SCENARIOS[index]);
         scenarios
             .map(|scenario| {
                 let rules = scenario.rules.iter();
-                let rules = rules.filter_map(|&index| tendency.outcome(seed, scenario, index));
+                let rules = rules.filter_map(|&index| self.draw_rule(seed, scenario, index));
                 let rules: Vec<RuleOutcome> = rules.collect();
                 let violated = rules.iter().filter(|outcome| !outcome.is_kept());
                 let cost: u32 = violated.map(|outcome| u32::from(outcome.rule.points)).sum();
@@ -87,51 +85,34 @@ impl Call<'_> {
             })
             .collect()
     }
-}
 
-/// What makes a call violate more or fewer rules.
-struct Tendency {
-    is_voice: bool,
-    flags: u8,
-    team: f64,
-    /// Of rules about speed: grows with the agent's speed.
-    speed: f64,
-}
-
-impl Tendency {
-    fn of(call: &Call<'_>) -> Self {
-        let measures = call.measures();
-        let is_staff = |channel: &&Channel| channel.role == Some(Role::Staff);
-        let staff = [measures.left, measures.right];
-        let speed = staff.iter().find(is_staff).and_then(|staff| staff.speed);
-        let speed = speed.map_or(240.0, |speed| speed as f64 / 1e6);
-        Self {
-            is_voice: call.call_type() == VOICE,
-            flags: call.record.flags,
-            team: call.team().map_or(1.0, |team| team.violations),
-            speed: ((speed - 240.0) / 40.0).exp().clamp(0.1, 10.0),
-        }
-    }
-
-    /// Depends on the rule alone, not on the scenario that it is checked for. `None` if the rule is
-    /// about speech and there is none.
-    fn outcome(&self, seed: u64, scenario: &BusinessScenario, index: usize) -> Option<RuleOutcome> {
+    /// The outcome of a rule, which depends on the rule alone and not on the scenario that it is
+    /// checked for. `None` if the rule is about speech and there is none.
+    fn draw_rule(
+        &self,
+        seed: u64,
+        scenario: &BusinessScenario,
+        index: usize,
+    ) -> Option<RuleOutcome> {
         let rule = &RULES[index];
-        if !self.is_voice && rule.kind != Kind::Dialogue {
+        if self.call_type() != VOICE && rule.kind != Kind::Dialogue {
             return None;
         }
         let rng = &mut Rng::with_seed(mix(seed, index as u64));
-        let mut share = rule.share * self.team;
+        let mut share = rule.share * self.team().map_or(1.0, |team| team.violations);
         match rule.kind {
-            Kind::Speed => share *= self.speed,
-            Kind::Silence if self.flags & SILENT != 0 => share *= 6.0,
+            Kind::Speed => {
+                let faster = self.staff_speed().unwrap_or(240.0) - 240.0;
+                share *= (faster / 40.0).exp().clamp(0.1, 10.0);
+            }
+            Kind::Silence if self.scenario.long_silence => share *= 6.0,
             _ => {}
         }
-        if self.flags & SCORES_FALLING != 0 && scenario.id == SINKING_SCENARIO {
+        if self.scenario.scores_falling && scenario.id == FALLING_SCENARIO {
             share *= 6.0;
         }
-        if self.flags & RULE_VIOLATED != 0 && rule.id == SUDDEN_RULE {
-            share = SUDDEN_SHARE;
+        if self.scenario.rule_violated && rule.id == VIOLATED_RULE {
+            share = VIOLATED_SHARE;
         }
         let valid = rng.f64() >= share;
         let revise = match rng.f64() {
@@ -144,5 +125,13 @@ impl Tendency {
             valid,
             revise,
         })
+    }
+
+    /// Characters per minute, if they are known.
+    fn staff_speed(&self) -> Option<f64> {
+        let measures = self.measures();
+        let mut channels = [measures.left, measures.right].into_iter();
+        let staff = channels.find(|channel| channel.role == Some(Role::Staff))?;
+        Some(staff.speed? as f64 / 1e6)
     }
 }

@@ -4,8 +4,8 @@ use fastrand::Rng;
 use serde::Serialize;
 
 use super::random::{log_normal, mix, normal};
-use super::record::{FAST, Record, SILENT, TEXT};
-use super::spec::Spec;
+use super::record::Record;
+use super::spec::{Scenario, Spec};
 use super::teams::{agent_of, team_of};
 
 /// A decimal in millionths, so that sums are exact in any order.
@@ -45,15 +45,14 @@ pub struct Measures {
 }
 
 impl Measures {
-    pub(super) fn of(record: &Record, spec: &Spec) -> Self {
+    pub(super) fn of(record: &Record, scenario: &Scenario, spec: &Spec) -> Self {
         let rng = &mut Rng::with_seed(mix(record.seed, 3));
-        let text = record.flags & TEXT != 0;
-        let median = if text { 300.0 } else { 180.0 };
+        let median = if record.is_text { 300.0 } else { 180.0 };
         // Hundredths of a second.
         let duration = (log_normal(rng, median, 0.7).clamp(3.0, 7200.0) * 100.0).round() as u64;
         let or_null = |value: u64, rng: &mut Rng| (rng.f64() >= spec.null_share).then_some(value);
         let listed_duration = or_null(duration * 10_000, rng);
-        if text {
+        if record.is_text {
             return Self {
                 duration: listed_duration,
                 left: Channel::default(),
@@ -67,14 +66,10 @@ impl Measures {
         let mut staff_ratio = (0.42 + more + 0.12 * normal(rng)).clamp(0.02, 0.9);
         let both = customer_ratio + staff_ratio;
         let fit = if both > 0.98 { 0.98 / both } else { 1.0 };
-        let talk = if record.flags & SILENT != 0 {
-            0.3 * fit
-        } else {
-            fit
-        };
-        customer_ratio *= talk;
-        staff_ratio *= talk;
-        let pace = if record.flags & FAST != 0 { 1.6 } else { 1.0 };
+        let talk = if scenario.long_silence { 0.3 } else { 1.0 };
+        customer_ratio *= talk * fit;
+        staff_ratio *= talk * fit;
+        let pace = if scenario.fast_speech { 1.6 } else { 1.0 };
         let mut channel = |role, ratio: f64, mean: f64| {
             let speed = (mean + 35.0 * normal(rng)).max(60.0) * pace;
             // Four decimals; then the silence that matches exactly this ratio, with two.

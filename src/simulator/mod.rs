@@ -10,7 +10,7 @@
 //! | [`teams`], [`quality`], [`inspection`] | the agents' teams, the rules, and each call's result |
 //! | [`paging`], [`listing`] | the list of calls, page by page |
 //! | [`expected`], [`expected_results`] | the ground truth, to compare an exporter with |
-//! | [`faults`], [`rows`], [`result_faults`] | faults of the API, of single rows and of results, which can be changed at run time |
+//! | [`faults`], [`rows`] | faults of the API, its results and single rows, which can be changed at run time |
 //! | [`reply`], [`stats`] | a response before it is sent, and statistics of responses |
 //! | [`http`] | the HTTP server |
 //!
@@ -34,9 +34,7 @@ pub mod quality;
 mod random;
 mod record;
 pub mod reply;
-mod request;
 mod response;
-pub mod result_faults;
 mod row;
 pub mod rows;
 mod scan;

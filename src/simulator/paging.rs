@@ -1,6 +1,7 @@
 //! A query for a page of the list, and how the vendor pages.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::status;
 
@@ -20,9 +21,47 @@ pub struct Query {
 }
 
 impl Query {
+    /// Parses the body of a request. The error names the invalid field.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| "the body is not JSON")?;
+        let positive = |name: &str| match unsigned(&body, name)? {
+            0 => Err(format!("{name} must be at least 1")),
+            value => Ok(value),
+        };
+        Ok(Self {
+            from: unsigned(&body, "upload_from")?,
+            to: unsigned(&body, "upload_to")?,
+            call_types: codes(&body, "call_types")?,
+            statuses: codes(&body, "status")?,
+            limit: positive("limit")?,
+            page: positive("page")?,
+        })
+    }
+
     pub(super) fn is_for_all_statuses(&self) -> bool {
         status::ALL.iter().all(|code| self.statuses.contains(code))
     }
+}
+
+fn unsigned(body: &Value, name: &str) -> Result<u32, String> {
+    let value = body.get(name).and_then(Value::as_f64);
+    let value = value.ok_or_else(|| format!("{name} is required, a number"))?;
+    if value < 0.0 {
+        return Err(format!("{name} must not be negative"));
+    }
+    // Saturates: any time after the last call has the same effect.
+    Ok(value as u32)
+}
+
+/// Ignores numbers out of range, which no call has.
+fn codes<T: TryFrom<i64>>(body: &Value, name: &str) -> Result<Vec<T>, String> {
+    let invalid = || format!("{name} is required, a list of numbers");
+    let list = body.get(name).and_then(Value::as_array);
+    let mut codes = Vec::new();
+    for value in list.ok_or_else(invalid)? {
+        codes.extend(T::try_from(value.as_i64().ok_or_else(invalid)?));
+    }
+    Ok(codes)
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

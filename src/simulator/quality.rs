@@ -43,7 +43,7 @@ pub const RULES: [Rule; 13] = {
     use Kind::{Dialogue, Interposal, Silence, Speed};
     [
         rule(Dialogue, "967510375224315901", "开场问候", 5, 0.06),
-        rule(Dialogue, SUDDEN_RULE, "核实身份", 10, 0.05),
+        rule(Dialogue, VIOLATED_RULE, "核实身份", 10, 0.05),
         rule(Dialogue, "967510375224315903", "结束语", 3, 0.12),
         rule(Dialogue, "967510375224315904", "结束语", 3, 0.08),
         rule(Dialogue, "967510375224315905", "禁用语", 20, 0.02),
@@ -61,13 +61,15 @@ pub const RULES: [Rule; 13] = {
     ]
 };
 
+/// Stands for any number of further rules. Nobody violates it.
+pub(super) const EXTRA_RULE: Rule = rule(Kind::Interposal, "", "", 0, 0.0);
+
 /// The rule of dialogue that [`Scenario::rule_violated`](super::spec::Scenario) is about.
-pub const SUDDEN_RULE: &str = "967510375224315902";
+pub const VIOLATED_RULE: &str = "967510375224315902";
 /// Seconds from the start of the world until a rule is renamed.
 pub const RENAMED_AFTER: u32 = 6 * 3600;
 
 impl Rule {
-    /// The name at a time.
     pub fn name_at(&self, spec: &Spec, now: u32) -> &'static str {
         match self.renamed {
             Some(renamed) if now >= spec.start.saturating_add(RENAMED_AFTER) => renamed,
@@ -93,7 +95,7 @@ pub const SCENARIOS: [BusinessScenario; 4] = [
         rules: &[0, 2, 4, 7, 9, 11],
     },
     BusinessScenario {
-        id: SINKING_SCENARIO,
+        id: FALLING_SCENARIO,
         name: "售后服务",
         rules: &[0, 1, 3, 4, 7, 9, 11],
     },
@@ -110,4 +112,4 @@ pub const SCENARIOS: [BusinessScenario; 4] = [
 ];
 
 /// The one that [`Scenario::scores_falling`](super::spec::Scenario) is about.
-pub const SINKING_SCENARIO: &str = "groupid_cbe2442c-471a-4da3-a43b-5ae67960b642";
+pub const FALLING_SCENARIO: &str = "groupid_cbe2442c-471a-4da3-a43b-5ae67960b642";

@@ -24,12 +24,10 @@ pub(super) fn normal(rng: &mut Rng) -> f64 {
     radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
-/// Log-normal distribution.
 pub(super) fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
     median * (sigma * normal(rng)).exp()
 }
 
-/// Poisson distribution.
 pub(super) fn poisson(rng: &mut Rng, mean: f64) -> usize {
     if mean > 50.0 {
         // The normal approximation is good here, and its cost does not grow with the mean.

@@ -8,14 +8,8 @@ use super::status::{
     INSPECTING, INSPECTION_FAILED, SUCCEEDED, TRANSCRIBING, WAITING, is_final, stage_before,
 };
 
+/// After every time that is asked for.
 pub(super) const NEVER: u32 = u32::MAX;
-
-pub(super) const TEXT: u8 = 1;
-pub(super) const FAST: u8 = 2;
-pub(super) const SILENT: u8 = 4;
-pub(super) const AGAIN: u8 = 8;
-pub(super) const RULE_VIOLATED: u8 = 16;
-pub(super) const SCORES_FALLING: u8 = 32;
 
 /// One pass through inspection: when each status begins (Unix seconds), or [`NEVER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +75,11 @@ impl Pass {
     /// The status at a time not before the pass began. Of two stages that begin in the same second,
     /// the later one counts.
     pub(super) fn status_at(&self, now: u32) -> u16 {
-        if self.ended != NEVER && self.ended <= now {
+        if self.ended <= now {
             self.end
-        } else if self.inspecting != NEVER && self.inspecting <= now {
+        } else if self.inspecting <= now {
             INSPECTING
-        } else if self.transcribing != NEVER && self.transcribing <= now {
+        } else if self.transcribing <= now {
             TRANSCRIBING
         } else {
             WAITING
@@ -103,7 +97,8 @@ pub(super) struct Record {
     /// When it is no longer listed.
     pub(super) gone: u32,
     pub(super) pass: Pass,
-    pub(super) flags: u8,
+    pub(super) is_text: bool,
+    is_inspected_again: bool,
     /// Distance to the first call of its group.
     pub(super) back: u8,
 }
@@ -113,7 +108,7 @@ impl Record {
     /// does not change the calls before and after it.
     pub(super) fn draw(spec: &Spec, scenario: &Scenario, upload: u32, seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
-        let text = rng.f64() < spec.text_share;
+        let is_text = rng.f64() < spec.text_share;
         let (failure, asr, quota) = (rng.f64(), rng.f64(), rng.f64());
         let late = rng.f64() < spec.late_share;
         let delay = 1 + rng.u32(0..spec.late_max_seconds.max(1));
@@ -121,21 +116,18 @@ impl Record {
         let remaining = 1 + rng.u32(0..spec.deleted_after_seconds.max(1));
         let again = rng.f64() < spec.reinspected_share;
 
-        let mut end = draw_end(spec, text, failure);
-        if !text && asr < scenario.asr_failing {
+        let mut end = draw_end(spec, is_text, failure);
+        if !is_text && asr < scenario.asr_failing {
             end = scenario.asr_failing_status;
         }
         if quota < scenario.quota_exhausted {
             end = INSPECTION_FAILED;
         }
-        let mut pass = Pass::draw(rng, spec, upload, text, end);
+        let mut pass = Pass::draw(rng, spec, upload, is_text, end);
         if let Some(stage) = scenario.stuck {
             pass.stop_at(stage);
         }
-        // No second pass while a stage is stuck, as it would have to get through that stage.
-        let again = again && scenario.stuck.is_none() && pass.ended != NEVER && is_final(end);
         let visible = upload.saturating_add(if late { delay } else { 0 });
-        let flag = |is_on: bool, flag: u8| if is_on { flag } else { 0 };
         Self {
             seed,
             upload,
@@ -146,19 +138,19 @@ impl Record {
                 NEVER
             },
             pass,
-            flags: flag(text, TEXT)
-                | flag(scenario.fast_speech, FAST)
-                | flag(scenario.long_silence, SILENT)
-                | flag(again, AGAIN)
-                | flag(scenario.rule_violated, RULE_VIOLATED)
-                | flag(scenario.scores_falling, SCORES_FALLING),
+            is_text,
+            // Not while a stage is stuck, as the second pass would have to get through it.
+            is_inspected_again: again
+                && scenario.stuck.is_none()
+                && pass.ended != NEVER
+                && is_final(end),
             back: 0,
         }
     }
 
     /// The second pass and its start.
     pub(super) fn second_pass(&self, spec: &Spec) -> Option<(u32, Pass)> {
-        if self.flags & AGAIN == 0 {
+        if !self.is_inspected_again {
             return None;
         }
         let rng = &mut Rng::with_seed(mix(self.seed, 2));
@@ -174,12 +166,7 @@ impl Record {
         } else {
             self.pass.end
         };
-        let text = self.flags & TEXT != 0;
-        Some((start, Pass::draw(rng, spec, start, text, end)))
-    }
-
-    pub(super) fn is_visible(&self, now: u32) -> bool {
-        self.visible <= now && now < self.gone
+        Some((start, Pass::draw(rng, spec, start, self.is_text, end)))
     }
 }
 

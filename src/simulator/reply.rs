@@ -19,7 +19,6 @@ pub enum Delivery {
     Dribble(u64),
 }
 
-/// A response of one of the vendor's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,

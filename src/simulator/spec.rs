@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::status;
 
+/// Seconds by which the local time of the contact centre is ahead of UTC.
+pub(super) const UTC_OFFSET: u32 = 8 * 3600;
+
 /// The same spec always gives the same calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
@@ -17,8 +20,6 @@ pub struct Spec {
     pub flat: bool,
     /// Calls on a Saturday or Sunday, relative to other days.
     pub weekend_share: f64,
-    /// Offset of the local time that the daily curve follows.
-    pub utc_offset_seconds: u32,
     /// Share of text calls, 0 to 1; the others are voice.
     pub text_share: f64,
     pub agents: u32,
@@ -63,7 +64,6 @@ impl Default for Spec {
             calls_per_day: 20_000.0,
             flat: false,
             weekend_share: 1.0,
-            utc_offset_seconds: 8 * 3600,
             text_share: 0.2,
             agents: 60,
             pipeline_speed: 1.0,
@@ -138,8 +138,8 @@ impl Default for Scenario {
 
 impl Scenario {
     /// Parses JSON; the error names the invalid field.
-    pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let scenario: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    pub fn parse(json: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, String> {
+        let scenario: Self = serde_json::from_slice(json.as_ref()).map_err(|e| e.to_string())?;
         for (name, share) in [
             ("asr_failing", scenario.asr_failing),
             ("quota_exhausted", scenario.quota_exhausted),

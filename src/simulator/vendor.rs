@@ -53,7 +53,6 @@ impl Simulator {
         }
     }
 
-    /// The time in Unix seconds.
     pub fn now(&self) -> f64 {
         (self.clock)()
     }
@@ -72,7 +71,6 @@ impl Simulator {
         self.state().faults.clone()
     }
 
-    /// Replaces all faults.
     pub fn set_faults(&self, faults: Faults) {
         let mut state = self.state();
         if faults.token.revoke {
@@ -86,21 +84,11 @@ impl Simulator {
         self.state().tokens.clear();
     }
 
-    /// Schedules scenarios by their start (Unix seconds, ascending). Only before anything has been
-    /// listed.
-    pub fn schedule(&self, scenarios: Vec<(u32, Scenario)>) {
-        let mut world = self.world();
-        for (from, scenario) in scenarios {
-            world.set_scenario(scenario, from);
-        }
-    }
-
     /// Replaces the scenario for calls uploaded after now.
     pub fn set_scenario(&self, scenario: Scenario) {
         self.world().set_scenario(scenario, self.now() as u32);
     }
 
-    /// Statistics of the requests so far.
     pub fn stats(&self) -> Stats {
         self.state().stats.clone()
     }

@@ -12,7 +12,7 @@ use super::call::{Call, id};
 use super::random::{mix, poisson};
 use super::record::Record;
 use super::scan::Scan;
-use super::spec::{Scenario, Spec};
+use super::spec::{Scenario, Spec, UTC_OFFSET};
 
 const MINUTES_PER_DAY: u32 = 1440;
 
@@ -23,7 +23,7 @@ pub struct World {
     /// In upload order.
     pub(super) records: Vec<Record>,
     /// Indices of the first calls by identity; the others follow when one is looked up.
-    by_id: HashMap<u128, u32>,
+    by_id: HashMap<Uuid, u32>,
     /// The last scan, see `listing.rs`.
     pub(super) scan: Option<Scan>,
     /// Scenarios by the first upload time that they apply to.
@@ -128,7 +128,7 @@ impl World {
         if self.spec.flat {
             return mean;
         }
-        let local = minute + self.spec.utc_offset_seconds / 60;
+        let local = minute + UTC_OFFSET / 60;
         // 1970-01-01 was a Thursday.
         let share = match (local / MINUTES_PER_DAY + 4) % 7 {
             0 | 6 => self.spec.weekend_share,
@@ -142,6 +142,7 @@ impl World {
         let leader = &self.records[index - usize::from(record.back)];
         Call {
             spec: &self.spec,
+            scenario: self.scenario_at(record.upload),
             record,
             leader,
         }
@@ -169,7 +170,7 @@ impl World {
         let new = self.records[known..].iter().zip(known as u32..);
         self.by_id
             .extend(new.map(|(record, index)| (id(record.seed), index)));
-        let index = self.by_id.get(&Uuid::try_parse(uuid).ok()?.as_u128())?;
+        let index = self.by_id.get(&Uuid::try_parse(uuid).ok()?)?;
         let call = self.call(*index as usize);
         (call.upload_time() <= now).then_some(call)
     }

@@ -9,16 +9,13 @@ use crate::config::ConfigError;
 /// Why a configuration is not in force: one line without secrets.
 #[derive(Clone, Debug, Error)]
 pub enum LoadError {
-    /// The configuration is bad.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The directory of the ledgers cannot be used.
     #[error(
         "--storage.path: cannot create the directory {directory}: {reason}; choose another one, \
          or start with --storage.in-memory (counters then start over at each restart)"
     )]
     Storage { directory: String, reason: String },
-    /// A target cannot be set up.
     #[error("target {name:?}: {reason}")]
     Target { name: String, reason: String },
     /// The trusted certificates of this machine cannot be read.
@@ -41,7 +38,6 @@ impl LoadError {
 /// Why a scrape has no answer.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum ScrapeError {
-    /// It names a target that is not configured.
     #[error(transparent)]
     UnknownTarget(#[from] UnknownTarget),
     /// The first configuration is still being loaded at the deadline.
@@ -51,11 +47,9 @@ pub enum ScrapeError {
 
 /// A target that is not configured.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("unknown target {:?}; known: {}", shorten(name), list(known))]
+#[error("unknown target {:?}; known: {}", shorten(name), all(known))]
 pub struct UnknownTarget {
-    /// The name in the request.
     pub name: String,
-    /// The configured names.
     pub known: Vec<String>,
 }
 
@@ -67,19 +61,27 @@ fn shorten(name: &str) -> String {
     name.chars().take(MAX_NAME_CHARS).collect()
 }
 
-fn list(names: &[String]) -> String {
-    let shown: Vec<String> = (names.iter().take(MAX_NAMES))
-        .map(|name| shorten(name))
-        .collect();
-    match names.len().saturating_sub(MAX_NAMES) {
-        0 if names.is_empty() => "none".to_owned(),
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+fn all(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        _ => listed(names, MAX_NAMES),
+    }
+}
+
+/// The first `max` items, and how many there are besides.
+pub fn listed<T: ToString>(items: &[T], max: usize) -> String {
+    let shown: Vec<String> = items.iter().take(max).map(T::to_string).collect();
+    let shown = shown.join(", ");
+    match items.len().saturating_sub(max) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn unknown(name: &str, known: impl IntoIterator<Item = String>) -> String {
@@ -95,6 +97,14 @@ mod tests {
             r#"unknown target "x\n"; known: a, b"#
         );
         assert_eq!(unknown("x", []), r#"unknown target "x"; known: none"#);
+    }
+
+    #[test]
+    fn a_list_is_cut() {
+        let addresses: Vec<IpAddr> = (1..=6).map(|n| IpAddr::from([192, 0, 2, n])).collect();
+        assert_eq!(listed(&addresses[..2], 2), "192.0.2.1, 192.0.2.2");
+        let cut = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more";
+        assert_eq!(listed(&addresses, 4), cut);
     }
 
     #[test]

@@ -12,13 +12,12 @@ mod target;
 mod teams;
 
 pub use coalesce::Coalesce;
-pub use error::{LoadError, ScrapeError, UnknownTarget};
+pub use error::{LoadError, ScrapeError, UnknownTarget, listed};
 pub use options::{Loader, Options};
 pub use registry::{Registry, Scope, ScrapeRequest};
 pub use reload::log_origin;
 pub use status::{
-    CallCount, CallOutcome, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState,
-    TargetStatus,
+    CallCount, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus,
 };
 pub use storage::Storage;
 pub use target::puller_settings;

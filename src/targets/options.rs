@@ -13,13 +13,10 @@ pub type Loader = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// What does not change while the program runs.
 pub struct Options {
-    /// Reads the configuration again.
     pub load: Loader,
     /// The shard of the configured targets that this instance pulls.
     pub shard: Shard,
-    /// Where ledgers are stored.
     pub storage: Storage,
-    /// The local time.
     pub clock: Clock,
     /// For `cec_exporter_build_info` and the status page.
     pub build: Build,

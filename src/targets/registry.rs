@@ -17,10 +17,12 @@ use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
-use crate::metrics::exporter::{ExporterMetrics, Gauge};
+use crate::metrics::exporter::ExporterMetrics;
 use crate::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
+    ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
 };
+use crate::process::blocking;
+use crate::puller::View;
 
 /// Answers rendered at a time. More would only wait for a processor, and hold memory.
 const RENDERED_AT_ONCE: usize = 4;
@@ -31,7 +33,6 @@ const GZIP_LEVEL: Compression = Compression::fast();
 /// How long [`Registry::close`] waits for a reload that hangs in a file.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// All targets, and the exporter's own metrics.
 pub struct Registry {
     targets: RwLock<Arc<Vec<Arc<Target>>>>,
     pub(super) metrics: Arc<ExporterMetrics>,
@@ -49,11 +50,8 @@ pub struct Registry {
 pub struct ScrapeRequest {
     /// The names of the targets, none twice; `None` for all targets.
     pub targets: Option<Vec<String>>,
-    /// Which series.
     pub scope: Scope,
-    /// In which format.
     pub format: Format,
-    /// Whether to compress the answer.
     pub gzip: bool,
 }
 
@@ -64,24 +62,6 @@ pub enum Scope {
     Everything,
     /// Those with the label `target`.
     TargetOnly,
-}
-
-/// What rendering needs of one target after the pull.
-struct Part {
-    name: String,
-    calls: Option<Arc<CallMetrics>>,
-    is_stale: bool,
-    storage_bytes: Gauge,
-}
-
-impl Part {
-    fn shown(&self) -> Option<TargetCallMetrics<'_>> {
-        Some(TargetCallMetrics {
-            target: &self.name,
-            calls: self.calls.as_deref()?,
-            is_stale: self.is_stale,
-        })
-    }
 }
 
 impl Registry {
@@ -101,12 +81,10 @@ impl Registry {
         }
     }
 
-    /// Whether configuration and storage are loaded.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
     }
 
-    /// The exporter's own metrics.
     pub fn metrics(&self) -> &ExporterMetrics {
         &self.metrics
     }
@@ -136,21 +114,17 @@ impl Registry {
         }
         let targets = self.select(request.targets.as_deref())?;
         let views = join_all(targets.iter().map(|target| target.puller.scrape(deadline))).await;
-        let now = (self.options.clock)();
-        let parts: Vec<Part> = (targets.iter().zip(views))
-            .map(|(target, view)| Part {
-                name: target.config.name.clone(),
-                is_stale: view.is_stale(now, target.config.stale_after),
-                calls: view.calls,
-                storage_bytes: target.storage_bytes.clone(),
-            })
-            .collect();
-        Ok(self.render(request, parts).await)
+        Ok(self.render(request, targets, views).await)
     }
 
-    /// Renders away from the async threads: for a thousand targets an answer has tens of megabytes before
+    /// Renders off the async threads: for a thousand targets an answer has tens of megabytes before
     /// it is compressed.
-    async fn render(&self, request: &ScrapeRequest, parts: Vec<Part>) -> Bytes {
+    async fn render(
+        &self,
+        request: &ScrapeRequest,
+        targets: Vec<Arc<Target>>,
+        views: Vec<View>,
+    ) -> Bytes {
         let ScrapeRequest {
             scope,
             format,
@@ -160,41 +134,42 @@ impl Registry {
         let metrics = Arc::clone(&self.metrics);
         let storage = self.options.storage.clone();
         let created_lines = self.options.created_lines;
+        let now = (self.options.clock)();
         let permit = Arc::clone(&self.rendering).acquire_owned().await;
-        let rendered = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let _permit = permit;
-            for part in &parts {
-                part.storage_bytes.set(storage.bytes(&part.name) as f64);
+            let names: Vec<&str> = targets.iter().map(|target| &*target.config.name).collect();
+            for target in &targets {
+                let bytes = storage.bytes(&target.config.name);
+                target.storage_bytes.set(bytes as f64);
             }
-            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-            let calls: Vec<TargetCallMetrics<'_>> = parts.iter().filter_map(Part::shown).collect();
+            let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
+                Some(TargetCallMetrics {
+                    target: &target.config.name,
+                    calls: view.calls.as_deref()?,
+                    is_stale: view.is_stale(now, target.config.stale_after),
+                })
+            });
+            let calls: Vec<TargetCallMetrics<'_>> = shown.collect();
             let own = match (scope, names.as_slice()) {
                 (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
                 _ => ExporterSeries::With(&names),
             };
-            let spelling = RenderOptions {
+            let options = RenderOptions {
                 format,
                 created_lines,
             };
             if !gzip {
-                return Bytes::from(render(spelling, &calls, Some(&metrics), own));
+                return Bytes::from(render(options, &calls, Some(&metrics), own));
             }
             let mut encoder =
-                GzEncoder::new(Vec::with_capacity(8192 * (1 + parts.len())), GZIP_LEVEL);
-            let compressed = render_to(&mut encoder, spelling, &calls, Some(&metrics), own)
+                GzEncoder::new(Vec::with_capacity(8192 * (1 + targets.len())), GZIP_LEVEL);
+            let compressed = render_to(&mut encoder, options, &calls, Some(&metrics), own)
                 .and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.
             Bytes::from(compressed.expect("memory takes all that is written"))
-        });
-        match rendered
-            .await
-            .map_err(tokio::task::JoinError::try_into_panic)
-        {
-            Ok(answer) => answer,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // Cancelled: the runtime is shutting down, and this task with it.
-            Err(Err(_)) => std::future::pending().await,
-        }
+        })
+        .await
     }
 
     /// The status page's data, of all targets or of those that are named. Does not block.

@@ -29,11 +29,8 @@ enum Change {
 }
 
 impl Registry {
-    /// Puts the first configuration into force. Scrapes wait until then.
-    ///
-    /// # Errors
-    ///
-    /// If the storage or a target cannot be used. The registry stays without targets.
+    /// Puts the first configuration into force. Scrapes wait until then. After an error the
+    /// registry stays without targets.
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;
@@ -155,17 +152,15 @@ impl Registry {
     }
 
     fn of_this_shard(&self, config: Config) -> Vec<config::Target> {
-        let shard = self.options.shard;
-        let configured = config.targets.len();
-        let targets = config.keep(shard).targets;
+        let (shard, configured) = (self.options.shard, config.targets.len());
+        let mut targets = config.targets;
+        targets.retain(|target| shard.owns(&target.name));
         if shard != Shard::WHOLE {
-            let (total_shards, own) = (shard.total(), targets.len());
-            let shard = shard.ordinal();
             info!(
-                shard,
-                total_shards,
+                shard = shard.ordinal(),
+                total_shards = shard.total(),
                 configured,
-                targets = own,
+                targets = targets.len(),
                 "shard of the targets"
             );
         }

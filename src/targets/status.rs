@@ -1,11 +1,10 @@
 //! The data of the status page.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::target::Target;
 use crate::config;
-use crate::model::{Position, Status as CallStatus, UnixSeconds};
+use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds};
 use crate::puller::View;
 use crate::puller::skipped::Skipped;
 
@@ -13,7 +12,6 @@ use crate::puller::skipped::Skipped;
 /// more than a slow answer takes.
 pub const NOTABLE_CLOCK_SKEW: f64 = 30.0;
 
-/// The data of the status page.
 #[derive(Clone, Default, Debug)]
 pub struct Status {
     pub now: UnixSeconds,
@@ -58,7 +56,6 @@ pub struct TargetStatus {
     pub is_stale: bool,
 }
 
-/// Progress of the first read of a lookback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     pub calls: u64,
@@ -83,7 +80,6 @@ pub enum TargetState {
     Loading,
 }
 
-/// An error with its time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastError {
     pub at: UnixSeconds,
@@ -93,28 +89,12 @@ pub struct LastError {
     pub likely_cause: Option<String>,
 }
 
-/// Calls of one type in one status.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallCount {
-    /// The label `call_type`.
-    pub call_type: String,
-    /// The label `status`, or `missing`.
-    pub status: String,
-    pub outcome: CallOutcome,
-    pub calls: u64,
-}
-
-/// What a status means for a call.
+/// Calls of one type in one position.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CallOutcome {
-    /// Still being processed.
-    Pending,
-    /// Processed.
-    Succeeded,
-    /// Processing failed.
-    Failed,
-    /// No longer listed.
-    Missing,
+pub struct CallCount {
+    pub call_type: CallType,
+    pub position: Position,
+    pub calls: u64,
 }
 
 impl TargetStatus {
@@ -181,33 +161,17 @@ fn call_counts(view: &View) -> Vec<CallCount> {
     let Some(calls) = &view.calls else {
         return Vec::new();
     };
-    let order: BTreeMap<Position, usize> = CallStatus::documented()
-        .enumerate()
-        .map(|(index, status)| (Position::In(status), index))
-        .collect();
-    let mut counts: Vec<_> = calls.tallies.window().collect();
-    counts.sort_by_key(|(call_type, position, _)| {
-        let index = order.get(position).copied().unwrap_or(usize::MAX);
-        (*call_type, index, *position)
-    });
-    counts
-        .into_iter()
+    let documented: Vec<Position> = CallStatus::documented().map(Position::In).collect();
+    let mut counts: Vec<CallCount> = (calls.tallies.window())
         .map(|(call_type, position, calls)| CallCount {
-            call_type: call_type.to_string(),
-            status: position.to_string(),
-            outcome: CallOutcome::of(position),
+            call_type,
+            position,
             calls,
         })
-        .collect()
-}
-
-impl CallOutcome {
-    fn of(position: Position) -> Self {
-        match position {
-            Position::In(CallStatus::SUCCEEDED) => Self::Succeeded,
-            Position::In(status) if status.is_final() => Self::Failed,
-            Position::In(_) => Self::Pending,
-            Position::Missing => Self::Missing,
-        }
-    }
+        .collect();
+    counts.sort_by_key(|count| {
+        let index = documented.iter().position(|known| *known == count.position);
+        (count.call_type, index.unwrap_or(usize::MAX), count.position)
+    });
+    counts
 }

@@ -15,7 +15,6 @@ use crate::store::{Backend, NullStore, Store, file_name};
 /// A file or nothing.
 pub(super) type BoxedStore = Box<dyn Store>;
 
-/// A ledger that was opened.
 pub(super) struct Opened {
     pub(super) state: TargetState,
     pub(super) store: BoxedStore,
@@ -26,7 +25,6 @@ pub(super) struct Opened {
 /// Names of unused ledgers in a log line.
 const MAX_NAMES: usize = 10;
 
-/// Where ledgers are stored.
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// Only in memory: counters start over with the process.
@@ -36,7 +34,6 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Creates the directory if it does not exist.
     pub fn create_directory(&self) -> Result<(), LoadError> {
         match self {
             Self::InMemory => Ok(()),

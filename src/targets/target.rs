@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::warn;
-use url::Url;
 
 use super::error::LoadError;
 use super::options::Options;
@@ -23,7 +22,6 @@ use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
 
-/// One target.
 pub(super) struct Target {
     pub(super) config: config::Target,
     pub(super) puller: Puller<HttpClient, BoxedStore>,
@@ -93,9 +91,7 @@ impl Target {
         if options.exemplars {
             known.enable_exemplars();
         }
-        let statuses: Vec<Status> = Status::documented()
-            .chain(config.extra_status_codes.iter().copied())
-            .collect();
+        let statuses: Vec<Status> = config.statuses().collect();
         known.create_series(&config.call_types, &statuses);
         let teams = config.teams_file.as_deref().map(|path| {
             let source = watch_teams(&config.name, path, own.clone());
@@ -109,8 +105,8 @@ impl Target {
         let results = config.results.as_ref();
         known.count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
-        let endpoint = public_endpoint(&config.endpoint);
-        metrics.set_target_info(&config.name, &endpoint, &call_types.join(","));
+        let endpoint = config.endpoint.as_str().trim_end_matches('/');
+        metrics.set_target_info(&config.name, endpoint, &call_types.join(","));
         own.ledger_limit.set(config.max_calls.into());
         let storage_bytes = own.storage_bytes.clone();
         let clock = Arc::clone(&options.clock);
@@ -164,7 +160,6 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
     })
 }
 
-/// The settings of the puller of this target.
 pub fn puller_settings(config: &config::Target) -> Settings {
     Settings {
         name: config.name.clone(),
@@ -179,12 +174,6 @@ pub fn puller_settings(config: &config::Target) -> Settings {
         parallel: config.max_concurrent_requests as usize,
         max_calls: config.max_calls as usize,
     }
-}
-
-/// An endpoint without user, password and query, which may be secret.
-fn public_endpoint(endpoint: &Url) -> String {
-    let path = endpoint.path().trim_end_matches('/');
-    format!("{}{path}", endpoint.origin().ascii_serialization())
 }
 
 fn known_labels(with_results: bool) -> InitialLabels {

@@ -1,6 +1,6 @@
 //! Reads the teams of a target again when their file changes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,17 +8,7 @@ use tracing::{error, info};
 
 use crate::config::read_teams;
 use crate::metrics::exporter::TargetMetrics;
-use crate::model::Teams;
 use crate::puller::TeamSource;
-
-/// A file of teams, as it was when it was last read.
-struct TeamsFile {
-    target: String,
-    path: PathBuf,
-    metrics: TargetMetrics,
-    /// `None` before the first reading, and while there is no file.
-    read: Option<Version>,
-}
 
 /// What differs when a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,26 +22,19 @@ struct Version {
 /// Gives the teams of a file at the first call, and whenever it has changed. A bad file is refused
 /// as a whole; the previous teams stay in use.
 pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> TeamSource {
-    let mut file = TeamsFile {
-        target: target.to_owned(),
-        path: path.to_owned(),
-        metrics,
-        read: None,
-    };
-    Box::new(move || file.read_if_changed())
-}
-
-impl TeamsFile {
-    fn read_if_changed(&mut self) -> Option<Arc<Teams>> {
-        let version = version(&self.path);
-        if version.is_some() && version == self.read {
+    let (target, path) = (target.to_owned(), path.to_owned());
+    // `None` before the first reading, and while there is no file.
+    let mut read = None;
+    Box::new(move || {
+        let version = version(&path);
+        if version.is_some() && version == read {
             return None;
         }
-        let is_first_failure = version.is_some() || self.read.is_some();
-        self.read = version;
-        let (target, file) = (&self.target, self.path.display());
-        let teams = read_teams(&self.path);
-        self.metrics.set_teams_file_ok(Some(teams.is_ok()));
+        let is_first_failure = version.is_some() || read.is_some();
+        read = version;
+        let file = path.display();
+        let teams = read_teams(&path);
+        metrics.set_teams_file_ok(Some(teams.is_ok()));
         match teams {
             Ok(teams) => {
                 info!(target, %file, teams = teams.names().len(), "teams read");
@@ -64,7 +47,7 @@ impl TeamsFile {
                 None
             }
         }
-    }
+    })
 }
 
 fn version(path: &Path) -> Option<Version> {

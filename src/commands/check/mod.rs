@@ -129,7 +129,7 @@ impl TargetCheck {
             Notice::Token { .. } | Notice::Retry(_) => {}
         });
         let parts = Endpoints::new(target, trust)
-            .and_then(|ways| Ok((ways, HttpClient::new(checked, trust, report)?)))
+            .and_then(|endpoints| Ok((endpoints, HttpClient::new(checked, trust, report)?)))
             .map_err(|error| {
                 let key = match &error {
                     BuildError::Setting { key, .. } => key,
@@ -148,12 +148,12 @@ impl TargetCheck {
     }
 
     async fn run(self) -> TargetReport {
-        let (ways, client) = match &self.parts {
+        let (endpoints, client) = match &self.parts {
             Ok(parts) => parts,
             Err(_) => return self.unusable(),
         };
         let mut steps = Steps::default();
-        let mut reached = steps.reach(&ways.token).await;
+        let mut reached = steps.reach(&endpoints.token).await;
         let token = async {
             let token = client.take_token().await;
             self.requests(token.map(|()| ((), "taken".to_owned())))
@@ -161,9 +161,9 @@ impl TargetCheck {
         let token = steps
             .attempt("token", "token_endpoint", reached, token)
             .await;
-        if let Some(way) = &ways.details {
+        if let Some(endpoint) = &endpoints.details {
             // This needs no token, and shows whether one host or the network fails.
-            reached = steps.reach(way).await;
+            reached = steps.reach(endpoint).await;
         }
         let page = async { self.requests(self.page(client).await) };
         let ready = reached && token.is_some();

@@ -1,11 +1,11 @@
 //! The steps of a check, one after the other until one fails.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use super::report::Step;
 use crate::client::probe::{Connection, Endpoint};
+use crate::targets::listed;
 use crate::upstream::Error;
 
 /// Addresses of a host to show.
@@ -19,40 +19,40 @@ pub(super) struct Steps(pub(super) Vec<Step>);
 
 impl Steps {
     /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
-    pub(super) async fn reach(&mut self, way: &Endpoint) -> bool {
-        let host = way.host();
-        let addresses = if way.has_name() {
+    pub(super) async fn reach(&mut self, endpoint: &Endpoint) -> bool {
+        let (host, key) = (endpoint.host(), endpoint.key);
+        let addresses = if endpoint.has_name() {
             let found = async {
-                let found = way.resolve().await?;
-                let text = format!("{host} is {}", listed(&found));
+                let found = endpoint.resolve().await?;
+                let text = format!("{host} is {}", listed(&found, MAX_SHOWN));
                 Ok((found, text))
             };
-            self.attempt("dns", way.key, true, found).await
+            self.attempt("dns", key, true, found).await
         } else {
-            self.skip("dns", way.key, format!("{host} is an address"));
+            self.skip("dns", key, format!("{host} is an address"));
             // An address resolves to itself.
-            way.resolve().await.ok()
+            endpoint.resolve().await.ok()
         };
         let connecting = async {
-            let connection = way
+            let connection = endpoint
                 .connect(addresses.as_deref().unwrap_or_default())
                 .await?;
-            let text = connected(way, &connection);
+            let text = connected(endpoint, &connection);
             Ok((connection, text))
         };
         let is_known = addresses.is_some();
-        let connection = self.attempt("connect", way.key, is_known, connecting).await;
+        let connection = self.attempt("connect", key, is_known, connecting).await;
         let Some(connection) = connection else {
-            self.skip("tls", way.key, NOT_TRIED);
+            self.skip("tls", key, NOT_TRIED);
             return false;
         };
-        if !way.has_tls() {
-            let reason = format!("not used: {} begins with http://", way.key);
-            self.skip("tls", way.key, reason);
+        if !endpoint.has_tls() {
+            let reason = format!("not used: {key} begins with http://");
+            self.skip("tls", key, reason);
             return true;
         }
-        let greeting = async { Ok(((), way.handshake(connection).await?.to_owned())) };
-        self.attempt("tls", way.key, true, greeting).await.is_some()
+        let greeting = async { Ok(((), endpoint.handshake(connection).await?.to_owned())) };
+        self.attempt("tls", key, true, greeting).await.is_some()
     }
 
     /// Runs a step if those that it depends on succeeded, and records its result.
@@ -68,13 +68,11 @@ impl Steps {
             return None;
         }
         let began = Instant::now();
-        let result = work.await;
-        let took = began.elapsed();
-        let (value, text) = match result {
+        let (value, text) = match work.await {
             Ok((value, text)) => (Some(value), Ok(text)),
             Err(error) => (None, Err(error)),
         };
-        self.0.push(Step::tried(step, key, took, text));
+        self.0.push(Step::tried(step, key, began.elapsed(), text));
         value
     }
 
@@ -88,39 +86,13 @@ impl Steps {
     }
 }
 
-fn listed(addresses: &[IpAddr]) -> String {
-    let shown: Vec<String> = addresses
-        .iter()
-        .take(MAX_SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let more = match addresses.len().saturating_sub(MAX_SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    shown.join(", ") + &more
-}
-
-fn connected(way: &Endpoint, connection: &Connection) -> String {
+fn connected(endpoint: &Endpoint, connection: &Connection) -> String {
     let mut text = connection.address.to_string();
     for (address, why) in &connection.failed {
         text += &format!("; not {address}: {why}");
     }
-    if way.is_to_proxy {
+    if endpoint.is_to_proxy {
         text += "; the rest goes through this proxy";
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_addresses_are_cut() {
-        let addresses: Vec<IpAddr> = (1..=6).map(|n| IpAddr::from([192, 0, 2, n])).collect();
-        assert_eq!(listed(&addresses[..2]), "192.0.2.1, 192.0.2.2");
-        let cut = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 2 more";
-        assert_eq!(listed(&addresses), cut);
-    }
 }

@@ -42,7 +42,7 @@ fn config(text: &str) -> Result<Config, String> {
     fs::write(directory.path().join("bad.csv"), "staff_id,team\n7,\n").unwrap();
     fs::write(directory.path().join("large"), "x".repeat((64 << 10) + 1)).unwrap();
     fs::write(directory.path().join("lines"), "hunter2\nhunter3\n").unwrap();
-    load(Some(&path), &environment).map_err(|error| {
+    load(Some(&path), &path, &environment).map_err(|error| {
         let line = error.to_string();
         assert!(!line.contains('\n') && !line.contains("hunter"), "{line}");
         line.replace(&format!("{}/", directory.path().display()), "")

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::{DEFAULT_FILE, Target, load, load_or};
+use super::super::{DEFAULT_FILE, Target, load};
 use super::{REST, environment};
 
 const VARIABLES: [(&str, &str); 4] = [
@@ -25,7 +25,7 @@ fn from_variables(others: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
 
 fn environment_only(others: &[(&str, &str)]) -> Result<Target, String> {
     let absent = PathBuf::from("/nonexistent/cec_exporter.yml");
-    load_or(None, &absent, &from_variables(others))
+    load(None, &absent, &from_variables(others))
         .map(|mut config| config.targets.remove(0))
         .map_err(|error| error.to_string())
 }
@@ -125,7 +125,7 @@ fn a_file_at_the_default_place_wins_over_the_environment() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(DEFAULT_FILE);
     fs::write(&path, format!("targets: [{{name: from_file, {REST}}}]")).unwrap();
-    let config = load_or(None, &path, &from_variables(&[])).unwrap();
+    let config = load(None, &path, &from_variables(&[])).unwrap();
     assert_eq!(config.targets[0].name, "from_file");
 }
 
@@ -133,14 +133,18 @@ fn a_file_at_the_default_place_wins_over_the_environment() {
 fn a_file_that_cannot_be_read_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("none.yml");
-    let error = load(Some(&path), &environment).unwrap_err().to_string();
+    let error = load(Some(&path), &path, &environment)
+        .unwrap_err()
+        .to_string();
     let reason = "cannot be read: No such file or directory (os error 2)";
     assert_eq!(error, format!("{}: {reason}", path.display()));
     fs::write(&path, b"# ok\n  \xe4\xbb\xb7 \xff\n").unwrap();
-    let error = load(Some(&path), &environment).unwrap_err().to_string();
+    let error = load(Some(&path), &path, &environment)
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, format!("{}:2:5: not valid UTF-8", path.display()));
     // The environment is used only if the file does not exist.
-    let error = load_or(None, directory.path(), &from_variables(&[]))
+    let error = load(None, directory.path(), &from_variables(&[]))
         .unwrap_err()
         .to_string();
     assert!(

@@ -104,33 +104,33 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
 
 impl HeaderKeys {
     fn read(&self, section: &Section<'_>) -> Result<HeaderMap, ConfigError> {
+        let (any, frames, types) = (&[][..], &["deny", "sameorigin"], &["nosniff"]);
         let mut map = HeaderMap::new();
-        let mut add = |name: &'static str, value, allowed| -> Result<(), ConfigError> {
+        for (name, value, allowed) in [
+            (
+                "Content-Security-Policy",
+                &self.content_security_policy,
+                any,
+            ),
+            ("X-Frame-Options", &self.x_frame_options, frames),
+            (
+                "X-Content-Type-Options",
+                &self.x_content_type_options,
+                types,
+            ),
+            ("X-XSS-Protection", &self.x_xss_protection, any),
+            (
+                "Strict-Transport-Security",
+                &self.strict_transport_security,
+                any,
+            ),
+        ] {
             let value = section.read(name, value, header_value(allowed))?;
             let value = value.filter(|value| !value.is_empty());
             if let (Ok(name), Some(value)) = (HeaderName::try_from(name), value) {
                 map.insert(name, value);
             }
-            Ok(())
-        };
-        let frame_options = &["deny", "sameorigin"];
-        add(
-            "Content-Security-Policy",
-            &self.content_security_policy,
-            &[],
-        )?;
-        add("X-Frame-Options", &self.x_frame_options, frame_options)?;
-        add(
-            "X-Content-Type-Options",
-            &self.x_content_type_options,
-            &["nosniff"],
-        )?;
-        add("X-XSS-Protection", &self.x_xss_protection, &[])?;
-        add(
-            "Strict-Transport-Security",
-            &self.strict_transport_security,
-            &[],
-        )?;
+        }
         Ok(map)
     }
 }

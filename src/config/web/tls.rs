@@ -72,11 +72,9 @@ impl Tls {
         };
         let policy = reader.policy(client_ca.as_ref())?;
         let versions = reader.versions()?;
-        let prefer_own_suites = section.read(
-            "prefer_server_cipher_suites",
-            &keys.prefer_server_cipher_suites,
-            boolean,
-        )?;
+        let prefer_own_suites = &keys.prefer_server_cipher_suites;
+        let prefer_own_suites =
+            section.read("prefer_server_cipher_suites", prefer_own_suites, boolean)?;
         Ok(Some(Self {
             cert,
             key,

@@ -2,11 +2,12 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{AgeAndTime, Grouped, RoughDuration, ShortDuration, Utc};
-use crate::model::UnixSeconds;
-use crate::targets::{CallCount, CallOutcome, LastError, TargetState, TargetStatus};
+use super::display::{AgeAndTime, RoughDuration, ShortDuration, Utc};
+use crate::model::{CallType, Position, Status, UnixSeconds};
+use crate::targets::{CallCount, LastError, TargetState, TargetStatus};
 
 /// Errors are cut where they are made. This is the last line of defence.
 const MAX_ERROR_CHARS: usize = 2000;
@@ -34,16 +35,16 @@ pub(super) struct ErrorText<'a> {
 }
 
 /// The calls of one type.
-struct Table<'a> {
-    call_type: &'a str,
-    sum: Grouped,
-    bars: Vec<Bar<'a>>,
+struct Table {
+    call_type: CallType,
+    sum: HumanCount,
+    bars: Vec<Bar>,
 }
 
-/// The calls in one status. The bar is drawn as SVG, because the policy forbids style attributes.
-struct Bar<'a> {
-    status: &'a str,
-    calls: Grouped,
+/// The calls in one position. The bar is drawn as SVG, because the policy forbids style attributes.
+struct Bar {
+    position: Position,
+    calls: HumanCount,
     class: &'static str,
     width: u128,
 }
@@ -83,12 +84,23 @@ impl Card<'_> {
         AgeAndTime::only_ago(self.target.frontier, self.now)
     }
 
-    pub(super) fn calls(&self) -> Grouped {
-        Grouped(self.target.calls.iter().map(|call| call.calls).sum())
+    pub(super) fn calls(&self) -> HumanCount {
+        HumanCount(self.target.calls.iter().map(|call| call.calls).sum())
     }
 
-    fn tables(&self) -> Vec<Table<'_>> {
-        tables(&self.target.calls)
+    /// A table for each type of call. Statuses without calls are left out: there are many.
+    fn tables(&self) -> Vec<Table> {
+        let calls = self.target.calls.iter();
+        let present: Vec<&CallCount> = calls.filter(|call| call.calls > 0).collect();
+        let most = present.iter().map(|call| call.calls).max().unwrap_or(1);
+        let tables = present.chunk_by(|a, b| a.call_type == b.call_type);
+        tables
+            .map(|calls| Table {
+                call_type: calls[0].call_type,
+                sum: HumanCount(calls.iter().map(|call| call.calls).sum()),
+                bars: calls.iter().map(|call| Bar::new(call, most)).collect(),
+            })
+            .collect()
     }
 
     fn ago(&self, time: Option<UnixSeconds>) -> AgeAndTime {
@@ -109,30 +121,16 @@ impl Card<'_> {
     }
 }
 
-/// A table for each type of call. Statuses without calls are left out: there are many.
-fn tables(calls: &[CallCount]) -> Vec<Table<'_>> {
-    let present: Vec<&CallCount> = calls.iter().filter(|call| call.calls > 0).collect();
-    let most = present.iter().map(|call| call.calls).max().unwrap_or(1);
-    let tables = present.chunk_by(|a, b| a.call_type == b.call_type);
-    tables
-        .map(|calls| Table {
-            call_type: &calls[0].call_type,
-            sum: Grouped(calls.iter().map(|call| call.calls).sum()),
-            bars: calls.iter().map(|call| Bar::new(call, most)).collect(),
-        })
-        .collect()
-}
-
-impl<'a> Bar<'a> {
-    fn new(call: &'a CallCount, most: u64) -> Self {
+impl Bar {
+    fn new(call: &CallCount, most: u64) -> Self {
         Self {
-            status: &call.status,
-            calls: Grouped(call.calls),
-            class: match call.outcome {
-                CallOutcome::Pending => "pending",
-                CallOutcome::Succeeded => "succeeded",
-                CallOutcome::Failed => "failed",
-                CallOutcome::Missing => "missing",
+            position: call.position,
+            calls: HumanCount(call.calls),
+            class: match call.position {
+                Position::In(Status::SUCCEEDED) => "succeeded",
+                Position::In(status) if status.is_final() => "failed",
+                Position::In(_) => "pending",
+                Position::Missing => "missing",
             },
             width: (u128::from(call.calls) * 1000 / u128::from(most)).max(MIN_BAR),
         }

@@ -1,6 +1,6 @@
 //! Times and numbers for people, and text without invisible characters.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
 use askama::filters::HtmlSafe;
@@ -116,21 +116,5 @@ impl fmt::Display for ShortDuration {
             middle if middle.as_secs() < 10 => write!(f, "{:.1} s", middle.as_secs_f64()),
             long => write!(f, "{}", RoughDuration(long.as_secs())),
         }
-    }
-}
-
-/// A number with its thousands separated: `31,204`.
-pub(super) struct Grouped(pub(super) u64);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                f.write_char(',')?;
-            }
-            f.write_char(digit)?;
-        }
-        Ok(())
     }
 }

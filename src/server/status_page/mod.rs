@@ -8,10 +8,11 @@ mod card;
 mod display;
 
 use askama::Template;
+use indicatif::HumanCount;
 
-use crate::targets::{Status, TargetState, TargetStatus};
+use crate::targets::{Status, TargetState, TargetStatus, listed};
 use card::{Card, ErrorText};
-use display::{Grouped, Utc, clean};
+use display::{Utc, clean};
 
 /// The style sheet, in a file of its own so that the policy can forbid inline styles.
 pub(super) const STYLE: &str = include_str!("status.css");
@@ -51,8 +52,8 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn more_rows(&self) -> Grouped {
-        Grouped((self.rows.len() - MAX_ROWS) as u64)
+    fn more_rows(&self) -> HumanCount {
+        HumanCount((self.rows.len() - MAX_ROWS) as u64)
     }
 }
 
@@ -114,12 +115,7 @@ fn summary(status: &Status, up: usize, is_part: bool) -> String {
     ] {
         let names: Vec<&str> = of_state(status, state).map(|t| t.name.as_str()).collect();
         if !names.is_empty() {
-            let shown = names[..names.len().min(MAX_NAMES)].join(", ");
-            let more = match names.len().saturating_sub(MAX_NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            parts.push(format!("{word}: {shown}{more}."));
+            parts.push(format!("{word}: {}.", listed(&names, MAX_NAMES)));
         }
     }
     if up > 0 {

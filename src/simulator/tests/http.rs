@@ -117,6 +117,10 @@ async fn the_server_behaves_like_the_vendor_and_applies_faults() {
         assert_eq!(result.await.unwrap().status(), 200, "{path}");
     }
 
+    let far = format!(r#"{{"clock_skew_seconds": {}}}"#, i64::MAX);
+    assert_eq!(client.put("/-/faults", &far).await.0, 200);
+    assert_eq!(client.page().await.unwrap().status(), 200);
+
     let faults = r#"{"details": [{"answer": "reset", "next": 1}, {"answer": "cut_body", "next": 1},
         {"answer": {"http": 429}, "next": 1, "retry_after_seconds": 3},
         {"answer": {"http": 504}, "next": 1}, {"answer": "dribble", "next": 1, "delay_ms": 1}]}"#;
@@ -144,7 +148,7 @@ async fn the_server_behaves_like_the_vendor_and_applies_faults() {
     assert_eq!(client.put("/-/scenario", &" ".repeat(100_000)).await.0, 413);
 
     let stats = client.get("/-/stats").await;
-    let details = json!({"200": 2, "401": 1, "429": 1, "504": 1, "cut_body": 1, "reset": 1});
+    let details = json!({"200": 3, "401": 1, "429": 1, "504": 1, "cut_body": 1, "reset": 1});
     assert_eq!(
         stats["requests"],
         json!({"token": {"200": 1}, "details": details, "credit": {"200": 2}})

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::expected_results::ExpectedRule;
 use super::super::measures::{Channel, Role};
-use super::super::quality::{Kind, RENAMED_AFTER, SCENARIOS, SINKING_SCENARIO, SUDDEN_RULE};
+use super::super::quality::{FALLING_SCENARIO, Kind, RENAMED_AFTER, SCENARIOS, VIOLATED_RULE};
 use super::super::spec::{Scenario, Spec};
 use super::super::teams::TEAMS;
 use super::super::world::World;
@@ -94,7 +94,7 @@ fn an_incident_violates_a_rule_or_lowers_scores_and_changes_nothing_else() {
     for (id, scenario) in results(&mut forgotten).scenarios {
         for (rule, after) in scenario.rules {
             let before = share(&before.scenarios[id].rules[rule]);
-            match rule == SUDDEN_RULE {
+            match rule == VIOLATED_RULE {
                 true => assert!(share(&after) > 0.6 && before < 0.2, "{}", share(&after)),
                 false => assert!((share(&after) - before).abs() < 1e-9, "{}", after.name),
             }
@@ -109,7 +109,7 @@ fn an_incident_violates_a_rule_or_lowers_scores_and_changes_nothing_else() {
     };
     for (id, scenario) in results(&mut falling).scenarios {
         let change = mean(&before.scenarios[id].scores) - mean(&scenario.scores);
-        match id == SINKING_SCENARIO {
+        match id == FALLING_SCENARIO {
             true => assert!(change > 8.0, "{change}"),
             false => assert!(change.abs() < 1e-9, "{change}"),
         }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::super::Caller;
 use super::super::call::Call;
 use super::super::expected_results::ExpectedResults;
+use super::super::faults::ResultFaults;
 use super::super::faults::{Answer, Fault, Faults};
 use super::super::quality::Kind;
 use super::super::reply::{Delivery, Reply};
-use super::super::result_faults::ResultFaults;
 use super::bench::{Bench, value};
 use super::{START, eventful};
 

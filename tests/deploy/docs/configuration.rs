@@ -14,7 +14,7 @@ fn load(directory: &TempDir, text: &str) -> Result<Config, String> {
     let path = directory.path().join("cec_exporter.yml");
     fs::write(directory.path().join("secret"), "hunter2\n").unwrap();
     fs::write(&path, text.replace("/run/secrets/cec", "secret")).unwrap();
-    config::load(Some(&path), &|_| None)
+    config::load(Some(&path), &path, &|_| None)
         .map_err(|error| error.to_string().replace(path.to_str().unwrap(), ""))
 }
 
@@ -110,7 +110,7 @@ fn the_variables_are_those_that_are_asked_for() {
             _ => Some("x".to_owned()),
         }
     };
-    config::load_or(None, &default, &environment).unwrap();
+    config::load(None, &default, &environment).unwrap();
     for page in both("configuration") {
         let rows = page.table("variables");
         let told: BTreeSet<String> = rows

@@ -279,6 +279,6 @@ fn the_example_of_an_account_is_a_target() {
     };
     // Where there is no configuration file.
     let default = in_repository("tests/fixtures/cec_exporter.yml");
-    let config = config::load_or(None, &default, &environment).unwrap();
+    let config = config::load(None, &default, &environment).unwrap();
     assert_eq!(config.targets.len(), 1);
 }

@@ -22,7 +22,7 @@ fn everything_is_escaped() {
                 }),
                 proxy: Some(evil()),
                 skipped: vec![skipped(0, &evil())],
-                calls: vec![calls(EVIL, EVIL, 1)],
+                calls: vec![calls(CallType::VOICE, 0, 1)],
                 ..target("", state)
             })
             .into(),
@@ -35,9 +35,9 @@ fn everything_is_escaped() {
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
     let page = render(&view, EVIL, false);
     assert!(!page.contains("<b "), "{page}");
-    // The version, the path, the banner and the two names of the summary; seven strings and once
+    // The version, the path, the banner and the two names of the summary; five strings and once
     // more the path of each target.
-    assert_eq!(page.matches(SAFE).count(), 5 + 2 * 8, "{page}");
+    assert_eq!(page.matches(SAFE).count(), 5 + 2 * 6, "{page}");
     assert_eq!(page.matches(query).count(), 2 * 3, "{page}");
 
     // And the same with a line for each.
@@ -71,7 +71,10 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
         .collect();
     targets[2999].state = TargetState::Down;
     targets[1500].state = TargetState::Loading;
-    targets[0].calls = vec![calls("voice", "x", 1000), calls("text", "y", 234)];
+    targets[0].calls = vec![
+        calls(CallType::VOICE, 2, 1000),
+        calls(CallType::TEXT, 2, 234),
+    ];
     let few = page(targets.clone());
     assert_has(
         &few,
@@ -113,7 +116,7 @@ fn a_part_leads_back_to_the_whole() {
 #[test]
 fn nothing_on_the_page_needs_an_exception_in_the_policy() {
     let mut support = target("support", TargetState::Up);
-    support.calls = vec![calls("voice", "waiting", 1)];
+    support.calls = vec![calls(CallType::VOICE, 0, 1)];
     let page = page(vec![support]);
     for inline in ["<script", "<style", "style=", " on", "javascript:"] {
         assert!(!page.contains(inline), "{inline:?} in\n{page}");

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::display::{AgeAndTime, RoughDuration, ShortDuration};
 use super::*;
-use crate::model::{UnixSeconds, Window};
+use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds, Window};
 use crate::puller::skipped::Skipped;
-use crate::targets::{CallCount, CallOutcome, LastError, LastPull, Progress};
+use crate::targets::{CallCount, LastError, LastPull, Progress};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
@@ -37,12 +37,11 @@ fn target(name: &str, state: TargetState) -> TargetStatus {
     }
 }
 
-fn calls(call_type: &str, status: &str, calls: u64) -> CallCount {
-    let (call_type, status) = (call_type.to_owned(), status.to_owned());
+fn calls(call_type: CallType, status: i64, calls: u64) -> CallCount {
+    let position = Position::In(CallStatus::from_number(status));
     CallCount {
         call_type,
-        status,
-        outcome: CallOutcome::Failed,
+        position,
         calls,
     }
 }
@@ -207,29 +206,35 @@ fn what_is_wrong_comes_first() {
 fn calls_are_grouped_by_type_with_bars() {
     let mut support = target("support", TargetState::Up);
     support.calls = vec![
-        calls("voice", "succeeded", 4_000_000_000),
-        calls("voice", "waiting", 2_000_000_000),
-        calls("voice", "task_failed", 0),
-        calls("voice", "asr_failed", 1),
-        calls("text", "succeeded", 7),
+        calls(CallType::VOICE, 2, 4_000_000_000),
+        calls(CallType::VOICE, 0, 2_000_000_000),
+        calls(CallType::VOICE, 39, 0),
+        calls(CallType::VOICE, 32, 1),
+        CallCount {
+            call_type: CallType::VOICE,
+            position: Position::Missing,
+            calls: 3,
+        },
+        calls(CallType::TEXT, 2, 7),
     ];
     let page = page(vec![support]);
-    let row = |status: &str, calls: &str, width: u32| {
+    let row = |status: &str, class: &str, calls: &str, width: u32| {
         format!(
             "<tr><th>{status}</th><td>{calls}</td><td><svg viewBox=\"0 0 1000 1\" \
-             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"failed\" \
+             preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"{class}\" \
              width=\"{width}\" height=\"1\"/></svg></td></tr>\n"
         )
     };
     let voice = format!(
-        "<table>\n<caption>voice <span class=\"soft\">6,000,000,001 in the last 24 h</span></caption>\n\
-         {}{}{}</table>\n",
-        row("succeeded", "4,000,000,000", 1000),
-        row("waiting", "2,000,000,000", 500),
-        row("asr_failed", "1", 5),
+        "<table>\n<caption>voice <span class=\"soft\">6,000,000,004 in the last 24 h</span></caption>\n\
+         {}{}{}{}</table>\n",
+        row("succeeded", "succeeded", "4,000,000,000", 1000),
+        row("waiting", "pending", "2,000,000,000", 500),
+        row("asr_failed", "failed", "1", 5),
+        row("missing", "missing", "3", 5),
     );
     assert_has(&page, &voice);
-    let text = row("succeeded", "7", 5);
+    let text = row("succeeded", "succeeded", "7", 5);
     assert_has(
         &page,
         &format!(
@@ -258,7 +263,7 @@ fn a_failed_reload_is_shown_at_the_top() {
 #[test]
 fn counts_of_a_stale_target_say_so() {
     let mut down = target("a", TargetState::Down);
-    down.calls = vec![calls("voice", "waiting", 7)];
+    down.calls = vec![calls(CallType::VOICE, 0, 7)];
     assert!(!page(vec![down.clone()]).contains("stale"));
     down.is_stale = true;
     assert_has(

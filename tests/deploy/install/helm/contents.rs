@@ -148,7 +148,7 @@ fn the_exporter_takes_what_it_is_told() {
                 .contains(&name)
                 .then(|| "x".to_owned())
         };
-        let config = config::load(Some(&path), &variables);
+        let config = config::load(Some(&path), &path, &variables);
         assert_eq!(
             config
                 .unwrap_or_else(|error| panic!("{name}: {error}"))

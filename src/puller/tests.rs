@@ -99,8 +99,8 @@ impl Upstream for Slow {
             .map(|call| Record::succeeded(CallId(call.into()), 1_699_996_500 + call))
             .filter(|record| request.window.contains(record.uploaded))
             .collect();
-        let pages = listed.chunks(request.limit as usize);
-        let records = pages.skip(request.page as usize - 1).next();
+        let mut pages = listed.chunks(request.limit as usize);
+        let records = pages.nth(request.page as usize - 1);
         Ok(Page {
             total: Some(listed.len() as u64),
             groups: records.map_or(0, <[_]>::len) as u32,

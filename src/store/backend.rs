@@ -26,7 +26,7 @@ pub enum Backend {
 }
 
 /// Page cache. The pages in frequent use are few.
-const CACHE_BYTES: usize = 2 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 
 /// redb's header: 64 bytes, and 128 for each of two commit slots.
 const HEADER_BYTES: u64 = 320;

@@ -4,5 +4,6 @@ mod files;
 mod generated;
 mod mixin;
 mod queries_end_to_end;
+mod rule_tests;
 mod rules;
 mod victoria_metrics;

@@ -18,7 +18,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
 use crate::support::prometheus_server::is_installed;
-use world::{Database, World};
+use world::{Database, QUIET, World};
 
 fn now() -> f64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
@@ -40,11 +40,14 @@ fn queries_bring_data_and_faults_raise_their_alerts() {
                 healthy::check_that_nothing_counts_twice(database.prometheus);
                 healthy::empty_panels(database.prometheus)
             });
+            // Some rules need two windows.
+            let settled = scope.spawn(|| database.settle(QUIET));
             let mut later = healthy::check_rules(&database);
             joined(panels);
             later.extend(joined(empty));
+            joined(settled);
             // The last step, as the faults need a world in which all is well.
-            database.settle();
+            database.settle(1);
             (database.storage, later)
         })
     });

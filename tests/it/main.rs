@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 // Tests start in the order of their names: those that take longest are here.
+mod alerts;
 mod backfill;
 mod crash;
 

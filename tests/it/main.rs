@@ -3,6 +3,11 @@
 // Clippy's exception for tests does not cover their helpers.
 #![allow(clippy::unwrap_used)]
 
+// Tests start in the order of their names: those that take longest are here.
+mod alerts;
+mod backfill;
+mod crash;
+
 mod http;
 mod layers;
 mod program;

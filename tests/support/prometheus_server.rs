@@ -37,6 +37,17 @@ pub(crate) fn run(command: &mut Command) -> String {
     text
 }
 
+/// Turns samples in the format of OpenMetrics into blocks of a database.
+pub(crate) fn create_blocks(samples: &Path, database: &Path) {
+    let mut promtool = Command::new("promtool");
+    // It would collect garbage for a good part of its time, and read the file anew for every two hours.
+    promtool.env("GOGC", "400");
+    promtool.args(["tsdb", "create-blocks-from", "--max-block-duration=240h"]);
+    run(promtool
+        .args(["openmetrics", "--quiet"])
+        .args([samples, database]));
+}
+
 /// A program that runs until this is dropped, also by a panic.
 #[derive(Debug)]
 pub(crate) struct Running {

@@ -11,14 +11,13 @@ use crate::model::UnixSeconds;
 /// Replaces control characters, which HTML does not allow, and marks that reorder text, which could
 /// make an error read as something else. Escaping is left to the templates.
 pub(super) fn clean(page: &str) -> String {
-    let cleaned = page.chars().map(|character| match character {
-        '\n' | '\t' => character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' => char::REPLACEMENT_CHARACTER,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
-        other if other.is_control() => char::REPLACEMENT_CHARACTER,
-        other => other,
-    });
-    cleaned.collect()
+    let is_forbidden = |character: char| match character {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        other => other.is_control(),
+    };
+    page.replace(is_forbidden, "\u{fffd}")
 }
 
 /// A time in UTC: `2026-03-01 02:03:04 UTC`.

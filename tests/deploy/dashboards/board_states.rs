@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::support::boards::{Board, boards, in_repository};
 use crate::support::installed::works;
-use crate::support::prometheus_server::{Prometheus, is_installed, run};
+use crate::support::prometheus_server::{Prometheus, create_blocks, is_installed};
 use crate::support::shown::{colour, filled};
 use serde_json::Value;
 
@@ -34,9 +34,7 @@ impl World {
         let path = directory.path();
         let samples = path.join("samples.txt");
         text(&samples);
-        run(Command::new("promtool")
-            .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
-            .args([&samples, &path.join("tsdb")]));
+        create_blocks(&samples, &path.join("tsdb"));
         std::fs::write(path.join("prometheus.yml"), "").unwrap();
         Some(Self {
             prometheus: Prometheus::start(path),
@@ -44,12 +42,14 @@ impl World {
         })
     }
 
-    fn scenario(name: &str, hours: u32) -> Option<Self> {
+    /// An incident of so many hours, with a sample each so many seconds.
+    fn scenario(name: &str, hours: u32, step: u32) -> Option<Self> {
         Self::of(|samples| {
             let mut command = Command::new("python3");
             command
                 .arg(in_repository("tests/support/incidents.py"))
-                .args([&END.to_string(), &hours.to_string(), "60", name])
+                .args([&END.to_string(), &hours.to_string(), &step.to_string()])
+                .arg(name)
                 .stdout(File::create(samples).unwrap());
             assert!(command.status().unwrap().success());
         })
@@ -90,7 +90,7 @@ const MAY_BE_EMPTY: [&str; 6] = [
 
 #[test]
 fn every_query_brings_data_in_two_clusters() {
-    let Some(world) = World::scenario("incidents", 10) else {
+    let Some(world) = World::scenario("incidents", 10, 120) else {
         return;
     };
     let boards = boards();
@@ -211,7 +211,7 @@ fn tiles_tell_what_is_wrong_and_are_not_green_without_data() {
     for (scenario, tiles, states) in cases {
         let world = match scenario {
             "empty" => World::of(|samples| std::fs::write(samples, "# EOF\n").unwrap()),
-            _ => World::scenario(scenario, 2),
+            _ => World::scenario(scenario, 2, 60),
         };
         let Some(world) = world else {
             return;

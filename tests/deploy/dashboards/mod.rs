@@ -3,6 +3,6 @@ mod board_states;
 mod files;
 mod generated;
 mod mixin;
-mod queries_end_to_end;
+mod rule_tests;
 mod rules;
 mod victoria_metrics;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::boards::{Rule, metrics_in, rules};
 use crate::support::prometheus_server::{
-    Prometheus, Running, Series, free_address, is_installed, run,
+    Prometheus, Running, Series, create_blocks, free_address, is_installed,
 };
 use serde_json::Value;
 
@@ -214,9 +214,7 @@ impl Both<'_> {
         open_metrics.push_str("# EOF\n");
         let file = self.directory.join("samples.txt");
         std::fs::write(&file, open_metrics).unwrap();
-        run(Command::new("promtool")
-            .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
-            .args([&file, &self.directory.join("tsdb")]));
+        create_blocks(&file, &self.directory.join("tsdb"));
         self.prometheus = Some(Prometheus::start(self.directory));
     }
 

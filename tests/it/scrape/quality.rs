@@ -158,7 +158,7 @@ fn a_file_of_teams_is_read_again_and_a_bad_one_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let teams = directory.path().join("teams.csv");
     fs::write(&teams, "staff_id,team\n1,Early\n").unwrap();
-    let more = format!("teams_file: {}", teams.display());
+    let more = format!("teams_file: {}, min_pull_interval: 1s", teams.display());
     let exporter = Exporter::start(&[target("t", &vendor.endpoint, &more)]);
     let has = |samples: &Samples, team: &str| {
         samples.has("cec_team_calls_processed_total", &[("team", team)])

@@ -1,4 +1,2 @@
-mod backfill;
 mod hours;
-mod kill;
 mod ledgers;

@@ -246,7 +246,7 @@ pub(crate) fn series(text: &str) -> Series {
 fn without_target(name: &str) -> String {
     match name.split_once("{target=\"t\"") {
         Some((name, "}")) => name.to_owned(),
-        Some((name, labels)) => format!("{name}{{{}", labels.trim_start_matches(',')),
+        Some((name, labels)) => [name, "{", labels.trim_start_matches(',')].concat(),
         None => name.to_owned(),
     }
 }

@@ -64,8 +64,12 @@ impl Run {
             .last
             .iter()
             .filter(|(name, _)| !name.starts_with("cec_call_rules"));
+        // Both are in order, and there are thousands of them.
+        let mut rest = now.iter().peekable();
         for (name, value) in lasting {
-            let later = now.get(name).copied().unwrap_or_default();
+            while rest.next_if(|(other, _)| *other < name).is_some() {}
+            let later = rest.next_if(|(other, _)| *other == name);
+            let later = later.map_or(0.0, |(_, later)| *later);
             assert!(later >= *value, "{name} went from {value} to {later}");
         }
         let processed =

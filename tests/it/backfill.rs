@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::support::eventually;
 use crate::support::process::{Process, command, configuration, scrape, target};
 use crate::support::prometheus_server;
-use crate::support::prometheus_server::{Prometheus, free_address, is_installed, run};
+use crate::support::prometheus_server::{Prometheus, create_blocks, free_address, is_installed};
 use crate::support::simulated::{SimulatedVendor, now};
 use crate::support::truth::differences;
 use cec_exporter::simulator::faults::{Answer, Fault};
@@ -91,10 +91,7 @@ fn prometheus_sees_one_history_without_a_seam() {
 
     let blocks = directory.join("tsdb");
     for name in files(directory).keys() {
-        run(Command::new("promtool")
-            .args(["tsdb", "create-blocks-from", "openmetrics"])
-            .arg(directory.join("history/a").join(name))
-            .arg(&blocks));
+        create_blocks(&directory.join("history/a").join(name), &blocks);
     }
     until.store(u32::MAX, Ordering::SeqCst);
     let mut exporter = Process::spawn(command(directory).args([

@@ -18,7 +18,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
 use crate::support::prometheus_server::is_installed;
-use world::{Database, World};
+use world::{Database, QUIET, World};
 
 fn now() -> f64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
@@ -31,18 +31,24 @@ fn queries_bring_data_and_faults_raise_their_alerts() {
     }
     let mut world = World::start();
     let later = at_once(world.databases(), |database| {
-        // Until the windows are full, a single failed call is a large share.
-        database.fill_windows();
         std::thread::scope(|scope| {
-            let panels = scope.spawn(|| {
+            // They need only some scrapes, and take as long as the windows take to fill.
+            let panels = scope.spawn(|| healthy::check_panels(database.prometheus));
+            // Until the windows are full, a single failed call is a large share.
+            database.fill_windows();
+            let empty = scope.spawn(|| {
                 healthy::check_that_nothing_counts_twice(database.prometheus);
-                healthy::check_panels(database.prometheus)
+                healthy::empty_panels(database.prometheus)
             });
-            let mut empty = healthy::check_rules(&database);
+            // Some rules need two windows.
+            let settled = scope.spawn(|| database.settle(QUIET));
+            let mut later = healthy::check_rules(&database);
+            joined(panels);
+            later.extend(joined(empty));
+            joined(settled);
             // The last step, as the faults need a world in which all is well.
-            database.settle();
-            empty.extend(joined(panels));
-            (database.storage, empty)
+            database.settle(1);
+            (database.storage, later)
         })
     });
     let later = BTreeMap::from(later);

@@ -22,7 +22,7 @@ pub(crate) const LASTING: u32 = 10;
 /// The targets with teams, agents and results: these have most of the series.
 const WITH_QUALITY: [&str; 2] = ["healthy", "failing"];
 /// Before the faults, all is well so many times in a row. While they last, every alert is watched.
-const QUIET: u32 = 5;
+pub(crate) const QUIET: u32 = 5;
 /// Calls a second of each contact centre: 300 in a window, so that chance raises no alert.
 pub(crate) const CALLS: u32 = 25;
 
@@ -69,9 +69,9 @@ impl Database<'_> {
         panic!("{}: not every target is there for {since} s", self.storage);
     }
 
-    /// Waits until all is well for a while. On a busy machine a scrape may be late, which looks like a fault
-    /// for a moment.
-    pub(crate) fn settle(&self) {
+    /// Waits until all is well so many times in a row. On a busy machine a scrape may be late, which looks
+    /// like a fault for a moment.
+    pub(crate) fn settle(&self, times: u32) {
         let (mut firing, mut quiet) = (BTreeSet::new(), 0);
         for _ in 0..LOOKS {
             firing = self.firing();
@@ -80,7 +80,7 @@ impl Database<'_> {
             } else {
                 0
             };
-            if quiet == QUIET {
+            if quiet == times {
                 return;
             }
             sleep(Duration::from_secs(1));

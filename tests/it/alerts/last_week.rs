@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::Command;
 
 use super::cases::CASES;
 use super::now;
 use super::short_rules::WINDOW;
 use super::world::CALLS;
-use crate::support::prometheus_server::run;
+use crate::support::prometheus_server::create_blocks;
 
 pub(crate) const WEEK: f64 = 604_800.0;
 
@@ -76,7 +75,5 @@ pub(crate) fn imagine_last_week(metrics: &str, directory: &Path) {
     text.push_str("# EOF\n");
     let file = directory.join("last-week.txt");
     std::fs::write(&file, text).unwrap();
-    run(Command::new("promtool")
-        .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
-        .args([&file, &directory.join("tsdb")]));
+    create_blocks(&file, &directory.join("tsdb"));
 }

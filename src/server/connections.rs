@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::either::Either;
@@ -15,6 +16,11 @@ use super::connection::{self, ConnectionState};
 use super::host;
 use super::routes::Service;
 use super::slots::Slots;
+
+/// Bytes of answers that the kernel keeps for a client that does not take them: the answer to a large
+/// scrape, compressed, in a few round trips. The default is some megabytes for each connection, and as
+/// many answers as fit there are rendered.
+const SEND_BUFFER: usize = 256 << 10;
 
 /// Sent, as far as possible without waiting, to a client without a slot.
 const NO_SLOT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
@@ -59,6 +65,7 @@ impl Connections {
         };
         // Answers are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
         let (context, make_room) = (self.context.clone(), self.slots.make_room());
         self.tasks.spawn(async move {
             let _slot = slot;

@@ -316,3 +316,37 @@ impl Drop for Stop<'_> {
         self.0.store(true, Ordering::SeqCst);
     }
 }
+
+/// Bytes of the exporter's answers that its kernel keeps for this client.
+fn queued(exporter: &Exporter, client: &TcpStream) -> usize {
+    let port = |address: &str| usize::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+    let client = usize::from(client.local_addr().unwrap().port());
+    let server = exporter.address.rsplit_once(':').unwrap().1;
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let queue = table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_it = port(fields[1]) == server.parse().ok() && port(fields[2]) == Some(client);
+        let (sent, _) = is_it.then(|| fields[4].split_once(':'))??;
+        usize::from_str_radix(sent, 16).ok()
+    });
+    queue.expect("the connection is open")
+}
+
+#[test]
+fn few_answers_wait_for_a_client_that_takes_none() {
+    let vendor = SimulatedVendor::frozen(settled(1000));
+    let exporter = Exporter::start(&vendor, 4096);
+    let client = exporter.connect();
+    push(
+        &client,
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000).as_bytes(),
+    );
+    let (mut before, mut unchanged) = (0, 0);
+    eventually("no more is sent", || {
+        let now = queued(&exporter, &client);
+        unchanged = if now == before { unchanged + 1 } else { 0 };
+        before = now;
+        (now > 0 && unchanged == 25).then_some(())
+    });
+    assert!(before < 1 << 20, "{before} bytes are queued");
+}

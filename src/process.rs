@@ -1,5 +1,5 @@
-//! What a process shares with the operating system: threads, signals, the clock, environment variables, the
-//! limit of open files, and the line on stderr that explains a failure.
+//! What a process shares with the operating system: threads, signals, the clock, environment
+//! variables, the limit of open files, and the line on stderr that explains a failure.
 
 use std::fmt;
 use std::io;

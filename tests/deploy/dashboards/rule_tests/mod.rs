@@ -14,7 +14,8 @@ fn text(value: &Value) -> &str {
 }
 
 /// promtool evaluates all rules that are loaded at each step of a test, which takes nearly all of its
-/// time. So each test is run with the rules that its expectations depend on; `.ci/run` runs the tests with all rules.
+/// time. So each test is run with the rules that its expectations depend on; `.ci/run` runs the tests
+/// with all rules.
 #[test]
 fn promtool_finds_that_the_rules_do_what_their_tests_say() {
     if !is_installed("promtool") {

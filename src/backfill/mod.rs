@@ -172,6 +172,10 @@ fn replay_day(
 }
 
 /// Writes a file under another name first, so that it is complete if it exists.
+///
+/// # Errors
+///
+/// Those of `content` and of the file system.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,

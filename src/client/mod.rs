@@ -95,6 +95,10 @@ enum Unsuccessful {
 
 impl HttpClient {
     /// Sends no request yet. Blocks while it reads certificates.
+    ///
+    /// # Errors
+    ///
+    /// If a value of the configuration cannot be used.
     pub fn new(target: Target, trust: &Trust, report: Reporter) -> Result<Self, BuildError> {
         let max_inspections =
             (target.results).map_or(1.0, |results| results.max_requests_per_second);
@@ -117,6 +121,10 @@ impl HttpClient {
     }
 
     /// Fetches a token unless there is a valid one.
+    ///
+    /// # Errors
+    ///
+    /// If the token service does not provide one.
     pub async fn take_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
     }

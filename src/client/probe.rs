@@ -54,6 +54,10 @@ pub struct Connection {
 
 impl Endpoints {
     /// The hosts of a target. Blocks while it reads `ca_file`.
+    ///
+    /// # Errors
+    ///
+    /// If `ca_file` cannot be used.
     pub fn new(target: &Target, trust: &Trust) -> Result<Self, BuildError> {
         let tls = Arc::new(trust.tls(target.ca_file.as_deref())?);
         let endpoint = |key, url: &Url, is_to_proxy| Endpoint {
@@ -112,6 +116,10 @@ impl Endpoint {
     }
 
     /// The addresses of the host, at least one, in the order in which to try them.
+    ///
+    /// # Errors
+    ///
+    /// If the name cannot be resolved in time.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Error> {
         let name = self.bare_host();
         let reason = match timeout(self.timeout, lookup_host((&*name, self.port))).await {
@@ -137,6 +145,10 @@ impl Endpoint {
 
     /// Connects to the first of at most eight addresses that accepts the connection. All attempts
     /// together take no longer than the request timeout.
+    ///
+    /// # Errors
+    ///
+    /// If no address accepts the connection.
     pub async fn connect(&self, addresses: &[IpAddr]) -> Result<Connection, Error> {
         let deadline = Instant::now() + self.timeout;
         let mut failed: Vec<(SocketAddr, String)> = Vec::new();
@@ -182,6 +194,11 @@ impl Endpoint {
     }
 
     /// Performs the TLS handshake and returns the version, such as `TLS 1.3`.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not speak TLS, its certificate is not trusted, or it does not respond in
+    /// time.
     pub async fn handshake(&self, connection: Connection) -> Result<&'static str, Error> {
         let Some(config) = &self.tls else {
             return Ok("no TLS");

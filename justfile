@@ -1,6 +1,7 @@
-# Formatting and unit tests, for between two edits.
+# Formatting and unit tests, for between two edits; without those that take half of the time.
 fast:
-    cargo fmt --check && cargo test --lib
+    cargo fmt --check && cargo test --lib -- --skip store::tests::damage --skip store::tests::compaction \
+        --skip simulator::tests::results --skip ten_thousand_targets
 
 # All tests; those whose tools are missing are skipped with a note.
 test:

@@ -3,7 +3,6 @@
 use tracing::debug;
 
 use super::Failure;
-use super::gap_read::GapRead;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use crate::model::{CallSet, Window};
@@ -102,8 +101,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// One pass over a window. Applies each page as it arrives.
     async fn read_once(&mut self, asked: Window, max_rows: u64) -> Result<Pass, Failure> {
         let inner = self.inner;
-        let is_short = self.hints.gap.as_ref().is_some_and(GapRead::is_short);
-        let parallel = if is_short { 1 } else { self.parallel };
+        let parallel = self.parallel;
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, parallel, list);
         self.rows_before_failure = 0;

@@ -97,8 +97,8 @@ impl Ledger {
     /// Number of calls uploaded in a window by type, missing ones included.
     pub fn uploaded_in(&self, window: Window) -> BTreeMap<CallType, u64> {
         let mut calls = BTreeMap::new();
-        for slot in self.table.slots(window) {
-            *calls.entry(self.table[slot].call_type).or_default() += 1;
+        for (call_type, count) in self.table.count_by_type(window) {
+            *calls.entry(call_type).or_default() += count;
         }
         calls
     }

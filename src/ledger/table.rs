@@ -1,4 +1,4 @@
-//! The calls in memory, indexed by identity and by the minute of their upload.
+//! The calls in memory, indexed by identity and by minute of upload and type.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -7,26 +7,55 @@ use std::ops::{Index, IndexMut};
 use hashbrown::HashTable;
 
 use super::entry::{Entry, NO_SLOT, Slot};
-use crate::model::{CallHasher, CallId, UnixSeconds, Window};
+use crate::model::{CallHasher, CallId, CallType, UnixSeconds, Window};
 
 const MINUTE: UnixSeconds = 60;
 
 /// Entries in one array, indexed by a hash table of slots (five bytes each) and by a linked list of
-/// slots per minute. A map from identity to entry would be simpler, but is half empty after it has
-/// grown.
+/// slots per minute and type. A map from identity to entry would be simpler, but is half empty after it
+/// has grown.
 pub(super) struct Table {
     entries: Vec<Entry>,
     by_id: HashTable<Slot>,
     hasher: CallHasher,
-    minutes: BTreeMap<UnixSeconds, Minute>,
+    minutes: BTreeMap<MinuteKey, Minute>,
     /// Head of the list of free slots.
     free: Slot,
 }
 
+/// Minutes since 1970, and the type of all calls in the list.
+type MinuteKey = (UnixSeconds, CallType);
+
 struct Minute {
     head: Slot,
+    calls: u32,
     /// Calls that are not missing.
     present: u32,
+}
+
+impl Minute {
+    const EMPTY: Self = Self {
+        head: NO_SLOT,
+        calls: 0,
+        present: 0,
+    };
+
+    /// Adds an entry in front. Returns what is to be its `next`.
+    fn push(&mut self, slot: Slot, is_missing: bool) -> Slot {
+        self.calls += 1;
+        self.present += u32::from(!is_missing);
+        std::mem::replace(&mut self.head, slot)
+    }
+}
+
+fn minute_of(entry: &Entry) -> MinuteKey {
+    (entry.uploaded / MINUTE, entry.call_type)
+}
+
+/// Whether a window contains the whole minute.
+fn is_whole(window: Window, minute: UnixSeconds) -> bool {
+    let start = minute * MINUTE;
+    start >= window.from && start.saturating_add(MINUTE - 1) <= window.to
 }
 
 impl Default for Table {
@@ -75,15 +104,10 @@ impl Table {
                 .filter(|slot| *slot != NO_SLOT)?,
             slot => slot,
         };
-        let minute = self
-            .minutes
-            .entry(entry.uploaded / MINUTE)
-            .or_insert(Minute {
-                head: NO_SLOT,
-                present: 0,
-            });
-        entry.next = std::mem::replace(&mut minute.head, slot);
-        minute.present += u32::from(!entry.is_missing());
+        let minute = self.minutes.entry(minute_of(&entry));
+        entry.next = minute
+            .or_insert(Minute::EMPTY)
+            .push(slot, entry.is_missing());
         match self.entries.get_mut(slot as usize) {
             Some(place) => self.free = std::mem::replace(place, entry).next,
             None => self.entries.push(entry),
@@ -123,13 +147,16 @@ impl Table {
 
     /// Changes the upload time of an entry.
     pub(super) fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {
-        let present = u32::from(!self[slot].is_missing());
-        let (before, next) = (self[slot].uploaded / MINUTE, self[slot].next);
+        let before = minute_of(&self[slot]);
+        let (is_missing, next) = (self[slot].is_missing(), self[slot].next);
         let Some(minute) = self.minutes.get_mut(&before) else {
             return;
         };
-        minute.present -= present;
-        if minute.head == slot {
+        minute.calls -= 1;
+        minute.present -= u32::from(!is_missing);
+        if minute.calls == 0 {
+            self.minutes.remove(&before);
+        } else if minute.head == slot {
             minute.head = next;
         } else {
             let head = minute.head;
@@ -138,47 +165,55 @@ impl Table {
                 self[previous].next = next;
             }
         }
-        if self
-            .minutes
-            .get(&before)
-            .is_some_and(|minute| minute.head == NO_SLOT)
-        {
-            self.minutes.remove(&before);
-        }
-        let minute = self.minutes.entry(uploaded / MINUTE).or_insert(Minute {
-            head: NO_SLOT,
-            present: 0,
-        });
-        minute.present += present;
-        let head = std::mem::replace(&mut minute.head, slot);
-        let entry = &mut self[slot];
-        (entry.next, entry.uploaded) = (head, uploaded);
+        self[slot].uploaded = uploaded;
+        let minute = self.minutes.entry(minute_of(&self[slot]));
+        self[slot].next = minute.or_insert(Minute::EMPTY).push(slot, is_missing);
     }
 
     /// Slots of the calls uploaded in a window: by minute, unordered within one.
     pub(super) fn slots(&self, window: Window) -> impl Iterator<Item = Slot> {
-        self.minutes
-            .range(window.from / MINUTE..=window.to / MINUTE)
+        self.minutes(window)
             .flat_map(|(_, minute)| self.list(minute.head))
             .filter(move |slot| window.contains(self[*slot].uploaded))
     }
 
-    /// Number of calls uploaded in a window that are not missing. Iterates over the calls of the
-    /// first and last minute only.
+    /// Number of calls uploaded in a window that are not missing.
     pub(super) fn count_present(&self, window: Window) -> u64 {
-        self.minutes
-            .range(window.from / MINUTE..=window.to / MINUTE)
-            .map(|(minute, content)| {
-                let start = minute * MINUTE;
-                if start >= window.from && start.saturating_add(MINUTE - 1) <= window.to {
-                    return u64::from(content.present);
+        let present = |minute: &Minute| minute.present;
+        let counts = self.count(window, present, |entry| !entry.is_missing());
+        counts.map(|(_, count)| count).sum()
+    }
+
+    /// Number of calls uploaded in a window by type, missing ones included. A type may come more than
+    /// once.
+    pub(super) fn count_by_type(&self, window: Window) -> impl Iterator<Item = (CallType, u64)> {
+        self.count(window, |minute| minute.calls, |_| true)
+    }
+
+    /// Iterates over the calls of the first and last minute only.
+    fn count(
+        &self,
+        window: Window,
+        whole: impl Fn(&Minute) -> u32,
+        counts: impl Fn(&Entry) -> bool,
+    ) -> impl Iterator<Item = (CallType, u64)> {
+        self.minutes(window)
+            .map(move |((minute, call_type), content)| {
+                if is_whole(window, *minute) {
+                    return (*call_type, u64::from(whole(content)));
                 }
-                let inside = |slot: &Slot| {
-                    window.contains(self[*slot].uploaded) && !self[*slot].is_missing()
-                };
-                self.list(content.head).filter(inside).count() as u64
+                let calls = self.list(content.head).map(|slot| &self[slot]);
+                let inside = calls.filter(|entry| window.contains(entry.uploaded) && counts(entry));
+                (*call_type, inside.count() as u64)
             })
-            .sum()
+    }
+
+    /// The minutes that a window touches.
+    fn minutes(&self, window: Window) -> impl Iterator<Item = (&MinuteKey, &Minute)> {
+        // The smallest type.
+        let start = |minute| (minute, CallType::UNKNOWN);
+        self.minutes
+            .range(start(window.from / MINUTE)..start(window.to / MINUTE + 1))
     }
 
     fn list(&self, head: Slot) -> impl Iterator<Item = Slot> {
@@ -188,32 +223,29 @@ impl Table {
 
     /// Removes all calls uploaded before `cutoff`, and passes each to `taken`.
     pub(super) fn take_before(&mut self, cutoff: UnixSeconds, mut taken: impl FnMut(Slot, &Entry)) {
+        let mut cut = Vec::new();
         while let Some(minute) = self.minutes.first_entry() {
-            let start = minute.key() * MINUTE;
-            if start >= cutoff {
-                return;
+            let key = *minute.key();
+            if key.0 * MINUTE >= cutoff {
+                break;
             }
             let mut head = minute.remove().head;
-            let mut kept = Minute {
-                head: NO_SLOT,
-                present: 0,
-            };
+            let mut kept = Minute::EMPTY;
             while head != NO_SLOT {
                 let slot = head;
                 head = self[slot].next;
                 if self[slot].uploaded >= cutoff {
-                    self[slot].next = std::mem::replace(&mut kept.head, slot);
-                    kept.present += u32::from(!self[slot].is_missing());
+                    self[slot].next = kept.push(slot, self[slot].is_missing());
                 } else {
                     taken(slot, &self[slot]);
                     self.remove(slot);
                 }
             }
-            if kept.head != NO_SLOT {
-                self.minutes.insert(start / MINUTE, kept);
-                return;
+            if kept.calls > 0 {
+                cut.push((key, kept));
             }
         }
+        self.minutes.extend(cut);
     }
 
     /// Marks a call as missing or listed.
@@ -223,7 +255,7 @@ impl Table {
             return;
         }
         entry.set_missing(missing);
-        if let Some(minute) = self.minutes.get_mut(&(entry.uploaded / MINUTE)) {
+        if let Some(minute) = self.minutes.get_mut(&minute_of(entry)) {
             minute.present = if missing {
                 minute.present - 1
             } else {
@@ -246,7 +278,9 @@ mod tests {
     use crate::model::Record;
 
     fn entry(id: u32, uploaded: UnixSeconds) -> Entry {
-        Entry::new(&Record::succeeded(CallId(id.into()), uploaded))
+        let mut entry = Entry::new(&Record::succeeded(CallId(id.into()), uploaded));
+        entry.call_type = CallType::from_number((id % 3).into());
+        entry
     }
 
     #[test]
@@ -266,11 +300,24 @@ mod tests {
             let window = Window { from, to };
             assert_eq!(table.count_present(window), count, "{window:?}");
             assert_eq!(table.slots(window).count() as u64, count, "{window:?}");
+            let mut of_type = [0; 3];
+            for (call_type, count) in table.count_by_type(window) {
+                of_type[call_type.number() as usize] += count;
+            }
+            let expected = [0, 1, 2].map(|number| {
+                let slots = table.slots(window);
+                let of_type = slots.filter(|slot| table[*slot].call_type.number() == number);
+                of_type.count() as u64
+            });
+            assert_eq!(of_type, expected, "{window:?}");
         }
         let missing = table.find(CallId(75)).unwrap();
         for (missing_now, count) in [(true, 239), (true, 239), (false, 240)] {
             table.set_missing(missing, missing_now);
-            assert_eq!(table.count_present(Window { from: 160, to: 399 }), count);
+            let window = Window { from: 160, to: 399 };
+            assert_eq!(table.count_present(window), count);
+            let uploaded: u64 = table.count_by_type(window).map(|(_, count)| count).sum();
+            assert_eq!(uploaded, 240, "missing ones included");
             assert_eq!(
                 table.count_present(Window { from: 175, to: 175 }),
                 u64::from(!missing_now)

@@ -15,10 +15,14 @@ pub(super) struct ProcessMetric {
 /// Reads `/proc`. Empty on other systems.
 #[cfg(target_os = "linux")]
 pub(super) fn read() -> Vec<ProcessMetric> {
+    use std::sync::LazyLock;
+
     use prometheus::core::Collector;
     use prometheus::process_collector::ProcessCollector;
     use prometheus::proto::{MetricFamily, MetricType};
-    let families = ProcessCollector::for_self().collect();
+    // Making one reads more of `/proc` than collecting does.
+    static COLLECTOR: LazyLock<ProcessCollector> = LazyLock::new(ProcessCollector::for_self);
+    let families = COLLECTOR.collect();
     let value = |family: &MetricFamily| {
         let metric = family.get_metric().first()?;
         match family.get_field_type() {

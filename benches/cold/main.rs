@@ -139,8 +139,7 @@ fn measure(arguments: &Arguments, calls: u64) -> Vec<Cost> {
                 .args(["--page-size", &arguments.page_size.to_string()])
                 .arg("--directory")
                 .arg(directory.path())
-                // As the unit and the image set it.
-                .env("MALLOC_ARENA_MAX", "1")
+                .envs(spawned::ALLOCATOR)
                 .stderr(std::process::Stdio::inherit())
                 .output()
                 .expect("this program starts");

@@ -3,6 +3,12 @@
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+/// Settings of glibc's allocator, as the unit and the image have them.
+pub(crate) const ALLOCATOR: [(&str, &str); 2] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+];
+
 /// A running `cec_exporter`, killed on drop.
 pub(crate) struct Spawned {
     child: Child,
@@ -13,8 +19,7 @@ impl Spawned {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cec_exporter"))
             .args(arguments)
-            // As the unit and the image set it.
-            .env("MALLOC_ARENA_MAX", "1")
+            .envs(ALLOCATOR)
             .stdout(Stdio::piped())
             .spawn()
             .expect("cargo built the program");

@@ -121,6 +121,22 @@ fn systemd_takes_the_socket() {
 }
 
 #[test]
+fn the_image_has_the_same_settings_of_the_allocator() {
+    let of = |text: &str| -> Vec<String> {
+        let words = text.split([' ', '=', '\n', '"', '(', ')', ',']);
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        let settings = words
+            .windows(2)
+            .filter(|pair| pair[0].starts_with("MALLOC_"));
+        settings.map(|pair| pair.join("=")).collect()
+    };
+    let in_unit = of(&unit());
+    assert_eq!(in_unit.len(), 2, "{in_unit:?}");
+    assert_eq!(of(&read("deploy/docker/Dockerfile")), in_unit);
+    assert_eq!(of(&read("benches/common/spawned.rs")), in_unit, "measured");
+}
+
+#[test]
 fn hardly_anything_is_exposed() {
     if !has_systemd() {
         return;

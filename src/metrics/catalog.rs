@@ -104,7 +104,7 @@ catalog! {
     REVIEWED "cec_window_reviewed_calls" Gauge ["target", "call_type", "state"], &[],
         "Calls in the lookback with a manual review, by review_status.";
     APPEALED "cec_window_appealed_calls" Gauge ["target", "call_type", "state"], &[],
-        "Calls in the lookback that the agent appealed against, by complain_status.";
+        "Calls in the lookback whose result the agent appealed, by complain_status.";
     CALLS "cec_calls_total" Counter ["target", "call_type"], &[],
         "Distinct calls seen in the list.";
     PROCESSED "cec_calls_processed_total" Counter ["target", "call_type", "status"], &[],

@@ -109,9 +109,9 @@ impl ConnectionState {
 
     fn set(&self, change: impl FnOnce(&mut State)) {
         self.0.send_if_modified(|state| {
-            let before = state.phase;
+            let before = *state;
             change(state);
-            state.phase != before
+            state.phase != before.phase || (state.unsent > 0) != (before.unsent > 0)
         });
     }
 
@@ -137,6 +137,24 @@ impl ConnectionState {
             tokio::select! {
                 reason = client => return reason,
                 _ = state.changed() => {}
+            }
+        }
+    }
+
+    /// Completes, with the reason, when answers have waited for the client for a while, and the memory
+    /// that they take is needed.
+    pub(super) async fn give_way(&self, room_needed: &Notify) -> &'static str {
+        let mut state = self.0.subscribe();
+        loop {
+            let needed = async {
+                sleep(GRACE).await;
+                room_needed.notified().await;
+            };
+            // The state lives as long as `self`.
+            let _ = state.wait_for(|state| state.unsent > 0).await;
+            tokio::select! {
+                () = needed => return "memory is needed for other answers",
+                _ = state.wait_for(|state| state.unsent == 0) => {}
             }
         }
     }

@@ -76,6 +76,9 @@ impl Connections {
                 reason = state.give_up(&service.settings.limits, &make_room) => {
                     tracing::debug!(reason, "connection closed");
                 }
+                reason = state.give_way(service.room.needed()) => {
+                    tracing::debug!(reason, "connection closed");
+                }
             }
         });
     }

@@ -2,7 +2,8 @@
 //!
 //! A client that misbehaves does not keep others from being served: every wait for a client has a
 //! time limit ([`Limits`]), and when all connections are taken, the one that has waited longest
-//! for its client is closed.
+//! for its client is closed. So is, when answers take too much memory, the one that has kept answers
+//! waiting for longest.
 
 mod accept;
 mod auth;
@@ -15,6 +16,7 @@ mod negotiation;
 mod paths;
 mod query;
 mod respond;
+mod room;
 mod routes;
 mod scrape;
 mod shared;

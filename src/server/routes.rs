@@ -7,6 +7,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::respond::{Body, response, retry_later, set, text};
+use super::room::Room;
 use super::scrape::Scrapes;
 use super::{Settings, query, status_page};
 use crate::targets::{Registry, Scope, ScrapeError};
@@ -72,6 +73,7 @@ impl Route {
 pub(super) struct Service {
     registry: Arc<Registry>,
     pub(super) settings: Settings,
+    pub(super) room: Room,
     scrapes: Scrapes,
     reloads: Semaphore,
 }
@@ -80,6 +82,7 @@ impl Service {
     pub(super) fn new(registry: Arc<Registry>, settings: Settings) -> Self {
         Self {
             scrapes: Scrapes::new(Arc::clone(&registry), &settings),
+            room: Room::default(),
             registry,
             settings,
             reloads: Semaphore::new(RELOADS_WAITING),
@@ -111,10 +114,13 @@ impl Service {
                     Route::Probe => Scope::TargetOnly,
                     _ => Scope::Everything,
                 };
-                self.scrapes.answer(scope, query, &parts.headers).await
+                let scrape = self
+                    .scrapes
+                    .answer(scope, query, &parts.headers, &self.room);
+                scrape.await
             }
-            Route::StatusPage => self.status_page(query),
-            Route::Discovery => self.discovery(),
+            Route::StatusPage => self.room.hold(self.status_page(query)).await,
+            Route::Discovery => self.room.hold(self.discovery()).await,
             Route::Redirect => self.redirect(),
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),

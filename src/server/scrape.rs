@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::respond::{Body, response, retry_later, set, text};
+use super::room::Room;
 use super::shared::Shared;
 use super::{Settings, deadline, negotiation, query};
 use crate::metrics::exporter::Gauge;
@@ -70,11 +71,12 @@ impl Scrapes {
         scope: Scope,
         query: &str,
         headers: &HeaderMap,
+        room: &Room,
     ) -> Response<Body> {
         let metrics = self.registry.metrics();
         let _in_flight = InFlight::new(&metrics.scrapes_in_flight);
         let response = match self.slots.try_acquire() {
-            Ok(_slot) => self.scrape(scope, query, headers).await,
+            Ok(_slot) => room.hold(self.scrape(scope, query, headers).await).await,
             Err(_) => retry_later(&format!(
                 "Too many scrapes at once; --web.max-requests allows {}.",
                 self.max_requests

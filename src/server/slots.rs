@@ -12,10 +12,10 @@ use tokio::time::{sleep, timeout};
 /// Prometheus beside some that send nothing.
 const MIN_SLOTS: usize = 16;
 
-/// How long a new connection waits for a slot while all others are being answered. Most answers
-/// take a moment, and those that wait for pulls are too few to take all slots.
+/// How long a new connection waits for a slot while all others are being answered, and an answer for
+/// room. Most answers take a moment, and those that wait for pulls are too few to take all slots.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often to ask for a slot meanwhile.
+/// How often to ask for them meanwhile.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct Slots {
@@ -48,16 +48,7 @@ impl Slots {
         if let Ok(slot) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(slot);
         }
-        let ask = async {
-            loop {
-                self.make_room.notify_one();
-                sleep(ASK_AGAIN).await;
-            }
-        };
-        tokio::select! {
-            slot = timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned()) => slot.ok()?.ok(),
-            () = ask => None,
-        }
+        acquire(&self.permits, 1, &self.make_room).await
     }
 
     /// Reduces the limit, because the system refused another connection.
@@ -81,6 +72,26 @@ impl Slots {
                 surplus.forget();
             }
         });
+    }
+}
+
+/// Waits for so many permits, and notifies one holder after the other until there are enough. `None`
+/// if there are not in time.
+pub(super) async fn acquire(
+    permits: &Arc<Semaphore>,
+    count: u32,
+    make_room: &Notify,
+) -> Option<OwnedSemaphorePermit> {
+    let ask = async {
+        loop {
+            make_room.notify_one();
+            sleep(ASK_AGAIN).await;
+        }
+    };
+    let permits = Arc::clone(permits).acquire_many_owned(count);
+    tokio::select! {
+        acquired = timeout(PATIENCE, permits) => acquired.ok()?.ok(),
+        () = ask => None,
     }
 }
 

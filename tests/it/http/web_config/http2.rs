@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 
@@ -147,6 +149,49 @@ async fn a_client_that_takes_its_time_is_cut() {
         assert!(!body.is_empty());
         tokio::time::sleep(2 * SOON).await;
     }
+}
+
+/// Asks a hundred times and takes nothing. Gives the connection, and the answers.
+async fn ask_and_take_nothing(
+    files: &Files,
+    server: &Server,
+) -> (SendRequest<Empty<Bytes>>, Vec<Response<Incoming>>) {
+    let sender = open(files, server, 1024).await;
+    let asked = (0..100).map(|_| {
+        let mut sender = sender.clone();
+        async move { sender.send_request(request("/metrics")).await }
+    });
+    let answers = patiently(join_all(asked)).await;
+    (sender, answers.into_iter().filter_map(Result::ok).collect())
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_do_not_pile_up() {
+    const ROOM: u64 = 32 << 20;
+    let files = Files::new(TLS);
+    let server = files.start_with(|limits| limits.answer_write = NEVER).await;
+    let bytes = |answers: &[Response<Incoming>]| -> u64 {
+        let answered = answers
+            .iter()
+            .filter(|answer| answer.status() == StatusCode::OK);
+        let lengths = answered.filter_map(|answer| answer.body().size_hint().exact());
+        lengths.sum()
+    };
+    let (mut greedy, mut answered) = (Vec::new(), 0);
+    while answered < 2 * ROOM {
+        let (connection, answers) = ask_and_take_nothing(&files, &server).await;
+        answered += bytes(&answers);
+        greedy.push((connection, answers));
+        // Others are answered meanwhile.
+        let mut other = open(&files, &server, 1 << 20).await;
+        let answer = patiently(other.send_request(request("/metrics"))).await;
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    let open = greedy
+        .iter()
+        .filter(|(connection, _)| !connection.is_closed());
+    let held: u64 = open.map(|(_, answers)| bytes(answers)).sum();
+    assert!(held <= ROOM, "{held} of {answered} bytes");
 }
 
 #[tokio::test]

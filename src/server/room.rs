@@ -1,0 +1,123 @@
+//! How many bytes of answers may wait for their clients. When there is no more room, the connection
+//! whose client has kept answers waiting for longest is closed: a client that requests and does not
+//! read, a hundred times over each of its HTTP/2 connections, must not take all memory.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Response;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::respond::{Body, retry_later};
+use super::slots;
+
+/// KiB for all clients together. An answer that is larger, as those of a thousand targets are without
+/// compression, takes all of it.
+const ROOM: usize = 32 << 10;
+/// Answers that wait until there is room for them.
+const WAITING: usize = 4;
+
+pub(super) struct Room {
+    kib: Arc<Semaphore>,
+    waiting: Semaphore,
+    /// Notifies connections with answers that wait for their clients, the first one first.
+    needed: Notify,
+}
+
+/// An answer that takes room until its last byte is written.
+struct Held(
+    Bytes,
+    #[expect(dead_code, reason = "for its drop")] OwnedSemaphorePermit,
+);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            kib: Arc::new(Semaphore::new(ROOM)),
+            waiting: Semaphore::new(WAITING),
+            needed: Notify::new(),
+        }
+    }
+}
+
+impl Room {
+    /// Notifies one connection at a time that its room is needed.
+    pub(super) fn needed(&self) -> &Notify {
+        &self.needed
+    }
+
+    /// The answer, once there is room for it, or a refusal.
+    pub(super) async fn hold(&self, response: Response<Body>) -> Response<Body> {
+        let (parts, body) = response.into_parts();
+        let Ok(body) = body.collect().await;
+        let bytes = body.to_bytes();
+        match self.acquire(bytes.len() >> 10).await {
+            Some(room) => {
+                Response::from_parts(parts, Full::new(Bytes::from_owner(Held(bytes, room))))
+            }
+            None => retry_later("Too many answers wait for their clients."),
+        }
+    }
+
+    async fn acquire(&self, kib: usize) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(kib.min(ROOM)).ok()?;
+        if let Ok(room) = Arc::clone(&self.kib).try_acquire_many_owned(kib) {
+            return Some(room);
+        }
+        let _waiting = self.waiting.try_acquire().ok()?;
+        slots::acquire(&self.kib, kib, &self.needed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::StatusCode;
+
+    use super::*;
+    use crate::server::respond::response;
+
+    fn answer(kib: usize) -> Response<Body> {
+        response(StatusCode::OK, "text/plain", vec![b'x'; kib << 10])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_take_room_until_they_are_written() {
+        let room = Room::default();
+        let half = room.hold(answer(ROOM / 2)).await;
+        let other = room.hold(answer(ROOM / 2)).await;
+        assert_eq!(half.status(), StatusCode::OK);
+        assert_eq!(other.status(), StatusCode::OK);
+        let refused = room.hold(answer(1)).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        // What is smaller than a KiB takes none.
+        assert_eq!(room.hold(answer(0)).await.status(), StatusCode::OK);
+        drop(half);
+        assert_eq!(room.hold(answer(1)).await.status(), StatusCode::OK);
+        drop(other);
+        // Larger than all of it.
+        let large = room.hold(answer(2 * ROOM)).await;
+        assert_eq!(large.status(), StatusCode::OK);
+        assert_eq!(room.kib.available_permits(), 0);
+        drop(large);
+        assert_eq!(room.kib.available_permits(), ROOM);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_room_is_needed_makes_way() {
+        let room = Room::default();
+        let slow = room.hold(answer(ROOM)).await;
+        let closed = async {
+            room.needed().notified().await;
+            drop(slow);
+        };
+        let (other, ()) = tokio::join!(room.hold(answer(ROOM)), closed);
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+}

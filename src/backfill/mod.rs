@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::config::{Target, read_teams};
 use crate::metrics::exposition::History;
-use crate::model::{Record, UnixSeconds, Window};
+use crate::model::{Record, UnixSeconds, Window, utc};
 use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
@@ -120,7 +120,7 @@ pub async fn run<U: Upstream>(
             reason,
         })?;
         if skipped > 0 {
-            warn!(target = %name, from = day.from, to = day.to, windows = skipped,
+            warn!(target = %name, from = %utc(day.from), to = %utc(day.to), windows = skipped,
                 "parts of a day could not be read: their calls are missing from the history");
         }
         let calls = records.len();

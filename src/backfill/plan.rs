@@ -1,9 +1,8 @@
 //! Which days to read, and when to sample. Pure.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{UnixSeconds, Window};
+use crate::model::{UnixSeconds, Window, utc};
 
 /// Seconds of a day. Days are those of UTC, as the blocks of Prometheus are.
 const DAY: UnixSeconds = 86_400;
@@ -47,9 +46,7 @@ impl Plan {
 
 /// The name of the file of a day.
 pub fn file_name(day: Window) -> String {
-    // All of 32 bits are times that jiff knows.
-    let start = Timestamp::from_second(day.from.into()).unwrap_or_default();
-    start.strftime("%F.om").to_string()
+    utc(day.from).strftime("%F.om").to_string()
 }
 
 #[cfg(test)]

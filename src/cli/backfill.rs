@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::ConfigArgs;
 use crate::backfill::night::Night;
@@ -92,7 +93,7 @@ pub struct DemoHistoryArgs {
 }
 
 /// A point in time as it is written on the command line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Time {
     At(UnixSeconds),
     /// Before now.

@@ -1,11 +1,12 @@
 //! `backfill`: history for Prometheus, and a ledger that the exporter continues.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::backfill::night::Night;
@@ -15,6 +16,7 @@ use crate::cli::{BackfillArgs, Time};
 use crate::client::HttpClient;
 use crate::client::tls::Trust;
 use crate::config::Target;
+use crate::model::utc;
 use crate::process::{self, Fatal};
 use crate::targets::{Storage, UnknownTarget};
 
@@ -67,7 +69,7 @@ pub(super) async fn one(
         bar.inc(1);
         // The bar appears on terminals only.
         if bar.is_hidden() {
-            info!(target = %name, to = day.window.to, calls = day.calls,
+            info!(target = %name, to = %utc(day.window.to), calls = day.calls,
                 skipped_windows = day.skipped, days, "day finished");
         }
     };
@@ -83,50 +85,69 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
             name: unknown.clone(),
             known: targets.iter().map(|target| target.name.clone()).collect(),
         };
-        return Err(Fatal(format!("--target: {error}")));
+        return Err(Fatal::from(format!("--target: {error}")));
     }
     let is_chosen = |target: &&Target| names.is_empty() || names.contains(&target.name);
     Ok(targets.iter().filter(is_chosen).collect())
 }
 
+/// The plan of a backfill that was begun, and the times as they were given: those before now have
+/// moved when it is resumed.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Begun {
+    from: Time,
+    to: Option<Time>,
+    plan: Plan,
+}
+
 /// The plan of these flags; a resumed backfill must have the flags that it began with.
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
-    let now = process::now();
-    let mut plan = Plan {
-        from: arguments.from.resolve(now),
-        to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
-        step: arguments.step,
-        labels: arguments.labels.clone(),
-    };
-    if plan.from >= plan.to {
-        return Err(Fatal(
-            "--from must be before --to and before now".to_owned(),
-        ));
-    }
     let path = arguments.output.join(PLAN);
-    let failed = |error: &dyn std::fmt::Display| Fatal(format!("{}: {error}", path.display()));
-    if !path.exists() {
-        fs::create_dir_all(&arguments.output).map_err(|error| failed(&error))?;
-        let text = serde_json::to_vec(&plan).map_err(|error| failed(&error))?;
-        backfill::write(&path, |out| out.write_all(&text)).map_err(|error| failed(&error))?;
-        return Ok(plan);
-    }
-    let text = fs::read(&path).map_err(|error| failed(&error))?;
-    let begun: Plan = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
-    // A time relative to now has moved since.
-    (plan.from, plan.to) = match (arguments.from, arguments.to) {
-        (Time::At(_), Some(Time::At(_))) => (plan.from, plan.to),
-        (Time::At(_), _) => (plan.from, begun.to),
-        _ => (begun.from, begun.to),
+    let failed = |error: io::Error| Fatal::from(format!("{}: {error}", path.display()));
+    let asked = |plan| Begun {
+        from: arguments.from,
+        to: arguments.to,
+        plan: Plan {
+            step: arguments.step,
+            labels: arguments.labels.clone(),
+            ..plan
+        },
     };
-    if plan != begun {
-        return Err(Fatal(format!(
-            "{}: a backfill with other flags was begun there: give the same flags to resume it, or \
-             another --output",
-            path.display()
-        )));
+    match fs::read(&path) {
+        Ok(text) => {
+            let begun: Begun = serde_json::from_slice(&text).map_err(|_| {
+                let path = path.display();
+                Fatal::from(format!("{path} is damaged: give another --output"))
+            })?;
+            if asked(begun.plan.clone()) != begun {
+                return Err(Fatal::from(format!(
+                    "{}: a backfill with other flags was begun there: give the same flags to resume \
+                     it, or another --output",
+                    path.display()
+                )));
+            }
+            let plan = begun.plan;
+            info!(plan = %path.display(), from = %utc(plan.from), to = %utc(plan.to), "resuming");
+            Ok(plan)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let now = process::now();
+            let begun = asked(Plan {
+                from: arguments.from.resolve(now),
+                to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
+                step: arguments.step,
+                labels: Vec::new(),
+            });
+            if begun.plan.from >= begun.plan.to {
+                return Err(Fatal::from("--from must be before --to and before now"));
+            }
+            fs::create_dir_all(&arguments.output).map_err(failed)?;
+            let text = serde_json::to_vec(&begun).map_err(|error| failed(error.into()))?;
+            backfill::write(&path, |out| out.write_all(&text)).map_err(failed)?;
+            Ok(begun.plan)
+        }
+        Err(error) => Err(failed(error)),
     }
-    Ok(begun)
 }
 
 pub(super) fn client(

@@ -22,10 +22,17 @@ pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 pub use team::Teams;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Seconds since 1970-01-01 UTC. 32 bits last until the year 2106 and halve the ledger's size.
 pub type UnixSeconds = u32;
+
+/// The same time, which is written as in RFC 3339.
+pub fn utc(time: UnixSeconds) -> Timestamp {
+    // All of 32 bits are times that jiff knows.
+    Timestamp::from_second(time.into()).unwrap_or_default()
+}
 
 /// A window of upload time, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

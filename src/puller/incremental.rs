@@ -9,7 +9,7 @@ use super::gap_read::GapRead;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
-use crate::model::Window;
+use crate::model::{Window, utc};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -150,7 +150,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 .any(|left| left.window.from <= window.to && left.window.to >= window.from)
         });
         if !left {
-            tracing::info!(target = %self.inner.settings.name, from = window.from, to = window.to,
+            tracing::info!(target = %self.inner.settings.name, from = %utc(window.from), to = %utc(window.to),
                 "a window that had been skipped was read");
         }
         scanned.map(drop)
@@ -173,8 +173,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             gone
         });
         for skipped in gone {
-            tracing::warn!(target = %self.inner.settings.name, from = skipped.window.from,
-                to = skipped.window.to, tries = skipped.tries,
+            tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),
+                to = %utc(skipped.window.to), tries = skipped.tries,
                 "a skipped window left the lookback unread");
         }
     }

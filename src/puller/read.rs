@@ -5,7 +5,7 @@ use tracing::debug;
 use super::Failure;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
-use crate::model::{CallSet, Window};
+use crate::model::{CallSet, Window, utc};
 use crate::store::Store;
 use crate::upstream::pages::{End, Pages, Pass, Verdict};
 use crate::upstream::{Error, Filter, Upstream};
@@ -147,7 +147,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 return Err(Error::empty_list(total).into());
             }
         }
-        debug!(target = %inner.settings.name, from = asked.from, to = asked.to, ?pass.end,
+        debug!(target = %inner.settings.name, from = %utc(asked.from), to = %utc(asked.to), ?pass.end,
             calls = pass.seen.len(), "read");
         Ok(pass)
     }

@@ -12,7 +12,7 @@ use super::hints::MIN_WIDTH;
 use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
-use crate::model::Window;
+use crate::model::{Window, utc};
 use crate::store::Store;
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::{ErrorKind, Filter, PageRequest, Upstream};
@@ -178,7 +178,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         self.inner.metrics.unproven(reason);
         if self.hints.warned != finding {
             self.hints.warned = finding.to_owned();
-            warn!(target = %self.inner.settings.name, from = window.from, to = window.to, reason,
+            warn!(target = %self.inner.settings.name, from = %utc(window.from), to = %utc(window.to), reason,
                 "a part of the list could not be proved complete: {finding}");
         }
     }

@@ -181,6 +181,45 @@ scrape_configs:
 }
 
 #[test]
+fn a_backfill_resumes_with_the_flags_that_it_began_with_and_no_others() {
+    let vendor = SimulatedVendor::frozen(spec());
+    let directory = tempfile::tempdir().unwrap();
+    configure(directory.path(), &vendor);
+    let run = |flags: &[&str]| {
+        let done = output(directory.path(), flags);
+        let stderr = String::from_utf8(done.stderr).unwrap();
+        (done.status.code(), stderr)
+    };
+    assert_eq!(run(&["--output=h", "--from=1d"]).0, Some(0));
+    let resumed = run(&["--output=h", "--from=1d"]);
+    assert!(
+        resumed.0 == Some(0) && resumed.1.contains("resuming"),
+        "{resumed:?}"
+    );
+    // A time before now has moved since, which does not make another one the same.
+    for flags in [
+        &["--from=2d"][..],
+        &["--from=24h", "--to=1h"],
+        &["--from=1d", "--to=2100-01-01"],
+        &["--from=2026-01-01"],
+        &["--from=1d", "--step=2m"],
+    ] {
+        let (code, stderr) = run(&[&["--output=h"], flags].concat());
+        let expected = "cec_exporter: h/backfill.json: a backfill with other flags was begun there";
+        assert!(
+            code == Some(1) && stderr.contains(expected),
+            "{flags:?}: {stderr}"
+        );
+    }
+    std::fs::write(directory.path().join("h/backfill.json"), "{").unwrap();
+    let damaged = run(&["--output=h", "--from=1d"]);
+    assert!(
+        damaged.0 == Some(1) && damaged.1.contains("is damaged"),
+        "{damaged:?}"
+    );
+}
+
+#[test]
 fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() {
     let vendor = SimulatedVendor::frozen(spec());
     let (from, to) = (now() - DAYS * DAY - 3600, now() - 60);

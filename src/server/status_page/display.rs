@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use askama::filters::HtmlSafe;
-use jiff::Timestamp;
 
-use crate::model::UnixSeconds;
+use crate::model::{UnixSeconds, utc};
 
 /// Replaces control characters, which HTML does not allow, and marks that reorder text, which could
 /// make an error read as something else. Escaping is left to the templates.
@@ -25,8 +24,7 @@ pub(super) struct Utc(pub(super) UnixSeconds);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Timestamp::from_second(self.0.into()).map_err(|_| fmt::Error)?;
-        write!(f, "{}", time.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        write!(f, "{}", utc(self.0).strftime("%Y-%m-%d %H:%M:%S UTC"))
     }
 }
 

@@ -44,13 +44,14 @@ function(config)
       },
       queries: [
         [{ en: 'Exporters that respond', zh: '哪些 exporter 有响应' }, 'up and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
-        [{ en: 'Repeated restarts', zh: '是否反复重启' }, 'changes(process_start_time_seconds{job="cec_exporter"}[1h])'],
+        [{ en: 'Repeated restarts', zh: '是否反复重启' }, 'changes(process_start_time_seconds[1h]) and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
       ],
       steps: {
         en: |||
           1. Run `cec_exporter healthcheck` on the exporter's machine or in its container. If it succeeds, the exporter
              runs and Prometheus does not reach it: the Targets page of Prometheus shows the error. Check address,
-             firewall, password and, with TLS, `scheme`.
+             firewall, password and, with TLS, `scheme`. If it prints `answered 500`, the web configuration is
+             bad: the log says `clients are refused`.
           2. If it fails, read the log: `journalctl -u cec_exporter`, `docker logs cec_exporter` or
              `kubectl logs cec-exporter-0`. A configuration error is one line on stderr with exit code 1;
              `cec_exporter check` reports the same before a start.
@@ -59,7 +60,7 @@ function(config)
              another port or path.
         |||,
         zh: |||
-          1. 在 exporter 所在主机（或容器）上运行 `cec_exporter healthcheck`。成功说明 exporter 正常，是 Prometheus 访问不到它：Prometheus 的 Targets 页面上有错误信息，检查地址、防火墙、密码；启用 TLS 时检查 `scheme`。
+          1. 在 exporter 所在主机（或容器）上运行 `cec_exporter healthcheck`。成功说明 exporter 正常，是 Prometheus 访问不到它：Prometheus 的 Targets 页面上有错误信息，检查地址、防火墙、密码；启用 TLS 时检查 `scheme`。如果输出 `answered 500`，说明 Web 配置有误，日志中会有 `clients are refused`。
           2. 失败则查看日志：`journalctl -u cec_exporter`、`docker logs cec_exporter` 或 `kubectl logs cec-exporter-0`。配置有误时，stderr 上有一行错误信息，退出码为 1；启动前可用 `cec_exporter check` 检查。
           3. 抓取超时：调大 `scrape_timeout` 或 `--web.timeout-offset`。
           4. 没有任何 `cec_up`：Prometheus 配置里缺少该 job，或端口、路径填错。
@@ -119,7 +120,7 @@ function(config)
              - `server`: the vendor returns errors. The exporter retries by itself; if it lasts, open a ticket.
              - `body`, `envelope`: the vendor returns unexpected responses. The message on the status page has the
                vendor's code; check `user_id` and the rights of the key.
-             - `storage`: the disk of the ledger is full, read-only or damaged.
+             - `storage`: the disk of the ledger is full, read-only or damaged, or `max_calls` is reached: raise it, or shorten `lookback`.
         |||,
         zh: |||
           1. 打开 exporter 状态页（`/`），查看该目标最近的错误及可能原因；在同一台机器上运行 `cec_exporter check --config.file=...`，可看出哪一步失败。
@@ -129,7 +130,7 @@ function(config)
              - `connect`、`timeout`：检查域名解析、代理、防火墙，或云客服侧故障。
              - `server`：云客服侧返回错误。exporter 会自动重试，长时间不恢复则提工单。
              - `body`、`envelope`：响应内容异常。状态页的错误信息中有接口返回码；检查 `user_id` 和应用的权限。
-             - `storage`：台账所在磁盘已满、只读或损坏。
+             - `storage`：台账所在磁盘已满、只读或损坏，或者达到了 `max_calls`：调大它，或缩短 `lookback`。
         |||,
       },
       resolves: {

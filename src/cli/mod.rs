@@ -106,10 +106,10 @@ pub enum Command {
     ///
     /// To read it: cec_exporter man | man -l -
     Man,
-    /// Check that the local exporter is healthy; for containers.
+    /// Check that the local exporter is alive; for containers.
     ///
-    /// Exit code 0 if it answers /-/healthy, 1 if not. This needs no password and no certificate: an
-    /// exporter that asks for them is healthy too.
+    /// Exit code 0 if it answers HTTP with a status of up to 500, 1 if not. This needs no password and
+    /// no certificate, and does not tell whether clients are let in.
     Healthcheck(HealthcheckArgs),
 }
 

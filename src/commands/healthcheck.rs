@@ -30,7 +30,11 @@ pub async fn run(arguments: &HealthcheckArgs) -> Result<ExitCode, Fatal> {
         let status = timeout_at(deadline, request(&address)).await;
         match status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(status @ 200..=500) => {
-                println!("healthy: {address} answered {status}");
+                let note = match status {
+                    500 => "; it refuses its clients, see its log",
+                    _ => "",
+                };
+                println!("healthy: {address} answered {status}{note}");
                 return Ok(ExitCode::SUCCESS);
             }
             Ok(status) => failures.push(format!("{address} answered {status}")),

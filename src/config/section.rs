@@ -63,7 +63,9 @@ impl Section<'_> {
     /// About a required key that is not there.
     pub(super) fn missing(&self, key: &str, expected: &str) -> ConfigError {
         let (reason, position) = match &self.written_in {
-            WrittenIn::File { position, .. } => ("but the key is missing", *position),
+            WrittenIn::File { position, .. } => {
+                ("but the key is missing or has no value", *position)
+            }
             WrittenIn::Variables => ("as CEC_ENDPOINT is set", None),
         };
         ConfigError::key(self.path(key), format!("expected {expected}, {reason}")).at(position)

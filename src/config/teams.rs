@@ -25,12 +25,21 @@ fn parse(bytes: &[u8]) -> Result<Teams, String> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(bytes);
     let headers = reader.headers().map_err(|error| explain(&error))?;
     let column = |name: &str| {
-        let mut names = headers.iter();
-        names.position(|header| header == name).ok_or_else(|| {
-            format!("line 1: expected the columns staff_id and team, but {name} is missing")
-        })
+        let mut columns = (0..headers.len()).filter(|column| &headers[*column] == name);
+        match (columns.next(), columns.next()) {
+            (Some(column), None) => Ok(column),
+            (Some(_), Some(_)) => Err(format!("line 1: two columns are named {name}")),
+            (None, _) => Err(format!(
+                "line 1: expected the columns staff_id and team, but {name} is missing"
+            )),
+        }
     };
     let (staff_column, team_column) = (column("staff_id")?, column("team")?);
+    let is_unbalanced = !bytes
+        .iter()
+        .filter(|byte| **byte == b'"')
+        .count()
+        .is_multiple_of(2);
     let mut teams = Teams::default();
     let mut row = StringRecord::new();
     while reader
@@ -39,11 +48,25 @@ fn parse(bytes: &[u8]) -> Result<Teams, String> {
     {
         let line = row.position().map_or(0, csv::Position::line);
         let field = |column| row.get(column).unwrap_or_default();
+        // It swallows the rows up to the next quote, or to the end of the file.
+        let is_open = |(column, text): (usize, &str)| {
+            let is_read = column == staff_column || column == team_column;
+            (is_read || is_unbalanced) && text.contains(['\n', '\r'])
+        };
+        if row.iter().enumerate().any(is_open) {
+            return Err(format!("line {line}: a quote is not closed"));
+        }
         let (staff_id, team) = (field(staff_column), label_text(field(team_column)));
         for (name, value) in [("staff_id", staff_id), ("team", &team)] {
             if value.is_empty() {
                 return Err(format!("line {line}: {name} is empty"));
             }
+        }
+        if staff_id.contains("E+") && staff_id.parse::<f64>().is_ok() {
+            return Err(format!(
+                "line {line}: a spreadsheet rounded the staff_id to {staff_id}; format the column as \
+                 text, and enter the ids again"
+            ));
         }
         teams.assign(staff_id, &team).map_err(|other| {
             let staff_id = label_text(staff_id);
@@ -93,6 +116,7 @@ mod tests {
             "\u{feff}staff_id,team\r\n1,东区\r\n007,\"西区, 二组\"\r\n",
             "name, team ,staff_id\n李, 东区 , 1\n王,\"西区, 二组\", 007 \n\n",
             "staff_id,team\n1,东区\n007,\"西区,\u{202e} 二组\"\n1,东区",
+            "staff_id,team,note\n1,东区,\"two\nlines\"\n007,\"西区, 二组\",x",
         ] {
             assert_eq!(pairs(text).unwrap(), expected, "{text:?}");
         }
@@ -119,6 +143,27 @@ mod tests {
             (
                 "staff_id,team\n1,a\n2,a\n1,b\n",
                 "line 4: 1 is in the team a already",
+            ),
+            (
+                "staff_id,team,team\n1,a,b\n",
+                "line 1: two columns are named team",
+            ),
+            (
+                "staff_id,team\n1,\"a\n2,b\n3,c\n",
+                "line 2: a quote is not closed",
+            ),
+            (
+                "staff_id,team\n1,\"a\n2,b\n3,\"c\n",
+                "line 2: a quote is not closed",
+            ),
+            (
+                "staff_id,team,name\n1,a,x\n2,b,\"y\n3,c,z\n",
+                "line 3: a quote is not closed",
+            ),
+            (
+                "staff_id,team\n1.60023E+18,a\n",
+                "line 2: a spreadsheet rounded the staff_id to 1.60023E+18; format the column as \
+                 text, and enter the ids again",
             ),
             (
                 "staff_id,team\n1,a\n2\n",

@@ -82,7 +82,7 @@ fn describe(error: &Error, path: &Path, text: &str, keys: &str) -> ConfigError {
             "expected a single value, got a tag that changes its type".to_owned()
         }
         Error::Unexpected { expected, .. } if expected.contains("sequence") => {
-            "expected a list in [ ]".to_owned()
+            "expected a list: [a, b], or a line with - for each entry".to_owned()
         }
         Error::Unexpected { .. } | Error::SerdeInvalidType { .. } if path.is_empty() => {
             format!("expected a mapping with keys such as {keys}")

@@ -44,7 +44,7 @@ fn a_mistake_in_the_whole_is_one_line_too() {
         ),
         (
             "targets: {a: b}".to_owned(),
-            ":1:10: targets: expected a list in [ ]",
+            ":1:10: targets: expected a list: [a, b], or a line with - for each entry",
         ),
         (
             "targets:\n- app_secret:hunter2".to_owned(),
@@ -92,19 +92,19 @@ fn a_mistake_in_the_whole_is_one_line_too() {
         ),
         (
             "targets: [{name: a}]".to_owned(),
-            ":1:11: targets[0].endpoint: expected a value, but the key is missing",
+            ":1:11: targets[0].endpoint: expected a value, but the key is missing or has no value",
         ),
         (
             format!("targets: [{{{REST}}}]"),
-            ":1:11: targets[0].name: expected a value, but the key is missing",
+            ":1:11: targets[0].name: expected a value, but the key is missing or has no value",
         ),
         (
             secret("page_size: 1"),
-            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing",
+            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value",
         ),
         (
             secret("app_secret: "),
-            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing",
+            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value",
         ),
         (
             secret("app_secret: ''"),

@@ -155,7 +155,7 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         ),
         (
             "call_types: voice",
-            "17: targets[0].call_types: expected a list in [ ]",
+            "17: targets[0].call_types: expected a list: [a, b], or a line with - for each entry",
         ),
         (
             "call_types: [voice, video]",
@@ -180,7 +180,7 @@ fn a_mistake_in_a_value_is_one_line_that_says_all() {
         ),
         (
             "success_codes: 0",
-            "20: targets[0].success_codes: expected a list in [ ]",
+            "20: targets[0].success_codes: expected a list: [a, b], or a line with - for each entry",
         ),
         (
             "token_endpoint: ftp://h",

@@ -89,8 +89,14 @@ fn a_mistake_is_named_by_its_path() {
     for (text, expected) in [
         ("- a", "1:1: expected a mapping with keys such as list"),
         ("hunter2", "1:1: expected a mapping with keys such as list"),
-        ("list: hunter2", "1:7: list: expected a list in [ ]"),
-        ("list: {a: b}", "1:7: list: expected a list in [ ]"),
+        (
+            "list: hunter2",
+            "1:7: list: expected a list: [a, b], or a line with - for each entry",
+        ),
+        (
+            "list: {a: b}",
+            "1:7: list: expected a list: [a, b], or a line with - for each entry",
+        ),
         ("list: [hunter2]", "1:8: list[0]: expected a mapping"),
         ("list: [[hunter2]]", "1:8: list[0]: expected a mapping"),
         (
@@ -115,7 +121,7 @@ fn a_mistake_is_named_by_its_path() {
         ),
         (
             "list: [{numbers: hunter2}]",
-            "1:18: list[0].numbers: expected a list in [ ]",
+            "1:18: list[0].numbers: expected a list: [a, b], or a line with - for each entry",
         ),
         (
             "list: [{}, {numbr: hunter2}]",

@@ -98,7 +98,7 @@ fn mistakes_elsewhere() {
         ),
         (
             "rate_limit: {interval: 1s}\n",
-            "web.yml:1:13: rate_limit.burst: expected a whole number from 1 up, but the key is missing",
+            "web.yml:1:13: rate_limit.burst: expected a whole number from 1 up, but the key is missing or has no value",
         ),
         (
             "rate_limit: {interval: 1s, burst: 0}\n",

@@ -10,15 +10,15 @@ fn mistakes_with_certificates() {
     assert_errors(&[
         (
             "tls_server_config:\n  key_file: k.pem\n",
-            "web.yml:2:3: tls_server_config.cert_file: expected cert_file or cert, but the key is missing",
+            "web.yml:2:3: tls_server_config.cert_file: expected cert_file or cert, but the key is missing or has no value",
         ),
         (
             "tls_server_config:\n  cert_file: c.pem\n",
-            "web.yml:2:3: tls_server_config.key_file: expected key_file or key, but the key is missing",
+            "web.yml:2:3: tls_server_config.key_file: expected key_file or key, but the key is missing or has no value",
         ),
         (
             "tls_server_config:\n  cert_file: ''\n  key_file: ''\n",
-            "web.yml:2:3: tls_server_config.cert_file: expected cert_file or cert, but the key is missing",
+            "web.yml:2:3: tls_server_config.cert_file: expected cert_file or cert, but the key is missing or has no value",
         ),
         (
             "tls_server_config: {min_version: TLS12}\n",
@@ -109,7 +109,7 @@ fn mistakes_with_clients_certificates() {
         ),
         (
             "client_auth_type: RequireAnyClientCert\nclient_allowed_sans: a",
-            "client_allowed_sans: expected a list in [ ]",
+            "client_allowed_sans: expected a list: [a, b], or a line with - for each entry",
         ),
     ];
     assert_tls_errors(&cases);

@@ -82,18 +82,19 @@ impl Passwords {
             return Outcome::Right;
         }
         // One at a time leaves the other processors to the scrapes.
-        let Some(turn) = self.queue.turn(Peer::of(peer)).await else {
+        let peer = Peer::of(peer);
+        let Some(turn) = self.queue.turn(peer).await else {
             return Outcome::Busy;
         };
         let passwords = Arc::clone(self);
         let checked = tokio::task::spawn_blocking(move || {
-            // Held until the end, even if the client has left.
-            let _turn = turn;
+            // The turn is held until the end, even if the client has left.
             let matches = bcrypt::verify(&credentials.password, &hash).unwrap_or(false);
             let is_right = matches && is_known;
             if is_right && let Some(digest) = digest {
                 remember(&mut passwords.right.lock(), digest);
             }
+            turn.used(peer, is_right);
             is_right
         })
         .await;

@@ -1,5 +1,6 @@
 //! A fair queue for the one password that is checked at a time: peers take turns, first come first
-//! served within a peer. A client that guesses delays only itself and others at its address.
+//! served within a peer. Those whose last password was wrong wait until no other does, so that clients
+//! that guess, even from hundreds of addresses, delay only themselves and others at these.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,6 +12,9 @@ use tokio::sync::oneshot;
 /// How many clients may wait. Each holds a connection, and some must be left for the clients whose
 /// password is remembered.
 const WAITING: usize = 64;
+
+/// How many peers with a wrong password are remembered.
+const GUESSERS: usize = 1024;
 
 /// A peer: an IPv4 address, or the /64 network of an IPv6 address, which one customer owns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,14 +40,26 @@ struct State {
     busy: bool,
     /// The next peer in front; each has at least one client waiting.
     peers: VecDeque<(Peer, VecDeque<oneshot::Sender<Turn>>)>,
+    /// Peers whose last password was wrong, the oldest in front.
+    guessers: VecDeque<Peer>,
 }
 
 /// The permission to check a password, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn(Option<Arc<Queue>>);
 
+impl Turn {
+    /// Notes whether the password of this peer was right.
+    pub(super) fn used(&self, peer: Peer, is_right: bool) {
+        if let Some(queue) = &self.0 {
+            queue.0.lock().note(peer, is_right);
+        }
+    }
+}
+
 impl Queue {
-    /// Waits for a turn. `None` if the queue is full, and no other peer has more clients in it.
+    /// Waits for a turn. `None` if the queue is full, and no other peer has more clients in it or has
+    /// guessed.
     pub(super) async fn turn(self: &Arc<Self>, peer: Peer) -> Option<Turn> {
         let waiting = {
             let mut state = self.0.lock();
@@ -62,7 +78,18 @@ impl State {
         self.peers.iter().map(|(_, waiting)| waiting.len()).sum()
     }
 
-    /// Joins the queue; if it is full, in place of the newest client of the peer with the most.
+    fn note(&mut self, peer: Peer, is_right: bool) {
+        self.guessers.retain(|known| *known != peer);
+        if !is_right {
+            self.guessers.push_back(peer);
+        }
+        if self.guessers.len() > GUESSERS {
+            self.guessers.pop_front();
+        }
+    }
+
+    /// Joins the queue; if it is full, in place of the newest client of the peer with the most, and of
+    /// one that has guessed before others.
     fn join(&mut self, peer: Peer) -> Option<oneshot::Receiver<Turn>> {
         if self.waiting() >= WAITING {
             // Some may have left.
@@ -74,11 +101,17 @@ impl State {
         if self.waiting() >= WAITING {
             let own = self.peers.iter().find(|(known, _)| *known == peer);
             let own = own.map_or(0, |(_, waiting)| waiting.len());
-            let (_, longest) = self.peers.iter_mut().max_by_key(|(_, w)| w.len())?;
-            if longest.len() <= own + 1 {
+            let guessers = &self.guessers;
+            let rank = |peer: &Peer, waiting: usize| (guessers.contains(peer), waiting);
+            let peers = self.peers.iter_mut().enumerate();
+            let (place, (other, longest)) = peers.max_by_key(|(_, (p, w))| rank(p, w.len()))?;
+            if rank(other, longest.len()) <= rank(&peer, own + 1) {
                 return None;
             }
             longest.pop_back();
+            if longest.is_empty() {
+                self.peers.remove(place);
+            }
         }
         let (sender, receiver) = oneshot::channel();
         match self.peers.iter_mut().find(|(known, _)| *known == peer) {
@@ -90,7 +123,9 @@ impl State {
 
     /// The client whose turn is next.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let (peer, mut waiting) = self.peers.pop_front()?;
+        let mut peers = self.peers.iter();
+        let first = peers.position(|(peer, _)| !self.guessers.contains(peer));
+        let (peer, mut waiting) = self.peers.remove(first.unwrap_or(0))?;
         let next = waiting.pop_front();
         if !waiting.is_empty() {
             self.peers.push_back((peer, waiting));
@@ -182,6 +217,39 @@ mod tests {
         let said = said.lock();
         assert_eq!(said[3], "right", "{said:?}");
         assert_eq!(said.len(), WAITING + 2);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_guessed_waits_behind_others() {
+        let (queue, said) = (Arc::<Queue>::default(), Said::default());
+        let held = queue.turn(peer(255)).await.unwrap();
+        for guesser in 1..=100 {
+            held.used(peer(guesser), false);
+        }
+        for guesser in 1..=64 {
+            wait(&queue, guesser, "guess", &said).await;
+        }
+        wait(&queue, 65, "guess", &said).await;
+        assert_eq!(*said.lock(), ["refused"], "another one");
+        wait(&queue, 200, "right", &said).await;
+        assert_eq!(*said.lock(), ["refused"; 2], "one of those before");
+        assert_eq!(queue.0.lock().waiting(), WAITING);
+        // A right password makes up for wrong ones.
+        held.used(peer(66), true);
+        wait(&queue, 66, "right", &said).await;
+        drop(held);
+        settle().await;
+        let said = said.lock();
+        assert_eq!(said[3..5], ["right"; 2], "{said:?}");
+        assert_eq!(said.len(), WAITING + 3);
+        for guesser in 0..=255 {
+            queue
+                .turn(peer(guesser))
+                .await
+                .unwrap()
+                .used(peer(guesser), false);
+        }
+        assert!(queue.0.lock().guessers.len() <= GUESSERS);
     }
 
     #[tokio::test]

@@ -210,7 +210,7 @@ impl RequestContext<'_> {
             (Outcome::Status(401 | 403), _) => ErrorKind::Auth,
             (Outcome::Status(429), _) => ErrorKind::RateLimit,
             // A rejected token request says nothing about a `limit`.
-            (Outcome::Status(400), Api::Details | Api::Credit) => ErrorKind::BadRequest,
+            (Outcome::Status(400 | 413 | 422), Api::Details | Api::Credit) => ErrorKind::BadRequest,
             (Outcome::Status(500), _) => ErrorKind::Server,
             (Outcome::Status(_), _) => ErrorKind::Unavailable,
         }

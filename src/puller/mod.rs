@@ -27,7 +27,6 @@ pub mod state;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -155,8 +154,8 @@ struct Inner<U, S> {
     in_flight: Mutex<InFlight>,
     /// Requests inspection results.
     results_task: Mutex<Option<JoinHandle<()>>>,
-    /// Whether the last request for a result met no failure that concerns all calls.
-    results_received: AtomicBool,
+    /// Until when no results are requested, because all requests for them would fail.
+    results_pause: Mutex<results::Pause>,
     /// Number of pulls that have ended, as far as scrapes wait for them.
     ended: watch::Sender<u64>,
     /// Whether a scrape wants the next pull, which ends the comparison under way.
@@ -223,7 +222,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             view: Mutex::default(),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
-            results_received: AtomicBool::new(true),
+            results_pause: Mutex::default(),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };

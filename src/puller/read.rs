@@ -55,6 +55,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let first = self.read_once(asked, max_rows).await?;
         let (pass, completeness) = match first.verdict(&self.hints.list) {
             Verdict::Complete => (first, Completeness::Complete),
+            Verdict::Cut if first.end == End::Circular => (first, Completeness::Unproven),
             Verdict::Cut => {
                 if first.end == End::Deep {
                     self.hints.cut_at(first.rows);

@@ -1,7 +1,6 @@
 //! Requests the inspection results of calls, beside the pulls and never ahead of them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tracing::{debug, warn};
 
@@ -10,11 +9,45 @@ use crate::model::{Rejection, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
+/// Seconds until results are requested again after a failure that concerns all calls; doubles with
+/// each. A key that may not request them would otherwise take a new token with each pull.
+const FIRST_PAUSE: UnixSeconds = 5;
+const MAX_PAUSE: UnixSeconds = 600;
+/// No pause is longer, whatever the vendor asks for. Under a clock that was ahead, it may seem to be.
+const LONGEST_PAUSE: UnixSeconds = 3600;
+
+/// How often in a row results could not be requested, and until when they are not.
+#[derive(Default)]
+pub(super) struct Pause {
+    failures: u32,
+    until: UnixSeconds,
+}
+
+impl Pause {
+    fn holds(&self, now: UnixSeconds) -> bool {
+        now < self.until && self.until - now <= LONGEST_PAUSE
+    }
+
+    /// A result, or a failure of one call, has arrived.
+    fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A failure that concerns all calls has arrived. Returns whether it is the first one: an outage is
+    /// logged once, not with each pull.
+    fn extend(&mut self, now: UnixSeconds, at_least: UnixSeconds) -> bool {
+        let doubled = FIRST_PAUSE << self.failures.min(16);
+        self.until = now.saturating_add(doubled.min(MAX_PAUSE).max(at_least));
+        self.failures = self.failures.saturating_add(1);
+        self.failures == 1
+    }
+}
+
 impl<U: Upstream, S: Store> Inner<U, S> {
     /// Starts to request results, unless none is due or it has been started before.
     pub(super) fn start_results(self: &Arc<Self>) {
         let now = (self.clock)();
-        if self.state.lock().next_result(now).is_none() {
+        if self.results_pause.lock().holds(now) || self.state.lock().next_result(now).is_none() {
             return;
         }
         let mut task = self.results_task.lock();
@@ -36,7 +69,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             };
             match self.upstream.inspection(&written).await {
                 Ok(inspection) => {
-                    self.note_results(true);
+                    self.results_pause.lock().end();
                     let outcome = match inspection.scenarios.is_empty() {
                         true => "empty",
                         false => "counted",
@@ -55,20 +88,17 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                     self.state.lock().postpone_result(call, now, at_least);
                     let target = &self.settings.name;
                     debug!(%target, call = written, %error, "inspection result not received");
-                    if error.kind.is_general() {
-                        if self.note_results(false) {
-                            warn!(%target, %error, "inspection results cannot be requested");
-                        }
-                        return;
+                    let mut pause = self.results_pause.lock();
+                    if !error.kind.is_general() {
+                        pause.end();
+                        continue;
                     }
+                    if pause.extend(now, at_least) {
+                        warn!(%target, %error, "inspection results cannot be requested");
+                    }
+                    return;
                 }
             }
         }
-    }
-
-    /// Records whether results can be requested. Returns whether that has changed: an outage is
-    /// logged once, not with each pull.
-    fn note_results(&self, are_received: bool) -> bool {
-        self.results_received.swap(are_received, Ordering::Relaxed) != are_received
     }
 }

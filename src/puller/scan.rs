@@ -145,10 +145,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 return Err(failure);
             }
             failures.in_a_row = 0;
-            if is_first && kind(&failure) == Some(ErrorKind::Server) {
-                // Some vendors answer 500 to a limit that is too large: read once more, with
-                // smaller limits allowed.
-                self.hints.list.size.doubt_server_errors = true;
+            if is_first && kind(&failure).is_some_and(ErrorKind::may_be_limit) {
+                // Some vendors fail in their own way if the limit is too large: read once more,
+                // with smaller limits allowed.
+                self.hints.list.size.doubt_failures = true;
                 return Ok(Retry::Again);
             }
         }
@@ -191,7 +191,8 @@ pub(super) fn kind(failure: &Failure) -> Option<ErrorKind> {
     }
 }
 
-/// Whether a failure may depend on the window, so that another window may succeed.
+/// Whether a failure may depend on the window, so that another window may succeed. One row can make
+/// the vendor hang or break the connection, as an outage does.
 pub(super) fn may_be_local(failure: &Failure) -> bool {
-    kind(failure).is_some_and(|kind| !kind.is_general())
+    kind(failure).is_some_and(|kind| !kind.is_refusal())
 }

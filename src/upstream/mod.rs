@@ -124,7 +124,7 @@ pub enum ErrorKind {
     Body,
     /// 200 with an error in the body.
     Envelope,
-    /// 400: the vendor rejected the request, possibly because of its `limit` or call. Reported as
+    /// 400, 413 or 422: the vendor rejected the request, possibly because of its `limit` or call. Reported as
     /// `server`.
     BadRequest,
     /// No calls although the total promises some. Reported as `envelope`.
@@ -145,16 +145,23 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the failure is one of key, network, gateway or load, so that a request for another
-    /// window or call would fail too.
+    /// Whether the vendor refuses every request for now.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Auth | Self::RateLimit)
+    }
+
+    /// Whether the failure is probably one of key, network, gateway or load, so that a request for
+    /// another call would fail too.
     pub fn is_general(self) -> bool {
+        self.is_refusal() || matches!(self, Self::Timeout | Self::Connect | Self::Unavailable)
+    }
+
+    /// Whether a `limit` that is too large may be the cause, if other requests succeed.
+    pub fn may_be_limit(self) -> bool {
         match self {
-            Self::Auth | Self::RateLimit | Self::Timeout | Self::Connect | Self::Unavailable => {
-                true
-            }
-            Self::Server | Self::Body | Self::Envelope | Self::BadRequest | Self::Contradiction => {
-                false
-            }
+            Self::Timeout | Self::Connect | Self::Server | Self::Unavailable => true,
+            Self::BadRequest | Self::Envelope => true,
+            Self::Auth | Self::RateLimit | Self::Body | Self::Contradiction => false,
         }
     }
 }

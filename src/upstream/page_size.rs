@@ -21,8 +21,8 @@ pub struct PageSize {
     patience: u32,
     /// Every limit was refused, so the cause is something else; until one is accepted.
     refusals_are_unrelated: bool,
-    /// A 500 may be caused by the limit, since other requests succeed.
-    pub(crate) doubt_server_errors: bool,
+    /// A failure may be caused by the limit, since other requests succeed.
+    pub(crate) doubt_failures: bool,
     /// Rows and groups of the largest page so far, each.
     largest: (u64, u32),
     /// Rows and groups of a page that was smaller than its limit but not the last.
@@ -37,7 +37,7 @@ impl PageSize {
             accepted: 0,
             patience: FIRST_PATIENCE,
             refusals_are_unrelated: false,
-            doubt_server_errors: false,
+            doubt_failures: false,
             largest: (0, 0),
             clamp: None,
         }
@@ -67,7 +67,7 @@ impl PageSize {
     /// A request with this limit succeeded.
     pub(super) fn accept(&mut self, limit: u32) {
         self.refusals_are_unrelated = false;
-        self.doubt_server_errors = false;
+        self.doubt_failures = false;
         if limit > self.current {
             // The refusals are over: try the next step soon.
             self.patience = 1;
@@ -82,11 +82,8 @@ impl PageSize {
 
     /// The limit to try after a failure; `None` if the failure has another cause.
     pub(super) fn after_failure(&mut self, limit: u32, kind: ErrorKind) -> Option<u32> {
-        let may_be_limit = match kind {
-            ErrorKind::BadRequest => true,
-            ErrorKind::Server => self.doubt_server_errors,
-            _ => false,
-        };
+        let may_be_limit =
+            kind == ErrorKind::BadRequest || (self.doubt_failures && kind.may_be_limit());
         if limit > self.current {
             // An attempt to raise the limit failed for any reason.
             self.accepted = 0;
@@ -190,8 +187,9 @@ mod tests {
         size.accept(40);
         assert_eq!(size.after_failure(40, ErrorKind::BadRequest), Some(20));
         assert_eq!(size.after_failure(40, ErrorKind::Server), None);
-        size.doubt_server_errors = true;
+        size.doubt_failures = true;
         assert_eq!(size.after_failure(40, ErrorKind::Server), Some(20));
-        assert_eq!(size.after_failure(40, ErrorKind::Timeout), None);
+        assert_eq!(size.after_failure(40, ErrorKind::Timeout), Some(20));
+        assert_eq!(size.after_failure(40, ErrorKind::RateLimit), None);
     }
 }

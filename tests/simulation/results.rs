@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cec_exporter::upstream::PageRequest;
+use cec_exporter::upstream::{ErrorKind, PageRequest};
 
 use cec_exporter::bench::{Bench, SPANS, settings};
 use cec_exporter::listed::{Call, List, add, even};
@@ -95,6 +95,25 @@ async fn failed_requests_are_repeated_and_each_result_counts_once() {
         pending + given_up < 10,
         "{pending} pending, {given_up} given up"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_are_refused_are_requested_less_and_less_often() {
+    let list = List {
+        calls: even(100, 1800),
+        refusing_results: Some(ErrorKind::Auth),
+        ..List::default()
+    };
+    let bench = Bench::with_results(settings(SPANS, 100), list, Some(1.0));
+    bench.pulls(4 * PULLS_PER_HOUR).await;
+    let requested = bench.vendor.with(|list| list.results.len());
+    assert!((20..40).contains(&requested), "{requested} in four hours");
+    let failed = bench.own("cec_exporter_results_total", Some(("outcome", "failed")));
+    assert_eq!(failed as usize, requested);
+    bench.assert_up();
+    bench.vendor.with(|list| list.refusing_results = None);
+    bench.pulls(PULLS_PER_HOUR).await;
+    assert_eq!(counted(&bench), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -239,7 +239,7 @@ mod tests {
         wait(&queue, 66, "right", &said).await;
         drop(held);
         settle().await;
-        let said = said.lock();
+        let said = said.lock().clone();
         assert_eq!(said[3..5], ["right"; 2], "{said:?}");
         assert_eq!(said.len(), WAITING + 3);
         for guesser in 0..=255 {

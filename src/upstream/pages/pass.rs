@@ -59,7 +59,7 @@ pub enum End {
     Reached,
     /// With an empty page after many full ones: the vendor may not serve deeper pages.
     Deep,
-    /// The list repeated the same calls.
+    /// The list repeated the same calls: the vendor may answer so instead of serving deeper pages.
     Circular,
     /// The caller stopped.
     #[default]
@@ -132,8 +132,7 @@ impl Pass {
     /// What this pass proves by itself.
     pub fn verdict(&self, hints: &ListHints) -> Verdict {
         match self.end {
-            End::Deep | End::Stopped => return Verdict::Cut,
-            End::Circular => return Verdict::Doubtful,
+            End::Deep | End::Stopped | End::Circular => return Verdict::Cut,
             End::Reached => {}
         }
         // A single page is a snapshot.
@@ -157,7 +156,7 @@ impl Pass {
 
     /// Whether both passes read the list to its end and saw the same calls.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let has_ended = |pass: &Self| matches!(pass.end, End::Reached | End::Circular);
+        let has_ended = |pass: &Self| pass.end == End::Reached;
         has_ended(self) && has_ended(other) && self.seen == other.seen
     }
 

@@ -338,7 +338,7 @@ async fn a_vendor_that_ignores_the_page_number_is_detected() {
     .await;
     assert_eq!(
         (pass.end, pass.verdict(&hints)),
-        (End::Circular, Verdict::Doubtful)
+        (End::Circular, Verdict::Cut)
     );
     assert!(requests.len() < 10, "{}", requests.len());
 }

@@ -4,12 +4,12 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, List, Quirks, add, even};
+use cec_exporter::listed::{Call, Deep, List, Quirks, Total, add, even};
 
-fn deep(deep_is_empty: bool) -> Quirks {
+fn limited(deep: Deep) -> Quirks {
     Quirks {
         deepest: Some(1000),
-        deep_is_empty,
+        deep,
         ..Quirks::default()
     }
 }
@@ -32,22 +32,53 @@ fn bench(quirks: Quirks, calls: Vec<Call>, intervals: Intervals) -> Bench {
 
 #[tokio::test(start_paused = true)]
 async fn a_day_loads_despite_a_limit_on_paging_depth() {
-    for (deep_is_empty, oldest_first) in
-        [(false, false), (true, false), (false, true), (true, true)]
-    {
-        let bench = bench(deep(deep_is_empty), even(20_000, 80_000), SPANS);
-        bench.vendor.with(|list| list.oldest_first = oldest_first);
-        let requests = bench.pulls(5).await.len();
-        bench.assert_up();
-        assert_eq!((bench.counted(), bench.missing()), (20_000, 0));
-        assert!(requests < 400, "{requests} requests");
+    for deep in [Deep::Refused, Deep::Empty, Deep::Repeated] {
+        for oldest_first in [false, true] {
+            let bench = bench(limited(deep), even(20_000, 80_000), SPANS);
+            bench.vendor.with(|list| list.oldest_first = oldest_first);
+            let requests = bench.pulls(5).await.len();
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.missing()), (20_000, 0), "{deep:?}");
+            let most = if deep == Deep::Repeated { 800 } else { 400 };
+            assert!(requests < most, "{deep:?}: {requests} requests");
+        }
+    }
+}
+
+/// A page that is full and repeated does not end a list, whatever the total says.
+#[tokio::test(start_paused = true)]
+async fn a_repeated_page_hides_no_calls_and_makes_none_missing() {
+    for total in [
+        Total::Rows,
+        Total::Missing,
+        Total::UpTo(1000),
+        Total::UpTo(100),
+    ] {
+        let repeated = Quirks {
+            total,
+            ..limited(Deep::Repeated)
+        };
+        let mut calls = even(5000, 40_000);
+        for call in calls.iter_mut().step_by(2) {
+            call.status = Call::waiting(0, 0).status;
+        }
+        let loaded = bench(repeated.clone(), calls.clone(), SPANS);
+        loaded.pulls(20).await;
+        loaded.assert_up();
+        assert_eq!((loaded.counted(), loaded.missing()), (5000, 0), "{total:?}");
+        let known = bench(Quirks::default(), calls, SPANS);
+        known.pulls(5).await;
+        known.vendor.with(|list| list.quirks = repeated);
+        known.pulls(40).await;
+        known.assert_up();
+        assert_eq!((known.counted(), known.listed()), (5000, 5000), "{total:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_of_an_outage_are_counted_despite_a_limit_on_paging_depth() {
-    for deep_is_empty in [false, true] {
-        let bench = bench(deep(deep_is_empty), even(2000, 78_000), SPANS);
+    for deep in [Deep::Refused, Deep::Empty] {
+        let bench = bench(limited(deep), even(2000, 78_000), SPANS);
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 2000);
         bench

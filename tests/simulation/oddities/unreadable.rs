@@ -56,8 +56,18 @@ async fn three_lookbacks(bench: &Bench) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_row_costs_only_itself() {
-    for kind in [ErrorKind::Server, ErrorKind::Body] {
-        for place in [20, 200, 399] {
+    // One that makes the vendor hang or crash looks like an outage of the vendor or its gateway.
+    let outages = [
+        ErrorKind::Timeout,
+        ErrorKind::Connect,
+        ErrorKind::Unavailable,
+    ];
+    let kinds = [ErrorKind::Server, ErrorKind::Body].map(|kind| (kind, &[20, 200, 399][..]));
+    for (kind, places) in kinds
+        .into_iter()
+        .chain(outages.map(|kind| (kind, &[399][..])))
+    {
+        for &place in places {
             let mut calls = even(400, 8000);
             calls[place].fault = Some(kind);
             let bench = bench(calls);

@@ -102,6 +102,20 @@ pub enum Total {
     Always(u64),
     /// None if there are rows, otherwise 0.
     Missing,
+    /// The rows, but no more than this.
+    UpTo(u64),
+}
+
+/// What the vendor answers to a page beyond the deepest one.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+pub enum Deep {
+    /// An error.
+    #[default]
+    Refused,
+    /// An empty page.
+    Empty,
+    /// The deepest page that it serves.
+    Repeated,
 }
 
 /// Quirks of the vendor.
@@ -110,10 +124,9 @@ pub struct Quirks {
     pub total: Total,
     /// Both bounds of a window are exclusive.
     pub bounds_excluded: bool,
-    /// Refuses pages beyond this many rows (`page` times `limit`).
+    /// Serves no pages beyond this many rows (`page` times `limit`).
     pub deepest: Option<u32>,
-    /// Returns them empty instead.
-    pub deep_is_empty: bool,
+    pub deep: Deep,
     /// Refuses windows longer than this.
     pub widest: Option<UnixSeconds>,
     /// Fails requests with a larger limit.
@@ -141,6 +154,8 @@ pub struct List {
     pub results: Vec<String>,
     /// Every so many requests for a result fail; 0 for none.
     pub failing_results: usize,
+    /// Fails every request for a result.
+    pub refusing_results: Option<ErrorKind>,
 }
 
 /// Inserts a call in upload order.
@@ -205,7 +220,8 @@ impl List {
         let width = request.window.to.saturating_sub(request.window.from);
         let end = request.page.saturating_mul(request.limit);
         let is_deep = quirks.deepest.is_some_and(|most| end > most);
-        if quirks.widest.is_some_and(|most| width > most) || (is_deep && !quirks.deep_is_empty) {
+        let is_refused = is_deep && quirks.deep == Deep::Refused;
+        if quirks.widest.is_some_and(|most| width > most) || is_refused {
             return Err(error(ErrorKind::BadRequest));
         }
         if let Some((most, kind)) = quirks.largest_limit
@@ -231,7 +247,11 @@ impl List {
         if !self.oldest_first {
             rows.reverse();
         }
-        let skipped = ((request.page - 1) as usize).saturating_mul(request.limit as usize);
+        let served = match (quirks.deepest, quirks.deep) {
+            (Some(most), Deep::Repeated) => request.page.min(most / request.limit),
+            _ => request.page,
+        };
+        let skipped = ((served - 1) as usize).saturating_mul(request.limit as usize);
         let count = rows.len() as u64;
         let total = match quirks.total {
             Total::Rows => Some(count),
@@ -239,13 +259,14 @@ impl List {
             Total::Groups => Some(count - count / 3),
             Total::Late(by) => Some(rows.iter().filter(|row| row.at + by <= now).count() as u64),
             Total::Always(total) => Some(total),
+            Total::UpTo(most) => Some(count.min(most)),
             Total::Missing => (skipped >= rows.len()).then_some(0),
         };
         let mut page = Page {
             total,
             ..Page::default()
         };
-        if is_deep || quirks.hides_rows {
+        if (is_deep && quirks.deep == Deep::Empty) || quirks.hides_rows {
             return Ok(page);
         }
         for row in rows.into_iter().skip(skipped).take(request.limit as usize) {
@@ -281,6 +302,9 @@ impl Upstream for Vendor {
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.with(|list| {
             list.results.push(call_uuid.to_owned());
+            if let Some(kind) = list.refusing_results {
+                return Err(error(kind));
+            }
             let is_failing =
                 list.failing_results > 0 && list.results.len().is_multiple_of(list.failing_results);
             match is_failing {

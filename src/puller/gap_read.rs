@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::model::Window;
+use crate::model::{Window, utc};
 
 /// Expected requests up to which a gap is short.
 const SHORT: u64 = 16;
@@ -46,11 +46,8 @@ impl GapRead {
         if self.requests == 1 {
             let expected_requests = self.expect_requests(window, rows, limit);
             self.expected_requests = Some(expected_requests);
-            let Window { from, to } = self.gap;
-            info!(
-                target,
-                from, to, expected_requests, "reading a gap in the call list"
-            );
+            let (from, to) = (utc(self.gap.from), utc(self.gap.to));
+            info!(target, %from, %to, expected_requests, "reading a gap in the call list");
         }
     }
 

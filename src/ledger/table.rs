@@ -210,7 +210,7 @@ impl Table {
 
     /// The minutes that a window touches.
     fn minutes(&self, window: Window) -> impl Iterator<Item = (&MinuteKey, &Minute)> {
-        // The smallest type.
+        // `UNKNOWN` is the smallest type.
         let start = |minute| (minute, CallType::UNKNOWN);
         self.minutes
             .range(start(window.from / MINUTE)..start(window.to / MINUTE + 1))

@@ -150,8 +150,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 .any(|left| left.window.from <= window.to && left.window.to >= window.from)
         });
         if !left {
-            tracing::info!(target = %self.inner.settings.name, from = %utc(window.from), to = %utc(window.to),
-                "a window that had been skipped was read");
+            tracing::info!(target = %self.inner.settings.name, from = %utc(window.from),
+                to = %utc(window.to), "a window that had been skipped was read");
         }
         scanned.map(drop)
     }

@@ -178,8 +178,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         self.inner.metrics.unproven(reason);
         if self.hints.warned != finding {
             self.hints.warned = finding.to_owned();
-            warn!(target = %self.inner.settings.name, from = %utc(window.from), to = %utc(window.to), reason,
-                "a part of the list could not be proved complete: {finding}");
+            warn!(target = %self.inner.settings.name, from = %utc(window.from),
+                to = %utc(window.to), reason, "a part of the list could not be proved complete: {finding}");
         }
     }
 }

@@ -26,14 +26,14 @@ pub(super) struct Room {
 }
 
 /// An answer that takes room until its last byte is written.
-struct Held(
-    Bytes,
-    #[expect(dead_code, reason = "for its drop")] OwnedSemaphorePermit,
-);
+struct Held {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -58,12 +58,10 @@ impl Room {
         let (parts, body) = response.into_parts();
         let Ok(body) = body.collect().await;
         let bytes = body.to_bytes();
-        match self.acquire(bytes.len() >> 10).await {
-            Some(room) => {
-                Response::from_parts(parts, Full::new(Bytes::from_owner(Held(bytes, room))))
-            }
-            None => retry_later("Too many answers wait for their clients."),
-        }
+        let Some(_room) = self.acquire(bytes.len() >> 10).await else {
+            return retry_later("Too many answers wait for their clients.");
+        };
+        Response::from_parts(parts, Full::new(Bytes::from_owner(Held { bytes, _room })))
     }
 
     async fn acquire(&self, kib: usize) -> Option<OwnedSemaphorePermit> {

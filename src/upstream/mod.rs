@@ -124,8 +124,8 @@ pub enum ErrorKind {
     Body,
     /// 200 with an error in the body.
     Envelope,
-    /// 400, 413 or 422: the vendor rejected the request, possibly because of its `limit` or call. Reported as
-    /// `server`.
+    /// 400, 413 or 422: the vendor rejected the request, possibly because of its `limit` or call.
+    /// Reported as `server`.
     BadRequest,
     /// No calls although the total promises some. Reported as `envelope`.
     Contradiction,

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 /// Settings of glibc's allocator, as the unit and the image have them.
 pub(crate) const ALLOCATOR: [(&str, &str); 2] = [
     ("MALLOC_ARENA_MAX", "1"),
-    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_MMAP_THRESHOLD_", "393216"),
 ];
 
 /// A running `cec_exporter`, killed on drop.

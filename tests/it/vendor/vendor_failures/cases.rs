@@ -69,7 +69,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             name: "not_found",
             faults: pages(always(Answer::Http(404))),
-            requests: &[TOKEN, ("details", "404", 1.0)],
+            // Once more, to tell a part of the list from all of it; so in the cases below.
+            requests: &[TOKEN, ("details", "404", 2.0)],
             reason: "server",
             says: &["404", "check endpoint"],
         },
@@ -97,7 +98,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             name: "gateway",
             faults: pages(always(Answer::Http(502))),
-            requests: &[TOKEN, ("details", "502", 3.0)],
+            requests: &[TOKEN, ("details", "502", 6.0)],
             reason: "server",
             says: &["502", "HTML page", "gateway"],
         },
@@ -142,21 +143,21 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             name: "reset",
             faults: pages(always(Answer::Reset)),
-            requests: &[TOKEN, ("details", "connect", 3.0)],
+            requests: &[TOKEN, ("details", "connect", 6.0)],
             reason: "connect",
             says: &["connection broke before a response"],
         },
         Case {
             name: "slow",
             faults: pages(slow(Answer::Slow)),
-            requests: &[TOKEN, ("details", "timeout", 3.0)],
+            requests: &[TOKEN, ("details", "timeout", 6.0)],
             reason: "timeout",
             says: &["no response within 2s", "request_timeout"],
         },
         Case {
             name: "slow_body",
             faults: pages(slow(Answer::Dribble)),
-            requests: &[TOKEN, ("details", "timeout", 3.0)],
+            requests: &[TOKEN, ("details", "timeout", 6.0)],
             reason: "timeout",
             says: &["bytes of the response within 2s"],
         },

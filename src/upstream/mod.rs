@@ -156,13 +156,13 @@ impl ErrorKind {
         self.is_refusal() || matches!(self, Self::Timeout | Self::Connect | Self::Unavailable)
     }
 
-    /// Whether a `limit` that is too large may be the cause, if other requests succeed.
+    /// Whether a `limit` that is too large may be the cause, if other requests succeed. A
+    /// [`ErrorKind::BadRequest`] is taken for that at once.
     pub fn may_be_limit(self) -> bool {
-        match self {
-            Self::Timeout | Self::Connect | Self::Server | Self::Unavailable => true,
-            Self::BadRequest | Self::Envelope => true,
-            Self::Auth | Self::RateLimit | Self::Body | Self::Contradiction => false,
-        }
+        matches!(
+            self,
+            Self::Timeout | Self::Connect | Self::Server | Self::Unavailable | Self::Envelope
+        )
     }
 }
 

@@ -39,9 +39,18 @@ pub(super) struct Queue(Mutex<State>);
 struct State {
     busy: bool,
     /// The next peer in front; each has at least one client waiting.
-    peers: VecDeque<(Peer, VecDeque<oneshot::Sender<Turn>>)>,
+    peers: VecDeque<Line>,
     /// Peers whose last password was wrong, the oldest in front.
     guessers: VecDeque<Peer>,
+}
+
+/// The clients of one peer that wait.
+#[derive(Debug)]
+struct Line {
+    peer: Peer,
+    /// Whether it is one of `guessers`, which are too many to be searched for each peer.
+    has_guessed: bool,
+    clients: VecDeque<oneshot::Sender<Turn>>,
 }
 
 /// The permission to check a password, until it is dropped.
@@ -75,7 +84,7 @@ impl Queue {
 
 impl State {
     fn waiting(&self) -> usize {
-        self.peers.iter().map(|(_, waiting)| waiting.len()).sum()
+        self.peers.iter().map(|line| line.clients.len()).sum()
     }
 
     fn note(&mut self, peer: Peer, is_right: bool) {
@@ -86,6 +95,9 @@ impl State {
         if self.guessers.len() > GUESSERS {
             self.guessers.pop_front();
         }
+        if let Some(line) = self.peers.iter_mut().find(|line| line.peer == peer) {
+            line.has_guessed = !is_right;
+        }
     }
 
     /// Joins the queue; if it is full, in place of the newest client of the peer with the most, and of
@@ -93,42 +105,45 @@ impl State {
     fn join(&mut self, peer: Peer) -> Option<oneshot::Receiver<Turn>> {
         if self.waiting() >= WAITING {
             // Some may have left.
-            for (_, waiting) in &mut self.peers {
-                waiting.retain(|client| !client.is_closed());
+            for line in &mut self.peers {
+                line.clients.retain(|client| !client.is_closed());
             }
-            self.peers.retain(|(_, waiting)| !waiting.is_empty());
+            self.peers.retain(|line| !line.clients.is_empty());
         }
+        let has_guessed = self.guessers.contains(&peer);
         if self.waiting() >= WAITING {
-            let own = self.peers.iter().find(|(known, _)| *known == peer);
-            let own = own.map_or(0, |(_, waiting)| waiting.len());
-            let guessers = &self.guessers;
-            let rank = |peer: &Peer, waiting: usize| (guessers.contains(peer), waiting);
-            let peers = self.peers.iter_mut().enumerate();
-            let (place, (other, longest)) = peers.max_by_key(|(_, (p, w))| rank(p, w.len()))?;
-            if rank(other, longest.len()) <= rank(&peer, own + 1) {
+            let own = self.peers.iter().find(|line| line.peer == peer);
+            let own = own.map_or(0, |line| line.clients.len());
+            let rank = |line: &Line| (line.has_guessed, line.clients.len());
+            let lines = self.peers.iter_mut().enumerate();
+            let (place, longest) = lines.max_by_key(|(_, line)| rank(line))?;
+            if rank(longest) <= (has_guessed, own + 1) {
                 return None;
             }
-            longest.pop_back();
-            if longest.is_empty() {
+            longest.clients.pop_back();
+            if longest.clients.is_empty() {
                 self.peers.remove(place);
             }
         }
         let (sender, receiver) = oneshot::channel();
-        match self.peers.iter_mut().find(|(known, _)| *known == peer) {
-            Some((_, waiting)) => waiting.push_back(sender),
-            None => self.peers.push_back((peer, [sender].into())),
+        match self.peers.iter_mut().find(|line| line.peer == peer) {
+            Some(line) => line.clients.push_back(sender),
+            None => self.peers.push_back(Line {
+                peer,
+                has_guessed,
+                clients: [sender].into(),
+            }),
         }
         Some(receiver)
     }
 
     /// The client whose turn is next.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let mut peers = self.peers.iter();
-        let first = peers.position(|(peer, _)| !self.guessers.contains(peer));
-        let (peer, mut waiting) = self.peers.remove(first.unwrap_or(0))?;
-        let next = waiting.pop_front();
-        if !waiting.is_empty() {
-            self.peers.push_back((peer, waiting));
+        let first = self.peers.iter().position(|line| !line.has_guessed);
+        let mut line = self.peers.remove(first.unwrap_or(0))?;
+        let next = line.clients.pop_front();
+        if !line.clients.is_empty() {
+            self.peers.push_back(line);
         }
         next
     }

@@ -1,49 +1,74 @@
-//! When a target may be pulled again. Pure: the time is an argument.
+//! How long to wait after failures. Pure: the time is an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The first wait after a failure.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// The longest wait that failures alone lead to.
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
+use crate::model::UnixSeconds;
 
-/// Delays the next pull: by the configured interval, exponentially after failures, or by
-/// `Retry-After`.
-#[derive(Clone, Debug, Default)]
+/// Waits after failures in a row: the first one, doubled with each further failure, up to a longest
+/// one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delays {
+    pub first: UnixSeconds,
+    pub longest: UnixSeconds,
+}
+
+impl Delays {
+    /// Seconds to wait after one more failure than so many.
+    pub(super) fn after(self, failures: u32) -> UnixSeconds {
+        let doubled = self.first.saturating_mul(1 << failures.min(16));
+        doubled.min(self.longest)
+    }
+}
+
+/// Delays requests: by an interval, exponentially after failures, or by `Retry-After`.
+#[derive(Clone, Debug)]
 pub struct Backoff {
+    delays: Delays,
     not_before: Option<Instant>,
     failures: u32,
 }
 
 impl Backoff {
-    /// Whether a pull may start.
+    /// No failure yet.
+    pub(super) const fn new(delays: Delays) -> Self {
+        Self {
+            delays,
+            not_before: None,
+            failures: 0,
+        }
+    }
+
+    /// Whether a request may be sent.
     pub fn is_ready(&self, now: Instant) -> bool {
         self.not_before.is_none_or(|time| now >= time)
     }
 
-    /// Time until a pull may start.
+    /// Whether the last request has failed.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Time until a request may be sent.
     pub fn wait(&self, now: Instant) -> Duration {
         self.not_before
             .map_or(Duration::ZERO, |time| time.saturating_duration_since(now))
     }
 
-    /// A pull has succeeded; the next one waits for `interval`.
+    /// A request has succeeded; the next one waits for `interval`.
     pub fn succeeded(&mut self, now: Instant, interval: Duration) {
         self.failures = 0;
         self.not_before = Some(now + interval);
     }
 
-    /// A pull has failed. The next one waits longer each time, so that an outage sees fewer
-    /// requests.
+    /// A request has failed. The next one waits longer each time, so that an outage sees fewer of them.
     pub fn failed(&mut self, now: Instant, interval: Duration, retry_after: Option<Duration>) {
-        let doubled = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(5));
+        let doubled = Duration::from_secs(self.delays.after(self.failures).into());
         // `Retry-After: 0` does not switch the backoff off.
         let asked = retry_after.filter(|wait| !wait.is_zero());
-        let backoff = asked.unwrap_or(doubled.min(MAX_BACKOFF));
         self.failures = self.failures.saturating_add(1);
-        self.not_before = Some(now + backoff.max(interval));
+        self.not_before = Some(now + asked.unwrap_or(doubled).max(interval));
     }
 }
 
@@ -54,7 +79,10 @@ mod tests {
     #[test]
     fn each_failure_in_a_row_doubles_the_delay() {
         let now = Instant::now();
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(Delays {
+            first: 1,
+            longest: 30,
+        });
         assert!(backoff.is_ready(now));
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             backoff.failed(now, Duration::ZERO, None);

@@ -1,5 +1,5 @@
-//! Logs the start and the end of a read that may take minutes: the whole lookback at a first pull,
-//! or the calls of an outage.
+//! A read that may take minutes: the whole lookback at a first pull, or the calls of an outage. Its start
+//! and its end are logged, and only a long one is read ahead.
 
 use tokio::time::Instant;
 use tracing::info;

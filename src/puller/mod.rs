@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use backoff::Backoff;
+use backoff::{Backoff, Delays};
 pub use failure::Failure;
 use hints::ScanHints;
 use plan::Intervals;
@@ -46,6 +46,12 @@ use crate::metrics::exporter::TargetMetrics;
 use crate::model::{CallType, Status, Teams, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
+
+/// After pulls that fail.
+const PULL_DELAYS: Delays = Delays {
+    first: 1,
+    longest: 30,
+};
 
 /// The local time; an argument, so that tests control it.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
@@ -87,7 +93,7 @@ impl<S> Handover<S> {
             state,
             store,
             view: None,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(PULL_DELAYS),
             teams: None,
         }
     }
@@ -155,7 +161,7 @@ struct Inner<U, S> {
     /// Requests inspection results.
     results_task: Mutex<Option<JoinHandle<()>>>,
     /// Until when no results are requested, because all requests for them would fail.
-    results_pause: Mutex<results::Pause>,
+    results_backoff: Mutex<Backoff>,
     /// Number of pulls that have ended, as far as scrapes wait for them.
     ended: watch::Sender<u64>,
     /// Whether a scrape wants the next pull, which ends the comparison under way.
@@ -222,7 +228,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             view: Mutex::default(),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
-            results_pause: Mutex::default(),
+            results_backoff: Mutex::new(Backoff::new(results::DELAYS)),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         };

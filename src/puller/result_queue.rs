@@ -1,13 +1,17 @@
 //! The calls whose inspection result is still to be requested. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::backoff::Delays;
 use crate::model::{CallId, Record, UnixSeconds};
 use crate::store::{Key, QueueChange};
 
-/// Seconds until a failed request is tried again; doubles with each failure.
-const FIRST_DELAY: UnixSeconds = 30;
-const MAX_DELAY: UnixSeconds = 3600;
+/// After failures of one call.
+const DELAYS: Delays = Delays {
+    first: 30,
+    longest: 3600,
+};
 
 /// A call, by upload time and identity.
 pub(super) type QueuedCall = (UnixSeconds, CallId);
@@ -95,12 +99,13 @@ impl ResultQueue {
     }
 
     /// Requests a result again, but not before the vendor asks for it.
-    pub(super) fn postpone(&mut self, call: QueuedCall, now: UnixSeconds, at_least: UnixSeconds) {
+    pub(super) fn postpone(&mut self, call: QueuedCall, now: UnixSeconds, at_least: Duration) {
+        let at_least = UnixSeconds::try_from(at_least.as_secs()).unwrap_or(UnixSeconds::MAX);
         if let Some(waiting) = self.calls.get_mut(&call) {
             self.due.remove(&(waiting.due, call));
-            let doubled = FIRST_DELAY << waiting.failures.min(16);
-            waiting.failures += 1;
-            waiting.due = now.saturating_add(doubled.min(MAX_DELAY).max(at_least));
+            let delay = DELAYS.after(waiting.failures).max(at_least);
+            waiting.failures = waiting.failures.saturating_add(1);
+            waiting.due = now.saturating_add(delay);
             self.due.insert((waiting.due, call));
         }
     }

@@ -1,53 +1,31 @@
 //! Requests the inspection results of calls, beside the pulls and never ahead of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Inner;
-use crate::model::{Rejection, UnixSeconds};
+use super::backoff::Delays;
+use crate::model::Rejection;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
-/// Seconds until results are requested again after a failure that concerns all calls; doubles with
-/// each. A key that may not request them would otherwise take a new token with each pull.
-const FIRST_PAUSE: UnixSeconds = 5;
-const MAX_PAUSE: UnixSeconds = 600;
-/// No pause is longer, whatever the vendor asks for. Under a clock that was ahead, it may seem to be.
-const LONGEST_PAUSE: UnixSeconds = 3600;
-
-/// How often in a row results could not be requested, and until when they are not.
-#[derive(Default)]
-pub(super) struct Pause {
-    failures: u32,
-    until: UnixSeconds,
-}
-
-impl Pause {
-    fn holds(&self, now: UnixSeconds) -> bool {
-        now < self.until && self.until - now <= LONGEST_PAUSE
-    }
-
-    /// A result, or a failure of one call, has arrived.
-    fn end(&mut self) {
-        *self = Self::default();
-    }
-
-    /// A failure that concerns all calls has arrived. Returns whether it is the first one: an outage is
-    /// logged once, not with each pull.
-    fn extend(&mut self, now: UnixSeconds, at_least: UnixSeconds) -> bool {
-        let doubled = FIRST_PAUSE << self.failures.min(16);
-        self.until = now.saturating_add(doubled.min(MAX_PAUSE).max(at_least));
-        self.failures = self.failures.saturating_add(1);
-        self.failures == 1
-    }
-}
+/// After failures that concern all calls. A key that may not request results would otherwise take a new
+/// token with each pull.
+pub(super) const DELAYS: Delays = Delays {
+    first: 5,
+    longest: 600,
+};
 
 impl<U: Upstream, S: Store> Inner<U, S> {
     /// Starts to request results, unless none is due or it has been started before.
     pub(super) fn start_results(self: &Arc<Self>) {
         let now = (self.clock)();
-        if self.results_pause.lock().holds(now) || self.state.lock().next_result(now).is_none() {
+        if !self.results_backoff.lock().is_ready(Instant::now())
+            || self.state.lock().next_result(now).is_none()
+        {
             return;
         }
         let mut task = self.results_task.lock();
@@ -69,7 +47,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             };
             match self.upstream.inspection(&written).await {
                 Ok(inspection) => {
-                    self.results_pause.lock().end();
+                    self.results_succeeded();
                     let outcome = match inspection.scenarios.is_empty() {
                         true => "empty",
                         false => "counted",
@@ -82,23 +60,30 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 }
                 Err(error) => {
                     self.metrics.count_results("failed", 1);
-                    let at_least = error.retry_after.unwrap_or_default().as_secs();
-                    let at_least = UnixSeconds::try_from(at_least).unwrap_or(UnixSeconds::MAX);
                     let now = (self.clock)();
+                    let at_least = error.retry_after.unwrap_or_default();
                     self.state.lock().postpone_result(call, now, at_least);
                     let target = &self.settings.name;
                     debug!(%target, call = written, %error, "inspection result not received");
-                    let mut pause = self.results_pause.lock();
                     if !error.kind.is_general() {
-                        pause.end();
+                        self.results_succeeded();
                         continue;
                     }
-                    if pause.extend(now, at_least) {
+                    let mut backoff = self.results_backoff.lock();
+                    // An outage is logged once, not with each pull.
+                    if !backoff.is_failing() {
                         warn!(%target, %error, "inspection results cannot be requested");
                     }
+                    backoff.failed(Instant::now(), Duration::ZERO, error.retry_after);
                     return;
                 }
             }
         }
+    }
+
+    /// A result, or a failure of one call, has arrived.
+    fn results_succeeded(&self) {
+        let mut backoff = self.results_backoff.lock();
+        backoff.succeeded(Instant::now(), Duration::ZERO);
     }
 }

@@ -14,7 +14,6 @@ use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// The pull under way, if any.
-#[derive(Default)]
 pub(super) struct InFlight {
     pub(super) backoff: Backoff,
     phase: Phase,
@@ -26,14 +25,14 @@ impl InFlight {
     pub(super) fn after(backoff: Backoff) -> Self {
         Self {
             backoff,
-            ..Self::default()
+            phase: Phase::Idle,
+            task: None,
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    #[default]
     Idle,
     /// A pull that scrapes wait for.
     Incremental,

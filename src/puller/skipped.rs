@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backoff::Delays;
 use crate::model::{UnixSeconds, Window};
 
-/// Seconds until the first retry; doubles up to `MAX_RETRY`.
-const FIRST_RETRY: UnixSeconds = 60;
-const MAX_RETRY: UnixSeconds = 3600;
+/// Until a window is retried.
+const DELAYS: Delays = Delays {
+    first: 60,
+    longest: 3600,
+};
 /// Windows remembered. Beyond that the closest neighbours are merged, which bounds the memory.
 const MAX_WINDOWS: usize = 64;
 
@@ -23,11 +26,6 @@ pub struct Skipped {
     pub tries: u32,
     /// The failure, for people.
     pub reason: String,
-}
-
-/// Seconds until the next retry after so many tries.
-fn wait(tries: u32) -> UnixSeconds {
-    FIRST_RETRY.saturating_mul(1 << tries.min(6)).min(MAX_RETRY)
 }
 
 /// All skipped windows of a target: ascending and disjoint.
@@ -65,7 +63,7 @@ impl SkippedWindows {
             }
             !touches
         });
-        new.retry_at = now.saturating_add(wait(new.tries));
+        new.retry_at = now.saturating_add(DELAYS.after(new.tries));
         new.tries = new.tries.saturating_add(1);
         let at = self
             .0
@@ -90,7 +88,7 @@ impl SkippedWindows {
     pub fn due(&self, now: UnixSeconds) -> Option<Window> {
         // A retry in the far future was scheduled by a clock that was ahead.
         let due = |skipped: &&Skipped| {
-            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * MAX_RETRY)
+            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * DELAYS.longest)
         };
         self.0.iter().find(due).map(|skipped| skipped.window)
     }
@@ -108,7 +106,7 @@ impl SkippedWindows {
             if inside.contains(&skipped.window.from) && inside.contains(&skipped.window.to) {
                 skipped.since = skipped.since.min(before.since);
                 skipped.tries = skipped.tries.max(before.tries.saturating_add(1));
-                skipped.retry_at = now.saturating_add(wait(skipped.tries - 1));
+                skipped.retry_at = now.saturating_add(DELAYS.after(skipped.tries - 1));
             }
         }
     }

@@ -109,12 +109,12 @@ impl TargetState {
         }
     }
 
-    /// Requests a result again later, but not within `at_least` seconds.
+    /// Requests a result again later, but not before `at_least` has passed.
     pub(super) fn postpone_result(
         &mut self,
         call: QueuedCall,
         now: UnixSeconds,
-        at_least: UnixSeconds,
+        at_least: Duration,
     ) {
         self.results.postpone(call, now, at_least);
     }

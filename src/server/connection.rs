@@ -116,8 +116,21 @@ impl ConnectionState {
     }
 
     /// Completes, with the reason, when the connection is to be closed: the client has taken too
-    /// long, or its slot is needed.
-    pub(super) async fn give_up(&self, limits: &Limits, make_room: &Notify) -> &'static str {
+    /// long, or its slot or the memory of its answers is needed.
+    pub(super) async fn give_up(
+        &self,
+        limits: &Limits,
+        make_room: &Notify,
+        room_needed: &Notify,
+    ) -> &'static str {
+        tokio::select! {
+            reason = self.keep_waiting(limits, make_room) => reason,
+            reason = self.hold_answers(room_needed) => reason,
+        }
+    }
+
+    /// Completes when the client has taken too long, or the slot is needed.
+    async fn keep_waiting(&self, limits: &Limits, make_room: &Notify) -> &'static str {
         let mut state = self.0.subscribe();
         loop {
             let phase = state.borrow_and_update().phase;
@@ -141,9 +154,8 @@ impl ConnectionState {
         }
     }
 
-    /// Completes, with the reason, when answers have waited for the client for a while, and the memory
-    /// that they take is needed.
-    pub(super) async fn give_way(&self, room_needed: &Notify) -> &'static str {
+    /// Completes when answers have waited for the client for a while, and their memory is needed.
+    async fn hold_answers(&self, room_needed: &Notify) -> &'static str {
         let mut state = self.0.subscribe();
         loop {
             let needed = async {

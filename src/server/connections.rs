@@ -73,10 +73,7 @@ impl Connections {
             let service = Arc::clone(&context.service);
             tokio::select! {
                 () = context.serve(stream, peer.ip(), state.clone()) => {}
-                reason = state.give_up(&service.settings.limits, &make_room) => {
-                    tracing::debug!(reason, "connection closed");
-                }
-                reason = state.give_way(service.room.needed()) => {
+                reason = state.give_up(&service.settings.limits, &make_room, service.room.needed()) => {
                     tracing::debug!(reason, "connection closed");
                 }
             }

@@ -114,10 +114,9 @@ impl Service {
                     Route::Probe => Scope::TargetOnly,
                     _ => Scope::Everything,
                 };
-                let scrape = self
-                    .scrapes
-                    .answer(scope, query, &parts.headers, &self.room);
-                scrape.await
+                self.scrapes
+                    .answer(scope, query, &parts.headers, &self.room)
+                    .await
             }
             Route::StatusPage => self.room.hold(self.status_page(query)).await,
             Route::Discovery => self.room.hold(self.discovery()).await,

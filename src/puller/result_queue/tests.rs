@@ -66,7 +66,7 @@ fn a_failed_request_waits_longer_each_time_and_blocks_no_other() {
     queue.push(&record(2, 200));
     let mut now = 1000;
     for delay in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
-        queue.postpone((100, CallId(1)), now, 0);
+        queue.postpone((100, CallId(1)), now, Duration::ZERO);
         assert_eq!(next(&queue, now + delay - 1), Some(2), "{delay}");
         now += delay;
         let is_first = queue.due.first().unwrap().1.1 == CallId(1);
@@ -75,13 +75,13 @@ fn a_failed_request_waits_longer_each_time_and_blocks_no_other() {
     }
     // As long as the vendor asks for.
     queue.remove((200, CallId(2)));
-    queue.postpone((100, CallId(1)), now, 7200);
+    queue.postpone((100, CallId(1)), now, Duration::from_secs(7200));
     assert_eq!(
         (next(&queue, now + 7199), next(&queue, now + 7200)),
         (None, Some(1))
     );
     for _ in 0..100 {
-        queue.postpone((100, CallId(1)), UnixSeconds::MAX, UnixSeconds::MAX);
+        queue.postpone((100, CallId(1)), UnixSeconds::MAX, Duration::MAX);
     }
 }
 

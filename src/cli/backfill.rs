@@ -86,6 +86,7 @@ pub struct DemoHistoryArgs {
     #[arg(
         long = "label",
         value_name = "NAME=VALUE",
+        requires = "history",
         default_values = LABELS,
         value_parser = label
     )]

@@ -39,7 +39,7 @@ pub struct SimulateArgs {
     pub text_share: f64,
 
     /// Number of agents
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub agents: u32,
 
     /// Speed of the inspection; at 1 it takes a median of four minutes

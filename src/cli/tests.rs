@@ -245,6 +245,8 @@ fn bad_usage_exits_with_2() {
         ("man bash", "'bash'"),
         ("demo --config.file a.yml", "--config.file"),
         ("demo --seed x", "invalid digit"),
+        ("demo --label a=b", "--history"),
+        ("simulate --agents 0", "0 is not in 1.."),
     ] {
         let error = mistake(line);
         assert!(error.contains(expected), "{line}: {error}");

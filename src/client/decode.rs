@@ -32,9 +32,7 @@ pub(super) fn decode(
     let decoder: Box<dyn Read + '_> = match (coding.to_ascii_lowercase().as_str(), encoded) {
         // Decided by the first bytes: servers send gzip without the header, and the header without
         // gzip.
-        ("" | "identity" | "gzip" | "x-gzip", [0x1f, 0x8b, ..]) => {
-            Box::new(MultiGzDecoder::new(encoded))
-        }
+        (_, [0x1f, 0x8b, ..]) => Box::new(MultiGzDecoder::new(encoded)),
         ("" | "identity" | "gzip" | "x-gzip", _) => return Ok(body),
         // With the zlib header, as the standard requires, or without, as some servers send it.
         ("deflate", [a, b, ..])
@@ -43,6 +41,8 @@ pub(super) fn decode(
             Box::new(ZlibDecoder::new(encoded))
         }
         ("deflate", _) => Box::new(DeflateDecoder::new(encoded)),
+        // JSON, whatever its gateway calls it: a character set, or what would have been possible.
+        (_, [b'{', ..]) => return Ok(body),
         _ => return Err(BodyError::Unsupported(coding.to_owned())),
     };
     let by_ratio = body.len().saturating_mul(MAX_RATIO);
@@ -94,6 +94,9 @@ mod tests {
             (Some(" X-GZIP "), gzip.clone()),
             (None, gzip.clone()),
             (Some("gzip"), two_members.concat()),
+            (Some("gzip, identity"), gzip.clone()),
+            (Some("UTF-8"), SAMPLE.to_vec()),
+            (Some("br"), SAMPLE.to_vec()),
             (Some("deflate"), compress!(ZlibEncoder, SAMPLE)),
             (Some("Deflate"), compress!(DeflateEncoder, SAMPLE)),
         ] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::duration;
 use super::interpolate::{Environment, interpolate};
 use super::secret::Secret;
-use crate::model::{CallType, Status};
+use crate::model::{CallType, Status, is_invisible};
 
 /// Longest name of a target in bytes: it becomes a label of every series.
 const MAX_NAME_BYTES: usize = 64;
@@ -104,9 +104,9 @@ pub(super) fn optional<T>(
 pub(super) fn name(text: &str) -> Result<String, Problem> {
     let usable = !text.trim().is_empty()
         && text.len() <= MAX_NAME_BYTES
-        && !text.chars().any(char::is_control);
+        && !text.chars().any(is_invisible);
     (usable.then(|| text.to_owned()))
-        .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without control characters"))
+        .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without invisible characters"))
 }
 
 /// A value that is sent in a header. Checked here, so that no request fails because of it.

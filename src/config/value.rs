@@ -102,11 +102,11 @@ pub(super) fn optional<T>(
 }
 
 pub(super) fn name(text: &str) -> Result<String, Problem> {
-    let usable = !text.trim().is_empty()
-        && text.len() <= MAX_NAME_BYTES
-        && !text.chars().any(is_invisible);
-    (usable.then(|| text.to_owned()))
-        .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without invisible characters"))
+    let usable =
+        !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(is_invisible);
+    (usable.then(|| text.to_owned())).ok_or_else(|| {
+        Problem::new("expected a name of 1 to 64 bytes without invisible characters")
+    })
 }
 
 /// A value that is sent in a header. Checked here, so that no request fails because of it.

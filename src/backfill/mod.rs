@@ -9,7 +9,7 @@ pub mod plan;
 mod read;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::model::{Record, UnixSeconds, Window, utc};
 use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
-use crate::store::{Backend, StoreError, file_name};
+use crate::store::{self, Backend, Store, StoreError, file_name};
 use crate::targets::puller_settings;
 use crate::upstream::Upstream;
 use night::Night;
@@ -46,11 +46,26 @@ pub enum BackfillError {
     Io { path: PathBuf, error: io::Error },
 }
 
-pub struct Output {
+/// What to backfill, and where to.
+pub struct Job {
+    pub plan: Plan,
+    /// The times of day at which the list is read.
+    pub night: Option<Night>,
     /// A directory per target, a file per day.
-    pub directory: PathBuf,
+    pub output: PathBuf,
     /// `--storage.path` of the exporter.
     pub storage: PathBuf,
+    pub clock: fn() -> UnixSeconds,
+}
+
+/// Which days of the plan to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Days {
+    /// Those that ended a lookback ago. With several targets, the rest of all is read when these are
+    /// done, so that none ends long before the exporter starts.
+    Old,
+    /// All, which finishes the target.
+    All,
 }
 
 /// What a finished day reports.
@@ -65,56 +80,54 @@ pub struct Day {
 /// Backfills one target, and reports each day when it is finished. Finished days stay after an
 /// error.
 pub async fn run<U: Upstream>(
+    job: &Job,
     target: &Target,
     upstream: Arc<U>,
-    plan: &Plan,
-    night: Option<Night>,
-    output: &Output,
+    days: Days,
     mut finished: impl FnMut(Day),
 ) -> Result<(), BackfillError> {
     let name = &target.name;
     let settings = puller_settings(target);
-    let ledger = output.storage.join(file_name(name));
-    // Under another name until it is complete, so that no exporter continues half of it.
-    let unfinished = ledger.with_extension("redb.backfill");
-    let directory = output.directory.join(directory_name(name));
+    let lookback = settings.intervals.lookback;
+    let ledger = job.storage.join(file_name(name));
+    let unfinished = store::unfinished(&ledger);
+    let directory = job.output.join(directory_name(name));
+    let ledger_exists = || BackfillError::LedgerExists {
+        target: name.clone(),
+        ledger: ledger.clone(),
+    };
     if ledger.exists() {
         // Interrupted after it was finished, there is nothing left to do.
-        let last = plan.days(None).last();
-        if last.is_some_and(|day| directory.join(plan::file_name(day)).exists()) {
+        let first = directory.join(plan::file_name(job.plan.from));
+        if !unfinished.exists() && first.exists() {
             info!(target = %name, "the history is complete");
             return Ok(());
         }
-        return Err(BackfillError::LedgerExists {
-            target: name.clone(),
-            ledger,
-        });
+        return Err(ledger_exists());
     }
     fs::create_dir_all(&directory).map_err(|error| in_file(&directory, error))?;
     let in_store = |error| BackfillError::Store {
         target: name.clone(),
         error,
     };
-    let (mut state, store) = blocking({
-        let path = unfinished.clone();
-        move || TargetState::open(Backend::File(path))
-    })
-    .await
-    .map_err(in_store)?;
-    state.create_series(&target.call_types, &target.statuses().collect::<Vec<_>>());
-    if let Some(path) = &target.teams_file {
-        let teams = read_teams(path).map_err(|reason| in_file(path, io::Error::other(reason)))?;
-        state.set_teams(Arc::new(teams));
-    }
-    let max_teams = target
-        .teams_file
-        .is_some()
-        .then_some(target.max_teams as usize);
-    state.count_by_team(max_teams);
-    state.count_by_agent(target.agents.then_some(target.max_agents as usize));
-    let mut replay = Replay::new(state, plan.from, settings.intervals.lookback);
-    for day in plan.days(replay.position()) {
-        let read = read::day(&settings, Arc::clone(&upstream), night, day).await;
+    let (state, store) = open(target, unfinished).await?;
+    let mut replay = Replay::new(state, job.plan.from, lookback);
+    loop {
+        if let Some(night) = job.night {
+            night.wait().await;
+        }
+        let now = (job.clock)();
+        let Some(day) = job.plan.days(replay.position(), now).next() else {
+            break;
+        };
+        if days == Days::Old && day.to.saturating_add(lookback) > now {
+            return Ok(());
+        }
+        // An exporter has been started meanwhile: what follows would be for nothing.
+        if ledger.exists() {
+            return Err(ledger_exists());
+        }
+        let read = read::day(&settings, Arc::clone(&upstream), job.night, day).await;
         let (records, skipped) = read.map_err(|reason| BackfillError::Unreadable {
             target: name.clone(),
             reason,
@@ -124,7 +137,7 @@ pub async fn run<U: Upstream>(
                 "parts of a day could not be read: their calls are missing from the history");
         }
         let calls = records.len();
-        let (plan, path) = (plan.clone(), directory.join(plan::file_name(day)));
+        let (plan, path) = (job.plan.clone(), directory.join(plan::file_name(day.from)));
         let target = name.clone();
         replay = blocking(move || {
             let history = replay_day(&mut replay, &records, &plan, day, &target);
@@ -132,7 +145,7 @@ pub async fn run<U: Upstream>(
             Ok(replay)
         })
         .await?;
-        // After the file: an interruption in between repeats the day with the same result.
+        // After the file: an interruption in between repeats the day.
         replay.commit(&store).map_err(in_store)?;
         finished(Day {
             window: day,
@@ -141,10 +154,39 @@ pub async fn run<U: Upstream>(
         });
     }
     drop(store);
-    fs::rename(&unfinished, &ledger).map_err(|error| in_file(&ledger, error))?;
-    File::open(&output.storage)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| in_file(&output.storage, error))
+    let end = replay.position().unwrap_or(job.plan.from);
+    if job.plan.to.is_none() && end.saturating_add(lookback) < (job.clock)() {
+        warn!(target = %name, end = %utc(end),
+            "the history ended more than a lookback ago: the exporter cannot read all calls since");
+    }
+    store::finish(&ledger).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => ledger_exists(),
+        _ => in_file(&ledger, error),
+    })
+}
+
+/// Opens the ledger of a history, whose counters start with the series that an exporter creates.
+async fn open(
+    target: &Target,
+    path: PathBuf,
+) -> Result<(TargetState, impl Store + use<>), BackfillError> {
+    let opened = blocking(move || TargetState::open(Backend::File(path))).await;
+    let (mut state, store) = opened.map_err(|error| BackfillError::Store {
+        target: target.name.clone(),
+        error,
+    })?;
+    state.create_series(&target.call_types, &target.statuses().collect::<Vec<_>>());
+    if let Some(path) = &target.teams_file {
+        let teams = read_teams(path).map_err(|reason| in_file(path, io::Error::other(reason)))?;
+        state.set_teams(Arc::new(teams));
+    }
+    let max_teams = target
+        .teams_file
+        .as_ref()
+        .map(|_| target.max_teams as usize);
+    state.count_by_team(max_teams);
+    state.count_by_agent(target.agents.then_some(target.max_agents as usize));
+    Ok((state, store))
 }
 
 /// Replays one day, and samples the metrics at each step.

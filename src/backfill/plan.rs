@@ -10,9 +10,10 @@ const DAY: UnixSeconds = 86_400;
 /// What a backfill covers. It is stored beside the files, so that a resumed one is the same.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Plan {
-    /// First and last upload time, Unix seconds.
+    /// First and last upload time, Unix seconds. Without a last one, the history ends when its last day
+    /// is read, so that the exporter continues where it ends even if it took several nights.
     pub from: UnixSeconds,
-    pub to: UnixSeconds,
+    pub to: Option<UnixSeconds>,
     /// Seconds between samples.
     pub step: UnixSeconds,
     /// Labels added to each series.
@@ -20,12 +21,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The days that remain after `done`; the first and the last may be parts of a day.
-    pub fn days(&self, done: Option<UnixSeconds>) -> impl Iterator<Item = Window> {
-        let to = self.to;
+    /// The days that remain at `now` after `done`; the first and the last may be parts of a day.
+    pub fn days(
+        &self,
+        done: Option<UnixSeconds>,
+        now: UnixSeconds,
+    ) -> impl Iterator<Item = Window> {
         let first = done.map_or(self.from, |done| done.saturating_add(1));
+        let to = self.to.unwrap_or(now);
+        // Only the last part of a history without an end leaves the rest of its day out.
+        let has_ended = self.to.is_none() && done.is_some() && !first.is_multiple_of(DAY);
         let day = move |from: UnixSeconds| {
-            (from <= to).then(|| Window {
+            (from <= to && !has_ended).then(|| Window {
                 from,
                 to: (from - from % DAY).saturating_add(DAY - 1).min(to),
             })
@@ -34,19 +41,21 @@ impl Plan {
     }
 
     /// When to sample within a day: at multiples of the step, at the start of the history, whose
-    /// counters are 0, and at its end, where the exporter continues.
+    /// counters are 0, and at its end, where the exporter continues: at that of [`Plan`], or of a part of
+    /// a day that is the last one.
     pub fn samples(&self, day: Window) -> impl Iterator<Item = UnixSeconds> {
         let first = day.from.next_multiple_of(self.step);
         let start = (day.from == self.from && first != day.from).then_some(day.from);
         let steps = (first..=day.to).step_by(self.step as usize);
-        let end = (day.to == self.to && !day.to.is_multiple_of(self.step)).then_some(day.to);
+        let is_end = self.to.map_or((day.to + 1) % DAY != 0, |to| to == day.to);
+        let end = (is_end && !day.to.is_multiple_of(self.step)).then_some(day.to);
         start.into_iter().chain(steps).chain(end)
     }
 }
 
-/// The name of the file of a day.
-pub fn file_name(day: Window) -> String {
-    utc(day.from).strftime("%F.om").to_string()
+/// The name of the file of the day that a time belongs to.
+pub fn file_name(time: UnixSeconds) -> String {
+    utc(time).strftime("%F.om").to_string()
 }
 
 #[cfg(test)]
@@ -92,6 +101,6 @@ mod tests {
             from: 20_000 * DAY,
             to: 20_001 * DAY - 1,
         };
-        assert_eq!(file_name(day), "2024-10-04.om");
+        assert_eq!(file_name(day.from), "2024-10-04.om");
     }
 }

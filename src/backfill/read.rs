@@ -109,8 +109,12 @@ impl<U: Upstream> Upstream for Tee<U> {
         }
         let page = self.upstream.page(request).await?;
         let mut records = self.records.lock();
-        for (_, before) in &page.renamed {
-            records.remove(before);
+        // As the ledger does.
+        for (uuid, call_id) in &page.renamed {
+            let is_same = |record: &Record| !record.has_uuid;
+            if !records.contains_key(uuid) && records.get(call_id).is_some_and(is_same) {
+                records.remove(call_id);
+            }
         }
         records.extend(
             page.records

@@ -27,8 +27,8 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Time,
 
-    /// End of the history. Leave it out if the exporter is to continue without a gap
-    /// [default: now].
+    /// End of the history. Leave it out if the exporter is to continue without a gap [default: now,
+    /// when the last day is read].
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Time>,
 

@@ -9,9 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use crate::backfill::night::Night;
 use crate::backfill::plan::Plan;
-use crate::backfill::{self, Day, Output};
+use crate::backfill::{self, Day, Days, Job};
 use crate::cli::{BackfillArgs, Time};
 use crate::client::HttpClient;
 use crate::client::tls::Trust;
@@ -32,35 +31,39 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
         .create_directory()
         .map_err(|error| Fatal(error.to_string()))?;
     let plan = plan(arguments)?;
-    let output = Output {
-        directory: arguments.output.clone(),
+    let job = Job {
+        plan,
+        night: arguments.between,
+        output: arguments.output.clone(),
         storage: arguments.storage_path.clone(),
+        clock: process::now,
     };
     let trust = Trust::of_this_machine()?;
-    for target in targets {
-        let client = client(target, arguments.max_requests_per_second, &trust)?;
-        one(target, client, &plan, arguments.between, &output).await?;
+    for days in [Days::Old, Days::All] {
+        for target in &targets {
+            let client = client(target, arguments.max_requests_per_second, &trust)?;
+            one(&job, target, client, days).await?;
+        }
     }
     println!(
         "history: {}; import each file with promtool tsdb create-blocks-from openmetrics, then \
          start the exporter with --storage.path={}",
-        output.directory.display(),
-        output.storage.display()
+        job.output.display(),
+        job.storage.display()
     );
     Ok(ExitCode::SUCCESS)
 }
 
 /// Backfills one target, and shows the progress: a bar on a terminal, log lines elsewhere.
 pub(super) async fn one(
+    job: &Job,
     target: &Target,
     client: HttpClient,
-    plan: &Plan,
-    between: Option<Night>,
-    output: &Output,
+    days: Days,
 ) -> Result<(), Fatal> {
     let name = &target.name;
-    let days = plan.days(None).count() as u64;
-    let bar = ProgressBar::new(days).with_prefix(name.clone());
+    let count = job.plan.days(None, (job.clock)()).count() as u64;
+    let bar = ProgressBar::new(count).with_prefix(name.clone());
     let style = "{prefix} [{bar:40}] {pos}/{len} days, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
@@ -70,10 +73,10 @@ pub(super) async fn one(
         // The bar appears on terminals only.
         if bar.is_hidden() {
             info!(target = %name, to = %utc(day.window.to), calls = day.calls,
-                skipped_windows = day.skipped, days, "day finished");
+                skipped_windows = day.skipped, days = count, "day finished");
         }
     };
-    backfill::run(target, Arc::new(client), plan, between, output, report).await?;
+    backfill::run(job, target, Arc::new(client), days, report).await?;
     bar.finish();
     Ok(())
 }
@@ -127,18 +130,18 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
                 )));
             }
             let plan = begun.plan;
-            info!(plan = %path.display(), from = %utc(plan.from), to = %utc(plan.to), "resuming");
+            info!(plan = %path.display(), from = %utc(plan.from), "resuming");
             Ok(plan)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let now = process::now();
             let begun = asked(Plan {
                 from: arguments.from.resolve(now),
-                to: arguments.to.map_or(now, |to| to.resolve(now)).min(now),
+                to: arguments.to.map(|to| to.resolve(now).min(now)),
                 step: arguments.step,
                 labels: Vec::new(),
             });
-            if begun.plan.from >= begun.plan.to {
+            if begun.plan.from >= begun.plan.to.unwrap_or(now) {
                 return Err(Fatal::from("--from must be before --to and before now"));
             }
             fs::create_dir_all(&arguments.output).map_err(failed)?;

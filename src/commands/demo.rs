@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::backfill::Output;
 use crate::backfill::plan::Plan;
+use crate::backfill::{Days, Job};
 use crate::cli::{self, DemoArgs, DemoHistoryArgs, Time};
 use crate::client::tls::Trust;
 use crate::config::shard::Shard;
@@ -108,18 +108,21 @@ async fn backfill(
     let now = process::now();
     let plan = Plan {
         from: Time::Ago(history).resolve(now),
-        to: now,
+        to: Some(now),
         step: STEP,
         labels: arguments.labels.clone(),
     };
-    let output = Output {
-        directory: directory.clone(),
+    let job = Job {
+        plan,
+        night: None,
+        output: directory.clone(),
         storage: storage.to_owned(),
+        clock: process::now,
     };
     let trust = Trust::of_this_machine()?;
     for target in &config.targets {
         let client = super::backfill::client(target, None, &trust)?;
-        super::backfill::one(target, client, &plan, None, &output).await?;
+        super::backfill::one(&job, target, client, Days::All).await?;
     }
     println!("history:     {}", directory.display());
     Ok(())

@@ -30,9 +30,11 @@ const FINAL: u8 = 1;
 const SUCCESS: u8 = 2;
 /// Not in the list any more.
 const MISSING: u8 = 4;
+/// The identity is the call's `call_uuid`.
+const HAS_UUID: u8 = 16;
 /// Changed since the last commit. Not part of a row.
 const CHANGED: u8 = 8;
-const KEPT: u8 = FINAL | SUCCESS | MISSING;
+const KEPT: u8 = FINAL | SUCCESS | MISSING | HAS_UUID;
 
 impl Entry {
     /// An entry of which nothing has been counted yet.
@@ -44,7 +46,7 @@ impl Entry {
             call_type: record.call_type,
             status: record.status,
             manual: [u8::MAX; 3],
-            flags: 0,
+            flags: if record.has_uuid { HAS_UUID } else { 0 },
         };
         entry.set_manual(record.manual);
         entry
@@ -120,8 +122,14 @@ impl Entry {
         self.id().key(self.uploaded)
     }
 
-    pub(super) fn set_id(&mut self, id: CallId) {
-        self.id = halves(id);
+    /// Whether the identity is the `call_uuid`, as far as is known.
+    pub(super) fn has_uuid(&self) -> bool {
+        self.flags & HAS_UUID != 0
+    }
+
+    pub(super) fn set_uuid(&mut self, uuid: CallId) {
+        self.id = halves(uuid);
+        self.flags |= HAS_UUID;
     }
 
     /// Takes the row of a changed entry; `None` if it has not changed.
@@ -178,6 +186,7 @@ mod tests {
     fn an_entry_is_restored_from_its_row() {
         let mut entry = Entry::new(&Record {
             id: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+            has_uuid: true,
             uploaded: 0x1122_3344,
             call_type: CallType::UNKNOWN,
             status: Status::SUCCEEDED,
@@ -192,9 +201,12 @@ mod tests {
         assert!(entry.set_changed() && !entry.set_changed());
         let (key, value) = entry.take_row().unwrap();
         assert_eq!(key[..6], [0x11, 0x22, 0x33, 0x44, 1, 2]);
-        assert_eq!(value, [0xff, 0xff, 2, 0, 0, 255, 254, FINAL | MISSING]);
+        assert_eq!(
+            value,
+            [0xff, 0xff, 2, 0, 0, 255, 254, FINAL | MISSING | HAS_UUID]
+        );
         assert_eq!(Entry::from_row((key, value)), Some(entry));
-        for (place, bad) in [(7, 16), (7, CHANGED), (7, SUCCESS)] {
+        for (place, bad) in [(7, 32), (7, CHANGED), (7, SUCCESS)] {
             let mut value = value;
             value[place] = bad;
             assert_eq!(Entry::from_row((key, value)), None, "{bad}");

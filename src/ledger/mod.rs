@@ -177,14 +177,19 @@ impl Ledger {
         })
     }
 
-    /// Changes the identity of a known call, without counting anything.
-    pub fn rename(&mut self, before: CallId, id: CallId) {
-        if self.table.find(id).is_some() {
+    /// A call that was identified by its `call_id` is identified by its `call_uuid` from now on. Counts
+    /// nothing.
+    ///
+    /// Other calls of the same group may have the same `call_id`, and one of them may have it as its
+    /// `call_uuid` too: that one stays what it is.
+    pub fn rename(&mut self, call_id: CallId, uuid: CallId) {
+        if self.table.find(uuid).is_some() {
             return;
         }
-        if let Some(slot) = self.table.find(before) {
+        let named = self.table.find(call_id);
+        if let Some(slot) = named.filter(|slot| !self.table[*slot].has_uuid()) {
             self.removed.push(self.table[slot].key());
-            self.table.rename(slot, id);
+            self.table.rename(slot, uuid);
             self.note_change(slot);
         }
     }

@@ -138,10 +138,10 @@ impl Table {
         }
     }
 
-    /// Changes the identity of an entry to an unused one.
-    pub(super) fn rename(&mut self, slot: Slot, id: CallId) {
+    /// Changes the identity of an entry to an unused `call_uuid`.
+    pub(super) fn rename(&mut self, slot: Slot, uuid: CallId) {
         self.unindex(slot);
-        self[slot].set_id(id);
+        self[slot].set_uuid(uuid);
         self.index(slot);
     }
 

@@ -10,6 +10,8 @@ use super::{CallId, CallType, Measures, Status, UnixSeconds};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     pub id: CallId,
+    /// Whether `id` is the `call_uuid`. Otherwise it is the `call_id`, until the call has a `call_uuid`.
+    pub has_uuid: bool,
     /// When the recording was uploaded. Never changes.
     pub uploaded: UnixSeconds,
     pub call_type: CallType,
@@ -28,6 +30,7 @@ impl Record {
     pub(crate) fn succeeded(id: CallId, uploaded: UnixSeconds) -> Self {
         Self {
             id,
+            has_uuid: true,
             uploaded,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,

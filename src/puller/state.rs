@@ -183,8 +183,8 @@ impl TargetState {
             }
         };
         page.rejected.iter().copied().for_each(&mut reject);
-        for (id, before) in &page.renamed {
-            ledger.rename(*before, *id);
+        for (uuid, call_id) in &page.renamed {
+            ledger.rename(*call_id, *uuid);
         }
         for record in &page.records {
             let source = Some(ExemplarSource {

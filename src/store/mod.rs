@@ -14,6 +14,7 @@ use std::fmt;
 
 pub use backend::{Backend, file_name};
 pub use file::FileStore;
+pub use path::{finish, unfinished};
 
 /// Key of a row. The first four bytes are a time, big-endian.
 pub type Key = [u8; 20];

@@ -3,13 +3,38 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use super::StoreError;
 use super::explain::explain;
 
 /// A ledger holds who called when, so only its owner may read it.
 const OWNER_ONLY: u32 = 0o600;
+
+/// The ledger of a backfill that has not finished: under another name, so that no exporter continues
+/// half of it.
+pub fn unfinished(ledger: &Path) -> PathBuf {
+    ledger.with_extension("redb.backfill")
+}
+
+/// Gives the ledger of a backfill its name. Blocks.
+///
+/// # Errors
+///
+/// `AlreadyExists` if an exporter has created the ledger meanwhile: it stays, and so does that of the
+/// backfill.
+pub fn finish(ledger: &Path) -> io::Result<()> {
+    TempPath::try_from_path(unfinished(ledger))?
+        .persist_noclobber(ledger)
+        .map_err(|failed| {
+            // Otherwise it would be deleted.
+            let _ = failed.path.keep();
+            failed.error
+        })?;
+    sync_directory(ledger)
+}
 
 /// Whether there is a regular file. Anything else is an error, and is not touched.
 pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::error::LoadError;
 use crate::config::Target;
 use crate::puller::state::TargetState;
-use crate::store::{Backend, NullStore, Store, file_name};
+use crate::store::{self, Backend, NullStore, Store, file_name};
 
 /// A file or nothing.
 pub(super) type BoxedStore = Box<dyn Store>;
@@ -86,6 +86,15 @@ impl Storage {
             return;
         };
         let unused = unused(directory, targets);
+        for target in new {
+            if store::unfinished(&directory.join(file_name(target))).exists() {
+                warn!(
+                    target, directory = %directory.display(),
+                    "a backfill of the target has not finished, and cannot beside the ledger that \
+                     starts now: to finish it, stop, move the new ledger away, and run it again"
+                );
+            }
+        }
         let directory = directory.display();
         if !unused.is_empty() {
             let named = unused[..unused.len().min(MAX_NAMES)].join(" ");

@@ -47,7 +47,8 @@ pub struct Page {
     /// Call groups on this page: `limit` may count these instead of calls.
     pub groups: u32,
     /// Pairs of `call_uuid` and a different `call_id` of the same call. If the `call_uuid` appeared
-    /// later, earlier pages identified the call by its `call_id`.
+    /// later, earlier pages identified the call by its `call_id`. It need not be unique: the calls of a
+    /// group may share it.
     pub renamed: Vec<(CallId, CallId)>,
 }
 

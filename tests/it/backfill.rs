@@ -15,6 +15,11 @@ use crate::support::prometheus_server;
 use crate::support::prometheus_server::{Prometheus, create_blocks, free_address, is_installed};
 use crate::support::simulated::{SimulatedVendor, now};
 use crate::support::truth::differences;
+use cec_exporter::backfill::plan::Plan;
+use cec_exporter::backfill::{self, Days, Job};
+use cec_exporter::client::HttpClient;
+use cec_exporter::client::tls::Trust;
+use cec_exporter::config;
 use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
 
@@ -45,14 +50,14 @@ fn configure(directory: &Path, vendor: &SimulatedVendor) {
     fs::write(directory.join("cec_exporter.yml"), text).unwrap();
 }
 
-fn backfill(directory: &Path, flags: &[&str]) -> Command {
+fn process(directory: &Path, flags: &[&str]) -> Command {
     let mut command = command(directory);
     command.arg("backfill").args(flags);
     command
 }
 
 fn output(directory: &Path, flags: &[&str]) -> Output {
-    backfill(directory, flags).output().unwrap()
+    process(directory, flags).output().unwrap()
 }
 
 /// The files of the history by name.
@@ -220,6 +225,101 @@ fn a_backfill_resumes_with_the_flags_that_it_began_with_and_no_others() {
 }
 
 #[test]
+fn an_exporter_that_starts_meanwhile_keeps_its_ledger() {
+    let vendor = SimulatedVendor::frozen(spec()).with_faults(|faults| faults.latency_ms = 100);
+    let directory = tempfile::tempdir().unwrap();
+    configure(directory.path(), &vendor);
+    let flags = ["--from=3d", HISTORY];
+    let mut backfill = Process::spawn(&mut process(directory.path(), &flags));
+    eventually("the first day", || {
+        (directory.path().join("history/a").exists() && !files(directory.path()).is_empty())
+            .then_some(())
+    });
+    let ledger = directory.path().join("data/a.redb");
+    fs::write(&ledger, "of an exporter").unwrap();
+    assert_eq!(backfill.ended().code(), Some(1));
+    eventually("the reason", || {
+        let stderr = backfill.stderr();
+        stderr.contains("already has a ledger").then_some(())
+    });
+    assert_eq!(fs::read_to_string(&ledger).unwrap(), "of an exporter");
+
+    let unfinished = ledger.with_extension("redb.backfill");
+    assert!(unfinished.exists());
+    fs::remove_file(&ledger).unwrap();
+    let flags_of_exporter = ["--web.listen-address=127.0.0.1:0", "--storage.path=data"];
+    let mut exporter = Process::spawn(command(directory.path()).args(flags_of_exporter));
+    exporter.told("a backfill of the target has not finished");
+    exporter.told("address=127.0.0.1:");
+    exporter.signal("TERM");
+    exporter.ended();
+    fs::remove_file(&ledger).unwrap();
+    let resumed = output(directory.path(), &flags);
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert!(ledger.exists() && !unfinished.exists());
+}
+
+#[test]
+fn a_backfill_of_several_days_ends_when_it_ends() {
+    static NOW: AtomicU32 = AtomicU32::new(0);
+    let start = now() - now() % DAY - DAY / 2;
+    NOW.store(start, Ordering::SeqCst);
+    let clock = || NOW.load(Ordering::SeqCst);
+    let spec = Spec {
+        start: start - 2 * DAY,
+        ..spec()
+    };
+    let vendor = SimulatedVendor::start(spec, Arc::new(move || f64::from(clock())));
+    let directory = tempfile::tempdir().unwrap();
+    let day = "page_size: 500, lookback: 1d";
+    let text = configuration(&[target("a", &vendor.endpoint, day)]);
+    let file = directory.path().join("cec_exporter.yml");
+    fs::write(&file, text).unwrap();
+    let config = config::load(Some(&file), &file, &|_| None).unwrap();
+    let job = Job {
+        plan: Plan {
+            from: start - 2 * DAY,
+            to: None,
+            step: 3600,
+            labels: Vec::new(),
+        },
+        night: None,
+        output: directory.path().join("history"),
+        storage: directory.path().to_owned(),
+        clock,
+    };
+    let run = |days: Days| {
+        let target = &config.targets[0];
+        let trust = Trust::of_this_machine().unwrap();
+        let client = HttpClient::new(target.clone(), &trust, Arc::new(|_| {})).unwrap();
+        let mut read = Vec::new();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let client = Arc::new(client);
+        let done = backfill::run(&job, target, client, days, |day| read.push(day.window.to));
+        runtime.block_on(done).unwrap();
+        read
+    };
+    let end_of_day = |day: i32| (start - start % DAY).wrapping_add_signed(day * DAY as i32) - 1;
+    // Yesterday is less than a lookback ago.
+    assert_eq!(run(Days::Old), [end_of_day(-1)]);
+    assert!(!directory.path().join("a.redb").exists());
+    NOW.store(start + 2 * DAY, Ordering::SeqCst);
+    let rest = [0, 1, 2].map(end_of_day);
+    assert_eq!(run(Days::All), [&rest[..], &[start + 2 * DAY]].concat());
+    let last = files(directory.path()).into_values().next_back().unwrap();
+    let calls = last
+        .lines()
+        .filter(|line| line.starts_with("cec_calls_total{"));
+    let at_end = calls.filter(|line| line.ends_with(&format!(" {}", start + 2 * DAY)));
+    let counted: u64 = at_end
+        .map(|line| line.split(' ').nth_back(1).unwrap().parse::<u64>().unwrap())
+        .sum();
+    let truth = vendor.simulator.truth(None, None);
+    assert_eq!(counted, truth.calls.values().sum::<u64>());
+    assert!(run(Days::All).is_empty());
+}
+
+#[test]
 fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() {
     let vendor = SimulatedVendor::frozen(spec());
     let (from, to) = (now() - DAYS * DAY - 3600, now() - 60);
@@ -255,17 +355,17 @@ fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() 
         let disturbed = tempfile::tempdir().unwrap();
         configure(disturbed.path(), &vendor);
         loop {
-            let mut process = Process::spawn(&mut backfill(disturbed.path(), &flags));
+            let mut backfill = Process::spawn(&mut process(disturbed.path(), &flags));
             if kills < 20 {
                 sleep(Duration::from_millis(fastrand::u64(20..400)));
-                process.signal("KILL");
+                backfill.signal("KILL");
                 kills += 1;
             }
-            let status = process.ended();
+            let status = backfill.ended();
             assert!(
                 status.success() || status.code().is_none(),
                 "{}",
-                process.stderr()
+                backfill.stderr()
             );
             if status.success() {
                 break;

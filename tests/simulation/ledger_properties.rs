@@ -107,6 +107,7 @@ prop_compose! {
     ) -> Record {
         Record {
             id: CallId(u128::from(call) << 64 | 7),
+            has_uuid: true,
             uploaded: 900 + call * 37 % 8000,
             call_type: CallType::from_number([0, 2, 5, -1][call as usize % 4]),
             status: Status::from_number(status),

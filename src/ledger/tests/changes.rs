@@ -57,3 +57,31 @@ fn stored_rows_are_dropped_once_and_only_if_calls_expired() {
     recorder.ledger.mark_committed(6500);
     assert_eq!(recorder.ledger.drop_below(), 0);
 }
+
+#[test]
+fn a_call_takes_its_uuid_and_never_that_of_another_call() {
+    let mut recorder = Recorder::new();
+    let first = call(1, 5000, 2);
+    recorder.observe(&first);
+    // A recording of the same conversation, whose call_id is the first one's call_uuid.
+    recorder.ledger.rename(CallId(1), CallId(2));
+    assert_eq!(recorder.observe(&call(2, 5001, 2)).0, Observed::New);
+    assert_eq!(recorder.observe(&first), (Observed::Known, vec![]));
+
+    let unnamed = Record {
+        has_uuid: false,
+        ..call(3, 5002, 0)
+    };
+    recorder.observe(&unnamed);
+    let rows = recorder.ledger.take_changes();
+    let checkpoint = recorder.ledger.checkpoint();
+    recorder.ledger = Ledger::default();
+    assert!(rows.into_iter().all(|row| recorder.ledger.restore(row)));
+    assert!(recorder.ledger.resume(&checkpoint));
+    recorder.ledger.rename(CallId(3), CallId(4));
+    assert_eq!(recorder.observe(&call(4, 5002, 0)).0, Observed::Known);
+    // It is another's call_id by now.
+    recorder.ledger.rename(CallId(4), CallId(5));
+    assert_eq!(recorder.observe(&call(4, 5002, 0)).0, Observed::Known);
+    assert_eq!(recorder.ledger.len(), 3);
+}

@@ -18,6 +18,7 @@ const LOOKBACK: Window = Window {
 fn call(id: u128, uploaded: UnixSeconds, status: i64) -> Record {
     Record {
         id: CallId(id),
+        has_uuid: true,
         uploaded,
         call_type: CallType::VOICE,
         status: Status::from_number(status),

@@ -137,6 +137,7 @@ impl<'de> Fields<'de> {
         let status = self.status.integer();
         rows.page.records.push(Record {
             id,
+            has_uuid: uuid.is_some(),
             uploaded,
             call_type: call_type.map_or(CallType::UNKNOWN, CallType::from_number),
             status: status.map_or(Status::UNKNOWN, Status::from_number),

@@ -41,6 +41,7 @@ fn every_field_of_the_vendor_sample_is_parsed() {
         page.records[0],
         Record {
             id: CallId(0x3b9cd7a9_d38c_4aa0_a35d_77f6abb9f497),
+            has_uuid: true,
             uploaded: 1622633782,
             call_type: CallType::VOICE,
             status: Status::SUCCEEDED,

@@ -62,6 +62,7 @@ impl Call {
         match &self.row {
             None => page.records.push(Record {
                 id: CallId(self.id),
+                has_uuid: true,
                 uploaded: self.at,
                 call_type: CallType::VOICE,
                 status: self.status,

@@ -33,6 +33,7 @@ fn record(id: u32, status: i64) -> Record {
     };
     Record {
         id: CallId(u128::from(id) << 64 | 5),
+        has_uuid: true,
         uploaded: 10_000 + id % 40_000,
         call_type: match id % 3 {
             0 => CallType::TEXT,

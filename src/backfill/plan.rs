@@ -47,7 +47,9 @@ impl Plan {
         let first = day.from.next_multiple_of(self.step);
         let start = (day.from == self.from && first != day.from).then_some(day.from);
         let steps = (first..=day.to).step_by(self.step as usize);
-        let is_end = self.to.map_or((day.to + 1) % DAY != 0, |to| to == day.to);
+        let is_end = self
+            .to
+            .map_or(!(day.to + 1).is_multiple_of(DAY), |to| to == day.to);
         let end = (is_end && !day.to.is_multiple_of(self.step)).then_some(day.to);
         start.into_iter().chain(steps).chain(end)
     }
@@ -65,7 +67,7 @@ mod tests {
     fn plan(from: UnixSeconds, to: UnixSeconds) -> Plan {
         Plan {
             from,
-            to,
+            to: Some(to),
             step: 3600,
             labels: Vec::new(),
         }
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn days_are_whole_days_in_utc_but_for_the_ends() {
         let plan = plan(3 * DAY + 5, 5 * DAY + 7);
-        let days: Vec<_> = plan.days(None).map(|day| (day.from, day.to)).collect();
+        let days: Vec<_> = plan.days(None, 0).map(|day| (day.from, day.to)).collect();
         assert_eq!(
             days,
             [
@@ -83,14 +85,40 @@ mod tests {
                 (5 * DAY, 5 * DAY + 7)
             ]
         );
-        assert_eq!(plan.days(Some(4 * DAY - 1)).count(), 2);
-        assert_eq!(plan.days(Some(5 * DAY + 7)).count(), 0);
+        assert_eq!(plan.days(Some(4 * DAY - 1), 0).count(), 2);
+        assert_eq!(plan.days(Some(5 * DAY + 7), 0).count(), 0);
+    }
+
+    #[test]
+    fn without_an_end_the_part_that_is_read_last_is_the_end() {
+        let plan = Plan {
+            to: None,
+            ..plan(3 * DAY + 5, 0)
+        };
+        let days = |done, now| plan.days(done, now).map(|day| day.to).collect::<Vec<_>>();
+        assert_eq!(days(None, 4 * DAY + 7), [4 * DAY - 1, 4 * DAY + 7]);
+        assert_eq!(
+            days(Some(4 * DAY - 1), 6 * DAY),
+            [5 * DAY - 1, 6 * DAY - 1, 6 * DAY]
+        );
+        assert!(days(Some(6 * DAY), 8 * DAY).is_empty());
+        let last = Window {
+            from: 6 * DAY,
+            to: 6 * DAY + 7,
+        };
+        assert_eq!(
+            plan.samples(last).collect::<Vec<_>>(),
+            [6 * DAY, 6 * DAY + 7]
+        );
     }
 
     #[test]
     fn samples_are_at_steps_and_at_both_ends() {
         let plan = plan(3 * DAY + 5, 4 * DAY + 7300);
-        let samples: Vec<Vec<_>> = plan.days(None).map(|d| plan.samples(d).collect()).collect();
+        let samples: Vec<Vec<_>> = plan
+            .days(None, 0)
+            .map(|d| plan.samples(d).collect())
+            .collect();
         assert_eq!(samples[0][..2], [3 * DAY + 5, 3 * DAY + 3600]);
         assert_eq!(samples[0].last(), Some(&(4 * DAY - 3600)));
         assert_eq!(

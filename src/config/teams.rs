@@ -17,6 +17,10 @@ const MAX_TEAMS: usize = 10_000;
 /// Columns may be in any order, and others are ignored. The error says in which line the file is
 /// not as expected; it is never used in part.
 pub fn read_teams(path: &Path) -> Result<Teams, String> {
+    // Reading a named pipe would wait for its writer for ever.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err("it is not a regular file".to_owned());
+    }
     let bytes = files::read(path, MAX_BYTES).map_err(|error| error.to_string())?;
     parse(&bytes)
 }
@@ -121,6 +125,12 @@ mod tests {
             assert_eq!(pairs(text).unwrap(), expected, "{text:?}");
         }
         assert_eq!(pairs("staff_id,team\n").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let error = read_teams(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error, "it is not a regular file");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod scan;
 mod single_pages;
 pub mod skipped;
 pub mod state;
+mod team_reader;
 mod view;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use hints::ScanHints;
 use plan::Intervals;
 use run::InFlight;
 use state::{Published, TargetState};
+use team_reader::TeamReader;
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
@@ -155,7 +157,7 @@ struct Inner<U, S> {
     state: Mutex<TargetState>,
     /// `None` while a pull uses them.
     hints: Mutex<Option<ScanHints>>,
-    teams: Arc<Mutex<Option<TeamSource>>>,
+    teams: tokio::sync::Mutex<TeamReader>,
     view: Mutex<View>,
     in_flight: Mutex<InFlight>,
     /// Requests inspection results.
@@ -224,7 +226,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             metrics,
             state: Mutex::new(state),
             hints: Mutex::default(),
-            teams: Arc::new(Mutex::new(teams)),
+            teams: tokio::sync::Mutex::new(TeamReader::new(teams)),
             view: Mutex::default(),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
+use super::team_reader::Slow;
 use super::{Failure, Inner, Puller};
 use crate::store::Store;
 use crate::upstream::Upstream;
@@ -134,14 +135,14 @@ impl<U: Upstream, S: Store> Inner<U, S> {
 
     /// Puts the teams into force if their file has changed.
     async fn reread_teams(&self) {
-        let source = Arc::clone(&self.teams);
-        if source.lock().is_none() {
-            return;
-        }
-        let read = move || source.lock().as_mut().and_then(|source| source());
-        // After a panic, which has been logged, the teams stay as they are.
-        if let Ok(Some(teams)) = tokio::task::spawn_blocking(read).await {
-            self.state.lock().set_teams(teams);
+        match self.teams.lock().await.changed().await {
+            Ok(Some(teams)) => self.state.lock().set_teams(teams),
+            Ok(None) | Err(Slow::Still) => {}
+            Err(Slow::Now) => {
+                self.metrics.set_teams_file_ok(Some(false));
+                warn!(target = %self.settings.name, "reading the file of teams takes long; the \
+                    previous teams stay in use until it is read");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why a configuration is not in force, or a scrape has no answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -21,6 +22,13 @@ pub enum LoadError {
     /// The trusted certificates of this machine cannot be read.
     #[error("{0}")]
     Trust(String),
+    /// Each reading that hangs holds a thread, so no second one starts.
+    #[error(
+        "the configuration, or a file that it names, is still being read after {} s: is a file system \
+         down?",
+        .0.as_secs()
+    )]
+    Slow(Duration),
     /// A thread panicked. The log has the details.
     #[error("loading the configuration failed: {0}")]
     Panic(String),

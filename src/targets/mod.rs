@@ -3,6 +3,7 @@
 
 mod coalesce;
 mod error;
+mod loading;
 mod options;
 mod registry;
 mod reload;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
+use super::loading::ConfigReader;
 use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
@@ -42,6 +43,7 @@ pub struct Registry {
     /// Rendering continues after its client has left, and must not pile up.
     rendering: Arc<Semaphore>,
     pub(super) reloading: Coalesce<Result<(), LoadError>>,
+    pub(super) reader: ConfigReader,
     pub(super) reload_error: Mutex<Option<LastError>>,
 }
 
@@ -77,6 +79,7 @@ impl Registry {
             ready: watch::Sender::new(false),
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: Coalesce::default(),
+            reader: ConfigReader::default(),
             reload_error: Mutex::default(),
         }
     }

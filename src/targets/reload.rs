@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tracing::{error, info, warn};
 
 use super::error::LoadError;
+use super::loading;
 use super::registry::Registry;
 use super::status::LastError;
 use super::storage::Opened;
@@ -34,7 +35,7 @@ impl Registry {
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;
-            let trust = blocking(trust).await?;
+            let trust = loading::trust().await?;
             self.apply(config, &trust).await
         });
         started.await?;
@@ -49,9 +50,7 @@ impl Registry {
     }
 
     async fn reload_now(&self) -> Result<(), LoadError> {
-        let load = Arc::clone(&self.options.load);
-        let loaded = blocking(move || Ok((load()?, trust()?))).await;
-        let result = match loaded {
+        let result = match self.reader.read(&self.options.load).await {
             Ok((config, trust)) => {
                 log_origin(&config.origin, &config.warnings);
                 self.apply(config, &trust).await
@@ -174,16 +173,4 @@ pub fn log_origin(origin: &Origin, warnings: &[String]) {
     for warning in warnings {
         warn!("{warning}");
     }
-}
-
-fn trust() -> Result<Trust, LoadError> {
-    Trust::of_this_machine().map_err(|error| LoadError::Trust(error.to_string()))
-}
-
-/// Runs what blocks away from the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
-) -> Result<T, LoadError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(LoadError::Panic(error.to_string())))
 }

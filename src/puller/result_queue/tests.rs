@@ -75,14 +75,27 @@ fn a_failed_request_waits_longer_each_time_and_blocks_no_other() {
     }
     // As long as the vendor asks for.
     queue.remove((200, CallId(2)));
-    queue.postpone((100, CallId(1)), now, Duration::from_secs(7200));
+    queue.push(&record(1, 100));
+    queue.postpone((100, CallId(1)), now, Duration::from_secs(3000));
     assert_eq!(
-        (next(&queue, now + 7199), next(&queue, now + 7200)),
+        (next(&queue, now + 2999), next(&queue, now + 3000)),
         (None, Some(1))
     );
     for _ in 0..100 {
         queue.postpone((100, CallId(1)), UnixSeconds::MAX, Duration::MAX);
     }
+}
+
+#[test]
+fn a_clock_that_was_ahead_delays_no_request() {
+    let mut queue = queue(1.0);
+    for (id, failed_at) in [(1, 1000), (2, 9000), (3, 1000)] {
+        queue.push(&record(id, 100));
+        queue.postpone((100, CallId(id)), failed_at, Duration::ZERO);
+    }
+    assert_eq!(next(&queue, 1001), Some(2));
+    queue.postpone((100, CallId(2)), 1001, Duration::ZERO);
+    assert_eq!(next(&queue, 1001), None);
 }
 
 #[test]

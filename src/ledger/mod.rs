@@ -178,20 +178,22 @@ impl Ledger {
     }
 
     /// A call that was identified by its `call_id` is identified by its `call_uuid` from now on. Counts
-    /// nothing.
+    /// nothing. Returns when the call was uploaded, if there is one.
     ///
     /// Other calls of the same group may have the same `call_id`, and one of them may have it as its
     /// `call_uuid` too: that one stays what it is.
-    pub fn rename(&mut self, call_id: CallId, uuid: CallId) {
+    pub fn rename(&mut self, call_id: CallId, uuid: CallId) -> Option<UnixSeconds> {
         if self.table.find(uuid).is_some() {
-            return;
+            return None;
         }
-        let named = self.table.find(call_id);
-        if let Some(slot) = named.filter(|slot| !self.table[*slot].has_uuid()) {
-            self.removed.push(self.table[slot].key());
-            self.table.rename(slot, uuid);
-            self.note_change(slot);
+        let slot = self.table.find(call_id)?;
+        if self.table[slot].has_uuid() {
+            return None;
         }
+        self.removed.push(self.table[slot].key());
+        self.table.rename(slot, uuid);
+        self.note_change(slot);
+        Some(self.table[slot].uploaded)
     }
 
     fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {

@@ -10,7 +10,7 @@ use crate::ledger::{Ledger, Observed};
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
 use crate::model::{
-    CallId, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds, Window,
+    CallId, CallSet, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds, Window,
 };
 use crate::puller::plan::Progress;
 use crate::puller::recent_set::RecentSet;
@@ -183,10 +183,19 @@ impl TargetState {
             }
         };
         page.rejected.iter().copied().for_each(&mut reject);
+        // Calls whose result is to be requested under their new identity.
+        let mut renamed = CallSet::default();
         for (uuid, call_id) in &page.renamed {
-            ledger.rename(*call_id, *uuid);
+            if let Some(uploaded) = ledger.rename(*call_id, *uuid)
+                && results.remove((uploaded, *call_id))
+            {
+                renamed.insert(*uuid);
+            }
         }
         for record in &page.records {
+            if renamed.contains(&record.id) {
+                results.push(record);
+            }
             let source = Some(ExemplarSource {
                 call: record.id,
                 at: now,

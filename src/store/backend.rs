@@ -107,6 +107,13 @@ impl Backend {
         Ok(header)
     }
 
+    /// What tells the file from another one of the same name; `None` if there is none.
+    pub(super) fn file_id(&self) -> Option<(u64, u64)> {
+        let Self::File(path) = self else { return None };
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
     /// Bytes on disk. That is less than the file length: redb doubles the length when it needs room,
     /// which leaves holes.
     pub(super) fn size(&self) -> io::Result<u64> {

@@ -41,6 +41,8 @@ const REPACKED_AT_ONCE: usize = 50_000;
 /// A file, locked against other processes.
 pub struct FileStore {
     backend: Backend,
+    /// The file that was opened.
+    file_id: Option<(u64, u64)>,
     state: Mutex<State>,
 }
 
@@ -92,6 +94,7 @@ impl FileStore {
         let content = rows * ROW_BYTES + state.as_ref().map_or(0, Vec::len) as u64;
         Ok((
             Self {
+                file_id: backend.file_id(),
                 backend,
                 state: Mutex::new(State {
                     database: Some(database),
@@ -146,6 +149,20 @@ impl Store for FileStore {
             return Ok(());
         }
         let mut state = self.state.lock();
+        if self.backend.file_id() != self.file_id {
+            return Err(StoreError {
+                message: format!(
+                    "{} was moved, deleted or replaced while it was in use; nothing is counted that \
+                     is not written",
+                    self.backend.name()
+                ),
+                likely_cause: Some(
+                    "somebody tidied up or restored a backup: put the file back, or restart to \
+                     continue with what is there now"
+                        .to_owned(),
+                ),
+            });
+        }
         let opened = match state.database.take() {
             Some(open) => Ok(open),
             None => self.backend.open().map_err(redb::Error::from),

@@ -208,3 +208,28 @@ fn only_the_owner_can_read_a_ledger() {
         assert_eq!(mode(&path), 0o600, "{before:o}");
     }
 }
+
+#[test]
+fn a_file_that_is_moved_away_is_noticed_and_taken_back() {
+    let directory = TempDir::new().unwrap();
+    let (path, away) = (
+        directory.path().join("t.redb"),
+        directory.path().join("away"),
+    );
+    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    store.commit(&changes(0..5, 1, "first")).unwrap();
+    fs::rename(&path, &away).unwrap();
+    let moved = one_line(
+        &path,
+        &store.commit(&changes(5..9, 2, "second")).unwrap_err(),
+    );
+    assert!(moved.contains("was moved, deleted or replaced"), "{moved}");
+    // Another process starts over beside it.
+    drop(load(Backend::File(path.clone())).unwrap());
+    assert!(store.commit(&changes(5..9, 2, "second")).is_err());
+    fs::rename(&away, &path).unwrap();
+    store.commit(&changes(5..9, 2, "second")).unwrap();
+    drop(store);
+    let (rows, state) = content(&path).unwrap();
+    assert_eq!((rows.len(), state), (9, Some(b"second".to_vec())));
+}

@@ -71,3 +71,36 @@ fn looked_at_survives_a_restart() {
     drop(store);
     assert_eq!(open(&path).unwrap().0.looked_at, Some(NOW - 7));
 }
+
+#[test]
+fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
+    for written in [None, Some("not a UUID")] {
+        let mut state = TargetState::default();
+        state.count_results(Some((1.0, 10)));
+        let unnamed = Record {
+            has_uuid: false,
+            written_id: Some("c-100".into()),
+            ..record(1, 2)
+        };
+        apply(&mut state, [unnamed.clone()]);
+        assert_eq!(state.next_result(NOW).unwrap().1, "c-100");
+        let named = Record {
+            id: CallId(7),
+            has_uuid: true,
+            written_id: written.map(Into::into),
+            ..unnamed.clone()
+        };
+        let page = Page {
+            renamed: vec![(named.id, unnamed.id)],
+            ..page([named.clone()])
+        };
+        state.apply(&page, NOW, LOOKBACK);
+        let (call, requested) = state.next_result(NOW).unwrap();
+        assert_eq!(call, (named.uploaded, named.id));
+        let uuid = "00000000-0000-0000-0000-000000000007";
+        assert_eq!(requested, written.unwrap_or(uuid));
+        state.count_result(call, &Inspection::default());
+        state.apply(&page, NOW, LOOKBACK);
+        assert_eq!(state.next_result(NOW), None, "counted once");
+    }
+}

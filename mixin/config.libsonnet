@@ -14,6 +14,10 @@
     // that scrape the same exporter. Rules aggregate these away; every other label stays.
     copyLabels: ['job', 'instance', 'pod', 'container', 'endpoint', 'service', 'node', 'prometheus_replica'],
 
+    // Whether the database may store native histograms. VictoriaMetrics does not, and refuses their
+    // functions.
+    nativeHistograms: true,
+
     // Put in front of runbook_url. Relative by default; an absolute address makes links clickable.
     runbookUrlPrefix: '',
 
@@ -44,6 +48,7 @@
       missing_calls: 10,
       expired_calls_per_hour: 10,
       finished_calls_per_hour: 20,
+      failed_calls_per_hour: 5,
       failed_ratio: 0.1,
       quota_failed_ratio: 0.2,
       asr_failed_ratio: 0.05,

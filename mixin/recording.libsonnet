@@ -79,7 +79,6 @@ function(config)
         rules: [
           rule('target_call_type:cec_calls:rate1h', q.one(q.rate('cec_calls_total'))),
           rule('target:cec_calls:rate1h', 'sum without (call_type) (target_call_type:cec_calls:rate1h)'),
-          rule('target_call_type:cec_calls:increase1d', q.one('increase(cec_calls_total[1d])')),
           rule('target_call_type_status:cec_calls_processed:rate1h', q.one(q.rate('cec_calls_processed_total'))),
           rule('target_call_type:cec_calls_processed:rate1h',
                'sum without (status) (target_call_type_status:cec_calls_processed:rate1h)'),
@@ -129,6 +128,16 @@ function(config)
           ]),
           rule('target_call_type_status:cec_window_calls_pending:max',
                q.one('cec_window_calls{status=~"waiting|transcribing|inspecting|unknown_.*"}')),
+          // Of the last day, or of an average day in the lookback: the counters say nothing at a first start,
+          // nor after a weekend, from before which stragglers are still pending.
+          rule('target_call_type:cec_calls_per_day:max', q.larger(
+            q.one('increase(cec_calls_total[1d])'),
+            |||
+              sum without (status) (%s)
+                * ignoring (call_type) group_left ()
+              clamp_max(86400 / %s, 1)
+            ||| % [q.one('cec_window_calls'), q.one('cec_window_seconds')]
+          )),
           // Calls of a stage that are overdue, at least: even if all calls of the last hour were
           // among them, and as many stragglers as the objective grants a day.
           rule('target_call_type_status:cec_calls_overdue:min', |||
@@ -138,7 +147,7 @@ function(config)
               (
                 %s
                   +
-                target_call_type:cec_calls:increase1d
+                target_call_type:cec_calls_per_day:max
                   * on () group_left () (1 - max(cec:processing_objective:threshold))
               ),
               0

@@ -76,6 +76,10 @@
     en: 'Finished calls an hour below which ratios are not judged: at night, one failure of two means nothing.',
     zh: '每小时完成的通话达到此数才判断占比：夜间两条里失败一条不说明问题。',
   }],
+  ['failed_calls_per_hour', {
+    en: 'Calls an hour that fail, of those that a ratio counts, below which it is not judged.',
+    zh: '每小时失败的通话达到此数才判断其占比。',
+  }],
   ['failed_ratio', {
     en: 'Share of finished calls that failed, whatever the cause.',
     zh: '质检失败（不论原因）占已完成通话的比例。',

@@ -3,6 +3,8 @@ function(config)
   local q = (import '../lib/promql.libsonnet')(config);
   local label = import '../text/label.libsonnet';
   local enough(rate) = '3600 * %s %s' % [rate, q.atLeast('finished_calls_per_hour')];
+  // At night, two failures of thirty calls mean nothing.
+  local failures(rate) = '3600 * %s %s' % [rate, q.atLeast('failed_calls_per_hour')];
   [
     {
       name: 'CecFailureRatioHigh',
@@ -12,7 +14,13 @@ function(config)
         target:cec_calls_failed:ratio_rate1h %s
           and
         %s
-      ||| % [q.above('failed_ratio'), enough('target:cec_calls_processed:rate1h')],
+          and
+        %s
+      ||| % [
+        q.above('failed_ratio'),
+        enough('target:cec_calls_processed:rate1h'),
+        failures('target:cec_calls_failed:ratio_rate1h * target:cec_calls_processed:rate1h'),
+      ],
       summary: {
         en: 'The processing of many calls of {{ $labels.target }} fails.',
         zh: '目标 {{ $labels.target }} 的质检失败率偏高。',
@@ -24,11 +32,11 @@ function(config)
       title: { en: 'The processing of many calls fails.', zh: '质检失败率偏高。' },
       means: {
         en: |||
-          More than 10 % of the calls that finished in the last hour failed, whatever the cause, and at least 20
-          finished. This is not the pass rate of quality inspection.
+          More than 10 % of the calls that finished in the last hour failed, whatever the cause: at least 5 of at
+          least 20. This is not the pass rate of quality inspection.
         |||,
         zh: |||
-          最近一小时完成的通话中（至少 20 条），10 % 以上质检失败，不论原因。注意：这与质检合格率无关。
+          最近一小时完成的通话中（至少 20 条），10 % 以上（且至少 5 条）质检失败，不论原因。注意：这与质检合格率无关。
         |||,
       },
       affects: {
@@ -57,8 +65,8 @@ function(config)
         |||,
       },
       resolves: {
-        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
-        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish or fewer than 5 fail in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条、或失败的不足 5 条时（例如夜间）也会恢复。',
       },
     },
     {
@@ -69,7 +77,13 @@ function(config)
         target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"} %s
           and ignoring (status)
         %s
-      ||| % [q.above('quota_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
+          and
+        %s
+      ||| % [
+        q.above('quota_failed_ratio'),
+        enough('target_call_type:cec_calls_processed:rate1h'),
+        failures('target_call_type_status:cec_calls_processed:rate1h'),
+      ],
       summary: {
         en: 'The inspection of {{ $labels.call_type }} calls of {{ $labels.target }} fails (status 9).',
         zh: '目标 {{ $labels.target }} 的' + label.callType + '通话质检失败（状态 9）。',
@@ -82,11 +96,11 @@ function(config)
       means: {
         en: |||
           More than 20 % of the calls of a type that finished in the last hour ended in `inspection_failed`
-          (status 9), and at least 20 finished. The vendor uses this status for failed inspections, and for all
+          (status 9): at least 5 of at least 20. The vendor uses this status for failed inspections, and for all
           calls once a daily quota of audio or files is used up.
         |||,
         zh: |||
-          最近一小时完成的某类通话中（至少 20 条），20 % 以上以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，也表示质检音频总流量或文件数达到每日上限后的所有通话。
+          最近一小时完成的某类通话中（至少 20 条），20 % 以上（且至少 5 条）以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，也表示质检音频总流量或文件数达到每日上限后的所有通话。
         |||,
       },
       affects: {
@@ -112,8 +126,8 @@ function(config)
         |||,
       },
       resolves: {
-        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
-        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish or fewer than 5 fail in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条、或失败的不足 5 条时（例如夜间）也会恢复。',
       },
     },
     {
@@ -124,7 +138,13 @@ function(config)
         target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"} %s
           and ignoring (status)
         %s
-      ||| % [q.above('asr_failed_ratio'), enough('target_call_type:cec_calls_processed:rate1h')],
+          and
+        %s
+      ||| % [
+        q.above('asr_failed_ratio'),
+        enough('target_call_type:cec_calls_processed:rate1h'),
+        failures('target_call_type_status:cec_calls_processed:rate1h'),
+      ],
       summary: {
         en: 'Transcription of {{ $labels.target }} fails ({{ $labels.status }}).',
         zh: '目标 {{ $labels.target }} 的 ASR 转写失败（{{ $labels.status }}）。',
@@ -137,10 +157,10 @@ function(config)
       means: {
         en: |||
           More than 5 % of the voice calls that finished in the last hour ended in the same transcription
-          failure, and at least 20 finished.
+          failure: at least 5 of at least 20.
         |||,
         zh: |||
-          最近一小时完成的语音通话中（至少 20 条），5 % 以上以同一种 ASR 转写失败结束。
+          最近一小时完成的语音通话中（至少 20 条），5 % 以上（且至少 5 条）以同一种 ASR 转写失败结束。
         |||,
       },
       affects: {
@@ -174,8 +194,8 @@ function(config)
         |||,
       },
       resolves: {
-        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish in an hour, such as at night.',
-        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条时（例如夜间）也会恢复。',
+        en: 'Up to an hour after the cause is gone, because the ratio covers an hour. It also ends when fewer than 20 calls finish or fewer than 5 fail in an hour, such as at night.',
+        zh: '原因消除后最迟一小时恢复，因为占比按一小时计算。一小时内完成的通话不足 20 条、或失败的不足 5 条时（例如夜间）也会恢复。',
       },
     },
   ]

@@ -104,12 +104,12 @@ function(config)
       title: { en: 'Calls are stuck in a stage of the pipeline.', zh: '通话卡在某一质检阶段。' },
       means: {
         en: |||
-          One stage has more pending calls than arrived in the last hour plus 5 % of a day's calls, the usual
-          stragglers, and the oldest has waited for more than an hour. Ages are as of the frontier, so time in
-          which the vendor was not reachable does not count. The alert does not depend on the lookback.
+          One stage has more pending calls than arrived in the last hour plus the usual stragglers, and the oldest
+          has waited for more than an hour. The usual stragglers are 5 % of the calls of the last day, or of an
+          average day in the lookback if that is more. Ages are as of the frontier, so time in which the vendor was not reachable does not count.
         |||,
         zh: |||
-          某一阶段的积压超过最近一小时的来量与一天来量的 5 %（正常滞留量）之和，且最早的一条已等待一小时以上。等待时长以完整水位为准，因此云客服侧不可访问的时间不计入。判断与回溯窗口长短无关。
+          某一阶段的积压超过最近一小时的来量与正常滞留量之和，且最早的一条已等待一小时以上。正常滞留量为最近一天来量或回溯窗口内日均来量（取较大者）的 5 %。等待时长以完整水位为准，因此云客服侧不可访问的时间不计入。
         |||,
       },
       affects: {

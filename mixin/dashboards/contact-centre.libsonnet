@@ -8,23 +8,28 @@ function(config, t)
   local processed(range, selector='', offset='') = q.one('increase(cec_calls_processed_total{%s%s}[%s]%s)' % [s, selector, range, offset]);
   local finished(range) = 'sum(%s)' % processed(range);
   local succeeded(range) = 'sum(%s)' % processed(range, ', status="succeeded"');
-  // A week before counts only if there were data at the start of that time. An instant query has no other
-  // start than its own moment, so the range is a part of the offset: 1w86400s.
-  local lastWeek = |||
-    sum(%(now)s)
-      / (
-        sum(%(then)s)
-          and on ()
-        sum(cec_window_seconds{%(place)s} offset 1w)
-          and on ()
-        sum(last_over_time(cec_window_seconds{%(place)s}[1h] offset 1w$__range))
-          > 0
-      ) - 1
+  // A week before counts for the targets that had data at its start and its end. An instant query has no other
+  // start than its own moment, so the range is a part of the offset: 1w86400s. cec_window_calls is all that an
+  // imported history has.
+  local present(offset) = std.join(' or ', [
+    'count by (%s) (last_over_time(%s[1h] offset %s))' % [b.by, series, offset]
+    for series in ['cec_window_seconds{%s}' % b.place, 'cec_window_calls{%s}' % s]
+  ]);
+  local compared(offset) = |||
+    sum(
+      sum by (%(by)s) (%(calls)s)
+        and on (%(by)s)
+      (%(end)s)
+        and on (%(by)s)
+      (%(start)s)
+    )
   ||| % {
-    now: q.one('increase(cec_calls_total{%s}[$__range])' % s),
-    'then': q.one('increase(cec_calls_total{%s}[$__range] offset 1w)' % s),
-    place: b.place,
+    by: b.by,
+    calls: q.one('increase(cec_calls_total{%s}[$__range]%s)' % [s, offset]),
+    end: present('1w'),
+    start: present('1w$__range'),
   };
+  local lastWeek = '%s/\n(%s> 0) - 1' % [compared(''), compared(' offset 1w')];
   local duration = 'cec_call_duration_seconds';
   b.make('cec-contact-centre', 'CEC / Contact centre', 'How many calls there are, how their processing ends and how long they last, now and a week before.', [
     [[15, 6, b.health('cec-contact-centre')], [9, 6, b.alerts]],
@@ -34,7 +39,7 @@ function(config, t)
       [4, 4, p.stat('Calls in the lookback', "Calls uploaded within the lookback of the target, one day by default.", 'sum(%s)' % calls(), 'locale')],
       [4, 4, p.stat('Being processed', 'Calls that are waiting for inspection, being transcribed or being inspected.', 'sum(%s)' % calls(', ' + pending), 'locale', links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
       [4, 4, p.stat('Processing completed', 'Share of the calls finished in the selected time range whose processing succeeded. This is not the pass rate of quality inspection.', q.ratio(succeeded('$__range'), finished('$__range')), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)], 'nothing finished', decimals=1, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
-      [4, 4, p.stat('Coverage', 'Inspected calls as a share of the calls that arrived in the selected time range. Pending calls count as not yet inspected.', q.ratio(succeeded('$__range'), 'sum(%s)' % q.one('increase(cec_calls_total{%s}[$__range])' % s)), 'percentunit', none='no calls', decimals=1)],
+      [4, 4, p.stat('Coverage', 'Inspected calls as a share of the calls that arrived in the selected time range. Pending calls count as not yet inspected.', 'clamp_max(%s, 1)' % q.ratio(succeeded('$__range'), 'sum(%s)' % q.one('increase(cec_calls_total{%s}[$__range])' % s)), 'percentunit', none='no calls', decimals=1)],
       [4, 4, p.stat('Calls vs last week', 'Calls in the selected time range compared with a week before: 0 means the same number. Shown only if the week before is complete.', lastWeek, 'percentunit', none='no last week', decimals=0)],
     ],
     'Calls',

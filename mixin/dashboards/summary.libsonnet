@@ -14,7 +14,7 @@ function(config, t)
   local columns = [
     { name: 'Calls', expr: calls + ' > 0', unit: 'locale', decimals: 0 },
     { name: 'Completed', expr: q.ratio(done, sum('increase(cec_calls_processed_total{%s}[%s])' % [s, r])), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)] },
-    { name: 'Coverage', expr: q.ratio(done, calls), unit: 'percentunit', decimals: 1 },
+    { name: 'Coverage', expr: 'clamp_max(%s, 1)' % q.ratio(done, calls), unit: 'percentunit', decimals: 1 },
     { name: 'In time', expr: b.inTime(function(expr) 'sum by (%s) (%s)' % [b.by, expr], s, r), unit: 'percentunit', decimals: 1, colours: [p.step('red', 0), p.step('orange', 0.9), p.step('green', config.thresholds.processing_objective)] },
     { name: 'Mean duration', expr: durations(s), unit: 's', decimals: 1 },
     { name: 'Speed of staff', expr: q.ratio(sum(q.sum('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase')), sum(q.count('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase'))), unit: 'suffix: chars/min', decimals: 0 },

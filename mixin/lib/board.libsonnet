@@ -94,7 +94,7 @@ function(config, t)
         (
           sum by (%(by)s, call_type) (%(recent)s)
             +
-          %(stragglers)s * sum by (%(by)s, call_type) (%(day)s)
+          %(stragglers)s * (%(day)s)
         ),
         0
       )
@@ -103,18 +103,35 @@ function(config, t)
       pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % s)],
       recent: q.one('cec_recent_calls{%s}' % s),
       stragglers: '(1 - %g)' % config.thresholds.processing_objective,
-      day: q.one('increase(cec_calls_total{%s}[1d])' % s),
+      day: q.larger(
+        'sum by (%s, call_type) (%s)' % [by, q.one('increase(cec_calls_total{%s}[1d])' % s)],
+        'sum by (%(by)s, call_type) (%(window)s) * on (%(by)s) group_left () clamp_max(86400 / max by (%(by)s) (cec_window_seconds{%(place)s}), 1)' % {
+          by: by,
+          window: q.one('cec_window_calls{%s}' % s),
+          place: place,
+        }
+      ),
     },
-    // Share of calls that were processed in time. What is overdue is late; `sum` adds up as is wanted.
+    // Share of calls that were processed in time. What is overdue, or left the lookback unfinished, is late;
+    // `sum` adds up as is wanted.
     inTime(sum, s, range)::
       local finished = sum(q.one(q.count(processing, s, range, 'increase')));
       q.ratio(
         sum('sum without (le) (%s)' % q.one(q.upTo(processing, s, config.processingLimit, range, 'increase'))),
-        '(%s + (%s or 0 * %s))' % [finished, sum(self.overdue(s)), finished]
+        '(%(f)s + (%(overdue)s or 0 * %(f)s) + (%(expired)s or 0 * %(f)s))' % {
+          f: finished,
+          overdue: sum($.overdue(s)),
+          expired: sum(q.one('increase(cec_calls_expired_total{%s}[%s])' % [s, range])),
+        }
       ),
     link(title, uid, variable, label):: {
       title: t(title),
       url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
+    },
+    // To another board, with the target of a row.
+    ofRow(title, uid):: {
+      title: t(title),
+      url: '/d/%s?${datasource:queryparam}&var-target=${__data.fields["%s"]}&${cluster:queryparam}&${__url_time_range}' % [uid, t('Target')],
     },
     // To another board, with all that is selected.
     drill(title, uid):: {
@@ -143,7 +160,7 @@ function(config, t)
           ||| % { up: one(up), by: by, s: place, seen: one('last_over_time(cec_up{%s}[1h])' % place) },
           mappings: panels.mapping([['1', 'up', 'green'], ['0', 'down', 'red'], ['2', 'loading', 'blue'], ['-1', 'not reported', 'dark-red']]),
           colours: [panels.step('red', -1), panels.step('green', 1), panels.step('blue', 2)],
-          links: [$.drill('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
+          links: [$.ofRow('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
         },
         {
           name: 'Lag',
@@ -166,7 +183,7 @@ function(config, t)
           name: 'Backlog',
           expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % place)],
           unit: 'locale',
-          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
         {
           name: 'Overdue',
@@ -174,7 +191,7 @@ function(config, t)
           unit: 'locale',
           decimals: 0,
           colours: [panels.step('green', 0), panels.step('orange', 1), panels.step('red', config.thresholds.pending_calls)],
-          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
         {
           name: 'Failed, 1 h',
@@ -185,27 +202,26 @@ function(config, t)
           unit: 'percentunit',
           decimals: 1,
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
-          links: [$.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
-      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid))]]], none='no exporter'),
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid))]]], none='no exporter', sort='State', descending=false),
 
     alerts::
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, severity, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
           unit: 'dateTimeFromNow',
           width: 125,
         },
       ], [['severity', 'Severity', [
         panels.width(75),
         { id: 'mappings', value: panels.mapping([['critical', 'critical', 'red'], ['warning', 'warning', 'orange'], ['info', 'info', 'blue']]) },
-        { id: 'custom.cellOptions', value: { type: 'color-text' } },
-      ]], ['alertname', 'Alert', [panels.linksTo([{
+      ] + panels.cells('color-text')], ['alertname', 'Alert', [panels.linksTo([{
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw}.md',
         targetBlank: true,
-      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded'),
+      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false),
 
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 

@@ -106,7 +106,7 @@ function(t)
             unit: if unit == 'min' then unitOf('suffix: min') else unitOf(unit),
             min: min,
             [if max != null then 'max']: max,
-            [if decimals != null || unit == 's' then 'decimals']: if decimals != null then decimals else 1,
+            [if decimals != null || unit == 's' || unit == 'min' then 'decimals']: if decimals != null then decimals else 1,
             [if unit == 'percentunit' && min != null then 'max']: 1,
             // Without noValue, which Grafana would write at ticks of the axis.
             color: { mode: 'palette-classic' },
@@ -184,7 +184,7 @@ function(t)
 
     // `rows` is a list of [label, name, properties]; `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
     // column with a label shows that label instead of the value.
-    table(title, description, columns, rows, none='no data', sort=null)::
+    table(title, description, columns, rows, none='no data', sort=null, descending=true)::
       local letter(i) = std.char(65 + i);
       // With a single query Grafana leaves out its letter.
       local value(i) = if std.length(columns) == 1 then 'Value' else 'Value #' + letter(i);
@@ -241,14 +241,19 @@ function(t)
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
                                  + (if std.objectHas(column, 'colours') then [
                                       { id: 'thresholds', value: stepsOfCells(column.colours) },
-                                      { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'basic' } },
-                                    ] else []))
+                                    ] + $.cells('color-background') else []))
             for column in columns
           ],
         },
         options: { showHeader: true, cellHeight: 'sm', footer: { show: false } }
-                 + (if sort == null then {} else { sortBy: [{ displayName: t(sort), desc: true }] }),
+                 + (if sort == null then {} else { sortBy: [{ displayName: t(sort), desc: descending }] }),
       },
+
+    // How cells of a table are coloured: by the first property in Grafana 9.4, by the second since 9.5.
+    cells(type):: [
+      { id: 'custom.displayMode', value: type + if type == 'color-background' then '-solid' else '' },
+      { id: 'custom.cellOptions', value: { type: type, [if type == 'color-background' then 'mode']: 'basic' } },
+    ],
 
     width(pixels):: { id: 'custom.width', value: pixels },
     linksTo(links):: { id: 'links', value: links },

@@ -17,7 +17,7 @@ function(config) {
 
   // Histograms, whether they are stored as classic, native or both. The classic one comes first,
   // so that nothing counts twice where both are stored.
-  local both(classic, native) = '%s or %s' % [classic, native],
+  local both(classic, native) = if config.nativeHistograms then '%s or %s' % [classic, native] else classic,
   count(metric, selector, range, fn='rate', offset='')::
     both('%s(%s_count%s[%s]%s)' % [fn, metric, braces(selector), range, offset],
          'histogram_count(%s(%s%s[%s]%s))' % [fn, metric, braces(selector), range, offset]),
@@ -49,5 +49,7 @@ function(config) {
     both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase', steady),
          'sum(%s)' % steady('increase(%s%s[%s])' % [metric, braces(selector), range])),
 
+  // Of each pair the larger one; where one is not there, the other.
+  larger(a, b):: '(%(a)s) > (%(b)s) or (%(b)s) or (%(a)s)' % { a: a, b: b },
   ratio(part, whole):: '%s / (%s > 0)' % [part, whole],
 }

@@ -69,5 +69,5 @@
   'Teams file': '班组文件',
   accepted: '已采用',
   rejected: '未采用',
-  'CEC / Quality': 'CEC / 质量',
+  'CEC / Quality': 'CEC 4 / 质量',
 }

@@ -1,6 +1,7 @@
 // The words of the dashboards in Chinese, by the English ones. Terms are those of the console of
 // the contact centre where it has them.
 {
+  // Grafana up to 9.5.5 takes titles for equal that differ only in Chinese characters, hence their numbers.
   'uid suffix': '-zh',
   'page on quality': '../../../docs/quality.zh-CN.md',
   'Critical alerts': '严重告警',
@@ -122,7 +123,7 @@
   'Call type': '通话类型',
   'Address in front of runbooks/ in the links of the alerts.': '告警链接中 runbooks/ 之前的地址。',
   'Runbooks at': '处理手册地址',
-  'CEC / Contact centre': 'CEC / 联络中心',
+  'CEC / Contact centre': 'CEC 2 / 联络中心',
   "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.": '通话质检列表能否读取、读到何时、开销多大。',
   'Exporters that were scraped within the last hour and cannot be scraped now.': '最近一小时内抓取成功过、现已无法抓取的 exporter。',
   'Exporters down': '不可用的 exporter',
@@ -209,7 +210,7 @@
   Process: '进程',
   'Jobs of Prometheus that scrape exporters.': '抓取 exporter 的 Prometheus job。',
   Job: 'job',
-  'CEC / Exporter': 'CEC / exporter 运行状况',
+  'CEC / Exporter': 'CEC 6 / exporter 运行状况',
   'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?': '通话在哪个阶段积压、积压多久、为何失败，是否达到每日上限。',
   'Calls that are waiting for inspection.': '等待质检的通话。',
   'Calls that are being transcribed.': 'ASR 转写中的通话。',
@@ -261,7 +262,7 @@
   "Calls in the lookback whose result the agent appealed, by the state number of the API.": '回溯窗口内座席提出申诉的通话，按接口的状态值统计。',
   Appeals: '申诉',
   'Manual inspection': '人工质检',
-  'CEC / Transcription and inspection': 'CEC / 转写与质检',
+  'CEC / Transcription and inspection': 'CEC 5 / 转写与质检',
   'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.': '客户与座席的语速、说话时长占比与静默。仅语音通话，首次处理成功时计入。班组、座席、得分与规则见“质量”仪表盘。',
   'Selected time range': '所选时段',
   'Characters a minute, by speaker.': '每分钟字数，按角色统计。',
@@ -303,7 +304,7 @@
   'Characters a minute; a bound of the histogram.': '字/分钟，须为直方图的边界值。',
   'Fast above': '语速上限',
   'Slow below': '语速下限',
-  'CEC / Speech quality': 'CEC / 语音质量',
+  'CEC / Speech quality': 'CEC 3 / 语音质量',
   'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.': '各联络中心昨天、本周和上周的概况，供管理人员查看。时间选择器只影响下方的走势图。',
   'From midnight to midnight, in the time zone of the dashboard.': '零点到零点，以仪表盘时区为准。',
   'In time': '按时完成率',
@@ -315,7 +316,7 @@
   'Last week': '上周',
   'Calls uploaded in the hour before each point in time.': '每一时刻之前一小时内上传的通话数。',
   'Calls an hour by target': '每小时通话量（按目标）',
-  'CEC / Summary': 'CEC / 概览',
+  'CEC / Summary': 'CEC 1 / 概览',
   guide: |||
     - **回溯窗口**：瞬时值（gauge）所覆盖的上传时间范围，默认一天。
     - **完整水位**：该时刻之前上传的通话已全部读到，“水位落后”即它距现在多久。列表无法读取时水位不动，期间的通话之后补计，并在图上标记为“列表未读取”。

@@ -139,8 +139,12 @@ pub(crate) fn yaml(path: &Path) -> Value {
 }
 
 pub(crate) fn rules() -> Vec<Rule> {
+    rules_in(RULES)
+}
+
+pub(crate) fn rules_in(directory: &str) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for path in files(RULES, ".rules.yml") {
+    for path in files(directory, ".rules.yml") {
         let file = yaml(&path);
         for group in file["groups"].as_array().unwrap() {
             for rule in group["rules"].as_array().unwrap() {

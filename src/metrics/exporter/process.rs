@@ -36,6 +36,11 @@ pub(super) fn read() -> Vec<ProcessMetric> {
     let created = started.and_then(value).map_or(0.0, |(_, at)| at);
     let metrics = families.iter().filter_map(|family| {
         let (kind, value) = value(family)?;
+        let value = match family.name() {
+            // The collector cuts it to whole seconds.
+            "process_cpu_seconds_total" => cpu_seconds(),
+            _ => value,
+        };
         Some(ProcessMetric {
             name: family.name().to_owned(),
             kind,
@@ -47,6 +52,12 @@ pub(super) fn read() -> Vec<ProcessMetric> {
     let mut metrics: Vec<_> = metrics.collect();
     metrics.sort_by(|a, b| a.name.cmp(&b.name));
     metrics
+}
+
+#[cfg(target_os = "linux")]
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -256,7 +256,15 @@ impl<D: Distribution> Groups<D> {
         self.folded.clear();
         for label in labels.chain([NONE, OTHER]) {
             let label = self.admit(label).to_owned();
-            self.by_label.entry(label).or_default().create_series(whole);
+            self.by_label.entry(label).or_default();
+        }
+        self.complete(whole);
+    }
+
+    /// Creates the series that the target has in all groups, at 0.
+    pub(super) fn complete(&mut self, whole: Whole<'_>) {
+        for group in self.by_label.values_mut() {
+            group.create_series(whole);
         }
     }
 

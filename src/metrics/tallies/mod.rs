@@ -208,6 +208,7 @@ impl Tallies {
 
     /// Counts an event. The source is the record that caused it, if one did; `staff_id` its agent.
     pub fn apply(&mut self, event: &Event, source: Option<ExemplarSource>, staff_id: Option<&str>) {
+        let series = self.processed.len() + self.duration.len();
         if matches!(event, Event::Processed { .. } | Event::Succeeded { .. }) {
             let staff_id = staff_id.unwrap_or_default();
             if let Some(teams) = &mut self.teams {
@@ -280,6 +281,13 @@ impl Tallies {
                     increase(&mut self.expired, (call_type, status));
                 }
             }
+        }
+        // A type or a status that the vendor had not sent before.
+        if self.processed.len() + self.duration.len() > series
+            && let Some(mut teams) = self.teams.take()
+        {
+            teams.complete(self.whole());
+            self.teams = Some(teams);
         }
     }
 

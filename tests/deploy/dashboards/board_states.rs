@@ -252,18 +252,25 @@ fn tiles_tell_what_is_wrong_and_are_not_green_without_data() {
     }
 }
 
-/// A stage that stands still finishes nothing late. Its calls are late all the same.
+/// A stage that stands still finishes nothing late. Its calls are late all the same, those that left the
+/// lookback too.
 #[test]
 fn overdue_calls_are_not_processed_in_time() {
     let write = |samples: &Path| {
         let place = "target=\"s\",call_type=\"voice\"";
         let mut calls = String::from("# TYPE cec_calls counter\n");
+        let mut expired = String::from("# TYPE cec_calls_expired counter\n");
         let mut pending = String::from("# TYPE cec_window_calls gauge\n");
         let mut recent = String::from("# TYPE cec_recent_calls gauge\n");
         let mut time_taken = String::from("# TYPE cec_call_processing_seconds histogram\n");
         for step in 0..=60_u32 {
             let time = END - 3600.0 + f64::from(step) * 60.0;
             let _ = writeln!(calls, "cec_calls_total{{{place}}} {} {time}", step * 10);
+            let _ = writeln!(
+                expired,
+                "cec_calls_expired_total{{{place},status=\"transcribing\"}} {} {time}",
+                step * 2
+            );
             let _ = writeln!(
                 pending,
                 "cec_window_calls{{{place},status=\"transcribing\"}} 500 {time}"
@@ -282,7 +289,7 @@ fn overdue_calls_are_not_processed_in_time() {
         }
         std::fs::write(
             samples,
-            format!("{calls}{pending}{recent}{time_taken}# EOF\n"),
+            format!("{calls}{expired}{pending}{recent}{time_taken}# EOF\n"),
         )
         .unwrap();
     };
@@ -293,8 +300,8 @@ fn overdue_calls_are_not_processed_in_time() {
     let panel = find(&boards, "pipeline.json", "Processed in time");
     let expr = filled(text(&panel["targets"][0]["expr"]), &[("__range", "1h")]);
     let shown = world.values(&expr)[0].1;
-    // 120 of these and of 500 less the usual stragglers.
-    assert!((0.18..0.25).contains(&shown), "{shown}");
+    // 120 of these, of 120 that expired, and of 500 less the usual stragglers.
+    assert!((0.15..0.18).contains(&shown), "{shown}");
     assert_eq!(colour(panel, Some(shown)), "red");
 }
 

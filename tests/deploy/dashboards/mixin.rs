@@ -69,6 +69,7 @@ fn the_configuration_is_in_one_place() {
             clusterLabel: 'region',
             job: 'calls',
             runbookUrlPrefix: 'https://wiki.example.com/',
+            nativeHistograms: false,
             thresholds+: { failed_ratio: 0.25 },
         } };
         std.join('', std.objectValues(mixin.rules) + std.objectValues(mixin.dashboards))
@@ -81,6 +82,9 @@ fn the_configuration_is_in_one_place() {
     assert!(!made.contains("$cluster, ") && made.contains("region=~\\\"$cluster\\\""));
     assert!(made.contains("label_values(cec_up, region)") && !made.contains("cluster=~"));
     assert!(made.contains("up{job=\"calls\"}") && !made.contains("job=\"cec_exporter\""));
+    for function in ["count(", "sum(", "fraction("] {
+        assert!(!made.contains(&format!("histogram_{function}")));
+    }
     assert!(made.contains("https://wiki.example.com/runbooks/CecTargetDown.md"));
     assert!(made.contains("record: cec:failed_ratio:threshold\n        expr: vector(0.25)"));
 }

@@ -12,10 +12,11 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::boards::{Rule, metrics_in, rules};
+use crate::support::boards::{Rule, metrics_in, rules, rules_in};
 use crate::support::prometheus_server::{
     Prometheus, Running, Series, create_blocks, free_address, is_installed,
 };
+use crate::support::tools::{in_repository, run};
 use serde_json::Value;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
@@ -90,30 +91,22 @@ fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An expression without its alternatives for native histograms: VictoriaMetrics has neither these
-/// nor their functions, as the page on the rules says.
-fn classic(expr: &str) -> String {
-    let mut left = expr;
-    let mut kept = String::new();
-    let next = |text: &str| {
-        let begins = [" or histogram_", " or (histogram_"].map(|begin| text.find(begin));
-        begins.into_iter().flatten().min()
-    };
-    while let Some(at) = next(left) {
-        kept.push_str(&left[..at]);
-        let alternative = &left[at..];
-        let mut depth = 0_u32;
-        let end = alternative.char_indices().find_map(|(at, c)| {
-            match c {
-                '(' => depth += 1,
-                ')' => depth -= 1,
-                _ => return None,
-            }
-            (depth == 0).then_some(at + 1)
-        });
-        left = &alternative[end.unwrap()..];
-    }
-    kept + left
+/// The expressions of the rules, and what the mixin makes of each for a database without native
+/// histograms.
+fn without_native_histograms(directory: &Path) -> BTreeMap<String, String> {
+    let own = "((import 'files.libsonnet') + { config+:: { nativeHistograms: false } }).rules";
+    let to = directory.join("rules");
+    let mut jsonnet = Command::new("jsonnet");
+    jsonnet
+        .args(["--string", "--create-output-dirs", "--jpath"])
+        .arg(in_repository("mixin"))
+        .arg("--multi")
+        .arg(&to);
+    run(jsonnet.args(["--exec", own]));
+    let exprs = |rules: Vec<Rule>| rules.into_iter().map(|rule| rule.expr);
+    exprs(rules())
+        .zip(exprs(rules_in(to.to_str().unwrap())))
+        .collect()
 }
 
 #[test]
@@ -199,6 +192,8 @@ struct Both<'a> {
     directory: &'a Path,
     prometheus: Option<Prometheus>,
     victoria: Prometheus,
+    /// What VictoriaMetrics is asked, by what Prometheus is.
+    expressions: BTreeMap<String, String>,
 }
 
 impl Both<'_> {
@@ -225,7 +220,7 @@ impl Both<'_> {
             by_labels(found.unwrap_or_else(|error| panic!("{}: {error}", rule.name)))
         };
         let prometheus = ask(self.prometheus.as_ref().unwrap(), &rule.expr);
-        let victoria = ask(&self.victoria, &classic(&rule.expr));
+        let victoria = ask(&self.victoria, &self.expressions[&rule.expr]);
         let series = |answer: &BTreeMap<String, f64>| answer.keys().cloned().collect::<Vec<_>>();
         assert_eq!(series(&victoria), series(&prometheus), "{}", rule.name);
         for (labels, value) in &prometheus {
@@ -271,7 +266,7 @@ fn threshold(rule: &Rule) -> f64 {
 
 #[test]
 fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
-    let programs = ["victoria-metrics", "prometheus", "promtool"];
+    let programs = ["victoria-metrics", "prometheus", "promtool", "jsonnet"];
     if programs.iter().any(|program| !is_installed(program)) {
         return;
     }
@@ -288,6 +283,7 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
         directory: path,
         prometheus: None,
         victoria: Prometheus::victoria(path, &[]),
+        expressions: without_native_histograms(path),
     };
     both.add(&samples(
         &world.exporter.demand("GET", "/metrics", ""),

@@ -99,6 +99,23 @@ fn a_call_counts_in_the_team_that_its_agent_is_in_then() {
 }
 
 #[test]
+fn a_status_that_is_new_starts_at_zero_in_the_other_teams() {
+    let mut tallies = tallies(&[("1", "a"), ("2", "b")], 50, 0);
+    let key = (CallType::TEXT, Status::SUCCEEDED);
+    let event = Event::Processed {
+        call_type: key.0,
+        status: key.1,
+        processing_time: ProcessingTime::FinalWhenFirstSeen,
+    };
+    tallies.apply(&event, None, Some("1"));
+    let calls = |label| {
+        let mut teams = tallies.teams();
+        teams.find(|(of, _)| *of == label).unwrap().1.processed[&key]
+    };
+    assert_eq!(["a", "b", "none", "other"].map(calls), [1, 0, 0, 0]);
+}
+
+#[test]
 fn teams_of_the_file_start_at_zero() {
     let tallies = tallies(&[("1", "a"), ("2", "b")], 1, 0);
     let labels: Vec<&str> = tallies

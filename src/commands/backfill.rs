@@ -1,5 +1,6 @@
 //! `backfill`: history for Prometheus, and a ledger that the exporter continues.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -39,11 +40,22 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
         clock: process::now,
     };
     let trust = Trust::of_this_machine()?;
+    // A target that fails does not stop the others.
+    let mut failed = BTreeSet::new();
     for days in [Days::Old, Days::All] {
         for target in &targets {
+            if failed.contains(&target.name) {
+                continue;
+            }
             let client = client(target, arguments.max_requests_per_second, &trust)?;
-            one(&job, target, client, days).await?;
+            if let Err(Fatal(line)) = one(&job, target, client, days).await {
+                eprintln!("{line}");
+                failed.insert(&target.name);
+            }
         }
+    }
+    if !failed.is_empty() {
+        return Ok(ExitCode::FAILURE);
     }
     println!(
         "history: {}; import each file with promtool tsdb create-blocks-from openmetrics, then \

@@ -18,21 +18,27 @@ pub(super) type QueuedCall = (UnixSeconds, CallId);
 
 /// Calls that succeeded and are in the sample, until their result is counted or they leave the
 /// lookback. Which calls are left is durable; how often each was tried is not.
+///
+/// There may be as many as calls are remembered, hence keys of 20 bytes, and what few calls have in maps
+/// of their own.
 #[derive(Debug, Default)]
 pub(super) struct ResultQueue {
     /// Calls with a smaller hash are in the sample; `None` while results are not requested.
     sampled_below: Option<u64>,
-    calls: BTreeMap<QueuedCall, Waiting>,
-    /// When each call is due.
-    due: BTreeSet<(UnixSeconds, QueuedCall)>,
+    /// Calls whose result has not been requested.
+    fresh: BTreeSet<Key>,
+    /// Calls whose request has failed.
+    failed: BTreeMap<Key, Failed>,
+    /// When each of those is due.
+    due: BTreeSet<(UnixSeconds, Key)>,
+    /// How the vendor writes the identity, if not as the UUID that it is.
+    written: BTreeMap<Key, Box<str>>,
     /// Calls added or removed since the last commit.
-    changed: BTreeSet<QueuedCall>,
+    changed: BTreeSet<Key>,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    /// How the vendor writes the identity, if not as the UUID that it is.
-    written: Option<Box<str>>,
+#[derive(Clone, Copy, Debug)]
+struct Failed {
     due: UnixSeconds,
     failures: u32,
 }
@@ -44,7 +50,8 @@ impl ResultQueue {
         // Every hash is below 2^64 - 1, except for one.
         self.sampled_below = share.map(|share| (share * u64::MAX as f64) as u64);
         if share.is_none() {
-            self.remove_all(|_| true);
+            // Above the key of every call.
+            self.remove_before([u8::MAX; 20]);
         }
     }
 
@@ -60,34 +67,43 @@ impl ResultQueue {
         if !has_name || !self.sampled_below.is_some_and(is_sampled) {
             return;
         }
-        let call = (record.uploaded, record.id);
-        self.insert(call, record.written_id.clone());
-        self.changed.insert(call);
+        let key = record.id.key(record.uploaded);
+        self.insert(key, record.written_id.clone());
+        self.changed.insert(key);
     }
 
-    fn insert(&mut self, call: QueuedCall, written: Option<Box<str>>) {
-        let waiting = Waiting {
-            written,
-            due: call.0,
-            failures: 0,
-        };
-        if let Some(before) = self.calls.insert(call, waiting) {
-            self.due.remove(&(before.due, call));
+    fn insert(&mut self, key: Key, written: Option<Box<str>>) {
+        self.forget(key);
+        self.fresh.insert(key);
+        if let Some(written) = written {
+            self.written.insert(key, written);
         }
-        self.due.insert((call.0, call));
+    }
+
+    /// Returns whether the call was waiting.
+    fn forget(&mut self, key: Key) -> bool {
+        let failed = self.failed.remove(&key);
+        if let Some(failed) = failed {
+            self.due.remove(&(failed.due, key));
+        }
+        self.written.remove(&key);
+        self.fresh.remove(&key) || failed.is_some()
     }
 
     /// The call that has been due longest at `now`, and its identity as the vendor writes it.
     pub(super) fn next(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
         // A request in the far future was scheduled by a clock that was ahead.
         let is_far = |due: UnixSeconds| due > now.saturating_add(DELAYS.longest);
-        let far = self.due.last().filter(|(due, _)| is_far(*due));
-        let (due, call) = *far.or(self.due.first())?;
-        let waiting = self
-            .calls
-            .get(&call)
-            .filter(|_| due <= now || is_far(due))?;
-        let written = match &waiting.written {
+        let far = self.due.last().filter(|(due, _)| is_far(*due)).copied();
+        // A call is due from its upload on.
+        let fresh = self
+            .fresh
+            .first()
+            .map(|key| (CallId::from_key(*key).0, *key));
+        let first = self.due.first().copied().into_iter().chain(fresh).min();
+        let (_, key) = far.or(first.filter(|(due, _)| *due <= now))?;
+        let call = CallId::from_key(key);
+        let written = match self.written.get(&key) {
             Some(written) => written.to_string(),
             None => call.1.uuid()?.to_string(),
         };
@@ -95,52 +111,67 @@ impl ResultQueue {
     }
 
     /// Removes a call whose result has arrived. Returns whether it was waiting: a result counts once.
-    pub(super) fn remove(&mut self, call: QueuedCall) -> bool {
-        let Some(waiting) = self.calls.remove(&call) else {
-            return false;
-        };
-        self.due.remove(&(waiting.due, call));
-        self.changed.insert(call);
-        true
+    pub(super) fn remove(&mut self, (uploaded, id): QueuedCall) -> bool {
+        let key = id.key(uploaded);
+        let was_waiting = self.forget(key);
+        if was_waiting {
+            self.changed.insert(key);
+        }
+        was_waiting
     }
 
     /// Requests a result again, but not before the vendor asks for it.
-    pub(super) fn postpone(&mut self, call: QueuedCall, now: UnixSeconds, at_least: Duration) {
+    pub(super) fn postpone(
+        &mut self,
+        (uploaded, id): QueuedCall,
+        now: UnixSeconds,
+        at_least: Duration,
+    ) {
+        let key = id.key(uploaded);
+        let failures = match self.failed.get(&key) {
+            Some(failed) => {
+                self.due.remove(&(failed.due, key));
+                failed.failures
+            }
+            None if self.fresh.remove(&key) => 0,
+            None => return,
+        };
         let at_least = UnixSeconds::try_from(at_least.as_secs()).unwrap_or(UnixSeconds::MAX);
-        if let Some(waiting) = self.calls.get_mut(&call) {
-            self.due.remove(&(waiting.due, call));
-            let delay = DELAYS.after(waiting.failures).max(at_least);
-            waiting.failures = waiting.failures.saturating_add(1);
-            waiting.due = now.saturating_add(delay);
-            self.due.insert((waiting.due, call));
-        }
+        let due = now.saturating_add(DELAYS.after(failures).max(at_least));
+        let failures = failures.saturating_add(1);
+        self.failed.insert(key, Failed { due, failures });
+        self.due.insert((due, key));
     }
 
     /// Gives up the calls uploaded before `cutoff`. Returns their number.
     pub(super) fn expire(&mut self, cutoff: UnixSeconds) -> usize {
-        match self.calls.first_key_value() {
-            Some((call, _)) if call.0 < cutoff => self.remove_all(|call| call.0 < cutoff),
+        match self.oldest() {
+            Some(oldest) if oldest < cutoff => self.remove_before(CallId(0).key(cutoff)),
             _ => 0,
         }
     }
 
-    fn remove_all(&mut self, is_over: impl Fn(QueuedCall) -> bool) -> usize {
-        let over = self.calls.keys().copied().take_while(|call| is_over(*call));
-        let over: Vec<QueuedCall> = over.collect();
-        for call in &over {
-            self.remove(*call);
+    fn remove_before(&mut self, end: Key) -> usize {
+        let fresh = self.fresh.range(..end).copied();
+        let failed = self.failed.range(..end).map(|(key, _)| *key);
+        let over: Vec<Key> = fresh.chain(failed).collect();
+        for key in &over {
+            self.forget(*key);
+            self.changed.insert(*key);
         }
         over.len()
     }
 
     /// Number of calls.
     pub(super) fn len(&self) -> usize {
-        self.calls.len()
+        self.fresh.len() + self.failed.len()
     }
 
     /// Upload time of the oldest call.
     pub(super) fn oldest(&self) -> Option<UnixSeconds> {
-        self.calls.first_key_value().map(|(call, _)| call.0)
+        let firsts = [self.fresh.first(), self.failed.keys().next()];
+        let first = firsts.into_iter().flatten().min()?;
+        Some(CallId::from_key(*first).0)
     }
 
     /// Whether there is anything to commit.
@@ -151,18 +182,17 @@ impl ResultQueue {
     /// Takes the entries changed since the last commit.
     pub(super) fn take_changes(&mut self) -> Vec<QueueChange> {
         let changed = std::mem::take(&mut self.changed).into_iter();
-        let entry = |call| {
-            let written = |waiting: &Waiting| waiting.written.as_deref().unwrap_or_default().into();
-            let value = self.calls.get(&call).map(written);
-            (call.1.key(call.0), value.map(str_bytes))
+        let entry = |key| {
+            let is_waiting = self.fresh.contains(&key) || self.failed.contains_key(&key);
+            let written = self.written.get(&key).map(|written| written.as_bytes());
+            (key, is_waiting.then(|| written.unwrap_or_default().into()))
         };
         changed.map(entry).collect()
     }
 
     /// Returns entries whose commit failed.
     pub(super) fn requeue(&mut self, entries: &[QueueChange]) {
-        self.changed
-            .extend(entries.iter().map(|(key, _)| CallId::from_key(*key)));
+        self.changed.extend(entries.iter().map(|(key, _)| *key));
     }
 
     /// Restores a committed entry. Returns whether it is valid.
@@ -170,17 +200,12 @@ impl ResultQueue {
         let Ok(written) = std::str::from_utf8(written) else {
             return false;
         };
-        let call = CallId::from_key(key);
-        if written.is_empty() && call.1.uuid().is_none() {
+        if written.is_empty() && CallId::from_key(key).1.uuid().is_none() {
             return false;
         }
-        self.insert(call, (!written.is_empty()).then(|| written.into()));
+        self.insert(key, (!written.is_empty()).then(|| written.into()));
         true
     }
-}
-
-fn str_bytes(text: Box<str>) -> Box<[u8]> {
-    text.into_boxed_bytes()
 }
 
 /// A number that depends on the identity alone: a call is in the sample, or not, for every process and

@@ -147,11 +147,11 @@ function(config)
       ],
       summary: {
         en: 'Transcription of {{ $labels.target }} fails ({{ $labels.status }}).',
-        zh: '目标 {{ $labels.target }} 的 ASR 转写失败（{{ $labels.status }}）。',
+        zh: '目标 {{ $labels.target }} 的语音通话转写失败（' + label.asrFailure + '）。',
       },
       description: {
         en: '{{ $value | humanizePercentage }} of the {{ $labels.call_type }} calls of {{ $labels.target }} that finished in the last hour ended in {{ $labels.status }}.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的' + label.callType + '通话以 {{ $labels.status }} 结束。',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的' + label.callType + '通话以“' + label.asrFailure + '”结束。',
       },
       title: { en: 'Transcription fails for one cause.', zh: 'ASR 转写因同一原因失败。' },
       means: {

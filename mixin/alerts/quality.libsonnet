@@ -1,6 +1,7 @@
 // Scores and rules of the automatic inspection, and what they and the teams depend on.
 function(config)
   local q = (import '../lib/promql.libsonnet')(config);
+  local label = import '../text/label.libsonnet';
   [
     {
       name: 'CecScoreFalling',
@@ -78,7 +79,7 @@ function(config)
       },
       description: {
         en: 'In the last day, {{ $value | humanizePercentage }} of the calls of {{ $labels.target }} violated the rule {{ $labels.rule }} ({{ $labels.kind }}) of {{ $labels.scenario }}: several times the share of the week before.',
-        zh: '最近一天，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话违反业务场景“{{ $labels.scenario }}”的规则“{{ $labels.rule }}”（{{ $labels.kind }}），为此前一周的数倍。',
+        zh: '最近一天，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话违反业务场景“{{ $labels.scenario }}”的规则“{{ $labels.rule }}”（' + label.kind + '），为此前一周的数倍。',
       },
       title: { en: 'A rule is violated far more often than usual.', zh: '某条规则违规突增。' },
       means: {
@@ -129,12 +130,16 @@ function(config)
       hold: '30m',
       expr: |||
         (%(pending)s) %(calls)s
+          unless
+        (%(pending)s) < (%(before)s)
           and
         (time() - %(oldest)s) / %(lookback)s %(age)s
           or
         sum without (outcome) (%(expired)s) %(calls)s
       ||| % {
         pending: q.one('cec_exporter_results_pending'),
+        // Less than the alert is held: at a first start, the results of a whole lookback wait.
+        before: q.one('cec_exporter_results_pending offset 20m'),
         oldest: q.one('cec_exporter_results_oldest_pending_timestamp_seconds', by='min'),
         lookback: q.one('cec_window_seconds'),
         expired: q.one('increase(cec_exporter_results_total{outcome="expired"}[1h])'),
@@ -146,18 +151,18 @@ function(config)
         zh: '目标 {{ $labels.target }} 的质检结果查询积压。',
       },
       description: {
-        en: '{{ $value | humanize }} calls of {{ $labels.target }} wait too long for their inspection result, or were given up in the last hour. Scores and rules lack these calls.',
-        zh: '目标 {{ $labels.target }} 有 {{ $value | humanize }} 条通话等待质检结果过久，或在最近一小时内被放弃，得分与规则中缺少这些通话。',
+        en: '{{ $value | humanize }} calls of {{ $labels.target }} wait for their inspection result, the oldest for too long, or were given up in the last hour. Scores and rules lack these calls.',
+        zh: '目标 {{ $labels.target }} 有 {{ $value | humanize }} 条通话等待查询质检结果（最早的一条等待过久），或在最近一小时内被放弃，得分与规则中缺少这些通话。',
       },
       title: { en: 'Inspection results are requested too slowly.', zh: '质检结果的查询有积压。' },
       means: {
         en: |||
           For half an hour, at least 20 calls have been waiting for their inspection result, the oldest of them for
-          more than half of the lookback; or at least 20 calls were given up within an hour, because they left the
+          more than half of the lookback, and they do not become fewer; or at least 20 calls were given up within an hour, because they left the
           lookback.
         |||,
         zh: |||
-          半小时以来，始终有至少 20 条通话等待查询质检结果，其中最早一条的等待时长已超过回溯窗口的一半；或一小时内有至少 20 条通话因移出回溯窗口而被放弃。
+          半小时以来，始终有至少 20 条通话等待查询质检结果，其中最早一条的等待时长已超过回溯窗口的一半，且数量没有减少；或一小时内有至少 20 条通话因移出回溯窗口而被放弃。
         |||,
       },
       affects: {
@@ -187,8 +192,8 @@ function(config)
         |||,
       },
       resolves: {
-        en: 'When the oldest call has waited for less than half of the lookback, and fewer than 20 were given up in the last hour.',
-        zh: '最早一条的等待时长不到回溯窗口的一半，且最近一小时放弃的通话少于 20 条后恢复。',
+        en: 'When fewer calls wait than 20 minutes before, or the oldest has waited for less than half of the lookback; and fewer than 20 were given up in the last hour.',
+        zh: '等待的通话比 20 分钟前少，或最早一条的等待时长不到回溯窗口的一半；且最近一小时放弃的通话少于 20 条后恢复。',
       },
     },
     {

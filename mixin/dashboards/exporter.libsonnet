@@ -4,6 +4,8 @@ function(config, t)
   local q = b.q, p = b.p;
   local s = b.place;
   local job = 'job=~"$job"';
+  // Pods of different clusters and namespaces have the same names.
+  local exporter = '%s, namespace, instance' % config.clusterLabel;
   local lag = 'time() - max by (%s) (cec_exporter_frontier_timestamp_seconds{%s})' % [b.by, s];
   local seen = 'max by (%s) (last_over_time(cec_up{%s}[1h]))' % [b.by, s];
   local up = 'max by (%s) (cec_up{%s})' % [b.by, s];
@@ -94,9 +96,9 @@ function(config, t)
     ] },
     { row: 'Process', lines: [
       [
-        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [['process_resident_memory_bytes{%s}' % job, '{{instance}}']], 'bytes')],
-        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [['rate(process_cpu_seconds_total{%s}[$__rate_interval])' % job, '{{instance}}']], 'percentunit')],
-        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s}' % job, '{{instance}}']], 'locale')],
+        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [['process_resident_memory_bytes{%s}' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'bytes')],
+        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [['rate(process_cpu_seconds_total{%s}[$__rate_interval])' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'percentunit')],
+        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s}' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'locale')],
       ],
       [
         [8, 8, p.graph('Calls remembered by target', 'Calls in the ledger; the largest number if several exporters pull the target.', [['max by (' + b.by + ') (cec_exporter_ledger_calls{%s})' % s, b.who]], 'locale')],
@@ -108,11 +110,11 @@ function(config, t)
       ],
       [
         [12, 8, p.table('Exporters', 'Versions, shards, and when the configuration was loaded.', [
-          { name: 'Shard', expr: 'max by (instance) (cec_exporter_shard_ordinal{%s})' % job },
-          { name: 'Shards', expr: 'max by (instance) (cec_exporter_total_shards{%s})' % job },
-          { name: 'Version', label: 'version', expr: 'max by (instance, version, revision) (cec_exporter_build_info{%s})' % job },
-          { name: 'Loaded', expr: '1000 * max by (instance) (cec_exporter_config_last_reload_success_timestamp_seconds{%s})' % job, unit: 'dateTimeFromNow' },
-        ], [['instance', 'Exporter'], ['revision', 'Revision']], none='no exporter')],
+          { name: 'Shard', expr: 'max by (%s) (cec_exporter_shard_ordinal{%s})' % [exporter, job] },
+          { name: 'Shards', expr: 'max by (%s) (cec_exporter_total_shards{%s})' % [exporter, job] },
+          { name: 'Version', label: 'version', expr: 'max by (%s, version, revision) (cec_exporter_build_info{%s})' % [exporter, job] },
+          { name: 'Loaded', expr: '1000 * max by (%s) (cec_exporter_config_last_reload_success_timestamp_seconds{%s})' % [exporter, job], unit: 'dateTimeFromNow' },
+        ], [[config.clusterLabel, 'Cluster', [p.width(80)]], ['namespace', 'Namespace', [p.width(100)]], ['instance', 'Exporter'], ['revision', 'Revision']], none='no exporter')],
         [12, 8, p.table('Configuration of the targets', 'Endpoint and query range of each target.', [
           { name: 'Lookback', expr: 'max by (%s) (cec_window_seconds{%s})' % [b.by, s], unit: 's', width: 90 },
           { name: 'Endpoint', label: 'endpoint', expr: 'max by (%s, endpoint, call_types) (cec_target_info{%s})' % [b.by, s] },

@@ -98,7 +98,7 @@ function(config, t)
   local ofRule = b.by + ', scenario, kind, rule';
   local worst = 'topk(20, %s)' % violated(range, ofRule);
   local top(expr) = '(%s)\n  and on (%s)\n%s' % [expr, ofRule, worst];
-  local results(outcome) = q.one('increase(cec_exporter_results_total{%s%s}[%s])' % [s, outcome, range], [], 'sum');
+  local results(outcome) = q.one('increase(cec_exporter_results_total{%s%s}[%s])' % [s, outcome, range]);
 
   b.make('cec-quality', 'CEC / Quality', 'Which team, which rule, which scenario, and is it improving? Teams, agents and inspection results have to be enabled in the configuration of the exporter.', [
     [[15, 6, b.health('cec-quality')], [9, 6, b.alerts]],
@@ -173,7 +173,7 @@ function(config, t)
     { row: 'Details', lines: [
       [
         [12, 8, enabled(p.graph('Results an hour by outcome', 'Counted: the call has a score. Empty: inspected for no scenario. Failed: the request is repeated later. Expired: given up, because the call left the lookback.', [
-          ['3600 * sum by (outcome) (%s)' % q.one('rate(cec_exporter_results_total{%s}[$__rate_interval])' % s, [], 'sum'), '{{outcome}}'],
+          ['3600 * sum by (outcome) (%s)' % q.one('rate(cec_exporter_results_total{%s}[$__rate_interval])' % s), '{{outcome}}'],
         ], 'locale', interval='15m', decimals=0))],
         [12, 8, enabled(p.graph('Results pending by target', 'Calls whose inspection result is still to be requested. If it grows all day, lower the share or raise the rate.', [
           ['sum by (%s) (%s)' % [b.by, q.one('cec_exporter_results_pending{%s}' % s)], b.who],

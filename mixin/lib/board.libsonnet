@@ -36,13 +36,13 @@ function(config, t)
     textFormat: text,
     useValueForTime: false,
   };
-  local firing(name, severity, colour) = annotation(
+  // One region per alert, or per severity: regions lie on top of each other, and many would hide the graphs.
+  local firing(name, severity, colour, title, label) = annotation(
     name,
     // Alerts without a target concern all of them.
-    'max by (alertname, target, instance, status) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % severity,
+    'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % [label, severity],
     colour,
-    '{{alertname}}',
-    '{{target}} {{status}} {{instance}}'
+    title
   );
   local restart = 'changes(process_start_time_seconds[$__interval]) > 0 and on (job, instance) cec_exporter_build_info';
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
@@ -249,9 +249,9 @@ function(config, t)
         url: '',
       }],
       annotations: { list: [
-        firing('Critical alerts', 'critical', 'red'),
-        firing('Warnings', 'warning', 'orange'),
-        firing('Notices', 'info', 'blue'),
+        firing('Critical alerts', 'critical', 'red', '{{alertname}}', 'alertname'),
+        firing('Warnings', 'warning', 'orange', t('Warnings'), 'severity'),
+        firing('Notices', 'info', 'blue', t('Notices'), 'severity'),
         annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}', '5m'),
         annotation('Configuration loaded', 'changes(cec_exporter_config_last_reload_success_timestamp_seconds[$__interval]) > 0', 'blue', t('Configuration loaded'), '{{instance}}', '5m'),
         annotation('List not read', 'max by (%s) (max_over_time((time() - cec_exporter_frontier_timestamp_seconds{%s})[$__interval:1m])) > 300' % [by, place], 'yellow', t('List not read'), '{{%s}} {{target}}' % config.clusterLabel),

@@ -54,7 +54,7 @@
   'Agents far from the mean silence': '静默偏离平均的座席',
   'The fifteen agents whose mean silence is farthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.': '平均静默时长与该目标全体座席平均值相差最大的十五名座席，不分长短。通话不足十条的座席不计。',
   'The fifteen agents whose mean speaking speed is farthest from that of all agents of the target, in either direction. Agents with fewer than ten calls are left out.': '平均语速与该目标全体座席平均值相差最大的十五名座席，不分快慢。通话不足十条的座席不计。',
-  'Against the mean': '与平均之比',
+  'Against the mean': '较平均',
   'Results an hour by outcome': '每小时查询结果',
   'Counted: the call has a score. Empty: inspected for no scenario. Failed: the request is repeated later. Expired: given up, because the call left the lookback.': '已计入：通话已有得分；无业务场景：未按任何业务场景质检；失败：稍后重试；已放弃：通话离开回溯窗口。',
   counted: '已计入',

@@ -6,6 +6,7 @@
   'page on quality': '../../../docs/quality.zh-CN.md',
   'Critical alerts': '严重告警',
   Warnings: '警告',
+  Namespace: '命名空间',
   Notices: '提示',
   Restart: '重启',
   'Configuration loaded': '配置加载',
@@ -51,8 +52,8 @@
   'Calls that are waiting for inspection, being transcribed or being inspected.': '等待质检、ASR 转写中和质检处理中的通话。',
   'Share of the calls finished in the selected time range whose processing succeeded. This is not the pass rate of quality inspection.': '所选时段内已完成的通话中，处理成功的占比。注意：不是质检合格率。',
   'nothing finished': '没有完成的通话',
-  'Processing completed': '质检完成率',
-  Completed: '质检完成率',
+  'Processing completed': '处理成功率',
+  Completed: '处理成功率',
   'Inspected calls as a share of the calls that arrived in the selected time range. Pending calls count as not yet inspected.': '所选时段内新增的通话中，已质检的占比。仍在处理中的通话按未质检计。',
   'no calls': '没有通话',
   Coverage: '质检覆盖率',
@@ -323,7 +324,7 @@
     - **超期**：积压超出最近一小时来量与正常滞留量之和的部分。
     - **状态 9**（`inspection_failed`）：质检失败，或质检音频、文件达到每日上限；达到上限后当天其余通话都以此结束。
     - **首次读到**：每条通话只计一次，以 exporter 首次读到的终态为准；重新质检不再计数。
-    - **质检完成率**是处理成功的占比，不是质检合格率。得分与违规见“质量”仪表盘。
+    - **处理成功率**是处理成功的占比，不是质检合格率。得分与违规见“质量”仪表盘。
     - **班组**：通话计入其被计数时座席所在的班组，此后不再变动。
   |||,
 } + (import 'zh-quality.libsonnet')

@@ -74,8 +74,10 @@ pub struct Settings {
     pub max_calls: usize,
 }
 
-/// Gives the teams when they have changed since the last time. Blocks.
-pub type TeamSource = Box<dyn FnMut() -> Option<Arc<Teams>> + Send>;
+/// The teams when they have changed since the last time, or why they cannot be read.
+pub type TeamChange = Option<Result<Arc<Teams>, String>>;
+/// Blocks.
+pub type TeamSource = Box<dyn FnMut() -> TeamChange + Send>;
 
 /// What a puller hands over to the one that replaces it after a reload.
 pub struct Handover<S> {
@@ -110,7 +112,7 @@ impl<S> Handover<S> {
     pub fn count_by_team(&mut self, teams: Option<(usize, TeamSource)>) {
         let max_teams = teams.as_ref().map(|(max, _)| *max);
         self.teams = teams.map(|(_, source)| source);
-        if let Some(teams) = self.teams.as_mut().and_then(|source| source()) {
+        if let Some(Ok(teams)) = self.teams.as_mut().and_then(|source| source()) {
             self.state.set_teams(teams);
         }
         self.state.count_by_team(max_teams);

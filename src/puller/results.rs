@@ -75,6 +75,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                         warn!(%target, %error, "inspection results cannot be requested");
                     }
                     backoff.failed(Instant::now(), Duration::ZERO, error.retry_after);
+                    self.view.lock().results_error = Some((now, error.to_string()));
                     return;
                 }
             }
@@ -85,5 +86,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn results_succeeded(&self) {
         let mut backoff = self.results_backoff.lock();
         backoff.succeeded(Instant::now(), Duration::ZERO);
+        self.view.lock().results_error = None;
     }
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
-use super::team_reader::Slow;
 use super::{Failure, Inner, Puller};
 use crate::store::Store;
 use crate::upstream::Upstream;
@@ -136,12 +135,16 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     /// Puts the teams into force if their file has changed.
     async fn reread_teams(&self) {
         match self.teams.lock().await.changed().await {
-            Ok(Some(teams)) => self.state.lock().set_teams(teams),
-            Ok(None) | Err(Slow::Still) => {}
-            Err(Slow::Now) => {
+            None => {}
+            Some(Ok(teams)) => {
+                self.state.lock().set_teams(teams);
+                self.view.lock().teams_error = None;
+            }
+            Some(Err(reason)) => {
                 self.metrics.set_teams_file_ok(Some(false));
-                warn!(target = %self.settings.name, "reading the file of teams takes long; the \
-                    previous teams stay in use until it is read");
+                let target = &self.settings.name;
+                error!(%target, %reason, "teams not read; the previous ones stay in use");
+                self.view.lock().teams_error = Some(((self.clock)(), reason));
             }
         }
     }

@@ -7,25 +7,15 @@ use parking_lot::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::TeamSource;
-use crate::model::Teams;
+use super::{TeamChange, TeamSource};
 
 /// How long a pull waits for the file, which is read in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The file has not been read in time. It is tried no second time until then: each reading that hangs
-/// holds a thread.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum Slow {
-    /// Since now.
-    Now,
-    /// Since an earlier pull.
-    Still,
-}
-
 pub(super) struct TeamReader {
     source: Option<Arc<Mutex<TeamSource>>>,
-    reading: Option<JoinHandle<Option<Arc<Teams>>>>,
+    /// No second reading starts beside one that hangs, which holds a thread.
+    reading: Option<JoinHandle<TeamChange>>,
 }
 
 impl TeamReader {
@@ -36,23 +26,28 @@ impl TeamReader {
         }
     }
 
-    /// The teams, if they have changed.
-    pub(super) async fn changed(&mut self) -> Result<Option<Arc<Teams>>, Slow> {
-        let Some(source) = &self.source else {
-            return Ok(None);
-        };
+    /// The teams, if they have changed, or why they cannot be read.
+    pub(super) async fn changed(&mut self) -> TeamChange {
+        let source = self.source.as_ref()?;
         let mut readings = self.reading.iter();
         if readings.any(|reading| !reading.is_finished()) {
-            return Err(Slow::Still);
+            return None;
         }
         let source = Arc::clone(source);
         let reading = self
             .reading
             .get_or_insert_with(|| spawn_blocking(move || (source.lock())()));
-        let read = timeout(PATIENCE, reading).await.map_err(|_| Slow::Now)?;
-        self.reading = None;
-        // After a panic, which has been logged, the teams stay as they are.
-        Ok(read.ok().flatten())
+        match timeout(PATIENCE, reading).await {
+            Ok(read) => {
+                self.reading = None;
+                // After a panic, which has been logged, the teams stay as they are.
+                read.ok().flatten()
+            }
+            Err(_) => Some(Err(format!(
+                "the file is still being read after {} s: is a file system down?",
+                PATIENCE.as_secs()
+            ))),
+        }
     }
 }
 
@@ -72,17 +67,17 @@ mod tests {
             readings += 1;
             released.recv().ok()?;
             assert_eq!(readings, 1, "only one was started");
-            Some(Arc::default())
+            Some(Ok(Arc::default()))
         })));
         let (slow, ()) = tokio::join!(reader.changed(), advance(PATIENCE));
-        assert_eq!(slow.unwrap_err(), Slow::Now);
-        assert_eq!(reader.changed().await.unwrap_err(), Slow::Still);
+        assert!(slow.unwrap().unwrap_err().contains("still being read"));
+        assert!(reader.changed().await.is_none(), "said once");
         release.send(()).unwrap();
         while !reader.reading.as_ref().unwrap().is_finished() {
             tokio::task::yield_now().await;
         }
-        assert!(reader.changed().await.unwrap().is_some());
+        assert!(reader.changed().await.unwrap().is_ok());
         drop(release);
-        assert!(reader.changed().await.unwrap().is_none());
+        assert!(reader.changed().await.is_none());
     }
 }

@@ -26,6 +26,10 @@ pub struct View {
     pub last_success: Option<UnixSeconds>,
     /// The last failure of a pull or a comparison. It stays after a success.
     pub last_error: Option<(UnixSeconds, Failure)>,
+    /// Why no inspection results can be requested; `None` once one has arrived.
+    pub results_error: Option<(UnixSeconds, String)>,
+    /// Why the file of teams was not read again; `None` once it has been.
+    pub teams_error: Option<(UnixSeconds, String)>,
 }
 
 impl View {

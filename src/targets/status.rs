@@ -41,6 +41,10 @@ pub struct TargetStatus {
     pub last_success: Option<UnixSeconds>,
     /// The last failure. It stays after a success, with its time.
     pub last_error: Option<LastError>,
+    /// Why no inspection results can be requested.
+    pub results_error: Option<LastError>,
+    /// Why the file of teams was not read again.
+    pub teams_error: Option<LastError>,
     /// From this time on a request renews the token; `None` before the first token.
     pub token_renewal: Option<UnixSeconds>,
     /// Seconds by which the local clock is ahead of the vendor's, if notable.
@@ -123,6 +127,8 @@ impl TargetStatus {
                 message: failure.message().into_owned(),
                 likely_cause: failure.likely_cause().map(str::to_owned),
             }),
+            results_error: view.results_error.as_ref().map(plain),
+            teams_error: view.teams_error.as_ref().map(plain),
             token_renewal: reported.token_renewal,
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
@@ -130,6 +136,14 @@ impl TargetStatus {
             is_stale: view.is_stale(now, config.stale_after),
             skipped: view.skipped,
         }
+    }
+}
+
+fn plain((at, message): &(UnixSeconds, String)) -> LastError {
+    LastError {
+        at: *at,
+        message: message.clone(),
+        likely_cause: None,
     }
 }
 

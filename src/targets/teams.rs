@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tracing::{error, info};
+use tracing::info;
 
 use crate::config::read_teams;
 use crate::metrics::exporter::TargetMetrics;
@@ -38,14 +38,9 @@ pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> 
         match teams {
             Ok(teams) => {
                 info!(target, %file, teams = teams.names().len(), "teams read");
-                Some(Arc::new(teams))
+                Some(Ok(Arc::new(teams)))
             }
-            Err(reason) => {
-                if is_first_failure {
-                    error!(target, %file, reason, "teams not read; the previous ones stay in use");
-                }
-                None
-            }
+            Err(reason) => is_first_failure.then(|| Err(format!("{file}: {reason}"))),
         }
     })
 }

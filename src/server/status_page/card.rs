@@ -64,7 +64,7 @@ impl<'a> ErrorText<'a> {
     }
 }
 
-impl Card<'_> {
+impl<'a> Card<'a> {
     /// The state as a CSS class; in capitals, it is the word on the page.
     pub(super) fn state(&self) -> &'static str {
         match self.target.state {
@@ -115,8 +115,8 @@ impl Card<'_> {
         RoughDuration(skew.abs() as u64)
     }
 
-    fn last_error(&self) -> Option<ErrorText<'_>> {
-        let error = self.target.last_error.as_ref();
+    fn error(&self, error: &'a Option<LastError>) -> Option<ErrorText<'a>> {
+        let error = error.as_ref();
         error.map(|error| ErrorText::new(error, self.now))
     }
 }

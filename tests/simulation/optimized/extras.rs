@@ -61,9 +61,9 @@ impl Extras {
             let source = move || {
                 readings += 1;
                 match readings {
-                    1 => Some(Arc::clone(&teams)),
+                    1 => Some(Ok(Arc::clone(&teams))),
                     // Agents move to other teams, some of which are new.
-                    reading if !is_constant && reading % 5 == 0 => Some(moved(&teams, reading)),
+                    reading if !is_constant && reading % 5 == 0 => Some(Ok(moved(&teams, reading))),
                     _ => None,
                 }
             };

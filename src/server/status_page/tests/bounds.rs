@@ -8,6 +8,11 @@ fn everything_is_escaped() {
     const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
     const SAFE: &str = "&#60;b a=&#39;&#34;&#38;\n\u{fffd}\u{fffd}\u{fffd}&#62;";
     let evil = || EVIL.to_owned();
+    let error = || LastError {
+        at: NOW,
+        message: evil(),
+        likely_cause: Some(evil()),
+    };
     let view = Status {
         now: NOW,
         is_ready: true,
@@ -15,11 +20,9 @@ fn everything_is_escaped() {
         targets: [TargetState::Down, TargetState::Loading]
             .map(|state| TargetStatus {
                 name: evil(),
-                last_error: Some(LastError {
-                    at: NOW,
-                    message: evil(),
-                    likely_cause: Some(evil()),
-                }),
+                last_error: Some(error()),
+                results_error: Some(error()),
+                teams_error: Some(error()),
                 proxy: Some(evil()),
                 skipped: vec![skipped(0, &evil())],
                 calls: vec![calls(CallType::VOICE, 0, 1)],
@@ -35,9 +38,9 @@ fn everything_is_escaped() {
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
     let page = render(&view, EVIL, false);
     assert!(!page.contains("<b "), "{page}");
-    // The version, the path, the banner and the two names of the summary; five strings and once
+    // The version, the path, the banner and the two names of the summary; seven strings and once
     // more the path of each target.
-    assert_eq!(page.matches(SAFE).count(), 5 + 2 * 6, "{page}");
+    assert_eq!(page.matches(SAFE).count(), 5 + 2 * 8, "{page}");
     assert_eq!(page.matches(query).count(), 2 * 3, "{page}");
 
     // And the same with a line for each.

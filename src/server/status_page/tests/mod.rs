@@ -28,6 +28,8 @@ fn target(name: &str, state: TargetState) -> TargetStatus {
         }),
         last_success: Some(NOW - 7200),
         last_error: None,
+        results_error: None,
+        teams_error: None,
         token_renewal: Some(NOW + 500),
         clock_skew: None,
         proxy: None,
@@ -183,7 +185,21 @@ fn what_is_wrong_comes_first() {
         message: "POST https://cec.example: 401".to_owned(),
         likely_cause: Some("the app key".to_owned()),
     });
+    let error = |message: &str| LastError {
+        at: NOW - 60,
+        message: message.to_owned(),
+        likely_cause: None,
+    };
+    targets[0].results_error = Some(error("403"));
+    targets[0].teams_error = Some(error("teams.csv: line 3"));
     let page = page(targets);
+    for row in [
+        "<dt>Inspection results</dt><dd>cannot be requested: 60 s ago",
+        "<dt>Teams</dt><dd>not read, the previous ones stay in use: 60 s ago",
+        "<p class=\"error\">teams.csv: line 3</p>",
+    ] {
+        assert_has(&page, row);
+    }
     assert_has(&page, "<title>1/3 up - cec_exporter</title>");
     assert_has(&page, "Down: b. Loading: c. Up: 1 of 3.");
     assert_has(

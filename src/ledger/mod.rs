@@ -83,6 +83,12 @@ impl Ledger {
         found
     }
 
+    /// The status of a known call.
+    pub fn status(&self, id: CallId) -> Option<Status> {
+        let slot = self.table.find(id)?;
+        Some(self.table[slot].status)
+    }
+
     /// Upload time of the oldest call by type and status that is not final.
     pub fn oldest_pending(&self) -> impl Iterator<Item = (CallType, Status, UnixSeconds)> {
         self.pending

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::backoff::Delays;
 use super::gap_read::GapRead;
 use super::plan::Reconcile;
 use super::recent_hints::RecentHints;
@@ -10,15 +11,27 @@ use crate::upstream::pages::ListHints;
 
 /// Pages of the largest slice of a comparison.
 pub(super) const MAX_RECONCILE_PAGES: u64 = 10;
-/// How often to look for a pending call that the filtered list omits, before leaving it to the
-/// comparison of the lookback.
-const MAX_LOOKS: u8 = 3;
+/// How often in a row to look for a pending call that the filtered list omits. After that it waits.
+const MAX_LOOKS: u32 = 3;
+/// How long. The filtered list may work again.
+const LOOK_DELAYS: Delays = Delays {
+    first: 15,
+    longest: 900,
+};
 /// Rows below which a failing page has another reason than its depth.
 const MIN_DEPTH: u64 = 1000;
 /// Windows read before a width or depth that was refused is tried again.
 const READS_TO_GROW: u32 = 1000;
 /// Seconds. A vendor that refuses even shorter windows refuses something else.
 pub(super) const MIN_WIDTH: UnixSeconds = 60;
+
+/// How often a call was looked for in vain, and when it is again; `None` leaves it to the comparison of
+/// the lookback.
+#[derive(Clone, Copy, Debug)]
+struct Looks {
+    count: u32,
+    next: Option<UnixSeconds>,
+}
 
 #[derive(Debug)]
 pub(super) struct ScanHints {
@@ -37,8 +50,10 @@ pub(super) struct ScanHints {
     pub(super) edges: [Option<bool>; 2],
     /// Upload time of the pending call with which the next pull starts.
     pub(super) pending_from: UnixSeconds,
-    /// Pending calls that the filtered list omits, and how often they were looked for.
-    unlisted: HashMap<CallId, u8>,
+    /// Pending calls that the filtered list omits.
+    unlisted: HashMap<CallId, Looks>,
+    /// The filtered list could not be read the last time.
+    filter_fails: bool,
     /// The gap that is being read.
     pub(super) gap: Option<GapRead>,
     pub(super) reconcile: Option<Reconcile>,
@@ -61,6 +76,7 @@ impl ScanHints {
             edges: [None; 2],
             pending_from: 0,
             unlisted: HashMap::new(),
+            filter_fails: false,
             gap: None,
             reconcile: None,
             reconcile_pages: MAX_RECONCILE_PAGES,
@@ -92,16 +108,32 @@ impl ScanHints {
     }
 
     /// Whether to look for a pending call that the filtered list omits.
-    pub(super) fn is_worth_looking_for(&self, id: CallId) -> bool {
-        self.unlisted
-            .get(&id)
-            .is_none_or(|looks| *looks < MAX_LOOKS)
+    pub(super) fn is_worth_looking_for(&self, id: CallId, now: UnixSeconds) -> bool {
+        // A look in the far future was scheduled by a clock that was ahead.
+        let is_due = |next| next <= now || next > now.saturating_add(LOOK_DELAYS.longest);
+        let looks = self.unlisted.get(&id);
+        looks.is_none_or(|looks| looks.next.is_some_and(is_due))
     }
 
-    /// A call that the filtered list omits was looked for and is still pending.
-    pub(super) fn count_futile_look(&mut self, id: CallId) {
-        let looks = self.unlisted.entry(id).or_default();
-        *looks = looks.saturating_add(1);
+    /// A call that the filtered list omits was looked for and is still pending. `is_filtered` says that
+    /// its status is one of those that the list is filtered by.
+    pub(super) fn count_futile_look(&mut self, id: CallId, now: UnixSeconds, is_filtered: bool) {
+        let before = self.unlisted.get(&id).map_or(0, |looks| looks.count);
+        let count = before.saturating_add(1);
+        let next = match count.checked_sub(MAX_LOOKS) {
+            None => Some(now),
+            Some(more) if is_filtered => Some(now.saturating_add(LOOK_DELAYS.after(more))),
+            Some(_) => None,
+        };
+        self.unlisted.insert(id, Looks { count, next });
+    }
+
+    /// The filtered list was read, or not. What it omitted before it could be read again says nothing.
+    pub(super) fn note_filter(&mut self, fails: bool) {
+        if self.filter_fails && !fails {
+            self.unlisted.clear();
+        }
+        self.filter_fails = fails;
     }
 
     /// Keeps the omitted calls for which `keep` holds.

@@ -4,7 +4,7 @@ use super::Failure;
 use super::plan;
 use super::pull::Pull;
 use super::scan::{kind, may_be_local};
-use crate::model::{CallId, CallSet, UnixSeconds, Window};
+use crate::model::{CallId, CallSet, Status, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::pages::{Pages, Verdict};
 use crate::upstream::{ErrorKind, Filter, Upstream};
@@ -36,12 +36,18 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         if cost > hint_pages + pieces.len() as u64 {
             // A call in the filtered list is still pending; look only for the others.
             let mut listed = CallSet::default();
+            let mut fails = false;
             for piece in pieces {
-                listed.extend(self.read_hint(piece, 2 * hint_pages + 2).await?);
+                match self.read_hint(piece, 2 * hint_pages + 2).await? {
+                    Some(seen) => listed.extend(seen),
+                    None => fails = true,
+                }
             }
+            self.hints.note_filter(fails);
             pending.retain(|(_, id)| !listed.contains(id));
             self.hints.keep_unlisted(|id| !listed.contains(&id));
-            pending.retain(|(_, id)| self.hints.is_worth_looking_for(*id));
+            let now = self.now;
+            pending.retain(|(_, id)| self.hints.is_worth_looking_for(*id, now));
             windows = self.cover_pending(&pending);
             hinted = true;
         }
@@ -79,11 +85,16 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     }
 
     /// The calls in the list filtered by pending statuses. Rows leave that list while it is read,
-    /// so it proves nothing. `max_pages` protects from a vendor that ignores the filter.
-    async fn read_hint(&mut self, window: Window, max_pages: u64) -> Result<CallSet, Failure> {
+    /// so it proves nothing. `None` if it cannot be read. `max_pages` protects from a vendor that ignores
+    /// the filter.
+    async fn read_hint(
+        &mut self,
+        window: Window,
+        max_pages: u64,
+    ) -> Result<Option<CallSet>, Failure> {
         let inner = self.inner;
         let Some(asked) = self.asked(window) else {
-            return Ok(CallSet::default());
+            return Ok(Some(CallSet::default()));
         };
         let (list, parallel) = (&mut self.hints.list, inner.settings.parallel);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::Pending, parallel, list);
@@ -102,7 +113,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                     if kind(&failure) == Some(ErrorKind::BadRequest) {
                         self.hints.narrowed_to((window.to - window.from) / 2);
                     }
-                    return Ok(CallSet::default());
+                    return Ok(None);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -110,7 +121,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         while let Some(page) = pages.next_in_flight().await {
             self.applied.apply(inner, &page);
         }
-        Ok(pages.into_pass().seen)
+        Ok(Some(pages.into_pass().seen))
     }
 
     /// Reads a padded window until the wanted calls are found. If some are not listed, a second
@@ -167,7 +178,9 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         self.hints.keep_unlisted(|id| pending.contains(&id));
         for (_, id) in looked_for {
             if pending.contains(id) {
-                self.hints.count_futile_look(*id);
+                let status = self.state(|state| state.ledger.status(*id));
+                let is_filtered = status.is_some_and(Status::is_documented);
+                self.hints.count_futile_look(*id, self.now, is_filtered);
             }
         }
     }

@@ -3,7 +3,7 @@
 use cec_exporter::upstream::PageRequest;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{BASE, Call, List, add, even};
+use cec_exporter::listed::{BASE, Call, FilterQuirk, List, add, even};
 
 /// The requests of an hour in which each pull finds a new call and counts it at once.
 async fn an_hour(bench: &Bench) -> Vec<Vec<PageRequest>> {
@@ -163,5 +163,43 @@ async fn unusable_rows_cost_no_requests_per_pull() {
         // Rows without any distinguishing field may be counted once.
         assert!((1.0..=2.0).contains(&rejected), "{reason}: {rejected}");
         assert_eq!(bench.missing(), 0);
+    }
+}
+
+/// The list filtered by pending statuses fails, or omits what it should have, for a while, in which all
+/// other requests succeed.
+#[tokio::test(start_paused = true)]
+async fn pending_calls_are_followed_again_when_the_filtered_list_works_again() {
+    for fails in [true, false] {
+        let mut calls = even(20_000, 80_000);
+        for call in calls.iter_mut().skip(5000).step_by(200).take(50) {
+            call.status = Call::waiting(0, 0).status;
+        }
+        let list = List {
+            calls,
+            ..List::default()
+        };
+        let bench = Bench::new(settings(SPANS, 20), list);
+        bench.pulls(5).await;
+        assert_eq!(bench.in_status("waiting"), 50);
+        bench.vendor.with(|list| {
+            list.quirks.filter = match fails {
+                true => FilterQuirk::Fails,
+                false => FilterQuirk::Empty,
+            }
+        });
+        bench.pulls(15).await;
+        bench.assert_up();
+        bench.vendor.with(|list| {
+            list.quirks.filter = FilterQuirk::Works;
+            for call in &mut list.calls {
+                call.status = Call::done(0, 0).status;
+            }
+        });
+        let most = if fails { 2 } else { 60 };
+        for _ in 0..most {
+            bench.pull_after(15).await;
+        }
+        assert_eq!(bench.in_status("waiting"), 0, "{fails}");
     }
 }

@@ -119,6 +119,15 @@ pub enum Deep {
     Repeated,
 }
 
+/// How the list that is filtered by pending statuses answers.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
+pub enum FilterQuirk {
+    #[default]
+    Works,
+    Fails,
+    Empty,
+}
+
 /// Quirks of the vendor.
 #[derive(Clone, Default, Debug)]
 pub struct Quirks {
@@ -136,6 +145,7 @@ pub struct Quirks {
     pub hides_rows: bool,
     /// Fails every request.
     pub failing: Option<ErrorKind>,
+    pub filter: FilterQuirk,
     /// Delay of every response.
     pub latency: Duration,
 }
@@ -217,6 +227,13 @@ impl List {
         let quirks = &self.quirks;
         if let Some(kind) = quirks.failing {
             return Err(error(kind));
+        }
+        if request.filter == Filter::Pending {
+            match quirks.filter {
+                FilterQuirk::Works => {}
+                FilterQuirk::Fails => return Err(error(ErrorKind::Server)),
+                FilterQuirk::Empty => return Ok(Page::default()),
+            }
         }
         let width = request.window.to.saturating_sub(request.window.from);
         let end = request.page.saturating_mul(request.limit);

@@ -39,7 +39,7 @@ function(config, t)
     mean:: mean,
     columns:: {
       calls: { name: 'Calls', expr: processed() + ' > 0', unit: 'locale', decimals: 0 },
-      callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1\n  and on (%s)\n%s' % [processed(), processed(lastWeek), b.by, wholeWeek], unit: 'percentunit', decimals: 0 },
+      callsChange: { name: 'Calls vs last week', width: 145, expr: '%s / (%s > 0) - 1\n  and on (%s)\n(%s)' % [processed(), processed(lastWeek), b.by, wholeWeek], unit: 'percentunit', decimals: 0 },
       failed: { name: 'Failed', expr: '%s / (%s >= %d)' % [processed('', ', status!="succeeded"'), processed(), enough], unit: 'percentunit', decimals: 1, colours: [p.step('orange', config.thresholds.failed_ratio / 2), p.step('red', config.thresholds.failed_ratio)] },
       duration: { name: 'Mean duration', expr: mean('call_duration_seconds'), unit: 's', decimals: 1 },
       speed: { name: 'Speaking speed', expr: mean('call_speech_characters_per_minute'), unit: 'suffix: chars/min', decimals: 0, [if colour then 'colours']: [p.step('orange', config.fastSpeech)] },

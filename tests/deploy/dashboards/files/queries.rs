@@ -218,3 +218,39 @@ fn figures_and_tables_are_instant_queries() {
         }
     }
 }
+
+/// `and` binds more strongly than `or`: what is meant as one condition needs parentheses.
+#[test]
+fn no_alternative_follows_a_condition_without_parentheses() {
+    let mut seen = 0;
+    for board in boards() {
+        for query in board.queries() {
+            // Whether each open parenthesis, and the query itself, has a condition in it.
+            let mut conditions = vec![false];
+            let code = query.expr.split('"').step_by(2).collect::<String>();
+            for word in code
+                .replace('(', " ( ")
+                .replace(')', " ) ")
+                .split_whitespace()
+            {
+                match word {
+                    "(" => conditions.push(false),
+                    ")" => drop(conditions.pop()),
+                    "and" | "unless" => *conditions.last_mut().unwrap() = true,
+                    "or" => {
+                        seen += 1;
+                        assert_eq!(
+                            conditions.last(),
+                            Some(&false),
+                            "{}: {}",
+                            query.place,
+                            query.expr
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}

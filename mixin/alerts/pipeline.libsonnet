@@ -21,7 +21,13 @@ function(config)
         %s
           and
         target:cec_calls_processing:increase%s %s
-      ||| % ['(\n' + over(long) + ')', '(\n' + over(short) + ')', long, q.atLeast('finished_calls_per_hour')],
+      ||| % ['(\n' + over(long) + ')', '(\n' + over(short) + ')', long, q.atLeast('finished_calls_per_hour')]
+            // At a first start only the stragglers of the calls before it are seen to finish.
+            + (if !std.endsWith(long, 'd') then '' else |||
+              unless
+                2 * target:cec_calls_processing:increase%s
+                  < sum without (call_type) (target_call_type:cec_calls_per_day:max)
+            ||| % long),
     };
   // The labels of a rule are not there in its own texts.
   local slow(words) = {
@@ -44,12 +50,13 @@ function(config)
 
         A call is late if it took longer, if it left the lookback unfinished, or if it is still pending beyond
         the calls of the last hour and the stragglers that the objective allows. Calls whose end the exporter
-        did not see, because the vendor or the exporter was down, do not count.
+        did not see, because the vendor or the exporter was down, do not count. Windows of days are judged
+        once the end of half an average day's calls has been seen.
       ||| % minutes,
       zh: |||
         服务目标（SLO）：95 %% 的通话在上传后 %d 分钟内完成质检（不论结果），其余 5 %% 为错误预算。长、短两个窗口（见告警标签）内错误预算的消耗速度都过快时告警：一小时内达 14.4 倍，或六小时内达 6 倍（critical）；一天内达 3 倍，或三天内达 1 倍（warning）。
 
-        超时通话包括：耗时超限的；未达终态就移出回溯窗口的；仍在等待、且超出最近一小时来量与正常滞留量之和的。因云客服侧或 exporter 故障而未观察到完成时刻的通话不计入。
+        超时通话包括：耗时超限的；未达终态就移出回溯窗口的；仍在等待、且超出最近一小时来量与正常滞留量之和的。因云客服侧或 exporter 故障而未观察到完成时刻的通话不计入。以天计的窗口，观察到完成的通话达到日均来量的一半后才判断。
       ||| % minutes,
     },
     affects: {

@@ -96,16 +96,16 @@ function(config, t)
     ] },
     { row: 'Process', lines: [
       [
-        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [['process_resident_memory_bytes{%s}' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'bytes')],
-        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [['rate(process_cpu_seconds_total{%s}[$__rate_interval])' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'percentunit')],
-        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s}' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'locale')],
+        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [['process_resident_memory_bytes{%s} and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'bytes')],
+        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [['rate(process_cpu_seconds_total{%s}[$__rate_interval]) and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'percentunit')],
+        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s} and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'locale')],
       ],
       [
         [8, 8, p.graph('Calls remembered by target', 'Calls in the ledger; the largest number if several exporters pull the target.', [['max by (' + b.by + ') (cec_exporter_ledger_calls{%s})' % s, b.who]], 'locale')],
         [8, 8, p.graph('Ledger on disk by target', 'Size of the ledger file.', [['max by (' + b.by + ') (cec_exporter_storage_bytes{%s})' % s, b.who]], 'bytes')],
         [8, 8, p.graph('Scrapes', 'Scrapes a minute by HTTP status, and those in flight.', [
-          ['60 * sum by (code) (rate(promhttp_metric_handler_requests_total{%s}[$__rate_interval]))' % job, '{{code}}'],
-          ['sum(promhttp_metric_handler_requests_in_flight{%s})' % job, t('in flight')],
+          ['60 * sum by (code) (rate(promhttp_metric_handler_requests_total{%s}[$__rate_interval]) and on (job, instance) cec_exporter_build_info)' % job, '{{code}}'],
+          ['sum(promhttp_metric_handler_requests_in_flight{%s} and on (job, instance) cec_exporter_build_info)' % job, t('in flight')],
         ], 'locale', decimals=1)],
       ],
       [

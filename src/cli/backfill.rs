@@ -1,5 +1,6 @@
 //! The flags of `backfill`, and those of `demo` for a simulated history.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::ConfigArgs;
 use crate::backfill::night::Night;
 use crate::config::duration;
+use crate::metrics::catalog::{self, Metric};
 use crate::model::UnixSeconds;
 
 /// The labels of a scrape job on this machine.
@@ -148,12 +150,28 @@ fn label(text: &str) -> Result<(String, String), String> {
             .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
             && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !name.starts_with("__")
-            && !["le", "target"].contains(&name)
     };
+    // What series of the history have themselves.
+    let of_calls = |metric: &&Metric| {
+        let own = ["cec_exporter_", "cec_target_info"];
+        !own.iter().any(|start| metric.name.starts_with(start))
+    };
+    let mut metrics = catalog::ALL.iter().filter(of_calls);
+    let mut is_taken = |name| name == "le" || metrics.any(|metric| metric.labels.contains(&name));
     text.split_once('=')
         .filter(|(name, _)| is_name(name))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "expected NAME=VALUE, such as instance=localhost:10042".to_owned())
+        .and_then(|(name, value)| match is_taken(name) {
+            true => Err(format!("series have a label {name} of their own")),
+            false => Ok((name.to_owned(), value.to_owned())),
+        })
+}
+
+/// A name that several labels have: a series has it once.
+pub(super) fn repeated(labels: &[(String, String)]) -> Option<&str> {
+    let names = labels.iter().map(|(name, _)| name.as_str());
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -195,6 +213,7 @@ mod tests {
             "1a=x",
             "le=1",
             "target=x",
+            "status=x",
             "__name__=x",
             "a b=x",
         ] {

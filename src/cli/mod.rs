@@ -273,6 +273,15 @@ impl Cli {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
         let cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let labels = match &cli.command {
+            Some(Command::Backfill(arguments)) => arguments.labels.as_slice(),
+            Some(Command::Demo(arguments)) => &arguments.history.labels,
+            _ => &[],
+        };
+        if let Some(name) = backfill::repeated(labels) {
+            let message = format!("--label: {name} is given more than once");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
         match cli.serve.shard.map(|_| cli.serve.own_shard()) {
             Some(Err(message)) => Err(command.error(ErrorKind::ValueValidation, message)),
             _ => Ok(cli),

@@ -246,6 +246,14 @@ fn bad_usage_exits_with_2() {
         ("demo --config.file a.yml", "--config.file"),
         ("demo --seed x", "invalid digit"),
         ("demo --label a=b", "--history"),
+        (
+            "backfill --from 1d --output h --label job=a --label job=b",
+            "job is given more than once",
+        ),
+        (
+            "backfill --from 1d --output h --label call_type=a",
+            "series have a label call_type of their own",
+        ),
         ("simulate --agents 0", "0 is not in 1.."),
     ] {
         let error = mistake(line);

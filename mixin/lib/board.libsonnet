@@ -126,12 +126,12 @@ function(config, t)
       ),
     link(title, uid, variable, label):: {
       title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
+      url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
     },
     // To another board, with the target of a row.
     ofRow(title, uid):: {
       title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__data.fields["%s"]}&${cluster:queryparam}&${__url_time_range}' % [uid, t('Target')],
+      url: '/d/%s?${datasource:queryparam}&var-target=${__data.fields["%s"]:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, t('Target')],
     },
     // To another board, with all that is selected.
     drill(title, uid):: {
@@ -140,7 +140,7 @@ function(config, t)
     },
     select(uid):: [{
       title: t('Only this target'),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__value.raw}&${cluster:queryparam}&${__url_time_range}' % uid,
+      url: '/d/%s?${datasource:queryparam}&var-target=${__value.raw:percentencode}&${cluster:queryparam}&${__url_time_range}' % uid,
     }],
 
     // At the top of each board.
@@ -219,7 +219,7 @@ function(config, t)
         { id: 'mappings', value: panels.mapping([['critical', 'critical', 'red'], ['warning', 'warning', 'orange'], ['info', 'info', 'blue']]) },
       ] + panels.cells('color-text')], ['alertname', 'Alert', [panels.linksTo([{
         title: t('Runbook'),
-        url: '${runbooks}runbooks/${__value.raw}.md',
+        url: '${runbooks}runbooks/${__value.raw:percentencode}.md',
         targetBlank: true,
       }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false),
 

@@ -28,6 +28,14 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// At most 300 characters, which most failures have with their likely cause.
+fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
 /// All skipped windows of a target: ascending and disjoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SkippedWindows(Vec<Skipped>);
@@ -50,7 +58,7 @@ impl SkippedWindows {
             since: now,
             retry_at: now,
             tries: 0,
-            reason: reason.chars().take(200).collect(),
+            reason: shortened(reason),
         };
         self.0.retain(|old| {
             let touches = old.window.from <= window.to.saturating_add(1)

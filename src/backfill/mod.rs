@@ -112,17 +112,16 @@ pub async fn run<U: Upstream>(
     };
     let (state, store) = open(target, unfinished).await?;
     let mut replay = Replay::new(state, job.plan.from, lookback);
-    loop {
+    let next = |replay: &Replay| job.plan.days(replay.position(), (job.clock)()).next();
+    while let Some(day) = next(&replay) {
+        if days == Days::Old && day.to.saturating_add(lookback) > (job.clock)() {
+            return Ok(());
+        }
         if let Some(night) = job.night {
             night.wait().await;
         }
-        let now = (job.clock)();
-        let Some(day) = job.plan.days(replay.position(), now).next() else {
-            break;
-        };
-        if days == Days::Old && day.to.saturating_add(lookback) > now {
-            return Ok(());
-        }
+        // A day that has not ended ends later now.
+        let Some(day) = next(&replay) else { break };
         // An exporter has been started meanwhile: what follows would be for nothing.
         if ledger.exists() {
             return Err(ledger_exists());

@@ -63,7 +63,7 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let registry = Arc::new(Registry::new(Options {
         load: Arc::new(move || configuration(&endpoint, &teams_file, agents)),
         shard: Shard::WHOLE,
-        storage: Storage::Directory(directory.path().to_owned()),
+        storage: Storage::Temporary(directory.path().to_owned()),
         clock: Arc::new(process::now),
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::duration;
 use super::interpolate::{Environment, interpolate};
 use super::secret::Secret;
-use crate::model::{CallType, Status, is_invisible};
+use crate::model::{CallType, Status};
 
 /// Longest name of a target in bytes: it becomes a label of every series.
 const MAX_NAME_BYTES: usize = 64;
@@ -102,11 +102,11 @@ pub(super) fn optional<T>(
 }
 
 pub(super) fn name(text: &str) -> Result<String, Problem> {
-    let usable =
-        !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(is_invisible);
-    (usable.then(|| text.to_owned())).ok_or_else(|| {
-        Problem::new("expected a name of 1 to 64 bytes without invisible characters")
-    })
+    let usable = !text.trim().is_empty()
+        && text.len() <= MAX_NAME_BYTES
+        && !text.chars().any(char::is_control);
+    (usable.then(|| text.to_owned()))
+        .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without control characters"))
 }
 
 /// A value that is sent in a header. Checked here, so that no request fails because of it.

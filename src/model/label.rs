@@ -14,7 +14,7 @@ pub fn label_text(text: &str) -> String {
 
 /// Control characters, Unicode's format characters and its other default-ignorable ones: they
 /// break lines, reverse text, or make two equal names differ.
-pub fn is_invisible(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{70f}' | '\u{8e2}' | '\u{feff}'

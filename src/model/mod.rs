@@ -17,7 +17,7 @@ pub use call_id::{CallHasher, CallId, CallKey, CallSet};
 pub use code::{CallType, Status};
 pub use event::{Event, Outcome, Position, ProcessingTime};
 pub use inspection::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
-pub use label::{is_invisible, label_text};
+pub use label::label_text;
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 pub use team::Teams;

@@ -41,7 +41,7 @@ const REPACKED_AT_ONCE: usize = 50_000;
 /// A file, locked against other processes.
 pub struct FileStore {
     backend: Backend,
-    /// The file that was opened.
+    /// The file that was opened, if it must keep its name.
     file_id: Option<(u64, u64)>,
     state: Mutex<State>,
 }
@@ -106,6 +106,14 @@ impl FileStore {
         ))
     }
 
+    /// The same store, whose file may lose its name while it is open.
+    pub fn without_name(self) -> Self {
+        Self {
+            file_id: None,
+            ..self
+        }
+    }
+
     /// The entries of the queue, in ascending order. Blocks.
     ///
     /// # Errors
@@ -149,7 +157,7 @@ impl Store for FileStore {
             return Ok(());
         }
         let mut state = self.state.lock();
-        if self.backend.file_id() != self.file_id {
+        if self.file_id.is_some() && self.backend.file_id() != self.file_id {
             return Err(StoreError {
                 message: format!(
                     "{} was moved, deleted or replaced while it was in use; nothing is counted that \

@@ -31,33 +31,39 @@ pub enum Storage {
     InMemory,
     /// A file for each target in this directory.
     Directory(PathBuf),
+    /// The same in a directory that is removed once they are open.
+    Temporary(PathBuf),
 }
 
 impl Storage {
     pub fn create_directory(&self) -> Result<(), LoadError> {
+        let Some(path) = self.directory() else {
+            return Ok(());
+        };
+        create(path).map_err(|reason| LoadError::Storage {
+            directory: path.display().to_string(),
+            reason,
+        })
+    }
+
+    fn directory(&self) -> Option<&Path> {
         match self {
-            Self::InMemory => Ok(()),
-            Self::Directory(path) => create(path).map_err(|reason| LoadError::Storage {
-                directory: path.display().to_string(),
-                reason,
-            }),
+            Self::InMemory => None,
+            Self::Directory(path) | Self::Temporary(path) => Some(path),
         }
     }
 
     /// Size of a target's file in bytes. Blocks for a moment.
     pub(super) fn bytes(&self, target: &str) -> u64 {
-        match self {
-            Self::InMemory => 0,
-            // A scrape does not fail because of a file that cannot be examined.
-            Self::Directory(path) => {
-                std::fs::metadata(path.join(file_name(target))).map_or(0, |metadata| metadata.len())
-            }
-        }
+        // A scrape does not fail because of a file that cannot be examined.
+        self.directory()
+            .and_then(|path| fs::metadata(path.join(file_name(target))).ok())
+            .map_or(0, |metadata| metadata.len())
     }
 
     /// Opens the ledger of a target, and reads all of it away from the async threads.
     pub(super) async fn open(&self, target: &str) -> Result<Opened, LoadError> {
-        let Self::Directory(directory) = self else {
+        let Some(directory) = self.directory() else {
             return Ok(Opened {
                 state: TargetState::default(),
                 store: Box::new(NullStore),
@@ -65,11 +71,15 @@ impl Storage {
             });
         };
         let path = directory.join(file_name(target));
-        let opened = tokio::task::spawn_blocking(|| {
+        let is_temporary = matches!(self, Self::Temporary(_));
+        let opened = tokio::task::spawn_blocking(move || {
             let is_new = !path.exists();
             TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
                 state,
-                store: Box::new(store),
+                store: Box::new(match is_temporary {
+                    true => store.without_name(),
+                    false => store,
+                }),
                 is_new,
             })
         });
@@ -82,7 +92,7 @@ impl Storage {
     /// Logs which targets start with an empty ledger. A renamed target looks like a new one, and
     /// so do all targets if a volume is not mounted.
     pub(super) fn log_new(&self, new: &[&str], targets: &[Target]) {
-        let Self::Directory(directory) = self else {
+        let Some(directory) = self.directory() else {
             return;
         };
         let unused = unused(directory, targets);

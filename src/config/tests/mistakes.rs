@@ -84,15 +84,11 @@ fn a_mistake_in_the_whole_is_one_line_too() {
         ),
         (
             "targets: [{name: ''}]".to_owned(),
-            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without invisible characters, got \"\"",
+            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"\"",
         ),
         (
             "targets: [{name: \"a\\nb\"}]".to_owned(),
-            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without invisible characters, got \"a\\nb\"",
-        ),
-        (
-            "targets: [{name: \"a\u{202e}b\"}]".to_owned(),
-            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without invisible characters, got \"a\\u{202e}b\"",
+            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"a\\nb\"",
         ),
         (
             "targets: [{name: a}]".to_owned(),

@@ -246,7 +246,7 @@ fn a_target_that_fails_does_not_stop_the_others() {
 
 #[test]
 fn an_exporter_that_starts_meanwhile_keeps_its_ledger() {
-    let vendor = SimulatedVendor::frozen(spec()).with_faults(|faults| faults.latency_ms = 100);
+    let vendor = SimulatedVendor::frozen(spec()).with_faults(|faults| faults.latency_ms = 30);
     let directory = tempfile::tempdir().unwrap();
     configure(directory.path(), &vendor);
     let flags = ["--from=3d", HISTORY];

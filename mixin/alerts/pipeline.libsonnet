@@ -113,7 +113,8 @@ function(config)
         en: |||
           One stage has more pending calls than arrived in the last hour plus the usual stragglers, and the oldest
           has waited for more than an hour. The usual stragglers are 5 % of the calls of the last day, or of an
-          average day in the lookback if that is more. Ages are as of the frontier, so time in which the vendor was not reachable does not count.
+          average day in the lookback if that is more. Ages are as of the frontier, so time in which the vendor was
+          not reachable does not count.
         |||,
         zh: |||
           某一阶段的积压超过最近一小时的来量与正常滞留量之和，且最早的一条已等待一小时以上。正常滞留量为最近一天来量或回溯窗口内日均来量（取较大者）的 5 %。等待时长以完整水位为准，因此云客服侧不可访问的时间不计入。

@@ -158,8 +158,8 @@ function(config)
       means: {
         en: |||
           For half an hour, at least 20 calls have been waiting for their inspection result, the oldest of them for
-          more than half of the lookback, and they do not become fewer; or at least 20 calls were given up within an hour, because they left the
-          lookback.
+          more than half of the lookback, and they do not become fewer; or at least 20 calls were given up within
+          an hour, because they left the lookback.
         |||,
         zh: |||
           半小时以来，始终有至少 20 条通话等待查询质检结果，其中最早一条的等待时长已超过回溯窗口的一半，且数量没有减少；或一小时内有至少 20 条通话因移出回溯窗口而被放弃。

@@ -9,12 +9,11 @@ function(config, t)
   local finished(range) = 'sum(%s)' % processed(range);
   local succeeded(range) = 'sum(%s)' % processed(range, ', status="succeeded"');
   // A week before counts for the targets that had data at its start and its end. An instant query has no other
-  // start than its own moment, so the range is a part of the offset: 1w86400s. cec_window_calls is all that an
-  // imported history has.
-  local present(offset) = std.join(' or ', [
-    'count by (%s) (last_over_time(%s[1h] offset %s))' % [b.by, series, offset]
-    for series in ['cec_window_seconds{%s}' % b.place, 'cec_window_calls{%s}' % s]
-  ]);
+  // start than its own moment, so the range is a part of the offset: 1w86400s.
+  local present(offset) = b.present([
+    ['last_over_time', 'cec_window_seconds{%s}' % b.place],
+    ['last_over_time', 'cec_window_calls{%s}' % s],
+  ], offset);
   local compared(offset) = |||
     sum(
       sum by (%(by)s) (%(calls)s)

@@ -21,11 +21,10 @@ function(config, t)
   local sum(by, expr) = 'sum by (%s) (%s)' % [by, q.one(expr)];
 
   // A week before counts only if there were data at the start of that time; see the board of the contact centre.
-  // An imported history has no other metric than the second one.
-  local wholeWeek = std.join(' or ', [
-    'count by (%s) (%s[1h] offset 1w%s))' % [b.by, series, range]
-    for series in ['last_over_time(cec_exporter_folded_teams{%s}' % s, 'increase(cec_team_calls_processed_total{%s}' % s]
-  ]);
+  local wholeWeek = b.present([
+    ['last_over_time', 'cec_exporter_folded_teams{%s}' % s],
+    ['increase', 'cec_team_calls_processed_total{%s}' % s],
+  ], '1w' + range);
 
   // Of teams and agents: the same measures, as histograms and as summaries.
   // Below `enough` calls, a share of failures is chance, and would have a colour.

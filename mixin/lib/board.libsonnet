@@ -128,6 +128,12 @@ function(config, t)
       title: t(title),
       url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
     },
+    // Targets that had data of any of these series in the hour before a moment. Each is a function and a
+    // selector: an imported history has calls only, and counters are looked at through their increase.
+    present(series, offset):: std.join(' or ', [
+      'count by (%s) (%s(%s[1h] offset %s))' % [by, one[0], one[1], offset]
+      for one in series
+    ]),
     // To another board, with the target of a row.
     ofRow(title, uid):: {
       title: t(title),

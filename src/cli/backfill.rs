@@ -151,13 +151,6 @@ fn label(text: &str) -> Result<(String, String), String> {
             && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !name.starts_with("__")
     };
-    // What series of the history have themselves.
-    let of_calls = |metric: &&Metric| {
-        let own = ["cec_exporter_", "cec_target_info"];
-        !own.iter().any(|start| metric.name.starts_with(start))
-    };
-    let mut metrics = catalog::ALL.iter().filter(of_calls);
-    let mut is_taken = |name| name == "le" || metrics.any(|metric| metric.labels.contains(&name));
     text.split_once('=')
         .filter(|(name, _)| is_name(name))
         .ok_or_else(|| "expected NAME=VALUE, such as instance=localhost:10042".to_owned())
@@ -167,11 +160,20 @@ fn label(text: &str) -> Result<(String, String), String> {
         })
 }
 
+/// Whether series of the history have this label themselves.
+fn is_taken(name: &str) -> bool {
+    let of_calls = |metric: &&Metric| {
+        !metric.name.starts_with("cec_exporter_") && !metric.name.starts_with("cec_target_info")
+    };
+    let mut metrics = catalog::ALL.iter().filter(of_calls);
+    name == "le" || metrics.any(|metric| metric.labels.contains(&name))
+}
+
 /// A name that several labels have: a series has it once.
 pub(super) fn repeated(labels: &[(String, String)]) -> Option<&str> {
-    let names = labels.iter().map(|(name, _)| name.as_str());
+    let mut names = labels.iter().map(|(name, _)| name.as_str());
     let mut seen = HashSet::new();
-    names.into_iter().find(|name| !seen.insert(*name))
+    names.find(|name| !seen.insert(*name))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -4,10 +4,11 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use url::{Position, Url};
 
-use super::redact::{Secrets, truncate};
+use super::redact::Secrets;
 use super::report::Api;
 use super::retry::Outcome;
 use crate::config::{Proxy, Target};
+use crate::model::shortened;
 use crate::upstream::response::{Envelope, EnvelopeError, ParseError, text};
 use crate::upstream::{Error, ErrorKind};
 
@@ -62,7 +63,7 @@ impl RequestContext<'_> {
         let message = format!("POST {host}{path}{page}: {}", diagnosis.message);
         let error = Error {
             kind: self.error_kind(outcome),
-            message: truncate(&message, MAX_MESSAGE),
+            message: shortened(&message, MAX_MESSAGE),
             likely_cause: diagnosis.cause,
             retry_after: None,
         };

@@ -9,6 +9,7 @@ use url::Url;
 use url::form_urlencoded::parse;
 
 use crate::config::Target;
+use crate::model::shortened;
 
 /// Characters of a quote.
 const MAX_QUOTE: usize = 100;
@@ -65,8 +66,8 @@ impl Secrets {
         };
         let text = self.mask(text, true);
         match is_shortened && !text.is_empty() {
-            true => truncate(&format!("{}…", text.trim_end()), MAX_QUOTE),
-            false => truncate(text.trim_end(), MAX_QUOTE),
+            true => shortened(&format!("{}…", text.trim_end()), MAX_QUOTE),
+            false => shortened(text.trim_end(), MAX_QUOTE),
         }
     }
 
@@ -83,7 +84,7 @@ impl Secrets {
 
     /// Sanitises text from this machine or a host name, in which long words are common.
     pub(super) fn redact(&self, text: &str) -> String {
-        truncate(&self.mask(&to_plain_line(text), false), MAX_QUOTE)
+        shortened(&self.mask(&to_plain_line(text), false), MAX_QUOTE)
     }
 
     /// Replaces whole secrets in any letter case.
@@ -168,14 +169,6 @@ fn proxy_secrets(url: &Url) -> Vec<String> {
         // Some proxies expect a key in place of the user name.
         (name, None) => vec![name.to_owned(), user, header],
         (_, Some(encoded)) => vec![encoded.to_owned(), password.unwrap_or_default(), header],
-    }
-}
-
-/// Limits a text to `max_chars`, of which the last is `…` if it was longer.
-pub(super) fn truncate(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(max_chars - 1).chain(['…']).collect(),
     }
 }
 

@@ -83,10 +83,10 @@ impl Ledger {
         found
     }
 
-    /// The status of a known call.
-    pub fn status(&self, id: CallId) -> Option<Status> {
-        let slot = self.table.find(id)?;
-        Some(self.table[slot].status)
+    /// The status of a call, if it is one of [`Ledger::pending`].
+    pub fn pending_status(&self, id: CallId) -> Option<Status> {
+        let entry = &self.table[self.table.find(id)?];
+        (entry.is_pending() && entry.status != Status::UNKNOWN).then_some(entry.status)
     }
 
     /// Upload time of the oldest call by type and status that is not final.

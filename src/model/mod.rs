@@ -12,6 +12,7 @@ mod label;
 mod measure;
 mod record;
 mod team;
+mod text;
 
 pub use call_id::{CallHasher, CallId, CallKey, CallSet};
 pub use code::{CallType, Status};
@@ -21,6 +22,7 @@ pub use label::label_text;
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 pub use team::Teams;
+pub use text::shortened;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

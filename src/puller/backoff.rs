@@ -20,6 +20,11 @@ impl Delays {
         let doubled = self.first.saturating_mul(1 << failures.min(16));
         doubled.min(self.longest)
     }
+
+    /// Whether a time is further away than any wait: a clock that was ahead scheduled it.
+    pub(super) fn is_beyond(self, time: UnixSeconds, now: UnixSeconds) -> bool {
+        time > now.saturating_add(self.longest)
+    }
 }
 
 /// Delays requests: by an interval, exponentially after failures, or by `Retry-After`.

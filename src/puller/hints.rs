@@ -109,8 +109,7 @@ impl ScanHints {
 
     /// Whether to look for a pending call that the filtered list omits.
     pub(super) fn is_worth_looking_for(&self, id: CallId, now: UnixSeconds) -> bool {
-        // A look in the far future was scheduled by a clock that was ahead.
-        let is_due = |next| next <= now || next > now.saturating_add(LOOK_DELAYS.longest);
+        let is_due = |next| next <= now || LOOK_DELAYS.is_beyond(next, now);
         let looks = self.unlisted.get(&id);
         looks.is_none_or(|looks| looks.next.is_some_and(is_due))
     }

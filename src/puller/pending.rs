@@ -4,7 +4,7 @@ use super::Failure;
 use super::plan;
 use super::pull::Pull;
 use super::scan::{kind, may_be_local};
-use crate::model::{CallId, CallSet, Status, UnixSeconds, Window};
+use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::store::Store;
 use crate::upstream::pages::{Pages, Verdict};
 use crate::upstream::{ErrorKind, Filter, Upstream};
@@ -171,15 +171,12 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Remembers the calls that the filtered list omits although they are still pending, so that
     /// not every pull looks for them.
     fn remember_unlisted(&mut self, looked_for: &Calls) {
-        let pending: CallSet = self.state(|state| {
-            let pending = state.ledger.pending();
-            pending.into_iter().map(|(_, id)| id).collect()
-        });
-        self.hints.keep_unlisted(|id| pending.contains(&id));
+        let state = self.inner.state.lock();
+        let status = |id| state.ledger.pending_status(id);
+        self.hints.keep_unlisted(|id| status(id).is_some());
         for (_, id) in looked_for {
-            if pending.contains(id) {
-                let status = self.state(|state| state.ledger.status(*id));
-                let is_filtered = status.is_some_and(Status::is_documented);
+            if let Some(status) = status(*id) {
+                let is_filtered = status.is_documented();
                 self.hints.count_futile_look(*id, self.now, is_filtered);
             }
         }

@@ -92,16 +92,15 @@ impl ResultQueue {
 
     /// The call that has been due longest at `now`, and its identity as the vendor writes it.
     pub(super) fn next(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
-        // A request in the far future was scheduled by a clock that was ahead.
-        let is_far = |due: UnixSeconds| due > now.saturating_add(DELAYS.longest);
-        let far = self.due.last().filter(|(due, _)| is_far(*due)).copied();
+        let last = self.due.last().copied();
+        let beyond = last.filter(|(due, _)| DELAYS.is_beyond(*due, now));
         // A call is due from its upload on.
         let fresh = self
             .fresh
             .first()
             .map(|key| (CallId::from_key(*key).0, *key));
         let first = self.due.first().copied().into_iter().chain(fresh).min();
-        let (_, key) = far.or(first.filter(|(due, _)| *due <= now))?;
+        let (_, key) = beyond.or(first.filter(|(due, _)| *due <= now))?;
         let call = CallId::from_key(key);
         let written = match self.written.get(&key) {
             Some(written) => written.to_string(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Delays;
-use crate::model::{UnixSeconds, Window};
+use crate::model::{UnixSeconds, Window, shortened};
 
 /// Until a window is retried.
 const DELAYS: Delays = Delays {
@@ -12,6 +12,9 @@ const DELAYS: Delays = Delays {
 };
 /// Windows remembered. Beyond that the closest neighbours are merged, which bounds the memory.
 const MAX_WINDOWS: usize = 64;
+
+/// Characters of a reason: most failures with their likely cause.
+const MAX_REASON: usize = 300;
 
 /// A window that could not be read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -26,14 +29,6 @@ pub struct Skipped {
     pub tries: u32,
     /// The failure, for people.
     pub reason: String,
-}
-
-/// At most 300 characters, which most failures have with their likely cause.
-fn shortened(reason: &str) -> String {
-    match reason.char_indices().nth(300) {
-        Some((end, _)) => format!("{}…", &reason[..end]),
-        None => reason.to_owned(),
-    }
 }
 
 /// All skipped windows of a target: ascending and disjoint.
@@ -58,7 +53,7 @@ impl SkippedWindows {
             since: now,
             retry_at: now,
             tries: 0,
-            reason: shortened(reason),
+            reason: shortened(reason, MAX_REASON),
         };
         self.0.retain(|old| {
             let touches = old.window.from <= window.to.saturating_add(1)

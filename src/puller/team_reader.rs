@@ -29,8 +29,7 @@ impl TeamReader {
     /// The teams, if they have changed, or why they cannot be read.
     pub(super) async fn changed(&mut self) -> TeamChange {
         let source = self.source.as_ref()?;
-        let mut readings = self.reading.iter();
-        if readings.any(|reading| !reading.is_finished()) {
+        if (self.reading.as_ref()).is_some_and(|reading| !reading.is_finished()) {
             return None;
         }
         let source = Arc::clone(source);

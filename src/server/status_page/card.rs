@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
 use super::display::{AgeAndTime, RoughDuration, ShortDuration, Utc};
-use crate::model::{CallType, Position, Status, UnixSeconds};
+use crate::model::{CallType, Position, Status, UnixSeconds, shortened};
 use crate::targets::{CallCount, LastError, TargetState, TargetStatus};
 
 /// Errors are cut where they are made. This is the last line of defence.
@@ -51,14 +51,10 @@ struct Bar {
 
 impl<'a> ErrorText<'a> {
     pub(super) fn new(error: &'a LastError, now: UnixSeconds) -> Self {
-        let end = error.message.char_indices().nth(MAX_ERROR_CHARS);
-        let message = match end {
-            Some((end, _)) => format!("{}…", &error.message[..end]),
-            None => error.message.clone(),
-        };
         Self {
             at: AgeAndTime::ago(Some(error.at), now),
-            message,
+            // And the mark that it was cut.
+            message: shortened(&error.message, MAX_ERROR_CHARS + 1),
             likely_cause: error.likely_cause.as_deref(),
         }
     }

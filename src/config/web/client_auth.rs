@@ -18,62 +18,46 @@ use rustls::{
 use super::super::value::Problem;
 use super::certificate;
 
-/// `client_auth_type`, by Go's names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Policy {
-    /// Certificates are not requested.
-    NoClientCert,
-    /// Any certificate is accepted, and none too.
-    RequestClientCert,
-    /// Any certificate is accepted, but one is required.
-    RequireAnyClientCert,
-    /// A certificate must be issued by the authority, but none is accepted too.
-    VerifyClientCertIfGiven,
-    /// A certificate issued by the authority is required.
-    RequireAndVerifyClientCert,
+/// `client_auth_type`. By default, certificates are not requested.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Policy {
+    pub(super) requests: bool,
+    /// Whether a client without a certificate is refused.
+    pub(super) requires: bool,
+    /// Whether a certificate must be issued by the authority.
+    pub(super) verifies: bool,
 }
 
 impl Policy {
+    /// By Go's names.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "" | "NoClientCert" => Ok(Self::NoClientCert),
-            "RequestClientCert" => Ok(Self::RequestClientCert),
+        let [requests, requires, verifies] = match text {
+            "" | "NoClientCert" => [false; 3],
+            "RequestClientCert" => [true, false, false],
             // The second is the toolkit's former name.
-            "RequireAnyClientCert" | "RequireClientCert" => Ok(Self::RequireAnyClientCert),
-            "VerifyClientCertIfGiven" => Ok(Self::VerifyClientCertIfGiven),
-            "RequireAndVerifyClientCert" => Ok(Self::RequireAndVerifyClientCert),
-            _ => Err(Problem::new(
-                "expected NoClientCert, RequestClientCert, RequireAnyClientCert, \
-                 VerifyClientCertIfGiven or RequireAndVerifyClientCert",
-            )),
-        }
-    }
-
-    /// Whether a certificate is required.
-    pub(super) fn requires(self) -> bool {
-        matches!(
-            self,
-            Self::RequireAnyClientCert | Self::RequireAndVerifyClientCert
-        )
-    }
-
-    /// Whether a certificate must be issued by the authority.
-    pub(super) fn verifies(self) -> bool {
-        matches!(
-            self,
-            Self::VerifyClientCertIfGiven | Self::RequireAndVerifyClientCert
-        )
+            "RequireAnyClientCert" | "RequireClientCert" => [true, true, false],
+            "VerifyClientCertIfGiven" => [true, false, true],
+            "RequireAndVerifyClientCert" => [true; 3],
+            _ => {
+                return Err(Problem::new(
+                    "expected NoClientCert, RequestClientCert, RequireAnyClientCert, \
+                     VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+                ));
+            }
+        };
+        Ok(Self {
+            requests,
+            requires,
+            verifies,
+        })
     }
 }
 
-/// The authorities that issue certificates to clients.
-pub(super) struct Roots {
-    store: RootCertStore,
-    certificates: Vec<CertificateDer<'static>>,
-}
+/// Checks issuer, validity and purpose of a certificate, with the authorities' own certificates.
+pub(super) type Chain = (Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>);
 
-/// The authorities in a PEM text, or why they cannot be used.
-pub(super) fn roots(pem: &[u8]) -> Result<Roots, String> {
+/// The check by the authorities in a PEM text, or why they cannot be used.
+pub(super) fn chain(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Chain, String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| "it holds something else".to_owned())?;
@@ -85,45 +69,34 @@ pub(super) fn roots(pem: &[u8]) -> Result<Roots, String> {
         let added = store.add(certificate.clone());
         added.map_err(|error| format!("number {number} is not one: {error}"))?;
     }
-    Ok(Roots {
-        store,
-        certificates,
-    })
+    let (store, provider) = (Arc::new(store), Arc::clone(provider));
+    let verifier = WebPkiClientVerifier::builder_with_provider(store, provider).build();
+    Ok((verifier.map_err(|error| error.to_string())?, certificates))
 }
 
 /// Enforces a policy. If `sans` is not empty, a certificate must have one of these names.
 pub(super) fn verifier(
     policy: Policy,
-    roots: Option<Roots>,
+    chain: Option<Chain>,
     sans: &[String],
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    if policy == Policy::NoClientCert {
-        return Ok(WebPkiClientVerifier::no_client_auth());
+    provider: &CryptoProvider,
+) -> Arc<dyn ClientCertVerifier> {
+    if !policy.requests {
+        return WebPkiClientVerifier::no_client_auth();
     }
-    let chain = match roots.filter(|_| policy.verifies()) {
-        Some(roots) => {
-            let (store, provider) = (Arc::new(roots.store), Arc::clone(provider));
-            let verifier = WebPkiClientVerifier::builder_with_provider(store, provider).build();
-            let verifier = verifier.map_err(|error| error.to_string())?;
-            Some((verifier, roots.certificates))
-        }
-        None => None,
-    };
-    Ok(Arc::new(Verifier {
-        chain,
-        required: policy.requires(),
+    Arc::new(Verifier {
+        chain: chain.filter(|_| policy.verifies),
+        required: policy.requires,
         sans: sans.to_vec(),
         algorithms: provider.signature_verification_algorithms,
-    }))
+    })
 }
 
 /// Whatever the policy, TLS proves that the client has the key of its certificate.
 #[derive(Debug)]
 struct Verifier {
-    /// Checks issuer, validity and purpose, with the authorities' own certificates. `None`: any
-    /// certificate is accepted.
-    chain: Option<(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>)>,
+    /// `None`: any certificate is accepted.
+    chain: Option<Chain>,
     required: bool,
     sans: Vec<String>,
     algorithms: WebPkiSupportedAlgorithms,

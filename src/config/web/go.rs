@@ -2,42 +2,24 @@
 
 use std::time::Duration;
 
+use rustls::SupportedCipherSuite;
 use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::{ALL_CIPHER_SUITES, kx_group};
-use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
 use super::super::value::Problem;
 
+/// TLS versions as numbers of the protocol, which can be compared.
+pub(super) const TLS12: u16 = 0x0303;
+pub(super) const TLS13: u16 = 0x0304;
+
 /// A TLS version by Go's name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Version {
-    Tls10,
-    Tls11,
-    Tls12,
-    Tls13,
-}
-
-impl Version {
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "TLS10" => Ok(Self::Tls10),
-            "TLS11" => Ok(Self::Tls11),
-            "TLS12" => Ok(Self::Tls12),
-            "TLS13" => Ok(Self::Tls13),
-            _ => Err(Problem::new("expected TLS12 or TLS13")),
-        }
-    }
-
-    /// The versions that rustls has, from this one to `max`, newest first.
-    pub(super) fn to(self, max: Self) -> Vec<&'static SupportedProtocolVersion> {
-        [
-            (Self::Tls13, &version::TLS13),
-            (Self::Tls12, &version::TLS12),
-        ]
-        .into_iter()
-        .filter(|(version, _)| (self..=max).contains(version))
-        .map(|(_, version)| version)
-        .collect()
+pub(super) fn version(text: &str) -> Result<u16, Problem> {
+    match text {
+        "TLS10" => Ok(0x0301),
+        "TLS11" => Ok(0x0302),
+        "TLS12" => Ok(TLS12),
+        "TLS13" => Ok(TLS13),
+        _ => Err(Problem::new("expected TLS12 or TLS13")),
     }
 }
 
@@ -172,17 +154,6 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn versions_are_a_range() {
-        assert_eq!(
-            Version::Tls12.to(Version::Tls13),
-            [&version::TLS13, &version::TLS12]
-        );
-        assert_eq!(Version::Tls10.to(Version::Tls12), [&version::TLS12]);
-        assert_eq!(Version::Tls13.to(Version::Tls13), [&version::TLS13]);
-        assert!(Version::Tls13.to(Version::Tls12).is_empty());
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct WebFile {
     last: Mutex<Last>,
 }
 
-#[derive(Debug)]
+#[derive(Default, Debug)]
 struct Last {
     /// The content, to notice a change without parsing it.
     text: Vec<u8>,
@@ -83,15 +83,9 @@ struct BuiltTls {
 impl WebFile {
     /// Reads the file and the files that it names. Blocks, as all methods do.
     pub fn open(path: &Path) -> Result<Self, ConfigError> {
-        let text = read_text(path)?;
-        let config = Arc::new(parse(&text, path)?);
         let file = Self {
             path: path.to_owned(),
-            last: Mutex::new(Last {
-                text,
-                config,
-                tls: None,
-            }),
+            last: Mutex::default(),
         };
         file.tls()?;
         Ok(file)
@@ -102,80 +96,77 @@ impl WebFile {
     /// A file that has become empty is an error: an editor that saves a file may empty it first,
     /// and nobody may get in without a password at that moment.
     pub fn config(&self) -> Result<Arc<WebConfig>, ConfigError> {
-        let mut last = self.last.lock();
-        self.refresh(&mut last)
+        let refreshed = self.last.lock().refresh(&self.path);
+        refreshed.map_err(|error| error.in_file(&self.path))
     }
 
     /// The current settings for connections; `None` is plain HTTP.
     ///
     /// A file that no longer has TLS is an error.
     pub fn tls(&self) -> Result<Option<Arc<ServerConfig>>, ConfigError> {
-        let mut last = self.last.lock();
-        let config = self.refresh(&mut last)?;
+        let refreshed = self.last.lock().refresh_tls(&self.path);
+        refreshed.map_err(|error| error.in_file(&self.path))
+    }
+}
+
+impl Last {
+    fn refresh(&mut self, path: &Path) -> Result<Arc<WebConfig>, ConfigError> {
+        let text =
+            files::read(path, MAX_BYTES).map_err(|error| ConfigError::plain(error.to_string()))?;
+        if text != self.text {
+            let is_empty = |text: &[u8]| text.trim_ascii().is_empty();
+            if is_empty(&text) && !is_empty(&self.text) {
+                let message = "has become empty; to turn everything in it off, restart";
+                return Err(ConfigError::plain(message));
+            }
+            let directory = path.parent().unwrap_or(Path::new(""));
+            let config = settings::parse(super::utf8(&text)?, directory)?;
+            // While a file is written in place, its first half may be valid, without users.
+            if config.users.is_empty() && !self.config.users.is_empty() {
+                let message = "expected users as before: authentication is not turned off without a \
+                    restart";
+                return Err(ConfigError::key("basic_auth_users", message));
+            }
+            let strictness = |config: &WebConfig| config.tls.as_ref().map(Tls::strictness);
+            // Of TLS as it is in use, too: in between, the file may have had none.
+            let in_use = self.tls.as_ref().and_then(|tls| strictness(&tls.config));
+            let required = strictness(&self.config).max(in_use);
+            if config.tls.is_some() && strictness(&config) < required {
+                let message = "expected as much of client certificates as before: that is not \
+                    turned off without a restart";
+                let key = "tls_server_config.client_auth_type";
+                return Err(ConfigError::key(key, message));
+            }
+            self.config = Arc::new(config);
+            self.text = text;
+        }
+        Ok(Arc::clone(&self.config))
+    }
+
+    fn refresh_tls(&mut self, path: &Path) -> Result<Option<Arc<ServerConfig>>, ConfigError> {
+        let config = self.refresh(path)?;
         let Some(tls) = &config.tls else {
-            return match last.tls {
+            return match self.tls {
                 None => Ok(None),
                 Some(_) => Err(ConfigError::key(
                     "tls_server_config",
                     "expected it as before: TLS is not turned off without a restart",
-                )
-                .in_file(&self.path)),
+                )),
             };
         };
-        let in_file = |error: ConfigError| error.in_file(&self.path);
-        let pem = tls.read_files().map_err(in_file)?;
-        if let Some(built) = &last.tls
+        let pem = tls.read_files()?;
+        if let Some(built) = &self.tls
             && Arc::ptr_eq(&built.config, &config)
             && built.pem == pem
         {
             return Ok(Some(Arc::clone(&built.server)));
         }
-        let server = Arc::new(tls.server(&pem, !config.http1_only).map_err(in_file)?);
-        last.tls = Some(BuiltTls {
+        let server = Arc::new(tls.server(&pem, !config.http1_only)?);
+        self.tls = Some(BuiltTls {
             pem,
             server: Arc::clone(&server),
             config,
         });
         Ok(Some(server))
     }
-
-    fn refresh(&self, last: &mut Last) -> Result<Arc<WebConfig>, ConfigError> {
-        let text = read_text(&self.path)?;
-        if text != last.text {
-            let is_empty = |text: &[u8]| text.trim_ascii().is_empty();
-            if is_empty(&text) && !is_empty(&last.text) {
-                let message = "has become empty; to turn everything in it off, restart";
-                return Err(ConfigError::plain(message).in_file(&self.path));
-            }
-            let config = parse(&text, &self.path)?;
-            // While a file is written in place, its first half may be valid, without users.
-            if config.users.is_empty() && !last.config.users.is_empty() {
-                let message = "expected users as before: authentication is not turned off without a \
-                    restart";
-                return Err(ConfigError::key("basic_auth_users", message).in_file(&self.path));
-            }
-            let strictness = |config: &WebConfig| config.tls.as_ref().map(Tls::strictness);
-            if strictness(&config) < strictness(&last.config) && config.tls.is_some() {
-                let message = "expected client certificates to be required as before: that is not \
-                    turned off without a restart";
-                let key = "tls_server_config.client_auth_type";
-                return Err(ConfigError::key(key, message).in_file(&self.path));
-            }
-            last.config = Arc::new(config);
-            last.text = text;
-        }
-        Ok(Arc::clone(&last.config))
-    }
-}
-
-fn read_text(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    files::read(path, MAX_BYTES)
-        .map_err(|error| ConfigError::plain(error.to_string()).in_file(path))
-}
-
-fn parse(text: &[u8], path: &Path) -> Result<WebConfig, ConfigError> {
-    let directory = path.parent().unwrap_or(Path::new(""));
-    super::utf8(text)
-        .and_then(|text| settings::parse(text, directory))
-        .map_err(|error| error.in_file(path))
 }

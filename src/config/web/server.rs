@@ -29,10 +29,14 @@ impl std::fmt::Debug for Pem {
 }
 
 impl Tls {
-    /// How much is required of clients: 0 nothing, 1 any certificate, 2 one of the authority.
-    pub(super) fn strictness(&self) -> u8 {
-        u8::from(self.policy.requires())
-            + u8::from(self.policy.verifies() && self.policy.requires())
+    /// How much is required of clients: 0 nothing, 1 any certificate, 2 one of the authority; and
+    /// whether it must have one of some names.
+    pub(super) fn strictness(&self) -> (u8, bool) {
+        let Policy {
+            requires, verifies, ..
+        } = self.policy;
+        let required = u8::from(requires) + u8::from(requires && verifies);
+        (required, !self.sans.is_empty())
     }
 
     /// Reads the certificates and the key. Blocks.
@@ -47,14 +51,15 @@ impl Tls {
     pub(super) fn server(&self, pem: &Pem, http2: bool) -> Result<ServerConfig, ConfigError> {
         let provider = Arc::new(self.provider());
         let certified = self.certified_key(pem, &provider)?;
-        let roots = match (&self.client_ca, &pem.client_ca) {
-            (Some(source), Some(pem)) => Some(client_auth::roots(pem).map_err(|reason| {
-                source.error("certificates in PEM that can be trusted", reason)
-            })?),
+        let chain = match (&self.client_ca, &pem.client_ca) {
+            (Some(source), Some(pem)) => {
+                let chain = client_auth::chain(pem, &provider);
+                let expected = "certificates in PEM that can be trusted";
+                Some(chain.map_err(|reason| source.error(expected, reason))?)
+            }
             _ => None,
         };
-        let verifier = client_auth::verifier(self.policy, roots, &self.sans, &provider)
-            .map_err(|reason| self.cert.problem(&reason))?;
+        let verifier = client_auth::verifier(self.policy, chain, &self.sans, &provider);
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .map_err(|error| self.cert.problem(&format!("TLS cannot be set up: {error}")))?
@@ -67,7 +72,7 @@ impl Tls {
         };
         server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         server.ignore_client_order = self.prefer_own_suites;
-        if self.policy != Policy::NoClientCert {
+        if self.policy.requests {
             // Resuming a session would skip the check of the certificate, which may have expired.
             server.session_storage = Arc::new(NoServerSessionStorage {});
             server.send_tls13_tickets = 0;

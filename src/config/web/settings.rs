@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::super::error::ConfigError;
 use super::super::secret::Secret;
-use super::super::section::{Section, WrittenIn};
+use super::super::section::Section;
 use super::super::value::Problem;
 use super::super::yaml::{self, Scalar};
 use super::go::{self, boolean};
@@ -71,12 +71,10 @@ pub(super) fn parse(text: &str, directory: &Path) -> Result<WebConfig, ConfigErr
     let file: Option<File> = yaml::parse(text, "tls_server_config")?;
     let file = file.unwrap_or_default();
     let section = |path: &str, position| Section {
-        written_in: WrittenIn::File {
-            path: path.to_owned(),
-            position,
-            // As in the toolkit. Hashes are full of dollar signs.
-            variables: None,
-        },
+        path: Some(path.to_owned()),
+        position,
+        // As in the toolkit. Hashes are full of dollar signs.
+        variables: None,
         directory,
         max_list: MAX_LIST,
     };

@@ -9,7 +9,7 @@ use super::super::section::Section;
 use super::super::value::Problem;
 use super::super::yaml::{List, Scalar};
 use super::client_auth::Policy;
-use super::go::{self, Version, boolean};
+use super::go::{self, TLS12, TLS13, boolean};
 use super::source::Source;
 
 /// The keys as they are written. `key` is secret: no `Debug`.
@@ -106,22 +106,25 @@ impl Reader<'_> {
         let key = "client_auth_type";
         let written = &self.keys.client_auth_type;
         let policy = self.section.read(key, written, Policy::parse)?;
-        let policy = policy.unwrap_or(Policy::NoClientCert);
+        let policy = policy.unwrap_or_default();
         match (policy, client_ca, written) {
-            (Policy::NoClientCert, Some(client_ca), _) => Err(client_ca.problem(
+            (policy, Some(client_ca), _) if !policy.requests => Err(client_ca.problem(
                 "expected a client_auth_type that uses it, such as RequireAndVerifyClientCert",
             )),
-            (Policy::VerifyClientCertIfGiven, None, _) => {
+            (policy, None, Some(written)) if policy.verifies && policy.requires => {
+                let message = "expected client_ca_file or client_ca with it: without one, a \
+                    certificate of any public authority would be accepted";
+                Err(self.section.error(key, written, message))
+            }
+            (policy, None, _) if policy.verifies => {
                 // A client without a certificate is let in anyway, so nothing is protected.
                 let message = "treated as RequestClientCert, as there is no client_ca_file or \
                     client_ca to verify certificates with";
                 self.warn(key, message);
-                Ok(Policy::RequestClientCert)
-            }
-            (policy, None, Some(written)) if policy.verifies() => {
-                let message = "expected client_ca_file or client_ca with it: without one, a \
-                    certificate of any public authority would be accepted";
-                Err(self.section.error(key, written, message))
+                Ok(Policy {
+                    verifies: false,
+                    ..policy
+                })
             }
             _ => Ok(policy),
         }
@@ -130,7 +133,7 @@ impl Reader<'_> {
     fn allowed_sans(&self, policy: Policy) -> Result<Vec<String>, ConfigError> {
         let (key, sans) = ("client_allowed_sans", &self.keys.client_allowed_sans);
         if let Some(written) = sans
-            && !policy.requires()
+            && !policy.requires
         {
             let message = "expected client_auth_type RequireAnyClientCert or \
                 RequireAndVerifyClientCert with it: a client without a certificate has no names";
@@ -145,12 +148,11 @@ impl Reader<'_> {
 
     fn versions(&mut self) -> Result<Vec<&'static SupportedProtocolVersion>, ConfigError> {
         let (min, max) = (&self.keys.min_version, &self.keys.max_version);
-        let lowest = self.section.read("min_version", min, Version::parse)?;
-        let highest = self.section.read("max_version", max, Version::parse)?;
-        let lowest = lowest.unwrap_or(Version::Tls12);
-        let highest = highest.unwrap_or(Version::Tls13);
+        let lowest = self.section.read("min_version", min, go::version)?;
+        let highest = self.section.read("max_version", max, go::version)?;
+        let (lowest, highest) = (lowest.unwrap_or(TLS12), highest.unwrap_or(TLS13));
         if let Some(written) = max
-            && highest < Version::Tls12
+            && highest < TLS12
         {
             let message =
                 "expected TLS12 or TLS13: rustls, the TLS library here, has no older version";
@@ -162,11 +164,13 @@ impl Reader<'_> {
             let message = "expected a version that is not above max_version";
             return Err(self.section.error("min_version", written, message));
         }
-        if lowest < Version::Tls12 {
+        if lowest < TLS12 {
             let message = "TLS 1.0 and 1.1 are not supported; clients need TLS 1.2";
             self.warn("min_version", message);
         }
-        Ok(lowest.to(highest))
+        let mut versions = rustls::ALL_VERSIONS.to_vec();
+        versions.retain(|known| (lowest..=highest).contains(&known.version.into()));
+        Ok(versions)
     }
 
     fn suites(

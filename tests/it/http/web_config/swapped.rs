@@ -205,10 +205,39 @@ async fn certificates_of_clients_are_not_turned_off_while_running() {
     let identity = files.authority.server();
     let known = files.authority.client(Some(&identity));
     assert!(get(&server, &known, "/metrics", "").await.is_ok());
-    for weaker in ["", "  client_auth_type: RequestClientCert\n"] {
-        fs::write(files.path("web.yml"), format!("{TLS}{weaker}")).unwrap();
-        assert!(files.get(&server, "/metrics").await.is_err(), "{weaker}");
+    // Also in two steps: a file that is written in place may end before the TLS section, and then
+    // within it.
+    for before in [None, Some("rate_limit: {}\n")] {
+        for weaker in ["", "  client_auth_type: RequestClientCert\n"] {
+            if let Some(before) = before {
+                fs::write(files.path("web.yml"), before).unwrap();
+                assert!(files.get(&server, "/metrics").await.is_err());
+            }
+            fs::write(files.path("web.yml"), format!("{TLS}{weaker}")).unwrap();
+            assert!(files.get(&server, "/metrics").await.is_err(), "{weaker}");
+        }
     }
     files.write("web.yml", &format!("{TLS}{required}"));
     assert!(get(&server, &known, "/metrics", "").await.is_ok());
+}
+
+#[tokio::test]
+async fn names_of_clients_are_not_turned_off_while_running() {
+    let files = Files::new(TLS);
+    files.write("ca.pem", &files.authority.pem);
+    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
+    let named = format!("{TLS}{required}  client_allowed_sans: [prometheus]\n");
+    files.write("web.yml", &named);
+    let server = files.start().await;
+    let other = files.authority.client(Some(&files.authority.server()));
+    assert!(get(&server, &other, "/metrics", "").await.is_err());
+    fs::write(files.path("web.yml"), format!("{TLS}{required}")).unwrap();
+    assert!(get(&server, &other, "/metrics", "").await.is_err());
+    assert_eq!(server.scrapes(), 0);
+    // Other names may take their place.
+    files.write(
+        "web.yml",
+        &named.replace("prometheus", "127.0.0.1, localhost"),
+    );
+    assert!(get(&server, &other, "/metrics", "").await.is_ok());
 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigArgs;
+use super::simulate::parse_number;
 use crate::backfill::night::Night;
 use crate::config::duration;
 use crate::metrics::catalog::{self, Metric};
@@ -116,14 +115,9 @@ impl Time {
 }
 
 fn time(text: &str) -> Result<Time, String> {
-    let at = if let Ok(date) = text.parse::<Date>() {
-        TimeZone::UTC
-            .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
-            .ok()
-    } else {
-        text.parse::<Timestamp>().ok()
-    };
-    if let Some(at) = at {
+    // A date gets its time here: jiff's `Date` accepts whatever begins with one, and drops its time.
+    let date = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    if let Ok(at) = text.parse::<Timestamp>().or_else(|_| date()) {
         let seconds = UnixSeconds::try_from(at.as_second());
         return seconds.map(Time::At).map_err(|_| "out of range".to_owned());
     }
@@ -177,10 +171,9 @@ pub(super) fn repeated(labels: &[(String, String)]) -> Option<&str> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|rate| rate.is_finite() && *rate > 0.0)
-        .ok_or_else(|| "expected a number above 0".to_owned())
+    parse_number(text, "a number above 0", |rate| {
+        rate.is_finite() && rate > 0.0
+    })
 }
 
 #[cfg(test)]
@@ -192,14 +185,23 @@ mod tests {
         for (text, seconds) in [
             ("2026-10-01", 1_790_812_800),
             ("2026-10-01T08:00:00Z", 1_790_841_600),
-            ("2026-10-01T08:00:00+08:00", 1_790_812_800),
+            ("2026-10-01T20:00:00+08:00", 1_790_856_000),
+            ("2026-10-01T20:00+08:00", 1_790_856_000),
             ("30d", 2_000_000_000 - 30 * 86_400),
             ("90m", 2_000_000_000 - 5400),
         ] {
             let time = time(text).map(|time| time.resolve(2_000_000_000));
             assert_eq!(time, Ok(seconds), "{text}");
         }
-        for text in ["", "yesterday", "30", "2026-13-01", "1900-01-01"] {
+        for text in [
+            "",
+            "yesterday",
+            "30",
+            "2026-13-01",
+            "1900-01-01",
+            "2026-10-01T20:00:00",
+            "2026-10-01 20:00",
+        ] {
             assert!(time(text).is_err(), "{text}");
         }
     }

@@ -134,11 +134,13 @@ fn parse_seconds(text: &str) -> Result<u32, String> {
     Ok(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
 }
 
-fn parse_number(text: &str, expected: &str, is_valid: impl Fn(f64) -> bool) -> Result<f64, String> {
-    let number: Option<f64> = text.parse().ok();
-    number
-        .filter(|&number| is_valid(number))
-        .ok_or_else(|| format!("expected {expected}"))
+pub(super) fn parse_number(
+    text: &str,
+    expected: &str,
+    is_valid: impl Fn(f64) -> bool,
+) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|&number| is_valid(number));
+    number.ok_or_else(|| format!("expected {expected}"))
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

@@ -11,7 +11,6 @@ pub mod shard;
 pub mod web;
 
 mod address;
-mod environment;
 mod error;
 mod files;
 mod interpolate;
@@ -32,6 +31,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_saphyr::{Location, Spanned};
+
 pub use error::{ConfigError, Position};
 pub use files::{FileError, read as read_file, secret as read_secret};
 pub use interpolate::Environment;
@@ -41,8 +42,22 @@ pub use secret::{ProxyUrl, Secret};
 pub use target::Target;
 pub use teams::read_teams;
 
+use section::Section;
+use target::{Keys, Layer};
+
 /// The file that is read without `--config.file`.
 pub const DEFAULT_FILE: &str = "cec_exporter.yml";
+
+/// The variables that describe a target.
+const VARIABLES: [&str; 7] = [
+    "CEC_ENDPOINT",
+    "CEC_TOKEN_ENDPOINT",
+    "CEC_APP_KEY",
+    "CEC_APP_SECRET",
+    "CEC_APP_SECRET_FILE",
+    "CEC_USER_ID",
+    "CEC_TENANT_SPACE_ID",
+];
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -134,7 +149,7 @@ fn unused_variables(text: &str, path: &Path, environment: Environment<'_>) -> Op
         let is_set = environment(name).is_some_and(|value| !value.is_empty());
         is_set && !text.contains(&format!("${{{name}}}"))
     };
-    let unused: Vec<&str> = environment::NAMES.into_iter().filter(is_unused).collect();
+    let unused: Vec<&str> = VARIABLES.into_iter().filter(is_unused).collect();
     let subject = match &unused[..] {
         [] => return None,
         [one] => format!("the variable {one} is"),
@@ -156,15 +171,52 @@ fn utf8(bytes: &[u8]) -> Result<&str, ConfigError> {
     })
 }
 
+/// One target from the variables `CEC_*`, for containers and first steps. An empty variable counts
+/// as unset.
 fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError> {
-    let target = environment::target(environment)?.ok_or_else(|| {
-        ConfigError::plain(format!(
+    let scalar = |text| Spanned::new(text, Location::UNKNOWN, Location::UNKNOWN);
+    let [
+        endpoint,
+        token_endpoint,
+        app_key,
+        app_secret,
+        app_secret_file,
+        user_id,
+        tenant_space_id,
+    ] = VARIABLES.map(|name| {
+        let value = environment(name).filter(|text| !text.is_empty());
+        value.map(scalar)
+    });
+    if endpoint.is_none() {
+        return Err(ConfigError::plain(format!(
             "no configuration: expected the file {DEFAULT_FILE} in this directory, another file \
              given by --config.file, or the environment variables CEC_ENDPOINT, CEC_APP_KEY, \
              CEC_APP_SECRET and CEC_USER_ID; to try it without an account, run \
              `cec_exporter demo`"
-        ))
-    })?;
+        )));
+    }
+    let keys = Keys {
+        name: Some(scalar("default".to_owned())),
+        endpoint,
+        token_endpoint,
+        app_key,
+        app_secret,
+        app_secret_file,
+        user_id,
+        tenant_space_id,
+        ..Keys::default()
+    };
+    let layer = |keys| Layer {
+        keys,
+        section: Section {
+            path: None,
+            position: None,
+            variables: None,
+            directory: Path::new(""),
+            max_list: 0,
+        },
+    };
+    let target = Target::read(&layer(&keys), &layer(&Keys::default()), environment)?;
     Ok(Config {
         targets: vec![target],
         origin: Origin::Environment,

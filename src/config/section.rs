@@ -14,40 +14,31 @@ const SECRETS: [&str; 4] = ["app_key", "app_secret", "app_secret_file", "proxy_u
 
 /// A group of keys: a target, `defaults`, the variables `CEC_*`, a section of the web configuration.
 pub(super) struct Section<'a> {
-    pub(super) written_in: WrittenIn<'a>,
+    /// The keys above, in a file. `None` for the variables `CEC_*`.
+    pub(super) path: Option<String>,
+    pub(super) position: Option<Position>,
+    /// What replaces `${NAME}`. `None`: values are taken as they are.
+    pub(super) variables: Option<Environment<'a>>,
     /// Where relative paths start.
     pub(super) directory: &'a Path,
     /// Most entries of a list.
     pub(super) max_list: usize,
 }
 
-/// Where the keys are written.
-pub(super) enum WrittenIn<'a> {
-    /// A mapping of a file.
-    File {
-        path: String,
-        position: Option<Position>,
-        /// What replaces `${NAME}`. `None`: values are taken as they are.
-        variables: Option<Environment<'a>>,
-    },
-    /// The variables `CEC_*`, whose values are taken as they are.
-    Variables,
-}
-
 impl Section<'_> {
     /// A key as the operator writes it.
     pub(super) fn spelling(&self, key: &str) -> String {
-        match self.written_in {
-            WrittenIn::File { .. } => key.to_owned(),
-            WrittenIn::Variables => format!("CEC_{}", key.to_ascii_uppercase()),
+        match self.path {
+            Some(_) => key.to_owned(),
+            None => format!("CEC_{}", key.to_ascii_uppercase()),
         }
     }
 
     /// A key with those that it is under.
     pub(super) fn path(&self, key: &str) -> String {
-        match &self.written_in {
-            WrittenIn::File { path, .. } => format!("{path}.{key}"),
-            WrittenIn::Variables => self.spelling(key),
+        match &self.path {
+            Some(path) => format!("{path}.{key}"),
+            None => self.spelling(key),
         }
     }
 
@@ -62,13 +53,12 @@ impl Section<'_> {
 
     /// About a required key that is not there.
     pub(super) fn missing(&self, key: &str, expected: &str) -> ConfigError {
-        let (reason, position) = match &self.written_in {
-            WrittenIn::File { position, .. } => {
-                ("but the key is missing or has no value", *position)
-            }
-            WrittenIn::Variables => ("as CEC_ENDPOINT is set", None),
+        let reason = match self.path {
+            Some(_) => "but the key is missing or has no value",
+            None => "as CEC_ENDPOINT is set",
         };
-        ConfigError::key(self.path(key), format!("expected {expected}, {reason}")).at(position)
+        let message = format!("expected {expected}, {reason}");
+        ConfigError::key(self.path(key), message).at(self.position)
     }
 
     /// A single value; `None` if the key is not given.
@@ -93,12 +83,9 @@ impl Section<'_> {
         parse: impl Fn(&str) -> Result<T, Problem>,
     ) -> Result<T, ConfigError> {
         let text = &written.value;
-        match self.written_in {
-            WrittenIn::File {
-                variables: Some(environment),
-                ..
-            } => value::read(text, SECRETS.contains(&key), environment, parse),
-            _ => parse(text).map_err(|problem| problem.about(text)),
+        match self.variables {
+            Some(environment) => value::read(text, SECRETS.contains(&key), environment, parse),
+            None => parse(text).map_err(|problem| problem.about(text)),
         }
         .map_err(|message| self.error(item, written, message))
     }

@@ -160,18 +160,6 @@ impl Layer<'_> {
             None => Err(section.error(key, file, "expected the path of a file")),
         }
     }
-
-    /// A required key that is neither here nor in `defaults`.
-    fn missing(&self, key: &str) -> ConfigError {
-        let section = &self.section;
-        match key {
-            "app_secret" => {
-                let keys = ["app_secret", "app_secret_file"].map(|key| section.spelling(key));
-                section.missing(key, &keys.join(" or "))
-            }
-            _ => section.missing(key, "a value"),
-        }
-    }
 }
 
 impl Target {
@@ -222,7 +210,11 @@ impl Target {
             Some(url) => proxy.resolve(url, environment),
             None => Ok(None),
         };
-        let missing = |key| move || own.missing(key);
+        let missing = |key| move || own.section.missing(key, "a value");
+        let missing_secret = || {
+            let keys = ["app_secret", "app_secret_file"].map(|key| own.section.spelling(key));
+            own.section.missing("app_secret", &keys.join(" or "))
+        };
         Ok(Self {
             tenant_space_id: read!(tenant_space_id, optional(header)).flatten(),
             call_types: read!(call_types, call_type, non_empty_list)
@@ -265,7 +257,7 @@ impl Target {
             token_endpoint: token_endpoint.ok_or_else(missing("endpoint"))?,
             name: name.ok_or_else(missing("name"))?,
             app_key: app_key.ok_or_else(missing("app_key"))?,
-            app_secret: app_secret.ok_or_else(missing("app_secret"))?,
+            app_secret: app_secret.ok_or_else(missing_secret)?,
             app_secret_file: app_secret_file.flatten(),
             user_id: user_id.ok_or_else(missing("user_id"))?,
         })
@@ -303,18 +295,14 @@ fn overlap_too_long(
     lookback: Duration,
 ) -> ConfigError {
     let (overlap, lookback) = (Display(overlap), Display(lookback));
-    if let (Some(written), None) = (&own.keys.lookback, &own.keys.overlap) {
-        let message = format!("expected at least overlap ({overlap}), got {lookback}");
-        return own.section.error("lookback", written, message);
-    }
-    let layer = if own.keys.overlap.is_some() {
-        own
-    } else {
-        defaults
-    };
-    let message = format!("expected at most lookback ({lookback}), got {overlap}");
-    match &layer.keys.overlap {
-        Some(written) => layer.section.error("overlap", written, message),
-        None => ConfigError::key("overlap", message),
+    let at_least = format!("expected at least overlap ({overlap}), got {lookback}");
+    let at_most = format!("expected at most lookback ({lookback}), got {overlap}");
+    let default = &defaults.keys.overlap;
+    match (&own.keys.overlap, &own.keys.lookback, default) {
+        (Some(written), _, _) => own.section.error("overlap", written, at_most),
+        (None, Some(written), _) => own.section.error("lookback", written, at_least),
+        (None, None, Some(written)) => defaults.section.error("overlap", written, at_most),
+        // Not reached: without any overlap, it is at most the lookback.
+        (None, None, None) => ConfigError::key("overlap", at_most),
     }
 }

@@ -8,7 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::{ConfigError, Position};
 use super::interpolate::Environment;
-use super::section::{Section, WrittenIn};
+use super::section::Section;
 use super::target::{Keys, Layer, Target};
 use super::yaml;
 
@@ -53,11 +53,9 @@ pub(super) fn parse(
     let layer = |keys, path: &str, position: Option<Position>| Layer {
         keys,
         section: Section {
-            written_in: WrittenIn::File {
-                path: path.to_owned(),
-                position,
-                variables: Some(environment),
-            },
+            path: Some(path.to_owned()),
+            position,
+            variables: Some(environment),
             directory,
             max_list: MAX_LIST,
         },

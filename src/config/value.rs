@@ -73,8 +73,7 @@ pub(super) fn read<T>(
             false => error,
         }
     })?;
-    let replaced = matches!(value, std::borrow::Cow::Owned(_));
-    parse(&value).map_err(|problem| match replaced && !problem.private {
+    parse(&value).map_err(|problem| match value != written && !problem.private {
         true => format!("{}, got the value of {written:?}", problem.message),
         false => problem.about(&value),
     })

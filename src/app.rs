@@ -10,7 +10,7 @@ use tracing::info;
 use crate::cli::{self, ServeArgs};
 use crate::config::ConfigError;
 use crate::config::web::WebFile;
-use crate::process::{self, Fatal, Signal, Signals};
+use crate::process::{self, Fatal, Signals};
 use crate::server;
 use crate::targets::{self, Options, Registry, Storage};
 
@@ -75,13 +75,14 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
 }
 
 /// Completes when the program is to stop.
-async fn handle_signals(mut signals: Signals, registry: Arc<Registry>) {
-    while signals.next().await == Signal::Reload {
+async fn handle_signals(signals: Signals, registry: Arc<Registry>) {
+    let reload = || {
         // In a task of its own: a reload that hangs must not keep the program from stopping. The
         // registry logs failures.
         let registry = Arc::clone(&registry);
         tokio::spawn(async move { registry.reload().await });
-    }
+    };
+    signals.stop(reload).await;
     info!("stopping");
 }
 

@@ -18,15 +18,6 @@ pub fn runtime() -> io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// A signal that the program handles.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Signal {
-    /// SIGHUP: reload the configuration.
-    Reload,
-    /// SIGTERM or SIGINT: answer the requests in flight, then exit.
-    Stop,
-}
-
 /// The signals from here on. A signal that arrives between two waits is not lost.
 pub struct Signals {
     hangup: unix::Signal,
@@ -44,18 +35,15 @@ impl Signals {
         })
     }
 
-    /// The next signal.
-    pub async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.hangup.recv() => Signal::Reload,
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
+    /// Waits for SIGTERM or SIGINT. Until then, each SIGHUP calls `reload`.
+    pub async fn stop(mut self, mut reload: impl FnMut()) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => reload(),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
-    }
-
-    /// Waits for [`Signal::Stop`], for commands that have nothing to reload.
-    pub async fn stop(mut self) {
-        while self.next().await == Signal::Reload {}
     }
 }
 

@@ -81,7 +81,9 @@ pub(super) async fn one(
         bar.set_style(style);
     }
     let report = |day: Day| {
-        bar.inc(1);
+        // Days may have been read before, by a backfill that this one resumes.
+        let left = job.plan.days(Some(day.window.to), (job.clock)()).count() as u64;
+        bar.set_position(count.saturating_sub(left));
         // The bar appears on terminals only.
         if bar.is_hidden() {
             info!(target = %name, to = %utc(day.window.to), calls = day.calls,
@@ -89,7 +91,9 @@ pub(super) async fn one(
         }
     };
     backfill::run(job, target, Arc::new(client), days, report).await?;
-    bar.finish();
+    if days == Days::All {
+        bar.finish();
+    }
     Ok(())
 }
 
@@ -119,13 +123,14 @@ struct Begun {
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     let path = arguments.output.join(PLAN);
     let failed = |error: io::Error| Fatal::from(format!("{}: {error}", path.display()));
-    let asked = |plan| Begun {
+    let asked = |from, to| Begun {
         from: arguments.from,
         to: arguments.to,
         plan: Plan {
+            from,
+            to,
             step: arguments.step,
             labels: arguments.labels.clone(),
-            ..plan
         },
     };
     match fs::read(&path) {
@@ -134,7 +139,7 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
                 let path = path.display();
                 Fatal::from(format!("{path} is damaged: give another --output"))
             })?;
-            if asked(begun.plan.clone()) != begun {
+            if asked(begun.plan.from, begun.plan.to) != begun {
                 return Err(Fatal::from(format!(
                     "{}: a backfill with other flags was begun there: give the same flags to resume \
                      it, or another --output",
@@ -147,12 +152,8 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let now = process::now();
-            let begun = asked(Plan {
-                from: arguments.from.resolve(now),
-                to: arguments.to.map(|to| to.resolve(now).min(now)),
-                step: arguments.step,
-                labels: Vec::new(),
-            });
+            let to = arguments.to.map(|to| to.resolve(now).min(now));
+            let begun = asked(arguments.from.resolve(now), to);
             if begun.plan.from >= begun.plan.to.unwrap_or(now) {
                 return Err(Fatal::from("--from must be before --to and before now"));
             }

@@ -90,7 +90,13 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     }
     println!("The calls are simulated and nothing is kept. Press Ctrl-C to stop.");
     let settings = server::Settings::default();
-    server::run(listeners, Arc::clone(&registry), settings, signals.stop()).await;
+    server::run(
+        listeners,
+        Arc::clone(&registry),
+        settings,
+        signals.stop(|| {}),
+    )
+    .await;
     registry.close().await;
     simulated.abort();
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,6 @@ pub async fn run(arguments: &SimulateArgs) -> Result<ExitCode, Fatal> {
     let listener = server::bind_one(&arguments.listen_address).await?;
     println!("endpoint: http://{}", listener.local_addr()?);
     let signals = Signals::new()?;
-    simulator::http::run(listener, Arc::new(simulator), signals.stop()).await;
+    simulator::http::run(listener, Arc::new(simulator), signals.stop(|| {})).await;
     Ok(ExitCode::SUCCESS)
 }

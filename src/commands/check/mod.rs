@@ -36,23 +36,17 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let format = arguments.format;
     let config = match arguments.config.load() {
         Ok(config) => config,
-        Err(error) => {
-            let report = Report {
-                error: Some(error.to_string()),
-                ..Report::default()
-            };
-            if format == CheckFormat::Json {
-                print(&report.render(format)?)?;
-            }
-            return Err(Fatal::configuration(error));
-        }
+        Err(error) => return Err(unusable_setup(format, Fatal::configuration(error))?),
+    };
+    // Read once, beforehand: that blocks, and would count as time of a step.
+    let trust = match Trust::of_this_machine() {
+        Ok(trust) => trust,
+        Err(error) => return Err(unusable_setup(format, error.into())?),
     };
     if format == CheckFormat::Text {
         print(&report::heading(&config))?;
     }
-    // Created one by one beforehand: reading certificates blocks, and would count as time of the
-    // steps of others.
-    let trust = Trust::of_this_machine()?;
+    // Created one by one beforehand, as reading certificates blocks.
     let targets = config.targets.iter();
     let checks: Vec<TargetCheck> = targets
         .map(|target| TargetCheck::new(target, &trust))
@@ -77,6 +71,18 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     })
 }
 
+/// What keeps every target from being checked, as the object that scripts expect, too.
+fn unusable_setup(format: CheckFormat, error: Fatal) -> Result<Fatal, Fatal> {
+    if format == CheckFormat::Json {
+        let report = Report {
+            error: Some(error.0.clone()),
+            ..Report::default()
+        };
+        print(&report.render(format)?)?;
+    }
+    Ok(error)
+}
+
 /// A report that cannot be written must not count as success.
 fn print(text: &str) -> Result<(), Fatal> {
     let mut out = std::io::stdout().lock();
@@ -84,14 +90,11 @@ fn print(text: &str) -> Result<(), Fatal> {
 }
 
 /// One target, ready to be checked.
-struct TargetCheck {
-    name: String,
-    page_size: u32,
-    /// Whether to try the inspection result of a call.
-    with_results: bool,
+struct TargetCheck<'a> {
+    target: &'a Target,
+    /// Or the step that a mistake in the settings makes.
     parts: Result<(Endpoints, HttpClient), Step>,
-    /// How each request ended, since the last step.
-    codes: Arc<Mutex<Vec<String>>>,
+    steps: Steps,
     /// Seconds by which the local clock is ahead of the last answer.
     clock_skew: Arc<Mutex<Option<f64>>>,
 }
@@ -104,16 +107,16 @@ struct Found {
     call: Option<String>,
 }
 
-impl TargetCheck {
-    fn new(target: &Target, trust: &Trust) -> Self {
+impl<'a> TargetCheck<'a> {
+    fn new(target: &'a Target, trust: &Trust) -> Self {
         let mut checked = target.clone();
         // A handful of requests does no harm, and the second must not wait for minutes.
         checked.max_requests_per_second = checked.max_requests_per_second.max(MIN_RATE);
         if let Some(results) = &mut checked.results {
             results.max_requests_per_second = results.max_requests_per_second.max(MIN_RATE);
         }
-        let codes: Arc<Mutex<Vec<String>>> = Arc::default();
-        let noted = Arc::clone(&codes);
+        let steps = Steps::default();
+        let noted = Arc::clone(&steps.codes);
         let clock_skew: Arc<Mutex<Option<f64>>> = Arc::default();
         let skew_noted = Arc::clone(&clock_skew);
         let report = Arc::new(move |report| match report {
@@ -135,131 +138,110 @@ impl TargetCheck {
                     BuildError::Setting { key, .. } => key,
                     BuildError::Client(_) => "target",
                 };
-                Step::unusable("settings", key, error.to_string())
+                Step {
+                    ok: Some(false),
+                    ..Step::skipped("settings", key, error.to_string())
+                }
             });
         Self {
-            name: target.name.clone(),
-            page_size: target.page_size,
-            with_results: target.results.is_some(),
+            target,
             parts,
-            codes,
+            steps,
             clock_skew,
         }
     }
 
     async fn run(self) -> TargetReport {
-        let (endpoints, client) = match &self.parts {
-            Ok(parts) => parts,
-            Err(_) => return self.unusable(),
-        };
-        let mut steps = Steps::default();
-        let mut reached = steps.reach(&endpoints.token).await;
-        let token = async {
-            let token = client.take_token().await;
-            self.requests(token.map(|()| ((), "taken".to_owned())))
-        };
-        let token = steps
-            .attempt("token", "token_endpoint", reached, token)
-            .await;
-        if let Some(endpoint) = &endpoints.details {
-            // This needs no token, and shows whether one host or the network fails.
-            reached = steps.reach(endpoint).await;
-        }
-        let page = async { self.requests(self.page(client).await) };
-        let ready = reached && token.is_some();
-        let found = steps.attempt("page", "endpoint", ready, page).await;
-        if let (Some(step), Some(found)) = (steps.0.last_mut(), &found) {
-            step.warning.clone_from(&found.warning);
-        }
-        if self.with_results {
-            match found.map(|found| found.call) {
-                None => steps.skip("results", "results", NOT_TRIED),
-                Some(None) => steps.skip("results", "results", results::NO_CALL),
-                Some(Some(call)) => {
-                    let result = results::read(client, &call);
-                    let result = async { self.requests(result.await.map(|text| ((), text))) };
-                    steps.attempt("results", "results", true, result).await;
+        let Self {
+            target, mut steps, ..
+        } = self;
+        match self.parts {
+            Ok((endpoints, client)) => check(target, &endpoints, &client, &mut steps).await,
+            // Such as an unreadable `ca_file`.
+            Err(mistake) => {
+                steps.all.push(mistake);
+                for step in ["dns", "connect", "tls"] {
+                    steps.skip(step, "endpoint", NOT_TRIED);
+                }
+                steps.skip("token", "token_endpoint", NOT_TRIED);
+                steps.skip("page", "endpoint", NOT_TRIED);
+                if target.results.is_some() {
+                    steps.skip("results", "results", NOT_TRIED);
                 }
             }
         }
         let skew = *self.clock_skew.lock();
-        TargetReport::new(&self.name, steps.0).with_clock_skew(skew)
+        TargetReport::new(&target.name, steps.all).with_clock_skew(skew)
     }
+}
 
-    /// The report if a setting cannot be used, such as an unreadable `ca_file`.
-    fn unusable(self) -> TargetReport {
-        let mut steps = Vec::from_iter(self.parts.err());
-        for (step, key) in [
-            ("dns", "endpoint"),
-            ("connect", "endpoint"),
-            ("tls", "endpoint"),
-            ("token", "token_endpoint"),
-            ("page", "endpoint"),
-        ] {
-            steps.push(Step::skipped(step, key, NOT_TRIED));
-        }
-        if self.with_results {
-            steps.push(Step::skipped("results", "results", NOT_TRIED));
-        }
-        TargetReport::new(&self.name, steps)
+async fn check(target: &Target, endpoints: &Endpoints, client: &HttpClient, steps: &mut Steps) {
+    let mut reached = steps.reach(&endpoints.token).await;
+    let token = async { Ok((client.take_token().await?, "taken".to_owned())) };
+    let token = steps
+        .attempt("token", "token_endpoint", reached, token)
+        .await;
+    if let Some(endpoint) = &endpoints.details {
+        // This needs no token, and shows whether one host or the network fails.
+        reached = steps.reach(endpoint).await;
     }
+    let ready = reached && token.is_some();
+    let page = page(client, target.page_size);
+    let found = steps.attempt("page", "endpoint", ready, page).await;
+    if let (Some(step), Some(found)) = (steps.all.last_mut(), &found) {
+        step.warning.clone_from(&found.warning);
+    }
+    if target.results.is_none() {
+        return;
+    }
+    match found.map(|found| found.call) {
+        None => steps.skip("results", "results", NOT_TRIED),
+        Some(None) => steps.skip("results", "results", results::NO_CALL),
+        Some(Some(call)) => {
+            let result = async { Ok(((), results::read(client, &call).await?)) };
+            steps.attempt("results", "results", true, result).await;
+        }
+    }
+}
 
-    /// Reads a page.
-    async fn page(&self, client: &HttpClient) -> Result<(Found, String), Error> {
-        let now = process::now();
-        let window = Window {
-            from: now.saturating_sub(LOOKBACK),
-            to: now,
-        };
-        let mut hints = ListHints::new(self.page_size);
-        let mut pages = Pages::new(client, window, Filter::All, 1, &mut hints);
-        let page = pages.next().await?;
-        let page = page.unwrap_or_else(|| Page {
-            total: pages.pass().total,
-            ..Page::default()
-        });
-        let limit = pages.limit();
-        if let (true, Some(total @ 1..)) = (page.is_empty(), page.total) {
-            return Err(Error::empty_list(total));
-        }
-        let mut warning = None;
-        if let Some(unusable) = unusable(&page) {
-            let example = client.unusable_example();
-            if page.records.is_empty() {
-                return Err(Error {
-                    kind: ErrorKind::Body,
-                    message: unusable,
-                    likely_cause: example
-                        .or_else(|| Some("the vendor has changed its format".into())),
-                    retry_after: None,
-                });
-            }
-            let example = example.map(|example| format!("; for example, {example}"));
-            warning = Some(unusable + &example.unwrap_or_default());
-        }
-        let mut detail = describe(&page);
-        if limit < self.page_size {
-            detail += &format!("; page_size {} is refused, {limit} works", self.page_size);
-        }
-        let call = results::candidate(&page);
-        Ok((Found { warning, call }, detail))
+/// Reads a page.
+async fn page(client: &HttpClient, page_size: u32) -> Result<(Found, String), Error> {
+    let now = process::now();
+    let window = Window {
+        from: now.saturating_sub(LOOKBACK),
+        to: now,
+    };
+    let mut hints = ListHints::new(page_size);
+    let mut pages = Pages::new(client, window, Filter::All, 1, &mut hints);
+    let page = pages.next().await?;
+    let page = page.unwrap_or_else(|| Page {
+        total: pages.pass().total,
+        ..Page::default()
+    });
+    let limit = pages.limit();
+    if let (true, Some(total @ 1..)) = (page.is_empty(), page.total) {
+        return Err(Error::empty_list(total));
     }
-
-    /// Adds the number of requests if it was more than one, as serving would need them too.
-    fn requests<T>(&self, result: Result<(T, String), Error>) -> Result<(T, String), Error> {
-        let codes = std::mem::take(&mut *self.codes.lock());
-        let more = match codes.len() {
-            0 | 1 => String::new(),
-            number => format!(" ({number} requests: {})", codes.join(", ")),
-        };
-        match result {
-            Ok((found, detail)) => Ok((found, detail + &more)),
-            Err(error) => Err(Error {
-                message: error.message + &more,
-                ..error
-            }),
+    let mut warning = None;
+    if let Some(unusable) = unusable(&page) {
+        let example = client.unusable_example();
+        if page.records.is_empty() {
+            return Err(Error {
+                kind: ErrorKind::Body,
+                message: unusable,
+                likely_cause: example.or_else(|| Some("the vendor has changed its format".into())),
+                retry_after: None,
+            });
         }
+        let example = example.map(|example| format!("; for example, {example}"));
+        warning = Some(unusable + &example.unwrap_or_default());
     }
+    let mut detail = describe(&page);
+    if limit < page_size {
+        detail += &format!("; page_size {page_size} is refused, {limit} works");
+    }
+    let call = results::candidate(&page);
+    Ok((Found { warning, call }, detail))
 }
 
 fn describe(page: &Page) -> String {

@@ -1,6 +1,5 @@
 //! The report of a check, for people and for scripts.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -72,14 +71,6 @@ impl Step {
         }
     }
 
-    /// A mistake that keeps all steps from being tried.
-    pub(super) fn unusable(step: &'static str, key: &'static str, message: String) -> Self {
-        Self {
-            ok: Some(false),
-            ..Self::skipped(step, key, message)
-        }
-    }
-
     /// A step that was not tried, and why.
     pub(super) fn skipped(
         step: &'static str,
@@ -95,7 +86,7 @@ impl Step {
     }
 
     /// `labelled`: the check has connected to more than one address.
-    fn line(&self, labelled: bool, text: &mut String) {
+    fn text(&self, labelled: bool) -> String {
         let mark = mark(self.ok);
         let time = self
             .seconds
@@ -104,19 +95,18 @@ impl Step {
             true => format!("{}: ", self.key),
             false => String::new(),
         };
-        let line = format!(
-            "  {:<8} {mark:<6} {time:>9}  {label}{}",
-            self.step, self.detail
-        );
-        text.push_str(line.trim_end());
-        text.push('\n');
-        if let Some(cause) = &self.likely_cause {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "  likely cause: {cause}");
+        let (step, detail) = (self.step, &self.detail);
+        let line = format!("  {step:<8} {mark:<6} {time:>9}  {label}{detail}");
+        let mut text = format!("{}\n", line.trim_end());
+        for (what, note) in [
+            ("likely cause", &self.likely_cause),
+            ("warning", &self.warning),
+        ] {
+            if let Some(note) = note {
+                text += &format!("  {what}: {note}\n");
+            }
         }
-        if let Some(warning) = &self.warning {
-            let _ = writeln!(text, "  warning: {warning}");
-        }
+        text
     }
 }
 
@@ -149,11 +139,10 @@ impl TargetReport {
         let connections = self.steps.iter().filter(|step| step.step == "connect");
         let labelled = connections.count() > 1;
         for step in &self.steps {
-            step.line(labelled, &mut text);
+            text += &step.text(labelled);
         }
         for warning in &self.warnings {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "  warning: {warning}");
+            text += &format!("  warning: {warning}\n");
         }
         text
     }
@@ -201,8 +190,7 @@ pub(super) fn heading(config: &Config) -> String {
     let all = targets(config.targets.len());
     let mut text = format!("configuration: ok, {all}, from {}\n", config.origin);
     for warning in &config.warnings {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "warning: {warning}");
+        text += &format!("warning: {warning}\n");
     }
     text
 }

@@ -1,7 +1,10 @@
 //! The steps of a check, one after the other until one fails.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::report::Step;
 use crate::client::probe::{Connection, Endpoint};
@@ -15,7 +18,11 @@ pub(super) const NOT_TRIED: &str = "not tried";
 
 /// The results so far.
 #[derive(Default)]
-pub(super) struct Steps(pub(super) Vec<Step>);
+pub(super) struct Steps {
+    pub(super) all: Vec<Step>,
+    /// How each request of the client has ended, since the last step.
+    pub(super) codes: Arc<Mutex<Vec<String>>>,
+}
 
 impl Steps {
     /// Resolves a host, connects and does the TLS handshake. Returns whether all of it worked.
@@ -68,11 +75,22 @@ impl Steps {
             return None;
         }
         let began = Instant::now();
-        let (value, text) = match work.await {
-            Ok((value, text)) => (Some(value), Ok(text)),
-            Err(error) => (None, Err(error)),
+        let result = work.await;
+        let took = began.elapsed();
+        let codes = std::mem::take(&mut *self.codes.lock());
+        let more = match codes.len() {
+            0 | 1 => String::new(),
+            // Serving would need them too.
+            number => format!(" ({number} requests: {})", codes.join(", ")),
         };
-        self.0.push(Step::tried(step, key, began.elapsed(), text));
+        let (value, text) = match result {
+            Ok((value, text)) => (Some(value), Ok(text + &more)),
+            Err(error) => {
+                let message = error.message + &more;
+                (None, Err(Error { message, ..error }))
+            }
+        };
+        self.all.push(Step::tried(step, key, took, text));
         value
     }
 
@@ -82,7 +100,7 @@ impl Steps {
         key: &'static str,
         reason: impl Into<String>,
     ) {
-        self.0.push(Step::skipped(step, key, reason));
+        self.all.push(Step::skipped(step, key, reason));
     }
 }
 

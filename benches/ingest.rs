@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use cec_exporter::model::Window;
 use cec_exporter::puller::state::TargetState;
-use cec_exporter::upstream::response::parse_page;
+use cec_exporter::upstream::response::PageRules;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
 
@@ -81,7 +81,7 @@ fn main() {
     };
     let parse = || {
         for page in &pages {
-            black_box(parse_page(page).expect("a valid page"));
+            black_box(PageRules::ANY.parse(page).expect("a valid page"));
         }
     };
     let gunzip = || {
@@ -94,7 +94,7 @@ fn main() {
     let ingest = || {
         let mut state = TargetState::default();
         for page in &pages {
-            let page = parse_page(page).expect("a valid page");
+            let page = PageRules::ANY.parse(page).expect("a valid page");
             state.apply(&page, lookback.to, lookback);
         }
         assert_eq!(state.len() as f64, calls);

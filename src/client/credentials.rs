@@ -17,35 +17,77 @@ pub(super) struct Credentials {
     pub(super) app_secret: Secret,
     /// What messages must not repeat, apart from the token.
     pub(super) secrets: Arc<Secrets>,
+    /// One reading of the file at a time: on a file system that hangs, each holds a thread.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Credentials {
-    /// The vendor may still quote an old secret.
-    pub(super) fn new(target: &Target, app_secret: Secret, old: Option<&Secret>) -> Self {
-        let secrets = Secrets::of(target, app_secret.expose(), old.map(Secret::expose));
+    pub(super) fn new(target: &Target) -> Self {
+        let app_secret = target.app_secret.clone();
         Self {
+            secrets: Arc::new(Secrets::of(target, app_secret.expose(), None)),
             app_secret,
-            secrets: Arc::new(secrets),
+            reading: Arc::default(),
         }
     }
 
-    /// Reads the secret from its file again; `None` if there is none or the refused one.
-    pub(super) async fn reload(target: &Target, refused: &Secret) -> Option<Self> {
+    /// Reads the secret from its file again, as this one was refused; `None` if there is no other.
+    pub(super) async fn reload(self, target: &Target) -> Option<Self> {
         let file = target.app_secret_file.clone()?;
-        let reading = tokio::task::spawn_blocking(move || read_secret(&file));
+        let name = &target.name;
+        let Ok(lock) = Arc::clone(&self.reading).try_lock_owned() else {
+            warn!(target = %name, "the secret was refused, and its file is still being read");
+            return None;
+        };
+        let reading = tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            read_secret(&file)
+        });
         match timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(Ok(secret))) if secret != *refused => {
-                info!("the secret was refused; trying the new one in app_secret_file");
-                return Some(Self::new(target, secret, Some(refused)));
+            Ok(Ok(Ok(app_secret))) if app_secret != self.app_secret => {
+                info!(target = %name, "the secret was refused; trying the new one in app_secret_file");
+                // The vendor may still quote the old secret.
+                let old = Some(self.app_secret.expose());
+                return Some(Self {
+                    secrets: Arc::new(Secrets::of(target, app_secret.expose(), old)),
+                    app_secret,
+                    reading: self.reading,
+                });
             }
             Ok(Ok(Ok(_))) => {}
             Ok(Ok(Err(reason))) => {
-                warn!(%reason, "the secret was refused and cannot be read again")
+                warn!(target = %name, %reason, "the secret was refused and cannot be read again");
             }
             Ok(Err(_)) | Err(_) => {
-                warn!("the secret was refused and could not be read again in time");
+                warn!(target = %name, "the secret was refused and could not be read again in time");
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[tokio::test]
+    async fn a_reading_that_hangs_is_the_only_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "old").unwrap();
+        let path = file.path().display();
+        let config = config::from_text(&format!(
+            "targets: [{{name: a, endpoint: 'http://h', app_key: k, app_secret_file: '{path}', \
+             user_id: u}}]"
+        ));
+        let target = &config.unwrap().targets[0];
+        let refused = Credentials::new(target);
+        std::fs::write(&file, "new").unwrap();
+        let hanging = Arc::clone(&refused.reading).try_lock_owned().unwrap();
+        assert!(refused.clone().reload(target).await.is_none());
+        drop(hanging);
+        let new = refused.reload(target).await.unwrap();
+        assert_eq!(new.app_secret.expose(), "new");
+        assert!(new.reload(target).await.is_none(), "the refused one again");
     }
 }

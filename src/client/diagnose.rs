@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 
 use super::failure::Diagnosis;
 use super::private_trust::is_ca_rejection;
+use super::redact::Secrets;
 
 /// The configuration keys to check.
 #[derive(Clone, Copy)]
@@ -26,29 +27,29 @@ pub(super) enum Phase {
     Sent { is_plain_http: bool },
 }
 
-/// Diagnoses an error of a connection. `redact` sanitises its text; `not_http` is the diagnosis if
-/// the peer does not speak HTTP.
+/// Whether the peer answered something else than HTTP.
+pub(super) fn is_not_http(error: &(dyn StdError + 'static)) -> bool {
+    let mut hyper = chain(error).filter_map(|error| error.downcast_ref::<hyper::Error>());
+    hyper.any(hyper::Error::is_parse)
+}
+
+/// Diagnoses an error of a connection.
 pub(super) fn explain(
     error: &(dyn StdError + 'static),
     phase: Phase,
     keys: ConfigKeys,
-    redact: &dyn Fn(&str) -> String,
-    not_http: Diagnosis,
+    secrets: &Secrets,
 ) -> Diagnosis {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
         PermissionDenied, TimedOut, UnexpectedEof,
     };
-    let text = || redact(&root_cause(error).to_string());
+    let text = || secrets.redact(&root_cause(error).to_string());
     let peer = keys.peer;
     let mut kind = None;
     for error in chain(error) {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return handshake_failed(tls, keys.certificate);
-        }
-        let hyper = error.downcast_ref::<hyper::Error>();
-        if hyper.is_some_and(hyper::Error::is_parse) {
-            return not_http;
         }
         // The types of resolver and proxy errors are private, so match their texts. Another tunnel
         // error wraps one that says more.

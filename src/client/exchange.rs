@@ -30,7 +30,9 @@ pub(super) async fn exchange(
     let mut response = match timeout_at(deadline, client.execute(request)).await {
         Ok(Ok(response)) => response,
         // The connect timeout, which is shorter than `deadline`.
-        Ok(Err(error)) if error.is_timeout() => return Err(not_connected(context)),
+        Ok(Err(error)) if error.is_timeout() && error.is_connect() => {
+            return Err(not_connected(context));
+        }
         Ok(Err(error)) => {
             let diagnosis = connection_error(&error, context);
             return Err(context.failure(Outcome::Connect, diagnosis));
@@ -116,9 +118,10 @@ fn connection_error(error: &reqwest::Error, context: RequestContext<'_>) -> Diag
             is_plain_http: context.url.scheme() == "http",
         },
     };
-    let redact = |text: &str| context.redact(text);
-    let keys = config_keys(context);
-    let mut diagnosis = diagnose::explain(error, phase, keys, &redact, context.not_http());
+    let mut diagnosis = match diagnose::is_not_http(error) {
+        true => context.not_http(),
+        false => diagnose::explain(error, phase, config_keys(context), context.secrets),
+    };
     if let Some(proxy) = context.proxy() {
         diagnosis.message = format!("through the proxy of {}: {}", proxy.key, diagnosis.message);
     }
@@ -143,7 +146,7 @@ fn body_error(
         BodyError::Unsupported(coding) => Diagnosis::new(
             format!(
                 "the response has an unsupported Content-Encoding: {}",
-                context.redact(coding)
+                context.secrets.redact(coding)
             ),
             "a proxy or gateway compresses responses although the request did not allow it",
         ),
@@ -154,7 +157,7 @@ fn body_error(
         BodyError::Broken(error) => Diagnosis::new(
             format!(
                 "the connection broke after {received} bytes of the response ({})",
-                context.redact(&root_cause(error).to_string())
+                context.secrets.redact(&root_cause(error).to_string())
             ),
             "something between this machine and the vendor closed the connection",
         ),

@@ -1,7 +1,6 @@
 //! Describes a failed request: which request, what came back, and the likely cause.
 
 use reqwest::StatusCode;
-use serde_json::Value;
 use url::{Position, Url};
 
 use super::redact::Secrets;
@@ -9,12 +8,11 @@ use super::report::Api;
 use super::retry::Outcome;
 use crate::config::{Proxy, Target};
 use crate::model::shortened;
-use crate::upstream::response::{Envelope, EnvelopeError, ParseError, text};
+use crate::upstream::response::{Envelope, EnvelopeError, Fields, ParseError};
 use crate::upstream::{Error, ErrorKind};
 
 /// Characters of a message, which has to fit a log line and the status page.
 const MAX_MESSAGE: usize = 300;
-pub(super) const NOT_HTTP: &str = "the server does not speak HTTP";
 
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -89,7 +87,7 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let target = location.and_then(|location| self.url.join(location).ok());
-            let host = target.map(|target| self.redact(host_and_port(&target)));
+            let host = target.map(|target| self.secrets.redact(host_and_port(&target)));
             let host = host.unwrap_or_else(|| "nowhere".to_owned());
             message.push_str(&format!(": it redirects to {host}, which is not followed"));
             cause = Some(format!(
@@ -122,23 +120,20 @@ impl RequestContext<'_> {
         let key = self.endpoint_key();
         match error {
             ParseError::Envelope(error) => {
-                let finding = error.finding.as_deref();
                 let expected = match self.api {
                     Api::Credit => "an inspection result",
                     Api::Details | Api::Token => "a list of calls",
                 };
-                let message = match (error.is_silent(), finding) {
-                    (true, finding) => format!(
-                        "answered 200 without {expected}: {}",
-                        finding.unwrap_or_default()
-                    ),
-                    (false, None) => {
-                        format!("answered 200 with an error inside: {}", self.quote(error))
+                let quote = self.quote(error);
+                let message = match (error.is_silent(), error.finding.as_deref()) {
+                    (true, finding) => {
+                        let finding = finding.unwrap_or_default();
+                        format!("answered 200 without {expected}: {finding}")
                     }
-                    (false, Some(finding)) => format!(
-                        "answered 200 with an error inside: {} ({finding})",
-                        self.quote(error)
-                    ),
+                    (false, None) => format!("answered 200 with an error inside: {quote}"),
+                    (false, Some(finding)) => {
+                        format!("answered 200 with an error inside: {quote} ({finding})")
+                    }
                 };
                 let cause = self.cause_of_envelope(error);
                 self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
@@ -176,7 +171,7 @@ impl RequestContext<'_> {
             "http" => format!("{}; or host or port is wrong", speaks_tls(key)),
             _ => format!("another service than the vendor's runs there; check port of {key}"),
         };
-        Diagnosis::new(NOT_HTTP, cause)
+        Diagnosis::new("the server does not speak HTTP", cause)
     }
 
     /// The vendor's code and description, sanitised.
@@ -187,11 +182,6 @@ impl RequestContext<'_> {
         let text = self.secrets.quote(text);
         let parts = [code.unwrap_or_default(), text];
         parts.join(" ").trim().to_owned()
-    }
-
-    /// Sanitises text from this machine, such as an error of the operating system.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text)
     }
 
     pub(super) fn proxy(&self) -> Option<&Proxy> {
@@ -229,12 +219,14 @@ fn host_and_port(url: &Url) -> &str {
 
 /// The error in the JSON body of an unsuccessful response.
 fn envelope_error(body: &[u8]) -> EnvelopeError {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+    let Ok(fields) = serde_json::from_slice::<Fields<'_>>(body) else {
         return plain_text_error(body);
     };
-    let inner = fields.get("error").and_then(Value::as_object);
-    let fields = fields.iter().chain(inner.into_iter().flatten());
-    Envelope::of(fields, text).error(&[])
+    let inner = fields
+        .get("error")
+        .map(|inner| serde_json::from_str::<Fields<'_>>(inner.get()));
+    let inner = inner.and_then(Result::ok).unwrap_or_default();
+    Envelope::of(fields.iter().chain(&inner)).error(&[])
 }
 
 /// Recognises the plain text with which Go's servers reject HTTP on a TLS port; quotes no other.

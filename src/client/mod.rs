@@ -1,7 +1,7 @@
 //! The vendor's API over HTTP: tokens, rate limit, concurrency and retries of each request. No other
 //! module sends requests to the vendor.
 //!
-//! [`retry`] and [`rate_limit`] decide whether and when to send a request; both are pure.
+//! [`retry`] decides whether to repeat a request, `throttle` and `rate_limit` when to send one.
 
 pub mod probe;
 pub mod rate_limit;
@@ -10,22 +10,20 @@ pub mod tls;
 pub mod token;
 pub mod token_response;
 
+mod calls;
 mod cause;
 mod connection;
 mod credentials;
 mod decode;
 mod diagnose;
-mod error;
 mod exchange;
 mod failure;
-mod inspection;
-mod page;
 mod private_trust;
 mod redact;
 mod report;
-mod request;
 mod throttle;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -37,7 +35,6 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 use url::Url;
 
-pub use error::BuildError;
 pub use report::{Api, Report, Reporter};
 
 use crate::config::Target;
@@ -45,11 +42,10 @@ use crate::model::Inspection;
 use crate::process;
 use crate::upstream::response::ParseError;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
+use connection::{api_headers, token_headers};
 use credentials::Credentials;
 use exchange::{MAX_SMALL_BODY, exchange};
 use failure::{Failure, RequestContext};
-use redact::Secrets;
-use request::{api_headers, token_headers};
 use retry::{Budgets, Outcome};
 use throttle::Throttle;
 use tls::Trust;
@@ -79,8 +75,26 @@ pub struct HttpClient {
     /// For inspection results.
     inspection_throttle: Throttle,
     budgets: Mutex<Budgets>,
-    /// See [`HttpClient::unusable_example`].
-    example: Mutex<Option<String>>,
+}
+
+/// Why no client can be built.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BuildError {
+    /// One setting cannot be used. `reason` never contains a secret value.
+    #[error("{key}: {reason}")]
+    Setting { key: &'static str, reason: String },
+    /// The HTTP client did not start for a reason outside of the configuration.
+    #[error("the HTTP client did not start: {0}")]
+    Client(String),
+}
+
+impl BuildError {
+    fn setting(key: &'static str, reason: impl Into<String>) -> Self {
+        Self::Setting {
+            key,
+            reason: reason.into(),
+        }
+    }
 }
 
 /// Why an attempt at a request did not succeed.
@@ -108,13 +122,12 @@ impl HttpClient {
             credit_url: target.url(CREDIT_PATH),
             api_headers: api_headers(&target)?,
             token_headers: token_headers(),
-            credentials: Mutex::new(Credentials::new(&target, target.app_secret.clone(), None)),
+            credentials: Mutex::new(Credentials::new(&target)),
             tokens: TokenCache::default(),
             permits: Semaphore::new(target.max_concurrent_requests as usize),
             throttle: Throttle::new(target.max_requests_per_second),
             inspection_throttle: Throttle::new(max_inspections),
             budgets: Mutex::default(),
-            example: Mutex::default(),
             target,
             report,
         })
@@ -127,12 +140,6 @@ impl HttpClient {
     /// If the token service does not provide one.
     pub async fn take_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
-    }
-
-    /// Describes an unusable row, by names and types of its fields: the first one of the last page
-    /// that had any.
-    pub fn unusable_example(&self) -> Option<String> {
-        self.example.lock().clone()
     }
 
     /// Repeats a request until it succeeds, fails for good or must not be retried. The first attempt
@@ -153,26 +160,18 @@ impl HttpClient {
             match attempt(may_renew).await {
                 Ok(value) => return Ok(value),
                 Err(Unsuccessful::Renewed) => may_renew = false,
-                Err(Unsuccessful::Failed(failure)) => {
-                    sleep(self.backoff(api, failure, retries)?).await;
+                Err(Unsuccessful::Failed(Failure { outcome, error })) => {
+                    let wait = retry::backoff(outcome, retries, error.retry_after, fastrand::f64());
+                    let Some(wait) = wait.filter(|_| self.budgets.lock().spend(outcome)) else {
+                        return Err(error);
+                    };
+                    debug!(%error, ?wait, "retrying");
+                    (self.report)(Report::Retry(api));
+                    sleep(wait).await;
                     retries += 1;
                 }
                 Err(Unsuccessful::Final(error)) => return Err(error),
             }
-        }
-    }
-
-    /// How long to wait before the next attempt, or the error if there must be none.
-    fn backoff(&self, api: Api, failure: Failure, retries: u32) -> Result<Duration, Error> {
-        let Failure { outcome, error } = failure;
-        let wait = retry::backoff(outcome, retries, error.retry_after, fastrand::f64());
-        match wait.filter(|_| self.budgets.lock().spend(outcome)) {
-            Some(wait) => {
-                debug!(%error, ?wait, "retrying");
-                (self.report)(Report::Retry(api));
-                Ok(wait)
-            }
-            None => Err(error),
         }
     }
 
@@ -202,31 +201,6 @@ impl HttpClient {
         }
     }
 
-    /// `token`: none for a request for one.
-    fn request(&self, api: Api, token: Option<&Token>, body: &Value) -> Request {
-        let mut request = Request::new(Method::POST, self.url(api).clone());
-        let headers = request.headers_mut();
-        match token {
-            Some(token) => {
-                headers.clone_from(&self.api_headers);
-                headers.insert(AUTHORIZATION, token.header.clone());
-            }
-            None => headers.clone_from(&self.token_headers),
-        }
-        *request.body_mut() = Some(body.to_string().into());
-        request
-    }
-
-    fn context<'a>(&'a self, api: Api, secrets: &'a Secrets) -> RequestContext<'a> {
-        RequestContext {
-            api,
-            url: self.url(api),
-            page: None,
-            secrets,
-            target: &self.target,
-        }
-    }
-
     async fn token(&self) -> Result<Token, Error> {
         let fetch = |is_early| {
             let retries = if is_early { retry::MAX_RETRIES } else { 0 };
@@ -238,23 +212,19 @@ impl HttpClient {
     }
 
     async fn attempt_token(&self, may_renew: bool) -> Result<Token, Unsuccessful> {
-        let Credentials {
-            app_secret,
-            secrets,
-        } = self.credentials.lock().clone();
+        let credentials = self.credentials.lock().clone();
         let app_key = self.target.app_key.expose();
-        let body = json!({ "app_key": app_key, "app_secret": app_secret.expose() });
-        let request = self.request(Api::Token, None, &body);
-        let context = self.context(Api::Token, &secrets);
+        let body = json!({ "app_key": app_key, "app_secret": credentials.app_secret.expose() });
         self.throttle.admit().await;
         let parse = |body: &[u8]| parse_token_response(body, Instant::now());
-        match self.send(request, context, MAX_SMALL_BODY, parse).await {
+        let sent = self.send(Api::Token, None, None, &body, MAX_SMALL_BODY, parse);
+        match sent.await {
             Ok(token) => {
                 self.report_token(token.lifetime);
                 Ok(token)
             }
             Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
-                let Some(new) = Credentials::reload(&self.target, &app_secret).await else {
+                let Some(new) = credentials.reload(&self.target).await else {
                     return Err(Unsuccessful::Final(failure.error));
                 };
                 *self.credentials.lock() = new;
@@ -264,14 +234,37 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request, parses the response and reports the outcome.
+    /// Sends a request, parses the response and reports the outcome. `token`: none for a request for
+    /// one. `page`: of the list, from 1.
     async fn send<T>(
         &self,
-        request: Request,
-        context: RequestContext<'_>,
+        api: Api,
+        token: Option<&Token>,
+        page: Option<u32>,
+        body: &Value,
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
+        let url = self.url(api);
+        let mut secrets = Arc::clone(&self.credentials.lock().secrets);
+        let mut request = Request::new(Method::POST, url.clone());
+        let headers = request.headers_mut();
+        match token {
+            Some(token) => {
+                headers.clone_from(&self.api_headers);
+                headers.insert(AUTHORIZATION, token.header.clone());
+                secrets = Arc::new(secrets.with_token(&token.text));
+            }
+            None => headers.clone_from(&self.token_headers),
+        }
+        *request.body_mut() = Some(body.to_string().into());
+        let context = RequestContext {
+            api,
+            url,
+            page,
+            secrets: &secrets,
+            target: &self.target,
+        };
         let sent = Instant::now();
         let response = exchange(&self.client, &self.report, request, context, max_body).await;
         let took = sent.elapsed();
@@ -284,7 +277,7 @@ impl HttpClient {
             Err(failure) => failure.outcome,
         };
         (self.report)(Report::Request {
-            api: context.api,
+            api,
             code: outcome.to_string(),
             took,
         });

@@ -37,7 +37,7 @@ impl ServerCertVerifier for PrivateTrust {
         };
         match verify(&self.file) {
             Err(Error::InvalidCertificate(error))
-                if is_ca_rejection(&error) && self.contains(end_entity) =>
+                if is_ca_rejection(&error) && self.certificates.contains(end_entity) =>
             {
                 // The verifier checks validity before usage, but the host name after it.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -72,14 +72,6 @@ impl ServerCertVerifier for PrivateTrust {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.file.supported_verify_schemes()
-    }
-}
-
-impl PrivateTrust {
-    fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.certificates
-            .iter()
-            .any(|known| **known == **certificate)
     }
 }
 

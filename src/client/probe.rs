@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
+use super::BuildError;
 use super::diagnose::{self, ConfigKeys, Phase};
-use super::error::BuildError;
-use super::failure::{Diagnosis, NOT_HTTP};
+use super::failure::Diagnosis;
 use super::redact::Secrets;
 use super::report::Api;
 use super::tls::Trust;
@@ -135,12 +135,12 @@ impl Endpoint {
                 }
                 "it has no address".to_owned()
             }
-            Ok(Err(error)) => self.redact(&error.to_string()),
+            Ok(Err(error)) => self.secrets.redact(&error.to_string()),
             Err(_) => format!("no response within {:?}", self.timeout),
         };
         let mut diagnosis = diagnose::unresolved(&reason, self.key);
         diagnosis.message = format!("{name} cannot be resolved ({reason})");
-        Err(error(ErrorKind::Connect, diagnosis))
+        Err(error(diagnosis))
     }
 
     /// Connects to the first of at most eight addresses that accepts the connection. All attempts
@@ -159,8 +159,7 @@ impl Endpoint {
             let address = SocketAddr::new(*ip, self.port);
             let remaining = deadline.saturating_duration_since(Instant::now());
             let limit = remaining / u32::try_from(tried - index).unwrap_or(u32::MAX);
-            let (kind, reason, diagnosis) = match timeout(limit, TcpStream::connect(address)).await
-            {
+            let (reason, diagnosis) = match timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     return Ok(Connection {
                         stream,
@@ -168,29 +167,26 @@ impl Endpoint {
                         failed,
                     });
                 }
-                Ok(Err(error)) => {
-                    let reason = self.redact(&error.to_string());
-                    (ErrorKind::Connect, reason, self.explain(&error))
-                }
+                Ok(Err(error)) => (
+                    self.secrets.redact(&error.to_string()),
+                    self.explain(&error),
+                ),
                 Err(_) => {
                     let reason = format!("no response within {limit:.1?}");
                     let diagnosis = diagnose::unreachable(&reason, self.key);
-                    (ErrorKind::Timeout, reason, diagnosis)
+                    (reason, diagnosis)
                 }
             };
-            first.get_or_insert((kind, diagnosis));
+            first.get_or_insert(diagnosis);
             failed.push((address, reason));
         }
-        let (kind, mut diagnosis) = first.unwrap_or((
-            ErrorKind::Connect,
-            diagnose::unresolved("it has no address", self.key),
-        ));
-        let each: Vec<String> = failed
+        let mut diagnosis =
+            first.unwrap_or_else(|| diagnose::unresolved("it has no address", self.key));
+        let each = failed
             .iter()
-            .map(|(address, reason)| format!("{address}: {reason}"))
-            .collect();
-        diagnosis.message = each.join("; ");
-        Err(error(kind, diagnosis))
+            .map(|(address, reason)| format!("{address}: {reason}"));
+        diagnosis.message = each.collect::<Vec<_>>().join("; ");
+        Err(error(diagnosis))
     }
 
     /// Performs the TLS handshake and returns the version, such as `TLS 1.3`.
@@ -206,10 +202,7 @@ impl Endpoint {
         let name = ServerName::try_from(self.bare_host()).map_err(|_| {
             let message = "TLS: this host name is invalid in a certificate";
             let cause = "the host in {key} is misspelled";
-            error(
-                ErrorKind::Connect,
-                Diagnosis::about(self.key, message, cause),
-            )
+            error(Diagnosis::about(self.key, message, cause))
         })?;
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name, connection.stream);
         match timeout(self.timeout, connecting).await {
@@ -218,14 +211,13 @@ impl Endpoint {
                 Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
                 _ => "TLS",
             }),
-            Ok(Err(cause)) => Err(error(ErrorKind::Connect, self.explain(&cause))),
+            Ok(Err(cause)) => Err(error(self.explain(&cause))),
             Err(_) => {
                 let timeout = self.timeout;
                 let message = format!("TLS: no response to the first message within {timeout:?}");
                 let cause = "the server does not speak TLS, or something on the way drops packets; \
                              check scheme and port of {key}";
-                let diagnosis = Diagnosis::about(self.key, message, cause);
-                Err(error(ErrorKind::Timeout, diagnosis))
+                Err(error(Diagnosis::about(self.key, message, cause)))
             }
         }
     }
@@ -235,19 +227,14 @@ impl Endpoint {
             peer: self.key,
             certificate: self.key,
         };
-        let not_http = Diagnosis::new(NOT_HTTP, "");
-        let redact = |text: &str| self.redact(text);
-        diagnose::explain(error, Phase::Connecting, keys, &redact, not_http)
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text)
+        diagnose::explain(error, Phase::Connecting, keys, &self.secrets)
     }
 }
 
-fn error(kind: ErrorKind, diagnosis: Diagnosis) -> Error {
+/// Who checks a connection needs no kind of failure.
+fn error(diagnosis: Diagnosis) -> Error {
     Error {
-        kind,
+        kind: ErrorKind::Connect,
         message: diagnosis.message,
         likely_cause: diagnosis.cause,
         retry_after: None,

@@ -41,12 +41,8 @@ impl Secrets {
         let proxies = target.proxy.iter().chain(&target.token_proxy);
         let of_proxies = proxies.flat_map(|proxy| proxy_secrets(proxy.url.expose()));
         let own = [Some(target.app_key.expose()), Some(app_secret), old_secret];
-        Self::new(
-            own.into_iter()
-                .flatten()
-                .map(str::to_owned)
-                .chain(of_proxies),
-        )
+        let own = own.into_iter().flatten().map(str::to_owned);
+        Self::new(own.chain(of_proxies))
     }
 
     pub(super) fn with_token(&self, token: &str) -> Self {
@@ -60,15 +56,12 @@ impl Secrets {
         let text = self.remove(to_plain_line(text));
         // Signs of HTML, URL or JSON escapes or of an assignment: the rest may be encoded.
         let end = text.find(['&', '%', '\\', '=', '<', '>', '{', '"', '`']);
-        let (text, is_shortened) = match end {
-            Some(end) => (&text[..end], true),
-            None => (&*text, false),
-        };
-        let text = self.mask(text, true);
-        match is_shortened && !text.is_empty() {
-            true => shortened(&format!("{}…", text.trim_end()), MAX_QUOTE),
-            false => shortened(text.trim_end(), MAX_QUOTE),
+        let masked = self.mask(&text[..end.unwrap_or(text.len())], true);
+        let mut quote = masked.trim_end().to_owned();
+        if end.is_some() && !quote.is_empty() {
+            quote.push('…');
         }
+        shortened(&quote, MAX_QUOTE)
     }
 
     /// A code such as `APIG.0308`; `None` if the text does not look like a code.

@@ -1,6 +1,5 @@
 //! Trust anchors and the TLS configuration.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::error::BuildError;
+use super::BuildError;
 use super::private_trust::PrivateTrust;
 use crate::config::read_file;
 
@@ -25,16 +24,12 @@ impl Trust {
     /// Reads the machine's certificates; if it has none, uses those built into the program, unless
     /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set. Blocks.
     pub fn of_this_machine() -> Result<Self, BuildError> {
-        let is_overridden = check_variables()?;
+        let overrides = overrides()?;
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(system.certs);
-        if roots.is_empty() && is_overridden {
-            let variables = [FILE, DIRECTORY].map(|name| {
-                let path = std::env::var_os(name).map(PathBuf::from);
-                path.map_or(String::new(), |path| format!("{name}={} ", path.display()))
-            });
-            let reason = format!("{}contains no usable certificate", variables.concat());
+        if roots.is_empty() && !overrides.is_empty() {
+            let reason = format!("{overrides}contains no usable certificate");
             return Err(BuildError::setting("trust anchors", reason));
         }
         if roots.is_empty() {
@@ -83,36 +78,35 @@ fn provider() -> Arc<CryptoProvider> {
 /// All public authorities fit into this.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Whether the environment overrides the machine's certificates. An unreadable override is an
-/// error, since falling back to other trust anchors would surprise the operator.
-fn check_variables() -> Result<bool, BuildError> {
-    let is_file = |data: &Metadata| data.is_file() && data.len() <= MAX_FILE_BYTES;
-    let is_file_set = check_variable(FILE, "a regular file of at most 4 MiB", is_file)?;
-    Ok(check_variable(DIRECTORY, "a directory", Metadata::is_dir)? || is_file_set)
+/// The variables that override the machine's certificates and that [`rustls_native_certs`] reads,
+/// as `NAME=path `. An unreadable override is an error, since falling back to other trust anchors
+/// would surprise the operator.
+fn overrides() -> Result<String, BuildError> {
+    let mut overrides = String::new();
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let Some(value) = std::env::var_os(name) else {
+            continue;
+        };
+        // As in OpenSSL, directories are a list.
+        let paths = match name {
+            "SSL_CERT_FILE" => vec![PathBuf::from(&value)],
+            _ => std::env::split_paths(&value).collect(),
+        };
+        for path in paths.iter().filter(|path| !path.as_os_str().is_empty()) {
+            let reason = match std::fs::metadata(path) {
+                Ok(data) if name == "SSL_CERT_DIR" && data.is_dir() => continue,
+                Ok(_) if name == "SSL_CERT_DIR" => "expected a directory".to_owned(),
+                Ok(data) if data.is_file() && data.len() <= MAX_FILE_BYTES => continue,
+                Ok(_) => "expected a regular file of at most 4 MiB".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let reason = format!("{}: {reason}", path.display());
+            return Err(BuildError::setting(name, reason));
+        }
+        overrides += &format!("{name}={} ", PathBuf::from(value).display());
+    }
+    Ok(overrides)
 }
-
-fn check_variable(
-    name: &'static str,
-    expected: &str,
-    is_as_expected: impl Fn(&Metadata) -> bool,
-) -> Result<bool, BuildError> {
-    let Some(path) = std::env::var_os(name).map(PathBuf::from) else {
-        return Ok(false);
-    };
-    let reason = match std::fs::metadata(&path) {
-        Ok(metadata) if is_as_expected(&metadata) => return Ok(true),
-        Ok(_) => format!("expected {expected}"),
-        Err(error) => error.to_string(),
-    };
-    Err(BuildError::setting(
-        name,
-        format!("{}: {reason}", path.display()),
-    ))
-}
-
-/// Environment variables that [`rustls_native_certs`] reads.
-const FILE: &str = "SSL_CERT_FILE";
-const DIRECTORY: &str = "SSL_CERT_DIR";
 
 /// Adds the certificates of a file and returns them.
 fn add_file(

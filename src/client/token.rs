@@ -88,20 +88,12 @@ impl TokenCache {
     fn store(&self, fetched: Result<Token, Error>, old: Option<Token>) -> Result<Token, Error> {
         let now = Instant::now();
         let mut state = self.state.lock();
-        let error = match fetched {
-            Ok(token) => {
-                *state = State {
-                    token: Some(token.clone()),
-                    failure: None,
-                };
-                return Ok(token);
-            }
-            Err(error) => error,
-        };
-        state.failure = Some((now, error.clone()));
-        drop(state);
-        old.filter(|token| !token.remaining(now).is_zero())
-            .ok_or(error)
+        match &fetched {
+            Ok(token) => (state.token, state.failure) = (Some(token.clone()), None),
+            Err(error) => state.failure = Some((now, error.clone())),
+        }
+        let old = old.filter(|token| !token.remaining(now).is_zero());
+        fetched.or_else(|error| old.ok_or(error))
     }
 
     fn valid_token(&self) -> Option<Token> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
-use serde_json::Value;
+use serde_json::error::Category;
 use tokio::time::Instant;
 
-use crate::upstream::response::{Envelope, ParseError, text};
+use crate::upstream::response::{Envelope, Fields, ParseError, text};
 
 /// The lifetime that requests ask for, and the assumption if the response has an invalid one.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -42,16 +42,13 @@ impl Token {
 /// The error quotes only the vendor's own error, since a body that cannot be parsed may still
 /// contain a token.
 pub fn parse_token_response(body: &[u8], now: Instant) -> Result<Token, ParseError> {
-    let response: Value = serde_json::from_slice(body).map_err(|error| {
-        ParseError::Body(format!(
-            "not JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
+    let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        ParseError::Body(match error.classify() {
+            Category::Data => "not a JSON object".into(),
+            _ => format!("not JSON (line {line}, column {column})"),
+        })
     })?;
-    let Value::Object(fields) = response else {
-        return Err(ParseError::Body("not a JSON object".into()));
-    };
     let field = |names: &[&str]| {
         fields.iter().find_map(|(key, value)| {
             let name = key.replace('_', "").to_ascii_lowercase();
@@ -59,7 +56,7 @@ pub fn parse_token_response(body: &[u8], now: Instant) -> Result<Token, ParseErr
         })
     };
     let Some(token) = field(&["accesstoken"]) else {
-        let error = Envelope::of(&fields, text).error(&[]);
+        let error = Envelope::of(&fields).error(&[]);
         return Err(match error.is_silent() {
             true => ParseError::Body("no AccessToken in it".into()),
             false => ParseError::Envelope(error),

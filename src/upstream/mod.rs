@@ -11,6 +11,8 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use page_size::MIN_LIMIT;
+
 use crate::model::{CallId, Inspection, Record, Rejection, Window};
 
 /// Which calls of a window to request.
@@ -35,6 +37,18 @@ pub struct PageRequest {
     pub limit: u32,
 }
 
+impl PageRequest {
+    /// For all calls of a window, with the smallest pages.
+    pub fn smallest(window: Window, page: u32) -> Self {
+        Self {
+            window,
+            filter: Filter::All,
+            page,
+            limit: MIN_LIMIT,
+        }
+    }
+}
+
 /// The response to a [`PageRequest`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {
@@ -50,6 +64,8 @@ pub struct Page {
     /// later, earlier pages identified the call by its `call_id`. It need not be unique: the calls of a
     /// group may share it.
     pub renamed: Vec<(CallId, CallId)>,
+    /// What is wrong with the first unusable row, by names and types of its fields.
+    pub example: Option<String>,
 }
 
 /// A row, or a value of a row, that cannot be used.

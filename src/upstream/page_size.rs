@@ -72,25 +72,22 @@ impl PageSize {
             // The refusals are over: try the next step soon.
             self.patience = 1;
         }
-        if limit == self.current {
-            self.accepted = self.accepted.saturating_add(1);
-        } else {
-            self.accepted = 0;
-        }
+        self.accepted = match limit == self.current {
+            true => self.accepted.saturating_add(1),
+            false => 0,
+        };
         self.current = limit;
     }
 
     /// The limit to try after a failure; `None` if the failure has another cause.
     pub(super) fn after_failure(&mut self, limit: u32, kind: ErrorKind) -> Option<u32> {
-        let may_be_limit =
-            kind == ErrorKind::BadRequest || (self.doubt_failures && kind.may_be_limit());
         if limit > self.current {
             // An attempt to raise the limit failed for any reason.
             self.accepted = 0;
             self.patience = (self.patience.max(FIRST_PATIENCE) * 2).min(MAX_PATIENCE);
             return Some(self.current);
         }
-        if !may_be_limit {
+        if kind != ErrorKind::BadRequest && !(self.doubt_failures && kind.may_be_limit()) {
             return None;
         }
         if limit <= MIN_LIMIT {

@@ -26,15 +26,12 @@ type PageFuture<'a> = Pin<Box<dyn Future<Output = Result<Page, Error>> + Send + 
 /// Reads a window page by page; reads a few pages ahead if the total makes them likely.
 pub struct Pages<'a, U> {
     upstream: &'a U,
-    window: Window,
-    filter: Filter,
     parallel: usize,
     hints: &'a mut ListHints,
     /// Rows per page where the caller needs only a few.
     few: Option<u32>,
-    limit: u32,
-    /// Number of the last page requested.
-    requested: u32,
+    /// For the last page requested; page 0 before the first.
+    request: PageRequest,
     in_flight: FuturesOrdered<PageFuture<'a>>,
     pass: Pass,
     /// Rows and groups of the last page, if it was not full and another one was requested anyway.
@@ -42,7 +39,6 @@ pub struct Pages<'a, U> {
     last_was_full: bool,
     /// Consecutive pages without a new call.
     stale: u32,
-    ended: bool,
 }
 
 impl<'a, U: Upstream> Pages<'a, U> {
@@ -56,19 +52,20 @@ impl<'a, U: Upstream> Pages<'a, U> {
     ) -> Self {
         Self {
             upstream,
-            window,
-            filter,
             parallel: parallel.max(1),
             hints,
             few: None,
-            limit: 0,
-            requested: 0,
+            request: PageRequest {
+                window,
+                filter,
+                page: 0,
+                limit: 0,
+            },
             in_flight: FuturesOrdered::new(),
             pass: Pass::default(),
             partial: None,
             last_was_full: false,
             stale: 0,
-            ended: false,
         }
     }
 
@@ -82,13 +79,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
     /// Starts again with whole pages if fewer rows were requested so far and more are needed.
     pub fn whole(self) -> Self {
         match self.few {
-            Some(_) if !self.ended => Self::new(
-                self.upstream,
-                self.window,
-                self.filter,
-                self.parallel,
-                self.hints,
-            ),
+            Some(_) if !self.is_at_end() => {
+                let PageRequest { window, filter, .. } = self.request;
+                Self::new(self.upstream, window, filter, self.parallel, self.hints)
+            }
             _ => self,
         }
     }
@@ -99,11 +93,11 @@ impl<'a, U: Upstream> Pages<'a, U> {
     ///
     /// Those of the upstream. Earlier pages remain valid.
     pub async fn next(&mut self) -> Result<Option<Page>, Error> {
-        if self.ended {
+        if self.is_at_end() {
             return Ok(None);
         }
-        let page = if self.requested == 0 {
-            self.requested = 1;
+        let page = if self.request.page == 0 {
+            self.request.page = 1;
             self.first().await?
         } else {
             self.request_ahead();
@@ -112,7 +106,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
                 None => return Ok(None),
             }
         };
-        self.add(&page);
+        self.pass.end = self.add(&page);
         Ok((!page.is_empty()).then_some(page))
     }
 
@@ -142,7 +136,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
 
     /// The `limit` of the requests.
     pub fn limit(&self) -> u32 {
-        self.limit
+        self.request.limit
     }
 
     /// Estimated number of rows in the list.
@@ -152,40 +146,29 @@ impl<'a, U: Upstream> Pages<'a, U> {
 
     /// Whether the last page has been read.
     pub fn is_at_end(&self) -> bool {
-        self.ended
+        self.pass.end != End::Stopped
     }
 
     /// Reads the first page, with another limit if the vendor refuses this one.
     async fn first(&mut self) -> Result<Page, Error> {
-        if let Some(few) = self.few {
-            self.limit = few;
-            return self.upstream.page(self.request(1, few)).await;
-        }
-        let mut limit = self.hints.size.next();
+        let size = &mut self.hints.size;
+        self.request.limit = self.few.unwrap_or(size.next());
         loop {
-            match self.upstream.page(self.request(1, limit)).await {
-                Ok(page) => {
-                    self.hints.size.accept(limit);
-                    self.limit = limit;
-                    return Ok(page);
-                }
-                Err(error) => match self.hints.size.after_failure(limit, error.kind) {
-                    Some(other) => {
-                        tracing::warn!(limit = other, %error, "request refused; trying another page size");
-                        limit = other;
+            let limit = self.request.limit;
+            let error = match self.upstream.page(self.request).await {
+                Err(error) if self.few.is_none() => error,
+                result => {
+                    if self.few.is_none() {
+                        size.accept(limit);
                     }
-                    None => return Err(error),
-                },
-            }
-        }
-    }
-
-    fn request(&self, page: u32, limit: u32) -> PageRequest {
-        PageRequest {
-            window: self.window,
-            filter: self.filter,
-            page,
-            limit,
+                    return result;
+                }
+            };
+            let Some(other) = size.after_failure(limit, error.kind) else {
+                return Err(error);
+            };
+            tracing::warn!(limit = other, %error, "request refused; trying another page size");
+            self.request.limit = other;
         }
     }
 
@@ -199,19 +182,17 @@ impl<'a, U: Upstream> Pages<'a, U> {
             if !self.in_flight.is_empty() && !is_likely {
                 return;
             }
-            self.requested += 1;
-            let request = self.request(self.requested, self.limit);
-            let page = Box::pin(self.upstream.page(request));
+            self.request.page += 1;
+            let page = Box::pin(self.upstream.page(self.request));
             self.in_flight.push_back(page);
         }
     }
 
     /// Adds a page to the pass and decides whether it was the last.
-    fn add(&mut self, page: &Page) {
+    fn add(&mut self, page: &Page) -> End {
         self.pass.add_total(page.total);
         if page.is_empty() {
-            let end = self.end_at_empty_page();
-            return self.end(end);
+            return self.end_at_empty_page();
         }
         if let Some((rows, groups)) = self.partial.take()
             && self.few.is_none()
@@ -220,14 +201,14 @@ impl<'a, U: Upstream> Pages<'a, U> {
         }
         let has_new_calls = self.pass.add_rows(page);
         self.stale = if has_new_calls { 0 } else { self.stale + 1 };
-        self.last_was_full = self.hints.size.is_full(self.limit, page);
+        self.last_was_full = self.hints.size.is_full(self.request.limit, page);
         let has_room = self.hints.size.has_seen_larger(page);
         self.hints.size.observe(page);
         if self.stale >= STALE_PAGES {
-            return self.end(End::Circular);
+            return End::Circular;
         }
         if self.last_was_full {
-            return;
+            return End::Stopped;
         }
         // A vendor that silently clamps the limit does so to a round number.
         let may_be_clamped = self.pass.pages == 1 && page.rows().is_multiple_of(10);
@@ -240,9 +221,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
             Total::Absent | Total::Fewer => has_room,
         };
         if is_last {
-            return self.end(End::Reached);
+            return End::Reached;
         }
         self.partial = Some((page.rows(), page.groups));
+        End::Stopped
     }
 
     fn end_at_empty_page(&mut self) -> End {
@@ -257,11 +239,6 @@ impl<'a, U: Upstream> Pages<'a, U> {
             true => End::Deep,
             false => End::Reached,
         }
-    }
-
-    fn end(&mut self, end: End) {
-        self.pass.end = end;
-        self.ended = true;
     }
 }
 

@@ -12,26 +12,28 @@ mod inspection;
 mod lenient;
 mod record;
 mod repair;
-mod rows;
 mod visit;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hash;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use tracing::debug;
 
-pub use envelope::{Envelope, EnvelopeError, text};
+pub use envelope::{Envelope, EnvelopeError, Fields, text};
 pub use inspection::parse_inspection;
 
 use data::{Data, DataType};
 use envelope::Meaning;
 use lenient::Lenient;
-use rows::Rows;
 use visit::{Tolerant, next_key};
 
-use super::Page;
+use super::{Page, Rejected};
+use crate::model::Rejection;
 
 /// Why the body of a 200 is not usable.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,42 +58,27 @@ pub struct PageRules<'a> {
     pub keep_texts: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ParsedPage {
-    pub page: Page,
-    /// What is wrong with the first unusable row, by names and types of its fields.
-    pub example: Option<String>,
-}
-
-/// Parses a page of any number and size.
-///
-/// # Errors
-///
-/// Like [`PageRules::parse`].
-pub fn parse_page(body: &[u8]) -> Result<Page, ParseError> {
-    let rules = PageRules {
+impl PageRules<'_> {
+    /// For a page of any number and size.
+    pub const ANY: Self = Self {
         page: u32::MAX,
         max_rows: usize::MAX,
         success_codes: &[],
         keep_texts: false,
     };
-    rules.parse(body).map(|parsed| parsed.page)
-}
 
-impl PageRules<'_> {
     /// Parses the response to a request for a page.
     ///
     /// # Errors
     ///
     /// If it is not a page. A failure must never look like an empty window: a page without rows is
     /// only accepted with a total and without an error code.
-    pub fn parse(&self, body: &[u8]) -> Result<ParsedPage, ParseError> {
+    pub fn parse(&self, body: &[u8]) -> Result<Page, ParseError> {
         let response = self.response(body)?;
         let total = self.checked_total(&response)?;
-        let Rows { page, example, .. } = response.rows;
-        Ok(ParsedPage {
-            page: Page { total, ..page },
-            example,
+        Ok(Page {
+            total,
+            ..response.rows.page
         })
     }
 
@@ -140,7 +127,12 @@ impl PageRules<'_> {
 
     fn deserialize(&self, text: &str, exact: bool) -> Result<Response, (ParseError, Category)> {
         let mut response = Response {
-            rows: Rows::new(self.max_rows, exact, self.keep_texts),
+            rows: Rows {
+                exact,
+                texts: self.keep_texts,
+                max_rows: self.max_rows,
+                ..Rows::default()
+            },
             ..Response::default()
         };
         let mut json = serde_json::Deserializer::from_str(text);
@@ -203,6 +195,48 @@ impl Response {
     }
 }
 
+/// The rows of a response while it is parsed.
+#[derive(Default)]
+struct Rows {
+    page: Page,
+    /// Parses row by row: slower, but the text of each row is known.
+    exact: bool,
+    /// Keeps the identities of agents and calls as text.
+    texts: bool,
+    max_rows: usize,
+    count: usize,
+}
+
+impl Rows {
+    /// Counts rows; fails beyond the limit.
+    fn count<E: de::Error>(&mut self, rows: usize) -> Result<(), E> {
+        self.count += rows;
+        match self.overflowed() {
+            true => Err(E::custom("too many rows")),
+            false => Ok(()),
+        }
+    }
+
+    fn overflowed(&self) -> bool {
+        self.count > self.max_rows
+    }
+
+    /// Whether there are rows without identity, which only their text distinguishes.
+    fn has_unidentified(&self) -> bool {
+        let mut rejected = self.page.rejected.iter();
+        rejected.any(|row| matches!(row.reason, Rejection::Identity | Rejection::Shape))
+    }
+
+    /// `key` identifies the row, `describe` says what is wrong with it.
+    fn reject(&mut self, reason: Rejection, key: impl Hash, describe: impl FnOnce() -> String) {
+        self.page.rejected.push(Rejected::new(reason, key));
+        debug!(%reason, "record rejected");
+        if reason != Rejection::Measure && self.page.example.is_none() {
+            self.page.example = Some(describe());
+        }
+    }
+}
+
 struct ResponseVisitor<'a>(&'a mut Response);
 
 impl<'de> Visitor<'de> for ResponseVisitor<'_> {
@@ -224,7 +258,10 @@ impl<'de> Visitor<'de> for ResponseVisitor<'_> {
                 }
                 "paging" => response.total = total(map.next_value()?),
                 key => match response.envelope.slot(key) {
-                    Some(slot) => *slot = map.next_value::<Lenient>()?.into_text(),
+                    Some(slot) => {
+                        let text = map.next_value::<Lenient>()?.text().map(Cow::into_owned);
+                        *slot = text.or(slot.take());
+                    }
                     None => drop(map.next_value::<IgnoredAny>()?),
                 },
             }

@@ -224,7 +224,7 @@ async fn page(client: &HttpClient, page_size: u32) -> Result<(Found, String), Er
     }
     let mut warning = None;
     if let Some(unusable) = unusable(&page) {
-        let example = client.unusable_example();
+        let example = page.example.clone();
         if page.records.is_empty() {
             return Err(Error {
                 kind: ErrorKind::Body,

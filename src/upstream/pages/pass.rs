@@ -108,9 +108,7 @@ pub(super) enum Total {
 
 impl Pass {
     pub(super) fn add_total(&mut self, total: Option<u64>) {
-        if self.pages > 0 && total != self.total {
-            self.total_changed = true;
-        }
+        self.total_changed |= self.pages > 0 && total != self.total;
         self.total = total.or(self.total);
     }
 
@@ -131,9 +129,8 @@ impl Pass {
 
     /// What this pass proves by itself.
     pub fn verdict(&self, hints: &ListHints) -> Verdict {
-        match self.end {
-            End::Deep | End::Stopped | End::Circular => return Verdict::Cut,
-            End::Reached => {}
+        if self.end != End::Reached {
+            return Verdict::Cut;
         }
         // A single page is a snapshot.
         if self.pages == 1 || (self.pages == 0 && self.compare_total(hints) != Total::More) {

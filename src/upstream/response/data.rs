@@ -4,10 +4,9 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use super::example;
 use super::record::{Fields, Row};
-use super::rows::Rows;
 use super::visit::{Expect, Tolerant, next_key};
+use super::{Rows, example};
 use crate::model::Rejection;
 
 /// The JSON type of `data`.
@@ -18,6 +17,24 @@ pub(super) enum DataType {
     Null,
     List,
     Other,
+}
+
+/// The next element and whether it is as expected; if `exact`, with its text, and an element that
+/// cannot be parsed is not.
+fn next<'de, A: SeqAccess<'de>>(
+    seq: &mut A,
+    exact: bool,
+    expected: impl Expect<'de, Value = bool>,
+) -> Result<Option<(bool, &'de str)>, A::Error> {
+    if !exact {
+        let found = seq.next_element_seed(Tolerant(expected))?;
+        return Ok(found.map(|found| (found, "")));
+    }
+    let Some(text) = seq.next_element::<&RawValue>()?.map(RawValue::get) else {
+        return Ok(None);
+    };
+    let found = Tolerant(expected).deserialize(&mut Deserializer::from_str(text));
+    Ok(Some((found.unwrap_or(false), text)))
 }
 
 /// Expects the array of call groups.
@@ -36,27 +53,15 @@ impl<'de> Expect<'de> for Data<'_> {
 
     fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<DataType, A::Error> {
         let rows = self.0;
-        loop {
-            let (has_calls, text) = if rows.exact {
-                let Some(group) = seq.next_element::<&RawValue>()? else {
-                    return Ok(DataType::List);
-                };
-                let mut json = Deserializer::from_str(group.get());
-                let has_calls = Tolerant(Group(rows)).deserialize(&mut json);
-                rows.check()?;
-                (has_calls.unwrap_or(false), group.get())
-            } else {
-                let Some(has_calls) = seq.next_element_seed(Tolerant(Group(rows)))? else {
-                    return Ok(DataType::List);
-                };
-                (has_calls, "")
-            };
+        while let Some((has_calls, text)) = next(&mut seq, rows.exact, Group(rows))? {
+            // A group without calls counts as a row. An overflow inside of one with calls shows here.
+            rows.count(usize::from(!has_calls))?;
             rows.page.groups = rows.page.groups.saturating_add(1);
             if !has_calls {
-                rows.count()?;
                 rows.reject(Rejection::Shape, text, || example::bad_group(text));
             }
         }
+        Ok(DataType::List)
     }
 }
 
@@ -95,26 +100,15 @@ impl<'de> Expect<'de> for Calls<'_> {
 
     fn array<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         let rows = self.0;
-        let texts = rows.texts;
         loop {
             // Filled in place: it has some hundred bytes, and moving them takes a notable part of the
             // parse.
             let mut fields = Fields::default();
-            let row = Tolerant(Row(&mut fields, texts));
-            let (is_object, text) = if rows.exact {
-                let Some(text) = seq.next_element::<&RawValue>()? else {
-                    return Ok(true);
-                };
-                let text = text.get();
-                let is_object = row.deserialize(&mut Deserializer::from_str(text));
-                (is_object.unwrap_or(false), text)
-            } else {
-                let Some(is_object) = seq.next_element_seed(row)? else {
-                    return Ok(true);
-                };
-                (is_object, "")
+            let row = Row(&mut fields, rows.texts);
+            let Some((is_object, text)) = next(&mut seq, rows.exact, row)? else {
+                return Ok(true);
             };
-            rows.count()?;
+            rows.count(1)?;
             match is_object {
                 true => fields.add_to(rows, text),
                 false => rows.reject(Rejection::Shape, text, || example::bad_row(text)),

@@ -1,8 +1,11 @@
 //! The vendor's code and text in a response, under each of their known names.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::lenient::Lenient;
 
 /// Characters kept of a code or text.
 const MAX_CHARS: usize = 200;
@@ -15,6 +18,9 @@ const PREFIXES: [&str; 6] = ["result", "return", "ret", "error", "err", ""];
 const SUCCESS_CODES: [&str; 4] = ["408000", "409000", "100000", "200"];
 /// Codes that mean an empty list, without leading zeros.
 const NO_DATA_CODES: [&str; 1] = ["300012"];
+
+/// The fields of a small object, unparsed.
+pub type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 #[derive(Default, Debug)]
 pub struct Envelope {
@@ -43,11 +49,7 @@ pub struct EnvelopeError {
 }
 
 impl Envelope {
-    /// The envelope in the fields of a small object; `text` is that of a string or a number.
-    pub fn of<'a, T>(
-        fields: impl IntoIterator<Item = (&'a String, T)>,
-        text: impl Fn(T) -> Option<String>,
-    ) -> Self {
+    pub fn of<'a>(fields: impl IntoIterator<Item = (&'a String, &'a &'a RawValue)>) -> Self {
         let mut envelope = Self::default();
         for (key, value) in fields {
             if let Some(slot) = envelope.slot(key) {
@@ -128,22 +130,9 @@ impl EnvelopeError {
     }
 }
 
-impl fmt::Display for EnvelopeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.code, &self.text, &self.finding];
-        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-        f.write_str(&parts.join(" "))
-    }
-}
-
 /// A string that is not blank, or a number.
-pub fn text(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
+pub fn text(value: &RawValue) -> Option<String> {
+    Lenient::from(value).text().map(Cow::into_owned)
 }
 
 fn meaning(code: &str, success_codes: &[String]) -> Meaning {
@@ -180,6 +169,15 @@ fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// For the tests of all parsers.
+    impl std::fmt::Display for EnvelopeError {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            let parts = [&self.code, &self.text, &self.finding];
+            let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+            f.write_str(&parts.join(" "))
+        }
+    }
 
     fn envelope(fields: &[(&str, &str)]) -> Envelope {
         let mut envelope = Envelope::default();

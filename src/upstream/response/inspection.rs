@@ -1,11 +1,10 @@
 //! Parses the inspection result of one call.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::envelope::{Envelope, EnvelopeError, Meaning};
+use super::envelope::{self, Envelope, EnvelopeError, Fields, Meaning};
 use super::lenient::Lenient;
 use super::{ParseError, not_json, repair};
 use crate::model::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
@@ -14,9 +13,6 @@ use crate::model::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
 const MAX_SCENARIOS: usize = 50;
 /// Rules taken of one call, over all its scenarios.
 const MAX_RULES: usize = 2000;
-
-/// The fields of an object, unparsed.
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Parses a list of inspections, or a single one. What cannot be used is counted and costs nothing
 /// beside it. A result without scenarios is not an error, nor is a code that means "no data".
@@ -35,39 +31,30 @@ pub fn parse_inspection(body: &[u8], success_codes: &[String]) -> Result<Inspect
         return Err(ParseError::Body(reason.into()));
     };
     let mut parser = Parser::default();
-    let mut newest = None;
-    let mut parts = Vec::new();
-    let mut error = None;
+    let (mut found, mut error) = (Vec::new(), None);
     for entry in &entries {
-        let Some(fields) = object(entry) else {
-            parser.rejected += 1;
-            continue;
-        };
-        match scenarios(&fields, success_codes) {
-            Ok(scenarios) => {
-                // None, of an entry without a time, is older than any time.
-                let created = scalar(fields.get("create_time")).integer();
-                if parts.is_empty() || created > newest {
-                    (newest, parts) = (created, vec![scenarios]);
-                } else if created == newest {
-                    parts.push(scenarios);
-                }
-            }
-            Err(other) => {
+        let read = object(entry).map(|fields| {
+            // None, of an entry without a time, is older than any time.
+            let created = scalar(fields.get("create_time")).integer();
+            scenarios(&fields, success_codes).map(|scenarios| (created, scenarios))
+        });
+        match read {
+            Some(Ok(part)) => found.push(part),
+            failed => {
                 parser.rejected += 1;
-                error.get_or_insert(other);
+                error = error.or(failed.and_then(Result::err));
             }
         }
     }
-    match (parts.is_empty(), error) {
-        (true, Some(error)) => return Err(ParseError::Envelope(error)),
-        (true, None) if !entries.is_empty() => {
-            let reason = "it is a list without an inspection result";
-            return Err(ParseError::Body(reason.into()));
-        }
-        _ => {}
+    if found.is_empty() && !entries.is_empty() {
+        let reason = "it is a list without an inspection result";
+        return Err(error.map_or(ParseError::Body(reason.into()), ParseError::Envelope));
     }
-    let entries = parts.into_iter().flatten();
+    let newest = found.iter().map(|(created, _)| *created).max();
+    let parts = found
+        .into_iter()
+        .filter(|(created, _)| Some(*created) == newest);
+    let entries = parts.flat_map(|(_, scenarios)| scenarios);
     let scenarios = entries.filter_map(|entry| parser.scenario(entry)).collect();
     Ok(Inspection::new(scenarios, parser.rejected))
 }
@@ -95,7 +82,7 @@ fn scenarios<'a>(
     let scenarios = credit.and_then(list);
     let is_object = |entry: &&RawValue| entry.get().starts_with('{');
     let has_scenario = scenarios.iter().flatten().any(is_object);
-    let envelope = Envelope::of(fields, |value| scalar(Some(value)).into_text());
+    let envelope = Envelope::of(fields);
     let is_inspection = || {
         let is_dated = scalar(fields.get("create_time")).integer().is_some();
         is_dated && credit.is_some_and(|credit| credit.get() == "null")
@@ -128,15 +115,12 @@ impl Parser {
         let id = text(setting.get("group_id"));
         let scenario = Named::new(&id, &text(setting.get("group_name")));
         self.scenarios += 1;
-        let scenario = scenario.filter(|_| self.scenarios <= MAX_SCENARIOS);
-        let Some(scenario) = scenario else {
+        let Some(scenario) = scenario.filter(|_| self.scenarios <= MAX_SCENARIOS) else {
             self.rejected += 1;
             return None;
         };
-        let score = scalar(fields.get("score")).measure();
-        let score = score
-            .ok()
-            .filter(|score| *score <= Some(ScenarioResult::MAX_SCORE));
+        let score = scalar(fields.get("score")).measure().ok();
+        let score = score.filter(|score| *score <= Some(ScenarioResult::MAX_SCORE));
         self.rejected += u32::from(score.is_none());
         let mut rules = Vec::new();
         for kind in RuleKind::ALL {
@@ -208,12 +192,13 @@ fn object(value: &RawValue) -> Option<Fields<'_>> {
 }
 
 fn scalar<'a>(value: Option<&&'a RawValue>) -> Lenient<'a> {
-    let scalar = value.map(|value| serde_json::from_str(value.get()));
-    scalar.and_then(Result::ok).unwrap_or_default()
+    value.map(|value| Lenient::from(*value)).unwrap_or_default()
 }
 
 fn text(value: Option<&&RawValue>) -> String {
-    scalar(value).into_text().unwrap_or_default()
+    value
+        .and_then(|value| envelope::text(value))
+        .unwrap_or_default()
 }
 
 /// A boolean, also as a string or a number.

@@ -20,31 +20,17 @@ pub(super) enum Lenient<'de> {
 }
 
 impl Lenient<'_> {
-    pub(super) fn into_text(self) -> Option<String> {
+    /// A string that is not blank, without spaces around it, or a number.
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) => Some(text.into_owned()),
-            Self::Integer(number) => Some(number.to_string()),
-            _ => None,
-        }
-    }
-
-    /// A text that is not blank, without spaces around it.
-    pub(super) fn text(&self) -> Option<Box<str>> {
-        match self {
-            Self::Text(text) => Some(text.trim())
-                .filter(|text| !text.is_empty())
-                .map(Into::into),
+            Self::Text(text) => Some(text.trim().into()).filter(|text: &Cow<str>| !text.is_empty()),
             Self::Integer(number) => Some(number.to_string().into()),
             _ => None,
         }
     }
 
     pub(super) fn identity(&self) -> Option<CallId> {
-        match self {
-            Self::Text(text) => CallId::parse(text),
-            Self::Integer(number) => CallId::parse(&number.to_string()),
-            _ => None,
-        }
+        CallId::parse(&self.text()?)
     }
 
     fn number(&self) -> Option<f64> {
@@ -111,8 +97,14 @@ impl<'de> Deserialize<'de> for Lenient<'de> {
     /// From the raw text: `1e999` is valid JSON that serde_json refuses to parse as a number, and
     /// one such value must not fail the page.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(match raw.as_bytes().first() {
+        <&RawValue>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<'de> From<&'de RawValue> for Lenient<'de> {
+    fn from(raw: &'de RawValue) -> Self {
+        let raw = raw.get();
+        match raw.as_bytes().first() {
             Some(b'n') => Self::Null,
             Some(b'"') => match raw.contains('\\') {
                 false => Self::Text(Cow::Borrowed(raw.trim_matches('"'))),
@@ -124,6 +116,6 @@ impl<'de> Deserialize<'de> for Lenient<'de> {
                 Err(_) => Self::Text(Cow::Borrowed(raw)),
             },
             _ => Self::Other,
-        })
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use serde::de::{IgnoredAny, MapAccess};
 
-use super::example;
 use super::lenient::Lenient;
-use super::rows::Rows;
 use super::visit::{Expect, next_key};
+use super::{Rows, example};
 use crate::model::{CallType, ManualStates, Measures, Record, Rejection, Speech, Status};
 
 /// Longest identity in bytes that is kept as text. It is stored until the call's inspection result has
@@ -143,11 +142,12 @@ impl<'de> Fields<'de> {
             status: status.map_or(Status::UNKNOWN, Status::from_number),
             manual,
             measures,
-            staff_id: self.staff_id.text(),
+            staff_id: self.staff_id.text().map(Into::into),
             written_id: (rows.texts)
                 .then(|| uuid.map_or(&self.call_id, |_| &self.call_uuid).text())
                 .flatten()
-                .filter(|text| text.len() <= MAX_WRITTEN_ID && !id.is_written(text)),
+                .filter(|text| text.len() <= MAX_WRITTEN_ID && !id.is_written(text))
+                .map(Into::into),
         });
     }
 }

@@ -56,7 +56,6 @@ struct Open {
     row: Option<(usize, usize)>,
     /// It has misplaced tokens.
     broken: bool,
-    empty: bool,
 }
 
 struct Repair<'a> {
@@ -93,10 +92,9 @@ impl Repair<'_> {
     }
 
     fn begin(&mut self, bracket: u8) -> Option<()> {
-        if self.expected == Expected::Value {
-            self.start_entry();
-        } else {
-            self.misplaced()?;
+        match self.expected {
+            Expected::Value => self.comma = None,
+            _ => self.misplaced()?,
         }
         if self.open.len() >= MAX_DEPTH {
             return None;
@@ -107,7 +105,6 @@ impl Repair<'_> {
             bracket,
             row: is_row.then_some((self.position, self.out.len())),
             broken: false,
-            empty: true,
         });
         self.out.push(bracket);
         self.position += 1;
@@ -116,12 +113,11 @@ impl Repair<'_> {
     }
 
     fn end(&mut self, bracket: u8) -> Option<()> {
-        let is_empty_or_after_comma = self.comma.is_some() || self.open.last()?.empty;
         match self.expected {
-            Expected::CommaOrEnd => {}
-            Expected::Value if self.is_value_missing() => self.out.extend_from_slice(b"null"),
-            Expected::Value | Expected::Key if is_empty_or_after_comma => {}
-            _ => self.misplaced()?,
+            Expected::Value if self.is_in_object() => self.out.extend_from_slice(b"null"),
+            // Nothing yet, or a comma before.
+            Expected::Value | Expected::Key | Expected::CommaOrEnd => {}
+            Expected::Colon | Expected::Nothing => self.misplaced()?,
         }
         if let Some(comma) = self.comma.take() {
             self.out[comma] = b' ';
@@ -147,7 +143,7 @@ impl Repair<'_> {
     fn separator(&mut self) -> Option<()> {
         match self.expected {
             Expected::CommaOrEnd => self.write_comma(),
-            Expected::Value if self.is_value_missing() => {
+            Expected::Value if self.is_in_object() => {
                 self.out.extend_from_slice(b"null");
                 self.write_comma();
             }
@@ -173,7 +169,7 @@ impl Repair<'_> {
 
     fn string(&mut self) -> Option<()> {
         match self.expected {
-            Expected::Key | Expected::Value => self.start_entry(),
+            Expected::Key | Expected::Value => self.comma = None,
             _ => self.misplaced()?,
         }
         self.out.push(b'"');
@@ -224,27 +220,23 @@ impl Repair<'_> {
         let rest = &self.text[self.position..];
         let is_end = |byte: u8| byte <= b' ' || b"{}[]:,\"".contains(&byte);
         let length = rest.bytes().position(is_end).unwrap_or(rest.len());
-        let (text, word) = (&rest[..length], &rest.as_bytes()[..length]);
+        let text = &rest[..length];
         self.position += length;
         if self.expected != Expected::Value {
             return self.misplaced();
         }
-        self.start_entry();
-        let literals = [&b"null"[..], b"true", b"false"];
-        let mut literals = literals.iter();
-        if let Some(literal) = literals.find(|literal| word.eq_ignore_ascii_case(literal)) {
+        self.comma = None;
+        let lower = text.to_ascii_lowercase();
+        let is_of_number = |byte| b"0123456789+-.eE".contains(&byte);
+        let valid = match &*lower {
             // Python writes `True`.
-            self.out.extend_from_slice(literal);
-        } else if from_str::<IgnoredAny>(text).is_ok() {
-            self.out.extend_from_slice(word);
-        } else if word.iter().all(|byte| b"0123456789+-.eE".contains(byte)) {
+            "null" | "true" | "false" => lower.into_bytes(),
+            _ if from_str::<IgnoredAny>(text).is_ok() => text.into(),
             // `.5`, `+5` and `007` can be parsed from a string.
-            self.out.push(b'"');
-            self.out.extend_from_slice(word);
-            self.out.push(b'"');
-        } else {
-            self.out.extend_from_slice(PLACEHOLDER);
-        }
+            _ if text.bytes().all(is_of_number) => format!("\"{text}\"").into(),
+            _ => PLACEHOLDER.to_vec(),
+        };
+        self.out.extend_from_slice(&valid);
         self.expected = Expected::CommaOrEnd;
         Some(())
     }
@@ -258,30 +250,21 @@ impl Repair<'_> {
         Some(())
     }
 
-    /// Whether a colon has no value.
-    fn is_value_missing(&self) -> bool {
-        self.expected == Expected::Value
-            && self.comma.is_none()
-            && self.open.last().is_some_and(|open| open.bracket == b'{')
+    /// In an object a value is only expected after a colon.
+    fn is_in_object(&self) -> bool {
+        self.open.last().is_some_and(|open| open.bracket == b'{')
     }
 
     fn next_entry(&self) -> Expected {
-        match self.open.last().map(|open| open.bracket) {
-            Some(b'{') => Expected::Key,
-            _ => Expected::Value,
+        match self.is_in_object() {
+            true => Expected::Key,
+            false => Expected::Value,
         }
     }
 
     fn write_comma(&mut self) {
         self.comma = Some(self.out.len());
         self.out.push(b',');
-    }
-
-    fn start_entry(&mut self) {
-        self.comma = None;
-        if let Some(open) = self.open.last_mut() {
-            open.empty = false;
-        }
     }
 
     /// Writes a broken row as a string that is the same each time.

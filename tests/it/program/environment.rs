@@ -15,10 +15,39 @@ fn a_certificate_file_of_the_environment_must_be_there() {
         ("SSL_CERT_FILE", "empty.pem"),
         ("SSL_CERT_FILE", "/dev/zero"),
         ("SSL_CERT_DIR", "gone"),
+        ("SSL_CERT_DIR", ".:gone:."),
     ] {
         let line = started_in_vain(directory.path(), (name, value), &[]);
-        assert!(line.contains(name) && line.contains(value), "{line}");
+        let culprit = value.split(':').find(|path| *path != ".").unwrap();
+        assert!(line.contains(name) && line.contains(culprit), "{line}");
+        // Scripts that read JSON get an object.
+        let mut check = command(directory.path());
+        let check = check.env(name, value).args(["check", "--format=json"]);
+        let output = check.output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains(culprit), "{report}");
+        assert_eq!(report["ok"], false);
     }
+}
+
+#[test]
+fn certificate_directories_of_the_environment_are_a_list() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+    let anchor = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+    let second = directory.path().join("second");
+    std::fs::create_dir(&second).unwrap();
+    // By a name that OpenSSL gives.
+    std::fs::write(second.join("01234567.0"), anchor.cert.pem()).unwrap();
+    let mut check = command(directory.path());
+    let output = check
+        .env("SSL_CERT_DIR", ".::second")
+        .args(["check", "--format=json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["error"], serde_json::Value::Null, "{report}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use cec_exporter::model::{
     CallId, CallType, Inspection, ManualStates, Measure, Measures, Named, Record, ScenarioResult,
     Status, UnixSeconds,
 };
-use cec_exporter::upstream::response::parse_page;
+use cec_exporter::upstream::response::PageRules;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 use tokio::time::Instant;
 
@@ -77,7 +77,9 @@ impl Call {
                     row,
                     br#"]}],"paging":{"total":1}}"#,
                 ];
-                let parsed = parse_page(&body.concat()).map_err(|_| error(ErrorKind::Body))?;
+                let parsed = PageRules::ANY
+                    .parse(&body.concat())
+                    .map_err(|_| error(ErrorKind::Body))?;
                 page.records.extend(parsed.records);
                 page.rejected.extend(parsed.rejected);
                 page.renamed.extend(parsed.renamed);

@@ -132,7 +132,7 @@ impl Upstream for Vendor {
             success_codes: &[],
             keep_texts: true,
         };
-        let page = rules.parse(&reply.body).map_err(unreadable)?.page;
+        let page = rules.parse(&reply.body).map_err(unreadable)?;
         // No await from here to the ledger: every logged record is applied.
         let now = (self.clock)();
         let mut identities = self.identities.lock().unwrap();

@@ -2,7 +2,7 @@
 
 use super::{page, reasons};
 use crate::model::{Measures, Rejection};
-use crate::upstream::response::{PageRules, ParseError, parse_page};
+use crate::upstream::response::{PageRules, ParseError};
 use crate::upstream::{Page, Rejected};
 
 fn parse(body: &str, page: u32) -> Result<Page, ParseError> {
@@ -13,7 +13,7 @@ fn parse(body: &str, page: u32) -> Result<Page, ParseError> {
         success_codes: &success_codes,
         keep_texts: false,
     };
-    rules.parse(body.as_bytes()).map(|parsed| parsed.page)
+    rules.parse(body.as_bytes())
 }
 
 /// The message of a response that is an error.
@@ -101,6 +101,25 @@ fn an_error_in_the_body_is_never_an_empty_window() {
 }
 
 #[test]
+fn a_second_spelling_without_a_value_hides_no_error() {
+    for (fields, expected) in [
+        (r#""errorCode":"0300028","error_code":null"#, "0300028"),
+        (r#""errorCode":"0300028","error_code":"""#, "0300028"),
+        (
+            r#""resultCode":"7","resultDesc":"no right","returnCode":"","returnDesc":" ""#,
+            "7 no right",
+        ),
+    ] {
+        let body = format!(r#"{{{fields},"data":[],"paging":{{"total":0}}}}"#);
+        let message = envelope(&body);
+        assert!(message.starts_with(expected), "{body}: {message}");
+    }
+    let blank = r#"{"resultDesc":""}"#;
+    let message = envelope(blank);
+    assert!(!message.starts_with(' '), "{message:?}");
+}
+
+#[test]
 fn usable_rows_outweigh_an_error_code() {
     let row = r#"{"call_uuid":"a","upload_time":5}"#;
     let body = format!(
@@ -149,7 +168,7 @@ fn other_bodies_are_errors_and_are_not_quoted() {
         "{} Wang Fang",
         "\u{1}Wang",
     ] {
-        let result = parse_page(body.as_bytes());
+        let result = PageRules::ANY.parse(body.as_bytes());
         assert!(
             matches!(&result, Err(ParseError::Body(text)) if !text.contains("Wang")),
             "{body}: {result:?}"
@@ -203,7 +222,7 @@ fn an_invalid_value_costs_only_itself() {
     let position = body.iter().position(|byte| *byte == b'x').unwrap();
     for broken in [0xff, 0xe5, 0xc0, 0x80] {
         body[position] = broken;
-        assert_eq!(parse_page(&body).unwrap().records.len(), 1);
+        assert_eq!(PageRules::ANY.parse(&body).unwrap().records.len(), 1);
     }
     let id = page(r#"{"call_uuid":NaN,"upload_time":5},{"call_uuid":"b","upload_time":6}"#);
     assert_eq!(
@@ -257,7 +276,7 @@ fn each_unusable_row_has_a_stable_fingerprint_of_its_own() {
     );
     let groups = |data: &str| {
         let body = format!(r#"{{"data":[{data}],"paging":{{"total":1}}}}"#);
-        parse_page(body.as_bytes()).unwrap().rejected
+        PageRules::ANY.parse(body.as_bytes()).unwrap().rejected
     };
     let two = groups(r#"{"a":1},{"a":2}"#);
     assert_ne!(two[0], two[1]);

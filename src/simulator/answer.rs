@@ -103,41 +103,28 @@ impl Simulator {
 
         let mut world = self.world();
         let mut listing = world.list(&query, now as u32, paging, &faults.rows);
-        let mut calls = listing.groups.iter().flat_map(|group| &group.calls);
-        if calls.clone().any(|call| faults.rows.is_failing(call)) {
+        if listing
+            .calls
+            .iter()
+            .any(|call| faults.rows.is_failing(call))
+        {
             return Reply::error(500, "business failure");
         }
-        if calls.any(|call| faults.rows.is_not_json(call)) {
+        if listing
+            .calls
+            .iter()
+            .any(|call| faults.rows.is_not_json(call))
+        {
             let body = b"java.lang.IllegalArgumentException: call".to_vec();
             return Reply::ok(body).named("not_json");
         }
-        let (data, name) = match fault.as_ref().map(|fault| fault.answer) {
-            Some(Answer::NullData) => (response::Data::Null, Some("null_data")),
-            Some(Answer::NoData) => (response::Data::Absent, Some("no_data")),
-            _ if paging.empty_as_null && listing.total == 0 && listing.groups.is_empty() => {
-                (response::Data::Null, None)
-            }
-            _ => (response::Data::Rows, None),
-        };
-        if name.is_some() {
+        let answer = fault.as_ref().map(|fault| fault.answer);
+        if matches!(answer, Some(Answer::NullData | Answer::NoData)) {
             // A total of 0 would make it an empty window rather than an error.
             listing.total = listing.total.max(1);
         }
-        let rows: usize = listing.groups.iter().map(|group| group.calls.len()).sum();
-        let page = response::page(&listing, now as u32, data, &faults);
-        drop(listing);
-        drop(world);
-        match page {
-            Ok(body) => {
-                self.state().stats.rows += rows as u64;
-                let reply = Reply {
-                    name,
-                    ..Reply::ok(body)
-                };
-                reply.with_fault(fault.as_ref())
-            }
-            Err(error) => Reply::error(500, &error.to_string()),
-        }
+        self.state().stats.rows += listing.calls.len() as u64;
+        response::page(&listing, now as u32, answer, &faults).with_fault(fault.as_ref())
     }
 }
 

@@ -14,17 +14,6 @@ use super::teams::{self, Team, agent_of};
 pub const VOICE: u8 = 0;
 pub const TEXT: u8 = 2;
 
-/// Manual states: -1 none, 0 in progress, 1 done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manual {
-    /// Sampling for manual inspection.
-    pub inspect: i8,
-    /// Review of the result.
-    pub review: i8,
-    /// The agent's appeal.
-    pub complain: i8,
-}
-
 /// A view of one call. All times are Unix seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -138,7 +127,9 @@ impl Call<'_> {
         }
     }
 
-    pub fn manual_at(&self, now: u32) -> Manual {
+    /// The states of sampling for manual inspection, of the review of the result, and of the agent's
+    /// appeal: -1 none, 0 in progress, 1 done.
+    pub fn manual_at(&self, now: u32) -> [(&'static str, i8); 3] {
         let state = |salt: u64, share: f64| {
             let rng = &mut Rng::with_seed(self.hash(salt));
             if rng.f64() >= share {
@@ -149,11 +140,11 @@ impl Call<'_> {
             let done = started.saturating_add(pause());
             i8::from(started <= now) + i8::from(done <= now) - 1
         };
-        Manual {
-            inspect: state(6, self.spec.inspect_share),
-            review: state(7, self.spec.review_share),
-            complain: state(8, self.spec.complain_share),
-        }
+        [
+            ("inspect", state(6, self.spec.inspect_share)),
+            ("review", state(7, self.spec.review_share)),
+            ("complain", state(8, self.spec.complain_share)),
+        ]
     }
 
     pub(super) fn agent(&self) -> u64 {

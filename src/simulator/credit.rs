@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Api, Caller};
 use super::call::Call;
 use super::faults::{Answer, ResultFaults};
-use super::inspection::{RuleOutcome, ScenarioOutcome};
-use super::quality::{EXTRA_RULE, Kind};
+use super::quality::{EXTRA_RULE, Kind, RuleOutcome, ScenarioOutcome};
 use super::reply::Reply;
 use super::vendor::Simulator;
 
@@ -34,10 +33,13 @@ impl Simulator {
             Ok(fault) => fault,
             Err(refusal) => return refusal,
         };
-        match fault.as_ref().map(|fault| fault.answer) {
-            Some(Answer::NullData) => return Reply::json(&Value::Null).named("null_data"),
-            Some(Answer::NoData) => return Reply::json(&json!({})).named("no_data"),
-            _ => {}
+        let empty = match fault.as_ref().map(|fault| fault.answer) {
+            Some(Answer::NullData) => Some(Reply::json(&Value::Null).named("null_data")),
+            Some(Answer::NoData) => Some(Reply::json(&json!({})).named("no_data")),
+            _ => None,
+        };
+        if let Some(empty) = empty {
+            return empty.with_fault(fault.as_ref());
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let Some(uuid) = body["call_uuid"].as_str() else {

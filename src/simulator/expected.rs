@@ -1,4 +1,4 @@
-//! The ground truth, for comparison with the metrics of an exporter.
+//! The ground truth and the true inspection results, to compare an exporter with.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::call::{Call, VOICE};
 use super::measures::{Channel, Millionths, Role};
+use super::quality::Kind;
 use super::world::World;
 
 pub type ByType = BTreeMap<u8, u64>;
@@ -67,12 +68,7 @@ impl Expected {
         *self.calls.entry(kind).or_default() += 1;
         if call.is_visible(now) {
             count(&mut self.current, kind, call.status_at(now));
-            let manual = call.manual_at(now);
-            for (name, state) in [
-                ("inspect", manual.inspect),
-                ("review", manual.review),
-                ("complain", manual.complain),
-            ] {
+            for (name, state) in call.manual_at(now) {
                 if state >= 0 {
                     let states = self.manual.entry(name).or_default();
                     *states.entry(state).or_default() += 1;
@@ -111,6 +107,58 @@ fn count(counts: &mut ByStatus, kind: u8, status: u16) {
     *counts.entry(kind).or_default().entry(status).or_default() += 1;
 }
 
+/// The inspection results of a set of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExpectedResults {
+    /// Calls with a result.
+    pub calls: u64,
+    /// Those of `calls` that were inspected for no scenario.
+    pub empty: u64,
+    /// By the id of the business scenario.
+    pub scenarios: BTreeMap<&'static str, ExpectedScenario>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExpectedScenario {
+    pub name: &'static str,
+    /// Calls by score.
+    pub scores: BTreeMap<u8, u64>,
+    /// By id.
+    pub rules: BTreeMap<&'static str, ExpectedRule>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExpectedRule {
+    pub kind: Kind,
+    /// The latest.
+    pub name: &'static str,
+    pub kept: u64,
+    pub violated: u64,
+}
+
+impl ExpectedResults {
+    /// Adds the result of a call that has succeeded. `now` determines the names.
+    pub fn add(&mut self, call: &Call<'_>, now: u32) {
+        let outcomes = call.inspection();
+        self.calls += 1;
+        self.empty += u64::from(outcomes.is_empty());
+        for outcome in outcomes {
+            let scenario = self.scenarios.entry(outcome.scenario.id).or_default();
+            scenario.name = outcome.scenario.name;
+            *scenario.scores.entry(outcome.score).or_default() += 1;
+            for found in &outcome.rules {
+                let rule = found.rule;
+                let expected = scenario.rules.entry(rule.id).or_default();
+                (expected.kind, expected.name) = (rule.kind, rule.name_at(call.spec, now));
+                match found.is_kept() {
+                    true => expected.kept += 1,
+                    false => expected.violated += 1,
+                }
+            }
+        }
+    }
+}
+
 impl World {
     /// The truth at `now` about calls uploaded from `from` to `now`, both inclusive.
     pub fn truth(&mut self, from: u32, now: u32) -> Expected {
@@ -123,5 +171,17 @@ impl World {
             truth.add(&call, now);
         }
         truth
+    }
+
+    /// The results at `now` of the calls uploaded from `from` to `now`, both inclusive, that
+    /// succeeded while they were listed. Faults of the API do not change them.
+    pub fn results(&mut self, from: u32, now: u32) -> ExpectedResults {
+        let mut results = ExpectedResults::default();
+        for call in self.calls(from, now, now) {
+            if call.visible_at() <= now && call.first_success(call.last_listed(now)).is_some() {
+                results.add(&call, now);
+            }
+        }
+        results
     }
 }

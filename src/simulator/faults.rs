@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paging::Paging;
-use super::rows::RowFaults;
+use super::rows::{RowFaults, WireFaults};
 use super::spec::check_share;
 
 /// All faults. Omitted fields of the JSON are off.
@@ -155,34 +155,6 @@ pub enum Answer {
     Slow,
     /// The correct response in chunks, with the delay between them.
     Dribble,
-}
-
-/// Faults in the JSON of rows. Whether a share applies depends only on the call, so that it is the
-/// same on each read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WireFaults {
-    /// Writes every number of a row as a string.
-    pub numbers_as_strings: bool,
-    /// Writes `status` as a string.
-    pub status_as_string: bool,
-    /// `call_id` is a number that differs from `call_uuid`.
-    pub call_id_as_number: bool,
-    /// Share of rows with the identity in `call_id` only.
-    pub no_uuid_share: f64,
-    /// Share of null among the fields other than identity, upload time, type and status.
-    pub null_share: f64,
-    /// Share of missing ones among those fields.
-    pub missing_share: f64,
-    /// Share of rows whose status is null.
-    pub null_status_share: f64,
-    /// Share of rows whose type is null.
-    pub null_type_share: f64,
-    /// Share of rows with a measure that is negative, not finite or not a number.
-    pub bad_measure_share: f64,
-    /// Share of rows that are followed by an unusable one: without identity, without upload time,
-    /// or not an object. Limit and total do not count these.
-    pub malformed_share: f64,
 }
 
 /// Faults in the content of inspection results.

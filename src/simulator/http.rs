@@ -109,13 +109,14 @@ async fn serve(
     let path = head.uri.path();
     if let Some(name) = path.strip_prefix("/-/") {
         let query = head.uri.query().unwrap_or("");
-        return Ok(control(simulator, &head.method, name, query, body).await);
+        let reply = control(simulator, &head.method, name, query, body).await;
+        return response(reply);
     }
     if !matches!(path, TOKEN | DETAILS | CREDIT | OTHER_CREDIT) {
-        return Ok(whole(Reply::error(404, "no such path")));
+        return response(Reply::error(404, "no such path"));
     }
     if head.method != Method::POST {
-        return Ok(whole(Reply::error(405, "expected POST")));
+        return response(Reply::error(405, "expected POST"));
     }
     let mut response = respond(simulator, head, body).await?;
     if let Some(date) = date(simulator) {
@@ -144,7 +145,7 @@ async fn respond(
     let _in_flight = InFlight::new(simulator);
     let body = match read(body).await {
         Ok(body) => body,
-        Err(reply) => return Ok(whole(reply)),
+        Err(reply) => return response(reply),
     };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let caller = Caller {
@@ -159,31 +160,7 @@ async fn respond(
     if reply.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
     }
-    match reply.delivery {
-        // An error of the service makes hyper close the connection without a response.
-        Delivery::Reset => Err(InjectedFault),
-        Delivery::Whole => Ok(whole(reply)),
-        Delivery::Cut => {
-            let mut half = Bytes::from(reply.body.clone());
-            half.truncate(reply.body.len() / 2);
-            // The pause lets the first half go out before the connection is closed.
-            let length = reply.body.len();
-            Ok(in_chunks(
-                &reply,
-                length,
-                vec![Ok(half), Err(InjectedFault)],
-                50,
-            ))
-        }
-        Delivery::Dribble(pause_ms) => {
-            let size = reply.body.len().div_ceil(CHUNKS).max(1);
-            let chunks = reply.body.chunks(size);
-            let chunks = chunks
-                .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
-                .collect();
-            Ok(in_chunks(&reply, reply.body.len(), chunks, pause_ms))
-        }
-    }
+    response(reply)
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Reply> {
@@ -199,8 +176,8 @@ async fn control(
     name: &str,
     query: &str,
     body: Incoming,
-) -> Response<Body> {
-    let reply = match (method.as_str(), name) {
+) -> Reply {
+    match (method.as_str(), name) {
         ("GET", "healthy") => Reply::json(&"healthy"),
         ("GET", "stats") => Reply::json(&simulator.stats()),
         ("GET", "faults") => Reply::json(&simulator.faults()),
@@ -225,8 +202,7 @@ async fn control(
             404,
             "expected healthy, stats, faults, scenario, truth, results or teams",
         ),
-    };
-    whole(reply)
+    }
 }
 
 fn set<T: Serialize + Clone>(parsed: Result<T, String>, apply: impl FnOnce(T)) -> Reply {
@@ -258,17 +234,23 @@ fn for_window<T: Serialize>(
     Reply::json(&truth(from, to))
 }
 
-fn whole(mut reply: Reply) -> Response<Body> {
-    let body = Bytes::from(std::mem::take(&mut reply.body));
-    in_chunks(&reply, body.len(), vec![Ok(body)], 0)
-}
-
-fn in_chunks(
-    reply: &Reply,
-    length: usize,
-    chunks: Vec<Result<Bytes, InjectedFault>>,
-    pause_ms: u64,
-) -> Response<Body> {
+fn response(reply: Reply) -> Result<Response<Body>, InjectedFault> {
+    let body = Bytes::from(reply.body);
+    let (chunks, pause_ms) = match reply.delivery {
+        // An error of the service makes hyper close the connection without a response.
+        Delivery::Reset => return Err(InjectedFault),
+        Delivery::Whole => (vec![Ok(body.clone())], 0),
+        Delivery::Cut => {
+            let half = body.slice(..body.len() / 2);
+            // The pause lets the half go out before the connection is closed.
+            (vec![Ok(half), Err(InjectedFault)], 50)
+        }
+        Delivery::Dribble(pause_ms) => {
+            let chunks = body.chunks(body.len().div_ceil(CHUNKS).max(1));
+            let chunks = chunks.map(|chunk| Ok(body.slice_ref(chunk)));
+            (chunks.collect(), pause_ms)
+        }
+    };
     let stream = stream::unfold(
         (chunks.into_iter(), true),
         move |(mut chunks, is_first)| async move {
@@ -288,10 +270,10 @@ fn in_chunks(
         "application/json; charset=UTF-8"
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(CONTENT_LENGTH, body.len().into());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(seconds) = reply.retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());
     }
-    response
+    Ok(response)
 }

@@ -3,25 +3,38 @@
 use std::ops::Range;
 
 use super::call::Call;
-use super::paging::{Order, Paging, Query, Unit};
+use super::paging::{Order, Paging, Query, TotalOf, Unit};
 use super::rows::RowFaults;
-use super::scan::Scan;
-use super::world::World;
-
-/// Calls listed together.
-#[derive(Clone, Debug)]
-pub struct Group<'a> {
-    pub id: String,
-    /// The calls that match the query, in list order.
-    pub calls: Vec<Call<'a>>,
-}
+use super::world::{Scan, World};
 
 /// One page.
 #[derive(Clone, Debug)]
 pub struct Listing<'a> {
     /// `paging.total`.
     pub total: usize,
-    pub groups: Vec<Group<'a>>,
+    /// The calls that match the query, in list order.
+    pub calls: Vec<Call<'a>>,
+}
+
+impl<'a> Listing<'a> {
+    /// Calls listed together.
+    pub fn groups(&self) -> impl Iterator<Item = &[Call<'a>]> {
+        self.calls.chunk_by(|a, b| std::ptr::eq(a.leader, b.leader))
+    }
+}
+
+impl Scan {
+    fn total(&self, paging: &Paging) -> usize {
+        match paging.total_counts {
+            TotalOf::Rows => self.matches.len(),
+            TotalOf::Calls => self.calls,
+            TotalOf::Groups => self.group_starts.len(),
+        }
+    }
+
+    fn is_for(&self, query: &Query, now: u32, rows: &RowFaults) -> bool {
+        self.now == now && self.query == *query && self.rows == *rows
+    }
 }
 
 impl World {
@@ -38,11 +51,9 @@ impl World {
         self.grow(now);
         let (limit, skip) = (paging.limit(query), paging.skip(query));
         let is_too_deep = paging.deep_is_empty && paging.is_too_deep(query);
-        let start_excluded = u32::from(paging.start_excluded);
-        let end_excluded = u32::from(paging.end_excluded);
         let query = Query {
-            from: query.from.saturating_add(start_excluded),
-            to: query.to.saturating_sub(end_excluded).min(now),
+            from: query.from.saturating_add(paging.start_excluded.into()),
+            to: query.to.saturating_sub(paging.end_excluded.into()).min(now),
             limit: 0,
             page: 0,
             ..query.clone()
@@ -51,7 +62,7 @@ impl World {
             let earlier = now.saturating_sub(paging.total_lag_seconds);
             self.scan(query.clone(), earlier, rows).total(paging)
         });
-        let by_groups = paging.limit_counts == Unit::Groups && self.spec.group_max > 1;
+        let by_groups = paging.limit_counts == Unit::Groups;
         let newest_first = paging.order == Order::NewestFirst;
 
         let scan = self.cached_scan(query, now, rows);
@@ -77,26 +88,8 @@ impl World {
         let total = earlier_total.unwrap_or(total) as i64;
         Listing {
             total: total.saturating_add(paging.total_off).max(0) as usize,
-            groups: self.groups(&indices),
+            calls: indices.iter().map(|&index| self.call(index)).collect(),
         }
-    }
-
-    fn groups(&self, indices: &[usize]) -> Vec<Group<'_>> {
-        let mut groups: Vec<Group<'_>> = Vec::with_capacity(indices.len());
-        let mut last_leader = None;
-        for &index in indices {
-            let call = self.call(index);
-            let leader = index - usize::from(call.record.back);
-            match groups.last_mut() {
-                Some(group) if last_leader == Some(leader) => group.calls.push(call),
-                _ => groups.push(Group {
-                    id: call.group_id(),
-                    calls: vec![call],
-                }),
-            }
-            last_leader = Some(leader);
-        }
-        groups
     }
 
     fn cached_scan(&mut self, query: Query, now: u32, rows: &RowFaults) -> &Scan {
@@ -133,15 +126,10 @@ impl World {
         }
         let calls = found.len();
         let matches = self.with_copies(found.into_iter().map(|(_, index)| index), rows);
-        let mut group_starts = Vec::new();
-        let mut last_leader = None;
-        for (position, &index) in matches.iter().enumerate() {
-            let leader = index - u32::from(self.records[index as usize].back);
-            if last_leader != Some(leader) {
-                group_starts.push(position as u32);
-                last_leader = Some(leader);
-            }
-        }
+        let leader = |index: u32| index - u32::from(self.records[index as usize].back);
+        let is_start = |&at: &usize| at == 0 || leader(matches[at - 1]) != leader(matches[at]);
+        let starts = (0..matches.len()).filter(is_start);
+        let group_starts = starts.map(|at| at as u32).collect();
         Scan {
             query,
             now,

@@ -96,6 +96,20 @@ impl Measures {
         }
     }
 
+    /// By the vendor's names.
+    pub(super) fn named(&self) -> [(&'static str, Option<Millionths>); 7] {
+        let (left, right) = (&self.left, &self.right);
+        [
+            ("duration", self.duration),
+            ("left_speed", left.speed),
+            ("right_speed", right.speed),
+            ("left_silence_time", left.silence),
+            ("right_silence_time", right.silence),
+            ("left_speech_ratio", left.ratio),
+            ("right_speech_ratio", right.ratio),
+        ]
+    }
+
     /// Without the measures that need a transcript.
     pub(super) fn before_transcript(self) -> Self {
         let only_role = |channel: Channel| Channel {

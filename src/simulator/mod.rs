@@ -7,11 +7,11 @@
 //! | --- | --- |
 //! | [`spec`], [`incidents`] | parameters of the contact centre, and scenarios that disturb it |
 //! | [`world`], [`call`], [`measures`] | all its calls and their lives: pure and seeded, the time is an argument |
-//! | [`teams`], [`quality`], [`inspection`] | the agents' teams, the rules, and each call's result |
+//! | [`teams`], [`quality`] | the agents' teams, the rules, and each call's result |
 //! | [`paging`], [`listing`] | the list of calls, page by page |
-//! | [`expected`], [`expected_results`] | the ground truth, to compare an exporter with |
+//! | [`expected`] | the ground truth, to compare an exporter with |
 //! | [`faults`], [`rows`] | faults of the API, its results and single rows, which can be changed at run time |
-//! | [`reply`], [`stats`] | a response before it is sent, and statistics of responses |
+//! | [`reply`] | a response before it is sent |
 //! | [`http`] | the HTTP server |
 //!
 //! [`Simulator`] combines them without I/O, so that tests can drive it in simulated time without
@@ -21,13 +21,10 @@ mod answer;
 pub mod call;
 mod credit;
 pub mod expected;
-pub mod expected_results;
 pub mod faults;
 pub mod http;
 pub mod incidents;
-pub mod inspection;
 pub mod listing;
-mod malformed;
 pub mod measures;
 pub mod paging;
 pub mod quality;
@@ -37,16 +34,14 @@ pub mod reply;
 mod response;
 mod row;
 pub mod rows;
-mod scan;
 pub mod spec;
-pub mod stats;
 pub mod status;
 pub mod teams;
 mod vendor;
 pub mod world;
 
 pub use answer::Caller;
-pub use vendor::{Clock, Simulator};
+pub use vendor::{Clock, Simulator, Stats};
 
 #[cfg(test)]
 mod tests;

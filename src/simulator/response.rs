@@ -3,18 +3,17 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::call::Call;
-use super::faults::{Faults, WireFaults};
-use super::listing::{Group, Listing};
-use super::malformed::{insert_invalid_bytes, malformed_rows};
+use super::faults::{Answer, Faults};
+use super::listing::Listing;
+use super::reply::Reply;
 use super::row::Row;
-use super::rows::RowFaults;
+use super::rows::{RowFaults, WireFaults, insert_invalid_bytes, malformed_rows};
 
 #[derive(Serialize)]
-struct Page {
+struct Page<'a> {
     /// None for a page without it, and none within for null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Option<Vec<GroupRow>>>,
+    data: Option<Option<Vec<GroupRow<'a>>>>,
     paging: Total,
 }
 
@@ -25,34 +24,27 @@ struct Total {
 }
 
 #[derive(Serialize)]
-struct GroupRow {
+struct GroupRow<'a> {
     call_group_id: String,
-    calls: Vec<AnyRow>,
+    calls: Vec<AnyRow<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum AnyRow {
-    Regular(Box<Row>),
+enum AnyRow<'a> {
+    Regular(Row<'a>),
     Malformed(Value),
 }
 
-/// The content of `data`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Data {
-    Rows,
-    Null,
-    Absent,
-}
-
-/// The body of a page, with the faults applied.
+/// A page, with the faults applied; `answer` is what the fault of the request asks for.
 pub(super) fn page(
     listing: &Listing<'_>,
     now: u32,
-    data: Data,
+    answer: Option<Answer>,
     faults: &Faults,
-) -> serde_json::Result<Vec<u8>> {
-    let total = match (faults.paging.no_total, listing.groups.is_empty()) {
+) -> Reply {
+    let is_empty = listing.calls.is_empty();
+    let total = match (faults.paging.no_total, is_empty) {
         (false, _) => Some(listing.total),
         // Without a total, an empty window would look like an error.
         (true, true) => Some(0),
@@ -60,34 +52,38 @@ pub(super) fn page(
     };
     let has_row_faults =
         faults.wire != WireFaults::default() || faults.rows != RowFaults::default();
-    let rows = |calls: &[Call<'_>]| match has_row_faults {
-        true => malformed_rows(calls, now, &faults.wire, &faults.rows)
-            .into_iter()
-            .map(AnyRow::Malformed)
-            .collect(),
-        false => (calls.iter())
-            .map(|call| AnyRow::Regular(Box::new(Row::of(call, now))))
-            .collect(),
-    };
-    let group = |group: &Group<'_>| GroupRow {
-        call_group_id: group.id.clone(),
-        calls: rows(&group.calls),
-    };
-    let data = match data {
-        Data::Absent => None,
-        Data::Null => Some(None),
-        Data::Rows => Some(Some(listing.groups.iter().map(group).collect())),
+    let groups = listing.groups().map(|calls| GroupRow {
+        call_group_id: calls[0].group_id(),
+        calls: match has_row_faults {
+            true => malformed_rows(calls, now, &faults.wire, &faults.rows)
+                .into_iter()
+                .map(AnyRow::Malformed)
+                .collect(),
+            false => (calls.iter())
+                .map(|call| AnyRow::Regular(Row(call, now)))
+                .collect(),
+        },
+    });
+    let is_null = faults.paging.empty_as_null && listing.total == 0 && is_empty;
+    let (data, name) = match answer {
+        Some(Answer::NoData) => (None, Some("no_data")),
+        Some(Answer::NullData) => (Some(None), Some("null_data")),
+        _ if is_null => (Some(None), None),
+        _ => (Some(Some(groups.collect())), None),
     };
     let paging = Total { total };
-    let mut body = serde_json::to_vec(&Page { data, paging })?;
+    let mut page = Reply {
+        name,
+        ..Reply::json(&Page { data, paging })
+    };
     if has_row_faults {
-        body = insert_invalid_bytes(body);
+        page.body = insert_invalid_bytes(page.body);
     }
     if let Some(success) = &faults.success {
-        body.pop();
-        let (name, text) = success.name.names();
-        let code = serde_json::to_string(&success.code)?;
-        body.extend_from_slice(format!(r#","{name}":{code},"{text}":"success"}}"#).as_bytes());
+        page.body.pop();
+        let ((name, text), code) = (success.name.names(), &success.code);
+        let end = format!(r#","{name}":{code},"{text}":"success"}}"#);
+        page.body.extend_from_slice(end.as_bytes());
     }
-    Ok(body)
+    page
 }

@@ -1,74 +1,39 @@
 //! One call in the vendor's list, as JSON.
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::call::Call;
-use super::measures::{Channel, Millionths, Role};
 
-#[derive(Serialize)]
-pub(super) struct Row {
-    call_uuid: String,
-    call_id: String,
-    call_type: u8,
-    status: u16,
-    upload_time: u32,
-    call_time: u32,
-    create_time: u32,
-    duration: Option<f64>,
-    left_channel: Option<&'static str>,
-    right_channel: Option<&'static str>,
-    left_speed: Option<f64>,
-    right_speed: Option<f64>,
-    left_silence_time: Option<f64>,
-    right_silence_time: Option<f64>,
-    left_speech_ratio: Option<f64>,
-    right_speech_ratio: Option<f64>,
-    staff_id: String,
-    staff_name: String,
-    file_name: String,
-    inspect_status: i8,
-    review_status: i8,
-    complain_status: i8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deal: Option<u8>,
-}
+/// A call as it is listed at a time.
+pub(super) struct Row<'a>(pub(super) &'a Call<'a>, pub(super) u32);
 
-impl Row {
-    pub(super) fn of(call: &Call<'_>, now: u32) -> Self {
-        // A single division yields the double that prints as the same decimal.
-        let number = |value: Option<Millionths>| value.map(|value| value as f64 / 1e6);
-        let speaker = |channel: &Channel| match channel.role? {
-            Role::Customer => Some("customer"),
-            Role::Staff => Some("staff"),
-            Role::Unknown => None,
-        };
-        let measures = call.measures_at(now);
-        let manual = call.manual_at(now);
-        let uuid = call.uuid();
-        Self {
-            call_id: uuid.clone(),
-            call_uuid: uuid,
-            call_type: call.call_type(),
-            status: call.status_at(now),
-            upload_time: call.upload_time(),
-            call_time: call.call_time(),
-            create_time: call.upload_time(),
-            duration: number(measures.duration),
-            left_channel: speaker(&measures.left),
-            right_channel: speaker(&measures.right),
-            left_speed: number(measures.left.speed),
-            right_speed: number(measures.right.speed),
-            left_silence_time: number(measures.left.silence),
-            right_silence_time: number(measures.right.silence),
-            left_speech_ratio: number(measures.left.ratio),
-            right_speech_ratio: number(measures.right.ratio),
-            staff_id: call.staff_id(),
-            staff_name: call.staff_name(),
-            file_name: call.file_name(),
-            inspect_status: manual.inspect,
-            review_status: manual.review,
-            complain_status: manual.complain,
-            deal: (call.hash(13).is_multiple_of(10)).then_some((call.hash(14) % 2) as u8),
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let &Self(call, now) = self;
+        let (uuid, measures) = (call.uuid(), call.measures_at(now));
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("call_uuid", &uuid)?;
+        row.serialize_entry("call_id", &uuid)?;
+        row.serialize_entry("call_type", &call.call_type())?;
+        row.serialize_entry("status", &call.status_at(now))?;
+        row.serialize_entry("upload_time", &call.upload_time())?;
+        row.serialize_entry("call_time", &call.call_time())?;
+        row.serialize_entry("create_time", &call.upload_time())?;
+        row.serialize_entry("left_channel", &measures.left.role)?;
+        row.serialize_entry("right_channel", &measures.right.role)?;
+        for (name, value) in measures.named() {
+            // A single division yields the double that prints as the same decimal.
+            row.serialize_entry(name, &value.map(|value| value as f64 / 1e6))?;
         }
+        row.serialize_entry("staff_id", &call.staff_id())?;
+        row.serialize_entry("staff_name", &call.staff_name())?;
+        row.serialize_entry("file_name", &call.file_name())?;
+        for (name, state) in call.manual_at(now) {
+            row.serialize_entry(&format!("{name}_status"), &state)?;
+        }
+        if call.hash(13).is_multiple_of(10) {
+            row.serialize_entry("deal", &(call.hash(14) % 2))?;
+        }
+        row.end()
     }
 }

@@ -9,9 +9,10 @@ use fastrand::Rng;
 use uuid::Uuid;
 
 use super::call::{Call, id};
+use super::paging::Query;
 use super::random::{mix, poisson};
 use super::record::Record;
-use super::scan::Scan;
+use super::rows::RowFaults;
 use super::spec::{Scenario, Spec, UTC_OFFSET};
 
 const MINUTES_PER_DAY: u32 = 1440;
@@ -34,6 +35,21 @@ pub struct World {
     seen: u32,
     /// Scales the daily curve to a mean of 1.
     curve_factor: f64,
+}
+
+/// The calls that match a query. Kept, since the other pages of the query usually follow.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// Without `limit` and `page`.
+    pub(super) query: Query,
+    pub(super) now: u32,
+    pub(super) rows: RowFaults,
+    /// Indices of calls in upload order, twice if a call is listed twice.
+    pub(super) matches: Vec<u32>,
+    /// Positions in `matches` at which a group starts.
+    pub(super) group_starts: Vec<u32>,
+    /// Number of distinct calls.
+    pub(super) calls: usize,
 }
 
 impl World {

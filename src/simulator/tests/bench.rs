@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::super::faults::{Faults, WireFaults};
+use super::super::faults::Faults;
 use super::super::reply::Reply;
+use super::super::rows::WireFaults;
 use super::super::spec::Spec;
 use super::super::{Caller, Simulator};
 use super::{DAY, START};

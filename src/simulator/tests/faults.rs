@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::faults::{Answer, Code, CodeName, Fault, Faults, WireFaults};
+use super::super::faults::{Answer, Code, CodeName, Fault, Faults};
 use super::super::paging::TotalOf;
 use super::super::reply::Delivery;
+use super::super::rows::WireFaults;
 use super::super::spec::Scenario;
 use super::bench::{Bench, value};
 use super::eventful;

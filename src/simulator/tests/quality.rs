@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::expected_results::ExpectedRule;
+use super::super::expected::ExpectedRule;
 use super::super::measures::{Channel, Role};
 use super::super::quality::{FALLING_SCENARIO, Kind, RENAMED_AFTER, SCENARIOS, VIOLATED_RULE};
 use super::super::spec::{Scenario, Spec};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Caller;
 use super::super::call::Call;
-use super::super::expected_results::ExpectedResults;
+use super::super::expected::ExpectedResults;
 use super::super::faults::ResultFaults;
 use super::super::faults::{Answer, Fault, Faults};
 use super::super::quality::Kind;
@@ -195,10 +195,16 @@ fn results_have_faults_of_their_own() {
         Answer::Reset,
     ];
     bench.simulator.set_faults(Faults {
-        credit: answers.map(|answer| Fault::next(answer, 1)).to_vec(),
+        credit: answers
+            .map(|answer| Fault {
+                delay_ms: 20,
+                ..Fault::next(answer, 1)
+            })
+            .to_vec(),
         ..Faults::default()
     });
     let replies: Vec<Reply> = (0..7).map(|_| credit(&bench, uuid)).collect();
+    assert!(replies.iter().all(|reply| reply.delay_ms == 20));
     assert!(replies[0].is_html && replies[0].status == 502);
     assert_eq!(replies[1].status, 404);
     assert!(value(&replies[2])["resultCode"].is_string());

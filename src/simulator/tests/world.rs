@@ -235,9 +235,7 @@ fn recount(world: &mut World, from: u32, now: u32) -> Expected {
             None => {
                 let statuses = truth.current.entry(kind).or_default();
                 *statuses.entry(last).or_default() += 1;
-                let manual = call.manual_at(now);
-                let states = [manual.inspect, manual.review, manual.complain];
-                for (name, state) in ["inspect", "review", "complain"].into_iter().zip(states) {
+                for (name, state) in call.manual_at(now) {
                     if state != -1 {
                         let states = truth.manual.entry(name).or_default();
                         *states.entry(state).or_default() += 1;

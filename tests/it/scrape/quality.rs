@@ -58,7 +58,7 @@ fn assert_results(samples: &Samples, vendor: &SimulatedVendor) {
         assert_eq!(samples.one("cec_call_score_count", &label), calls as f64);
         for (result, kept) in [("kept", true), ("violated", false)] {
             let labels = [("scenario", scenario.name), ("result", result)];
-            let count = |rule: &cec_exporter::simulator::expected_results::ExpectedRule| {
+            let count = |rule: &cec_exporter::simulator::expected::ExpectedRule| {
                 if kept { rule.kept } else { rule.violated }
             };
             let expected: u64 = scenario.rules.values().map(count).sum();

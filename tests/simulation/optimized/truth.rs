@@ -153,12 +153,8 @@ impl Run {
                 let oldest = oldest.entry(name).or_insert(at);
                 *oldest = oldest.min(at);
             }
-            let manual = call.manual_at(vendor_now);
-            for (kind, state) in [
-                ("sampled", manual.inspect),
-                ("reviewed", manual.review),
-                ("appealed", manual.complain),
-            ] {
+            let kinds = ["sampled", "reviewed", "appealed"].into_iter();
+            for (kind, (_, state)) in kinds.zip(call.manual_at(vendor_now)) {
                 if state >= 0 {
                     let labels = format!("{{call_type=\"{call_type}\",state=\"{state}\"}}");
                     add(format!("cec_window_{kind}_calls{labels}"), is_sure);

@@ -27,7 +27,7 @@ function(config)
       },
       affects: {
         en: 'All targets that share the `app_key`: each exporter sends its own requests, which count against the vendor\'s limit. The bundled rules and dashboards use one exporter\'s numbers; your own queries may count calls twice.',
-        zh: '使用同一 app_key 的全部目标：每个 exporter 各自发送请求，共同消耗云客服侧的流控额度。自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。',
+        zh: '使用同一 app_key 的全部目标：每个 exporter 各自发送请求，共同消耗云客服侧的限流额度。自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。',
       },
       queries: [
         [{ en: 'Exporters of each target', zh: '各目标由哪些 exporter 同步' }, 'count by (target, job, instance) (cec_up)'],
@@ -95,7 +95,7 @@ function(config)
       queries: [
         [{ en: 'Shards that respond', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
         [{ en: 'Number of shards, by exporter', zh: '各分片配置的总数' }, 'cec_exporter_total_shards'],
-        [{ en: 'Exporters that cannot be scraped', zh: '无法抓取的 exporter' }, 'up{job="cec_exporter"} == 0'],
+        [{ en: 'Exporters that cannot be scraped', zh: '无法抓取的 exporter' }, 'up == 0 and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
       ],
       steps: {
         en: |||

@@ -83,7 +83,7 @@ function(config)
       },
       affects: {
         en: 'All targets and programs that use the same `app_key`, because they share the limit. The metrics are late but correct. If it lasts, pulls fail.',
-        zh: '使用同一 app_key 的全部目标和其他程序，因为流控额度是共用的。指标会延迟，但不会出错；持续限流会导致同步失败。',
+        zh: '使用同一 app_key 的全部目标和其他程序，因为限流额度是共用的。指标会延迟，但不会出错；持续限流会导致同步失败。',
       },
       queries: [
         [{ en: 'Rate-limited requests', zh: '哪些请求被限流' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total{code="429"}[15m]))'],
@@ -101,7 +101,7 @@ function(config)
              `api="credit"`, lower `share` of `results`.
         |||,
         zh: |||
-          1. 将该目标的 `max_requests_per_second` 调到云客服侧的流控值以内，并相应调小 `max_concurrent_requests`。
+          1. 将该目标的 `max_requests_per_second` 调到云客服侧的限流值以内，并相应调小 `max_concurrent_requests`。
           2. 调大 `page_size`，用更少的请求读取同样多的通话。
           3. 调大抓取间隔或 `min_pull_interval`。
           4. 与同一 app_key 的其他程序共用额度时，协商分配。
@@ -189,7 +189,7 @@ function(config)
       queries: [
         [{ en: 'Calls remembered', zh: '台账条数' }, 'cec_exporter_ledger_calls'],
         [{ en: 'The limit', zh: '上限' }, 'cec_exporter_ledger_calls_limit'],
-        [{ en: 'Memory of the process', zh: '进程内存' }, 'process_resident_memory_bytes{job="cec_exporter"}'],
+        [{ en: 'Memory of the process', zh: '进程内存' }, 'process_resident_memory_bytes and on (job, instance) cec_exporter_build_info'],
       ],
       steps: {
         en: |||

@@ -54,7 +54,7 @@ function(config)
         once the end of half an average day's calls has been seen.
       ||| % minutes,
       zh: |||
-        服务目标（SLO）：95 %% 的通话在上传后 %d 分钟内完成质检（不论结果），其余 5 %% 为错误预算。长、短两个窗口（见告警标签）内错误预算的消耗速度都过快时告警：一小时内达 14.4 倍，或六小时内达 6 倍（critical）；一天内达 3 倍，或三天内达 1 倍（warning）。
+        服务目标（SLO）：95 %% 的通话在上传后 %d 分钟内完成质检（不论结果），其余 5 %% 为错误预算。长、短两个窗口（见告警标签）内错误预算的消耗速度都过快时告警：一小时内达 14.4 倍，或六小时内达 6 倍（严重）；一天内达 3 倍，或三天内达 1 倍（警告）。
 
         超时通话包括：耗时超限的；未达终态就移出回溯窗口的；仍在等待、且超出最近一小时来量与正常滞留量之和的。因云客服侧或 exporter 故障而未观察到完成时刻的通话不计入。以天计的窗口，观察到完成的通话达到日均来量的一半后才判断。
       ||| % minutes,
@@ -181,7 +181,7 @@ function(config)
       },
       affects: {
         en: 'The calls in this status: they count as pending and, when they leave the lookback, as expired. If the status is final, they are missing from the finished calls.',
-        zh: '处于该状态的通话：按未到终态处理，移出回溯窗口时计为过期。若它其实是终态，已完成的通话中就缺少这些。',
+        zh: '处于该状态的通话：按未达终态处理，移出回溯窗口时计为过期。若它其实是终态，已完成的通话中就缺少这些。',
       },
       queries: [
         [{ en: 'Number', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{status=~"unknown_.*"}'],

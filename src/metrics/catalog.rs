@@ -165,7 +165,7 @@ catalog! {
     PULL_DURATION "cec_exporter_pull_duration_seconds" Histogram ["target"], PULLS,
         "Duration of pulls from the vendor, successful or not.";
     PULL_FAILURES "cec_exporter_pull_failures_total" Counter ["target", "reason"], &[],
-        "Failed pulls from the vendor, by reason.";
+        "Failed pulls and comparisons of the lookback, by reason.";
     NEXT_PULL "cec_exporter_next_pull_timestamp_seconds" Gauge ["target"], &[],
         "Earliest time at which a scrape starts the next pull.";
     MIN_PULL_INTERVAL "cec_exporter_min_pull_interval_seconds" Gauge ["target"], &[],

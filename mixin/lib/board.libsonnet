@@ -44,7 +44,9 @@ function(config, t)
     colour,
     title
   );
-  local restart = 'changes(process_start_time_seconds[$__interval]) > 0 and on (job, instance) cec_exporter_build_info';
+  // Compared with the moment before: `changes` over a window does not see what changes between two windows.
+  local changed(metric) = '%s != last_over_time(%s[1h] offset $__interval)' % [metric, metric];
+  local restart = changed('process_start_time_seconds') + ' and on (job, instance) cec_exporter_build_info';
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
   local layout(lines, y=0, index=1) =
     if lines == [] then [] else
@@ -259,7 +261,7 @@ function(config, t)
         firing('Warnings', 'warning', 'orange', t('Warnings'), 'severity'),
         firing('Notices', 'info', 'blue', t('Notices'), 'severity'),
         annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}', '5m'),
-        annotation('Configuration loaded', 'changes(cec_exporter_config_last_reload_success_timestamp_seconds[$__interval]) > 0', 'blue', t('Configuration loaded'), '{{instance}}', '5m'),
+        annotation('Configuration loaded', changed('cec_exporter_config_last_reload_success_timestamp_seconds'), 'blue', t('Configuration loaded'), '{{instance}}', '5m'),
         annotation('List not read', 'max by (%s) (max_over_time((time() - cec_exporter_frontier_timestamp_seconds{%s})[$__interval:1m])) > 300' % [by, place], 'yellow', t('List not read'), '{{%s}} {{target}}' % config.clusterLabel),
       ] },
       templating: { list: [

@@ -1,6 +1,7 @@
 //! The log on stderr: one line for each message, as logfmt or JSON.
 
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -9,13 +10,22 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::cli::{LogFormat, LogLevel};
 
-/// Logs all tracing events to stderr from here on.
+/// Lines that wait for whoever reads stderr; further ones are dropped.
+const MAX_WAITING: usize = 4096;
+
+/// Logs all tracing events to stderr from here on. The last lines are written when the guard is dropped.
+///
+/// A thread of its own writes them: a reader of the log that hangs must stop neither scrapes nor signals.
 ///
 /// # Errors
 ///
 /// If tracing has already been set up in this process.
-pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
-    subscriber(level, format, std::io::stderr).try_init()
+pub fn init(level: LogLevel, format: LogFormat) -> Result<WorkerGuard, TryInitError> {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(MAX_WAITING)
+        .finish(std::io::stderr());
+    subscriber(level, format, writer).try_init()?;
+    Ok(guard)
 }
 
 fn subscriber<W>(level: LogLevel, format: LogFormat, writer: W) -> impl SubscriberInitExt

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Fatal> {
-    logging::init(cli.log.level, cli.log.format)?;
+    let _log = logging::init(cli.log.level, cli.log.format)?;
     let runtime = process::runtime()?;
     let code = runtime.block_on(async {
         match cli.command {

@@ -78,7 +78,12 @@ pub struct ServeArgs {
     pub timeout_offset: Duration,
 
     /// Maximum number of scrapes at once; further ones are answered 503. 0 means no limit.
-    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 0)]
+    #[arg(
+        long = "web.max-requests",
+        value_name = "NUMBER",
+        default_value_t = 0,
+        value_parser = max_requests
+    )]
     pub max_requests: usize,
 
     /// Directory of the ledgers, which remember counted calls across restarts. Created if it does
@@ -141,4 +146,9 @@ impl ServeArgs {
             }),
         }
     }
+}
+
+fn max_requests(text: &str) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|_| "expected a whole number; 0 means no limit".to_owned())
 }

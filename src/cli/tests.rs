@@ -245,6 +245,7 @@ fn bad_usage_exits_with_2() {
         ("man bash", "'bash'"),
         ("demo --config.file a.yml", "--config.file"),
         ("demo --seed x", "invalid digit"),
+        ("--web.max-requests=1e3", "expected a whole number"),
         ("demo --label a=b", "--history"),
         (
             "backfill --from 1d --output h --label job=a --label job=b",

@@ -1,9 +1,11 @@
 //! Reads the configuration file and the files that it names, each up to a limit.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::secret::Secret;
 use super::value;
@@ -48,10 +50,21 @@ pub fn secret(path: &Path) -> Result<Secret, String> {
 /// Checks that a file can be read. Its first byte reveals a directory or missing permissions.
 /// `shown` names the file in the error.
 pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
-    File::open(path)
+    open(path)
         .and_then(|mut file| file.read(&mut [0]))
         .map(|_| ())
         .map_err(|error| format!("expected a readable file, but {shown} cannot be read: {error}"))
+}
+
+/// Opens a file without waiting for somebody to write to it: a named pipe without a writer is empty.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// Reads a whole file of at most `max_bytes`, without the byte order mark that editors on Windows
@@ -59,9 +72,7 @@ pub(super) fn readable(path: &Path, shown: &str) -> Result<(), String> {
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     // The size in the metadata is no limit for pipes and devices.
-    File::open(path)?
-        .take(max_bytes + 1)
-        .read_to_end(&mut bytes)?;
+    open(path)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         return Err(FileError::TooLarge { max_bytes });
     }
@@ -73,7 +84,28 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
+
+    #[test]
+    fn a_pipe_is_read_if_somebody_writes_to_it_and_empty_if_nobody_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        assert!(secret(&path).unwrap_err().contains("is empty"));
+        assert!(readable(&path, "it").is_ok());
+        // As by the shell's `<(command)`, which may be slow.
+        let (reader, mut writer) = io::pipe().unwrap();
+        let slow = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            io::Write::write_all(&mut writer, b"hunter2\n").unwrap();
+        });
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        assert_eq!(secret(Path::new(&path)).unwrap().expose(), "hunter2");
+        slow.join().unwrap();
+    }
 
     #[test]
     fn a_byte_order_mark_is_not_part_of_a_secret() {

@@ -1,9 +1,12 @@
 //! What the log says at the start, of the first read and of the first failure.
 
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+
 use super::lifecycle::{A, one_target};
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, configuration, target};
+use crate::support::process::{Exporter, command, configuration, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 #[test]
@@ -109,4 +112,45 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
         "{first}"
     );
     assert!(second.contains("message=\"pull failed\""), "{second}");
+}
+
+/// A process that does not outlive a test that fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A pipe holds 64 KiB, and whoever reads the log may hang.
+#[test]
+fn a_log_that_nobody_reads_stops_neither_requests_nor_signals() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = configuration(&[target("a", "http://127.0.0.1:1", "")]);
+    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let child = command(directory.path())
+        .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
+        .arg("--web.enable-lifecycle")
+        .stderr(writer)
+        .spawn();
+    let mut child = Killed(child.unwrap());
+    let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
+    let address = lines
+        .find_map(|line| {
+            let (_, address) = line.split_once(" address=")?;
+            Some(address.split(' ').next()?.to_owned())
+        })
+        .unwrap();
+    // Each logs a line of more than a hundred bytes.
+    for _ in 0..1000 {
+        assert_eq!(ask("POST", &address, "/-/reload", &[]).status, 200);
+    }
+    assert_eq!(ask("GET", &address, "/-/healthy", &[]).status, 200);
+    let pid = rustix::process::Pid::from_child(&child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ended = eventually("the end", || child.0.try_wait().unwrap());
+    assert!(ended.success(), "{ended}");
 }

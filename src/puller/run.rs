@@ -133,14 +133,26 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     }
 
     /// Puts the teams into force if their file has changed.
-    async fn reread_teams(&self) {
-        match self.teams.lock().await.changed().await {
-            None => {}
+    pub(super) async fn reread_teams(&self) {
+        let mut reader = self.teams.lock().await;
+        let changed = reader.changed().await;
+        let before_slow = reader.take_shown();
+        match changed {
+            None => {
+                if let Some((is_ok, error)) = before_slow {
+                    self.metrics.set_teams_file_ok(Some(is_ok));
+                    self.view.lock().teams_error = error;
+                }
+            }
             Some(Ok(teams)) => {
+                // Perhaps it was shown as slow after it had been read.
+                self.metrics.set_teams_file_ok(Some(true));
                 self.state.lock().set_teams(teams);
                 self.view.lock().teams_error = None;
             }
             Some(Err(reason)) => {
+                let error = self.view.lock().teams_error.clone();
+                reader.keep_shown((self.metrics.is_teams_file_ok(), error));
                 self.metrics.set_teams_file_ok(Some(false));
                 let target = &self.settings.name;
                 error!(%target, %reason, "teams not read; the previous ones stay in use");

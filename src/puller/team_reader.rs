@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::{TeamChange, TeamSource};
+use crate::model::UnixSeconds;
 
 /// How long a pull waits for the file, which is read in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -16,20 +17,43 @@ pub(super) struct TeamReader {
     source: Option<Arc<Mutex<TeamSource>>>,
     /// No second reading starts beside one that hangs, which holds a thread.
     reading: Option<JoinHandle<TeamChange>>,
+    /// What was shown before a reading took too long.
+    before_slow: Option<Shown>,
 }
+
+/// What users see of the file: whether it is good, and since when and why it is not.
+pub(super) type Shown = (bool, Option<(UnixSeconds, String)>);
 
 impl TeamReader {
     pub(super) fn new(source: Option<TeamSource>) -> Self {
         Self {
             source: source.map(|source| Arc::new(Mutex::new(source))),
             reading: None,
+            before_slow: None,
         }
+    }
+
+    /// To be called before an error is shown. If a reading that takes too long is the reason, what was
+    /// shown before comes back when that ends.
+    pub(super) fn keep_shown(&mut self, shown: Shown) {
+        if self.reading.is_some() {
+            self.before_slow = Some(shown);
+        }
+    }
+
+    /// What was shown before a reading took too long, once that has ended.
+    pub(super) fn take_shown(&mut self) -> Option<Shown> {
+        self.before_slow.take_if(|_| self.reading.is_none())
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        (self.reading.as_ref()).is_some_and(|reading| !reading.is_finished())
     }
 
     /// The teams, if they have changed, or why they cannot be read.
     pub(super) async fn changed(&mut self) -> TeamChange {
         let source = self.source.as_ref()?;
-        if (self.reading.as_ref()).is_some_and(|reading| !reading.is_finished()) {
+        if self.is_reading() {
             return None;
         }
         let source = Arc::clone(source);
@@ -72,7 +96,7 @@ mod tests {
         assert!(slow.unwrap().unwrap_err().contains("still being read"));
         assert!(reader.changed().await.is_none(), "said once");
         release.send(()).unwrap();
-        while !reader.reading.as_ref().unwrap().is_finished() {
+        while reader.is_reading() {
             tokio::task::yield_now().await;
         }
         assert!(reader.changed().await.unwrap().is_ok());

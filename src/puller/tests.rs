@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
@@ -143,5 +144,46 @@ async fn only_a_long_gap_is_read_ahead() {
             .await;
         assert_eq!(view.remembered, calls as usize);
         assert_eq!(most.load(Ordering::SeqCst), expected, "{calls} calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_read() {
+    for is_ok in [true, false] {
+        let (release, released) = mpsc::channel::<()>();
+        let mut readings = 0;
+        let source: TeamSource = Box::new(move || {
+            readings += 1;
+            match readings {
+                1 => Some(Ok(Arc::default())),
+                2 if !is_ok => Some(Err("bad".to_owned())),
+                2 => None,
+                3 => released.recv().ok().and(None),
+                _ => None,
+            }
+        });
+        let mut known = Handover::opened(TargetState::default(), Arc::new(NullStore));
+        known.count_by_team(Some((10, source)));
+        let clock: Clock = Arc::new(|| 1_700_000_000);
+        let (own, vendor) = (metrics(), RateLimited(Arc::default()));
+        own.set_teams_file_ok(Some(true));
+        let puller = Puller::resume(settings(), vendor, clock, own.clone(), known);
+        let inner = Arc::clone(&puller.inner);
+        let shown = || (own.is_teams_file_ok(), puller.view().teams_error);
+
+        inner.reread_teams().await;
+        let before = shown();
+        assert_eq!((before.0, before.1.is_none()), (is_ok, is_ok));
+        tokio::join!(inner.reread_teams(), tokio::time::advance(Duration::from_secs(2)));
+        let (slow, reason) = shown();
+        assert!(!slow && reason.unwrap().1.contains("still being read"));
+        inner.reread_teams().await;
+        assert!(!shown().0, "it is still being read");
+        release.send(()).unwrap();
+        while inner.teams.lock().await.is_reading() {
+            tokio::task::yield_now().await;
+        }
+        inner.reread_teams().await;
+        assert_eq!(shown(), before);
     }
 }

@@ -105,6 +105,11 @@ impl TargetMetrics {
         );
     }
 
+    /// What [`TargetMetrics::set_teams_file_ok`] has set.
+    pub fn is_teams_file_ok(&self) -> bool {
+        self.teams_file_ok.with_label_values(&[&self.name]).get() == 1.0
+    }
+
     /// Counts a window that was not proved complete. The reason is one of [`super::UNPROVEN_REASONS`].
     pub fn unproven(&self, reason: &str) {
         self.unproven.with_label_values(&[&self.name, reason]).inc();

@@ -67,7 +67,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 let completeness = match second.verdict(&self.hints.list) {
                     Verdict::Complete => Completeness::Complete,
                     _ if second.agrees_with(&first) => {
-                        self.warn_of_total(window, &second);
+                        self.doubted(window, &second);
                         self.hints.list.learn(&second);
                         Completeness::Complete
                     }
@@ -80,7 +80,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         if matches!(completeness, Completeness::Complete)
             && pass.contradicts_total(&self.hints.list)
         {
-            self.warn_of_total(window, &pass);
+            self.doubted(window, &pass);
             if pass.pages > 0 {
                 self.hints.list.learn(&pass);
             }
@@ -196,10 +196,15 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         }
     }
 
-    fn warn_of_total(&mut self, window: Window, pass: &Pass) {
-        let total = pass.total.unwrap_or_default();
-        let excess = total.abs_diff(pass.rows);
-        let finding = format!("the vendor's total is off by {excess}");
+    /// A window was accepted in spite of its total, or of calls that were listed more than once.
+    fn doubted(&mut self, window: Window, pass: &Pass) {
+        let finding = match pass.total {
+            Some(total) if pass.contradicts_total(&self.hints.list) => {
+                let excess = total.abs_diff(pass.rows);
+                format!("the vendor's total is off by {excess}")
+            }
+            _ => "calls are listed more than once, or the total changed".to_owned(),
+        };
         self.unproven("total", window, &finding);
     }
 }

@@ -174,7 +174,10 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
         inner.reread_teams().await;
         let before = shown();
         assert_eq!((before.0, before.1.is_none()), (is_ok, is_ok));
-        tokio::join!(inner.reread_teams(), tokio::time::advance(Duration::from_secs(2)));
+        tokio::join!(
+            inner.reread_teams(),
+            tokio::time::advance(Duration::from_secs(2))
+        );
         let (slow, reason) = shown();
         assert!(!slow && reason.unwrap().1.contains("still being read"));
         inner.reread_teams().await;
@@ -185,5 +188,62 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
         }
         inner.reread_teams().await;
         assert_eq!(shown(), before);
+    }
+}
+
+/// Lists the calls of a first pull on two pages, with a repeated call or a total that is off.
+struct Doubtful {
+    is_repeated: bool,
+    excess: u64,
+}
+
+impl Upstream for Doubtful {
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        let last = if self.is_repeated { 149 } else { 150 };
+        let calls = (0..150).chain([last]).collect::<Vec<u32>>();
+        let records = calls
+            .iter()
+            .map(|call| Record::succeeded(CallId((*call).into()), 1_699_999_000));
+        let before = (request.page - 1) * request.limit;
+        let records: Vec<_> = records
+            .skip(before as usize)
+            .take(request.limit as usize)
+            .collect();
+        Ok(Page {
+            total: Some(calls.len() as u64 + self.excess),
+            groups: records.len() as u32,
+            records,
+            ..Page::default()
+        })
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_why_a_list_was_doubted() {
+    let repeated = "calls are listed more than once, or the total changed";
+    for (is_repeated, excess, finding) in [
+        (true, 0, repeated),
+        (false, 7, "the vendor's total is off by 7"),
+        (true, 7, "the vendor's total is off by 7"),
+    ] {
+        let (vendor, clock) = (
+            Doubtful {
+                is_repeated,
+                excess,
+            },
+            Arc::new(|| 1_700_000_000),
+        );
+        let (state, store) = (TargetState::default(), Arc::new(NullStore));
+        let puller = Puller::new(settings(), vendor, clock, metrics(), state, store);
+        puller
+            .scrape(Instant::now() + Duration::from_secs(10))
+            .await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let hints = puller.inner.hints.lock();
+        assert_eq!(hints.as_ref().unwrap().warned, finding);
     }
 }

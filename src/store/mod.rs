@@ -9,6 +9,7 @@ mod file;
 mod file_system;
 mod locking;
 mod path;
+mod tables;
 
 use std::fmt;
 

@@ -126,3 +126,25 @@ fn an_interrupted_compaction_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn a_file_full_of_waiting_results_is_not_compacted() {
+    let disk = Disk::default();
+    let (store, _) = load(disk.backend()).unwrap();
+    let waiting =
+        (0..10_000).map(|time| (key(time, 1), Some(b"as written by the vendor"[..].into())));
+    let mut queue = changes(0..1, 1, "s");
+    queue.queue = waiting.collect();
+    store.commit(&queue).unwrap();
+    store.compact_now();
+    store.commit(&changes(1..2, 1, "s")).unwrap();
+    let assert_kept = |store: &FileStore| {
+        disk.fail_after(Some(1), false);
+        store.compact();
+        assert!(disk.works_still(), "{} bytes were compacted", store.size());
+        disk.fail_after(None, false);
+    };
+    assert_kept(&store);
+    drop(store);
+    assert_kept(&load(disk.backend()).unwrap().0);
+}

@@ -56,10 +56,11 @@ async fn read<U: Upstream>(
     upstream: Tee<U>,
     day: Window,
 ) -> Result<usize, String> {
-    // The puller's clock stands at the end of the day, and its lookback is the day.
+    // The puller's clock stands at the end of the day, and its lookback is the day, with the second
+    // before: it requests nothing older, and the bound of a window may be exclusive.
     let settings = Settings {
         intervals: Intervals {
-            lookback: day.to - day.from,
+            lookback: (day.to - day.from).saturating_add(1),
             ..settings.intervals
         },
         min_pull_interval: Duration::ZERO,
@@ -134,4 +135,60 @@ impl<U: Upstream> Upstream for Tee<U> {
 fn scratch_metrics() -> TargetMetrics {
     let exporter = ExporterMetrics::new(Build::default(), 0.0);
     exporter.target("", &InitialLabels::default(), 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists a call per second. The bounds of a window are exclusive.
+    struct Exclusive;
+
+    impl Upstream for Exclusive {
+        async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+            let times = request.window.from + 1..request.window.to;
+            let total = Some(times.len() as u64);
+            let (limit, page) = (request.limit as usize, request.page as usize);
+            let times = times.skip(limit * (page - 1)).take(limit);
+            let records: Vec<_> = times
+                .map(|at| Record::succeeded(CallId(at.into()), at))
+                .collect();
+            Ok(Page {
+                total,
+                groups: records.len() as u32,
+                records,
+                ..Page::default()
+            })
+        }
+
+        async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+            Ok(Inspection::default())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_day_has_the_calls_of_its_first_and_its_last_second() {
+        let settings = Settings {
+            name: "a".into(),
+            intervals: Intervals {
+                lookback: 86_400,
+                overlap: 600,
+                reconcile_interval: 3600,
+            },
+            page_size: 100,
+            min_pull_interval: Duration::ZERO,
+            parallel: 1,
+            max_calls: 10_000,
+        };
+        let window = Window {
+            from: 1_700_000_000,
+            to: 1_700_000_299,
+        };
+        let (records, skipped) = day(&settings, Arc::new(Exclusive), None, window)
+            .await
+            .unwrap();
+        let times: Vec<_> = records.iter().map(|record| record.uploaded).collect();
+        assert_eq!(times, Vec::from_iter(window.from..=window.to));
+        assert_eq!(skipped, 0);
+    }
 }

@@ -40,28 +40,13 @@ impl Progress {
     /// last sweep; `None` if nothing is known yet. Widens the gap where more is unknown.
     pub fn begin(&mut self, now: UnixSeconds, intervals: Intervals) -> Option<Window> {
         let from = now.saturating_sub(intervals.lookback);
-        let Some(known) = self.known else {
-            self.known = Some(Window { from, to: now });
-            self.widen_gap(Window { from, to: now });
+        // Calls after `now` had not been uploaded yet when a clock that was ahead made the progress.
+        let most = now.saturating_add(intervals.overlap);
+        let Some(known) = self.known.filter(|known| known.to <= most) else {
+            let lookback = Window { from, to: now };
+            (self.known, self.gap) = (Some(lookback), Some(lookback));
             self.swept = Some(now);
             return None;
-        };
-        let recent = if now.saturating_add(intervals.overlap) < known.to {
-            // The clock was ahead when the progress was made: those calls had not been uploaded yet.
-            self.widen_gap(Window { from, to: now });
-            self.known = Some(Window { from, to: now });
-            self.swept = Some(now);
-            None
-        } else {
-            let late = known.to.saturating_sub(intervals.overlap);
-            // A call listed since the last sweep was uploaded at most `overlap` before that sweep.
-            let swept = self.swept.unwrap_or(known.to).min(now);
-            self.swept = Some(swept);
-            let late = late.min(swept.saturating_sub(intervals.overlap));
-            Some(Window {
-                from: late.max(from).min(now),
-                to: now,
-            })
         };
         // The lookback was extended, or the clock went back.
         if from < known.from {
@@ -77,7 +62,14 @@ impl Progress {
                 to: gap.to,
             })
             .filter(|gap| gap.from <= gap.to);
-        recent
+        // A call listed since the last sweep was uploaded at most `overlap` before that sweep.
+        let swept = self.swept.unwrap_or(known.to).min(now);
+        self.swept = Some(swept);
+        let late = known.to.min(swept).saturating_sub(intervals.overlap);
+        Some(Window {
+            from: late.max(from).min(now),
+            to: now,
+        })
     }
 
     /// Whether the next sweep of the overlap is due.
@@ -175,18 +167,15 @@ pub fn likely_rows(known: UnixSeconds, now: UnixSeconds, count: impl Fn(Window) 
     count(Window { from, to: known }).saturating_mul(2)
 }
 
-/// The earliest start from `from` to `latest` of a window that holds at most `room` calls, `latest`
-/// if there is none. `count` returns the number of calls of a window by its start.
-pub fn earliest_start(
-    from: UnixSeconds,
-    latest: UnixSeconds,
-    room: u64,
-    count: impl Fn(UnixSeconds) -> u64,
+/// The first time from `low` on that suits, as all times after it do; `high` if none before does.
+pub fn first(
+    mut low: UnixSeconds,
+    mut high: UnixSeconds,
+    suits: impl Fn(UnixSeconds) -> bool,
 ) -> UnixSeconds {
-    let (mut low, mut high) = (from, latest);
     while low < high {
         let middle = low + (high - low) / 2;
-        if count(middle) <= room {
+        if suits(middle) {
             high = middle;
         } else {
             low = middle + 1;
@@ -346,24 +335,13 @@ impl Reconcile {
         if rows <= max_rows {
             return Some(whole);
         }
-        // Binary search for the longest slice that fits, at least a second.
-        let (mut fits, mut too_long) = (whole.from, whole.to);
-        while too_long - fits > 1 {
-            let middle = fits + (too_long - fits) / 2;
-            if count(Window {
-                from: whole.from,
-                to: middle,
-            }) <= max_rows
-            {
-                fits = middle;
-            } else {
-                too_long = middle;
-            }
-        }
-        Some(Window {
+        // The longest slice that fits, at least a second.
+        let slice = |to| Window {
             from: whole.from,
-            to: fits,
-        })
+            to,
+        };
+        let too_long = first(whole.from, whole.to, |to| count(slice(to)) > max_rows);
+        Some(slice(too_long.saturating_sub(1).max(whole.from)))
     }
 
     pub fn is_done(&self) -> bool {

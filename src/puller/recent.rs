@@ -39,7 +39,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
                 state.ledger.count_present(window)
             });
             let rows = rows.clamp(MIN_ROWS.min(page), page);
-            let from = plan::earliest_start(window.from, known, rows / 2, count);
+            // The newest calls that one request holds.
+            let from = plan::first(window.from, known, |from| count(from) <= rows / 2);
             (due || from == window.from, known, rows, from)
         });
         let mut swept = due;

@@ -93,6 +93,19 @@ fn a_clock_far_behind_discards_the_progress() {
 }
 
 #[test]
+fn a_clock_behind_by_more_than_the_lookback_leaves_no_gap_in_the_future() {
+    let mut progress = known(NOW - 86_400, NOW);
+    let now = NOW - 100_000;
+    assert_eq!(progress.begin(now, INTERVALS), None);
+    let lookback = Window {
+        from: now - 86_400,
+        to: now,
+    };
+    assert_eq!(progress.gap, Some(lookback));
+    assert_eq!(progress.known, Some(lookback));
+}
+
+#[test]
 fn a_longer_lookback_is_read_from_its_new_start() {
     let mut progress = known(NOW - 86_400, NOW);
     let intervals = Intervals {

@@ -32,10 +32,8 @@ impl Plan {
         // Only the last part of a history without an end leaves the rest of its day out.
         let has_ended = self.to.is_none() && done.is_some() && !first.is_multiple_of(DAY);
         let day = move |from: UnixSeconds| {
-            (from <= to && !has_ended).then(|| Window {
-                from,
-                to: (from - from % DAY).saturating_add(DAY - 1).min(to),
-            })
+            let end = (from - from % DAY).saturating_add(DAY - 1);
+            (from <= to && !has_ended).then(|| Window::new(from, end.min(to)))
         };
         std::iter::successors(day(first), move |last| day(last.to.checked_add(1)?))
     }
@@ -102,10 +100,7 @@ mod tests {
             [5 * DAY - 1, 6 * DAY - 1, 6 * DAY]
         );
         assert!(days(Some(6 * DAY), 8 * DAY).is_empty());
-        let last = Window {
-            from: 6 * DAY,
-            to: 6 * DAY + 7,
-        };
+        let last = Window::new(6 * DAY, 6 * DAY + 7);
         assert_eq!(
             plan.samples(last).collect::<Vec<_>>(),
             [6 * DAY, 6 * DAY + 7]
@@ -125,10 +120,7 @@ mod tests {
             samples[1],
             [4 * DAY, 4 * DAY + 3600, 4 * DAY + 7200, 4 * DAY + 7300]
         );
-        let day = Window {
-            from: 20_000 * DAY,
-            to: 20_001 * DAY - 1,
-        };
+        let day = Window::new(20_000 * DAY, 20_001 * DAY - 1);
         assert_eq!(file_name(day.from), "2024-10-04.om");
     }
 }

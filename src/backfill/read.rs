@@ -180,10 +180,7 @@ mod tests {
             parallel: 1,
             max_calls: 10_000,
         };
-        let window = Window {
-            from: 1_700_000_000,
-            to: 1_700_000_299,
-        };
+        let window = Window::new(1_700_000_000, 1_700_000_299);
         let (records, skipped) = day(&settings, Arc::new(Exclusive), None, window)
             .await
             .unwrap();

@@ -12,10 +12,7 @@ impl Ledger {
         second: UnixSeconds,
         is_listed: impl Fn(CallId) -> bool,
     ) -> Option<bool> {
-        let window = Window {
-            from: second,
-            to: second,
-        };
+        let window = Window::new(second, second);
         let present = |slot: &Slot| !self.table[*slot].is_missing();
         let mut known = self.table.slots(window).filter(present).peekable();
         known.peek()?;

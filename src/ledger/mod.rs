@@ -168,10 +168,7 @@ impl Ledger {
 
     /// All calls by type, position and manual states. The gauges are the sums of these.
     pub fn positions(&self) -> impl Iterator<Item = (CallType, Position, ManualStates)> {
-        let everything = Window {
-            from: 0,
-            to: UnixSeconds::MAX,
-        };
+        let everything = Window::new(0, UnixSeconds::MAX);
         self.table.slots(everything).map(|slot| {
             let entry = &self.table[slot];
             let manual = if entry.is_missing() {

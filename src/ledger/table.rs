@@ -329,21 +329,9 @@ mod tests {
             let at = table[slot].uploaded;
             table.relocate(slot, 5000);
             assert_eq!(table.count_present(Window { from: at, to: at }), 0);
-            assert_eq!(
-                table.count_present(Window {
-                    from: 5000,
-                    to: 5000
-                }),
-                1
-            );
+            assert_eq!(table.count_present(Window::new(5000, 5000)), 1);
             table.relocate(slot, at);
-            assert_eq!(
-                table.count_present(Window {
-                    from: 100,
-                    to: 1099
-                }),
-                1000
-            );
+            assert_eq!(table.count_present(Window::new(100, 1099)), 1000);
             table.rename(slot, CallId(70_000 + id));
             assert_eq!(table.find(CallId(id)), None);
             table.rename(slot, CallId(id));
@@ -354,13 +342,7 @@ mod tests {
         taken.sort_unstable();
         assert_eq!(taken, (100..471).collect::<Vec<_>>());
         assert_eq!(table.len(), 629);
-        assert_eq!(
-            table.count_present(Window {
-                from: 0,
-                to: u32::MAX
-            }),
-            629
-        );
+        assert_eq!(table.count_present(Window::new(0, u32::MAX)), 629);
         assert_eq!(table.find(CallId(370)), None);
         assert!(table.find(CallId(371)).is_some());
         for id in 2000..2371 {

@@ -44,7 +44,19 @@ pub struct Window {
 }
 
 impl Window {
+    pub const fn new(from: UnixSeconds, to: UnixSeconds) -> Self {
+        Self { from, to }
+    }
+
     pub fn contains(&self, time: UnixSeconds) -> bool {
         (self.from..=self.to).contains(&time)
+    }
+
+    /// Longer by so many seconds before and after.
+    pub fn pad(self, [before, after]: [UnixSeconds; 2]) -> Self {
+        Self {
+            from: self.from.saturating_sub(before),
+            to: self.to.saturating_add(after),
+        }
     }
 }

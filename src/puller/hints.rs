@@ -142,12 +142,6 @@ impl ScanHints {
 
     /// Widens a window just enough that its own first and last second are listed.
     pub(super) fn pad(&self, window: Window) -> Window {
-        let pad = self
-            .edges
-            .map(|listed| UnixSeconds::from(listed != Some(true)));
-        Window {
-            from: window.from.saturating_sub(pad[0]),
-            to: window.to.saturating_add(pad[1]),
-        }
+        window.pad(self.edges.map(|edge| (edge != Some(true)).into()))
     }
 }

@@ -23,10 +23,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         let (Some((first, _)), Some((last, _))) = (pending.first(), pending.last()) else {
             return Ok(());
         };
-        let window = Window {
-            from: *first,
-            to: *last,
-        };
+        let window = Window::new(*first, *last);
         let page_rows = self.hints.list.size.rows();
         let hint_pages = plan::pages(pending.len() as u64, page_rows);
         let mut windows = self.cover_pending(&pending);
@@ -198,7 +195,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         // No wider than the vendor accepts.
         let windows = windows.into_iter().filter_map(plan::proven);
         let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
-        pieces.map(plan::padded).collect()
+        pieces.map(|piece| piece.pad([1, 1])).collect()
     }
 
     fn pages_of(&self, window: Window) -> u64 {

@@ -50,26 +50,17 @@ impl Progress {
         };
         // The lookback was extended, or the clock went back.
         if from < known.from {
-            self.widen_gap(Window {
-                from,
-                to: known.from,
-            });
+            self.widen_gap(Window::new(from, known.from));
         }
         self.gap = self
             .gap
-            .map(|gap| Window {
-                from: gap.from.max(from),
-                to: gap.to,
-            })
+            .map(|gap| Window::new(gap.from.max(from), gap.to))
             .filter(|gap| gap.from <= gap.to);
         // A call listed since the last sweep was uploaded at most `overlap` before that sweep.
         let swept = self.swept.unwrap_or(known.to).min(now);
         self.swept = Some(swept);
         let late = known.to.min(swept).saturating_sub(intervals.overlap);
-        Some(Window {
-            from: late.max(from).min(now),
-            to: now,
-        })
+        Some(Window::new(late.max(from).min(now), now))
     }
 
     /// Whether the next sweep of the overlap is due.
@@ -83,26 +74,22 @@ impl Progress {
         if swept {
             self.swept = Some(now);
         }
-        self.known = Some(Window {
-            from: now.saturating_sub(intervals.lookback),
-            to: now,
-        });
+        self.known = Some(Window::new(now.saturating_sub(intervals.lookback), now));
     }
 
     /// Adds a window to the gap, with what lies between the two.
     pub fn widen_gap(&mut self, window: Window) {
-        self.gap = Some(self.gap.map_or(window, |gap| Window {
-            from: gap.from.min(window.from),
-            to: gap.to.max(window.to),
+        self.gap = Some(self.gap.map_or(window, |gap| {
+            Window::new(gap.from.min(window.from), gap.to.max(window.to))
         }));
     }
 
     /// The gap was read up to a time.
     pub fn filled_to(&mut self, time: UnixSeconds) {
-        self.gap = self.gap.filter(|gap| gap.to > time).map(|gap| Window {
-            from: time.saturating_add(1),
-            to: gap.to,
-        });
+        self.gap = self
+            .gap
+            .filter(|gap| gap.to > time)
+            .map(|gap| Window::new(time.saturating_add(1), gap.to));
     }
 
     /// All calls uploaded up to this time are known; `None` until the first lookback is complete.
@@ -117,10 +104,8 @@ impl Progress {
 
 /// The next slice of a gap, `seconds` long at most.
 pub fn slice(gap: Window, seconds: UnixSeconds) -> Window {
-    Window {
-        from: gap.from,
-        to: gap.from.saturating_add(seconds.max(1) - 1).min(gap.to),
-    }
+    let to = gap.from.saturating_add(seconds.max(1) - 1);
+    Window::new(gap.from, to.min(gap.to))
 }
 
 /// Seconds that a slice needs to hold `wanted` calls, if `span` seconds held `found`. Grows at most
@@ -137,10 +122,7 @@ pub fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
     let mut rest = Some(window);
     while let Some(window) = rest {
         let piece = slice(window, width);
-        rest = (piece.to < window.to).then(|| Window {
-            from: piece.to + 1,
-            to: window.to,
-        });
+        rest = (piece.to < window.to).then(|| Window::new(piece.to + 1, window.to));
         pieces.push(piece);
     }
     pieces
@@ -150,14 +132,7 @@ pub fn pieces(window: Window, width: UnixSeconds) -> Vec<Window> {
 pub fn halves(window: Window) -> Option<[Window; 2]> {
     let Window { from, to } = window;
     let middle = from + (to - from) / 2;
-    let early = Window { from, to: middle };
-    (from < to).then(|| {
-        let late = Window {
-            from: middle + 1,
-            to,
-        };
-        [early, late]
-    })
+    (from < to).then(|| [Window::new(from, middle), Window::new(middle + 1, to)])
 }
 
 /// Twice the number of calls that are likely to be new at `now`: as many as in the equally long time
@@ -184,20 +159,9 @@ pub fn first(
     low
 }
 
-/// A window one second wider at both ends.
-pub fn padded(window: Window) -> Window {
-    Window {
-        from: window.from.saturating_sub(1),
-        to: window.to.saturating_add(1),
-    }
-}
-
 /// A window one second narrower at both ends; `None` if nothing is left.
 pub fn proven(window: Window) -> Option<Window> {
-    let inside = Window {
-        from: window.from.checked_add(1)?,
-        to: window.to.checked_sub(1)?,
-    };
+    let inside = Window::new(window.from.checked_add(1)?, window.to.checked_sub(1)?);
     (inside.from <= inside.to).then_some(inside)
 }
 
@@ -217,7 +181,7 @@ pub fn cover(times: &[UnixSeconds], page_size: u64, count: impl Fn(Window) -> u6
     // rows_to[i]: calls from the first time to times[i], padding included.
     let own: Vec<u64> = times
         .iter()
-        .map(|at| count(padded(Window { from: *at, to: *at })))
+        .map(|at| count(Window::new(*at, *at).pad([1, 1])))
         .collect();
     let mut rows_to = Vec::with_capacity(times.len());
     let mut rows = 0;
@@ -258,10 +222,7 @@ pub fn cover(times: &[UnixSeconds], page_size: u64, count: impl Fn(Window) -> u6
     let mut end = times.len();
     while end > 0 {
         let start = from[end];
-        windows.push(padded(Window {
-            from: times[start],
-            to: times[end - 1],
-        }));
+        windows.push(Window::new(times[start], times[end - 1]).pad([1, 1]));
         end = start;
     }
     windows.reverse();
@@ -324,10 +285,7 @@ impl Reconcile {
         if self.cursor > due {
             return None;
         }
-        let whole = Window {
-            from: self.cursor,
-            to: due,
-        };
+        let whole = Window::new(self.cursor, due);
         let rows = count(whole);
         if rows < page_size && due < self.window.to {
             return None;
@@ -336,10 +294,7 @@ impl Reconcile {
             return Some(whole);
         }
         // The longest slice that fits, at least a second.
-        let slice = |to| Window {
-            from: whole.from,
-            to,
-        };
+        let slice = |to| Window::new(whole.from, to);
         let too_long = first(whole.from, whole.to, |to| count(slice(to)) > max_rows);
         Some(slice(too_long.saturating_sub(1).max(whole.from)))
     }

@@ -168,10 +168,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             true => padded.from.max(self.lookback.from),
             false => padded.from,
         };
-        let asked = Window {
-            from: from.max(forgotten_before),
-            to: padded.to,
-        };
+        let asked = Window::new(from.max(forgotten_before), padded.to);
         (asked.from <= asked.to).then_some(asked)
     }
 

@@ -30,10 +30,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
             }) else {
                 return Ok(());
             };
-            let known = Window {
-                from: known.from.max(now.saturating_sub(intervals.lookback)),
-                to: known.to,
-            };
+            let from = known.from.max(now.saturating_sub(intervals.lookback));
+            let known = Window { from, ..known };
             // The pull took longer than the lookback: all it knew has expired.
             if known.from > known.to {
                 return Ok(());

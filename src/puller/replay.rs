@@ -31,10 +31,7 @@ impl Replay {
 
     /// Replays calls uploaded up to `to`, inclusive, which are all that are new by then.
     pub fn advance(&mut self, records: &[Record], to: UnixSeconds) {
-        let lookback = Window {
-            from: to.saturating_sub(self.lookback),
-            to,
-        };
+        let lookback = Window::new(to.saturating_sub(self.lookback), to);
         let page = Page {
             records: records.to_vec(),
             ..Page::default()

@@ -158,10 +158,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Whether the vendor answers the smallest request there is.
     async fn vendor_answers(&mut self) -> bool {
         let request = PageRequest {
-            window: Window {
-                from: self.now,
-                to: self.now,
-            },
+            window: Window::new(self.now, self.now),
             filter: Filter::All,
             page: 1,
             limit: MIN_LIMIT,

@@ -28,12 +28,8 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         if self.read_pages(padded).await? {
             return Ok(true);
         }
-        let skipped = Window {
-            from: window
-                .from
-                .saturating_sub(unknown_edge(self.hints.edges[0])),
-            to: window.to.saturating_add(unknown_edge(self.hints.edges[1])),
-        };
+        // Where it is unknown whether a bound is inclusive, the rows beyond it may be the ones that fail.
+        let skipped = window.pad(self.hints.edges.map(|edge| edge.is_none().into()));
         self.unproven("unreadable", skipped, reason);
         self.state(|state| state.change_skipped(|all| all.add(skipped, self.now, reason)));
         Ok(false)
@@ -125,9 +121,4 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         }
         Ok(failed == 0)
     }
-}
-
-/// Seconds to add where it is unknown whether a bound is inclusive.
-fn unknown_edge(is_listed: Option<bool>) -> UnixSeconds {
-    UnixSeconds::from(is_listed.is_none())
 }

@@ -141,17 +141,11 @@ impl SkippedWindows {
                 continue;
             }
             if hole.from > start {
-                parts.push(Window {
-                    from: start,
-                    to: hole.from - 1,
-                });
+                parts.push(Window::new(start, hole.from - 1));
             }
             from = hole.to.checked_add(1).filter(|next| *next <= window.to);
         }
-        parts.extend(from.map(|from| Window {
-            from,
-            to: window.to,
-        }));
+        parts.extend(from.map(|from| Window::new(from, window.to)));
         parts
     }
 
@@ -162,10 +156,10 @@ impl SkippedWindows {
             let blocked = inclusive != Some(false) && self.contains(time);
             if blocked { edge } else { time }
         };
-        Window {
-            from: free(window.from.saturating_sub(1), window.from, inclusive[0]),
-            to: free(window.to.saturating_add(1), window.to, inclusive[1]),
-        }
+        Window::new(
+            free(window.from.saturating_sub(1), window.from, inclusive[0]),
+            free(window.to.saturating_add(1), window.to, inclusive[1]),
+        )
     }
 }
 

@@ -207,10 +207,7 @@ async fn check(target: &Target, endpoints: &Endpoints, client: &HttpClient, step
 /// Reads a page.
 async fn page(client: &HttpClient, page_size: u32) -> Result<(Found, String), Error> {
     let now = process::now();
-    let window = Window {
-        from: now.saturating_sub(LOOKBACK),
-        to: now,
-    };
+    let window = Window::new(now.saturating_sub(LOOKBACK), now);
     let mut hints = ListHints::new(page_size);
     let mut pages = Pages::new(client, window, Filter::All, 1, &mut hints);
     let page = pages.next().await?;

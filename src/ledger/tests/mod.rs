@@ -10,10 +10,7 @@ use super::*;
 use crate::model::{ManualKind, Measure, Measures, ProcessingTime, Record, Speech};
 
 const NOW: UnixSeconds = 10_000;
-const LOOKBACK: Window = Window {
-    from: 1000,
-    to: 20_000,
-};
+const LOOKBACK: Window = Window::new(1000, 20_000);
 
 fn call(id: u128, uploaded: UnixSeconds, status: i64) -> Record {
     Record {
@@ -229,10 +226,7 @@ fn a_missing_call_leaves_its_status_until_it_is_listed_again() {
     recorder.observe(&first);
     recorder.observe(&call(2, 5001, 2));
     recorder.observe(&call(3, 7000, 2));
-    let window = Window {
-        from: 4000,
-        to: 6000,
-    };
+    let window = Window::new(4000, 6000);
     let events = recorder.mark_missing(window, &[2]);
     assert_eq!(
         events.len(),

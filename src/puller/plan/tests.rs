@@ -84,10 +84,7 @@ fn a_clock_far_behind_discards_the_progress() {
     assert_eq!(progress.begin(now, INTERVALS), None);
     assert_eq!(
         progress.gap,
-        Some(Window {
-            from: now - 86_400,
-            to: now.max(NOW - 86_400)
-        })
+        Some(Window::new(now - 86_400, now.max(NOW - 86_400)))
     );
     assert_eq!(progress.frontier(), Some(now - 86_401));
 }
@@ -97,10 +94,7 @@ fn a_clock_behind_by_more_than_the_lookback_leaves_no_gap_in_the_future() {
     let mut progress = known(NOW - 86_400, NOW);
     let now = NOW - 100_000;
     assert_eq!(progress.begin(now, INTERVALS), None);
-    let lookback = Window {
-        from: now - 86_400,
-        to: now,
-    };
+    let lookback = Window::new(now - 86_400, now);
     assert_eq!(progress.gap, Some(lookback));
     assert_eq!(progress.known, Some(lookback));
 }
@@ -116,61 +110,28 @@ fn a_longer_lookback_is_read_from_its_new_start() {
     assert_eq!(recent.from, NOW - 600);
     assert_eq!(
         progress.gap,
-        Some(Window {
-            from: NOW + 15 - 7 * 86_400,
-            to: NOW - 86_400
-        })
+        Some(Window::new(NOW + 15 - 7 * 86_400, NOW - 86_400))
     );
 }
 
 #[test]
 fn a_gap_shrinks_and_disappears_as_the_lookback_moves_on() {
     let mut progress = Progress {
-        gap: Some(Window {
-            from: 10,
-            to: NOW - 80_000,
-        }),
+        gap: Some(Window::new(10, NOW - 80_000)),
         ..known(10, NOW)
     };
     progress.begin(NOW, INTERVALS);
-    assert_eq!(
-        progress.gap,
-        Some(Window {
-            from: NOW - 86_400,
-            to: NOW - 80_000
-        })
-    );
+    assert_eq!(progress.gap, Some(Window::new(NOW - 86_400, NOW - 80_000)));
     progress.begin(NOW + 10_000, INTERVALS);
     assert_eq!(progress.gap, None);
 }
 
 #[test]
 fn the_next_slice_adapts_to_the_density_of_calls() {
-    let gap = Window {
-        from: 1000,
-        to: 2000,
-    };
-    assert_eq!(
-        slice(gap, 100),
-        Window {
-            from: 1000,
-            to: 1099
-        }
-    );
-    assert_eq!(
-        slice(gap, 1),
-        Window {
-            from: 1000,
-            to: 1000
-        }
-    );
-    assert_eq!(
-        slice(gap, 0),
-        Window {
-            from: 1000,
-            to: 1000
-        }
-    );
+    let gap = Window::new(1000, 2000);
+    assert_eq!(slice(gap, 100), Window::new(1000, 1099));
+    assert_eq!(slice(gap, 1), Window::new(1000, 1000));
+    assert_eq!(slice(gap, 0), Window::new(1000, 1000));
     assert_eq!(slice(gap, u32::MAX), gap);
     assert_eq!(next_span(1000, 5000, 5000), 1000);
     assert_eq!(next_span(1000, 20_000, 5000), 250);
@@ -213,7 +174,7 @@ proptest! {
                     _ => windows.push(Window { from: *at, to: *at }),
                 }
             }
-            let windows: Vec<Window> = windows.into_iter().map(padded).collect();
+            let windows: Vec<Window> = windows.into_iter().map(|window| window.pad([1, 1])).collect();
             cost(&windows, &calls, page_size)
         }).min().unwrap();
         prop_assert_eq!(cost(&windows, &calls, page_size), best);
@@ -222,10 +183,7 @@ proptest! {
 
 #[test]
 fn a_reconcile_covers_the_lookback_within_its_interval() {
-    let window = Window {
-        from: NOW - 86_400,
-        to: NOW,
-    };
+    let window = Window::new(NOW - 86_400, NOW);
     let mut reconcile = Reconcile::new(NOW, window);
     // A call per second, pages of 100, a pull every 15 seconds.
     let count = |window: Window| u64::from(window.to - window.from + 1);
@@ -253,10 +211,7 @@ fn a_reconcile_covers_the_lookback_within_its_interval() {
 
 #[test]
 fn a_quiet_target_is_reconciled_in_one_request() {
-    let window = Window {
-        from: NOW - 86_400,
-        to: NOW,
-    };
+    let window = Window::new(NOW - 86_400, NOW);
     let reconcile = Reconcile::new(NOW, window);
     let count = |window: Window| u64::from((window.to - window.from) / 1000);
     assert_eq!(
@@ -271,54 +226,33 @@ fn a_quiet_target_is_reconciled_in_one_request() {
 
 #[test]
 fn a_second_with_more_calls_than_a_slice_is_read() {
-    let window = Window {
-        from: NOW - 10,
-        to: NOW,
-    };
+    let window = Window::new(NOW - 10, NOW);
     let reconcile = Reconcile::new(NOW, window);
     let slice = reconcile
         .slice(NOW + 3600, INTERVALS, 100, 500, |_| 9999)
         .unwrap();
-    assert_eq!(
-        slice,
-        Window {
-            from: NOW - 10,
-            to: NOW - 10
-        }
-    );
+    assert_eq!(slice, Window::new(NOW - 10, NOW - 10));
 }
 
 #[test]
 fn a_reconcile_skips_what_has_left_the_lookback() {
-    let window = Window {
-        from: NOW - 86_400,
-        to: NOW,
-    };
+    let window = Window::new(NOW - 86_400, NOW);
     let reconcile = Reconcile::new(NOW, window);
-    let moved = Window {
-        from: NOW - 50_000,
-        to: NOW + 36_400,
-    };
+    let moved = Window::new(NOW - 50_000, NOW + 36_400);
     assert_eq!(
         reconcile.current(NOW + 60, moved, INTERVALS).cursor,
         NOW - 50_000
     );
     // No pull for longer than the lookback: all of it has left.
     let later = NOW + 100_000;
-    let known = Window {
-        from: later - 86_400,
-        to: later,
-    };
+    let known = Window::new(later - 86_400, later);
     let next = reconcile.current(later, known, INTERVALS);
     assert_eq!(next, Reconcile::new(later, known));
 }
 
 #[test]
 fn an_empty_window_does_not_panic() {
-    let window = Window {
-        from: NOW + 1,
-        to: NOW,
-    };
+    let window = Window::new(NOW + 1, NOW);
     let reconcile = Reconcile::new(NOW, window);
     let slice = reconcile.slice(NOW + 10, INTERVALS, 100, 500, |_| 0);
     assert!(slice.is_none_or(|slice| slice.to <= NOW + 1), "{slice:?}");

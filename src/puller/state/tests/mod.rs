@@ -19,10 +19,7 @@ use crate::model::{CallId, CallSet, ManualStates, Measure, Measures, Record, Rol
 use crate::store::{Backend, FileStore, Key, Store, StoreError, Value};
 
 const NOW: UnixSeconds = 50_000;
-const LOOKBACK: Window = Window {
-    from: 10_000,
-    to: 60_000,
-};
+const LOOKBACK: Window = Window::new(10_000, 60_000);
 
 fn record(id: u32, status: i64) -> Record {
     let side = |role, value| Speech {
@@ -96,10 +93,7 @@ fn render_as(state: &TargetState, format: Format) -> String {
 }
 
 fn assert_same(a: &TargetState, b: &TargetState) {
-    let everything = Window {
-        from: 0,
-        to: UnixSeconds::MAX,
-    };
+    let everything = Window::new(0, UnixSeconds::MAX);
     for format in Format::ALL {
         assert!(render_as(a, format) == render_as(b, format), "{format:?}");
     }
@@ -258,20 +252,14 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
     let mut state = TargetState::default();
     create_series(&mut state);
     state.progress.complete = true;
-    state.progress.known = Some(Window {
-        from: 10_000,
-        to: 16_000,
-    });
+    state.progress.known = Some(Window::new(10_000, 16_000));
     // Uploaded at 10,000 + id; every third one is a text call.
     apply(
         &mut state,
         [2401, 2399, 2400, 6000, 6001, 4000].map(|id| record(id, 2)),
     );
     let seen = CallSet::default();
-    let missed = Window {
-        from: 12_000,
-        to: 13_000,
-    };
+    let missed = Window::new(12_000, 13_000);
     state.mark_missing(missed, |id| seen.contains(&id));
     let recent = |state: &TargetState| {
         let calls = state.published().calls.unwrap().recent.clone();
@@ -284,15 +272,9 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
     // 2399 and 2400 were uploaded an hour before the frontier or earlier, 6001 after it.
     assert_eq!(recent(&state), counts(2, 1));
     // The frontier does not move past a gap.
-    state.progress.gap = Some(Window {
-        from: 13_000,
-        to: 16_000,
-    });
+    state.progress.gap = Some(Window::new(13_000, 16_000));
     assert_eq!(recent(&state), counts(2, 1));
-    state.progress.known = Some(Window {
-        from: 90_000,
-        to: 99_000,
-    });
+    state.progress.known = Some(Window::new(90_000, 99_000));
     state.progress.gap = None;
     assert_eq!(recent(&state), counts(0, 0));
 }

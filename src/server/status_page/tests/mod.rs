@@ -51,10 +51,7 @@ fn calls(call_type: CallType, status: i64, calls: u64) -> CallCount {
 /// An hour ago, `n` seconds later than that.
 fn skipped(n: UnixSeconds, reason: &str) -> Skipped {
     Skipped {
-        window: Window {
-            from: NOW - 3600 + n,
-            to: NOW - 3500 + n,
-        },
+        window: Window::new(NOW - 3600 + n, NOW - 3500 + n),
         since: NOW - 3000,
         retry_at: NOW + 120,
         tries: 1,

@@ -23,7 +23,7 @@ use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
 use crate::store::{self, Backend, Store, StoreError, file_name};
-use crate::targets::puller_settings;
+use crate::targets::{puller_settings, start_counting};
 use crate::upstream::Upstream;
 use night::Night;
 use plan::Plan;
@@ -174,17 +174,12 @@ async fn open(
         target: target.name.clone(),
         error,
     })?;
-    state.create_series(&target.call_types, &target.statuses().collect::<Vec<_>>());
-    if let Some(path) = &target.teams_file {
+    let read = |path: &PathBuf| {
         let teams = read_teams(path).map_err(|reason| in_file(path, io::Error::other(reason)))?;
-        state.set_teams(Arc::new(teams));
-    }
-    let max_teams = target
-        .teams_file
-        .as_ref()
-        .map(|_| target.max_teams as usize);
-    state.count_by_team(max_teams);
-    state.count_by_agent(target.agents.then_some(target.max_agents as usize));
+        Ok(Arc::new(teams))
+    };
+    let teams = target.teams_file.as_ref().map(read).transpose()?;
+    start_counting(&mut state, target, teams);
     Ok((state, store))
 }
 

@@ -131,19 +131,23 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// Retries one skipped window.
     async fn retry_skipped(&mut self) -> Result<(), Failure> {
-        let Some(window) = self.state(|state| state.skipped.due(self.now)) else {
+        let due = self.state(|state| {
+            let due = state.skipped.take_due(self.now);
+            state.changed |= due.is_some();
+            due
+        });
+        let Some(before) = due else {
             return Ok(());
         };
-        let Some(before) = self.state(|state| state.take_skipped(window)) else {
-            return Ok(());
-        };
+        let window = before.window;
         let scanned = self.scan(window, None).await;
         // What is still unreadable waits longer than before.
         let left = self.state(|state| {
-            state.change_skipped(|skipped| match scanned {
-                Ok(_) => skipped.inherit_tries(&before, self.now),
-                Err(_) => skipped.requeue(before, self.now),
-            });
+            state.changed = true;
+            match scanned {
+                Ok(_) => state.skipped.inherit_tries(&before, self.now),
+                Err(_) => state.skipped.requeue(before, self.now),
+            }
             state
                 .skipped
                 .iter()
@@ -159,19 +163,15 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
     /// Expires calls that have left the lookback. Skipped windows do not delay this.
     fn expire(&mut self) {
         let before = self.lookback.from;
-        let gone = self.state(|state| {
-            state.expire(before);
-            if state
-                .skipped
-                .iter()
-                .all(|skipped| skipped.window.to >= before)
-            {
-                return Vec::new();
-            }
-            let mut gone = Vec::new();
-            state.change_skipped(|skipped| gone = skipped.expire(before));
-            gone
+        let (unread, gone) = self.state(|state| {
+            let gone = state.skipped.expire(before);
+            state.changed |= !gone.is_empty();
+            (state.expire(before), gone)
         });
+        if unread > 0 {
+            // The series exist only where results are requested.
+            self.inner.metrics.count_results("expired", unread);
+        }
         for skipped in gone {
             tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),
                 to = %utc(skipped.window.to), tries = skipped.tries,

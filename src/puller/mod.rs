@@ -45,7 +45,7 @@ use team_reader::TeamReader;
 pub use view::View;
 
 use crate::metrics::exporter::TargetMetrics;
-use crate::model::{CallType, Status, Teams, UnixSeconds};
+use crate::model::{Teams, UnixSeconds};
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -81,13 +81,14 @@ pub type TeamSource = Box<dyn FnMut() -> TeamChange + Send>;
 
 /// What a puller hands over to the one that replaces it after a reload.
 pub struct Handover<S> {
-    state: TargetState,
+    pub state: TargetState,
     pub store: Arc<S>,
     /// What is published. The state may be ahead of it by what was read and not yet committed.
     view: Option<View>,
     /// When the next pull may start: a `Retry-After` outlives a reload.
     backoff: Backoff,
-    teams: Option<TeamSource>,
+    /// Where the teams are read before each pull, if calls are counted by team.
+    pub teams: Option<TeamSource>,
 }
 
 impl<S> Handover<S> {
@@ -100,38 +101,6 @@ impl<S> Handover<S> {
             backoff: Backoff::new(PULL_DELAYS),
             teams: None,
         }
-    }
-
-    /// Creates the series of these types and statuses.
-    pub fn create_series(&mut self, call_types: &[CallType], statuses: &[Status]) {
-        self.state.create_series(call_types, statuses);
-    }
-
-    /// Counts by team, up to so many teams, with teams from this source; `None` for not at all. To be
-    /// called after [`Handover::create_series`]. Blocks.
-    pub fn count_by_team(&mut self, teams: Option<(usize, TeamSource)>) {
-        let max_teams = teams.as_ref().map(|(max, _)| *max);
-        self.teams = teams.map(|(_, source)| source);
-        if let Some(Ok(teams)) = self.teams.as_mut().and_then(|source| source()) {
-            self.state.set_teams(teams);
-        }
-        self.state.count_by_team(max_teams);
-    }
-
-    /// Counts by agent, up to so many; `None` for not at all.
-    pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
-        self.state.count_by_agent(max_agents);
-    }
-
-    /// Requests the results of this share of the calls from now on, and counts up to so many rules;
-    /// `None` for not at all.
-    pub fn count_results(&mut self, results: Option<(f64, usize)>) {
-        self.state.count_results(results);
-    }
-
-    /// Keeps an exemplar per bucket from now on.
-    pub fn enable_exemplars(&mut self) {
-        self.state.enable_exemplars();
     }
 }
 
@@ -215,7 +184,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
                 results: state.pending_results(),
             },
         };
-        state.expect_pulls_every(settings.min_pull_interval);
+        state.pull_interval = settings.min_pull_interval;
         metrics.window.set(settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
         metrics.min_pull_interval.set(interval);

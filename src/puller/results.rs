@@ -24,7 +24,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     pub(super) fn start_results(self: &Arc<Self>) {
         let now = (self.clock)();
         if !self.results_backoff.lock().is_ready(Instant::now())
-            || self.state.lock().next_result(now).is_none()
+            || self.state.lock().results.next(now).is_none()
         {
             return;
         }
@@ -42,7 +42,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         loop {
             self.wait_for_pull().await;
             let now = (self.clock)();
-            let Some((call, written)) = self.state.lock().next_result(now) else {
+            let Some((call, written)) = self.state.lock().results.next(now) else {
                 return;
             };
             match self.upstream.inspection(&written).await {
@@ -62,7 +62,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                     self.metrics.count_results("failed", 1);
                     let now = (self.clock)();
                     let at_least = error.retry_after.unwrap_or_default();
-                    self.state.lock().postpone_result(call, now, at_least);
+                    self.state.lock().results.postpone(call, now, at_least);
                     let target = &self.settings.name;
                     debug!(%target, call = written, %error, "inspection result not received");
                     if !error.kind.is_general() {

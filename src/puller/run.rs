@@ -100,11 +100,6 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let mut pull = Pull::new(&self, &mut hints);
             let result = pull.incremental().await;
             self.incremental_ended(began, &result);
-            let expired = self.state.lock().take_expired_results();
-            if expired > 0 {
-                // The series exist only where results are requested.
-                self.metrics.count_results("expired", expired);
-            }
             if result.is_ok() {
                 self.start_results();
             }

@@ -31,7 +31,10 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
         // Where it is unknown whether a bound is inclusive, the rows beyond it may be the ones that fail.
         let skipped = window.pad(self.hints.edges.map(|edge| edge.is_none().into()));
         self.unproven("unreadable", skipped, reason);
-        self.state(|state| state.change_skipped(|all| all.add(skipped, self.now, reason)));
+        self.state(|state| {
+            state.skipped.add(skipped, self.now, reason);
+            state.changed = true;
+        });
         Ok(false)
     }
 

@@ -87,18 +87,10 @@ impl SkippedWindows {
         }
     }
 
-    /// A window whose retry is due at `now`.
-    pub fn due(&self, now: UnixSeconds) -> Option<Window> {
-        // A retry in the far future was scheduled by a clock that was ahead.
-        let due = |skipped: &&Skipped| {
-            now >= skipped.retry_at || skipped.retry_at > now.saturating_add(2 * DELAYS.longest)
-        };
-        self.0.iter().find(due).map(|skipped| skipped.window)
-    }
-
-    /// Removes a window, to retry it.
-    pub fn remove(&mut self, window: Window) -> Option<Skipped> {
-        let at = self.0.iter().position(|skipped| skipped.window == window)?;
+    /// Removes a window whose retry is due at `now`.
+    pub fn take_due(&mut self, now: UnixSeconds) -> Option<Skipped> {
+        let is_due = |at| now >= at || DELAYS.is_beyond(at, now);
+        let at = (self.0.iter()).position(|skipped| is_due(skipped.retry_at))?;
         Some(self.0.remove(at))
     }
 
@@ -196,15 +188,20 @@ mod tests {
         let mut now = 1000;
         let mut waits = Vec::new();
         for _ in 0..8 {
-            let due = (now..).find(|at| skipped.due(*at).is_some()).unwrap();
+            let is_due = |at: &UnixSeconds| skipped.clone().take_due(*at).is_some();
+            let due = (now..).find(is_due).unwrap();
             waits.push(due - now);
             now = due;
-            while let Some(window) = skipped.due(now) {
-                skipped.add(window, now, "500");
+            while let Some(due) = skipped.take_due(now) {
+                skipped.requeue(due, now);
             }
         }
         assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
-        skipped.remove(window(300, 300));
+        let first = skipped.take_due(now + 3600).unwrap();
+        assert_eq!(first.window, window(100, 101));
+        skipped.requeue(first, now + 3600);
+        let next = skipped.take_due(now + 3600).unwrap();
+        assert_eq!(next.window, window(300, 300));
         assert_eq!(skipped.expire(102).len(), 1);
         assert_eq!(skipped.iter().count(), 0);
     }

@@ -21,4 +21,4 @@ pub use status::{
     CallCount, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus,
 };
 pub use storage::Storage;
-pub use target::puller_settings;
+pub use target::{puller_settings, start_counting};

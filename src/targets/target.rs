@@ -18,8 +18,9 @@ use crate::config;
 use crate::metrics::exporter::{
     ExporterMetrics, Gauge, InitialLabels, RESULT_OUTCOMES, TargetMetrics,
 };
-use crate::model::{Rejection, Status, UnixSeconds};
+use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
+use crate::puller::state::TargetState;
 use crate::puller::{Failure, Handover, Puller, Settings};
 
 pub(super) struct Target {
@@ -89,21 +90,19 @@ impl Target {
             reported,
         } = prepared;
         if options.exemplars {
-            known.enable_exemplars();
+            known.state.tallies.enable_exemplars();
         }
-        let statuses: Vec<Status> = config.statuses().collect();
-        known.create_series(&config.call_types, &statuses);
-        let teams = config.teams_file.as_deref().map(|path| {
-            let source = watch_teams(&config.name, path, own.clone());
-            (config.max_teams as usize, source)
-        });
-        if teams.is_none() {
+        let teams_file = config.teams_file.as_deref();
+        known.teams = teams_file.map(|path| watch_teams(&config.name, path, own.clone()));
+        if known.teams.is_none() {
             own.set_teams_file_ok(None);
         }
-        known.count_by_team(teams);
-        known.count_by_agent(config.agents.then_some(config.max_agents as usize));
+        // A bad file is tolerated, and read again once it has changed.
+        let teams = known.teams.as_mut().and_then(|read| read()?.ok());
+        start_counting(&mut known.state, &config, teams);
         let results = config.results.as_ref();
-        known.count_results(results.map(|results| (results.share, results.max_rules as usize)));
+        (known.state)
+            .count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = config.endpoint.as_str().trim_end_matches('/');
         metrics.set_target_info(&config.name, endpoint, &call_types.join(","));
@@ -174,6 +173,19 @@ pub fn puller_settings(config: &config::Target) -> Settings {
         parallel: config.max_concurrent_requests as usize,
         max_calls: config.max_calls as usize,
     }
+}
+
+/// Creates the series of a target, and counts by team and agent as far as it is configured.
+pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: Option<Arc<Teams>>) {
+    let statuses: Vec<Status> = config.statuses().collect();
+    state.tallies.create_series(&config.call_types, &statuses);
+    if let Some(teams) = teams {
+        state.set_teams(teams);
+    }
+    let max_teams = (config.teams_file.as_ref()).map(|_| config.max_teams as usize);
+    state.tallies.count_by_team(max_teams);
+    let max_agents = config.agents.then_some(config.max_agents as usize);
+    state.tallies.count_by_agent(max_agents);
 }
 
 fn known_labels(with_results: bool) -> InitialLabels {

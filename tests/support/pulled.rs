@@ -47,7 +47,8 @@ pub(crate) fn puller(
     let own = ExporterMetrics::new(build, 0.0);
     let statuses: Vec<Status> = Status::documented().collect();
     let mut book = TargetState::default();
-    book.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
+    book.tallies
+        .create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
     let settings = Settings {
         name: name.into(),
         intervals,

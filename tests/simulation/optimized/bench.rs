@@ -224,6 +224,8 @@ fn open(
     let clock = Arc::clone(clock);
     let vendor = vendor.clone();
     let mut handover = Handover::opened(book, Arc::new(store));
-    handover.count_results(share.map(|share| (share, 200)));
+    handover
+        .state
+        .count_results(share.map(|share| (share, 200)));
     Puller::resume(settings.clone(), vendor, clock, own, handover)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cec_exporter::metrics::catalog::{self, Metric};
 use cec_exporter::model::{CallId, Inspection, Teams};
-use cec_exporter::puller::Handover;
+use cec_exporter::puller::{Handover, TeamSource};
 use fastrand::Rng;
 
 use super::replay::Series;
@@ -67,11 +67,18 @@ impl Extras {
                     _ => None,
                 }
             };
-            (self.max_teams, Box::new(source) as _)
+            Box::new(source) as TeamSource
         });
-        handover.count_by_team(teams);
-        handover.count_by_agent(self.agents.then_some(self.max_agents));
-        handover.count_results(self.share.map(|share| (share, PLENTY)));
+        handover.teams = teams;
+        if let Some(Ok(teams)) = handover.teams.as_mut().and_then(|source| source()) {
+            handover.state.set_teams(teams);
+        }
+        let tallies = &mut handover.state.tallies;
+        tallies.count_by_team(handover.teams.as_ref().map(|_| self.max_teams));
+        tallies.count_by_agent(self.agents.then_some(self.max_agents));
+        handover
+            .state
+            .count_results(self.share.map(|share| (share, PLENTY)));
     }
 
     /// The groups of a call.

@@ -16,6 +16,7 @@ use crate::metrics::exposition::{
     ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
 };
 use crate::model::{CallId, CallSet, ManualStates, Measure, Measures, Record, Role, Speech};
+use crate::model::{CallType, Status};
 use crate::store::{Backend, FileStore, Key, Store, StoreError, Value};
 
 const NOW: UnixSeconds = 50_000;
@@ -70,7 +71,9 @@ fn open(path: &Path) -> Result<(TargetState, FileStore), StoreError> {
 
 fn create_series(state: &mut TargetState) {
     let statuses: Vec<Status> = Status::documented().collect();
-    state.create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
+    state
+        .tallies
+        .create_series(&[CallType::VOICE, CallType::TEXT], &statuses);
 }
 
 fn exposition(state: &TargetState) -> String {
@@ -230,7 +233,7 @@ fn exemplars_name_calls_counted_since_they_were_enabled() {
     state.progress.complete = true;
     apply(&mut state, [record(3, 2)]);
     assert!(!render_as(&state, Format::OpenMetrics).contains(" # {"));
-    state.enable_exemplars();
+    state.tallies.enable_exemplars();
     // Counted before; not succeeded yet; succeeded.
     apply(&mut state, [record(3, 2), record(4, 0), record(5, 2)]);
     let text = render_as(&state, Format::OpenMetrics);

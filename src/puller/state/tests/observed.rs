@@ -51,7 +51,7 @@ fn times_are_not_observed_after_a_long_break() {
     }
     // A break of a few long pull intervals is not an outage.
     let mut state = last_read_at(Some(NOW - 900));
-    state.expect_pulls_every(Duration::from_secs(300));
+    state.pull_interval = Duration::from_secs(300);
     apply(&mut state, then.clone());
     assert_eq!(observations(&state), [10, 5, 0]);
     // Calls found while a gap is filled were listed before.
@@ -83,7 +83,7 @@ fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
             ..record(1, 2)
         };
         apply(&mut state, [unnamed.clone()]);
-        assert_eq!(state.next_result(NOW).unwrap().1, "c-100");
+        assert_eq!(state.results.next(NOW).unwrap().1, "c-100");
         let named = Record {
             id: CallId(7),
             has_uuid: true,
@@ -95,12 +95,12 @@ fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
             ..page([named.clone()])
         };
         state.apply(&page, NOW, LOOKBACK);
-        let (call, requested) = state.next_result(NOW).unwrap();
+        let (call, requested) = state.results.next(NOW).unwrap();
         assert_eq!(call, (named.uploaded, named.id));
         let uuid = "00000000-0000-0000-0000-000000000007";
         assert_eq!(requested, written.unwrap_or(uuid));
         state.count_result(call, &Inspection::default());
         state.apply(&page, NOW, LOOKBACK);
-        assert_eq!(state.next_result(NOW), None, "counted once");
+        assert_eq!(state.results.next(NOW), None, "counted once");
     }
 }

@@ -141,13 +141,13 @@ impl Worker {
         puller.stop().await;
     }
 
-    fn puller<S: Store>(
+    fn puller(
         &self,
         lookback: UnixSeconds,
         state: TargetState,
-        store: S,
+        store: impl Store,
         requests: &RequestLog,
-    ) -> Puller<RecordingClient, S> {
+    ) -> Puller<RecordingClient> {
         let settings = Settings {
             name: "cold".into(),
             intervals: Intervals {

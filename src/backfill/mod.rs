@@ -22,7 +22,7 @@ use crate::model::{Record, UnixSeconds, Window, utc};
 use crate::process::blocking;
 use crate::puller::replay::Replay;
 use crate::puller::state::TargetState;
-use crate::store::{self, Backend, Store, StoreError, file_name};
+use crate::store::{self, Backend, FileStore, StoreError, file_name};
 use crate::targets::{puller_settings, start_counting};
 use crate::upstream::Upstream;
 use night::Night;
@@ -165,10 +165,7 @@ pub async fn run<U: Upstream>(
 }
 
 /// Opens the ledger of a history, whose counters start with the series that an exporter creates.
-async fn open(
-    target: &Target,
-    path: PathBuf,
-) -> Result<(TargetState, impl Store + use<>), BackfillError> {
+async fn open(target: &Target, path: PathBuf) -> Result<(TargetState, FileStore), BackfillError> {
     let opened = blocking(move || TargetState::open(Backend::File(path))).await;
     let (mut state, store) = opened.map_err(|error| BackfillError::Store {
         target: target.name.clone(),

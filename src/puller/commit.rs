@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::state::Published;
 use super::{Failure, Inner};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::upstream::Upstream;
 
-impl<U: Upstream, S: Store> Inner<U, S> {
+impl<U: Upstream> Inner<U> {
     /// Commits what was read, then publishes it.
     ///
     /// A commit that has begun completes even if the pull is aborted, so that the state never

@@ -10,7 +10,6 @@ use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
 use crate::model::{Window, utc};
-use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// Time that one pull spends on a gap; the next pull continues.
@@ -20,7 +19,7 @@ const GAP_BUDGET: Duration = Duration::from_secs(60);
 const CALLS_PER_COMMIT: usize = 25_000;
 const TIME_PER_COMMIT: Duration = Duration::from_secs(2);
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Reads new and pending calls: the part that scrapes wait for.
     ///
     /// # Errors

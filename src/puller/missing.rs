@@ -6,10 +6,9 @@ use super::pull::Pull;
 use super::read::{Completeness, Reading};
 use super::scan::may_be_local;
 use crate::model::{CallId, CallSet, Window};
-use crate::store::Store;
 use crate::upstream::Upstream;
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Marks known calls that a complete reading did not show, once a second one agrees.
     pub(super) async fn mark_unlisted(
         &mut self,

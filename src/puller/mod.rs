@@ -80,9 +80,9 @@ pub type TeamChange = Option<Result<Arc<Teams>, String>>;
 pub type TeamSource = Box<dyn FnMut() -> TeamChange + Send>;
 
 /// What a puller hands over to the one that replaces it after a reload.
-pub struct Handover<S> {
+pub struct Handover {
     pub state: TargetState,
-    pub store: Arc<S>,
+    pub store: Arc<dyn Store>,
     /// What is published. The state may be ahead of it by what was read and not yet committed.
     view: Option<View>,
     /// When the next pull may start: a `Retry-After` outlives a reload.
@@ -91,9 +91,9 @@ pub struct Handover<S> {
     pub teams: Option<TeamSource>,
 }
 
-impl<S> Handover<S> {
+impl Handover {
     /// A state as loaded from the store.
-    pub fn opened(state: TargetState, store: Arc<S>) -> Self {
+    pub fn opened(state: TargetState, store: Arc<dyn Store>) -> Self {
         Self {
             state,
             store,
@@ -104,23 +104,15 @@ impl<S> Handover<S> {
     }
 }
 
-/// Pulls one target. Clones share it.
-pub struct Puller<U, S> {
-    inner: Arc<Inner<U, S>>,
+/// Pulls one target.
+pub struct Puller<U> {
+    inner: Arc<Inner<U>>,
 }
 
-impl<U, S> Clone for Puller<U, S> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
-    }
-}
-
-struct Inner<U, S> {
+struct Inner<U> {
     settings: Settings,
     upstream: U,
-    store: Arc<S>,
+    store: Arc<dyn Store>,
     /// Held while a commit is written. A commit outlives an aborted pull; the next one waits.
     committing: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
@@ -141,7 +133,7 @@ struct Inner<U, S> {
     wanted: watch::Sender<bool>,
 }
 
-impl<U: Upstream, S: Store> Puller<U, S> {
+impl<U: Upstream> Puller<U> {
     /// A puller that starts from a state as loaded from the store.
     pub fn new(
         settings: Settings,
@@ -149,7 +141,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         clock: Clock,
         metrics: TargetMetrics,
         state: TargetState,
-        store: Arc<S>,
+        store: Arc<dyn Store>,
     ) -> Self {
         let handover = Handover::opened(state, store);
         Self::resume(settings, upstream, clock, metrics, handover)
@@ -161,7 +153,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
-        handover: Handover<S>,
+        handover: Handover,
     ) -> Self {
         let Handover {
             mut state,
@@ -230,7 +222,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     }
 
     /// Stops for good and hands over the state. Call once.
-    pub async fn close(&self) -> Handover<S> {
+    pub async fn close(&self) -> Handover {
         self.stop().await;
         Handover {
             state: std::mem::take(&mut *self.inner.state.lock()),

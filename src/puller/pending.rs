@@ -5,7 +5,6 @@ use super::plan;
 use super::pull::Pull;
 use super::scan::{kind, may_be_local};
 use crate::model::{CallId, CallSet, UnixSeconds, Window};
-use crate::store::Store;
 use crate::upstream::pages::{Pages, Verdict};
 use crate::upstream::{ErrorKind, Filter, Upstream};
 
@@ -16,7 +15,7 @@ const MAX_PIECES: UnixSeconds = 2;
 
 type Calls = Vec<(UnixSeconds, CallId)>;
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Follows the pending calls that this pull has not read yet.
     pub(super) async fn pending(&mut self) -> Result<(), Failure> {
         let mut pending = self.due();

@@ -6,14 +6,13 @@ use super::Inner;
 use super::hints::ScanHints;
 use super::state::TargetState;
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
-use crate::store::Store;
 use crate::upstream::{Page, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
 pub(super) const SLICE_PAGES: u64 = 50;
 /// A pull under way.
-pub(super) struct Pull<'a, U, S> {
-    pub(super) inner: &'a Arc<Inner<U, S>>,
+pub(super) struct Pull<'a, U> {
+    pub(super) inner: &'a Arc<Inner<U>>,
     pub(super) hints: &'a mut ScanHints,
     pub(super) now: UnixSeconds,
     pub(super) lookback: Window,
@@ -37,7 +36,7 @@ pub(super) struct Applied {
 impl Applied {
     /// Applies a page. There is no await between its arrival and this, so that an aborted pull
     /// loses none.
-    pub(super) fn apply<U, S>(&mut self, inner: &Inner<U, S>, page: &Page) {
+    pub(super) fn apply<U>(&mut self, inner: &Inner<U>, page: &Page) {
         let now = (inner.clock)();
         let rejected = inner.state.lock().apply(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
@@ -51,8 +50,8 @@ impl Applied {
     }
 }
 
-impl<'a, U: Upstream, S: Store> Pull<'a, U, S> {
-    pub(super) fn new(inner: &'a Arc<Inner<U, S>>, hints: &'a mut ScanHints) -> Self {
+impl<'a, U: Upstream> Pull<'a, U> {
+    pub(super) fn new(inner: &'a Arc<Inner<U>>, hints: &'a mut ScanHints) -> Self {
         let now = (inner.clock)();
         let intervals = inner.settings.intervals;
         let lookback = Window {

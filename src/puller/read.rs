@@ -6,7 +6,6 @@ use super::Failure;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use crate::model::{CallSet, Window, utc};
-use crate::store::Store;
 use crate::upstream::pages::{End, Pages, Pass, Verdict};
 use crate::upstream::{Error, Filter, Upstream};
 
@@ -33,7 +32,7 @@ pub(super) enum Completeness {
     Unproven,
 }
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Reads a window until one pass proves complete, or two passes agree.
     pub(super) async fn read_to_end(
         &mut self,

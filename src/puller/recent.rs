@@ -9,7 +9,6 @@ use super::plan;
 use super::pull::Pull;
 use super::scan::{Scanned, may_be_local};
 use crate::model::{UnixSeconds, Window};
-use crate::store::Store;
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::Pages;
 use crate::upstream::{Filter, Upstream};
@@ -25,7 +24,7 @@ enum Look {
     Alarm,
 }
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Reads what is new in the recent window, which begins before the last sweep.
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
         let intervals = self.inner.settings.intervals;

@@ -5,13 +5,12 @@ use super::hints::MAX_RECONCILE_PAGES;
 use super::plan::Reconcile;
 use super::pull::Pull;
 use crate::model::Window;
-use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// Slices in a row that scrapes may interrupt; then they wait for a slice of one page.
 const MAX_INTERRUPTIONS: u32 = 3;
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Compares the slices that are due. A scrape that wants a pull interrupts the current slice;
     /// finished slices hold. After a few interruptions in a row the scrape waits for one page,
     /// because otherwise frequent scrapes would starve the comparison.

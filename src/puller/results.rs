@@ -9,7 +9,6 @@ use tracing::{debug, warn};
 use super::Inner;
 use super::backoff::Delays;
 use crate::model::Rejection;
-use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// After failures that concern all calls. A key that may not request results would otherwise take a new
@@ -19,7 +18,7 @@ pub(super) const DELAYS: Delays = Delays {
     longest: 600,
 };
 
-impl<U: Upstream, S: Store> Inner<U, S> {
+impl<U: Upstream> Inner<U> {
     /// Starts to request results, unless none is due or it has been started before.
     pub(super) fn start_results(self: &Arc<Self>) {
         let now = (self.clock)();

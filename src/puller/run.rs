@@ -10,7 +10,6 @@ use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
 use super::{Failure, Inner, Puller};
-use crate::store::Store;
 use crate::upstream::Upstream;
 
 /// The pull under way, if any.
@@ -44,7 +43,7 @@ enum Phase {
     Closed,
 }
 
-impl<U: Upstream, S: Store> Puller<U, S> {
+impl<U: Upstream> Puller<U> {
     /// Starts a pull if one is due. Returns the number of the pull to wait for, `None` if none is
     /// due.
     pub(super) fn join(&self) -> Option<u64> {
@@ -84,7 +83,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
     }
 }
 
-impl<U: Upstream, S: Store> Inner<U, S> {
+impl<U: Upstream> Inner<U> {
     /// Pulls until no scrape wants another pull.
     async fn run(self: Arc<Self>) {
         let mut reset = ResetPhase {
@@ -209,7 +208,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     }
 }
 
-impl<U, S> Inner<U, S> {
+impl<U> Inner<U> {
     /// Whether another puller has taken over.
     pub(super) fn is_closed(&self) -> bool {
         self.in_flight.lock().phase == Phase::Closed
@@ -237,12 +236,12 @@ impl<U, S> Inner<U, S> {
 }
 
 /// Resets the phase even on panic or abort, so that the next scrape can start a pull.
-struct ResetPhase<'a, U, S> {
-    inner: &'a Inner<U, S>,
+struct ResetPhase<'a, U> {
+    inner: &'a Inner<U>,
     is_armed: bool,
 }
 
-impl<U, S> Drop for ResetPhase<'_, U, S> {
+impl<U> Drop for ResetPhase<'_, U> {
     fn drop(&mut self) {
         if !self.is_armed {
             return;

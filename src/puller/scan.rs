@@ -13,7 +13,6 @@ use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
 use crate::model::{Window, utc};
-use crate::store::Store;
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::{ErrorKind, Filter, PageRequest, Upstream};
 
@@ -48,7 +47,7 @@ enum Retry {
     Narrower(Failure),
 }
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Reads a window to its end and marks the known calls in it that are no longer listed.
     ///
     /// `max_rows` bounds the window: one with more rows is left for the caller to split. Returns

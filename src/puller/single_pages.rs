@@ -4,14 +4,13 @@ use super::Failure;
 use super::pull::Pull;
 use super::scan::{FAILURES_TO_PROBE, may_be_local};
 use crate::model::{UnixSeconds, Window};
-use crate::store::Store;
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::{Filter, PageRequest, Upstream};
 
 /// Pages of one second that are requested one by one.
 const MAX_SINGLE_PAGES: u32 = 500;
 
-impl<U: Upstream, S: Store> Pull<'_, U, S> {
+impl<U: Upstream> Pull<'_, U> {
     /// Reads a window page by page and skips the pages that fail. Returns whether none did.
     pub(super) async fn read_single_pages(
         &mut self,

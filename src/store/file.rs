@@ -109,6 +109,12 @@ impl FileStore {
         read_queue(database).map_err(|error| explain(&self.backend.name(), &error))
     }
 
+    /// Bytes on disk. Does not wait for a commit.
+    pub fn size(&self) -> u64 {
+        // The next commit reports a file that cannot be read.
+        self.backend.size().unwrap_or_default()
+    }
+
     /// Compacts the file. Blocks.
     ///
     /// redb does this in several commits, and a crash between any two leaves the content intact.
@@ -191,11 +197,6 @@ impl Store for FileStore {
         if is_due {
             self.compact_now();
         }
-    }
-
-    fn size(&self) -> u64 {
-        // The next commit reports a file that cannot be read.
-        self.backend.size().unwrap_or_default()
     }
 
     fn close(&self) {

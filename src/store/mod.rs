@@ -66,11 +66,6 @@ pub trait Store: Send + Sync + 'static {
     /// Blocks.
     fn compact(&self) {}
 
-    /// Bytes on disk. Does not wait for a commit.
-    fn size(&self) -> u64 {
-        0
-    }
-
     /// Closes the file, so that another store can open it. Blocks.
     fn close(&self) {}
 }
@@ -82,24 +77,6 @@ pub struct NullStore;
 impl Store for NullStore {
     fn commit(&self, _: &Changes) -> Result<(), StoreError> {
         Ok(())
-    }
-}
-
-impl Store for Box<dyn Store> {
-    fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
-        self.as_ref().commit(changes)
-    }
-
-    fn compact(&self) {
-        self.as_ref().compact();
-    }
-
-    fn size(&self) -> u64 {
-        self.as_ref().size()
-    }
-
-    fn close(&self) {
-        self.as_ref().close();
     }
 }
 

@@ -105,10 +105,9 @@ impl Registry {
                     targets.push(target);
                     continue;
                 }
-                Change::Add(prepared, opened) => (
-                    prepared,
-                    Handover::opened(opened.state, Arc::new(opened.store)),
-                ),
+                Change::Add(prepared, opened) => {
+                    (prepared, Handover::opened(opened.state, opened.store))
+                }
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
             let target = Target::new(*prepared, &self.metrics, &self.options, known);

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
@@ -12,12 +13,9 @@ use crate::config::Target;
 use crate::puller::state::TargetState;
 use crate::store::{self, Backend, NullStore, Store, file_name};
 
-/// A file or nothing.
-pub(super) type BoxedStore = Box<dyn Store>;
-
 pub(super) struct Opened {
     pub(super) state: TargetState,
-    pub(super) store: BoxedStore,
+    pub(super) store: Arc<dyn Store>,
     /// The file did not exist.
     pub(super) is_new: bool,
 }
@@ -66,7 +64,7 @@ impl Storage {
         let Some(directory) = self.directory() else {
             return Ok(Opened {
                 state: TargetState::default(),
-                store: Box::new(NullStore),
+                store: Arc::new(NullStore),
                 is_new: false,
             });
         };
@@ -76,7 +74,7 @@ impl Storage {
             let is_new = !path.exists();
             TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
                 state,
-                store: Box::new(match is_temporary {
+                store: Arc::new(match is_temporary {
                     true => store.without_name(),
                     false => store,
                 }),

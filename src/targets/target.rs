@@ -9,7 +9,6 @@ use tracing::warn;
 
 use super::error::LoadError;
 use super::options::Options;
-use super::storage::BoxedStore;
 use super::teams::watch_teams;
 use crate::client::retry::Outcome;
 use crate::client::tls::Trust;
@@ -25,7 +24,7 @@ use crate::puller::{Failure, Handover, Puller, Settings};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
-    pub(super) puller: Puller<HttpClient, BoxedStore>,
+    pub(super) puller: Puller<HttpClient>,
     /// Bytes of the ledger's file; measured at each scrape.
     pub(super) storage_bytes: Gauge,
     reported: Arc<Mutex<Reported>>,
@@ -81,7 +80,7 @@ impl Target {
         prepared: Prepared,
         metrics: &ExporterMetrics,
         options: &Options,
-        mut known: Handover<BoxedStore>,
+        mut known: Handover,
     ) -> Self {
         let Prepared {
             config,

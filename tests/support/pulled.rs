@@ -38,7 +38,7 @@ pub(crate) fn puller(
     endpoint: &str,
     intervals: Intervals,
     clock: Clock,
-) -> Puller<HttpClient, NullStore> {
+) -> Puller<HttpClient> {
     let build = Build {
         version: "1",
         revision: "r",

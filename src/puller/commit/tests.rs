@@ -12,7 +12,7 @@ use crate::model::Inspection;
 use crate::puller::state::TargetState;
 use crate::puller::tests::{metrics, settings};
 use crate::puller::{Clock, Puller};
-use crate::store::Changes;
+use crate::store::{Changes, Store};
 use crate::upstream::{Error, Page, PageRequest};
 
 /// Lists nothing.

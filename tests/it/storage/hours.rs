@@ -10,7 +10,6 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::simulator::faults::Faults;
 use cec_exporter::simulator::paging::{Order, TotalOf, Unit};
 use cec_exporter::simulator::spec::{Scenario, Spec};
-use cec_exporter::store::NullStore;
 use tokio::time::Instant;
 
 use crate::support::PATIENCE;
@@ -32,7 +31,7 @@ const SPANS: Intervals = Intervals {
 struct Hours {
     now: Arc<AtomicU32>,
     vendor: SimulatedVendor,
-    puller: Puller<HttpClient, NullStore>,
+    puller: Puller<HttpClient>,
 }
 
 impl Hours {

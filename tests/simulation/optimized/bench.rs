@@ -63,7 +63,7 @@ impl Store for Counting {
 
 pub struct Bench {
     pub vendor: Vendor,
-    puller: Puller<Vendor, Counting>,
+    puller: Puller<Vendor>,
     settings: Settings,
     clock: Clock,
     /// Seconds by which the exporter's clock is ahead.
@@ -214,7 +214,7 @@ fn open(
     given: &Arc<Given>,
     metrics: &ExporterMetrics,
     share: Option<f64>,
-) -> Puller<Vendor, Counting> {
+) -> Puller<Vendor> {
     let (book, store) = TargetState::open(disk.backend()).unwrap_or_else(|error| panic!("{error}"));
     let store = Counting {
         store,

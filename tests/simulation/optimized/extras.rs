@@ -54,7 +54,7 @@ impl Extras {
     }
 
     /// Enables all in an exporter that starts.
-    pub(crate) fn enable<S>(&self, handover: &mut Handover<S>) {
+    pub(crate) fn enable(&self, handover: &mut Handover) {
         let teams = self.teams.clone().map(|teams| {
             let is_constant = self.is_constant;
             let mut readings = 0;

@@ -1,5 +1,6 @@
 //! What happens during a run: faults, crashes, restarts, clock steps, and the calm at its end.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl Run {
         if self.is_first {
             return;
         }
-        let puller = self.puller.clone();
+        let puller = Arc::clone(&self.puller);
         let scrape = tokio::spawn(async move {
             puller
                 .scrape(Instant::now() + Duration::from_secs(60))

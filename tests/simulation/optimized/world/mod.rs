@@ -18,7 +18,7 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 pub(crate) use self::scrape::{starting_with, total};
-use self::storage::{Kept, Tracked};
+use self::storage::Kept;
 use super::extras::{Extras, ResultKey};
 use super::quirks::Quirks;
 use super::replay::Series;
@@ -44,7 +44,7 @@ pub(crate) struct Run {
     /// When the world stops changing, seconds since the base.
     frozen: Arc<AtomicU64>,
     began: Instant,
-    pub(crate) puller: Puller<Vendor, Tracked>,
+    pub(crate) puller: Arc<Puller<Vendor>>,
     /// What the last scrape has shown: its metrics, counters, and calls that are missing.
     last_calls: Option<Arc<CallMetrics>>,
     last: Series,

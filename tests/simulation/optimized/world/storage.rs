@@ -109,7 +109,7 @@ pub(super) fn open(
     kept: &Arc<Mutex<Kept>>,
     metrics: &ExporterMetrics,
     extras: &Extras,
-) -> Puller<Vendor, Tracked> {
+) -> Arc<Puller<Vendor>> {
     let (book, store) = TargetState::open(disk.backend()).unwrap_or_else(|error| panic!("{error}"));
     let store = Tracked {
         store,
@@ -120,5 +120,6 @@ pub(super) fn open(
     let clock = Arc::clone(&vendor.clock);
     let mut handover = Handover::opened(book, Arc::new(store));
     extras.enable(&mut handover);
-    Puller::resume(settings.clone(), vendor.clone(), clock, own, handover)
+    let puller = Puller::resume(settings.clone(), vendor.clone(), clock, own, handover);
+    Arc::new(puller)
 }

@@ -88,7 +88,7 @@ async fn read<U: Upstream>(
         last_pull = view.last_pull;
         if let (true, Some(false), Some((_, failure))) = (is_new, view.up, &view.last_error) {
             failures += 1;
-            if failures >= MAX_FAILURES || failure.is_permanent() {
+            if failures >= MAX_FAILURES || failure.kind.is_permanent() {
                 return Err(failure.to_string());
             }
         }

@@ -22,7 +22,7 @@ pub use label::label_text;
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 pub use team::Teams;
-pub use text::shortened;
+pub use text::{cause_suffix, shortened};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

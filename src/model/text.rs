@@ -7,3 +7,11 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
         Some(_) => text.chars().take(max_chars - 1).chain(['…']).collect(),
     }
 }
+
+/// What follows a message if a likely cause is known.
+pub fn cause_suffix(likely_cause: &Option<String>) -> String {
+    match likely_cause {
+        Some(cause) => format!("; likely cause: {cause}"),
+        None => String::new(),
+    }
+}

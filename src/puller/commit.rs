@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use super::Inner;
 use super::state::Published;
-use super::{Failure, Inner};
 use crate::store::StoreError;
-use crate::upstream::Upstream;
+use crate::upstream::{Error, Upstream};
 
 impl<U: Upstream> Inner<U> {
     /// Commits what was read, then publishes it.
     ///
     /// A commit that has begun completes even if the pull is aborted, so that the state never
     /// disagrees with the disk about what is committed.
-    pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Failure> {
+    pub(super) async fn commit(self: &Arc<Self>) -> Result<(), Error> {
         let turn = Arc::clone(&self.committing).lock_owned().await;
         let inner = Arc::clone(self);
         let written = tokio::task::spawn_blocking(move || {
@@ -21,15 +21,15 @@ impl<U: Upstream> Inner<U> {
         });
         written
             .await
-            .unwrap_or_else(|error| Err(Failure::Storage(StoreError::new(error.to_string()))))
+            .unwrap_or_else(|error| Err(StoreError::new(error.to_string()).into()))
     }
 
-    fn commit_now(&self) -> Result<(), Failure> {
+    fn commit_now(&self) -> Result<(), Error> {
         let (changes, published) = {
             let mut state = self.state.lock();
             let now = (self.clock)();
             let changes = match state.is_commit_due(now) {
-                true => Some(state.take_changes(now).map_err(Failure::Storage)?),
+                true => Some(state.take_changes(now)?),
                 false => None,
             };
             (changes, state.published())
@@ -46,7 +46,7 @@ impl<U: Upstream> Inner<U> {
             }
             Err(error) => {
                 self.state.lock().requeue(&changes);
-                Err(Failure::Storage(error))
+                Err(error.into())
             }
         }
     }

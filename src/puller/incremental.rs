@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Failure;
+use super::failure::full;
 use super::gap_read::GapRead;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
 use crate::model::{Window, utc};
-use crate::upstream::Upstream;
+use crate::upstream::{Error, Upstream};
 
 /// Time that one pull spends on a gap; the next pull continues.
 const GAP_BUDGET: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ impl<U: Upstream> Pull<'_, U> {
     ///
     /// If the vendor does not answer, the ledger is full, or a commit fails. A part of the list
     /// that cannot be read is skipped instead.
-    pub(super) async fn incremental(&mut self) -> Result<(), Failure> {
+    pub(super) async fn incremental(&mut self) -> Result<(), Error> {
         let recent = self.begin();
         if let Some(recent) = recent {
             self.recent(recent).await?;
@@ -46,7 +46,7 @@ impl<U: Upstream> Pull<'_, U> {
         self.inner.commit().await?;
         match self.state(|state| std::mem::take(&mut state.refused)) {
             0 => Ok(()),
-            _ => Err(Failure::Full(self.inner.settings.max_calls)),
+            _ => Err(full(self.inner.settings.max_calls)),
         }
     }
 
@@ -75,7 +75,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Reads the gap, slice by slice, within the time budget.
-    async fn gap(&mut self) -> Result<(), Failure> {
+    async fn gap(&mut self) -> Result<(), Error> {
         let began = Instant::now();
         let mut committed = began;
         while let Some(gap) = self.state(|state| state.progress.gap) {
@@ -115,7 +115,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Reads a slice of a gap, unless it holds far more rows than a slice should.
-    pub(super) async fn scan_slice(&mut self, window: Window) -> Result<Scanned, Failure> {
+    pub(super) async fn scan_slice(&mut self, window: Window) -> Result<Scanned, Error> {
         let most = (SLICE_PAGES * self.hints.list.size.rows()).min(self.hints.depth);
         let length = (window.to - window.from).saturating_add(1);
         let (scanned, rows) = self.scan(window, Some(most)).await?;
@@ -129,7 +129,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Retries one skipped window.
-    async fn retry_skipped(&mut self) -> Result<(), Failure> {
+    async fn retry_skipped(&mut self) -> Result<(), Error> {
         let due = self.state(|state| {
             let due = state.skipped.take_due(self.now);
             state.changed |= due.is_some();

@@ -1,12 +1,10 @@
 //! Marks calls `missing` that the vendor no longer lists: only where two complete readings agree.
 
-use super::Failure;
 use super::plan;
 use super::pull::Pull;
 use super::read::{Completeness, Reading};
-use super::scan::may_be_local;
 use crate::model::{CallId, CallSet, Window};
-use crate::upstream::Upstream;
+use crate::upstream::{Error, Upstream};
 
 impl<U: Upstream> Pull<'_, U> {
     /// Marks known calls that a complete reading did not show, once a second one agrees.
@@ -14,7 +12,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         window: Window,
         seen: &CallSet,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let Some(proven) = self.proven(window) else {
             return Ok(());
         };
@@ -33,7 +31,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         padded: Window,
         was_listed: impl Fn(CallId) -> bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let Some(inside) = plan::proven(padded) else {
             return Ok(());
         };
@@ -50,7 +48,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(failure) if may_be_local(&failure) => Ok(()),
+            Err(failure) if failure.kind.may_be_local() => Ok(()),
             Err(failure) => Err(failure),
         }
     }

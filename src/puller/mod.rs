@@ -36,7 +36,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use backoff::{Backoff, Delays};
-pub use failure::Failure;
+pub use failure::FAILURES;
 use hints::ScanHints;
 use plan::Intervals;
 use run::InFlight;

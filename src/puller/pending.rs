@@ -1,12 +1,11 @@
 //! Follows pending calls that are older than the recent window.
 
-use super::Failure;
 use super::plan;
 use super::pull::Pull;
-use super::scan::{kind, may_be_local};
+
 use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::upstream::pages::{Pages, Verdict};
-use crate::upstream::{ErrorKind, Filter, Upstream};
+use crate::upstream::{Error, ErrorKind, Filter, Upstream};
 
 /// Pending calls that one pull follows; the next pulls follow the others.
 const MAX_PENDING: usize = 2000;
@@ -17,7 +16,7 @@ type Calls = Vec<(UnixSeconds, CallId)>;
 
 impl<U: Upstream> Pull<'_, U> {
     /// Follows the pending calls that this pull has not read yet.
-    pub(super) async fn pending(&mut self) -> Result<(), Failure> {
+    pub(super) async fn pending(&mut self) -> Result<(), Error> {
         let mut pending = self.due();
         let (Some((first, _)), Some((last, _))) = (pending.first(), pending.last()) else {
             return Ok(());
@@ -87,7 +86,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         window: Window,
         max_pages: u64,
-    ) -> Result<Option<CallSet>, Failure> {
+    ) -> Result<Option<CallSet>, Error> {
         let inner = self.inner;
         let Some(asked) = self.asked(window) else {
             return Ok(Some(CallSet::default()));
@@ -95,7 +94,7 @@ impl<U: Upstream> Pull<'_, U> {
         let (list, parallel) = (&mut self.hints.list, inner.settings.parallel);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::Pending, parallel, list);
         loop {
-            match pages.next().await.map_err(Failure::from) {
+            match pages.next().await {
                 Ok(Some(page)) => {
                     self.applied.apply(inner, &page);
                     if u64::from(pages.pass().pages) >= max_pages {
@@ -104,9 +103,9 @@ impl<U: Upstream> Pull<'_, U> {
                 }
                 Ok(None) => break,
                 // Only a hint: calls that it does not show are looked for anyway.
-                Err(failure) if may_be_local(&failure) => {
+                Err(failure) if failure.kind.may_be_local() => {
                     drop(pages);
-                    if kind(&failure) == Some(ErrorKind::BadRequest) {
+                    if failure.kind == ErrorKind::BadRequest {
                         self.hints.narrowed_to((window.to - window.from) / 2);
                     }
                     return Ok(None);
@@ -122,7 +121,7 @@ impl<U: Upstream> Pull<'_, U> {
 
     /// Reads a padded window until the wanted calls are found. If some are not listed, a second
     /// reading confirms it.
-    async fn look_for(&mut self, padded: Window, mut wanted: CallSet) -> Result<(), Failure> {
+    async fn look_for(&mut self, padded: Window, mut wanted: CallSet) -> Result<(), Error> {
         let inner = self.inner;
         let Some(asked) = plan::proven(padded).and_then(|window| self.asked(window)) else {
             return Ok(());
@@ -130,7 +129,7 @@ impl<U: Upstream> Pull<'_, U> {
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
         loop {
-            match pages.next().await.map_err(Failure::from) {
+            match pages.next().await {
                 Ok(Some(page)) => {
                     self.applied.apply(inner, &page);
                     for record in &page.records {
@@ -141,7 +140,7 @@ impl<U: Upstream> Pull<'_, U> {
                     }
                 }
                 Ok(None) => break,
-                Err(failure) if may_be_local(&failure) => {
+                Err(failure) if failure.kind.may_be_local() => {
                     drop(pages);
                     return self.scan_unreadable(padded, failure).await;
                 }
@@ -157,7 +156,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Scans a window around pending calls that could not be read in one piece.
-    async fn scan_unreadable(&mut self, padded: Window, failure: Failure) -> Result<(), Failure> {
+    async fn scan_unreadable(&mut self, padded: Window, failure: Error) -> Result<(), Error> {
         match plan::proven(padded) {
             Some(window) => self.scan(window, None).await.map(drop),
             None => Err(failure),

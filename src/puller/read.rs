@@ -2,7 +2,6 @@
 
 use tracing::debug;
 
-use super::Failure;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use crate::model::{CallSet, Window, utc};
@@ -38,7 +37,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         window: Window,
         max_rows: Option<u64>,
-    ) -> Result<Reading, Failure> {
+    ) -> Result<Reading, Error> {
         let Some(asked) = self.asked(window) else {
             return Ok(Reading {
                 seen: CallSet::default(),
@@ -99,7 +98,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// One pass over a window. Applies each page as it arrives.
-    async fn read_once(&mut self, asked: Window, max_rows: u64) -> Result<Pass, Failure> {
+    async fn read_once(&mut self, asked: Window, max_rows: u64) -> Result<Pass, Error> {
         let inner = self.inner;
         let parallel = self.parallel;
         let list = &mut self.hints.list;
@@ -134,7 +133,7 @@ impl<U: Upstream> Pull<'_, U> {
         let pass = pages.into_pass();
         self.hints.count_read();
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         self.last_total = pass.total;
         if let (0, Some(total @ 1..)) = (pass.pages, pass.total)
@@ -144,7 +143,7 @@ impl<U: Upstream> Pull<'_, U> {
             let known = self.state(|state| state.ledger.count_present(asked));
             let is_off = total <= MAX_EMPTY_TOTAL || self.hints.list.distrusts_totals();
             if known > 0 || !is_off {
-                return Err(Error::empty_list(total).into());
+                return Err(Error::empty_list(total));
             }
         }
         debug!(target = %inner.settings.name, from = %utc(asked.from), to = %utc(asked.to), ?pass.end,

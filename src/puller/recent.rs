@@ -4,14 +4,13 @@
 //! anyway, so that a late call is counted within that time. Between sweeps the total saves requests:
 //! while it matches the ledger, only as many rows are requested as are likely to be new.
 
-use super::Failure;
 use super::plan;
 use super::pull::Pull;
-use super::scan::{Scanned, may_be_local};
+use super::scan::Scanned;
 use crate::model::{UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::Pages;
-use crate::upstream::{Filter, Upstream};
+use crate::upstream::{Error, Filter, Upstream};
 
 /// Rows that are requested even if fewer new calls are likely: about as cheap as one.
 const MIN_ROWS: u64 = 50;
@@ -26,7 +25,7 @@ enum Look {
 
 impl<U: Upstream> Pull<'_, U> {
     /// Reads what is new in the recent window, which begins before the last sweep.
-    pub(super) async fn recent(&mut self, window: Window) -> Result<(), Failure> {
+    pub(super) async fn recent(&mut self, window: Window) -> Result<(), Error> {
         let intervals = self.inner.settings.intervals;
         let page = self.hints.list.size.rows();
         let (due, known, rows, from) = self.state(|state| {
@@ -76,7 +75,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Reads the window to its end and learns what its total is worth.
-    async fn sweep(&mut self, window: Window) -> Result<Scanned, Failure> {
+    async fn sweep(&mut self, window: Window) -> Result<Scanned, Error> {
         self.last_total = None;
         let scanned = self.scan_slice(window).await?;
         if let (Some(asked), Some(total)) = (self.asked(window), self.last_total) {
@@ -93,7 +92,7 @@ impl<U: Upstream> Pull<'_, U> {
         window: Window,
         known: UnixSeconds,
         rows: u64,
-    ) -> Result<Look, Failure> {
+    ) -> Result<Look, Error> {
         let inner = self.inner;
         let whole = self.state(|state| state.skipped.without(window)) == [window];
         let (Some(asked), true) = (self.asked(window), whole) else {
@@ -103,7 +102,7 @@ impl<U: Upstream> Pull<'_, U> {
         let few = u32::try_from(rows).unwrap_or(u32::MAX);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(few);
         let total = loop {
-            match pages.next().await.map_err(Failure::from) {
+            match pages.next().await {
                 Ok(Some(page)) => {
                     self.applied.apply(inner, &page);
                     recent.observe(&page);
@@ -118,7 +117,7 @@ impl<U: Upstream> Pull<'_, U> {
                     pages = pages.whole();
                 }
                 Ok(None) => return Ok(Look::Alarm),
-                Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),
+                Err(failure) if failure.kind.may_be_local() => return Ok(Look::Alarm),
                 Err(failure) => return Err(failure),
             }
         };
@@ -127,7 +126,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Compares the total of a window with the ledger.
-    async fn look_at_total(&mut self, window: Window) -> Result<Look, Failure> {
+    async fn look_at_total(&mut self, window: Window) -> Result<Look, Error> {
         let inner = self.inner;
         let Some(asked) = self
             .asked(window)
@@ -137,13 +136,13 @@ impl<U: Upstream> Pull<'_, U> {
         };
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(MIN_LIMIT);
-        let total = match pages.next().await.map_err(Failure::from) {
+        let total = match pages.next().await {
             Ok(Some(page)) => {
                 self.applied.apply(inner, &page);
                 page.total
             }
             Ok(None) => Some(0),
-            Err(failure) if may_be_local(&failure) => return Ok(Look::Alarm),
+            Err(failure) if failure.kind.may_be_local() => return Ok(Look::Alarm),
             Err(failure) => return Err(failure),
         };
         drop(pages);

@@ -1,11 +1,10 @@
 //! Compares the whole lookback with the list, slice by slice, while no scrape waits.
 
-use super::Failure;
 use super::hints::MAX_RECONCILE_PAGES;
 use super::plan::Reconcile;
 use super::pull::Pull;
 use crate::model::Window;
-use crate::upstream::Upstream;
+use crate::upstream::{Error, Upstream};
 
 /// Slices in a row that scrapes may interrupt; then they wait for a slice of one page.
 const MAX_INTERRUPTIONS: u32 = 3;
@@ -14,7 +13,7 @@ impl<U: Upstream> Pull<'_, U> {
     /// Compares the slices that are due. A scrape that wants a pull interrupts the current slice;
     /// finished slices hold. After a few interruptions in a row the scrape waits for one page,
     /// because otherwise frequent scrapes would starve the comparison.
-    pub(super) async fn reconcile(&mut self) -> Result<(), Failure> {
+    pub(super) async fn reconcile(&mut self) -> Result<(), Error> {
         let intervals = self.inner.settings.intervals;
         let mut wanted = self.inner.wanted.subscribe();
         // No page ahead: a scrape might discard it, and there is no hurry.

@@ -9,8 +9,8 @@ use tracing::{error, info, warn};
 use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
-use super::{Failure, Inner, Puller};
-use crate::upstream::Upstream;
+use super::{Inner, Puller};
+use crate::upstream::{Error, Upstream};
 
 /// The pull under way, if any.
 pub(super) struct InFlight {
@@ -156,7 +156,7 @@ impl<U: Upstream> Inner<U> {
     }
 
     /// Records how a pull went, and releases the scrapes that wait for it.
-    fn incremental_ended(&self, began: Instant, result: &Result<(), Failure>) {
+    fn incremental_ended(&self, began: Instant, result: &Result<(), Error>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
         self.metrics.pull_duration.observe(took.as_secs_f64());
@@ -175,12 +175,12 @@ impl<U: Upstream> Inner<U> {
                 }
             }
             Err(failure) => {
-                let retry_after = failure.retry_after();
+                let retry_after = failure.retry_after;
                 in_flight
                     .backoff
                     .failed(Instant::now(), interval, retry_after);
-                self.metrics.pull_failed(failure.label());
-                warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
+                self.metrics.pull_failed(failure.kind.label());
+                warn!(target = %self.settings.name, reason = failure.kind.label(), %failure, "pull failed");
                 view.last_error = Some((now, failure.clone()));
             }
         }
@@ -194,16 +194,16 @@ impl<U: Upstream> Inner<U> {
     /// Records that the comparison failed. The target stays up, because its values are complete
     /// and only older changes are late. The comparison is tried again after the next pull, which
     /// waits as after a failure.
-    fn reconcile_failed(&self, failure: &Failure) {
-        warn!(target = %self.settings.name, reason = failure.label(), %failure,
+    fn reconcile_failed(&self, failure: &Error) {
+        warn!(target = %self.settings.name, reason = failure.kind.label(), %failure,
             "comparing the lookback failed");
-        self.metrics.pull_failed(failure.label());
+        self.metrics.pull_failed(failure.kind.label());
         self.view.lock().last_error = Some(((self.clock)(), failure.clone()));
         let interval = self.settings.min_pull_interval;
         let mut in_flight = self.in_flight.lock();
         in_flight
             .backoff
-            .failed(Instant::now(), interval, failure.retry_after());
+            .failed(Instant::now(), interval, failure.retry_after);
         self.show_next_pull(&in_flight.backoff);
     }
 }

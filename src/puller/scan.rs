@@ -7,14 +7,13 @@ use std::collections::VecDeque;
 
 use tracing::warn;
 
-use super::Failure;
 use super::hints::MIN_WIDTH;
 use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
 use crate::model::{Window, utc};
 use crate::upstream::page_size::MIN_LIMIT;
-use crate::upstream::{ErrorKind, Filter, PageRequest, Upstream};
+use crate::upstream::{Error, ErrorKind, Filter, PageRequest, Upstream};
 
 /// After so many failures in a row, one request checks whether the vendor answers at all.
 pub(super) const FAILURES_TO_PROBE: u32 = 3;
@@ -44,7 +43,7 @@ enum Retry {
     /// The same window.
     Again,
     /// Its halves or, for a second, its single pages.
-    Narrower(Failure),
+    Narrower(Error),
 }
 
 impl<U: Upstream> Pull<'_, U> {
@@ -60,7 +59,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         window: Window,
         max_rows: Option<u64>,
-    ) -> Result<(Scanned, u64), Failure> {
+    ) -> Result<(Scanned, u64), Error> {
         let mut queue: VecDeque<_> = self.state(|state| state.skipped.without(window)).into();
         let mut rows = 0;
         let mut failures = Failures::default();
@@ -103,7 +102,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Err(failure) => match self.after_failure(failure, &mut failures).await? {
                     Retry::Again => queue.push_front(part),
                     Retry::Narrower(failure) => {
-                        if kind(&failure) == Some(ErrorKind::BadRequest) {
+                        if failure.kind == ErrorKind::BadRequest {
                             if self.rows_before_failure > 0 {
                                 self.hints.cut_at(self.rows_before_failure);
                             } else if length / 2 >= MIN_WIDTH {
@@ -127,11 +126,11 @@ impl<U: Upstream> Pull<'_, U> {
     /// error.
     async fn after_failure(
         &mut self,
-        failure: Failure,
+        failure: Error,
         failures: &mut Failures,
-    ) -> Result<Retry, Failure> {
-        failures.contradictions += u32::from(kind(&failure) == Some(ErrorKind::Contradiction));
-        if !may_be_local(&failure) || failures.contradictions >= MAX_CONTRADICTIONS {
+    ) -> Result<Retry, Error> {
+        failures.contradictions += u32::from(failure.kind == ErrorKind::Contradiction);
+        if !failure.kind.may_be_local() || failures.contradictions >= MAX_CONTRADICTIONS {
             return Err(failure);
         }
         failures.total += 1;
@@ -144,7 +143,7 @@ impl<U: Upstream> Pull<'_, U> {
                 return Err(failure);
             }
             failures.in_a_row = 0;
-            if is_first && kind(&failure).is_some_and(ErrorKind::may_be_limit) {
+            if is_first && failure.kind.may_be_limit() {
                 // Some vendors fail in their own way if the limit is too large: read once more,
                 // with smaller limits allowed.
                 self.hints.list.size.doubt_failures = true;
@@ -178,17 +177,4 @@ impl<U: Upstream> Pull<'_, U> {
                 to = %utc(window.to), reason, "a part of the list could not be proved complete: {finding}");
         }
     }
-}
-
-pub(super) fn kind(failure: &Failure) -> Option<ErrorKind> {
-    match failure {
-        Failure::Upstream(error) => Some(error.kind),
-        _ => None,
-    }
-}
-
-/// Whether a failure may depend on the window, so that another window may succeed. One row can make
-/// the vendor hang or break the connection, as an outage does.
-pub(super) fn may_be_local(failure: &Failure) -> bool {
-    kind(failure).is_some_and(|kind| !kind.is_refusal())
 }

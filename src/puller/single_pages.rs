@@ -1,11 +1,10 @@
 //! The last resort for a second that cannot be read: its smallest pages one by one.
 
-use super::Failure;
 use super::pull::Pull;
-use super::scan::{FAILURES_TO_PROBE, may_be_local};
+use super::scan::FAILURES_TO_PROBE;
 use crate::model::{UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
-use crate::upstream::{Filter, PageRequest, Upstream};
+use crate::upstream::{Error, Filter, PageRequest, Upstream};
 
 /// Pages of one second that are requested one by one.
 const MAX_SINGLE_PAGES: u32 = 500;
@@ -16,7 +15,7 @@ impl<U: Upstream> Pull<'_, U> {
         &mut self,
         window: Window,
         reason: &str,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Error> {
         self.probe_edges().await?;
         // Without the adjacent seconds, whose rows may be the ones that fail.
         let padded = self.hints.pad(window);
@@ -39,7 +38,7 @@ impl<U: Upstream> Pull<'_, U> {
 
     /// Finds out with a known call whether the bounds of a window are inclusive, so that one second
     /// can be read without its neighbours.
-    async fn probe_edges(&mut self) -> Result<(), Failure> {
+    async fn probe_edges(&mut self) -> Result<(), Error> {
         if self.hints.edges.iter().all(Option::is_some) {
             return Ok(());
         }
@@ -62,13 +61,7 @@ impl<U: Upstream> Pull<'_, U> {
                 page: 1,
                 limit: MIN_LIMIT,
             };
-            match self
-                .inner
-                .upstream
-                .page(request)
-                .await
-                .map_err(Failure::from)
-            {
+            match self.inner.upstream.page(request).await {
                 Ok(page) => {
                     self.applied.apply(self.inner, &page);
                     if page.records.iter().any(|record| record.id == id) {
@@ -76,7 +69,7 @@ impl<U: Upstream> Pull<'_, U> {
                         return Ok(());
                     }
                 }
-                Err(failure) if may_be_local(&failure) => return Ok(()),
+                Err(failure) if failure.kind.may_be_local() => return Ok(()),
                 Err(failure) => return Err(failure),
             }
         }
@@ -85,7 +78,7 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Reads a window in the smallest pages, past those that fail. Returns whether none did.
-    async fn read_pages(&mut self, window: Window) -> Result<bool, Failure> {
+    async fn read_pages(&mut self, window: Window) -> Result<bool, Error> {
         let (mut failed, mut in_a_row) = (0, 0);
         for page in 1..=MAX_SINGLE_PAGES {
             let request = PageRequest {
@@ -94,13 +87,7 @@ impl<U: Upstream> Pull<'_, U> {
                 page,
                 limit: MIN_LIMIT,
             };
-            match self
-                .inner
-                .upstream
-                .page(request)
-                .await
-                .map_err(Failure::from)
-            {
+            match self.inner.upstream.page(request).await {
                 Ok(found) if found.is_empty() => {
                     // Empty, although calls are known here and the total confirms them.
                     let known = self.state(|state| state.ledger.count_present(window));
@@ -111,7 +98,7 @@ impl<U: Upstream> Pull<'_, U> {
                     in_a_row = 0;
                     self.applied.apply(self.inner, &page);
                 }
-                Err(failure) if may_be_local(&failure) => {
+                Err(failure) if failure.kind.may_be_local() => {
                     failed += 1;
                     in_a_row += 1;
                     if in_a_row >= FAILURES_TO_PROBE {

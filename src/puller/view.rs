@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Failure;
 use super::plan::Progress;
 use super::skipped::Skipped;
 use crate::metrics::exposition::CallMetrics;
 use crate::model::UnixSeconds;
+use crate::upstream::Error;
 
 /// A snapshot of what a target has published.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ pub struct View {
     pub last_pull: Option<(UnixSeconds, Duration)>,
     pub last_success: Option<UnixSeconds>,
     /// The last failure of a pull or a comparison. It stays after a success.
-    pub last_error: Option<(UnixSeconds, Failure)>,
+    pub last_error: Option<(UnixSeconds, Error)>,
     /// Why no inspection results can be requested; `None` once one has arrived.
     pub results_error: Option<(UnixSeconds, String)>,
     /// Why the file of teams was not read again; `None` once it has been.

@@ -11,11 +11,11 @@ mod locking;
 mod path;
 mod tables;
 
-use std::fmt;
-
 pub use backend::{Backend, file_name};
 pub use file::FileStore;
 pub use path::{finish, unfinished};
+
+use crate::model::cause_suffix;
 
 /// Key of a row. The first four bytes are a time, big-endian.
 pub type Key = [u8; 20];
@@ -81,7 +81,8 @@ impl Store for NullStore {
 }
 
 /// Why a file cannot be used. `Display` gives message and likely cause on one line.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}{}", cause_suffix(.likely_cause))]
 pub struct StoreError {
     /// Names the file and what happened and, at startup, what to do.
     pub message: String,
@@ -106,18 +107,6 @@ impl StoreError {
         ))
     }
 }
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.likely_cause {
-            Some(cause) => write!(f, "; likely cause: {cause}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
 
 #[cfg(test)]
 mod tests;

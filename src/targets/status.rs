@@ -124,8 +124,8 @@ impl TargetStatus {
             last_success: view.last_success,
             last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
                 at: *at,
-                message: failure.message().into_owned(),
-                likely_cause: failure.likely_cause().map(str::to_owned),
+                message: failure.message.clone(),
+                likely_cause: failure.likely_cause.clone(),
             }),
             results_error: view.results_error.as_ref().map(plain),
             teams_error: view.teams_error.as_ref().map(plain),

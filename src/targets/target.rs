@@ -20,7 +20,7 @@ use crate::metrics::exporter::{
 use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
-use crate::puller::{Failure, Handover, Puller, Settings};
+use crate::puller::{FAILURES, Handover, Puller, Settings};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
@@ -200,7 +200,7 @@ fn known_labels(with_results: bool) -> InitialLabels {
             true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),
             false => Vec::new(),
         },
-        failures: Failure::LABELS.map(str::to_owned).to_vec(),
+        failures: FAILURES.map(str::to_owned).to_vec(),
         rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
     }
 }

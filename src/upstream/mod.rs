@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use page_size::MIN_LIMIT;
 
-use crate::model::{CallId, Inspection, Record, Rejection, Window};
+use crate::model::{CallId, Inspection, Record, Rejection, Window, cause_suffix};
 
 /// Which calls of a window to request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,6 +146,8 @@ pub enum ErrorKind {
     BadRequest,
     /// No calls although the total promises some. Reported as `envelope`.
     Contradiction,
+    /// No failure of a request: what was read cannot be stored.
+    Storage,
 }
 
 impl ErrorKind {
@@ -159,12 +161,24 @@ impl ErrorKind {
             Self::Server | Self::Unavailable | Self::BadRequest => "server",
             Self::Body => "body",
             Self::Envelope | Self::Contradiction => "envelope",
+            Self::Storage => "storage",
         }
     }
 
     /// Whether the vendor refuses every request for now.
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::Auth | Self::RateLimit)
+    }
+
+    /// Whether the failure may depend on the window, so that another window may succeed. One row can
+    /// make the vendor hang or break the connection, as an outage does.
+    pub fn may_be_local(self) -> bool {
+        !self.is_refusal() && self != Self::Storage
+    }
+
+    /// Whether trying again is in vain until a person has changed something.
+    pub fn is_permanent(self) -> bool {
+        matches!(self, Self::Auth | Self::Storage)
     }
 
     /// Whether the failure is probably one of key, network, gateway or load, so that a request for
@@ -183,7 +197,7 @@ impl ErrorKind {
     }
 }
 
-/// A failed request, described for an operator on one line. Never contains a secret.
+/// A failed request or pull, described for an operator on one line. Never contains a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}{}", cause_suffix(.likely_cause))]
 pub struct Error {
@@ -194,13 +208,6 @@ pub struct Error {
     pub likely_cause: Option<String>,
     /// How long the vendor asked the client to wait.
     pub retry_after: Option<Duration>,
-}
-
-fn cause_suffix(likely_cause: &Option<String>) -> String {
-    match likely_cause {
-        Some(cause) => format!("; likely cause: {cause}"),
-        None => String::new(),
-    }
 }
 
 impl Error {

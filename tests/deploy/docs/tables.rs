@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cec_exporter::cli::Cli;
 use cec_exporter::metrics::catalog;
 use cec_exporter::model::Status;
-use cec_exporter::puller::Failure;
+use cec_exporter::puller::FAILURES;
 use clap::{ArgAction, CommandFactory};
 
 use super::page::{both, code_in, pairs};
@@ -125,7 +125,7 @@ fn the_reasons_are_those_of_the_puller() {
     for page in both("troubleshooting") {
         let rows = page.table("reasons");
         let told: Vec<_> = rows.iter().map(|row| code_in(row[0]).unwrap()).collect();
-        assert_eq!(told, Failure::LABELS, "{}", page.file);
+        assert_eq!(told, FAILURES, "{}", page.file);
     }
 }
 

@@ -73,8 +73,8 @@ async fn a_comparison_that_fails_is_shown_and_the_target_stays_up() {
     .await;
     let (at, failure) = view.last_error.unwrap();
     assert_eq!((view.up, at), (Some(true), BEGIN + HOUR));
-    assert!(failure.message().contains("answered 403"), "{failure}");
-    let cause = failure.likely_cause().unwrap();
+    assert!(failure.message.contains("answered 403"), "{failure}");
+    let cause = failure.likely_cause.as_ref().unwrap();
     assert!(cause.contains("allow list"), "{cause}");
 }
 

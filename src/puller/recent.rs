@@ -15,14 +15,6 @@ use crate::upstream::{Error, Filter, Upstream};
 /// Rows that are requested even if fewer new calls are likely: about as cheap as one.
 const MIN_ROWS: u64 = 50;
 
-/// Result of reading the first pages of the recent window.
-enum Look {
-    /// All new calls were read, and the total announces no others.
-    Connected,
-    /// The total or the list is not as expected: sweep.
-    Alarm,
-}
-
 impl<U: Upstream> Pull<'_, U> {
     /// Reads what is new in the recent window, which begins before the last sweep.
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Error> {
@@ -41,27 +33,22 @@ impl<U: Upstream> Pull<'_, U> {
             let from = plan::first(window.from, known, |from| count(from) <= rows / 2);
             (due || from == window.from, known, rows, from)
         });
-        let mut swept = due;
-        let mut scanned = Scanned::Whole;
-        if !due {
-            let look = if self.hints.recent.newest_first {
-                self.look_newest_first(window, known, rows).await?
-            } else {
-                let newest = Window { from, ..window };
-                scanned = self.scan_slice(newest).await?;
-                let rest = Window { to: from, ..window };
-                self.look_at_total(rest).await?
-            };
-            if let (Look::Alarm, Scanned::Whole) = (look, scanned) {
-                let counted = self.counted();
-                scanned = self.sweep(window).await?;
-                swept = true;
-                if counted == self.counted() {
-                    self.hints.recent.false_alarm();
-                }
-            }
-        } else {
+        let (mut is_alarm, mut scanned) = (false, Scanned::Whole);
+        if !due && self.hints.recent.newest_first {
+            is_alarm = self.look_newest_first(window, known, rows).await?;
+        } else if !due {
+            let newest = Window { from, ..window };
+            scanned = self.scan_slice(newest).await?;
+            let rest = Window { to: from, ..window };
+            is_alarm = self.look_at_total(rest).await?;
+        }
+        let swept = due || (is_alarm && scanned == Scanned::Whole);
+        if swept {
+            let counted = self.counted();
             scanned = self.sweep(window).await?;
+            if !due && counted == self.counted() {
+                self.hints.recent.false_alarm();
+            }
         }
         self.state(|state| {
             if scanned == Scanned::Oversized {
@@ -86,17 +73,18 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Reads pages of a list with the newest call first until they reach back to known calls: one of
-    /// so many rows, and whole ones if that is not enough.
+    /// so many rows, and whole ones if that is not enough. Returns whether to sweep, because the total or
+    /// the list is not as expected.
     async fn look_newest_first(
         &mut self,
         window: Window,
         known: UnixSeconds,
         rows: u64,
-    ) -> Result<Look, Error> {
+    ) -> Result<bool, Error> {
         let inner = self.inner;
         let whole = self.state(|state| state.skipped.without(window)) == [window];
         let (Some(asked), true) = (self.asked(window), whole) else {
-            return Ok(Look::Alarm);
+            return Ok(true);
         };
         let (list, recent) = (&mut self.hints.list, &mut self.hints.recent);
         let few = u32::try_from(rows).unwrap_or(u32::MAX);
@@ -112,27 +100,27 @@ impl<U: Upstream> Pull<'_, U> {
                         break page.total;
                     }
                     if !recent.newest_first {
-                        return Ok(Look::Alarm);
+                        return Ok(true);
                     }
                     pages = pages.whole();
                 }
-                Ok(None) => return Ok(Look::Alarm),
-                Err(failure) if failure.kind.may_be_local() => return Ok(Look::Alarm),
+                Ok(None) => return Ok(true),
+                Err(failure) if failure.kind.may_be_local() => return Ok(true),
                 Err(failure) => return Err(failure),
             }
         };
         drop(pages);
-        Ok(self.judge(asked, total))
+        Ok(self.is_alarm(asked, total))
     }
 
-    /// Compares the total of a window with the ledger.
-    async fn look_at_total(&mut self, window: Window) -> Result<Look, Error> {
+    /// Compares the total of a window with the ledger. Returns whether to sweep.
+    async fn look_at_total(&mut self, window: Window) -> Result<bool, Error> {
         let inner = self.inner;
         let Some(asked) = self
             .asked(window)
             .filter(|_| self.hints.recent.ignored_for == 0)
         else {
-            return Ok(Look::Connected);
+            return Ok(false);
         };
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(MIN_LIMIT);
@@ -142,23 +130,19 @@ impl<U: Upstream> Pull<'_, U> {
                 page.total
             }
             Ok(None) => Some(0),
-            Err(failure) if failure.kind.may_be_local() => return Ok(Look::Alarm),
+            Err(failure) if failure.kind.may_be_local() => return Ok(true),
             Err(failure) => return Err(failure),
         };
         drop(pages);
-        Ok(self.judge(asked, total))
+        Ok(self.is_alarm(asked, total))
     }
 
-    fn judge(&self, asked: Window, total: Option<u64>) -> Look {
-        let is_alarm = total.is_some_and(|total| {
+    /// Whether a total announces calls that are not known.
+    fn is_alarm(&self, asked: Window, total: Option<u64>) -> bool {
+        total.is_some_and(|total| {
             let excess = self.excess(asked, total);
             self.hints.recent.is_alarm(excess)
-        });
-        if is_alarm {
-            Look::Alarm
-        } else {
-            Look::Connected
-        }
+        })
     }
 
     /// By how much a total exceeds the known calls.

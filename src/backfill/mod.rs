@@ -91,7 +91,8 @@ pub async fn run<U: Upstream>(
     let lookback = settings.intervals.lookback;
     let ledger = job.storage.join(file_name(name));
     let unfinished = store::unfinished(&ledger);
-    let directory = job.output.join(directory_name(name));
+    // The name of the ledger is safe as a name of a directory.
+    let directory = job.output.join(ledger.file_stem().unwrap_or_default());
     let ledger_exists = || BackfillError::LedgerExists {
         target: name.clone(),
         ledger: ledger.clone(),
@@ -219,12 +220,6 @@ pub fn write(
     out.flush()?;
     out.get_ref().sync_all()?;
     fs::rename(&unfinished, path)
-}
-
-/// The name of a target's ledger without its extension, which is safe as a name of a directory.
-fn directory_name(target: &str) -> String {
-    let name = file_name(target);
-    name.strip_suffix(".redb").unwrap_or(&name).to_owned()
 }
 
 fn in_file(path: &Path, error: io::Error) -> BackfillError {

@@ -17,9 +17,6 @@ impl<U: Upstream> Pull<'_, U> {
             return Ok(());
         };
         let absent = self.state(|state| state.ledger.absent(proven, |id| seen.contains(&id)));
-        if absent.is_empty() {
-            return Ok(());
-        }
         for window in self.cover(&absent) {
             self.confirm_absent(window, |id| seen.contains(&id)).await?;
         }

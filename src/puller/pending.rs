@@ -123,7 +123,10 @@ impl<U: Upstream> Pull<'_, U> {
     /// reading confirms it.
     async fn look_for(&mut self, padded: Window, mut wanted: CallSet) -> Result<(), Error> {
         let inner = self.inner;
-        let Some(asked) = plan::proven(padded).and_then(|window| self.asked(window)) else {
+        let Some(inside) = plan::proven(padded) else {
+            return Ok(());
+        };
+        let Some(asked) = self.asked(inside) else {
             return Ok(());
         };
         let list = &mut self.hints.list;
@@ -142,7 +145,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Ok(None) => break,
                 Err(failure) if failure.kind.may_be_local() => {
                     drop(pages);
-                    return self.scan_unreadable(padded, failure).await;
+                    return self.scan(inside, None).await.map(drop);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -153,14 +156,6 @@ impl<U: Upstream> Pull<'_, U> {
         }
         self.confirm_absent(padded, |id| !wanted.contains(&id))
             .await
-    }
-
-    /// Scans a window around pending calls that could not be read in one piece.
-    async fn scan_unreadable(&mut self, padded: Window, failure: Error) -> Result<(), Error> {
-        match plan::proven(padded) {
-            Some(window) => self.scan(window, None).await.map(drop),
-            None => Err(failure),
-        }
     }
 
     /// Remembers the calls that the filtered list omits although they are still pending, so that

@@ -6,7 +6,8 @@ use super::Inner;
 use super::hints::ScanHints;
 use super::state::TargetState;
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
-use crate::upstream::{Page, Upstream};
+use crate::upstream::page_size::MIN_LIMIT;
+use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
 pub(super) const SLICE_PAGES: u64 = 50;
@@ -72,6 +73,19 @@ impl<'a, U: Upstream> Pull<'a, U> {
             last_total: None,
             rows_before_failure: 0,
         }
+    }
+
+    /// Requests one of the smallest pages of a window, and applies it.
+    pub(super) async fn small_page(&mut self, window: Window, page: u32) -> Result<Page, Error> {
+        let request = PageRequest {
+            window,
+            filter: Filter::All,
+            page,
+            limit: MIN_LIMIT,
+        };
+        let page = self.inner.upstream.page(request).await?;
+        self.applied.apply(self.inner, &page);
+        Ok(page)
     }
 
     pub(super) fn state<T>(&self, with: impl FnOnce(&mut TargetState) -> T) -> T {

@@ -22,6 +22,7 @@ pub(super) struct Reading {
     pub(super) completeness: Completeness,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Completeness {
     /// Every listed call was seen.
     Complete,
@@ -75,15 +76,11 @@ impl<U: Upstream> Pull<'_, U> {
                 (second, completeness)
             }
         };
-        if matches!(completeness, Completeness::Complete)
-            && pass.contradicts_total(&self.hints.list)
-        {
-            self.doubted(window, &pass);
-            if pass.pages > 0 {
+        if completeness == Completeness::Complete {
+            if pass.contradicts_total(&self.hints.list) {
+                self.doubted(window, &pass);
                 self.hints.list.learn(&pass);
             }
-        }
-        if matches!(completeness, Completeness::Complete) {
             self.learn_edges(asked, &pass.seen);
         }
         let rows = match completeness {

@@ -58,17 +58,12 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Those of the store. The same changes can be committed again then.
+    /// Those of the store. The changes are lost to this replay then.
     pub fn commit(&mut self, store: &impl Store) -> Result<(), StoreError> {
         let now = self.position().unwrap_or_default();
         let changes = self.state.take_changes(now)?;
-        match store.commit(&changes) {
-            Ok(()) => self.state.mark_committed(&changes),
-            Err(error) => {
-                self.state.requeue(&changes);
-                return Err(error);
-            }
-        }
+        store.commit(&changes)?;
+        self.state.mark_committed(&changes);
         Ok(())
     }
 }

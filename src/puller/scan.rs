@@ -12,8 +12,7 @@ use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
 use crate::model::{Window, utc};
-use crate::upstream::page_size::MIN_LIMIT;
-use crate::upstream::{Error, ErrorKind, Filter, PageRequest, Upstream};
+use crate::upstream::{Error, ErrorKind, Upstream};
 
 /// After so many failures in a row, one request checks whether the vendor answers at all.
 pub(super) const FAILURES_TO_PROBE: u32 = 3;
@@ -155,17 +154,8 @@ impl<U: Upstream> Pull<'_, U> {
 
     /// Whether the vendor answers the smallest request there is.
     async fn vendor_answers(&mut self) -> bool {
-        let request = PageRequest {
-            window: Window::new(self.now, self.now),
-            filter: Filter::All,
-            page: 1,
-            limit: MIN_LIMIT,
-        };
-        let page = self.inner.upstream.page(request).await;
-        if let Ok(page) = &page {
-            self.applied.apply(self.inner, page);
-        }
-        page.is_ok()
+        let window = Window::new(self.now, self.now);
+        self.small_page(window, 1).await.is_ok()
     }
 
     /// Counts a part of the list that was accepted without proof, and logs each reason once.

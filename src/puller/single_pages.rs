@@ -3,19 +3,18 @@
 use super::pull::Pull;
 use super::scan::FAILURES_TO_PROBE;
 use crate::model::{UnixSeconds, Window};
-use crate::upstream::page_size::MIN_LIMIT;
-use crate::upstream::{Error, Filter, PageRequest, Upstream};
+use crate::upstream::{Error, Upstream};
 
 /// Pages of one second that are requested one by one.
 const MAX_SINGLE_PAGES: u32 = 500;
 
 impl<U: Upstream> Pull<'_, U> {
-    /// Reads a window page by page and skips the pages that fail. Returns whether none did.
+    /// Reads a window page by page, and skips it if some fail.
     pub(super) async fn read_single_pages(
         &mut self,
         window: Window,
         reason: &str,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         self.probe_edges().await?;
         // Without the adjacent seconds, whose rows may be the ones that fail.
         let padded = self.hints.pad(window);
@@ -24,7 +23,7 @@ impl<U: Upstream> Pull<'_, U> {
             self.read_pages(window).await?;
         }
         if self.read_pages(padded).await? {
-            return Ok(true);
+            return Ok(());
         }
         // Where it is unknown whether a bound is inclusive, the rows beyond it may be the ones that fail.
         let skipped = window.pad(self.hints.edges.map(|edge| edge.is_none().into()));
@@ -33,7 +32,7 @@ impl<U: Upstream> Pull<'_, U> {
             state.skipped.add(skipped, self.now, reason);
             state.changed = true;
         });
-        Ok(false)
+        Ok(())
     }
 
     /// Finds out with a known call whether the bounds of a window are inclusive, so that one second
@@ -55,20 +54,12 @@ impl<U: Upstream> Pull<'_, U> {
             (at, at + 1, [true, false]),
             (at - 1, at, [false, true]),
         ] {
-            let request = PageRequest {
-                window: Window { from, to },
-                filter: Filter::All,
-                page: 1,
-                limit: MIN_LIMIT,
-            };
-            match self.inner.upstream.page(request).await {
-                Ok(page) => {
-                    self.applied.apply(self.inner, &page);
-                    if page.records.iter().any(|record| record.id == id) {
-                        self.hints.edges = edges.map(Some);
-                        return Ok(());
-                    }
+            match self.small_page(Window { from, to }, 1).await {
+                Ok(page) if page.records.iter().any(|record| record.id == id) => {
+                    self.hints.edges = edges.map(Some);
+                    return Ok(());
                 }
+                Ok(_) => {}
                 Err(failure) if failure.kind.may_be_local() => return Ok(()),
                 Err(failure) => return Err(failure),
             }
@@ -81,23 +72,14 @@ impl<U: Upstream> Pull<'_, U> {
     async fn read_pages(&mut self, window: Window) -> Result<bool, Error> {
         let (mut failed, mut in_a_row) = (0, 0);
         for page in 1..=MAX_SINGLE_PAGES {
-            let request = PageRequest {
-                window,
-                filter: Filter::All,
-                page,
-                limit: MIN_LIMIT,
-            };
-            match self.inner.upstream.page(request).await {
+            match self.small_page(window, page).await {
                 Ok(found) if found.is_empty() => {
                     // Empty, although calls are known here and the total confirms them.
                     let known = self.state(|state| state.ledger.count_present(window));
                     failed += u32::from(page == 1 && known > 0 && found.total > Some(0));
                     break;
                 }
-                Ok(page) => {
-                    in_a_row = 0;
-                    self.applied.apply(self.inner, &page);
-                }
+                Ok(_) => in_a_row = 0,
                 Err(failure) if failure.kind.may_be_local() => {
                     failed += 1;
                     in_a_row += 1;

@@ -1,5 +1,7 @@
 //! Saves and restores a ledger: the rows that have changed, and the checkpoint beside them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
@@ -9,13 +11,16 @@ use crate::model::{CallId, CallKey, CallType, Status, UnixSeconds};
 /// What a ledger stores besides its rows. Field names are the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
-    closed_before: UnixSeconds,
-    forgotten_before: UnixSeconds,
+    /// Unknown calls uploaded before may have been counted and forgotten.
+    pub(super) closed_before: UnixSeconds,
+    /// Calls uploaded before have been forgotten.
+    pub(super) forgotten_before: UnixSeconds,
+    /// Number of rows, as of when it was stored.
     calls: u64,
     #[serde(rename = "strange_types")]
-    undocumented_types: Vec<i16>,
+    pub(super) undocumented_types: BTreeSet<CallType>,
     #[serde(rename = "strange_statuses")]
-    undocumented_statuses: Vec<i16>,
+    pub(super) undocumented_statuses: BTreeSet<Status>,
 }
 
 impl Ledger {
@@ -45,10 +50,9 @@ impl Ledger {
     /// Takes the rows changed since the last commit, ascending, which is fastest to write. If the
     /// commit fails, [`Ledger::requeue`] returns them.
     pub fn take_changes(&mut self) -> Vec<Row> {
-        let Self { table, changed, .. } = self;
-        let mut rows: Vec<Row> = changed
+        let mut rows: Vec<Row> = (self.changed)
             .drain(..)
-            .filter_map(|slot| table[slot].take_row())
+            .filter_map(|slot| self.table[slot].take_row())
             .collect();
         rows.sort_unstable();
         rows
@@ -72,19 +76,8 @@ impl Ledger {
     /// What to store besides the rows.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
-            closed_before: self.closed_before,
-            forgotten_before: self.forgotten_before,
             calls: self.len() as u64,
-            undocumented_types: self
-                .undocumented_types
-                .iter()
-                .map(|code| code.number())
-                .collect(),
-            undocumented_statuses: self
-                .undocumented_statuses
-                .iter()
-                .map(|code| code.number())
-                .collect(),
+            ..self.marks.clone()
         }
     }
 
@@ -104,20 +97,8 @@ impl Ledger {
     }
 
     /// Restores the checkpoint after the rows. Returns whether the two match.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> bool {
-        let code = i64::from;
-        self.closed_before = checkpoint.closed_before;
-        self.forgotten_before = checkpoint.forgotten_before;
-        self.undocumented_types = checkpoint
-            .undocumented_types
-            .iter()
-            .map(|n| CallType::from_number(code(*n)))
-            .collect();
-        self.undocumented_statuses = checkpoint
-            .undocumented_statuses
-            .iter()
-            .map(|n| Status::from_number(code(*n)))
-            .collect();
-        self.len() as u64 == checkpoint.calls
+    pub fn resume(&mut self, checkpoint: Checkpoint) -> bool {
+        self.marks = checkpoint;
+        self.len() as u64 == self.marks.calls
     }
 }

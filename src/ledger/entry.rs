@@ -60,7 +60,11 @@ impl Entry {
         CallId(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
     }
 
+    /// The states that the call counts in: none if it is missing.
     pub(super) fn manual(&self) -> ManualStates {
+        if self.is_missing() {
+            return ManualStates::default();
+        }
         ManualStates(self.manual.map(|state| (state != u8::MAX).then_some(state)))
     }
 

@@ -30,20 +30,15 @@ pub struct Ledger {
     table: Table,
     /// Calls whose status is not final, oldest first.
     pending: BTreeMap<(CallType, Status), BTreeSet<(UnixSeconds, Slot)>>,
-    /// Unknown calls uploaded before may have been counted and forgotten.
-    closed_before: UnixSeconds,
-    undocumented_types: BTreeSet<CallType>,
-    undocumented_statuses: BTreeSet<Status>,
+    marks: Checkpoint,
     /// Keys of rows replaced under another key since the last commit.
     removed: Vec<CallKey>,
     /// Slots changed since the last commit; some may be free again.
     changed: Vec<Slot>,
     /// Upper bound of remembered calls.
     max_calls: Option<usize>,
-    /// Calls uploaded before have been forgotten.
-    forgotten_before: UnixSeconds,
     /// Rows of calls uploaded before can be dropped from the store; 0 once they have been. Separate
-    /// from `forgotten_before`, which a clock that steps back may lower before that.
+    /// from the mark `forgotten_before`, which a clock that steps back may lower before that.
     drop_below: UnixSeconds,
 }
 
@@ -111,13 +106,13 @@ impl Ledger {
 
     /// Unknown calls uploaded before are no longer counted.
     pub fn close_before(&mut self, time: UnixSeconds) {
-        self.closed_before = self.closed_before.max(time);
+        self.marks.closed_before = self.marks.closed_before.max(time);
     }
 
     /// Counts calls uploaded from `time` on. Only while nothing has been counted.
     pub fn reopen(&mut self, time: UnixSeconds) {
-        self.closed_before = time;
-        self.forgotten_before = self.forgotten_before.min(time);
+        self.marks.closed_before = time;
+        self.marks.forgotten_before = self.marks.forgotten_before.min(time);
         self.drop_below = 0;
     }
 
@@ -126,29 +121,22 @@ impl Ledger {
     /// `closed_before` follows the forgotten calls, not the cutoff: a clock that is a year ahead for a
     /// moment must not close the year to come.
     pub fn expire(&mut self, cutoff: UnixSeconds, emit: &mut impl FnMut(Event)) {
-        self.forgotten_before = cutoff;
+        self.marks.forgotten_before = cutoff;
         let before = self.table.len();
-        let Self {
-            table,
-            pending,
-            closed_before,
-            ..
-        } = self;
-        table.take_before(cutoff, |slot, entry| {
-            remove_pending(pending, slot, entry);
-            if !entry.is_missing() {
-                emit_manual(
-                    entry.call_type,
-                    entry.manual(),
-                    ManualStates::default(),
-                    emit,
-                );
-            }
+        self.table.take_before(cutoff, |slot, entry| {
+            remove_pending(&mut self.pending, slot, entry);
+            emit_manual(
+                entry.call_type,
+                entry.manual(),
+                ManualStates::default(),
+                emit,
+            );
             emit(Event::Expired {
                 call_type: entry.call_type,
                 position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),
             });
+            let closed_before = &mut self.marks.closed_before;
             *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
         });
         if self.table.len() < before {
@@ -158,12 +146,12 @@ impl Ledger {
 
     /// Keeps the rows of calls uploaded from `time` on.
     pub fn keep_from(&mut self, time: UnixSeconds) {
-        self.forgotten_before = self.forgotten_before.min(time);
+        self.marks.forgotten_before = self.marks.forgotten_before.min(time);
     }
 
     /// All calls uploaded before have been forgotten.
     pub fn forgotten_before(&self) -> UnixSeconds {
-        self.forgotten_before
+        self.marks.forgotten_before
     }
 
     /// All calls by type, position and manual states. The gauges are the sums of these.
@@ -171,12 +159,7 @@ impl Ledger {
         let everything = Window::new(0, UnixSeconds::MAX);
         self.table.slots(everything).map(|slot| {
             let entry = &self.table[slot];
-            let manual = if entry.is_missing() {
-                ManualStates::default()
-            } else {
-                entry.manual()
-            };
-            (entry.call_type, entry.position(), manual)
+            (entry.call_type, entry.position(), entry.manual())
         })
     }
 

@@ -43,7 +43,7 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) -> Observed {
         let status = admit(
-            &mut self.undocumented_statuses,
+            &mut self.marks.undocumented_statuses,
             record.status,
             Status::has_own_label,
         )
@@ -72,7 +72,7 @@ impl Ledger {
         emit: &mut impl FnMut(Event),
     ) -> Observed {
         let call_type = admit(
-            &mut self.undocumented_types,
+            &mut self.marks.undocumented_types,
             record.call_type,
             CallType::has_own_label,
         )
@@ -85,7 +85,7 @@ impl Ledger {
         let Some(slot) = slot else {
             return Observed::Full;
         };
-        let closed = record.uploaded < self.closed_before;
+        let closed = record.uploaded < self.marks.closed_before;
         if closed {
             self.table[slot].count_final();
             self.table[slot].count_success();
@@ -116,11 +116,7 @@ impl Ledger {
         let entry = &self.table[slot];
         let before = entry.clone();
         let (call_type, from, to) = (entry.call_type, entry.position(), Position::In(status));
-        let known = if entry.is_missing() {
-            ManualStates::default()
-        } else {
-            entry.manual()
-        };
+        let known = entry.manual();
         if from != to {
             emit(Event::Moved {
                 call_type,

@@ -119,14 +119,8 @@ impl Table {
     /// Adds an entry to the index by identity.
     fn index(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(self[slot].id());
-        let Self {
-            by_id,
-            entries,
-            hasher,
-            ..
-        } = self;
-        by_id.insert_unique(hash, slot, |slot| {
-            hasher.hash_one(entries[*slot as usize].id())
+        self.by_id.insert_unique(hash, slot, |slot| {
+            self.hasher.hash_one(self.entries[*slot as usize].id())
         });
     }
 

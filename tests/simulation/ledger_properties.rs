@@ -246,7 +246,7 @@ proptest! {
         for row in rows {
             prop_assert!(ledger.restore(row));
         }
-        prop_assert!(ledger.resume(&state.ledger.checkpoint()));
+        prop_assert!(ledger.resume(state.ledger.checkpoint()));
         let stored = serde_json::to_string(&state.tallies).unwrap();
         let stored: StoredTallies = serde_json::from_str(&stored).unwrap();
         let restored = stored.restore(ledger.positions());

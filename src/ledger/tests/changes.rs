@@ -77,7 +77,7 @@ fn a_call_takes_its_uuid_and_never_that_of_another_call() {
     let checkpoint = recorder.ledger.checkpoint();
     recorder.ledger = Ledger::default();
     assert!(rows.into_iter().all(|row| recorder.ledger.restore(row)));
-    assert!(recorder.ledger.resume(&checkpoint));
+    assert!(recorder.ledger.resume(checkpoint));
     recorder.ledger.rename(CallId(3), CallId(4));
     assert_eq!(recorder.observe(&call(4, 5002, 0)).0, Observed::Known);
     // It is another's call_id by now.

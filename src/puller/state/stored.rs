@@ -130,7 +130,7 @@ impl TargetState {
                 .filter(|_| stored.progress.gap.is_none())
                 .map(|known| known.to),
         };
-        let is_whole = sound && state.ledger.resume(&stored.marks);
+        let is_whole = sound && state.ledger.resume(stored.marks);
         match stored.tallies.restore(state.ledger.positions()) {
             Some(tallies) if is_whole => state.tallies = tallies,
             _ => return Err(damaged(&name)),

@@ -141,9 +141,6 @@ impl FileStore {
 
 impl Store for FileStore {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
         let mut state = self.state.lock();
         if self.file_id.is_some() && self.backend.file_id() != self.file_id {
             return Err(StoreError {

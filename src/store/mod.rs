@@ -37,19 +37,8 @@ pub struct Changes {
     /// Rows with smaller keys are removed.
     pub drop_below: Key,
     pub queue: Vec<QueueChange>,
-    /// The new state; empty to keep the old one.
+    /// The new state.
     pub state: Vec<u8>,
-}
-
-impl Changes {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-            && self.removed.is_empty()
-            && self.drop_below == Key::default()
-            && self.queue.is_empty()
-            && self.state.is_empty()
-    }
 }
 
 /// Storage of one target.

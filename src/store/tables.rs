@@ -194,15 +194,13 @@ pub(super) fn write(
             rows.remove(key)?;
         }
         insert_packed(&mut rows, &changes.rows)?;
-        let mut notes = transaction.open_table(META)?;
-        if !changes.state.is_empty() {
-            notes.insert(STATE, changes.state.as_slice())?;
-        }
-        let state = notes.get(STATE)?.map_or(0, |state| state.value().len());
+        transaction
+            .open_table(META)?
+            .insert(STATE, changes.state.as_slice())?;
         Content {
             rows: rows.len()?,
             queued: write_queue(&transaction, &changes.queue)?.unwrap_or(before.queued),
-            state_bytes: state as u64,
+            state_bytes: changes.state.len() as u64,
         }
     };
     transaction.commit()?;

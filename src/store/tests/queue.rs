@@ -17,6 +17,7 @@ fn queued(entries: &[(u32, Option<&str>)]) -> Changes {
         queue: entries
             .map(|(time, text)| (key(*time, 1), text.map(bytes)))
             .collect(),
+        state: b"state 5".into(),
         ..Changes::default()
     }
 }

@@ -65,41 +65,24 @@ impl fmt::Display for CallType {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Status(Code);
 
-struct Documented {
-    code: Code,
-    label: &'static str,
-    is_final: bool,
-    /// Only calls with audio can have this status.
-    needs_audio: bool,
-}
-
-const fn status(code: Code, label: &'static str, is_final: bool, needs_audio: bool) -> Documented {
-    Documented {
-        code,
-        label,
-        is_final,
-        needs_audio,
-    }
-}
-
-/// The vendor's documented statuses: code, label, is final, needs audio. In the order in which a
-/// call goes through them.
-const DOCUMENTED: [Documented; 15] = [
-    status(0, "waiting", false, false),
-    status(3, "transcribing", false, true),
-    status(1, "inspecting", false, false),
-    status(2, "succeeded", true, false),
-    status(9, "inspection_failed", true, false),
-    status(31, "asr_empty", true, true),
-    status(32, "asr_failed", true, true),
-    status(33, "asr_upload_failed", true, true),
-    status(34, "asr_submit_failed", true, true),
-    status(35, "multimedia_failed", true, false),
-    status(36, "tuc_failed", true, false),
-    status(37, "asr_conversion_failed", true, true),
-    status(38, "result_update_failed", true, false),
-    status(39, "task_failed", true, false),
-    status(40, "invalid_audio", true, true),
+/// The vendor's documented statuses: code, label, whether it is final, and whether only calls with audio
+/// can have it. In the order in which a call goes through them.
+const DOCUMENTED: [(Code, &str, bool, bool); 15] = [
+    (0, "waiting", false, false),
+    (3, "transcribing", false, true),
+    (1, "inspecting", false, false),
+    (2, "succeeded", true, false),
+    (9, "inspection_failed", true, false),
+    (31, "asr_empty", true, true),
+    (32, "asr_failed", true, true),
+    (33, "asr_upload_failed", true, true),
+    (34, "asr_submit_failed", true, true),
+    (35, "multimedia_failed", true, false),
+    (36, "tuc_failed", true, false),
+    (37, "asr_conversion_failed", true, true),
+    (38, "result_update_failed", true, false),
+    (39, "task_failed", true, false),
+    (40, "invalid_audio", true, true),
 ];
 
 impl Status {
@@ -119,7 +102,7 @@ impl Status {
 
     /// All documented statuses, in the order in which a call goes through them.
     pub fn documented() -> impl Iterator<Item = Self> {
-        DOCUMENTED.iter().map(|documented| Self(documented.code))
+        DOCUMENTED.iter().map(|(code, ..)| Self(*code))
     }
 
     pub fn is_documented(self) -> bool {
@@ -134,24 +117,25 @@ impl Status {
 
     /// Whether a call stays in this status unless someone has it inspected again.
     pub fn is_final(self) -> bool {
-        self.documentation().is_some_and(|status| status.is_final)
+        self.documentation()
+            .is_some_and(|(_, _, is_final, _)| *is_final)
     }
 
     /// Whether calls of this type can reach this status: a text call has no audio to transcribe.
     pub fn applies_to(self, call_type: CallType) -> bool {
-        let needs_audio = (self.documentation()).is_some_and(|status| status.needs_audio);
+        let needs_audio = (self.documentation()).is_some_and(|(.., needs_audio)| *needs_audio);
         !(needs_audio && call_type == CallType::TEXT)
     }
 
-    fn documentation(self) -> Option<&'static Documented> {
-        DOCUMENTED.iter().find(|status| status.code == self.0)
+    fn documentation(self) -> Option<&'static (Code, &'static str, bool, bool)> {
+        DOCUMENTED.iter().find(|(code, ..)| *code == self.0)
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.documentation() {
-            Some(status) => f.write_str(status.label),
+            Some((_, label, ..)) => f.write_str(label),
             None => write_undocumented(f, self.0),
         }
     }

@@ -114,18 +114,12 @@ impl Named {
     /// Cleans both texts. Each replaces the other if that is empty; `None` if both are.
     pub fn new(id: &str, name: &str) -> Option<Self> {
         let (id, name) = (label_text(id), label_text(name));
-        match (id.is_empty(), name.is_empty()) {
-            (true, true) => None,
-            (true, false) => Some(Self {
-                id: name.clone(),
-                name,
-            }),
-            (false, true) => Some(Self {
-                name: id.clone(),
-                id,
-            }),
-            (false, false) => Some(Self { id, name }),
-        }
+        let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
+        let named = Self {
+            id: or(&id, &name),
+            name: or(&name, &id),
+        };
+        (!named.id.is_empty()).then_some(named)
     }
 }
 

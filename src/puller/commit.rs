@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Inner;
-use super::state::Published;
+use super::{Inner, View};
 use crate::store::StoreError;
 use crate::upstream::{Error, Upstream};
 
@@ -64,36 +63,33 @@ impl<U: Upstream> Inner<U> {
         });
     }
 
-    /// Publishes what is on disk. After a restart, `looked_at` stands in for the last success.
-    pub(super) fn show(&self, published: Published) {
-        let Published {
-            calls,
-            looked_at,
-            progress,
-            remembered,
-            skipped,
-            folded,
-            results,
-        } = published;
-        if let Some(frontier) = progress.frontier() {
+    /// Publishes what is on disk. How the last pull went stays as it is.
+    pub(super) fn show(&self, published: View) {
+        if let Some(frontier) = published.progress.frontier() {
             self.metrics.set_frontier(frontier.into());
         }
-        if let Some(at) = progress.reconciled {
+        if let Some(at) = published.progress.reconciled {
             self.metrics.set_reconciled(at.into());
         }
-        self.metrics.ledger_calls.set(remembered as f64);
-        self.metrics.set_folded(folded);
+        self.metrics.ledger_calls.set(published.remembered as f64);
+        self.metrics.set_folded(published.folded);
+        let results = published.results;
         let oldest = results.and_then(|results| results.oldest);
         (self.metrics).set_results_pending(results.map(|results| results.calls), oldest);
         let mut view = self.view.lock();
-        if let (None, Some(at)) = (view.last_success, looked_at) {
-            view.last_success = looked_at;
+        let before = std::mem::take(&mut *view);
+        if let (None, Some(at)) = (before.last_success, published.last_success) {
             self.metrics.set_last_success(at.into());
         }
-        view.calls = calls;
-        view.progress = progress;
-        view.remembered = remembered;
-        view.skipped = skipped;
+        *view = View {
+            up: before.up,
+            last_pull: before.last_pull,
+            last_success: before.last_success.or(published.last_success),
+            last_error: before.last_error,
+            results_error: before.results_error,
+            teams_error: before.teams_error,
+            ..published
+        };
     }
 }
 

@@ -14,7 +14,6 @@ mod pull;
 mod read;
 mod recent;
 mod recent_hints;
-mod recent_set;
 mod reconcile;
 pub mod replay;
 mod result_queue;
@@ -40,7 +39,7 @@ pub use failure::FAILURES;
 use hints::ScanHints;
 use plan::Intervals;
 use run::InFlight;
-use state::{Published, TargetState};
+use state::TargetState;
 use team_reader::TeamReader;
 pub use view::View;
 
@@ -166,14 +165,10 @@ impl<U: Upstream> Puller<U> {
         let shown = match view {
             None => state.published(),
             // The state may be ahead.
-            Some(view) => Published {
-                calls: view.calls,
-                looked_at: view.last_success,
-                progress: view.progress,
-                remembered: view.remembered,
-                skipped: view.skipped,
-                folded: state.folded(),
+            Some(view) => View {
+                folded: state.tallies.folded(),
                 results: state.pending_results(),
+                ..view
             },
         };
         state.pull_interval = settings.min_pull_interval;

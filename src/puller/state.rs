@@ -1,21 +1,23 @@
 //! The state of one target: ledger, tallies and progress.
 
-mod published;
 mod stored;
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{Ledger, Observed};
+use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
-use crate::model::{CallId, CallSet, Event, Inspection, Rejection, Teams, UnixSeconds, Window};
+use crate::model::{
+    CallId, CallSet, CallType, Event, Inspection, Rejection, Teams, UnixSeconds, Window,
+};
 use crate::puller::plan::Progress;
-use crate::puller::recent_set::RecentSet;
 use crate::puller::result_queue::{QueuedCall, ResultQueue};
 use crate::puller::skipped::SkippedWindows;
+use crate::puller::view::{PendingResults, View};
 use crate::upstream::{Page, Rejected};
-pub(super) use published::Published;
 
 /// Longest break between pulls after which processing times and listing delays are still observed:
 /// they are measured by looking, so a longer break would be part of them. It is Prometheus' staleness
@@ -23,6 +25,10 @@ pub(super) use published::Published;
 const MAX_UNWATCHED: Duration = Duration::from_secs(300);
 /// The same in pull intervals, where those are long.
 const MAX_UNWATCHED_INTERVALS: u32 = 3;
+/// Seconds before the frontier that `cec_recent_calls` covers.
+const RECENT: UnixSeconds = 3600;
+/// Values of one generation of a [`RecentSet`].
+const GENERATION: usize = 1 << 16;
 
 /// Ledger, tallies and progress, which change together and are committed together.
 #[derive(Default)]
@@ -181,6 +187,77 @@ impl TargetState {
         self.skipped = SkippedWindows::default();
         self.ledger.reopen(from);
         self.counted_from = Some(from);
+    }
+
+    /// What is still to be requested; `None` if results are not requested.
+    pub(super) fn pending_results(&self) -> Option<PendingResults> {
+        self.results.is_enabled().then(|| PendingResults {
+            calls: self.results.len(),
+            oldest: self.results.oldest(),
+        })
+    }
+
+    /// Calls uploaded in the hour before the frontier, by type.
+    fn recent(&self, tallies: &Tallies) -> BTreeMap<CallType, u64> {
+        let mut calls: BTreeMap<_, _> = tallies.call_types().map(|of| (of, 0)).collect();
+        if let Some(to) = self.progress.frontier() {
+            let from = to.saturating_sub(RECENT - 1);
+            calls.extend(self.ledger.uploaded_in(Window { from, to }));
+        }
+        calls
+    }
+
+    /// Passes the metrics to `look`, without the copy that publishing takes.
+    pub(super) fn with_metrics(&mut self, look: impl FnOnce(&CallMetrics)) {
+        let tallies = std::mem::take(&mut self.tallies);
+        let calls = self.call_metrics(tallies);
+        look(&calls);
+        self.tallies = calls.tallies;
+    }
+
+    fn call_metrics(&self, tallies: Tallies) -> CallMetrics {
+        CallMetrics {
+            recent: self.recent(&tallies),
+            tallies,
+            oldest_pending: self.ledger.oldest_pending().collect(),
+            counted_from: self.counted_from,
+        }
+    }
+
+    /// What may be published once it is committed.
+    pub(super) fn published(&self) -> View {
+        let is_complete = self.progress.complete;
+        View {
+            calls: is_complete.then(|| Arc::new(self.call_metrics(self.tallies.clone()))),
+            last_success: self.looked_at,
+            progress: self.progress,
+            remembered: self.ledger.len(),
+            skipped: self.skipped.iter().cloned().collect(),
+            folded: self.tallies.folded(),
+            results: self.pending_results(),
+            ..View::default()
+        }
+    }
+}
+
+/// A set with bounded memory: it has the latest 65,536 values at least, and twice as many at most.
+#[derive(Default)]
+struct RecentSet {
+    young: HashSet<u64>,
+    old: HashSet<u64>,
+}
+
+impl RecentSet {
+    /// Inserts a value. Returns whether it is new. Inserting it again keeps it in the set.
+    fn insert(&mut self, value: u64) -> bool {
+        if !self.young.insert(value) {
+            return false;
+        }
+        let is_new = !self.old.contains(&value);
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        is_new
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::plan::Progress;
 use super::skipped::Skipped;
 use crate::metrics::exposition::CallMetrics;
+use crate::metrics::tallies::FoldedCounts;
 use crate::model::UnixSeconds;
 use crate::upstream::Error;
 
@@ -23,6 +24,7 @@ pub struct View {
     pub skipped: Vec<Skipped>,
     /// When the last pull ended and how long it took; `None` after a panic.
     pub last_pull: Option<(UnixSeconds, Duration)>,
+    /// After a restart, the start of the last pull that left no gap stands in for it.
     pub last_success: Option<UnixSeconds>,
     /// The last failure of a pull or a comparison. It stays after a success.
     pub last_error: Option<(UnixSeconds, Error)>,
@@ -30,6 +32,18 @@ pub struct View {
     pub results_error: Option<(UnixSeconds, String)>,
     /// Why the file of teams was not read again; `None` once it has been.
     pub teams_error: Option<(UnixSeconds, String)>,
+    /// How many are counted under `other`.
+    pub(super) folded: FoldedCounts,
+    /// `None` if results are not requested.
+    pub(super) results: Option<PendingResults>,
+}
+
+/// Calls whose inspection result is still to be requested.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct PendingResults {
+    pub(super) calls: usize,
+    /// Upload time of the oldest one.
+    pub(super) oldest: Option<UnixSeconds>,
 }
 
 impl View {

@@ -104,3 +104,15 @@ fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
         assert_eq!(state.results.next(NOW), None, "counted once");
     }
 }
+
+#[test]
+fn values_seen_again_stay_and_the_size_is_limited() {
+    let mut set = RecentSet::default();
+    assert!(set.insert(u64::MAX) && !set.insert(u64::MAX));
+    for value in 0..5 * GENERATION as u64 {
+        assert!(set.insert(value));
+        assert!(!set.insert(u64::MAX));
+        assert!(set.young.len() + set.old.len() <= 2 * GENERATION);
+    }
+    assert!(set.insert(0), "forgotten long ago");
+}

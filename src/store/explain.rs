@@ -1,10 +1,10 @@
 //! Remedies for a database that cannot be opened or written.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use super::StoreError;
-use super::file_system::file_system;
 use super::locking::NoLocks;
 
 /// Error with remedy for a database that cannot be opened.
@@ -71,4 +71,24 @@ pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
         ErrorKind::NotFound => "the directory of --storage.path was removed, or is not mounted",
         _ => return None,
     })
+}
+
+/// Type and mount point of the file system of a path; Linux only.
+fn file_system(path: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    file_system_in(&mounts, &fs::canonicalize(path.parent()?).ok()?)
+}
+
+/// Looks a path up in the format of `/proc/self/mountinfo`, see proc(5).
+pub(super) fn file_system_in(mounts: &str, path: &Path) -> Option<String> {
+    let mounted = mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let place = place.split(' ').nth(4)?.replace("\\040", " ");
+        let kind = kind.split(' ').next()?;
+        path.starts_with(&place).then_some((place, kind))
+    });
+    // A later mount covers an earlier one.
+    mounted
+        .max_by_key(|(place, _)| place.len())
+        .map(|(place, kind)| format!("{kind} at {place}"))
 }

@@ -6,7 +6,6 @@
 mod backend;
 mod explain;
 mod file;
-mod file_system;
 mod locking;
 mod path;
 mod tables;

@@ -10,7 +10,7 @@ use redb::{BackendError, Builder, StorageBackend};
 
 use super::*;
 use crate::store::explain::explain;
-use crate::store::file_system::file_system_in;
+use crate::store::explain::file_system_in;
 use crate::store::locking::MustLock;
 
 /// Memory whose locks answer as those of a file system do.

@@ -11,8 +11,6 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use page_size::MIN_LIMIT;
-
 use crate::model::{CallId, Inspection, Record, Rejection, Window, cause_suffix};
 
 /// Which calls of a window to request.
@@ -35,18 +33,6 @@ pub struct PageRequest {
     pub page: u32,
     /// Rows per page. The vendor may return fewer, or more if it counts groups.
     pub limit: u32,
-}
-
-impl PageRequest {
-    /// For all calls of a window, with the smallest pages.
-    pub fn smallest(window: Window, page: u32) -> Self {
-        Self {
-            window,
-            filter: Filter::All,
-            page,
-            limit: MIN_LIMIT,
-        }
-    }
 }
 
 /// The response to a [`PageRequest`].

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::respond::{Body, response, retry_later, set, text};
 use super::room::Room;
@@ -102,17 +102,15 @@ impl Scrapes {
             format: offer.format,
             gzip,
         };
+        let deadline = Instant::now() + deadline::wait_for(headers, self.timeout_offset);
         let rendered = match self.waiting.try_acquire() {
-            Ok(_waiting) => {
-                let wait = deadline::wait_for(headers, self.timeout_offset);
-                self.registry.scrape(&request, Instant::now() + wait).await
-            }
+            Ok(_waiting) => self.registry.scrape(&request, deadline).await,
             Err(_) => {
                 let key = format!("{request:?}");
                 let render = || self.registry.scrape(&request, Instant::now());
-                match self.immediate.answer(key, render).await {
-                    Some(rendered) => rendered,
-                    None => return retry_later("Too many different scrapes at once."),
+                match timeout_at(deadline, self.immediate.answer(key, render)).await {
+                    Ok(Some(rendered)) => rendered,
+                    _ => return retry_later("Too many different scrapes at once."),
                 }
             }
         };

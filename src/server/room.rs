@@ -76,6 +76,9 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
     use hyper::StatusCode;
 
     use super::*;
@@ -117,5 +120,17 @@ mod tests {
         };
         let (other, ()) = tokio::join!(room.hold(answer(ROOM)), closed);
         assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_that_is_no_longer_needed_closes_no_connection() {
+        let room = Room::default();
+        let _all = room.hold(answer(ROOM)).await;
+        let refused = room.hold(answer(1)).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(room.needed().notified().now_or_never().is_none());
+        let cancelled = tokio::time::timeout(Duration::from_millis(1), room.hold(answer(1)));
+        assert!(cancelled.await.is_err());
+        assert!(room.needed().notified().now_or_never().is_none());
     }
 }

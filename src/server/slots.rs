@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -82,6 +83,7 @@ pub(super) async fn acquire(
     count: u32,
     make_room: &Notify,
 ) -> Option<OwnedSemaphorePermit> {
+    let _asking = Asking(make_room);
     let ask = async {
         loop {
             make_room.notify_one();
@@ -92,6 +94,17 @@ pub(super) async fn acquire(
     tokio::select! {
         acquired = timeout(PATIENCE, permits) => acquired.ok()?.ok(),
         () = ask => None,
+    }
+}
+
+/// Asks holders to make room, until it is dropped.
+struct Asking<'a>(&'a Notify);
+
+impl Drop for Asking<'_> {
+    /// If no holder listened, the last notification is stored. It would close the next one that
+    /// listens, when nobody needs its room any more.
+    fn drop(&mut self) {
+        self.0.notified().now_or_never();
     }
 }
 
@@ -145,6 +158,8 @@ mod tests {
         let slots = Slots::new(1);
         let busy = slots.acquire().await.unwrap();
         assert!(slots.acquire().await.is_none());
+        // Nor is it closed later, when it waits for its client and nobody needs its slot.
+        assert!(slots.make_room().notified().now_or_never().is_none());
         drop(busy);
         assert!(slots.acquire().await.is_some());
     }

@@ -245,6 +245,7 @@ impl<D: Distribution> Groups<D> {
     /// Changes the number of groups with a label of their own. Those that have one keep it.
     pub(super) fn limit(&mut self, max: usize) {
         self.max = max;
+        self.folded.clear();
     }
 
     /// Creates the series of these groups at 0, and of `none` and `other`, as far as there is room.

@@ -149,6 +149,7 @@ fn what_exceeds_the_limit_is_other() {
     tallies.count_by_agent(Some(3));
     count(&mut tallies, "5");
     assert_eq!(processed(tallies.agents.as_ref().unwrap())[2], ("5", 1));
+    assert_eq!(folded(&tallies)[1], Some(0));
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Name {
     }
 
     fn rename(&mut self, named: &Named, at: UnixSeconds) {
-        if !self.id.is_empty() && at >= self.named_at && self.name != named.name {
+        if !self.id.is_empty() && at >= self.named_at {
             named.name.clone_into(&mut self.name);
             self.named_at = at;
         }

@@ -61,6 +61,17 @@ fn a_renamed_rule_continues_under_its_newest_name() {
 }
 
 #[test]
+fn a_name_that_was_confirmed_outlasts_an_older_one() {
+    let result = |name: &str| {
+        let rules = vec![rule(RuleKind::Dialogue, "r", name, true)];
+        inspection(named("s", name), 80, rules)
+    };
+    let inspections = [(100, "a"), (300, "a"), (200, "b")];
+    let counted = counted(200, &inspections.map(|(at, name)| (at, result(name))));
+    assert_eq!(rules(&counted), [("a", "a", 3, 0)]);
+}
+
+#[test]
 fn two_ids_with_one_name_are_kept_apart() {
     use RuleKind::{Dialogue, Speed};
     let same = vec![

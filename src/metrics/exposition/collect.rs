@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::families::{Family, families};
 use super::series::Series;
-use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::writer::{Labels, Observations, Value, Writer};
 use super::{ExporterSeries, TargetCallMetrics};
 use crate::metrics::catalog::Kind;
 use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading, Visitor};
@@ -79,14 +79,14 @@ impl<W: Writer> Visitor for Written<'_, W> {
                 sum,
                 count,
             } => {
-                let snapshot = HistogramSnapshot {
+                let seen = Observations {
                     buckets: &mut buckets.iter().copied(),
                     sum: *sum,
                     count: *count,
                     native: None,
                     exemplars: &[],
                 };
-                self.0.histogram(series, snapshot, created);
+                self.0.observations(series, seen, created);
             }
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use super::openmetrics::{Bound, family_name};
-use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::text::{Bound, family_name};
+use super::writer::{Labels, Observations, Value, Writer};
 use super::{CallMetrics, TargetCallMetrics, collect};
 use crate::metrics::catalog::Kind;
 use crate::model::UnixSeconds;
@@ -204,13 +204,8 @@ impl Writer for Recorder<'_> {
         self.0.push(labels, series, std::iter::once(value.as_f64()));
     }
 
-    fn histogram(
-        &mut self,
-        labels: &dyn Labels,
-        snapshot: HistogramSnapshot<'_>,
-        _created: Option<f64>,
-    ) {
-        let buckets: Vec<(f64, u64)> = snapshot.buckets.collect();
+    fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, _created: Option<f64>) {
+        let buckets: Vec<(f64, u64)> = seen.buckets.collect();
         let series = || {
             let bucket = |(bound, _): &(f64, u64)| Series {
                 suffix: "_bucket",
@@ -225,20 +220,7 @@ impl Writer for Recorder<'_> {
             series
         };
         let counts = buckets.iter().map(|(_, count)| *count as f64);
-        let values = counts.chain([snapshot.count as f64, snapshot.sum]);
-        self.0.push(labels, series, values);
-    }
-
-    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, _created: Option<f64>) {
-        let series = || {
-            let suffixes = ["_count", "_sum"].into_iter();
-            let series = suffixes.map(|suffix| Series {
-                suffix,
-                bound: None,
-            });
-            series.collect()
-        };
-        let values = [count as f64, sum].into_iter();
+        let values = counts.chain([seen.count as f64, seen.sum]);
         self.0.push(labels, series, values);
     }
 

@@ -6,8 +6,6 @@
 mod collect;
 mod families;
 mod history;
-mod lines;
-mod openmetrics;
 mod output;
 mod protobuf;
 mod series;
@@ -21,10 +19,9 @@ use super::exporter::ExporterMetrics;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
 pub use history::History;
-use openmetrics::OpenMetrics;
 use output::Output;
 use protobuf::Protobuf;
-use text::Text;
+use text::{Dialect, Text};
 use writer::Writer;
 
 /// The published call metrics of one target.
@@ -131,14 +128,14 @@ pub fn render_to(
         created_lines,
     } = options.into();
     let out = Output::new(sink);
-    match format {
-        Format::Text => render_with(Text::new(out), targets, exporter, selection),
-        Format::OpenMetrics => {
-            let writer = OpenMetrics::new(out, created_lines);
-            render_with(writer, targets, exporter, selection)
+    let dialect = match format {
+        Format::Text => Dialect::Prometheus,
+        Format::OpenMetrics => Dialect::OpenMetrics { created_lines },
+        Format::Protobuf => {
+            return render_with(Protobuf::new(out), targets, exporter, selection);
         }
-        Format::Protobuf => render_with(Protobuf::new(out), targets, exporter, selection),
-    }
+    };
+    render_with(Text::new(out, dialect), targets, exporter, selection)
 }
 
 fn render_with(

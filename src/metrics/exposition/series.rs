@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::writer::{Labels, Observations, Value, Writer};
 use crate::metrics::catalog::Metric;
 use crate::metrics::histogram::Histogram;
 use crate::metrics::tallies::{Sum, Tallies};
@@ -52,20 +52,26 @@ impl<W: Writer> Series<'_, W> {
 
     pub(super) fn histogram(&mut self, values: &[&dyn Display], histogram: &Histogram) {
         let labels = self.labels(values);
-        let snapshot = HistogramSnapshot {
+        let seen = Observations {
             buckets: &mut histogram.buckets(),
             sum: histogram.sum(),
             count: histogram.count(),
             native: Some(histogram.native()),
             exemplars: histogram.exemplars(),
         };
-        self.writer.histogram(&labels, snapshot, self.created);
+        self.writer.observations(&labels, seen, self.created);
     }
 
     pub(super) fn summary(&mut self, values: &[&dyn Display], sum: Sum) {
         let labels = self.labels(values);
-        self.writer
-            .summary(&labels, sum.count(), sum.units(), self.created);
+        let seen = Observations {
+            buckets: &mut std::iter::empty(),
+            sum: sum.units(),
+            count: sum.count(),
+            native: None,
+            exemplars: &[],
+        };
+        self.writer.observations(&labels, seen, self.created);
     }
 
     fn labels<'b>(&self, values: &'b [&'b dyn Display]) -> CallLabels<'b>

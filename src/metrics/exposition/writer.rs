@@ -15,16 +15,8 @@ pub(super) trait Writer {
     /// Writes a series of a counter or a gauge. `created` is when a counter was 0, in Unix seconds.
     fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>);
 
-    /// Writes a series of a histogram.
-    fn histogram(
-        &mut self,
-        labels: &dyn Labels,
-        histogram: HistogramSnapshot<'_>,
-        created: Option<f64>,
-    );
-
-    /// Writes a series of a summary without quantiles.
-    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>);
+    /// Writes a series of a histogram, or of a summary without quantiles.
+    fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, created: Option<f64>);
 
     /// Ends the response.
     fn finish(self) -> io::Result<()>;
@@ -70,8 +62,9 @@ fn is_short_integer(value: f64) -> bool {
     integer.unsigned_abs() < 1 << 53 && (integer as f64).to_bits() == value.to_bits()
 }
 
-pub(super) struct HistogramSnapshot<'a> {
-    /// Upper bound and cumulative count; the last bound is infinite.
+/// What a histogram or a summary has observed.
+pub(super) struct Observations<'a> {
+    /// Upper bound and cumulative count; the last bound is infinite. A summary has none.
     pub(super) buckets: &'a mut dyn Iterator<Item = (f64, u64)>,
     pub(super) sum: f64,
     pub(super) count: u64,

@@ -17,7 +17,7 @@ const MAX_SCENARIOS: usize = 50;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inspections {
     /// In the order in which they were first seen.
-    scenarios: Vec<Scenario>,
+    pub(super) scenarios: Vec<Scenario>,
     /// Most rules with series of their own.
     #[serde(skip)]
     max_rules: usize,
@@ -238,10 +238,6 @@ impl Inspections {
     /// Number of rules that are counted under `other`, as far as they were seen since the start.
     pub(super) fn folded(&self) -> usize {
         self.folded.len()
-    }
-
-    pub(in crate::metrics) fn scenarios(&self) -> &[Scenario] {
-        &self.scenarios
     }
 }
 

@@ -230,7 +230,7 @@ proptest! {
                 }
                 _ => succeeded(seconds).iter().for_each(|event| tallies.apply(event, None, staff_id)),
             }
-            let whole = totals([&tallies.whole().as_group::<Histogram>()]);
+            let whole = totals([&tallies.as_group::<Histogram>()]);
             prop_assert_eq!(&tallies.teams.as_ref().unwrap().totals(), &whole);
             prop_assert_eq!(&tallies.agents.as_ref().unwrap().totals(), &whole);
         }

@@ -31,7 +31,7 @@ fn counted(max_rules: usize, inspections: &[(UnixSeconds, Inspection)]) -> Inspe
 
 /// Scenario, rule, kept and violated.
 fn rules(inspections: &Inspections) -> Vec<(&str, &str, u64, u64)> {
-    let scenarios = inspections.scenarios().iter();
+    let scenarios = inspections.scenarios.iter();
     scenarios
         .flat_map(|scenario| {
             let rules = scenario.rules.iter();
@@ -57,7 +57,7 @@ fn a_renamed_rule_continues_under_its_newest_name() {
         ],
     );
     assert_eq!(rules(&counted), [("售后服务", "开场问候", 2, 1)]);
-    assert_eq!(counted.scenarios()[0].score.count(), 3);
+    assert_eq!(counted.scenarios[0].score.count(), 3);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn five_thousand_rules_and_a_thousand_scenarios_get_a_bounded_number_of_series()
         let scenario = named(&format!("s{}", n % 1000), "场景");
         counted.count(&inspection(scenario, 50, rules), 100);
     }
-    assert_eq!(counted.scenarios().len(), 51);
+    assert_eq!(counted.scenarios.len(), 51);
     let rules = rules(&counted);
     // Those with a series of their own, and at most one for the others of each kind and scenario.
     assert!(rules.len() <= 200 + 2 * 51, "{}", rules.len());

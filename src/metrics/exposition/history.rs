@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::text::{Bound, family_name};
 use super::writer::{Labels, Observations, Value, Writer};
-use super::{CallMetrics, TargetCallMetrics, collect};
+use super::{CallMetrics, TargetCallMetrics, families};
 use crate::metrics::catalog::Kind;
 use crate::model::UnixSeconds;
 
@@ -79,7 +79,7 @@ impl History {
         self.now = now;
         self.current = usize::MAX;
         let metrics = [TargetCallMetrics::new(target, calls)];
-        collect::call_metrics(&mut Recorder(self), &metrics);
+        families::call_metrics(&mut Recorder(self), &metrics);
     }
 
     /// Writes all samples. Leaves out metrics that are 0 all the time.

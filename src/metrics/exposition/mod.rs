@@ -1,14 +1,13 @@
 //! Exposition formats: text, OpenMetrics and protobuf.
 //!
-//! `collect` decides which series a response has, and in which order; one `Writer` per format
-//! encodes them. There is no intermediate list: each series goes straight into the response.
+//! `families` decides which series a response has of calls, and in which order, `own` which it has of
+//! the exporter; one `Writer` per kind of format encodes them. There is no intermediate list: each series goes straight into the response.
 
-mod collect;
 mod families;
 mod history;
 mod output;
+mod own;
 mod protobuf;
-mod series;
 mod text;
 mod writer;
 
@@ -144,9 +143,9 @@ fn render_with(
     exporter: Option<&ExporterMetrics>,
     selection: ExporterSeries<'_>,
 ) -> io::Result<()> {
-    collect::call_metrics(&mut writer, targets);
+    families::call_metrics(&mut writer, targets);
     if let Some(exporter) = exporter {
-        collect::exporter_metrics(&mut writer, exporter, selection);
+        own::exporter_metrics(&mut writer, exporter, selection);
     }
     writer.finish()
 }

@@ -17,7 +17,7 @@ use crate::model::{
     CallType, Event, Inspection, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime,
     Role, Status, Teams, UnixSeconds, label_text,
 };
-use groups::{Distribution, Group};
+pub(super) use groups::{Distribution, Group};
 pub use groups::{Groups, Sum};
 pub use inspections::Inspections;
 use inspections::Scenario;
@@ -337,14 +337,6 @@ impl Tallies {
     /// Call types that have series.
     pub fn call_types(&self) -> impl Iterator<Item = CallType> {
         self.calls.keys().copied()
-    }
-
-    pub(super) fn teams(&self) -> impl Iterator<Item = (&str, &Group<Histogram>)> {
-        self.teams.iter().flat_map(Groups::iter)
-    }
-
-    pub(super) fn agents(&self) -> impl Iterator<Item = (&str, &Group<Sum>)> {
-        self.agents.iter().flat_map(Groups::iter)
     }
 
     pub(super) fn scenarios(&self) -> &[Scenario] {

@@ -1,48 +1,13 @@
-//! Selects the families and series of a response, and their order.
+//! The exporter's own metrics as part of a response.
 
 use std::fmt::Display;
 
 use hashbrown::HashSet;
 
-use super::families::{Family, families};
-use super::series::Series;
+use super::ExporterSeries;
 use super::writer::{Labels, Observations, Value, Writer};
-use super::{ExporterSeries, TargetCallMetrics};
 use crate::metrics::catalog::Kind;
 use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading, Visitor};
-
-/// Writes the call metrics of these targets.
-pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetrics<'_>]) {
-    if targets.is_empty() {
-        return;
-    }
-    for Family {
-        metric,
-        is_enabled,
-        write_series,
-    } in families()
-    {
-        if !(targets.iter()).any(|target| is_enabled(&target.calls.tallies)) {
-            continue;
-        }
-        writer.family(metric.name, metric.kind, metric.help);
-        for target in targets {
-            // All gauges here describe the calls as of the last success.
-            if target.is_stale && metric.kind == Kind::Gauge {
-                continue;
-            }
-            write_series(
-                &mut Series {
-                    writer,
-                    metric: &metric,
-                    target: target.target,
-                    created: target.calls.counted_from.map(f64::from),
-                },
-                target.calls,
-            );
-        }
-    }
-}
 
 /// Writes the selected series of the exporter's own metrics.
 pub(super) fn exporter_metrics(

@@ -10,9 +10,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
-};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, TargetCallMetrics};
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
     CallType, Event, Measure, Measures, ProcessingTime, Role, Speech, Status,
@@ -207,12 +205,12 @@ fn measure(targets: usize) {
         .collect();
     let exporter = exporter(&names);
     let write = |format| {
-        render(
-            format,
-            &calls,
-            Some(&exporter),
-            ExporterSeries::With(&names_of),
-        )
+        let own = Some((&exporter, &*names_of));
+        Response {
+            exporter: own,
+            ..Response::new(format, &calls)
+        }
+        .render()
     };
     let [text, openmetrics, protobuf] = Format::ALL.map(write);
     let families = families(std::str::from_utf8(&text).expect("text"));

@@ -19,9 +19,7 @@ use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
 use crate::metrics::exporter::ExporterMetrics;
-use crate::metrics::exposition::{
-    ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
-};
+use crate::metrics::exposition::{Format, Response, Scope, TargetCallMetrics};
 use crate::process::blocking;
 use crate::puller::View;
 
@@ -55,15 +53,6 @@ pub struct ScrapeRequest {
     pub scope: Scope,
     pub format: Format,
     pub gzip: bool,
-}
-
-/// Which series a scrape returns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Those of the targets and of the process.
-    Everything,
-    /// Those with the label `target`.
-    TargetOnly,
 }
 
 impl Registry {
@@ -154,21 +143,20 @@ impl Registry {
                 })
             });
             let calls: Vec<TargetCallMetrics<'_>> = shown.collect();
-            let own = match (scope, names.as_slice()) {
-                (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
-                _ => ExporterSeries::With(&names),
-            };
-            let options = RenderOptions {
+            let response = Response {
                 format,
                 created_lines,
+                targets: &calls,
+                exporter: Some((&metrics, &names)),
+                scope,
             };
             if !gzip {
-                return Bytes::from(render(options, &calls, Some(&metrics), own));
+                return Bytes::from(response.render());
             }
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(8192 * (1 + targets.len())), GZIP_LEVEL);
-            let compressed = render_to(&mut encoder, options, &calls, Some(&metrics), own)
-                .and_then(|()| encoder.finish());
+            let rendered = response.render_to(&mut encoder);
+            let compressed = rendered.and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.
             Bytes::from(compressed.expect("memory takes all that is written"))
         })

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use hashbrown::HashSet;
 
-use super::ExporterSeries;
+use super::Scope;
 use super::writer::{Labels, Observations, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading, Visitor};
@@ -13,16 +13,14 @@ use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading, Visitor};
 pub(super) fn exporter_metrics(
     writer: &mut impl Writer,
     exporter: &ExporterMetrics,
-    selection: ExporterSeries<'_>,
+    names: &[&str],
+    scope: Scope,
 ) {
     // Looked up for each series.
-    let names: HashSet<&str> = match selection {
-        ExporterSeries::With(names) => names.iter().copied().collect(),
-        ExporterSeries::Only(name) => HashSet::from([name]),
-    };
+    let names: HashSet<&str> = names.iter().copied().collect();
     let is_selected = |target: Option<&str>| match target {
         Some(target) => names.contains(target),
-        None => matches!(selection, ExporterSeries::With(_)),
+        None => scope == Scope::Everything,
     };
     exporter.read(&is_selected, &mut Written(writer));
 }

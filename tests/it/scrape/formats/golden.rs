@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
-};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, Scope, TargetCallMetrics};
 use cec_exporter::metrics::histogram::ExemplarSource;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
@@ -124,15 +122,14 @@ fn exporter() -> ExporterMetrics {
 }
 
 fn exposition(format: Format) -> Vec<u8> {
-    render(
-        RenderOptions {
-            format,
-            created_lines: true,
-        },
-        &[TargetCallMetrics::new(TARGET, &calls())],
-        Some(&exporter()),
-        ExporterSeries::Only(TARGET),
-    )
+    Response {
+        format,
+        created_lines: true,
+        targets: &[TargetCallMetrics::new(TARGET, &calls())],
+        exporter: Some((&exporter(), &[TARGET])),
+        scope: Scope::TargetOnly,
+    }
+    .render()
 }
 
 #[track_caller]

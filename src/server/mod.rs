@@ -150,7 +150,7 @@ pub async fn run(
                 connections.slots.shrink();
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
-                    let limit = connections.slots.limit();
+                    let limit = connections.slots.limit;
                     tracing::warn!(%error, limit, "cannot accept more connections");
                 }
                 tokio::select! {

@@ -21,9 +21,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct Slots {
     permits: Arc<Semaphore>,
-    limit: usize,
-    /// Notifies connections that wait for their client, the one that has waited longest first.
-    make_room: Arc<Notify>,
+    pub(super) limit: usize,
+    /// Notifies connections that wait for their client, the one that has waited longest first, that
+    /// their slots are needed.
+    pub(super) make_room: Arc<Notify>,
 }
 
 impl Slots {
@@ -33,15 +34,6 @@ impl Slots {
             limit,
             make_room: Arc::default(),
         }
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Notifies one connection at a time that its slot is needed.
-    pub(super) fn make_room(&self) -> Arc<Notify> {
-        Arc::clone(&self.make_room)
     }
 
     /// A slot, for as long as the permit lives; `None` if every connection is being answered.
@@ -118,7 +110,7 @@ mod tests {
     async fn open(slots: &Slots, count: &Arc<AtomicUsize>) {
         let slot = slots.acquire().await.unwrap();
         count.fetch_add(1, Ordering::SeqCst);
-        let (make_room, count) = (slots.make_room(), Arc::clone(count));
+        let (make_room, count) = (Arc::clone(&slots.make_room), Arc::clone(count));
         tokio::spawn(async move {
             make_room.notified().await;
             count.fetch_sub(1, Ordering::SeqCst);
@@ -143,14 +135,14 @@ mod tests {
         }
         slots.shrink();
         settle().await;
-        assert_eq!((slots.limit(), count()), (30, 30));
+        assert_eq!((slots.limit, count()), (30, 30));
         open(&slots, &open_count).await;
         assert_eq!(count(), 30);
         for _ in 0..10 {
             slots.shrink();
             settle().await;
         }
-        assert_eq!((slots.limit(), count()), (MIN_SLOTS, MIN_SLOTS));
+        assert_eq!((slots.limit, count()), (MIN_SLOTS, MIN_SLOTS));
     }
 
     #[tokio::test(start_paused = true)]
@@ -159,7 +151,7 @@ mod tests {
         let busy = slots.acquire().await.unwrap();
         assert!(slots.acquire().await.is_none());
         // Nor is it closed later, when it waits for its client and nobody needs its slot.
-        assert!(slots.make_room().notified().now_or_never().is_none());
+        assert!(slots.make_room.notified().now_or_never().is_none());
         drop(busy);
         assert!(slots.acquire().await.is_some());
     }

@@ -91,15 +91,15 @@ pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetric
     if all.any(|tallies| !tallies.scenarios().is_empty()) {
         all.family(catalog::SCORE, |out, calls| {
             for scenario in calls.tallies.scenarios() {
-                out.observations(&[&scenario.label()], &scenario.score);
+                out.observations(&[&scenario.name.label], &scenario.score);
             }
         });
         all.family(catalog::RULES, |out, calls| {
             for scenario in calls.tallies.scenarios() {
                 for rule in &scenario.rules {
-                    let (name, kind) = (scenario.label(), rule.kind.label());
+                    let (name, kind) = (&scenario.name.label, rule.kind.label());
                     for (result, count) in [("kept", rule.kept), ("violated", rule.violated)] {
-                        out.value(&[&name, &kind, &rule.label(), &result], count);
+                        out.value(&[name, &kind, &rule.name.label, &result], count);
                     }
                 }
             }
@@ -248,8 +248,8 @@ impl Observed for Histogram {
             buckets: &mut self.buckets(),
             sum: self.sum(),
             count: self.count(),
-            native: Some(self.native()),
-            exemplars: self.exemplars(),
+            native: Some(&self.native),
+            exemplars: &self.exemplars,
         });
     }
 }

@@ -225,7 +225,7 @@ impl Message<'_> {
         self.tag(5, VARINT);
         self.zigzag(SCHEMA.into());
         self.double(6, ZERO_THRESHOLD);
-        self.unsigned(7, native.zero());
+        self.unsigned(7, native.zero);
         // Prometheus recognises a native histogram by its spans, so an empty one needs an empty span.
         let empty = native.spans().next().is_none();
         let empty = empty.then_some((0, &[] as &[u64]));

@@ -42,7 +42,7 @@ impl Distribution for Histogram {
     }
 
     fn total(&self) -> (u64, u128) {
-        (self.count(), self.sum_billionths())
+        (self.count(), self.sum_billionths)
     }
 
     fn of(histogram: &Histogram) -> Self {
@@ -182,8 +182,9 @@ pub struct Groups<D> {
     /// Most groups with a label of their own, besides `none` and `other`.
     #[serde(skip)]
     max: usize,
+    /// The groups that are counted under `other`, as far as they were seen since the start.
     #[serde(skip)]
-    folded: Folded,
+    pub(super) folded: Folded,
 }
 
 impl<D: PartialEq> PartialEq for Groups<D> {
@@ -266,11 +267,6 @@ impl<D: Distribution> Groups<D> {
                 group.apply(event);
             }
         }
-    }
-
-    /// Number of groups that are counted under `other`, as far as they were seen since the start.
-    pub(super) fn folded(&self) -> usize {
-        self.folded.len()
     }
 
     /// All groups, in the order of their labels.

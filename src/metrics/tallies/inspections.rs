@@ -21,13 +21,14 @@ pub struct Inspections {
     /// Most rules with series of their own.
     #[serde(skip)]
     max_rules: usize,
+    /// The rules that are counted under `other`, as far as they were seen since the start.
     #[serde(skip)]
-    folded: Folded,
+    pub(super) folded: Folded,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(in crate::metrics) struct Scenario {
-    name: Name,
+    pub(in crate::metrics) name: Name,
     pub(in crate::metrics) score: Histogram,
     /// In the order in which they were first seen.
     pub(in crate::metrics) rules: Vec<Rule>,
@@ -36,14 +37,14 @@ pub(in crate::metrics) struct Scenario {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(in crate::metrics) struct Rule {
     pub(in crate::metrics) kind: RuleKind,
-    name: Name,
+    pub(in crate::metrics) name: Name,
     pub(in crate::metrics) kept: u64,
     pub(in crate::metrics) violated: u64,
 }
 
 /// A scenario's or rule's identity and its current name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Name {
+pub(in crate::metrics) struct Name {
     /// Empty for all those without a series of their own.
     id: String,
     name: String,
@@ -52,7 +53,7 @@ struct Name {
     named_at: UnixSeconds,
     /// The name, with the id if an earlier one has the same.
     #[serde(skip)]
-    label: String,
+    pub(in crate::metrics) label: String,
 }
 
 impl Name {
@@ -89,16 +90,6 @@ impl Scenario {
             score: Histogram::new(catalog::SCORE.bounds),
             rules: Vec::new(),
         }
-    }
-
-    pub(in crate::metrics) fn label(&self) -> &str {
-        &self.name.label
-    }
-}
-
-impl Rule {
-    pub(in crate::metrics) fn label(&self) -> &str {
-        &self.name.label
     }
 }
 
@@ -233,11 +224,6 @@ impl Inspections {
                 );
             }
         }
-    }
-
-    /// Number of rules that are counted under `other`, as far as they were seen since the start.
-    pub(super) fn folded(&self) -> usize {
-        self.folded.len()
     }
 }
 

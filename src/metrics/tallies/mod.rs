@@ -189,9 +189,9 @@ impl Tallies {
     /// How many are counted under `other`.
     pub fn folded(&self) -> FoldedCounts {
         FoldedCounts {
-            teams: self.teams.as_ref().map(Groups::folded),
-            agents: self.agents.as_ref().map(Groups::folded),
-            rules: self.inspections.as_ref().map(Inspections::folded),
+            teams: self.teams.as_ref().map(|teams| teams.folded.len()),
+            agents: self.agents.as_ref().map(|agents| agents.folded.len()),
+            rules: self.inspections.as_ref().map(|rules| rules.folded.len()),
         }
     }
 

@@ -179,7 +179,10 @@ fn changed_bounds_never_count_too_much_below_a_bound() {
     // 175 and 180 are in a native bucket that ends at 181; the one of 1500 ends at 1,579.
     assert_eq!(exact, [3, 7, 8, 10, 11]);
     assert_eq!(counts, [3, 5, 8, 10, 11]);
-    assert_eq!((old.count(), old.sum_billionths, old.native), (11, sum, native));
+    assert_eq!(
+        (old.count(), old.sum_billionths, old.native),
+        (11, sum, native)
+    );
 }
 
 #[test]

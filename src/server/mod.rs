@@ -22,7 +22,6 @@ mod scrape;
 mod shared;
 mod slots;
 mod status_page;
-mod systemd;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,9 +31,8 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 pub use auth::log_warnings;
-pub use listen::{ListenAddress, bind, bind_one};
+pub use listen::{ListenAddress, bind, bind_one, systemd_listeners};
 pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
-pub use systemd::systemd_listeners;
 
 use crate::config::web::WebFile;
 use crate::targets::Registry;

@@ -5,7 +5,6 @@
 
 mod families;
 mod history;
-mod output;
 mod own;
 mod protobuf;
 mod text;
@@ -18,10 +17,9 @@ use super::exporter::ExporterMetrics;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
 pub use history::History;
-use output::Output;
 use protobuf::Protobuf;
 use text::{Dialect, Text};
-use writer::Writer;
+use writer::{Output, Writer};
 
 /// The published call metrics of one target.
 #[derive(Clone, PartialEq, Debug)]

@@ -4,9 +4,8 @@
 use std::fmt::{Display, Write};
 use std::io;
 
-use super::output::Output;
 use super::text::Plain;
-use super::writer::{Labels, Observations, Value, Writer};
+use super::writer::{Labels, Observations, Output, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 use crate::metrics::native::{NativeBuckets, SCHEMA, ZERO_THRESHOLD};

@@ -4,8 +4,7 @@ use std::fmt::{self, Display, Write};
 use std::io;
 use std::ops::Range;
 
-use super::output::Output;
-use super::writer::{Labels, Observations, Value, Writer};
+use super::writer::{Labels, Observations, Output, Value, Writer};
 use crate::metrics::catalog::Kind;
 
 /// Suffixes of family names that become a `# UNIT` line.

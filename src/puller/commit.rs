@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::state::Published;
 use super::{Failure, Inner};
+use crate::metrics::catalog;
 use crate::store::{Store, StoreError};
 use crate::upstream::Upstream;
 
@@ -76,19 +77,21 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             results,
         } = published;
         if let Some(frontier) = progress.frontier() {
-            self.metrics.set_frontier(frontier.into());
+            self.metrics.set(catalog::FRONTIER, frontier.into());
         }
         if let Some(at) = progress.reconciled {
-            self.metrics.set_reconciled(at.into());
+            self.metrics.set(catalog::RECONCILED, at.into());
         }
-        self.metrics.ledger_calls.set(remembered as f64);
+        (self.metrics).set(catalog::LEDGER_CALLS, remembered as f64);
         self.metrics.set_folded(folded);
-        let oldest = results.and_then(|results| results.oldest);
-        (self.metrics).set_results_pending(results.map(|results| results.calls), oldest);
+        let pending = results.map(|results| results.calls as f64);
+        self.metrics.set_optional(catalog::RESULTS_PENDING, pending);
+        let oldest = results.and_then(|results| results.oldest).map(f64::from);
+        self.metrics.set_optional(catalog::OLDEST_RESULT, oldest);
         let mut view = self.view.lock();
         if let (None, Some(at)) = (view.last_success, looked_at) {
             view.last_success = looked_at;
-            self.metrics.set_last_success(at.into());
+            self.metrics.set(catalog::LAST_SUCCESS, at.into());
         }
         view.calls = calls;
         view.progress = progress;

@@ -44,6 +44,7 @@ use state::{Published, TargetState};
 use team_reader::TeamReader;
 pub use view::View;
 
+use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
 use crate::model::{CallType, Status, Teams, UnixSeconds};
 use crate::store::Store;
@@ -216,9 +217,9 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             },
         };
         state.expect_pulls_every(settings.min_pull_interval);
-        metrics.window.set(settings.intervals.lookback.into());
+        metrics.set(catalog::WINDOW, settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
-        metrics.min_pull_interval.set(interval);
+        metrics.set(catalog::MIN_PULL_INTERVAL, interval);
         let inner = Inner {
             settings,
             upstream,
@@ -254,7 +255,7 @@ impl<U: Upstream, S: Store> Puller<U, S> {
             let mut ended = self.inner.ended.subscribe();
             let ended = ended.wait_for(|count| *count >= number);
             if tokio::time::timeout_at(deadline, ended).await.is_err() {
-                self.inner.metrics.early_scrapes.inc();
+                (self.inner.metrics).add(catalog::EARLY_SCRAPES, &[], 1.0);
             }
         }
         self.view()

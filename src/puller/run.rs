@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
 use super::{Failure, Inner, Puller};
+use crate::metrics::catalog;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -103,7 +104,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
             let expired = self.state.lock().take_expired_results();
             if expired > 0 {
                 // The series exist only where results are requested.
-                self.metrics.count_results("expired", expired);
+                (self.metrics).add(catalog::RESULTS, &["expired"], expired as f64);
             }
             if result.is_ok() {
                 self.start_results();
@@ -141,7 +142,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 self.view.lock().teams_error = None;
             }
             Some(Err(reason)) => {
-                self.metrics.set_teams_file_ok(Some(false));
+                self.metrics.set(catalog::TEAMS_FILE_OK, 0.0);
                 let target = &self.settings.name;
                 error!(%target, %reason, "teams not read; the previous ones stay in use");
                 self.view.lock().teams_error = Some(((self.clock)(), reason));
@@ -153,8 +154,8 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn incremental_ended(&self, began: Instant, result: &Result<(), Failure>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
-        self.metrics.pull_duration.observe(took.as_secs_f64());
-        self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
+        (self.metrics).observe(catalog::PULL_DURATION, &[], took.as_secs_f64());
+        self.metrics.set(catalog::UP, result.is_ok().into());
         let mut in_flight = self.in_flight.lock();
         let mut view = self.view.lock();
         let was_up = view.up.replace(result.is_ok());
@@ -162,7 +163,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
         match result {
             Ok(()) => {
                 in_flight.backoff.succeeded(Instant::now(), interval);
-                self.metrics.set_last_success(now.into());
+                self.metrics.set(catalog::LAST_SUCCESS, now.into());
                 view.last_success = Some(now);
                 if was_up == Some(false) {
                     info!(target = %self.settings.name, "pulls succeed again");
@@ -173,7 +174,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
                 in_flight
                     .backoff
                     .failed(Instant::now(), interval, retry_after);
-                self.metrics.pull_failed(failure.label());
+                (self.metrics).add(catalog::PULL_FAILURES, &[failure.label()], 1.0);
                 warn!(target = %self.settings.name, reason = failure.label(), %failure, "pull failed");
                 view.last_error = Some((now, failure.clone()));
             }
@@ -191,7 +192,7 @@ impl<U: Upstream, S: Store> Inner<U, S> {
     fn reconcile_failed(&self, failure: &Failure) {
         warn!(target = %self.settings.name, reason = failure.label(), %failure,
             "comparing the lookback failed");
-        self.metrics.pull_failed(failure.label());
+        (self.metrics).add(catalog::PULL_FAILURES, &[failure.label()], 1.0);
         self.view.lock().last_error = Some(((self.clock)(), failure.clone()));
         let interval = self.settings.min_pull_interval;
         let mut in_flight = self.in_flight.lock();
@@ -225,7 +226,7 @@ impl<U, S> Inner<U, S> {
 
     fn show_next_pull(&self, backoff: &Backoff) {
         let wait = backoff.wait(Instant::now()).as_secs_f64();
-        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
+        (self.metrics).set(catalog::NEXT_PULL, f64::from((self.clock)()) + wait);
     }
 }
 
@@ -249,7 +250,7 @@ impl<U, S> Drop for ResetPhase<'_, U, S> {
             let interval = self.inner.settings.min_pull_interval;
             in_flight.backoff.failed(Instant::now(), interval, None);
             self.inner.show_next_pull(&in_flight.backoff);
-            self.inner.metrics.up.set(0.0);
+            self.inner.metrics.set(catalog::UP, 0.0);
             let mut view = self.inner.view.lock();
             (view.up, view.last_pull) = (Some(false), None);
         }

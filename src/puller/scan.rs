@@ -12,6 +12,7 @@ use super::hints::MIN_WIDTH;
 use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
+use crate::metrics::catalog;
 use crate::model::{Window, utc};
 use crate::store::Store;
 use crate::upstream::page_size::MIN_LIMIT;
@@ -175,7 +176,7 @@ impl<U: Upstream, S: Store> Pull<'_, U, S> {
 
     /// Counts a part of the list that was accepted without proof, and logs each reason once.
     pub(super) fn unproven(&mut self, reason: &'static str, window: Window, finding: &str) {
-        self.inner.metrics.unproven(reason);
+        (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
         if self.hints.warned != finding {
             self.hints.warned = finding.to_owned();
             warn!(target = %self.inner.settings.name, from = %utc(window.from),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::model::{CallId, Inspection, Record};
 use crate::puller::plan::Intervals;
 use crate::store::NullStore;
@@ -46,7 +46,7 @@ pub(super) fn settings() -> Settings {
 
 pub(super) fn metrics() -> TargetMetrics {
     let exporter = ExporterMetrics::new(Build::default(), 0.0);
-    exporter.target("t", &InitialLabels::default(), 0.0)
+    exporter.target("t", 0.0)
 }
 
 #[tokio::test(start_paused = true)]

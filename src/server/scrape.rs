@@ -13,7 +13,8 @@ use super::respond::{Body, response, retry_later, set, text};
 use super::room::Room;
 use super::shared::Shared;
 use super::{Settings, deadline, negotiation, query};
-use crate::metrics::exporter::Gauge;
+use crate::metrics::catalog;
+use crate::metrics::exporter::ExporterMetrics;
 use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
 
 /// Scrapes that wait for pulls at a time. Each holds a connection until its deadline, and a vendor
@@ -35,18 +36,18 @@ pub(super) struct Scrapes {
 }
 
 /// Counts a scrape as in flight, even if its client leaves before the answer.
-struct InFlight<'a>(&'a Gauge);
+struct InFlight<'a>(&'a ExporterMetrics);
 
 impl<'a> InFlight<'a> {
-    fn new(gauge: &'a Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
+    fn new(metrics: &'a ExporterMetrics) -> Self {
+        metrics.add(catalog::HANDLER_IN_FLIGHT, &[], 1.0);
+        Self(metrics)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.add(catalog::HANDLER_IN_FLIGHT, &[], -1.0);
     }
 }
 
@@ -74,7 +75,7 @@ impl Scrapes {
         room: &Room,
     ) -> Response<Body> {
         let metrics = self.registry.metrics();
-        let _in_flight = InFlight::new(&metrics.scrapes_in_flight);
+        let _in_flight = InFlight::new(metrics);
         let response = match self.slots.try_acquire() {
             Ok(_slot) => room.hold(self.scrape(scope, query, headers).await).await,
             Err(_) => retry_later(&format!(
@@ -82,7 +83,11 @@ impl Scrapes {
                 self.max_requests
             )),
         };
-        metrics.scrape_answered(response.status().as_str());
+        metrics.add(
+            catalog::HANDLER_REQUESTS,
+            &[response.status().as_str()],
+            1.0,
+        );
         response
     }
 

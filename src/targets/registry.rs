@@ -18,6 +18,7 @@ use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
+use crate::metrics::catalog;
 use crate::metrics::exporter::ExporterMetrics;
 use crate::metrics::exposition::{Format, Response, Scope, TargetCallMetrics};
 use crate::process::blocking;
@@ -59,8 +60,8 @@ impl Registry {
     /// A registry without targets; [`Registry::start`] adds them.
     pub fn new(options: Options) -> Self {
         let metrics = ExporterMetrics::new(options.build, f64::from((options.clock)()));
-        metrics.shard_ordinal.set(options.shard.ordinal().into());
-        metrics.total_shards.set(options.shard.total().into());
+        metrics.set(catalog::SHARD_ORDINAL, options.shard.ordinal().into());
+        metrics.set(catalog::TOTAL_SHARDS, options.shard.total().into());
         Self {
             targets: RwLock::default(),
             metrics: Arc::new(metrics),
@@ -133,7 +134,7 @@ impl Registry {
             let names: Vec<&str> = targets.iter().map(|target| &*target.config.name).collect();
             for target in &targets {
                 let bytes = storage.bytes(&target.config.name);
-                target.storage_bytes.set(bytes as f64);
+                target.metrics.set(catalog::STORAGE_BYTES, bytes as f64);
             }
             let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
                 Some(TargetCallMetrics {

@@ -14,6 +14,7 @@ use super::target::{Prepared, Target};
 use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, Origin};
+use crate::metrics::catalog;
 use crate::puller::Handover;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
@@ -63,7 +64,7 @@ impl Registry {
                 info!("configuration reloaded");
             }
             Err(reason) => {
-                self.metrics.reload_ok.set(0.0);
+                self.metrics.set(catalog::RELOAD_OK, 0.0);
                 *self.reload_error.lock() = Some(LastError {
                     at: (self.options.clock)(),
                     message: reason.to_string(),
@@ -76,9 +77,9 @@ impl Registry {
     }
 
     fn note_success(&self) {
-        self.metrics.reload_ok.set(1.0);
+        self.metrics.set(catalog::RELOAD_OK, 1.0);
         let now = (self.options.clock)();
-        self.metrics.reload_time.set(now.into());
+        self.metrics.set(catalog::RELOAD_TIME, now.into());
         *self.reload_error.lock() = None;
     }
 
@@ -111,7 +112,7 @@ impl Registry {
                 ),
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
-            let target = Target::new(*prepared, &self.metrics, &self.options, known);
+            let target = Target::new(*prepared, &self.options, known);
             targets.push(Arc::new(target));
         }
         for target in old.iter() {

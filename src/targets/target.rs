@@ -15,9 +15,8 @@ use crate::client::retry::Outcome;
 use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
-use crate::metrics::exporter::{
-    ExporterMetrics, Gauge, InitialLabels, RESULT_OUTCOMES, TargetMetrics,
-};
+use crate::metrics::catalog;
+use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::{Failure, Handover, Puller, Settings};
@@ -25,8 +24,7 @@ use crate::puller::{Failure, Handover, Puller, Settings};
 pub(super) struct Target {
     pub(super) config: config::Target,
     pub(super) puller: Puller<HttpClient, BoxedStore>,
-    /// Bytes of the ledger's file; measured at each scrape.
-    pub(super) storage_bytes: Gauge,
+    pub(super) metrics: TargetMetrics,
     reported: Arc<Mutex<Reported>>,
 }
 
@@ -55,11 +53,8 @@ impl Prepared {
         trust: &Trust,
         now: UnixSeconds,
     ) -> Result<Self, LoadError> {
-        let own = metrics.target(
-            &config.name,
-            &known_labels(config.results.is_some()),
-            now.into(),
-        );
+        let own = metrics.target(&config.name, now.into());
+        create_series(&own, config.results.is_some());
         let reported: Arc<Mutex<Reported>> = Arc::default();
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(config.clone(), trust, report)
@@ -78,13 +73,12 @@ impl Target {
     /// that it replaces.
     pub(super) fn new(
         prepared: Prepared,
-        metrics: &ExporterMetrics,
         options: &Options,
         mut known: Handover<BoxedStore>,
     ) -> Self {
         let Prepared {
             config,
-            metrics: own,
+            metrics,
             client,
             reported,
         } = prepared;
@@ -94,11 +88,11 @@ impl Target {
         let statuses: Vec<Status> = config.statuses().collect();
         known.create_series(&config.call_types, &statuses);
         let teams = config.teams_file.as_deref().map(|path| {
-            let source = watch_teams(&config.name, path, own.clone());
+            let source = watch_teams(&config.name, path, metrics.clone());
             (config.max_teams as usize, source)
         });
         if teams.is_none() {
-            own.set_teams_file_ok(None);
+            metrics.set_optional(catalog::TEAMS_FILE_OK, None);
         }
         known.count_by_team(teams);
         known.count_by_agent(config.agents.then_some(config.max_agents as usize));
@@ -106,15 +100,20 @@ impl Target {
         known.count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = config.endpoint.as_str().trim_end_matches('/');
-        metrics.set_target_info(&config.name, endpoint, &call_types.join(","));
-        own.ledger_limit.set(config.max_calls.into());
-        let storage_bytes = own.storage_bytes.clone();
+        metrics.set_info(endpoint, &call_types.join(","));
+        metrics.set(catalog::LEDGER_LIMIT, config.max_calls.into());
         let clock = Arc::clone(&options.clock);
-        let puller = Puller::resume(puller_settings(&config), client, clock, own, known);
+        let puller = Puller::resume(
+            puller_settings(&config),
+            client,
+            clock,
+            metrics.clone(),
+            known,
+        );
         Self {
             config,
             puller,
-            storage_bytes,
+            metrics,
             reported,
         }
     }
@@ -149,12 +148,12 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
             metrics.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::Token { expiry, renewal } => {
-            metrics.set_token_expiry(expiry);
+            metrics.set(catalog::TOKEN_EXPIRY, expiry);
             reported.lock().token_renewal = Some(renewal as UnixSeconds);
         }
-        Report::Retry(api) => metrics.retry(&api.to_string()),
+        Report::Retry(api) => metrics.add(catalog::API_RETRIES, &[&api.to_string()], 1.0),
         Report::ClockSkew(seconds) => {
-            metrics.set_clock_skew(seconds);
+            metrics.set(catalog::CLOCK_SKEW, seconds);
             reported.lock().clock_skew = Some(seconds);
         }
     })
@@ -176,21 +175,24 @@ pub fn puller_settings(config: &config::Target) -> Settings {
     }
 }
 
-fn known_labels(with_results: bool) -> InitialLabels {
-    InitialLabels {
-        apis: Api::in_use(with_results)
-            .iter()
-            .map(Api::to_string)
-            .collect(),
-        codes: Outcome::foreseeable()
-            .map(|code| code.to_string())
-            .collect(),
-        results: match with_results {
-            true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),
-            false => Vec::new(),
-        },
-        failures: Failure::LABELS.map(str::to_owned).to_vec(),
-        rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
+/// Creates the series whose labels are known at 0, so that `rate()` sees their first event.
+fn create_series(metrics: &TargetMetrics, with_results: bool) {
+    for api in Api::in_use(with_results) {
+        let api = api.to_string();
+        metrics.create(catalog::API_REQUEST_DURATION, &[&api]);
+        metrics.create(catalog::API_RETRIES, &[&api]);
+        for code in Outcome::foreseeable() {
+            metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
+        }
+    }
+    for outcome in RESULT_OUTCOMES.iter().filter(|_| with_results) {
+        metrics.create(catalog::RESULTS, &[outcome]);
+    }
+    for reason in Failure::LABELS {
+        metrics.create(catalog::PULL_FAILURES, &[reason]);
+    }
+    for reason in Rejection::ALL {
+        metrics.create(catalog::REJECTED, &[&reason.to_string()]);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tracing::info;
 
 use crate::config::read_teams;
+use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
 use crate::puller::TeamSource;
 
@@ -25,7 +26,7 @@ pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> 
         read = version;
         let file = path.display();
         let teams = read_teams(&path);
-        metrics.set_teams_file_ok(Some(teams.is_ok()));
+        metrics.set(catalog::TEAMS_FILE_OK, teams.is_ok().into());
         match teams {
             Ok(teams) => {
                 info!(target, %file, teams = teams.names().len(), "teams read");

@@ -6,8 +6,7 @@ use hashbrown::HashSet;
 
 use super::Scope;
 use super::writer::{Labels, Observations, Value, Writer};
-use crate::metrics::catalog::Kind;
-use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading, Visitor};
+use crate::metrics::exporter::{ExporterMetrics, OwnSeries, Reading};
 
 /// Writes the selected series of the exporter's own metrics.
 pub(super) fn exporter_metrics(
@@ -22,21 +21,13 @@ pub(super) fn exporter_metrics(
         Some(target) => names.contains(target),
         None => scope == Scope::Everything,
     };
-    exporter.read(&is_selected, &mut Written(writer));
-}
-
-/// Writes what it visits.
-struct Written<'a, W>(&'a mut W);
-
-impl<W: Writer> Visitor for Written<'_, W> {
-    fn family(&mut self, name: &str, kind: Kind, help: &str) {
-        self.0.family(name, kind, help);
-    }
-
-    fn series(&mut self, series: &OwnSeries<'_>) {
+    exporter.read(&is_selected, &mut |series| {
+        if series.is_first {
+            writer.family(series.name, series.kind, series.help);
+        }
         let created = Some(series.created);
         match &series.reading {
-            Reading::Number(value) => self.0.value(series, Value::Float(*value), created),
+            Reading::Number(value) => writer.value(series, Value::Float(*value), created),
             Reading::Histogram {
                 buckets,
                 sum,
@@ -49,10 +40,10 @@ impl<W: Writer> Visitor for Written<'_, W> {
                     native: None,
                     exemplars: &[],
                 };
-                self.0.observations(series, seen, created);
+                writer.observations(series, seen, created);
             }
         }
-    }
+    });
 }
 
 impl Labels for OwnSeries<'_> {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use crate::metrics::catalog;
+use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::model::{CallType, Event, Status};
 
 fn calls() -> CallMetrics {
@@ -69,8 +70,8 @@ fn exporter() -> ExporterMetrics {
     };
     let exporter = ExporterMetrics::new(build, 1000.5);
     for (name, since) in [("a", 2000.0), ("b", 3000.0)] {
-        let target = exporter.target(name, &InitialLabels::default(), since);
-        target.early_scrapes.inc();
+        let target = exporter.target(name, since);
+        target.add(catalog::EARLY_SCRAPES, &[], 1.0);
     }
     exporter
 }
@@ -114,7 +115,7 @@ fn the_selection_decides_which_exporter_series_are_included() {
 fn created_is_when_the_target_or_the_process_started() {
     let exporter = exporter();
     // A reload keeps the counters, and so their creation time.
-    exporter.target("a", &InitialLabels::default(), 9000.0);
+    exporter.target("a", 9000.0);
     let text = text(&Response {
         created_lines: true,
         exporter: Some((&exporter, &["a", "b"])),

@@ -58,9 +58,9 @@ impl ExporterMetrics {
     /// `rate()` sees their first event. `now` in Unix seconds.
     pub fn target(&self, name: &str, now: f64) -> TargetMetrics {
         // A target that a reload removed and another one adds again continues its counters.
-        let mut created = self.0.targets_created.lock();
-        created.entry(name.to_owned()).or_insert(now);
-        drop(created);
+        let mut targets = self.0.targets.lock();
+        targets.created.entry(name.to_owned()).or_insert(now);
+        drop(targets);
         let target = TargetMetrics::new(name, Arc::clone(&self.0));
         for metric in [
             catalog::UP,
@@ -78,6 +78,13 @@ impl ExporterMetrics {
             target.create(catalog::UNPROVEN, &[reason]);
         }
         target
+    }
+
+    /// Forgets the targets that are none of these, except for the thousand that were removed last: a
+    /// target that comes back continues its counters.
+    pub fn retain_targets(&self, names: &[String]) {
+        self.0
+            .retain_targets(&names.iter().map(String::as_str).collect());
     }
 
     /// Sets a gauge that belongs to no target.
@@ -108,5 +115,50 @@ impl ExporterMetrics {
         for (_, family) in families.range(PROCESS..) {
             family.read(is_wanted, visit);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn early_scrapes(exporter: &ExporterMetrics, name: &str) -> Vec<f64> {
+        let mut values = Vec::new();
+        exporter.read(&|target| target == Some(name), &mut |series| {
+            if let (Reading::Number(value), "cec_exporter_scrapes_before_pull_end_total") =
+                (&series.reading, series.name)
+            {
+                values.push(*value);
+            }
+        });
+        values
+    }
+
+    #[test]
+    fn a_thousand_removed_targets_keep_their_series() {
+        let exporter = ExporterMetrics::new(Build::default(), 0.0);
+        let add = |names: &[String]| {
+            for name in names {
+                let target = exporter.target(name, 0.0);
+                target.add(catalog::EARLY_SCRAPES, &[], 1.0);
+            }
+        };
+        let names = |range: std::ops::Range<u32>| range.map(|n| format!("t{n}"));
+        let (first, others) = (["first".to_owned()], names(0..1000).collect::<Vec<_>>());
+        add(&first);
+        exporter.retain_targets(&[]);
+        // It comes back, and is removed again.
+        add(&first);
+        exporter.retain_targets(&first);
+        assert_eq!(early_scrapes(&exporter, "first"), [2.0]);
+        exporter.retain_targets(&[]);
+        add(&others);
+        exporter.retain_targets(&others);
+        assert_eq!(early_scrapes(&exporter, "first"), [2.0]);
+        exporter.retain_targets(&others[1..]);
+        exporter.retain_targets(&[]);
+        assert_eq!(early_scrapes(&exporter, "first"), [0.0; 0]);
+        assert_eq!(early_scrapes(&exporter, "t0"), [1.0]);
+        assert_eq!(exporter.0.targets.lock().created.len(), 1000);
     }
 }

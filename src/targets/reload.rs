@@ -58,6 +58,8 @@ impl Registry {
             }
             Err(error) => Err(error),
         };
+        // A reload that failed may have prepared targets too.
+        self.metrics.retain_targets(&self.names());
         match &result {
             Ok(()) => {
                 self.note_success();

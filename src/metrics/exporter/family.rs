@@ -3,7 +3,7 @@
 //! `Registry::gather` of the `prometheus` crate copies every name and label into protobuf messages at each
 //! scrape, which takes longer than writing them. These families are read in place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -11,6 +11,9 @@ use prometheus::core::{Atomic, AtomicF64, Metric as _};
 use prometheus::{Histogram, HistogramOpts};
 
 use crate::metrics::catalog::{self, Kind, Metric};
+
+/// Targets that are not configured any more and keep their series.
+const MAX_REMOVED: usize = 1000;
 
 /// The value of a series. Clones share it.
 #[derive(Clone)]
@@ -108,9 +111,18 @@ impl OwnSeries<'_> {
 /// All families of the catalog, by name. Those of call metrics have no series here.
 pub(super) struct Families {
     pub(super) by_name: BTreeMap<&'static str, Family>,
-    /// When series were 0, in Unix seconds: those of targets, and the others.
-    pub(super) targets_created: Mutex<BTreeMap<String, f64>>,
+    pub(super) targets: Mutex<Targets>,
+    /// When series that belong to no target were 0, in Unix seconds.
     created: f64,
+}
+
+/// The targets that may have series.
+#[derive(Default)]
+pub(super) struct Targets {
+    /// When their series were 0, in Unix seconds.
+    pub(super) created: BTreeMap<String, f64>,
+    /// Those that are not configured any more, in the order in which they were removed.
+    removed: VecDeque<String>,
 }
 
 impl Families {
@@ -120,7 +132,7 @@ impl Families {
             by_name: all
                 .map(|metric| (metric.name, Family::new(metric)))
                 .collect(),
-            targets_created: Mutex::default(),
+            targets: Mutex::default(),
             created: now,
         }
     }
@@ -133,7 +145,7 @@ impl Families {
             return series.cell.clone();
         }
         let target = family.target(&key);
-        let known = target.and_then(|target| self.targets_created.lock().get(target).copied());
+        let known = target.and_then(|target| self.targets.lock().created.get(target).copied());
         let created = known.unwrap_or(self.created);
         let mut all = family.series.write();
         let series = all.entry(key).or_insert_with(|| Series {
@@ -141,6 +153,27 @@ impl Families {
             created,
         });
         series.cell.clone()
+    }
+}
+
+impl Families {
+    /// Removes the series of targets that are none of these and were removed long ago.
+    pub(super) fn retain_targets(&self, names: &HashSet<&str>) {
+        let mut targets = self.targets.lock();
+        let Targets { created, removed } = &mut *targets;
+        removed.retain(|name| !names.contains(name.as_str()));
+        let known: HashSet<String> = removed.iter().cloned().collect();
+        let gone = |name: &&String| !names.contains(name.as_str()) && !known.contains(*name);
+        removed.extend(created.keys().filter(gone).cloned());
+        let surplus = removed.len().saturating_sub(MAX_REMOVED);
+        let forgotten: HashSet<String> = removed.drain(..surplus).collect();
+        created.retain(|name, _| !forgotten.contains(name));
+        drop(targets);
+        if !forgotten.is_empty() {
+            for family in self.by_name.values() {
+                family.remove_of(|target| forgotten.contains(target));
+            }
+        }
     }
 }
 
@@ -176,10 +209,10 @@ impl Family {
         self.series.write().remove(&self.key(values));
     }
 
-    /// Removes all series of a target.
-    pub(super) fn remove_of(&self, target: &str) {
+    /// Removes all series of targets.
+    pub(super) fn remove_of(&self, is_meant: impl Fn(&str) -> bool) {
         let mut all = self.series.write();
-        all.retain(|key, _| self.target(key) != Some(target));
+        all.retain(|key, _| !self.target(key).is_some_and(&is_meant));
     }
 
     /// Passes the series whose target `is_wanted` to `visit`, sorted by the values of their labels.

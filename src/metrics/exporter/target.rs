@@ -70,7 +70,7 @@ impl TargetMetrics {
 
     /// Replaces the `cec_target_info`.
     pub fn set_info(&self, endpoint: &str, call_types: &str) {
-        self.all.by_name[catalog::TARGET_INFO.name].remove_of(&self.name);
+        self.all.by_name[catalog::TARGET_INFO.name].remove_of(|target| target == self.name);
         self.cell(catalog::TARGET_INFO, &[endpoint, call_types])
             .set(1.0);
     }

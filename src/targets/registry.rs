@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
-use super::loading::ConfigReader;
+use super::loading::{ConfigReader, TeamFiles};
 use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
@@ -43,6 +43,7 @@ pub struct Registry {
     rendering: Arc<Semaphore>,
     pub(super) reloading: Coalesce<Result<(), LoadError>>,
     pub(super) reader: ConfigReader,
+    pub(super) team_files: TeamFiles,
     pub(super) reload_error: Mutex<Option<LastError>>,
 }
 
@@ -70,6 +71,7 @@ impl Registry {
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: Coalesce::default(),
             reader: ConfigReader::default(),
+            team_files: TeamFiles::default(),
             reload_error: Mutex::default(),
         }
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::error::LoadError;
+use super::loading::TeamFiles;
 use super::options::Options;
 use super::storage::BoxedStore;
 use super::teams::watch_teams;
@@ -19,7 +20,7 @@ use crate::metrics::catalog;
 use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, UnixSeconds};
 use crate::puller::plan::Intervals;
-use crate::puller::{Failure, Handover, Puller, Settings};
+use crate::puller::{Failure, Handover, Puller, Settings, TeamSource};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
@@ -44,13 +45,17 @@ pub(super) struct Prepared {
     metrics: TargetMetrics,
     client: HttpClient,
     reported: Arc<Mutex<Reported>>,
+    teams: Option<TeamSource>,
 }
 
 impl Prepared {
-    pub(super) fn new(
+    /// Waits for the file of teams for as long as `patience`.
+    pub(super) async fn new(
         config: config::Target,
         metrics: &ExporterMetrics,
         trust: &Trust,
+        team_files: &TeamFiles,
+        patience: Duration,
         now: UnixSeconds,
     ) -> Result<Self, LoadError> {
         let own = metrics.target(&config.name, now.into());
@@ -59,11 +64,19 @@ impl Prepared {
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(config.clone(), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
+        let teams = match config.teams_file.as_deref() {
+            Some(path) => {
+                let source = watch_teams(&config.name, path, own.clone());
+                Some(team_files.read(source, patience).await?)
+            }
+            None => None,
+        };
         Ok(Self {
             config,
             metrics: own,
             client,
             reported,
+            teams,
         })
     }
 }
@@ -81,16 +94,14 @@ impl Target {
             metrics,
             client,
             reported,
+            teams,
         } = prepared;
         if options.exemplars {
             known.enable_exemplars();
         }
         let statuses: Vec<Status> = config.statuses().collect();
         known.create_series(&config.call_types, &statuses);
-        let teams = config.teams_file.as_deref().map(|path| {
-            let source = watch_teams(&config.name, path, metrics.clone());
-            (config.max_teams as usize, source)
-        });
+        let teams = teams.map(|source| (config.max_teams as usize, source));
         if teams.is_none() {
             metrics.set_optional(catalog::TEAMS_FILE_OK, None);
         }

@@ -9,10 +9,9 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, TargetCallMetrics, render,
-};
+use cec_exporter::metrics::catalog;
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, TargetCallMetrics};
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
     CallType, Event, Measure, Measures, ProcessingTime, Role, Speech, Status,
@@ -81,18 +80,24 @@ fn exporter(names: &[String]) -> ExporterMetrics {
         revision: "0123456789ab",
         rustc: "rustc 1.90.0",
     };
-    let labels = InitialLabels {
-        apis: vec!["token".into(), "details".into()],
-        codes: vec!["200".into(), "429".into(), "503".into()],
-        results: Vec::new(),
-        failures: vec!["timeout".into(), "connect".into(), "auth".into()],
-        rejections: vec!["shape".into(), "identity".into()],
-    };
     let exporter = ExporterMetrics::new(build, 1.7e9);
     for name in names {
-        let target = exporter.target(name, &labels, 1.7e9);
+        let target = exporter.target(name, 1.7e9);
+        for api in ["token", "details"] {
+            target.create(catalog::API_REQUEST_DURATION, &[api]);
+            target.create(catalog::API_RETRIES, &[api]);
+            for code in ["200", "429", "503"] {
+                target.create(catalog::API_REQUESTS, &[api, code]);
+            }
+        }
+        for reason in ["timeout", "connect", "auth"] {
+            target.create(catalog::PULL_FAILURES, &[reason]);
+        }
+        for reason in ["shape", "identity"] {
+            target.create(catalog::REJECTED, &[reason]);
+        }
         for _ in 0..20 {
-            target.pull_duration.observe(0.7);
+            target.observe(catalog::PULL_DURATION, &[], 0.7);
             target.request("details", "200", 0.3);
         }
     }
@@ -207,12 +212,12 @@ fn measure(targets: usize) {
         .collect();
     let exporter = exporter(&names);
     let write = |format| {
-        render(
-            format,
-            &calls,
-            Some(&exporter),
-            ExporterSeries::With(&names_of),
-        )
+        let own = Some((&exporter, &*names_of));
+        Response {
+            exporter: own,
+            ..Response::new(format, &calls)
+        }
+        .render()
     };
     let [text, openmetrics, protobuf] = Format::ALL.map(write);
     let families = families(std::str::from_utf8(&text).expect("text"));

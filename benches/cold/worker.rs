@@ -10,7 +10,7 @@ use cec_exporter::client::tls::Trust;
 use cec_exporter::client::token_response::parse_token_response;
 use cec_exporter::client::{HttpClient, Report};
 use cec_exporter::config::{self, Target};
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
 use cec_exporter::model::{Inspection, Status, UnixSeconds};
 use cec_exporter::process;
 use cec_exporter::puller::plan::Intervals;
@@ -161,7 +161,7 @@ impl Worker {
             max_calls: 5_000_000,
         };
         let metrics = ExporterMetrics::new(Build::default(), 0.0);
-        let target_metrics = metrics.target("cold", &InitialLabels::default(), 0.0);
+        let target_metrics = metrics.target("cold", 0.0);
         let reported = target_metrics.clone();
         let report = Arc::new(move |report| {
             if let Report::Request { api, code, took } = report {

@@ -198,10 +198,10 @@ fn replay_day(
     };
     for time in plan.samples(day) {
         advance(replay, time);
-        replay.with_metrics(|calls| history.sample(target, calls, time));
+        replay.with_metrics(|calls| history.sample(target, calls, Some(time)));
     }
     advance(replay, day.to);
-    replay.with_metrics(|calls| history.end(target, calls));
+    replay.with_metrics(|calls| history.sample(target, calls, None));
     history
 }
 

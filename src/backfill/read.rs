@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::night::Night;
-use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels, TargetMetrics};
+use crate::metrics::exporter::{Build, ExporterMetrics, TargetMetrics};
 use crate::model::{CallId, Inspection, Record, Window};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
@@ -134,7 +134,7 @@ impl<U: Upstream> Upstream for Tee<U> {
 /// The puller counts into metrics that nobody scrapes.
 fn scratch_metrics() -> TargetMetrics {
     let exporter = ExporterMetrics::new(Build::default(), 0.0);
-    exporter.target("", &InitialLabels::default(), 0.0)
+    exporter.target("", 0.0)
 }
 
 #[cfg(test)]

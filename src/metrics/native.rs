@@ -56,7 +56,7 @@ fn bucket(value: Measure) -> usize {
 /// The buckets of a native histogram. Field names are the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct NativeBuckets {
-    zero: u64,
+    pub(super) zero: u64,
     /// Index of the bucket of the first count.
     first: i32,
     /// From the lowest bucket with an observation to the highest: at most 496.
@@ -127,11 +127,6 @@ impl NativeBuckets {
         }
         let mut counts = self.counts.iter();
         counts.try_fold(self.zero, |total, count| total.checked_add(*count))
-    }
-
-    /// Number of observations of zero.
-    pub(super) fn zero(&self) -> u64 {
-        self.zero
     }
 
     /// The spans of Prometheus's protobuf format: runs of buckets with observations. Each has its
@@ -271,7 +266,7 @@ mod tests {
         ]);
         let expected = [(0, vec![1]), (7, vec![2]), (7, vec![1])];
         assert_eq!(spans(&spread), expected);
-        assert_eq!((spread.zero(), spread.total()), (1, Some(5)));
+        assert_eq!((spread.zero, spread.total()), (1, Some(5)));
         // Buckets 0, 3 and 7: a gap of two is part of the span, a gap of three is not.
         let near = of(&[1_000_000_000, 1_290_000_000, 1_810_000_000]);
         assert_eq!(spans(&near), [(0, vec![1, 0, 0, 1]), (3, vec![1])]);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Inner, View};
+use crate::metrics::catalog;
 use crate::store::StoreError;
 use crate::upstream::{Error, Upstream};
 
@@ -66,20 +67,22 @@ impl<U: Upstream> Inner<U> {
     /// Publishes what is on disk. How the last pull went stays as it is.
     pub(super) fn show(&self, published: View) {
         if let Some(frontier) = published.progress.frontier() {
-            self.metrics.set_frontier(frontier.into());
+            self.metrics.set(catalog::FRONTIER, frontier.into());
         }
         if let Some(at) = published.progress.reconciled {
-            self.metrics.set_reconciled(at.into());
+            self.metrics.set(catalog::RECONCILED, at.into());
         }
-        self.metrics.ledger_calls.set(published.remembered as f64);
+        (self.metrics).set(catalog::LEDGER_CALLS, published.remembered as f64);
         self.metrics.set_folded(published.folded);
         let results = published.results;
-        let oldest = results.and_then(|results| results.oldest);
-        (self.metrics).set_results_pending(results.map(|results| results.calls), oldest);
+        let pending = results.map(|results| results.calls as f64);
+        self.metrics.set_optional(catalog::RESULTS_PENDING, pending);
+        let oldest = results.and_then(|results| results.oldest).map(f64::from);
+        self.metrics.set_optional(catalog::OLDEST_RESULT, oldest);
         let mut view = self.view.lock();
         let before = std::mem::take(&mut *view);
         if let (None, Some(at)) = (before.last_success, published.last_success) {
-            self.metrics.set_last_success(at.into());
+            self.metrics.set(catalog::LAST_SUCCESS, at.into());
         }
         *view = View {
             up: before.up,

@@ -9,6 +9,7 @@ use super::gap_read::GapRead;
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
+use crate::metrics::catalog;
 use crate::model::{Window, utc};
 use crate::upstream::{Error, Upstream};
 
@@ -169,7 +170,8 @@ impl<U: Upstream> Pull<'_, U> {
         });
         if unread > 0 {
             // The series exist only where results are requested.
-            self.inner.metrics.count_results("expired", unread);
+            let metrics = &self.inner.metrics;
+            metrics.add(catalog::RESULTS, &["expired"], unread as f64);
         }
         for skipped in gone {
             tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),

@@ -41,6 +41,7 @@ use state::TargetState;
 use team_reader::TeamReader;
 pub use view::View;
 
+use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
 use crate::model::{Teams, UnixSeconds};
 use crate::store::Store;
@@ -170,9 +171,9 @@ impl<U: Upstream> Puller<U> {
             },
         };
         state.pull_interval = settings.min_pull_interval;
-        metrics.window.set(settings.intervals.lookback.into());
+        metrics.set(catalog::WINDOW, settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
-        metrics.min_pull_interval.set(interval);
+        metrics.set(catalog::MIN_PULL_INTERVAL, interval);
         let inner = Inner {
             settings,
             upstream,
@@ -208,7 +209,7 @@ impl<U: Upstream> Puller<U> {
             let mut ended = self.inner.ended.subscribe();
             let ended = ended.wait_for(|count| *count >= number);
             if tokio::time::timeout_at(deadline, ended).await.is_err() {
-                self.inner.metrics.early_scrapes.inc();
+                (self.inner.metrics).add(catalog::EARLY_SCRAPES, &[], 1.0);
             }
         }
         self.view()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Inner;
 use super::hints::ScanHints;
 use super::state::TargetState;
+use crate::metrics::catalog;
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
@@ -42,7 +43,8 @@ impl Applied {
         let rejected = inner.state.lock().apply(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
             if count > 0 {
-                inner.metrics.reject(&reason.to_string(), count);
+                let reason = reason.to_string();
+                (inner.metrics).add(catalog::REJECTED, &[&reason], count as f64);
             }
         }
         // Only pending ones: a first pull may read a million calls that are final.

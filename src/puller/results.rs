@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::Inner;
 use super::backoff::Delays;
+use crate::metrics::catalog;
 use crate::model::Rejection;
 use crate::upstream::Upstream;
 
@@ -51,14 +52,13 @@ impl<U: Upstream> Inner<U> {
                         true => "empty",
                         false => "counted",
                     };
-                    self.metrics.count_results(outcome, 1);
-                    let rejected = u64::from(inspection.rejected);
-                    self.metrics
-                        .reject(&Rejection::Measure.to_string(), rejected);
+                    self.metrics.add(catalog::RESULTS, &[outcome], 1.0);
+                    let (reason, rejected) = (Rejection::Measure.to_string(), inspection.rejected);
+                    (self.metrics).add(catalog::REJECTED, &[&reason], rejected.into());
                     self.state.lock().count_result(call, &inspection);
                 }
                 Err(error) => {
-                    self.metrics.count_results("failed", 1);
+                    self.metrics.add(catalog::RESULTS, &["failed"], 1.0);
                     let now = (self.clock)();
                     let at_least = error.retry_after.unwrap_or_default();
                     self.state.lock().results.postpone(call, now, at_least);

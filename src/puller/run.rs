@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
 use super::{Inner, Puller};
+use crate::metrics::catalog;
 use crate::upstream::{Error, Upstream};
 
 /// The pull under way, if any.
@@ -134,20 +135,21 @@ impl<U: Upstream> Inner<U> {
         match changed {
             None => {
                 if let Some((is_ok, error)) = before_slow {
-                    self.metrics.set_teams_file_ok(Some(is_ok));
+                    self.metrics.set(catalog::TEAMS_FILE_OK, is_ok.into());
                     self.view.lock().teams_error = error;
                 }
             }
             Some(Ok(teams)) => {
                 // Perhaps it was shown as slow after it had been read.
-                self.metrics.set_teams_file_ok(Some(true));
+                self.metrics.set(catalog::TEAMS_FILE_OK, 1.0);
                 self.state.lock().set_teams(teams);
                 self.view.lock().teams_error = None;
             }
             Some(Err(reason)) => {
                 let error = self.view.lock().teams_error.clone();
-                reader.keep_shown((self.metrics.is_teams_file_ok(), error));
-                self.metrics.set_teams_file_ok(Some(false));
+                let was_ok = self.metrics.get(catalog::TEAMS_FILE_OK) == 1.0;
+                reader.keep_shown((was_ok, error));
+                self.metrics.set(catalog::TEAMS_FILE_OK, 0.0);
                 let target = &self.settings.name;
                 error!(%target, %reason, "teams not read; the previous ones stay in use");
                 self.view.lock().teams_error = Some(((self.clock)(), reason));
@@ -159,8 +161,8 @@ impl<U: Upstream> Inner<U> {
     fn incremental_ended(&self, began: Instant, result: &Result<(), Error>) {
         let now = (self.clock)();
         let (interval, took) = (self.settings.min_pull_interval, began.elapsed());
-        self.metrics.pull_duration.observe(took.as_secs_f64());
-        self.metrics.up.set(if result.is_ok() { 1.0 } else { 0.0 });
+        (self.metrics).observe(catalog::PULL_DURATION, &[], took.as_secs_f64());
+        self.metrics.set(catalog::UP, result.is_ok().into());
         let mut in_flight = self.in_flight.lock();
         let mut view = self.view.lock();
         let was_up = view.up.replace(result.is_ok());
@@ -168,7 +170,7 @@ impl<U: Upstream> Inner<U> {
         match result {
             Ok(()) => {
                 in_flight.backoff.succeeded(Instant::now(), interval);
-                self.metrics.set_last_success(now.into());
+                self.metrics.set(catalog::LAST_SUCCESS, now.into());
                 view.last_success = Some(now);
                 if was_up == Some(false) {
                     info!(target = %self.settings.name, "pulls succeed again");
@@ -179,7 +181,7 @@ impl<U: Upstream> Inner<U> {
                 in_flight
                     .backoff
                     .failed(Instant::now(), interval, retry_after);
-                self.metrics.pull_failed(failure.kind.label());
+                (self.metrics).add(catalog::PULL_FAILURES, &[failure.kind.label()], 1.0);
                 warn!(target = %self.settings.name, reason = failure.kind.label(), %failure, "pull failed");
                 view.last_error = Some((now, failure.clone()));
             }
@@ -197,7 +199,7 @@ impl<U: Upstream> Inner<U> {
     fn reconcile_failed(&self, failure: &Error) {
         warn!(target = %self.settings.name, reason = failure.kind.label(), %failure,
             "comparing the lookback failed");
-        self.metrics.pull_failed(failure.kind.label());
+        (self.metrics).add(catalog::PULL_FAILURES, &[failure.kind.label()], 1.0);
         self.view.lock().last_error = Some(((self.clock)(), failure.clone()));
         let interval = self.settings.min_pull_interval;
         let mut in_flight = self.in_flight.lock();
@@ -231,7 +233,7 @@ impl<U> Inner<U> {
 
     fn show_next_pull(&self, backoff: &Backoff) {
         let wait = backoff.wait(Instant::now()).as_secs_f64();
-        self.metrics.set_next_pull(f64::from((self.clock)()) + wait);
+        (self.metrics).set(catalog::NEXT_PULL, f64::from((self.clock)()) + wait);
     }
 }
 
@@ -255,7 +257,7 @@ impl<U> Drop for ResetPhase<'_, U> {
             let interval = self.inner.settings.min_pull_interval;
             in_flight.backoff.failed(Instant::now(), interval, None);
             self.inner.show_next_pull(&in_flight.backoff);
-            self.inner.metrics.up.set(0.0);
+            self.inner.metrics.set(catalog::UP, 0.0);
             let mut view = self.inner.view.lock();
             (view.up, view.last_pull) = (Some(false), None);
         }

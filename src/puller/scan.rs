@@ -11,6 +11,7 @@ use super::hints::MIN_WIDTH;
 use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
+use crate::metrics::catalog;
 use crate::model::{UnixSeconds, Window, utc};
 use crate::upstream::{Error, ErrorKind, Upstream};
 
@@ -244,7 +245,7 @@ impl<U: Upstream> Pull<'_, U> {
 
     /// Counts a part of the list that was accepted without proof, and logs each reason once.
     pub(super) fn unproven(&mut self, reason: &'static str, window: Window, finding: &str) {
-        self.inner.metrics.unproven(reason);
+        (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
         if self.hints.warned != finding {
             self.hints.warned = finding.to_owned();
             warn!(target = %self.inner.settings.name, from = %utc(window.from),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::model::{CallId, Inspection, Record};
 use crate::puller::plan::Intervals;
 use crate::store::NullStore;
@@ -47,7 +47,7 @@ pub(super) fn settings() -> Settings {
 
 pub(super) fn metrics() -> TargetMetrics {
     let exporter = ExporterMetrics::new(Build::default(), 0.0);
-    exporter.target("t", &InitialLabels::default(), 0.0)
+    exporter.target("t", 0.0)
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,10 +164,10 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
         known.teams = Some(source);
         let clock: Clock = Arc::new(|| 1_700_000_000);
         let (own, vendor) = (metrics(), RateLimited(Arc::default()));
-        own.set_teams_file_ok(Some(true));
+        own.set(catalog::TEAMS_FILE_OK, 1.0);
         let puller = Puller::resume(settings(), vendor, clock, own.clone(), known);
         let inner = Arc::clone(&puller.inner);
-        let shown = || (own.is_teams_file_ok(), puller.view().teams_error);
+        let shown = || (own.get(catalog::TEAMS_FILE_OK) == 1.0, puller.view().teams_error);
 
         inner.reread_teams().await;
         let before = shown();

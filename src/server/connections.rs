@@ -66,14 +66,14 @@ impl Connections {
         // Answers are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
-        let (context, make_room) = (self.context.clone(), self.slots.make_room());
+        let (context, make_room) = (self.context.clone(), Arc::clone(&self.slots.make_room));
         self.tasks.spawn(async move {
             let _slot = slot;
             let state = ConnectionState::new();
             let service = Arc::clone(&context.service);
             tokio::select! {
                 () = context.serve(stream, peer.ip(), state.clone()) => {}
-                reason = state.give_up(&service.settings.limits, &make_room, service.room.needed()) => {
+                reason = state.give_up(&service.settings.limits, &make_room, &service.room.needed) => {
                     tracing::debug!(reason, "connection closed");
                 }
             }

@@ -1,4 +1,4 @@
-//! Addresses to listen on: parsed, and bound.
+//! Addresses to listen on: parsed, and bound; or the sockets that systemd listens on for this program.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::str::{self, FromStr};
 
+use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -174,6 +175,25 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// All sockets that systemd passes to this process. Must be called within a runtime.
+pub fn systemd_listeners() -> Result<Vec<TcpListener>, String> {
+    let mut sockets = ListenFd::from_env();
+    let count = sockets.len();
+    if count == 0 {
+        let reason = "systemd passed no socket; start the program by a unit of type .socket";
+        return Err(format!("--web.systemd-socket: {reason}"));
+    }
+    let take = |index| {
+        let taken = sockets.take_tcp_listener(index).and_then(|socket| {
+            let socket = socket.ok_or_else(|| io::Error::other("passed twice"))?;
+            socket.set_nonblocking(true)?;
+            TcpListener::from_std(socket)
+        });
+        taken.map_err(|error| format!("--web.systemd-socket: socket {index}: {error}"))
+    };
+    (0..count).map(take).collect()
 }
 
 fn explain(error: &io::Error) -> String {

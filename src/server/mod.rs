@@ -22,7 +22,6 @@ mod scrape;
 mod shared;
 mod slots;
 mod status_page;
-mod systemd;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,9 +31,8 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 pub use auth::log_warnings;
-pub use listen::{ListenAddress, bind, bind_one};
+pub use listen::{ListenAddress, bind, bind_one, systemd_listeners};
 pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
-pub use systemd::systemd_listeners;
 
 use crate::config::web::WebFile;
 use crate::targets::Registry;
@@ -150,7 +148,7 @@ pub async fn run(
                 connections.slots.shrink();
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
-                    let limit = connections.slots.limit();
+                    let limit = connections.slots.limit;
                     tracing::warn!(%error, limit, "cannot accept more connections");
                 }
                 tokio::select! {

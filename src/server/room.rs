@@ -21,8 +21,9 @@ const WAITING: usize = 4;
 pub(super) struct Room {
     kib: Arc<Semaphore>,
     waiting: Semaphore,
-    /// Notifies connections with answers that wait for their clients, the first one first.
-    needed: Notify,
+    /// Notifies connections with answers that wait for their clients, the first one first, that their
+    /// room is needed.
+    pub(super) needed: Notify,
 }
 
 /// An answer that takes room until its last byte is written.
@@ -48,11 +49,6 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Notifies one connection at a time that its room is needed.
-    pub(super) fn needed(&self) -> &Notify {
-        &self.needed
-    }
-
     /// The answer, once there is room for it, or a refusal.
     pub(super) async fn hold(&self, response: Response<Body>) -> Response<Body> {
         let (parts, body) = response.into_parts();
@@ -76,6 +72,9 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
     use hyper::StatusCode;
 
     use super::*;
@@ -112,10 +111,22 @@ mod tests {
         let room = Room::default();
         let slow = room.hold(answer(ROOM)).await;
         let closed = async {
-            room.needed().notified().await;
+            room.needed.notified().await;
             drop(slow);
         };
         let (other, ()) = tokio::join!(room.hold(answer(ROOM)), closed);
         assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_that_is_no_longer_needed_closes_no_connection() {
+        let room = Room::default();
+        let _all = room.hold(answer(ROOM)).await;
+        let refused = room.hold(answer(1)).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(room.needed.notified().now_or_never().is_none());
+        let cancelled = tokio::time::timeout(Duration::from_millis(1), room.hold(answer(1)));
+        assert!(cancelled.await.is_err());
+        assert!(room.needed.notified().now_or_never().is_none());
     }
 }

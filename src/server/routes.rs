@@ -8,13 +8,17 @@ use tokio::sync::Semaphore;
 
 use super::respond::{Body, response, retry_later, set, text};
 use super::room::Room;
-use super::scrape::Scrapes;
+use super::shared::Shared;
 use super::{Settings, query, status_page};
 use crate::targets::{Registry, Scope, ScrapeError};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
+
+/// Scrapes that wait for pulls at a time. Each holds a connection until its deadline, and a vendor
+/// that hangs must not take all connections. Enough for any number of Prometheus servers.
+const SCRAPES_WAITING: usize = 64;
 
 /// Reloads that wait at a time. They share results, so this bounds clients and not work.
 const RELOADS_WAITING: usize = 64;
@@ -71,17 +75,27 @@ impl Route {
 
 /// What all connections share.
 pub(super) struct Service {
-    registry: Arc<Registry>,
+    pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     pub(super) room: Room,
-    scrapes: Scrapes,
+    /// One permit for each scrape that `--web.max-requests` allows.
+    pub(super) scrapes: Semaphore,
+    /// One permit for each scrape that may wait for pulls.
+    pub(super) waiting: Semaphore,
+    /// Answers of the scrapes that do not wait.
+    pub(super) immediate: Shared,
     reloads: Semaphore,
 }
 
 impl Service {
     pub(super) fn new(registry: Arc<Registry>, settings: Settings) -> Self {
         Self {
-            scrapes: Scrapes::new(Arc::clone(&registry), &settings),
+            scrapes: Semaphore::new(match settings.max_requests {
+                0 => Semaphore::MAX_PERMITS,
+                limit => limit.min(Semaphore::MAX_PERMITS),
+            }),
+            waiting: Semaphore::new(SCRAPES_WAITING),
+            immediate: Shared::default(),
             room: Room::default(),
             registry,
             settings,
@@ -114,9 +128,7 @@ impl Service {
                     Route::Probe => Scope::TargetOnly,
                     _ => Scope::Everything,
                 };
-                self.scrapes
-                    .answer(scope, query, &parts.headers, &self.room)
-                    .await
+                self.answer_scrape(scope, query, &parts.headers).await
             }
             Route::StatusPage => self.room.hold(self.status_page(query)).await,
             Route::Discovery => self.room.hold(self.discovery()).await,

@@ -1,88 +1,57 @@
 //! Scrapes and probes: how many at once, how many may wait for pulls, and the answer in the format
 //! and encoding that the client asks for.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Response, StatusCode};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::respond::{Body, response, retry_later, set, text};
-use super::room::Room;
-use super::shared::Shared;
-use super::{Settings, deadline, negotiation, query};
-use crate::metrics::exporter::Gauge;
-use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
-
-/// Scrapes that wait for pulls at a time. Each holds a connection until its deadline, and a vendor
-/// that hangs must not take all connections. Enough for any number of Prometheus servers.
-const WAITING: usize = 64;
+use super::routes::Service;
+use super::{deadline, negotiation, query};
+use crate::metrics::catalog;
+use crate::metrics::exporter::ExporterMetrics;
+use crate::targets::{Scope, ScrapeError, ScrapeRequest};
 
 const NOT_ONE_TARGET: &str = "a probe needs exactly one target, as in /probe?target=NAME";
 
-/// What all scrapes share.
-pub(super) struct Scrapes {
-    registry: Arc<Registry>,
-    max_requests: usize,
-    timeout_offset: Duration,
-    /// One permit for each scrape that `--web.max-requests` allows.
-    slots: Semaphore,
-    waiting: Semaphore,
-    /// Answers of the scrapes that do not wait.
-    immediate: Shared,
-}
-
 /// Counts a scrape as in flight, even if its client leaves before the answer.
-struct InFlight<'a>(&'a Gauge);
+struct InFlight<'a>(&'a ExporterMetrics);
 
 impl<'a> InFlight<'a> {
-    fn new(gauge: &'a Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
+    fn new(metrics: &'a ExporterMetrics) -> Self {
+        metrics.add(catalog::HANDLER_IN_FLIGHT, &[], 1.0);
+        Self(metrics)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.add(catalog::HANDLER_IN_FLIGHT, &[], -1.0);
     }
 }
 
-impl Scrapes {
-    pub(super) fn new(registry: Arc<Registry>, settings: &Settings) -> Self {
-        Self {
-            registry,
-            max_requests: settings.max_requests,
-            timeout_offset: settings.timeout_offset,
-            slots: Semaphore::new(match settings.max_requests {
-                0 => Semaphore::MAX_PERMITS,
-                limit => limit.min(Semaphore::MAX_PERMITS),
-            }),
-            waiting: Semaphore::new(WAITING),
-            immediate: Shared::default(),
-        }
-    }
-
+impl Service {
     /// Answers a scrape or a probe, and counts it.
-    pub(super) async fn answer(
+    pub(super) async fn answer_scrape(
         &self,
         scope: Scope,
         query: &str,
         headers: &HeaderMap,
-        room: &Room,
     ) -> Response<Body> {
         let metrics = self.registry.metrics();
-        let _in_flight = InFlight::new(&metrics.scrapes_in_flight);
-        let response = match self.slots.try_acquire() {
-            Ok(_slot) => room.hold(self.scrape(scope, query, headers).await).await,
+        let _in_flight = InFlight::new(metrics);
+        let response = match self.scrapes.try_acquire() {
+            Ok(_slot) => {
+                let answer = self.scrape(scope, query, headers).await;
+                self.room.hold(answer).await
+            }
             Err(_) => retry_later(&format!(
                 "Too many scrapes at once; --web.max-requests allows {}.",
-                self.max_requests
+                self.settings.max_requests
             )),
         };
-        metrics.scrape_answered(response.status().as_str());
+        let code = response.status();
+        metrics.add(catalog::HANDLER_REQUESTS, &[code.as_str()], 1.0);
         response
     }
 
@@ -102,7 +71,7 @@ impl Scrapes {
             format: offer.format,
             gzip,
         };
-        let deadline = Instant::now() + deadline::wait_for(headers, self.timeout_offset);
+        let deadline = Instant::now() + deadline::wait_for(headers, self.settings.timeout_offset);
         let rendered = match self.waiting.try_acquire() {
             Ok(_waiting) => self.registry.scrape(&request, deadline).await,
             Err(_) => {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -20,9 +21,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct Slots {
     permits: Arc<Semaphore>,
-    limit: usize,
-    /// Notifies connections that wait for their client, the one that has waited longest first.
-    make_room: Arc<Notify>,
+    pub(super) limit: usize,
+    /// Notifies connections that wait for their client, the one that has waited longest first, that
+    /// their slots are needed.
+    pub(super) make_room: Arc<Notify>,
 }
 
 impl Slots {
@@ -32,15 +34,6 @@ impl Slots {
             limit,
             make_room: Arc::default(),
         }
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Notifies one connection at a time that its slot is needed.
-    pub(super) fn make_room(&self) -> Arc<Notify> {
-        Arc::clone(&self.make_room)
     }
 
     /// A slot, for as long as the permit lives; `None` if every connection is being answered.
@@ -82,6 +75,7 @@ pub(super) async fn acquire(
     count: u32,
     make_room: &Notify,
 ) -> Option<OwnedSemaphorePermit> {
+    let _asking = Asking(make_room);
     let ask = async {
         loop {
             make_room.notify_one();
@@ -95,6 +89,17 @@ pub(super) async fn acquire(
     }
 }
 
+/// Asks holders to make room, until it is dropped.
+struct Asking<'a>(&'a Notify);
+
+impl Drop for Asking<'_> {
+    /// If no holder listened, the last notification is stored. It would close the next one that
+    /// listens, when nobody needs its room any more.
+    fn drop(&mut self) {
+        self.0.notified().now_or_never();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,7 +110,7 @@ mod tests {
     async fn open(slots: &Slots, count: &Arc<AtomicUsize>) {
         let slot = slots.acquire().await.unwrap();
         count.fetch_add(1, Ordering::SeqCst);
-        let (make_room, count) = (slots.make_room(), Arc::clone(count));
+        let (make_room, count) = (Arc::clone(&slots.make_room), Arc::clone(count));
         tokio::spawn(async move {
             make_room.notified().await;
             count.fetch_sub(1, Ordering::SeqCst);
@@ -130,14 +135,14 @@ mod tests {
         }
         slots.shrink();
         settle().await;
-        assert_eq!((slots.limit(), count()), (30, 30));
+        assert_eq!((slots.limit, count()), (30, 30));
         open(&slots, &open_count).await;
         assert_eq!(count(), 30);
         for _ in 0..10 {
             slots.shrink();
             settle().await;
         }
-        assert_eq!((slots.limit(), count()), (MIN_SLOTS, MIN_SLOTS));
+        assert_eq!((slots.limit, count()), (MIN_SLOTS, MIN_SLOTS));
     }
 
     #[tokio::test(start_paused = true)]
@@ -145,6 +150,8 @@ mod tests {
         let slots = Slots::new(1);
         let busy = slots.acquire().await.unwrap();
         assert!(slots.acquire().await.is_none());
+        // Nor is it closed later, when it waits for its client and nobody needs its slot.
+        assert!(slots.make_room.notified().now_or_never().is_none());
         drop(busy);
         assert!(slots.acquire().await.is_some());
     }

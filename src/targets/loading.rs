@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -11,9 +11,13 @@ use super::error::LoadError;
 use super::options::Loader;
 use crate::client::tls::Trust;
 use crate::config::Config;
+use crate::puller::TeamSource;
 
 /// How long a reload waits for the files.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Files of teams read at a time.
+const READ_AT_ONCE: usize = 16;
 
 type Loaded = Result<(Config, Trust), LoadError>;
 
@@ -44,6 +48,37 @@ pub(super) async fn trust() -> Result<Trust, LoadError> {
 
 fn read_trust() -> Result<Trust, LoadError> {
     Trust::of_this_machine().map_err(|error| LoadError::Trust(error.to_string()))
+}
+
+/// Reads files of teams for the first time. One that hangs holds a thread, so there are few at a time.
+pub(super) struct TeamFiles(Arc<Semaphore>);
+
+impl Default for TeamFiles {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(READ_AT_ONCE)))
+    }
+}
+
+impl TeamFiles {
+    /// Asks a source for the first time, off the async thread. The source that is returned answers its
+    /// first call with that.
+    pub(super) async fn read(
+        &self,
+        mut source: TeamSource,
+        patience: Duration,
+    ) -> Result<TeamSource, LoadError> {
+        let slots = Arc::clone(&self.0);
+        let read = async {
+            let slot = slots.acquire_owned().await;
+            spawn_blocking(move || (source(), source, slot)).await
+        };
+        let Ok(read) = timeout(patience, read).await else {
+            return Err(LoadError::Slow(patience));
+        };
+        let (first, mut source, _) = read.map_err(|panic| LoadError::Panic(panic.to_string()))?;
+        let mut first = Some(first);
+        Ok(Box::new(move || first.take().unwrap_or_else(&mut source)))
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +112,40 @@ mod tests {
         }
         let read = reader.read(&load).await.unwrap_err().to_string();
         assert!(read.contains("/nonexistent"), "{read}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn teams_that_hang_stop_nothing_else_and_a_bounded_number_is_read() {
+        let files = TeamFiles::default();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(parking_lot::Mutex::new(released));
+        let hanging = || -> TeamSource {
+            let released = Arc::clone(&released);
+            Box::new(move || {
+                let _ = released.lock().recv();
+                Some(Ok(Arc::default()))
+            })
+        };
+        for _ in 0..READ_AT_ONCE + 1 {
+            let (slow, ()) = tokio::join!(files.read(hanging(), PATIENCE), advance(PATIENCE));
+            assert!(matches!(slow, Err(LoadError::Slow(_))));
+        }
+        assert_eq!(Arc::strong_count(&released), READ_AT_ONCE + 1);
+        drop(release);
+        let mut source = files.read(hanging(), Duration::MAX).await.unwrap();
+        drop(released);
+        assert!(source().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_first_reading_of_teams_is_not_lost() {
+        let mut readings = 0;
+        let source: TeamSource = Box::new(move || {
+            readings += 1;
+            Some(Err(readings.to_string()))
+        });
+        let mut source = TeamFiles::default().read(source, PATIENCE).await.unwrap();
+        let said = [source(), source()].map(|change| change.unwrap().unwrap_err());
+        assert_eq!(said, ["1", "2"]);
     }
 }

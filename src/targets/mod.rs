@@ -12,10 +12,11 @@ mod storage;
 mod target;
 mod teams;
 
+pub use crate::metrics::exposition::Scope;
 pub use coalesce::Coalesce;
 pub use error::{LoadError, ScrapeError, UnknownTarget, listed};
 pub use options::{Loader, Options};
-pub use registry::{Registry, Scope, ScrapeRequest};
+pub use registry::{Registry, ScrapeRequest};
 pub use reload::log_origin;
 pub use status::{
     CallCount, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus,

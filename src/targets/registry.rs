@@ -13,15 +13,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
-use super::loading::ConfigReader;
+use super::loading::{ConfigReader, TeamFiles};
 use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
+use crate::metrics::catalog;
 use crate::metrics::exporter::ExporterMetrics;
-use crate::metrics::exposition::{
-    ExporterSeries, Format, RenderOptions, TargetCallMetrics, render, render_to,
-};
+use crate::metrics::exposition::{Format, Response, Scope, TargetCallMetrics};
 use crate::process::blocking;
 use crate::puller::View;
 
@@ -44,6 +43,7 @@ pub struct Registry {
     rendering: Arc<Semaphore>,
     pub(super) reloading: Coalesce<Result<(), LoadError>>,
     pub(super) reader: ConfigReader,
+    pub(super) team_files: TeamFiles,
     pub(super) reload_error: Mutex<Option<LastError>>,
 }
 
@@ -57,21 +57,12 @@ pub struct ScrapeRequest {
     pub gzip: bool,
 }
 
-/// Which series a scrape returns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Those of the targets and of the process.
-    Everything,
-    /// Those with the label `target`.
-    TargetOnly,
-}
-
 impl Registry {
     /// A registry without targets; [`Registry::start`] adds them.
     pub fn new(options: Options) -> Self {
         let metrics = ExporterMetrics::new(options.build, f64::from((options.clock)()));
-        metrics.shard_ordinal.set(options.shard.ordinal().into());
-        metrics.total_shards.set(options.shard.total().into());
+        metrics.set(catalog::SHARD_ORDINAL, options.shard.ordinal().into());
+        metrics.set(catalog::TOTAL_SHARDS, options.shard.total().into());
         Self {
             targets: RwLock::default(),
             metrics: Arc::new(metrics),
@@ -80,6 +71,7 @@ impl Registry {
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: Coalesce::default(),
             reader: ConfigReader::default(),
+            team_files: TeamFiles::default(),
             reload_error: Mutex::default(),
         }
     }
@@ -144,7 +136,7 @@ impl Registry {
             let names: Vec<&str> = targets.iter().map(|target| &*target.config.name).collect();
             for target in &targets {
                 let bytes = storage.bytes(&target.config.name);
-                target.storage_bytes.set(bytes as f64);
+                target.metrics.set(catalog::STORAGE_BYTES, bytes as f64);
             }
             let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
                 Some(TargetCallMetrics {
@@ -154,21 +146,20 @@ impl Registry {
                 })
             });
             let calls: Vec<TargetCallMetrics<'_>> = shown.collect();
-            let own = match (scope, names.as_slice()) {
-                (Scope::TargetOnly, [name]) => ExporterSeries::Only(name),
-                _ => ExporterSeries::With(&names),
-            };
-            let options = RenderOptions {
+            let response = Response {
                 format,
                 created_lines,
+                targets: &calls,
+                exporter: Some((&metrics, &names)),
+                scope,
             };
             if !gzip {
-                return Bytes::from(render(options, &calls, Some(&metrics), own));
+                return Bytes::from(response.render());
             }
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(8192 * (1 + targets.len())), GZIP_LEVEL);
-            let compressed = render_to(&mut encoder, options, &calls, Some(&metrics), own)
-                .and_then(|()| encoder.finish());
+            let rendered = response.render_to(&mut encoder);
+            let compressed = rendered.and_then(|()| encoder.finish());
             // An empty answer in its place would be an answer without series.
             Bytes::from(compressed.expect("memory takes all that is written"))
         })

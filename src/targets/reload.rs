@@ -1,12 +1,13 @@
 //! Loading the configuration, at the start and again: from targets in force to targets configured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tracing::{error, info, warn};
 
 use super::error::LoadError;
-use super::loading;
+use super::loading::{self, PATIENCE};
 use super::registry::Registry;
 use super::status::LastError;
 use super::storage::Opened;
@@ -14,6 +15,7 @@ use super::target::{Prepared, Target};
 use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, Origin};
+use crate::metrics::catalog;
 use crate::puller::Handover;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
@@ -36,7 +38,8 @@ impl Registry {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;
             let trust = loading::trust().await?;
-            self.apply(config, &trust).await
+            // It waits for files as long as it takes.
+            self.apply(config, &trust, Duration::MAX).await
         });
         started.await?;
         self.note_success();
@@ -53,17 +56,19 @@ impl Registry {
         let result = match self.reader.read(&self.options.load).await {
             Ok((config, trust)) => {
                 log_origin(&config.origin, &config.warnings);
-                self.apply(config, &trust).await
+                self.apply(config, &trust, PATIENCE).await
             }
             Err(error) => Err(error),
         };
+        // A reload that failed may have prepared targets too.
+        self.metrics.retain_targets(&self.names());
         match &result {
             Ok(()) => {
                 self.note_success();
                 info!("configuration reloaded");
             }
             Err(reason) => {
-                self.metrics.reload_ok.set(0.0);
+                self.metrics.set(catalog::RELOAD_OK, 0.0);
                 *self.reload_error.lock() = Some(LastError {
                     at: (self.options.clock)(),
                     message: reason.to_string(),
@@ -76,20 +81,25 @@ impl Registry {
     }
 
     fn note_success(&self) {
-        self.metrics.reload_ok.set(1.0);
+        self.metrics.set(catalog::RELOAD_OK, 1.0);
         let now = (self.options.clock)();
-        self.metrics.reload_time.set(now.into());
+        self.metrics.set(catalog::RELOAD_TIME, now.into());
         *self.reload_error.lock() = None;
     }
 
     /// Puts a configuration into force. Unchanged targets are not touched; changed ones continue
     /// with their calls.
-    async fn apply(&self, config: Config, trust: &Trust) -> Result<(), LoadError> {
+    async fn apply(
+        &self,
+        config: Config,
+        trust: &Trust,
+        patience: Duration,
+    ) -> Result<(), LoadError> {
         let old = self.targets();
         let configs = self.of_this_shard(config);
         // Everything that can fail comes before anything that cannot be undone.
         let changes = stream::iter(configs.clone())
-            .map(|config| self.change(config, &old, trust))
+            .map(|config| self.change(config, &old, trust, patience))
             .buffered(OPENED_AT_ONCE);
         let changes: Vec<Change> = changes.try_collect().await?;
         let is_new = |change: &Change| matches!(change, Change::Add(_, opened) if opened.is_new);
@@ -110,7 +120,7 @@ impl Registry {
                 }
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
-            let target = Target::new(*prepared, &self.metrics, &self.options, known);
+            let target = Target::new(*prepared, &self.options, known);
             targets.push(Arc::new(target));
         }
         for target in old.iter() {
@@ -130,6 +140,7 @@ impl Registry {
         config: config::Target,
         old: &[Arc<Target>],
         trust: &Trust,
+        patience: Duration,
     ) -> Result<Change, LoadError> {
         let before = old.iter().find(|target| target.config.name == config.name);
         if let Some(before) = before
@@ -139,7 +150,9 @@ impl Registry {
         }
         let now = (self.options.clock)();
         let name = config.name.clone();
-        let prepared = Box::new(Prepared::new(config, &self.metrics, trust, now)?);
+        let (metrics, files) = (&self.metrics, &self.team_files);
+        let prepared = Prepared::new(config, metrics, trust, files, patience, now);
+        let prepared = Box::new(prepared.await?);
         Ok(match before {
             Some(before) => Change::Replace(prepared, Arc::clone(before)),
             None => {

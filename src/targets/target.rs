@@ -8,25 +8,24 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::error::LoadError;
+use super::loading::TeamFiles;
 use super::options::Options;
 use super::teams::watch_teams;
 use crate::client::retry::Outcome;
 use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
-use crate::metrics::exporter::{
-    ExporterMetrics, Gauge, InitialLabels, RESULT_OUTCOMES, TargetMetrics,
-};
+use crate::metrics::catalog;
+use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
-use crate::puller::{FAILURES, Handover, Puller, Settings};
+use crate::puller::{FAILURES, Handover, Puller, Settings, TeamSource};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
     pub(super) puller: Puller<HttpClient>,
-    /// Bytes of the ledger's file; measured at each scrape.
-    pub(super) storage_bytes: Gauge,
+    pub(super) metrics: TargetMetrics,
     reported: Arc<Mutex<Reported>>,
 }
 
@@ -46,29 +45,38 @@ pub(super) struct Prepared {
     metrics: TargetMetrics,
     client: HttpClient,
     reported: Arc<Mutex<Reported>>,
+    teams: Option<TeamSource>,
 }
 
 impl Prepared {
-    pub(super) fn new(
+    /// Waits for the file of teams for as long as `patience`.
+    pub(super) async fn new(
         config: config::Target,
         metrics: &ExporterMetrics,
         trust: &Trust,
+        team_files: &TeamFiles,
+        patience: Duration,
         now: UnixSeconds,
     ) -> Result<Self, LoadError> {
-        let own = metrics.target(
-            &config.name,
-            &known_labels(config.results.is_some()),
-            now.into(),
-        );
+        let own = metrics.target(&config.name, now.into());
+        create_series(&own, config.results.is_some());
         let reported: Arc<Mutex<Reported>> = Arc::default();
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(config.clone(), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
+        let teams = match config.teams_file.as_deref() {
+            Some(path) => {
+                let source = watch_teams(&config.name, path, own.clone());
+                Some(team_files.read(source, patience).await?)
+            }
+            None => None,
+        };
         Ok(Self {
             config,
             metrics: own,
             client,
             reported,
+            teams,
         })
     }
 }
@@ -76,25 +84,20 @@ impl Prepared {
 impl Target {
     /// A target that continues from `known`: a ledger that was opened, or the state of the target
     /// that it replaces.
-    pub(super) fn new(
-        prepared: Prepared,
-        metrics: &ExporterMetrics,
-        options: &Options,
-        mut known: Handover,
-    ) -> Self {
+    pub(super) fn new(prepared: Prepared, options: &Options, mut known: Handover) -> Self {
         let Prepared {
             config,
-            metrics: own,
+            metrics,
             client,
             reported,
+            teams,
         } = prepared;
         if options.exemplars {
             known.state.tallies.enable_exemplars();
         }
-        let teams_file = config.teams_file.as_deref();
-        known.teams = teams_file.map(|path| watch_teams(&config.name, path, own.clone()));
+        known.teams = teams;
         if known.teams.is_none() {
-            own.set_teams_file_ok(None);
+            metrics.set_optional(catalog::TEAMS_FILE_OK, None);
         }
         // A bad file is tolerated, and read again once it has changed.
         let teams = known.teams.as_mut().and_then(|read| read()?.ok());
@@ -104,15 +107,20 @@ impl Target {
             .count_results(results.map(|results| (results.share, results.max_rules as usize)));
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = config.endpoint.as_str().trim_end_matches('/');
-        metrics.set_target_info(&config.name, endpoint, &call_types.join(","));
-        own.ledger_limit.set(config.max_calls.into());
-        let storage_bytes = own.storage_bytes.clone();
+        metrics.set_info(endpoint, &call_types.join(","));
+        metrics.set(catalog::LEDGER_LIMIT, config.max_calls.into());
         let clock = Arc::clone(&options.clock);
-        let puller = Puller::resume(puller_settings(&config), client, clock, own, known);
+        let puller = Puller::resume(
+            puller_settings(&config),
+            client,
+            clock,
+            metrics.clone(),
+            known,
+        );
         Self {
             config,
             puller,
-            storage_bytes,
+            metrics,
             reported,
         }
     }
@@ -147,12 +155,12 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
             metrics.request(&api.to_string(), &code, took.as_secs_f64());
         }
         Report::Token { expiry, renewal } => {
-            metrics.set_token_expiry(expiry);
+            metrics.set(catalog::TOKEN_EXPIRY, expiry);
             reported.lock().token_renewal = Some(renewal as UnixSeconds);
         }
-        Report::Retry(api) => metrics.retry(&api.to_string()),
+        Report::Retry(api) => metrics.add(catalog::API_RETRIES, &[&api.to_string()], 1.0),
         Report::ClockSkew(seconds) => {
-            metrics.set_clock_skew(seconds);
+            metrics.set(catalog::CLOCK_SKEW, seconds);
             reported.lock().clock_skew = Some(seconds);
         }
     })
@@ -187,21 +195,24 @@ pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: O
     state.tallies.count_by_agent(max_agents);
 }
 
-fn known_labels(with_results: bool) -> InitialLabels {
-    InitialLabels {
-        apis: Api::in_use(with_results)
-            .iter()
-            .map(Api::to_string)
-            .collect(),
-        codes: Outcome::foreseeable()
-            .map(|code| code.to_string())
-            .collect(),
-        results: match with_results {
-            true => RESULT_OUTCOMES.map(str::to_owned).to_vec(),
-            false => Vec::new(),
-        },
-        failures: FAILURES.map(str::to_owned).to_vec(),
-        rejections: Rejection::ALL.map(|reason| reason.to_string()).to_vec(),
+/// Creates the series whose labels are known at 0, so that `rate()` sees their first event.
+fn create_series(metrics: &TargetMetrics, with_results: bool) {
+    for api in Api::in_use(with_results) {
+        let api = api.to_string();
+        metrics.create(catalog::API_REQUEST_DURATION, &[&api]);
+        metrics.create(catalog::API_RETRIES, &[&api]);
+        for code in Outcome::foreseeable() {
+            metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
+        }
+    }
+    for outcome in RESULT_OUTCOMES.iter().filter(|_| with_results) {
+        metrics.create(catalog::RESULTS, &[outcome]);
+    }
+    for reason in FAILURES {
+        metrics.create(catalog::PULL_FAILURES, &[reason]);
+    }
+    for reason in Rejection::ALL {
+        metrics.create(catalog::REJECTED, &[&reason.to_string()]);
     }
 }
 

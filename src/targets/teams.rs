@@ -7,17 +7,9 @@ use std::time::SystemTime;
 use tracing::info;
 
 use crate::config::read_teams;
+use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
 use crate::puller::TeamSource;
-
-/// What differs when a file has changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Version {
-    modified: SystemTime,
-    bytes: u64,
-    /// Kubernetes and editors replace the file.
-    inode: u64,
-}
 
 /// Gives the teams of a file at the first call, and whenever it has changed. A bad file is refused
 /// as a whole; the previous teams stay in use.
@@ -34,7 +26,7 @@ pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> 
         read = version;
         let file = path.display();
         let teams = read_teams(&path);
-        metrics.set_teams_file_ok(Some(teams.is_ok()));
+        metrics.set(catalog::TEAMS_FILE_OK, teams.is_ok().into());
         match teams {
             Ok(teams) => {
                 info!(target, %file, teams = teams.names().len(), "teams read");
@@ -45,12 +37,10 @@ pub(super) fn watch_teams(target: &str, path: &Path, metrics: TargetMetrics) -> 
     })
 }
 
-fn version(path: &Path) -> Option<Version> {
+/// What differs when a file has changed: its time, its size, and its inode, because Kubernetes and
+/// editors replace the file.
+fn version(path: &Path) -> Option<(SystemTime, u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok()?;
-    Some(Version {
-        modified: metadata.modified().ok()?,
-        bytes: metadata.len(),
-        inode: metadata.ino(),
-    })
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }

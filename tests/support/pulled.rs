@@ -6,7 +6,7 @@ use std::time::Duration;
 use cec_exporter::client::HttpClient;
 use cec_exporter::client::tls::Trust;
 use cec_exporter::config::{self, Results};
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
 use cec_exporter::model::{CallType, Status};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -58,6 +58,6 @@ pub(crate) fn puller(
         max_calls: 5_000_000,
     };
     let client = client(endpoint);
-    let own = own.target(name, &InitialLabels::default(), 0.0);
+    let own = own.target(name, 0.0);
     Puller::new(settings, client, clock, own, book, Arc::new(NullStore))
 }

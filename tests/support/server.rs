@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cec_exporter::config::shard::Shard;
 use cec_exporter::config::{self, Config, ConfigError};
+use cec_exporter::metrics::catalog::{self, Metric};
 use cec_exporter::metrics::exporter::Build;
 use cec_exporter::server::{self, Limits, Settings};
 use cec_exporter::simulator::spec::Spec;
@@ -205,7 +206,18 @@ impl Server {
 
     /// Scrapes and probes that are being answered.
     pub(crate) fn in_flight(&self) -> usize {
-        self.registry.metrics().scrapes_in_flight.get() as usize
+        self.own(catalog::HANDLER_IN_FLIGHT) as usize
+    }
+
+    /// The sum of the series of one of the exporter's own metrics.
+    pub(crate) fn own(&self, metric: Metric) -> f64 {
+        let mut sum = 0.0;
+        own::each(self.registry.metrics(), |name, _, value| {
+            if name == metric.name {
+                sum += value;
+            }
+        });
+        sum
     }
 
     /// Scrapes and probes that were answered, by status.

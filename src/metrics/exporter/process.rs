@@ -1,28 +1,22 @@
 //! `process_*`: what the system says of this process.
 
-use super::family::{AnyFamily, OwnSeries};
-use crate::metrics::catalog::Kind;
+use super::family::OwnSeries;
 
-/// One metric of the process when it was read.
-pub(super) struct ProcessMetric {
-    name: String,
-    kind: Kind,
-    help: String,
-    value: f64,
-    created: f64,
-}
-
-/// Reads `/proc`. Empty on other systems.
+/// Reads `/proc`, and visits its metrics, sorted by name. There are none on other systems.
 #[cfg(target_os = "linux")]
-pub(super) fn read() -> Vec<ProcessMetric> {
+pub(super) fn read(visit: &mut dyn FnMut(&OwnSeries<'_>)) {
     use std::sync::LazyLock;
 
     use prometheus::core::Collector;
     use prometheus::process_collector::ProcessCollector;
     use prometheus::proto::{MetricFamily, MetricType};
+
+    use super::family::Reading;
+    use crate::metrics::catalog::Kind;
     // Making one reads more of `/proc` than collecting does.
     static COLLECTOR: LazyLock<ProcessCollector> = LazyLock::new(ProcessCollector::for_self);
-    let families = COLLECTOR.collect();
+    let mut families = COLLECTOR.collect();
+    families.sort_by(|a, b| a.name().cmp(b.name()));
     let value = |family: &MetricFamily| {
         let metric = family.get_metric().first()?;
         match family.get_field_type() {
@@ -34,24 +28,26 @@ pub(super) fn read() -> Vec<ProcessMetric> {
         .iter()
         .find(|family| family.name() == "process_start_time_seconds");
     let created = started.and_then(value).map_or(0.0, |(_, at)| at);
-    let metrics = families.iter().filter_map(|family| {
-        let (kind, value) = value(family)?;
+    for family in &families {
+        let Some((kind, value)) = value(family) else {
+            continue;
+        };
         let value = match family.name() {
             // The collector cuts it to whole seconds.
             "process_cpu_seconds_total" => cpu_seconds(),
             _ => value,
         };
-        Some(ProcessMetric {
-            name: family.name().to_owned(),
+        visit(&OwnSeries {
+            name: family.name(),
             kind,
-            help: family.help().to_owned(),
-            value,
+            help: family.help(),
+            is_first: true,
+            label_names: &[],
+            label_values: &[],
             created,
-        })
-    });
-    let mut metrics: Vec<_> = metrics.collect();
-    metrics.sort_by(|a, b| a.name.cmp(&b.name));
-    metrics
+            reading: Reading::Number(value),
+        });
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -61,18 +57,4 @@ fn cpu_seconds() -> f64 {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn read() -> Vec<ProcessMetric> {
-    Vec::new()
-}
-
-impl AnyFamily for ProcessMetric {
-    fn head(&self) -> (&str, Kind, &str) {
-        (&self.name, self.kind, &self.help)
-    }
-
-    fn read(&self, is_wanted: &dyn Fn(Option<&str>) -> bool, visit: &mut dyn FnMut(OwnSeries<'_>)) {
-        if is_wanted(None) {
-            visit(OwnSeries::plain(self.value, self.created));
-        }
-    }
-}
+pub(super) fn read(_: &mut dyn FnMut(&OwnSeries<'_>)) {}

@@ -1,197 +1,280 @@
-//! The families of call metrics, each with its part of the tallies.
+//! The families of call metrics, in their order, each with its part of the tallies.
 
-use super::CallMetrics;
-use super::series::Series;
-use super::writer::Writer;
-use crate::metrics::catalog::{self, Metric};
-use crate::metrics::tallies::Tallies;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::writer::{Labels, Observations, Value, Writer};
+use super::{CallMetrics, TargetCallMetrics};
+use crate::metrics::catalog::{self, Kind, Metric};
+use crate::metrics::histogram::Histogram;
+use crate::metrics::tallies::{Distribution, Group, Groups, Sum, Tallies};
 use crate::model::{ManualKind, Position};
 
-/// A family of call metrics, with its part of the tallies.
-pub(super) struct Family<W> {
-    pub(super) metric: Metric,
-    /// Whether the target has it.
-    pub(super) is_enabled: fn(&Tallies) -> bool,
-    pub(super) write_series: WriteSeries<W>,
-}
-
-/// Writes the series of one metric of one target.
-pub(super) type WriteSeries<W> = fn(&mut Series<'_, W>, &CallMetrics);
-
-/// All families, in the order of the exposition.
-pub(super) fn families<W: Writer>() -> impl Iterator<Item = Family<W>> {
-    let family = |is_enabled| {
-        move |(metric, write_series)| Family {
-            metric,
-            is_enabled,
-            write_series,
+/// Writes the call metrics of these targets.
+pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetrics<'_>]) {
+    if targets.is_empty() {
+        return;
+    }
+    let mut all = Families { writer, targets };
+    all.family(catalog::WINDOW_CALLS, |out, calls| {
+        for (call_type, position, count) in calls.tallies.window() {
+            if let Position::In(status) = position {
+                out.value(&[&call_type, &status], count);
+            }
         }
-    };
-    let always = target_families().into_iter().map(family(|_| true));
-    let of_teams = team_families().map(family(|tallies| tallies.teams.is_some()));
-    let of_agents = agent_families().map(family(|tallies| tallies.agents.is_some()));
-    let of_inspections =
-        (inspection_families()).map(family(|tallies| !tallies.scenarios().is_empty()));
-    (always.chain(of_teams))
-        .chain(of_agents)
-        .chain(of_inspections)
-}
-
-fn target_families<W: Writer>() -> [(Metric, WriteSeries<W>); 18] {
-    [
-        (catalog::WINDOW_CALLS, |out, calls| {
-            for (call_type, position, count) in calls.tallies.window() {
-                if let Position::In(status) = position {
-                    out.value(&[&call_type, &status], count);
+    });
+    all.family(catalog::WINDOW_MISSING, |out, calls| {
+        for (call_type, position, count) in calls.tallies.window() {
+            if position == Position::Missing {
+                out.value(&[&call_type], count);
+            }
+        }
+    });
+    all.by_label(catalog::RECENT_CALLS, |calls| &calls.recent);
+    all.family(catalog::OLDEST_PENDING, |out, calls| {
+        for (call_type, status, uploaded) in &calls.oldest_pending {
+            out.value(&[call_type, status], u64::from(*uploaded));
+        }
+    });
+    for (metric, wanted) in [
+        (catalog::SAMPLED, ManualKind::Inspect),
+        (catalog::REVIEWED, ManualKind::Review),
+        (catalog::APPEALED, ManualKind::Complain),
+    ] {
+        all.family(metric, |out, calls| {
+            for ((kind, call_type, state), count) in &calls.tallies.manual_states {
+                if *kind == wanted {
+                    out.value(&[call_type, state], *count);
                 }
             }
-        }),
-        (catalog::WINDOW_MISSING, |out, calls| {
-            for (call_type, position, count) in calls.tallies.window() {
-                if position == Position::Missing {
-                    out.value(&[&call_type], count);
-                }
-            }
-        }),
-        (catalog::RECENT_CALLS, |out, calls| {
-            out.by_label(&calls.recent)
-        }),
-        (catalog::OLDEST_PENDING, |out, calls| {
-            for (call_type, status, uploaded) in &calls.oldest_pending {
-                out.value(&[call_type, status], u64::from(*uploaded));
-            }
-        }),
-        (catalog::SAMPLED, |out, calls| {
-            out.manual_states(&calls.tallies, ManualKind::Inspect)
-        }),
-        (catalog::REVIEWED, |out, calls| {
-            out.manual_states(&calls.tallies, ManualKind::Review)
-        }),
-        (catalog::APPEALED, |out, calls| {
-            out.manual_states(&calls.tallies, ManualKind::Complain)
-        }),
-        (catalog::CALLS, |out, calls| {
-            out.by_label(&calls.tallies.calls)
-        }),
-        (catalog::PROCESSED, |out, calls| {
-            out.by_two_labels(&calls.tallies.processed)
-        }),
-        (catalog::EXPIRED, |out, calls| {
-            out.by_two_labels(&calls.tallies.expired)
-        }),
-        (catalog::MISSING, |out, calls| {
-            out.by_label(&calls.tallies.missing)
-        }),
-        (catalog::UNOBSERVED, |out, calls| {
-            out.value(&[], calls.tallies.unobserved)
-        }),
-        (catalog::DURATION, |out, calls| {
-            out.histograms(&calls.tallies.duration)
-        }),
-        (catalog::PROCESSING_TIME, |out, calls| {
-            for ((call_type, outcome), histogram) in &calls.tallies.processing {
-                out.histogram(&[call_type, outcome], histogram);
-            }
-        }),
-        (catalog::LISTING_DELAY, |out, calls| {
-            out.histogram(&[], &calls.tallies.listing_delay)
-        }),
-        (catalog::SILENCE, |out, calls| {
-            out.histograms(&calls.tallies.silence)
-        }),
-        (catalog::SPEED, |out, calls| {
-            out.histograms(&calls.tallies.speed)
-        }),
-        (catalog::RATIO, |out, calls| {
-            out.histograms(&calls.tallies.ratio)
-        }),
-    ]
-}
-
-fn team_families<W: Writer>() -> [(Metric, WriteSeries<W>); 5] {
-    [
-        (catalog::TEAM_PROCESSED, |out, calls| {
-            for (team, group) in calls.tallies.teams() {
-                for ((call_type, status), count) in &group.processed {
-                    out.value(&[&team, call_type, status], *count);
-                }
-            }
-        }),
-        (catalog::TEAM_DURATION, |out, calls| {
-            for (team, group) in calls.tallies.teams() {
-                for (call_type, histogram) in &group.duration {
-                    out.histogram(&[&team, call_type], histogram);
-                }
-            }
-        }),
-        (catalog::TEAM_SILENCE, |out, calls| {
-            for (team, group) in calls.tallies.teams() {
-                out.histogram(&[&team], &group.silence);
-            }
-        }),
-        (catalog::TEAM_SPEED, |out, calls| {
-            for (team, group) in calls.tallies.teams() {
-                out.histogram(&[&team], &group.speed);
-            }
-        }),
-        (catalog::TEAM_RATIO, |out, calls| {
-            for (team, group) in calls.tallies.teams() {
-                out.histogram(&[&team], &group.ratio);
-            }
-        }),
-    ]
-}
-
-fn agent_families<W: Writer>() -> [(Metric, WriteSeries<W>); 5] {
-    [
-        (catalog::AGENT_PROCESSED, |out, calls| {
-            for (staff_id, group) in calls.tallies.agents() {
-                for ((call_type, status), count) in &group.processed {
-                    out.value(&[&staff_id, call_type, status], *count);
-                }
-            }
-        }),
-        (catalog::AGENT_DURATION, |out, calls| {
-            for (staff_id, group) in calls.tallies.agents() {
-                for (call_type, sum) in &group.duration {
-                    out.summary(&[&staff_id, call_type], *sum);
-                }
-            }
-        }),
-        (catalog::AGENT_SILENCE, |out, calls| {
-            for (staff_id, group) in calls.tallies.agents() {
-                out.summary(&[&staff_id], group.silence);
-            }
-        }),
-        (catalog::AGENT_SPEED, |out, calls| {
-            for (staff_id, group) in calls.tallies.agents() {
-                out.summary(&[&staff_id], group.speed);
-            }
-        }),
-        (catalog::AGENT_RATIO, |out, calls| {
-            for (staff_id, group) in calls.tallies.agents() {
-                out.summary(&[&staff_id], group.ratio);
-            }
-        }),
-    ]
-}
-
-fn inspection_families<W: Writer>() -> [(Metric, WriteSeries<W>); 2] {
-    [
-        (catalog::SCORE, |out, calls| {
+        });
+    }
+    all.by_label(catalog::CALLS, |calls| &calls.tallies.calls);
+    all.by_two_labels(catalog::PROCESSED, |calls| &calls.tallies.processed);
+    all.by_two_labels(catalog::EXPIRED, |calls| &calls.tallies.expired);
+    all.by_label(catalog::MISSING, |calls| &calls.tallies.missing);
+    all.family(catalog::UNOBSERVED, |out, calls| {
+        out.value(&[], calls.tallies.unobserved)
+    });
+    all.histograms(catalog::DURATION, |tallies| &tallies.duration);
+    all.family(catalog::PROCESSING_TIME, |out, calls| {
+        for ((call_type, outcome), histogram) in &calls.tallies.processing {
+            out.observations(&[call_type, outcome], histogram);
+        }
+    });
+    all.family(catalog::LISTING_DELAY, |out, calls| {
+        out.observations(&[], &calls.tallies.listing_delay);
+    });
+    all.histograms(catalog::SILENCE, |tallies| &tallies.silence);
+    all.histograms(catalog::SPEED, |tallies| &tallies.speed);
+    all.histograms(catalog::RATIO, |tallies| &tallies.ratio);
+    all.groups(
+        [
+            catalog::TEAM_PROCESSED,
+            catalog::TEAM_DURATION,
+            catalog::TEAM_SILENCE,
+            catalog::TEAM_SPEED,
+            catalog::TEAM_RATIO,
+        ],
+        |tallies| tallies.teams.as_ref(),
+    );
+    all.groups(
+        [
+            catalog::AGENT_PROCESSED,
+            catalog::AGENT_DURATION,
+            catalog::AGENT_SILENCE,
+            catalog::AGENT_SPEED,
+            catalog::AGENT_RATIO,
+        ],
+        |tallies| tallies.agents.as_ref(),
+    );
+    if all.any(|tallies| !tallies.scenarios().is_empty()) {
+        all.family(catalog::SCORE, |out, calls| {
             for scenario in calls.tallies.scenarios() {
-                out.histogram(&[&scenario.label()], &scenario.score);
+                out.observations(&[&scenario.name.label], &scenario.score);
             }
-        }),
-        (catalog::RULES, |out, calls| {
+        });
+        all.family(catalog::RULES, |out, calls| {
             for scenario in calls.tallies.scenarios() {
                 for rule in &scenario.rules {
-                    let (name, kind) = (scenario.label(), rule.kind.label());
+                    let (name, kind) = (&scenario.name.label, rule.kind.label());
                     for (result, count) in [("kept", rule.kept), ("violated", rule.violated)] {
-                        out.value(&[&name, &kind, &rule.label(), &result], count);
+                        out.value(&[name, &kind, &rule.name.label, &result], count);
                     }
                 }
             }
-        }),
-    ]
+        });
+    }
+}
+
+struct Families<'a, W> {
+    writer: &'a mut W,
+    targets: &'a [TargetCallMetrics<'a>],
+}
+
+impl<W: Writer> Families<'_, W> {
+    fn any(&self, is_enabled: impl Fn(&Tallies) -> bool) -> bool {
+        self.targets
+            .iter()
+            .any(|target| is_enabled(&target.calls.tallies))
+    }
+
+    /// Writes a family, with the series of each target.
+    fn family(&mut self, metric: Metric, write: impl Fn(&mut Series<'_, W>, &CallMetrics)) {
+        self.writer.family(metric.name, metric.kind, metric.help);
+        for target in self.targets {
+            // All gauges here describe the calls as of the last success.
+            if target.is_stale && metric.kind == Kind::Gauge {
+                continue;
+            }
+            let mut series = Series {
+                writer: &mut *self.writer,
+                names: metric.labels,
+                target: target.target,
+                created: target.calls.counted_from.map(f64::from),
+            };
+            write(&mut series, target.calls);
+        }
+    }
+
+    fn by_label<A: Display>(
+        &mut self,
+        metric: Metric,
+        of: impl Fn(&CallMetrics) -> &BTreeMap<A, u64>,
+    ) {
+        self.family(metric, |out, calls| {
+            for (a, count) in of(calls) {
+                out.value(&[a], *count);
+            }
+        });
+    }
+
+    fn by_two_labels<A: Display, B: Display>(
+        &mut self,
+        metric: Metric,
+        of: impl Fn(&CallMetrics) -> &BTreeMap<(A, B), u64>,
+    ) {
+        self.family(metric, |out, calls| {
+            for ((a, b), count) in of(calls) {
+                out.value(&[a, b], *count);
+            }
+        });
+    }
+
+    fn histograms<A: Display>(
+        &mut self,
+        metric: Metric,
+        of: impl Fn(&Tallies) -> &BTreeMap<A, Histogram>,
+    ) {
+        self.family(metric, |out, calls| {
+            for (a, histogram) in of(&calls.tallies) {
+                out.observations(&[a], histogram);
+            }
+        });
+    }
+
+    /// Writes the families of groups: processed calls, duration, silence, speed, ratio.
+    fn groups<D: Distribution + Observed>(
+        &mut self,
+        [processed, duration, silence, speed, ratio]: [Metric; 5],
+        groups: impl Fn(&Tallies) -> Option<&Groups<D>>,
+    ) {
+        if !self.any(|tallies| groups(tallies).is_some()) {
+            return;
+        }
+        self.family(processed, |out, calls| {
+            for (label, group) in each(groups(&calls.tallies)) {
+                for ((call_type, status), count) in &group.processed {
+                    out.value(&[&label, call_type, status], *count);
+                }
+            }
+        });
+        self.family(duration, |out, calls| {
+            for (label, group) in each(groups(&calls.tallies)) {
+                for (call_type, seen) in &group.duration {
+                    out.observations(&[&label, call_type], seen);
+                }
+            }
+        });
+        let measures: [fn(&Group<D>) -> &D; 3] = [
+            |group| &group.silence,
+            |group| &group.speed,
+            |group| &group.ratio,
+        ];
+        for (metric, measure) in [silence, speed, ratio].into_iter().zip(measures) {
+            self.family(metric, |out, calls| {
+                for (label, group) in each(groups(&calls.tallies)) {
+                    out.observations(&[&label], measure(group));
+                }
+            });
+        }
+    }
+}
+
+fn each<D: Distribution>(groups: Option<&Groups<D>>) -> impl Iterator<Item = (&str, &Group<D>)> {
+    groups.into_iter().flat_map(Groups::iter)
+}
+
+/// Writes series of one metric of one target.
+struct Series<'a, W> {
+    writer: &'a mut W,
+    names: &'static [&'static str],
+    target: &'a str,
+    created: Option<f64>,
+}
+
+impl<W: Writer> Series<'_, W> {
+    fn value(&mut self, values: &[&dyn Display], value: u64) {
+        let labels = CallLabels(self.names, self.target, values);
+        self.writer
+            .value(&labels, Value::Integer(value), self.created);
+    }
+
+    fn observations(&mut self, values: &[&dyn Display], seen: &impl Observed) {
+        let labels = CallLabels(self.names, self.target, values);
+        let created = self.created;
+        seen.with(|seen| self.writer.observations(&labels, seen, created));
+    }
+}
+
+/// What a histogram or a summary shows.
+trait Observed {
+    fn with(&self, show: impl FnOnce(Observations<'_>));
+}
+
+impl Observed for Histogram {
+    fn with(&self, show: impl FnOnce(Observations<'_>)) {
+        show(Observations {
+            buckets: &mut self.buckets(),
+            sum: self.sum(),
+            count: self.count(),
+            native: Some(&self.native),
+            exemplars: &self.exemplars,
+        });
+    }
+}
+
+impl Observed for Sum {
+    fn with(&self, show: impl FnOnce(Observations<'_>)) {
+        show(Observations {
+            buckets: &mut std::iter::empty(),
+            sum: self.units(),
+            count: self.count(),
+            native: None,
+            exemplars: &[],
+        });
+    }
+}
+
+/// The names of the labels of a call metric, and their values. The first one is always the target.
+struct CallLabels<'a>(&'static [&'static str], &'a str, &'a [&'a dyn Display]);
+
+impl Labels for CallLabels<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &dyn Display)) {
+        let Self(names, target, values) = self;
+        visit(names[0], target);
+        for (name, value) in names[1..].iter().zip(*values) {
+            visit(name, value);
+        }
+    }
 }

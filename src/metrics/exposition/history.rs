@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use super::openmetrics::{Bound, family_name};
-use super::writer::{HistogramSnapshot, Labels, Value, Writer};
-use super::{CallMetrics, TargetCallMetrics, collect};
+use super::text::{Bound, family_name};
+use super::writer::{Labels, Observations, Value, Writer};
+use super::{CallMetrics, TargetCallMetrics, families};
 use crate::metrics::catalog::Kind;
 use crate::model::UnixSeconds;
 
@@ -34,19 +34,14 @@ struct Family {
 /// The samples of one set of labels.
 #[derive(Default)]
 struct Metric {
-    /// `_total`, or the buckets of a histogram with `_sum` and `_count`.
-    series: Vec<Series>,
+    /// Suffix and label `le` of each series: `_total`, or the buckets of a histogram with `_sum` and
+    /// `_count`.
+    series: Vec<(&'static str, String)>,
     times: Vec<UnixSeconds>,
     /// For each time, one value per series.
     values: Vec<f64>,
     /// Not 0 after the last sample, so that the zeros before matter to `increase()`.
     ends_above_zero: bool,
-}
-
-struct Series {
-    suffix: &'static str,
-    /// The label `le`.
-    bound: Option<String>,
 }
 
 impl History {
@@ -64,22 +59,13 @@ impl History {
         }
     }
 
-    /// Adds one sample of each series. Times must ascend.
-    pub fn sample(&mut self, target: &str, calls: &CallMetrics, now: UnixSeconds) {
-        self.record(target, calls, Some(now));
-    }
-
-    /// Looks at the values after the last sample: a metric whose first call comes after it must
-    /// have its zeros written.
-    pub fn end(&mut self, target: &str, calls: &CallMetrics) {
-        self.record(target, calls, None);
-    }
-
-    fn record(&mut self, target: &str, calls: &CallMetrics, now: Option<UnixSeconds>) {
+    /// Adds one sample of each series. Times must ascend. After the last one, `now` is `None`: a metric
+    /// whose first call comes then must have its zeros written.
+    pub fn sample(&mut self, target: &str, calls: &CallMetrics, now: Option<UnixSeconds>) {
         self.now = now;
         self.current = usize::MAX;
         let metrics = [TargetCallMetrics::new(target, calls)];
-        collect::call_metrics(&mut Recorder(self), &metrics);
+        families::call_metrics(&mut Recorder(self), &metrics);
     }
 
     /// Writes all samples. Leaves out metrics that are 0 all the time.
@@ -119,31 +105,30 @@ impl History {
         let extra = &self.extra_labels;
         let points = metric.values.chunks(metric.series.len().max(1));
         for (time, values) in metric.times.iter().zip(points) {
-            for (Series { suffix, bound }, value) in metric.series.iter().zip(values) {
-                write!(out, "{name}{suffix}{{{labels}{extra}")?;
-                if let Some(bound) = bound {
-                    write!(out, ",le=\"{bound}\"")?;
-                }
-                writeln!(out, "}} {value} {time}")?;
+            for ((suffix, bound), value) in metric.series.iter().zip(values) {
+                writeln!(
+                    out,
+                    "{name}{suffix}{{{labels}{extra}{bound}}} {value} {time}"
+                )?;
             }
         }
         Ok(())
     }
 
-    /// Adds the values of one set of labels.
-    fn push(
-        &mut self,
-        labels: &dyn Labels,
-        series: impl FnOnce() -> Vec<Series>,
-        mut values: impl Iterator<Item = f64>,
-    ) {
+    /// Adds the values of one set of labels: the suffix of each series, its bound and its value.
+    fn push(&mut self, labels: &dyn Labels, points: &[(&'static str, Option<f64>, f64)]) {
         let mut text = String::new();
         labels.for_each(&mut |name, value| push_label(&mut text, name, value));
         let metrics = &mut self.families[self.current].metrics;
         let metric = metrics.entry(text.split_off(1)).or_default();
         if metric.series.is_empty() {
-            metric.series = series();
+            let series = points.iter().map(|(suffix, bound, _)| {
+                let bound = bound.map(|bound| format!(",le=\"{}\"", Bound(bound)));
+                (*suffix, bound.unwrap_or_default())
+            });
+            metric.series = series.collect();
         }
+        let mut values = points.iter().map(|(.., value)| *value);
         match self.now {
             Some(now) => {
                 metric.times.push(now);
@@ -195,51 +180,15 @@ impl Writer for Recorder<'_> {
             Kind::Counter => "_total",
             Kind::Gauge | Kind::Histogram | Kind::Summary => "",
         };
-        let series = || {
-            vec![Series {
-                suffix,
-                bound: None,
-            }]
-        };
-        self.0.push(labels, series, std::iter::once(value.as_f64()));
+        self.0.push(labels, &[(suffix, None, value.as_f64())]);
     }
 
-    fn histogram(
-        &mut self,
-        labels: &dyn Labels,
-        snapshot: HistogramSnapshot<'_>,
-        _created: Option<f64>,
-    ) {
-        let buckets: Vec<(f64, u64)> = snapshot.buckets.collect();
-        let series = || {
-            let bucket = |(bound, _): &(f64, u64)| Series {
-                suffix: "_bucket",
-                bound: Some(Bound(*bound).to_string()),
-            };
-            let without_bound = |suffix| Series {
-                suffix,
-                bound: None,
-            };
-            let mut series: Vec<_> = buckets.iter().map(bucket).collect();
-            series.extend([without_bound("_count"), without_bound("_sum")]);
-            series
-        };
-        let counts = buckets.iter().map(|(_, count)| *count as f64);
-        let values = counts.chain([snapshot.count as f64, snapshot.sum]);
-        self.0.push(labels, series, values);
-    }
-
-    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, _created: Option<f64>) {
-        let series = || {
-            let suffixes = ["_count", "_sum"].into_iter();
-            let series = suffixes.map(|suffix| Series {
-                suffix,
-                bound: None,
-            });
-            series.collect()
-        };
-        let values = [count as f64, sum].into_iter();
-        self.0.push(labels, series, values);
+    fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, _created: Option<f64>) {
+        let bucket = |(bound, count)| ("_bucket", Some(bound), count as f64);
+        let mut points: Vec<_> = seen.buckets.map(bucket).collect();
+        points.push(("_count", None, seen.count as f64));
+        points.push(("_sum", None, seen.sum));
+        self.0.push(labels, &points);
     }
 
     /// Returns nothing, because [`History::write`] writes the samples.

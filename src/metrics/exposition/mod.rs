@@ -1,16 +1,12 @@
 //! Exposition formats: text, OpenMetrics and protobuf.
 //!
-//! `collect` decides which series a response has, and in which order; one `Writer` per format
-//! encodes them. There is no intermediate list: each series goes straight into the response.
+//! `families` decides which series a response has of calls, and in which order, `own` which it has of
+//! the exporter; one `Writer` per kind of format encodes them. There is no intermediate list: each series goes straight into the response.
 
-mod collect;
 mod families;
 mod history;
-mod lines;
-mod openmetrics;
-mod output;
+mod own;
 mod protobuf;
-mod series;
 mod text;
 mod writer;
 
@@ -21,11 +17,9 @@ use super::exporter::ExporterMetrics;
 use super::tallies::{OldestPending, Tallies};
 use crate::model::{CallType, UnixSeconds};
 pub use history::History;
-use openmetrics::OpenMetrics;
-use output::Output;
 use protobuf::Protobuf;
-use text::Text;
-use writer::Writer;
+use text::{Dialect, Text};
+use writer::{Output, Writer};
 
 /// The published call metrics of one target.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,84 +68,73 @@ impl Format {
     pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
 }
 
-/// Selects the exporter's own series of a response.
+/// Which series a response has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExporterSeries<'a> {
-    /// Those of these targets, and those without a target.
-    With(&'a [&'a str]),
-    /// Those of this target alone.
-    Only(&'a str),
+pub enum Scope {
+    /// Those of the targets and of the process.
+    Everything,
+    /// Those with the label `target`.
+    TargetOnly,
 }
 
-/// A format and its options.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RenderOptions {
+/// The metrics of a response, and how to write them.
+#[derive(Clone, Copy)]
+pub struct Response<'a> {
     pub format: Format,
     /// Whether OpenMetrics text has a line `_created` per counter and histogram. Prometheus stores
     /// each such line as a series of its own.
     pub created_lines: bool,
+    pub targets: &'a [TargetCallMetrics<'a>],
+    /// The exporter's own metrics, and the names of the targets whose series it has.
+    pub exporter: Option<(&'a ExporterMetrics, &'a [&'a str])>,
+    pub scope: Scope,
 }
 
-impl From<Format> for RenderOptions {
-    fn from(format: Format) -> Self {
+impl<'a> Response<'a> {
+    /// Only the call metrics of these targets.
+    pub fn new(format: Format, targets: &'a [TargetCallMetrics<'a>]) -> Self {
         Self {
             format,
             created_lines: false,
+            targets,
+            exporter: None,
+            scope: Scope::Everything,
         }
     }
-}
 
-/// Renders a response: the call metrics of the targets, then the exporter's own metrics.
-pub fn render(
-    options: impl Into<RenderOptions>,
-    targets: &[TargetCallMetrics<'_>],
-    exporter: Option<&ExporterMetrics>,
-    selection: ExporterSeries<'_>,
-) -> Vec<u8> {
-    let mut response = Vec::with_capacity(32 * 1024 * (1 + targets.len()));
-    let rendered = render_to(&mut response, options, targets, exporter, selection);
-    rendered.expect("memory takes all that is written");
-    response
-}
+    /// The response in memory.
+    pub fn render(&self) -> Vec<u8> {
+        let mut response = Vec::with_capacity(32 * 1024 * (1 + self.targets.len()));
+        let rendered = self.render_to(&mut response);
+        rendered.expect("memory takes all that is written");
+        response
+    }
 
-/// Renders a response piece by piece, so that it is never in memory as a whole if `sink` compresses it.
-///
-/// # Errors
-///
-/// Those of `sink`.
-pub fn render_to(
-    sink: &mut dyn io::Write,
-    options: impl Into<RenderOptions>,
-    targets: &[TargetCallMetrics<'_>],
-    exporter: Option<&ExporterMetrics>,
-    selection: ExporterSeries<'_>,
-) -> io::Result<()> {
-    let RenderOptions {
-        format,
-        created_lines,
-    } = options.into();
-    let out = Output::new(sink);
-    match format {
-        Format::Text => render_with(Text::new(out), targets, exporter, selection),
-        Format::OpenMetrics => {
-            let writer = OpenMetrics::new(out, created_lines);
-            render_with(writer, targets, exporter, selection)
+    /// Renders the response piece by piece, so that it is never in memory as a whole if `sink`
+    /// compresses it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`.
+    pub fn render_to(&self, sink: &mut dyn io::Write) -> io::Result<()> {
+        let out = Output::new(sink);
+        let dialect = match self.format {
+            Format::Text => Dialect::Prometheus,
+            Format::OpenMetrics => Dialect::OpenMetrics {
+                created_lines: self.created_lines,
+            },
+            Format::Protobuf => return self.render_with(Protobuf::new(out)),
+        };
+        self.render_with(Text::new(out, dialect))
+    }
+
+    fn render_with(&self, mut writer: impl Writer) -> io::Result<()> {
+        families::call_metrics(&mut writer, self.targets);
+        if let Some((exporter, names)) = self.exporter {
+            own::exporter_metrics(&mut writer, exporter, names, self.scope);
         }
-        Format::Protobuf => render_with(Protobuf::new(out), targets, exporter, selection),
+        writer.finish()
     }
-}
-
-fn render_with(
-    mut writer: impl Writer,
-    targets: &[TargetCallMetrics<'_>],
-    exporter: Option<&ExporterMetrics>,
-    selection: ExporterSeries<'_>,
-) -> io::Result<()> {
-    collect::call_metrics(&mut writer, targets);
-    if let Some(exporter) = exporter {
-        collect::exporter_metrics(&mut writer, exporter, selection);
-    }
-    writer.finish()
 }
 
 #[cfg(test)]

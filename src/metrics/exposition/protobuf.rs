@@ -4,9 +4,8 @@
 use std::fmt::{Display, Write};
 use std::io;
 
-use super::lines::Plain;
-use super::output::Output;
-use super::writer::{HistogramSnapshot, Labels, Value, Writer};
+use super::text::Plain;
+use super::writer::{Labels, Observations, Output, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
 use crate::metrics::native::{NativeBuckets, SCHEMA, ZERO_THRESHOLD};
@@ -86,42 +85,29 @@ impl Writer for Protobuf<'_> {
         });
     }
 
-    fn histogram(
-        &mut self,
-        labels: &dyn Labels,
-        snapshot: HistogramSnapshot<'_>,
-        created: Option<f64>,
-    ) {
+    fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, created: Option<f64>) {
+        let (field, reserved, created_field) = match self.kind {
+            Kind::Summary => (4, SMALL, 4),
+            _ => (7, SERIES, 15),
+        };
         self.metric(labels, |metric| {
-            metric.nested(7, SERIES, |histogram| {
-                histogram.unsigned(1, snapshot.count);
-                histogram.double(2, snapshot.sum);
-                for (index, (bound, count)) in snapshot.buckets.enumerate() {
-                    histogram.nested(3, SMALL, |bucket| {
+            metric.nested(field, reserved, |message| {
+                message.unsigned(1, seen.count);
+                message.double(2, seen.sum);
+                for (index, (bound, count)) in seen.buckets.enumerate() {
+                    message.nested(3, SMALL, |bucket| {
                         bucket.unsigned(1, count);
                         bucket.double(2, bound);
-                        if let Some(Some(exemplar)) = snapshot.exemplars.get(index) {
+                        if let Some(Some(exemplar)) = seen.exemplars.get(index) {
                             bucket.exemplar(3, exemplar);
                         }
                     });
                 }
-                if let Some(native) = snapshot.native {
-                    histogram.native(native);
+                if let Some(native) = seen.native {
+                    message.native(native);
                 }
                 if let Some(created) = created {
-                    histogram.time(15, created);
-                }
-            });
-        });
-    }
-
-    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>) {
-        self.metric(labels, |metric| {
-            metric.nested(4, SMALL, |summary| {
-                summary.unsigned(1, count);
-                summary.double(2, sum);
-                if let Some(created) = created {
-                    summary.time(4, created);
+                    message.time(created_field, created);
                 }
             });
         });
@@ -238,7 +224,7 @@ impl Message<'_> {
         self.tag(5, VARINT);
         self.zigzag(SCHEMA.into());
         self.double(6, ZERO_THRESHOLD);
-        self.unsigned(7, native.zero());
+        self.unsigned(7, native.zero);
         // Prometheus recognises a native histogram by its spans, so an empty one needs an empty span.
         let empty = native.spans().next().is_none();
         let empty = empty.then_some((0, &[] as &[u64]));

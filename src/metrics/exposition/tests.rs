@@ -1,5 +1,6 @@
 use super::*;
-use crate::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use crate::metrics::catalog;
+use crate::metrics::exporter::{Build, ExporterMetrics};
 use crate::model::{CallType, Event, Status};
 
 fn calls() -> CallMetrics {
@@ -22,21 +23,15 @@ fn calls() -> CallMetrics {
     }
 }
 
-fn text(
-    targets: &[TargetCallMetrics<'_>],
-    exporter: Option<&ExporterMetrics>,
-    selection: ExporterSeries<'_>,
-) -> String {
-    String::from_utf8(render(Format::Text, targets, exporter, selection)).unwrap()
+fn text(response: &Response<'_>) -> String {
+    String::from_utf8(response.render()).unwrap()
 }
 
 #[test]
 fn label_values_are_escaped() {
-    let text = text(
-        &[TargetCallMetrics::new("a\"b\\c\nd", &calls())],
-        None,
-        ExporterSeries::With(&[]),
-    );
+    let calls = calls();
+    let targets = [TargetCallMetrics::new("a\"b\\c\nd", &calls)];
+    let text = text(&Response::new(Format::Text, &targets));
     let line = r#"cec_calls_total{target="a\"b\\c\nd",call_type="text"} 1"#;
     assert!(text.lines().any(|found| found == line), "{text}");
 }
@@ -45,7 +40,7 @@ fn label_values_are_escaped() {
 fn families_are_not_repeated_and_their_series_follow_the_help() {
     let calls = calls();
     let targets = ["a", "b"].map(|target| TargetCallMetrics::new(target, &calls));
-    let text = text(&targets, None, ExporterSeries::With(&[]));
+    let text = text(&Response::new(Format::Text, &targets));
     let mut family = "";
     let mut families = Vec::new();
     for line in text.lines() {
@@ -75,8 +70,8 @@ fn exporter() -> ExporterMetrics {
     };
     let exporter = ExporterMetrics::new(build, 1000.5);
     for (name, since) in [("a", 2000.0), ("b", 3000.0)] {
-        let target = exporter.target(name, &InitialLabels::default(), since);
-        target.early_scrapes.inc();
+        let target = exporter.target(name, since);
+        target.add(catalog::EARLY_SCRAPES, &[], 1.0);
     }
     exporter
 }
@@ -84,9 +79,16 @@ fn exporter() -> ExporterMetrics {
 #[test]
 fn the_selection_decides_which_exporter_series_are_included() {
     let exporter = exporter();
-    let both = text(&[], Some(&exporter), ExporterSeries::With(&["a", "b"]));
-    let one = text(&[], Some(&exporter), ExporterSeries::With(&["b"]));
-    let probe = text(&[], Some(&exporter), ExporterSeries::Only("b"));
+    let of = |names, scope| {
+        text(&Response {
+            exporter: Some((&exporter, names)),
+            scope,
+            ..Response::new(Format::Text, &[])
+        })
+    };
+    let both = of(&["a", "b"], Scope::Everything);
+    let one = of(&["b"], Scope::Everything);
+    let probe = of(&["b"], Scope::TargetOnly);
     let lines = |text: &str, part: &str| text.lines().filter(|l| l.contains(part)).count();
     let pulls = "cec_exporter_scrapes_before_pull_end_total{";
     assert_eq!(
@@ -113,14 +115,12 @@ fn the_selection_decides_which_exporter_series_are_included() {
 fn created_is_when_the_target_or_the_process_started() {
     let exporter = exporter();
     // A reload keeps the counters, and so their creation time.
-    exporter.target("a", &InitialLabels::default(), 9000.0);
-    let selection = ExporterSeries::With(&["a", "b"]);
-    let options = RenderOptions {
-        format: Format::OpenMetrics,
+    exporter.target("a", 9000.0);
+    let text = text(&Response {
         created_lines: true,
-    };
-    let text = render(options, &[], Some(&exporter), selection);
-    let text = String::from_utf8(text).unwrap();
+        exporter: Some((&exporter, &["a", "b"])),
+        ..Response::new(Format::OpenMetrics, &[])
+    });
     let value = |series: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         let line = line.unwrap_or_else(|| panic!("{series}: {text}"));
@@ -150,18 +150,11 @@ fn created_lines_are_written_only_on_request() {
     let mut calls = calls();
     calls.counted_from = Some(1_622_000_000);
     let of = |created_lines| {
-        let options = RenderOptions {
-            format: Format::OpenMetrics,
+        text(&Response {
             created_lines,
-        };
-        let shown = [TargetCallMetrics::new("a", &calls)];
-        let text = render(
-            options,
-            &shown,
-            Some(&exporter()),
-            ExporterSeries::With(&["a"]),
-        );
-        String::from_utf8(text).unwrap()
+            exporter: Some((&exporter(), &["a"])),
+            ..Response::new(Format::OpenMetrics, &[TargetCallMetrics::new("a", &calls)])
+        })
     };
     assert!(!of(false).contains("_created"), "{}", of(false));
     let kept = of(true);
@@ -186,7 +179,7 @@ fn a_stale_target_has_no_gauges_of_calls() {
         is_stale,
     };
     let names = |metrics: TargetCallMetrics<'_>| {
-        let text = text(&[metrics], None, ExporterSeries::With(&[]));
+        let text = text(&Response::new(Format::Text, &[metrics]));
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let names = lines.map(|line| line.split('{').next().unwrap().to_owned());
         names.collect::<std::collections::BTreeSet<_>>()

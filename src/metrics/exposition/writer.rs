@@ -1,7 +1,7 @@
-//! The interface of the formats.
+//! The interface of the formats, and where they write to.
 
 use std::fmt::{self, Display};
-use std::io;
+use std::io::{self, Write};
 
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
@@ -15,16 +15,8 @@ pub(super) trait Writer {
     /// Writes a series of a counter or a gauge. `created` is when a counter was 0, in Unix seconds.
     fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>);
 
-    /// Writes a series of a histogram.
-    fn histogram(
-        &mut self,
-        labels: &dyn Labels,
-        histogram: HistogramSnapshot<'_>,
-        created: Option<f64>,
-    );
-
-    /// Writes a series of a summary without quantiles.
-    fn summary(&mut self, labels: &dyn Labels, count: u64, sum: f64, created: Option<f64>);
+    /// Writes a series of a histogram, or of a summary without quantiles.
+    fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, created: Option<f64>);
 
     /// Ends the response.
     fn finish(self) -> io::Result<()>;
@@ -70,8 +62,9 @@ fn is_short_integer(value: f64) -> bool {
     integer.unsigned_abs() < 1 << 53 && (integer as f64).to_bits() == value.to_bits()
 }
 
-pub(super) struct HistogramSnapshot<'a> {
-    /// Upper bound and cumulative count; the last bound is infinite.
+/// What a histogram or a summary has observed.
+pub(super) struct Observations<'a> {
+    /// Upper bound and cumulative count; the last bound is infinite. A summary has none.
     pub(super) buckets: &'a mut dyn Iterator<Item = (f64, u64)>,
     pub(super) sum: f64,
     pub(super) count: u64,
@@ -79,6 +72,46 @@ pub(super) struct HistogramSnapshot<'a> {
     pub(super) native: Option<&'a NativeBuckets>,
     /// By bucket; empty if there are none.
     pub(super) exemplars: &'a [Option<Exemplar>],
+}
+
+/// Bytes that are collected before they go to the sink.
+const PIECE: usize = 64 << 10;
+
+/// Collects a piece of the response, which the formats look back into and correct, and passes it on.
+pub(super) struct Output<'a> {
+    pub(super) buffer: Vec<u8>,
+    sink: &'a mut dyn Write,
+    /// The first error of the sink.
+    result: io::Result<()>,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(sink: &'a mut dyn Write) -> Self {
+        Self {
+            buffer: Vec::with_capacity(PIECE + PIECE / 4),
+            sink,
+            result: Ok(()),
+        }
+    }
+
+    /// Passes on what was written, if it is a piece: the caller does not look back any more.
+    pub(super) fn pass_on(&mut self) {
+        if self.buffer.len() >= PIECE {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.result.is_ok() {
+            self.result = self.sink.write_all(&self.buffer);
+        }
+        self.buffer.clear();
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush();
+        self.result
+    }
 }
 
 #[cfg(test)]

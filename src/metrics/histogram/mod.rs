@@ -23,14 +23,13 @@ pub struct Histogram {
     ///
     /// The name on disk gives the unit: a build that counts in millionths finds no `sum` and refuses
     /// the file. Otherwise it would report a sum a thousand times too large.
-    #[serde(rename = "sum_billionths")]
-    sum: u128,
+    pub(super) sum_billionths: u128,
     /// The same observations in native buckets.
     #[serde(skip_serializing_if = "NativeBuckets::is_empty")]
-    native: NativeBuckets,
+    pub(super) native: NativeBuckets,
     /// The last observation per bucket. Empty until there is one, and after a restart.
     #[serde(skip)]
-    exemplars: Vec<Option<Exemplar>>,
+    pub(super) exemplars: Vec<Option<Exemplar>>,
 }
 
 /// An observation that stands as an example for its bucket.
@@ -53,7 +52,7 @@ impl Histogram {
         Self {
             bounds: bounds.into(),
             counts: vec![0; bounds.len() + 1],
-            sum: 0,
+            sum_billionths: 0,
             native: NativeBuckets::default(),
             exemplars: Vec::new(),
         }
@@ -65,7 +64,7 @@ impl Histogram {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
         }
-        self.sum += other.sum;
+        self.sum_billionths += other.sum_billionths;
         self.native.merge(&other.native);
     }
 
@@ -77,7 +76,7 @@ impl Histogram {
         let units = value.0 as f64 / Measure::PER_UNIT as f64;
         let bucket = self.bounds.partition_point(|bound| units > *bound);
         self.counts[bucket] += 1;
-        self.sum += u128::from(value.0);
+        self.sum_billionths += u128::from(value.0);
         self.native.add(value, 1);
         if let Some(ExemplarSource { call, at }) = source {
             self.exemplars.resize(self.counts.len(), None);
@@ -101,20 +100,7 @@ impl Histogram {
 
     /// Sum of the observations, in units: the nearest float.
     pub fn sum(&self) -> f64 {
-        Measure::sum_units(self.sum)
-    }
-
-    pub(super) fn sum_billionths(&self) -> u128 {
-        self.sum
-    }
-
-    pub(super) fn native(&self) -> &NativeBuckets {
-        &self.native
-    }
-
-    /// The exemplar of each bucket, if it has one. Empty if no bucket has one.
-    pub(super) fn exemplars(&self) -> &[Option<Exemplar>] {
-        &self.exemplars
+        Measure::sum_units(self.sum_billionths)
     }
 }
 

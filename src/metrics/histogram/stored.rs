@@ -27,7 +27,7 @@ impl TryFrom<StoredHistogram> for Histogram {
         Ok(Self {
             bounds: stored.bounds.into(),
             counts: stored.counts,
-            sum: (stored.sum_billionths)
+            sum_billionths: (stored.sum_billionths)
                 .or_else(from_millionths)
                 .ok_or("a histogram without a sum")?,
             native: stored.native,

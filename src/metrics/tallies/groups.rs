@@ -42,7 +42,7 @@ impl Distribution for Histogram {
     }
 
     fn total(&self) -> (u64, u128) {
-        (self.count(), self.sum_billionths())
+        (self.count(), self.sum_billionths)
     }
 
     fn of(histogram: &Histogram) -> Self {
@@ -156,7 +156,7 @@ impl<D: Distribution> Group<D> {
     }
 
     /// Creates the series that the target has, at 0.
-    fn create_series(&mut self, whole: Whole<'_>) {
+    fn create_series(&mut self, whole: &Self) {
         for key in whole.processed.keys() {
             self.processed.entry(*key).or_default();
         }
@@ -174,36 +174,6 @@ impl<D: Distribution> Group<D> {
     }
 }
 
-/// The part of the target's tallies that groups divide among them.
-#[derive(Clone, Copy)]
-pub(super) struct Whole<'a> {
-    pub(super) processed: &'a BTreeMap<(CallType, Status), u64>,
-    pub(super) duration: &'a BTreeMap<CallType, Histogram>,
-    /// By role, as the other two.
-    pub(super) silence: &'a BTreeMap<Role, Histogram>,
-    pub(super) speed: &'a BTreeMap<Role, Histogram>,
-    pub(super) ratio: &'a BTreeMap<Role, Histogram>,
-}
-
-impl Whole<'_> {
-    /// A group that holds all of it.
-    fn as_group<D: Distribution>(self) -> Group<D> {
-        let of_agents = |by_role: &BTreeMap<Role, Histogram>, metric| {
-            by_role
-                .get(&Role::Staff)
-                .map_or_else(|| D::new(metric), D::of)
-        };
-        let duration = self.duration.iter();
-        Group {
-            processed: self.processed.clone(),
-            duration: duration.map(|(of, all)| (*of, D::of(all))).collect(),
-            silence: of_agents(self.silence, catalog::SILENCE),
-            speed: of_agents(self.speed, catalog::SPEED),
-            ratio: of_agents(self.ratio, catalog::RATIO),
-        }
-    }
-}
-
 /// All groups of one kind, by label. Together they have exactly the calls of the target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "D: Distribution", transparent)]
@@ -212,8 +182,9 @@ pub struct Groups<D> {
     /// Most groups with a label of their own, besides `none` and `other`.
     #[serde(skip)]
     max: usize,
+    /// The groups that are counted under `other`, as far as they were seen since the start.
     #[serde(skip)]
-    folded: Folded,
+    pub(super) folded: Folded,
 }
 
 impl<D: PartialEq> PartialEq for Groups<D> {
@@ -224,18 +195,18 @@ impl<D: PartialEq> PartialEq for Groups<D> {
 
 impl<D: Distribution> Groups<D> {
     /// Groups of calls that have not been divided before: what is counted already has no group.
-    pub(super) fn new(whole: Whole<'_>) -> Self {
+    pub(super) fn new(whole: Group<D>) -> Self {
         Self {
-            by_label: BTreeMap::from([(NONE.to_owned(), whole.as_group())]),
+            by_label: BTreeMap::from([(NONE.to_owned(), whole)]),
             max: 0,
             folded: Folded::default(),
         }
     }
 
     /// Continues groups read from disk. `None` if they are not exactly the calls of the target.
-    pub(super) fn resume(mut self, whole: Whole<'_>) -> Option<Self> {
+    pub(super) fn resume(mut self, whole: &Group<D>) -> Option<Self> {
         let is_valid = self.by_label.values_mut().all(Group::resume);
-        (is_valid && self.totals() == totals([&whole.as_group::<D>()])).then_some(self)
+        (is_valid && self.totals() == totals([whole])).then_some(self)
     }
 
     fn totals(&self) -> Totals {
@@ -245,13 +216,14 @@ impl<D: Distribution> Groups<D> {
     /// Changes the number of groups with a label of their own. Those that have one keep it.
     pub(super) fn limit(&mut self, max: usize) {
         self.max = max;
+        self.folded.clear();
     }
 
     /// Creates the series of these groups at 0, and of `none` and `other`, as far as there is room.
     pub(super) fn create_series<'a>(
         &mut self,
         labels: impl Iterator<Item = &'a str>,
-        whole: Whole<'_>,
+        whole: &Group<D>,
     ) {
         self.folded.clear();
         for label in labels.chain([NONE, OTHER]) {
@@ -262,7 +234,7 @@ impl<D: Distribution> Groups<D> {
     }
 
     /// Creates the series that the target has in all groups, at 0.
-    pub(super) fn complete(&mut self, whole: Whole<'_>) {
+    pub(super) fn complete(&mut self, whole: &Group<D>) {
         for group in self.by_label.values_mut() {
             group.create_series(whole);
         }
@@ -295,11 +267,6 @@ impl<D: Distribution> Groups<D> {
                 group.apply(event);
             }
         }
-    }
-
-    /// Number of groups that are counted under `other`, as far as they were seen since the start.
-    pub(super) fn folded(&self) -> usize {
-        self.folded.len()
     }
 
     /// All groups, in the order of their labels.

@@ -17,17 +17,18 @@ const MAX_SCENARIOS: usize = 50;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inspections {
     /// In the order in which they were first seen.
-    scenarios: Vec<Scenario>,
+    pub(super) scenarios: Vec<Scenario>,
     /// Most rules with series of their own.
     #[serde(skip)]
     max_rules: usize,
+    /// The rules that are counted under `other`, as far as they were seen since the start.
     #[serde(skip)]
-    folded: Folded,
+    pub(super) folded: Folded,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(in crate::metrics) struct Scenario {
-    name: Name,
+    pub(in crate::metrics) name: Name,
     pub(in crate::metrics) score: Histogram,
     /// In the order in which they were first seen.
     pub(in crate::metrics) rules: Vec<Rule>,
@@ -36,14 +37,14 @@ pub(in crate::metrics) struct Scenario {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(in crate::metrics) struct Rule {
     pub(in crate::metrics) kind: RuleKind,
-    name: Name,
+    pub(in crate::metrics) name: Name,
     pub(in crate::metrics) kept: u64,
     pub(in crate::metrics) violated: u64,
 }
 
 /// A scenario's or rule's identity and its current name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Name {
+pub(in crate::metrics) struct Name {
     /// Empty for all those without a series of their own.
     id: String,
     name: String,
@@ -52,30 +53,26 @@ struct Name {
     named_at: UnixSeconds,
     /// The name, with the id if an earlier one has the same.
     #[serde(skip)]
-    label: String,
+    pub(in crate::metrics) label: String,
 }
 
 impl Name {
-    fn new(named: &Named, at: UnixSeconds) -> Self {
+    fn new(id: &str, name: &str) -> Self {
         Self {
-            id: named.id.clone(),
-            name: named.name.clone(),
-            named_at: at,
-            label: String::new(),
-        }
-    }
-
-    fn other() -> Self {
-        Self {
-            id: String::new(),
-            name: OTHER.to_owned(),
+            id: id.to_owned(),
+            name: name.to_owned(),
             named_at: 0,
             label: String::new(),
         }
     }
 
+    /// Whether it stands for one alone.
+    fn is_own(&self) -> bool {
+        !self.id.is_empty()
+    }
+
     fn rename(&mut self, named: &Named, at: UnixSeconds) {
-        if !self.id.is_empty() && at >= self.named_at && self.name != named.name {
+        if self.is_own() && at >= self.named_at {
             named.name.clone_into(&mut self.name);
             self.named_at = at;
         }
@@ -90,15 +87,16 @@ impl Scenario {
             rules: Vec::new(),
         }
     }
-
-    pub(in crate::metrics) fn label(&self) -> &str {
-        &self.name.label
-    }
 }
 
 impl Rule {
-    pub(in crate::metrics) fn label(&self) -> &str {
-        &self.name.label
+    fn new(kind: RuleKind, name: Name) -> Self {
+        Self {
+            kind,
+            name,
+            kept: 0,
+            violated: 0,
+        }
     }
 }
 
@@ -152,69 +150,32 @@ impl Inspections {
 
     /// Index of a scenario, which is added if it is new.
     fn scenario(&mut self, named: &Named, at: UnixSeconds) -> usize {
-        let find = |scenarios: &[Scenario], id: &str| {
-            scenarios.iter().position(|known| known.name.id == id)
-        };
-        if let Some(known) = find(&self.scenarios, &named.id) {
-            self.scenarios[known].name.rename(named, at);
-            return known;
-        }
-        let own = self
-            .scenarios
-            .iter()
-            .filter(|known| !known.name.id.is_empty());
-        let name = if own.count() < MAX_SCENARIOS {
-            Name::new(named, at)
-        } else if let Some(other) = find(&self.scenarios, "") {
-            return other;
-        } else {
-            Name::other()
-        };
-        self.scenarios.push(Scenario::new(name));
-        self.scenarios.len() - 1
+        let own = self.scenarios.iter().filter(|known| known.name.is_own());
+        let has_room = own.count() < MAX_SCENARIOS;
+        let has_id = |known: &Scenario, id: &str| known.name.id == id;
+        let index = place(&mut self.scenarios, named, has_room, has_id, Scenario::new);
+        self.scenarios[index].name.rename(named, at);
+        index
     }
 
     fn count_rule(
         &mut self,
         scenario: usize,
         result: &ScenarioResult,
-        rule: &RuleResult,
+        RuleResult { kind, rule, kept }: &RuleResult,
         at: UnixSeconds,
     ) {
-        let find = |rules: &[Rule], id: &str| {
-            let mut rules = rules.iter();
-            rules.position(|known| known.kind == rule.kind && known.name.id == id)
-        };
         let rules = self.scenarios.iter().flat_map(|scenario| &scenario.rules);
-        let own = rules.filter(|known| !known.name.id.is_empty()).count();
+        let has_room = rules.filter(|known| known.name.is_own()).count() < self.max_rules;
         let rules = &mut self.scenarios[scenario].rules;
-        let known = match find(rules, &rule.rule.id) {
-            Some(known) => {
-                rules[known].name.rename(&rule.rule, at);
-                Some(known)
-            }
-            None if own < self.max_rules => None,
-            None => {
-                self.folded
-                    .insert((&result.scenario.id, rule.kind, &rule.rule.id));
-                find(rules, "")
-            }
-        };
-        let known = known.unwrap_or_else(|| {
-            let name = match own < self.max_rules {
-                true => Name::new(&rule.rule, at),
-                false => Name::other(),
-            };
-            rules.push(Rule {
-                kind: rule.kind,
-                name,
-                kept: 0,
-                violated: 0,
-            });
-            rules.len() - 1
-        });
-        let counted = &mut rules[known];
-        match rule.kept {
+        let has_id = |known: &Rule, id: &str| known.kind == *kind && known.name.id == id;
+        let index = place(rules, rule, has_room, has_id, |name| Rule::new(*kind, name));
+        let counted = &mut rules[index];
+        counted.name.rename(rule, at);
+        if !counted.name.is_own() {
+            self.folded.insert((&result.scenario.id, kind, &rule.id));
+        }
+        match kept {
             true => counted.kept += 1,
             false => counted.violated += 1,
         }
@@ -234,15 +195,26 @@ impl Inspections {
             }
         }
     }
+}
 
-    /// Number of rules that are counted under `other`, as far as they were seen since the start.
-    pub(super) fn folded(&self) -> usize {
-        self.folded.len()
-    }
-
-    pub(in crate::metrics) fn scenarios(&self) -> &[Scenario] {
-        &self.scenarios
-    }
+/// Index of what counts under this name, which is added if it is new: under its own name if there is
+/// room, or else the one that stands for many.
+fn place<T>(
+    all: &mut Vec<T>,
+    named: &Named,
+    has_room: bool,
+    has_id: impl Fn(&T, &str) -> bool,
+    new: impl FnOnce(Name) -> T,
+) -> usize {
+    let find = |id: &str| all.iter().position(|known| has_id(known, id));
+    let other = || if has_room { None } else { find("") };
+    find(&named.id).or_else(other).unwrap_or_else(|| {
+        all.push(new(match has_room {
+            true => Name::new(&named.id, &named.name),
+            false => Name::new("", OTHER),
+        }));
+        all.len() - 1
+    })
 }
 
 /// The first one with a name gets it as its label; the id tells the others apart.
@@ -251,11 +223,11 @@ fn label_all<'a>(names: impl Iterator<Item = &'a mut Name>) {
     let mut taken = BTreeSet::from([OTHER.to_owned()]);
     for name in names {
         let mut label = name.name.clone();
-        if !name.id.is_empty() && taken.contains(&label) {
+        if name.is_own() && taken.contains(&label) {
             label = format!("{} ({})", name.name, name.id);
         }
         // Only if a name looks like another one with its id.
-        while !name.id.is_empty() && taken.contains(&label) {
+        while name.is_own() && taken.contains(&label) {
             label.push('\'');
         }
         taken.insert(label.clone());

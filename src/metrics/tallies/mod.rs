@@ -17,7 +17,7 @@ use crate::model::{
     CallType, Event, Inspection, ManualKind, Measure, Measures, Outcome, Position, ProcessingTime,
     Role, Status, Teams, UnixSeconds, label_text,
 };
-use groups::{Group, Whole};
+pub(super) use groups::{Distribution, Group};
 pub use groups::{Groups, Sum};
 pub use inspections::Inspections;
 use inspections::Scenario;
@@ -140,22 +140,21 @@ impl Tallies {
     /// Counts by team, up to so many teams; `None` for not at all. What is counted already has no
     /// team, so that the teams together always have the calls of the target.
     pub fn count_by_team(&mut self, max_teams: Option<usize>) {
-        let Some(max) = max_teams else {
-            self.teams = None;
-            return;
-        };
+        let whole = self.as_group();
         let known = self.teams.take();
-        let mut teams = known.unwrap_or_else(|| Groups::new(self.whole()));
-        teams.limit(max);
-        teams.create_series(self.team_of.names(), self.whole());
-        self.teams = Some(teams);
+        self.teams = max_teams.map(|max| {
+            let mut teams = known.unwrap_or_else(|| Groups::new(whole.clone()));
+            teams.limit(max);
+            teams.create_series(self.team_of.names(), &whole);
+            teams
+        });
     }
 
     /// Counts by agent, like [`Tallies::count_by_team`].
     pub fn count_by_agent(&mut self, max_agents: Option<usize>) {
         let known = self.agents.take();
         self.agents = max_agents.map(|max| {
-            let mut agents = known.unwrap_or_else(|| Groups::new(self.whole()));
+            let mut agents = known.unwrap_or_else(|| Groups::new(self.as_group()));
             agents.limit(max);
             agents
         });
@@ -181,28 +180,34 @@ impl Tallies {
     /// Changes who is in which team. Counted calls stay where they are.
     pub fn set_teams(&mut self, teams: Arc<Teams>) {
         self.team_of = teams;
-        if let Some(mut known) = self.teams.take() {
-            known.create_series(self.team_of.names(), self.whole());
-            self.teams = Some(known);
+        let whole = self.as_group();
+        if let Some(teams) = &mut self.teams {
+            teams.create_series(self.team_of.names(), &whole);
         }
     }
 
     /// How many are counted under `other`.
     pub fn folded(&self) -> FoldedCounts {
         FoldedCounts {
-            teams: self.teams.as_ref().map(Groups::folded),
-            agents: self.agents.as_ref().map(Groups::folded),
-            rules: self.inspections.as_ref().map(Inspections::folded),
+            teams: self.teams.as_ref().map(|teams| teams.folded.len()),
+            agents: self.agents.as_ref().map(|agents| agents.folded.len()),
+            rules: self.inspections.as_ref().map(|rules| rules.folded.len()),
         }
     }
 
-    fn whole(&self) -> Whole<'_> {
-        Whole {
-            processed: &self.processed,
-            duration: &self.duration,
-            silence: &self.silence,
-            speed: &self.speed,
-            ratio: &self.ratio,
+    /// A group that holds all calls: what groups divide among them.
+    fn as_group<D: Distribution>(&self) -> Group<D> {
+        let of_agents = |by_role: &BTreeMap<Role, Histogram>, metric| {
+            let staff = by_role.get(&Role::Staff);
+            staff.map_or_else(|| D::new(metric), D::of)
+        };
+        let duration = self.duration.iter();
+        Group {
+            processed: self.processed.clone(),
+            duration: duration.map(|(of, all)| (*of, D::of(all))).collect(),
+            silence: of_agents(&self.silence, catalog::SILENCE),
+            speed: of_agents(&self.speed, catalog::SPEED),
+            ratio: of_agents(&self.ratio, catalog::RATIO),
         }
     }
 
@@ -286,7 +291,7 @@ impl Tallies {
         if self.processed.len() + self.duration.len() > series
             && let Some(mut teams) = self.teams.take()
         {
-            teams.complete(self.whole());
+            teams.complete(&self.as_group());
             self.teams = Some(teams);
         }
     }
@@ -334,18 +339,9 @@ impl Tallies {
         self.calls.keys().copied()
     }
 
-    pub(super) fn teams(&self) -> impl Iterator<Item = (&str, &Group<Histogram>)> {
-        self.teams.iter().flat_map(Groups::iter)
-    }
-
-    pub(super) fn agents(&self) -> impl Iterator<Item = (&str, &Group<Sum>)> {
-        self.agents.iter().flat_map(Groups::iter)
-    }
-
     pub(super) fn scenarios(&self) -> &[Scenario] {
-        self.inspections
-            .as_ref()
-            .map_or(&[], Inspections::scenarios)
+        let inspections = self.inspections.as_ref();
+        inspections.map_or(&[], |inspections| &inspections.scenarios)
     }
 
     /// Number of calls ever counted.

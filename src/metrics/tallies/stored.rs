@@ -107,10 +107,10 @@ impl StoredTallies {
             drop_zeros(&mut tallies);
         }
         if let Some(stored) = self.teams {
-            tallies.teams = Some(stored.resume(tallies.whole())?);
+            tallies.teams = Some(stored.resume(&tallies.as_group())?);
         }
         if let Some(stored) = self.agents {
-            tallies.agents = Some(stored.resume(tallies.whole())?);
+            tallies.agents = Some(stored.resume(&tallies.as_group())?);
         }
         if let Some(stored) = self.inspections {
             tallies.inspections = Some(stored.resume()?);

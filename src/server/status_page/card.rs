@@ -1,11 +1,11 @@
 //! One target: a card, or a row of the table.
 
 use askama::Template;
-use askama::filters::HtmlSafe;
+use askama::filters::{HtmlSafe, Safe};
 use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{AgeAndTime, RoughDuration, ShortDuration, Utc};
+use super::display::{RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
 use crate::model::{CallType, Position, Status, UnixSeconds, shortened};
 use crate::targets::{CallCount, LastError, TargetState, TargetStatus};
 
@@ -29,7 +29,7 @@ impl HtmlSafe for Card<'_> {}
 
 /// An error and its time.
 pub(super) struct ErrorText<'a> {
-    pub(super) at: AgeAndTime,
+    pub(super) at: Safe<String>,
     pub(super) message: String,
     likely_cause: Option<&'a str>,
 }
@@ -52,7 +52,7 @@ struct Bar {
 impl<'a> ErrorText<'a> {
     pub(super) fn new(error: &'a LastError, now: UnixSeconds) -> Self {
         Self {
-            at: AgeAndTime::ago(Some(error.at), now),
+            at: ago_at(Some(error.at), now),
             // And the mark that it was cut.
             message: shortened(&error.message, MAX_ERROR_CHARS + 1),
             likely_cause: error.likely_cause.as_deref(),
@@ -76,8 +76,8 @@ impl<'a> Card<'a> {
     }
 
     /// Up to when the list is complete, without the time itself.
-    pub(super) fn age(&self) -> AgeAndTime {
-        AgeAndTime::only_ago(self.target.frontier, self.now)
+    pub(super) fn age(&self) -> String {
+        ago(self.target.frontier, self.now)
     }
 
     pub(super) fn calls(&self) -> HumanCount {
@@ -99,8 +99,12 @@ impl<'a> Card<'a> {
             .collect()
     }
 
-    fn ago(&self, time: Option<UnixSeconds>) -> AgeAndTime {
-        AgeAndTime::ago(time, self.now)
+    fn ago(&self, time: Option<UnixSeconds>) -> Safe<String> {
+        ago_at(time, self.now)
+    }
+
+    fn renewal(&self) -> Safe<String> {
+        renewal(self.target.token_renewal, self.now)
     }
 
     fn until(&self, time: UnixSeconds) -> RoughDuration {

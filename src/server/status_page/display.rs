@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use askama::filters::HtmlSafe;
+use askama::filters::Safe;
 
 use crate::model::{UnixSeconds, utc};
 
@@ -28,61 +28,37 @@ impl fmt::Display for Utc {
     }
 }
 
-/// A time relative to now, and itself: `5 min ago <time>2026-03-01 02:03:04 UTC</time>`.
-pub(super) struct AgeAndTime {
-    relative: String,
-    time: Option<Utc>,
-}
-
-/// Its parts are digits and fixed words.
-impl HtmlSafe for AgeAndTime {}
-
-impl AgeAndTime {
-    /// A time that is normally in the past.
-    pub(super) fn ago(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
-        let relative = match time {
-            None => "not yet".to_owned(),
-            Some(then) => match now.checked_sub(then) {
-                Some(age) => format!("{} ago", RoughDuration(age.into())),
-                None => format!("{} ahead of this clock", RoughDuration((then - now).into())),
-            },
-        };
-        Self {
-            relative,
-            time: time.map(Utc),
-        }
-    }
-
-    /// The same without the time itself.
-    pub(super) fn only_ago(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
-        Self {
-            time: None,
-            ..Self::ago(time, now)
-        }
-    }
-
-    /// When a token is renewed.
-    pub(super) fn renewal(time: Option<UnixSeconds>, now: UnixSeconds) -> Self {
-        let (relative, time) = match time {
-            None => ("no token yet".to_owned(), None),
-            Some(then) if then <= now => ("with the next request".to_owned(), None),
-            Some(then) => {
-                let wait = RoughDuration((then - now).into());
-                (format!("in {wait}"), Some(Utc(then)))
-            }
-        };
-        Self { relative, time }
+/// A time that is normally in the past, relative to now: `5 min ago`.
+pub(super) fn ago(time: Option<UnixSeconds>, now: UnixSeconds) -> String {
+    match time {
+        None => "not yet".to_owned(),
+        Some(then) => match now.checked_sub(then) {
+            Some(age) => format!("{} ago", RoughDuration(age.into())),
+            None => format!("{} ahead of this clock", RoughDuration((then - now).into())),
+        },
     }
 }
 
-impl fmt::Display for AgeAndTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.relative)?;
-        match &self.time {
-            Some(time) => write!(f, " <time>{time}</time>"),
-            None => Ok(()),
-        }
+/// The same with the time itself: `5 min ago <time>2026-03-01 02:03:04 UTC</time>`.
+pub(super) fn ago_at(time: Option<UnixSeconds>, now: UnixSeconds) -> Safe<String> {
+    with_time(ago(time, now), time)
+}
+
+/// When a token is renewed.
+pub(super) fn renewal(time: Option<UnixSeconds>, now: UnixSeconds) -> Safe<String> {
+    match time {
+        None => with_time("no token yet".to_owned(), None),
+        Some(then) if then <= now => with_time("with the next request".to_owned(), None),
+        Some(then) => with_time(format!("in {}", RoughDuration((then - now).into())), time),
     }
+}
+
+/// Safe, because its parts are digits and fixed words.
+fn with_time(relative: String, time: Option<UnixSeconds>) -> Safe<String> {
+    Safe(match time {
+        Some(time) => format!("{relative} <time>{}</time>", Utc(time)),
+        None => relative,
+    })
 }
 
 /// A duration in one unit, rounded down: `119 min`, `2 h`.

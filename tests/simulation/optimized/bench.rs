@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
@@ -220,7 +220,7 @@ fn open(
         store,
         given: Arc::clone(given),
     };
-    let own = metrics.target("t", &InitialLabels::default(), 0.0);
+    let own = metrics.target("t", 0.0);
     let clock = Arc::clone(clock);
     let vendor = vendor.clone();
     let mut handover = Handover::opened(book, Arc::new(store));

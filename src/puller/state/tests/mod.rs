@@ -12,9 +12,7 @@ use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
-use crate::metrics::exposition::{
-    ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
-};
+use crate::metrics::exposition::{Format, Response, TargetCallMetrics};
 use crate::model::{CallId, CallSet, ManualStates, Measure, Measures, Record, Role, Speech};
 use crate::model::{CallType, Status};
 use crate::store::{Backend, FileStore, Key, Store, StoreError, Value};
@@ -82,17 +80,12 @@ fn exposition(state: &TargetState) -> String {
 
 fn render_as(state: &TargetState, format: Format) -> String {
     let calls = state.published().calls.unwrap();
-    let options = RenderOptions {
-        format,
+    let targets = [TargetCallMetrics::new("t", &calls)];
+    let response = Response {
         created_lines: true,
+        ..Response::new(format, &targets)
     };
-    let bytes = render(
-        options,
-        &[TargetCallMetrics::new("t", &calls)],
-        None,
-        ExporterSeries::Only("t"),
-    );
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&response.render()).into_owned()
 }
 
 fn assert_same(a: &TargetState, b: &TargetState) {

@@ -4,7 +4,7 @@ mod bounds;
 
 use std::time::Duration;
 
-use super::display::{AgeAndTime, RoughDuration, ShortDuration};
+use super::display::{RoughDuration, ShortDuration, ago, ago_at};
 use super::*;
 use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds, Window};
 use crate::puller::skipped::Skipped;

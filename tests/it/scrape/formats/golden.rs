@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cec_exporter::metrics::exporter::{Build, ExporterMetrics, InitialLabels};
-use cec_exporter::metrics::exposition::{
-    CallMetrics, ExporterSeries, Format, RenderOptions, TargetCallMetrics, render,
-};
+use cec_exporter::metrics::catalog;
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, Scope, TargetCallMetrics};
 use cec_exporter::metrics::histogram::ExemplarSource;
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
@@ -111,28 +110,27 @@ fn exporter() -> ExporterMetrics {
         rustc: "c",
     };
     let exporter = ExporterMetrics::new(build, 1_622_600_000.25);
-    let labels = InitialLabels::default();
-    let target = exporter.target(TARGET, &labels, 1_622_600_001.5);
-    exporter.target("another", &labels, 1.0).early_scrapes.inc();
-    target.pull_duration.observe(0.3);
-    target.early_scrapes.inc();
-    exporter.set_target_info(TARGET, "https://old", "voice");
-    exporter.set_target_info(TARGET, "https://vendor", "voice,text");
-    target.set_frontier(1_622_633_999.0);
-    target.reject("shape", 3);
+    let target = exporter.target(TARGET, 1_622_600_001.5);
+    let another = exporter.target("another", 1.0);
+    another.add(catalog::EARLY_SCRAPES, &[], 1.0);
+    target.observe(catalog::PULL_DURATION, &[], 0.3);
+    target.add(catalog::EARLY_SCRAPES, &[], 1.0);
+    target.set_info("https://old", "voice");
+    target.set_info("https://vendor", "voice,text");
+    target.set(catalog::FRONTIER, 1_622_633_999.0);
+    target.add(catalog::REJECTED, &["shape"], 3.0);
     exporter
 }
 
 fn exposition(format: Format) -> Vec<u8> {
-    render(
-        RenderOptions {
-            format,
-            created_lines: true,
-        },
-        &[TargetCallMetrics::new(TARGET, &calls())],
-        Some(&exporter()),
-        ExporterSeries::Only(TARGET),
-    )
+    Response {
+        format,
+        created_lines: true,
+        targets: &[TargetCallMetrics::new(TARGET, &calls())],
+        exporter: Some((&exporter(), &[TARGET])),
+        scope: Scope::TargetOnly,
+    }
+    .render()
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use cec_exporter::metrics::exporter::{ExporterMetrics, InitialLabels};
+use cec_exporter::metrics::exporter::ExporterMetrics;
 use cec_exporter::model::CallId;
 use cec_exporter::puller::state::TargetState;
 use cec_exporter::puller::{Handover, Puller, Settings};
@@ -116,7 +116,7 @@ pub(super) fn open(
         log: Arc::clone(&vendor.log),
         kept: Arc::clone(kept),
     };
-    let own = metrics.target("t", &InitialLabels::default(), 0.0);
+    let own = metrics.target("t", 0.0);
     let clock = Arc::clone(&vendor.clock);
     let mut handover = Handover::opened(book, Arc::new(store));
     extras.enable(&mut handover);

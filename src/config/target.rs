@@ -287,7 +287,7 @@ fn undocumented(mut codes: Vec<Status>) -> Vec<Status> {
     codes
 }
 
-/// Blames what the target itself says: its `defaults` may suit all others.
+/// Reports the key of the target if it has one, else that of `defaults`, which may suit all others.
 fn overlap_too_long(
     own: &Layer<'_>,
     defaults: &Layer<'_>,

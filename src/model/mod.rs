@@ -50,7 +50,7 @@ impl Window {
         (self.from..=self.to).contains(&time)
     }
 
-    /// Longer by so many seconds before and after.
+    /// Longer by these numbers of seconds, before and after.
     pub fn pad(self, [before, after]: [UnixSeconds; 2]) -> Self {
         Self {
             from: self.from.saturating_sub(before),

@@ -15,7 +15,7 @@ pub(super) struct Delays {
 }
 
 impl Delays {
-    /// Seconds to wait after one more failure than so many.
+    /// Seconds to wait after `failures + 1` failures.
     pub(super) fn after(self, failures: u32) -> UnixSeconds {
         let doubled = self.first.saturating_mul(1 << failures.min(16));
         doubled.min(self.longest)

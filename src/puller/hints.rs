@@ -13,7 +13,7 @@ use crate::upstream::pages::ListHints;
 pub(super) const MAX_RECONCILE_PAGES: u64 = 10;
 /// How often in a row to look for a pending call that the filtered list omits. After that it waits.
 const MAX_LOOKS: u32 = 3;
-/// How long. The filtered list may work again.
+/// How long it then waits before it looks again: the filtered list may work by then.
 const LOOK_DELAYS: Delays = Delays {
     first: 15,
     longest: 900,
@@ -94,7 +94,7 @@ impl ScanHints {
         self.reads_since_cut = 0;
     }
 
-    /// The vendor served no page beyond so many rows.
+    /// The vendor served no page beyond this number of rows.
     pub(super) fn cut_at(&mut self, rows: u64) {
         self.depth = rows.max(MIN_DEPTH);
         self.reads_since_cut = 0;

@@ -165,7 +165,7 @@ pub fn proven(window: Window) -> Option<Window> {
     (inside.from <= inside.to).then_some(inside)
 }
 
-/// Pages that hold so many rows, at least one: an empty window costs a request too.
+/// Pages that hold `rows` rows, at least one: an empty window costs a request too.
 pub fn pages(rows: u64, page_size: u64) -> u64 {
     rows.div_ceil(page_size.max(1)).max(1)
 }

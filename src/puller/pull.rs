@@ -12,6 +12,7 @@ use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
 pub(super) const SLICE_PAGES: u64 = 50;
+
 /// A pull under way.
 pub(super) struct Pull<'a, U> {
     pub(super) inner: &'a Arc<Inner<U>>,

@@ -72,8 +72,8 @@ impl<U: Upstream> Pull<'_, U> {
         Ok(scanned)
     }
 
-    /// Reads pages of a list with the newest call first until they reach back to known calls: one of
-    /// so many rows, and whole ones if that is not enough. Returns whether to sweep, because the total or
+    /// Reads pages of a list with the newest call first until they reach back to known calls: one of few
+    /// rows, and whole ones if that is not enough. Returns whether to sweep, because the total or
     /// the list is not as expected.
     async fn look_newest_first(
         &mut self,

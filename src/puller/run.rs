@@ -127,7 +127,7 @@ impl<U: Upstream> Inner<U> {
         }
     }
 
-    /// Puts the teams into force if their file has changed.
+    /// Applies the teams if their file has changed.
     pub(super) async fn reread_teams(&self) {
         let mut reader = self.teams.lock().await;
         let changed = reader.changed().await;

@@ -15,11 +15,11 @@ use crate::metrics::catalog;
 use crate::model::{UnixSeconds, Window, utc};
 use crate::upstream::{Error, ErrorKind, Upstream};
 
-/// After so many failures in a row, one request checks whether the vendor answers at all.
+/// Failures in a row after which one request checks whether the vendor answers at all.
 const FAILURES_TO_PROBE: u32 = 3;
 /// Contradictory answers in one scan that make it a failure of the vendor, not of a window.
 const MAX_CONTRADICTIONS: u32 = 4;
-/// Failed windows in one scan; later ones are no longer halved, but skipped whole.
+/// Failed windows in one scan; later ones are no longer halved, but read page by page at once.
 const MAX_FAILURES: u32 = 200;
 
 /// Pages of one second that are requested one by one.

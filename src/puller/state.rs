@@ -57,7 +57,7 @@ pub struct TargetState {
 }
 
 impl TargetState {
-    /// Requests the results of this share of the calls from now on, and counts up to so many rules;
+    /// Requests the results of this share of the calls from now on, and counts at most `max_rules` rules;
     /// `None` for not at all.
     pub fn count_results(&mut self, results: Option<(f64, usize)>) {
         self.results.sample(results.map(|(share, _)| share));

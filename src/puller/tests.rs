@@ -167,7 +167,12 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
         own.set(catalog::TEAMS_FILE_OK, 1.0);
         let puller = Puller::resume(settings(), vendor, clock, own.clone(), known);
         let inner = Arc::clone(&puller.inner);
-        let shown = || (own.get(catalog::TEAMS_FILE_OK) == 1.0, puller.view().teams_error);
+        let shown = || {
+            (
+                own.get(catalog::TEAMS_FILE_OK) == 1.0,
+                puller.view().teams_error,
+            )
+        };
 
         inner.reread_teams().await;
         let before = shown();

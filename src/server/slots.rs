@@ -9,14 +9,14 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-/// Even if the system has no more file descriptors, so many connections stay: enough for
+/// Connections that stay even if the system has no more file descriptors: enough for
 /// Prometheus beside some that send nothing.
 const MIN_SLOTS: usize = 16;
 
 /// How long a new connection waits for a slot while all others are being answered, and an answer for
 /// room. Most answers take a moment, and those that wait for pulls are too few to take all slots.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often to ask for them meanwhile.
+/// Time between two notifications while a permit is waited for.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct Slots {
@@ -68,7 +68,7 @@ impl Slots {
     }
 }
 
-/// Waits for so many permits, and notifies one holder after the other until there are enough. `None`
+/// Waits for `count` permits, and notifies one holder after the other until there are enough. `None`
 /// if there are not in time.
 pub(super) async fn acquire(
     permits: &Arc<Semaphore>,

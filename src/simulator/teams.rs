@@ -34,7 +34,7 @@ pub const TEAMS: [Team; 6] = [
     team("夜班", 22.0, -0.08, 2.2),
 ];
 
-/// One agent in so many belongs to no team.
+/// One agent in this number belongs to no team.
 const WITHOUT_TEAM: u64 = 16;
 
 /// The number of the agent who took the call with this seed.

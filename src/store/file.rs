@@ -201,7 +201,7 @@ impl Store for FileStore {
     }
 }
 
-/// Whether a file of so many bytes is much larger than its content.
+/// Whether a file of `size` bytes is much larger than its content.
 fn is_too_large(size: u64, content: u64) -> bool {
     size > content + content / 2 + SLACK_BYTES
 }

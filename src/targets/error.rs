@@ -1,4 +1,4 @@
-//! Why a configuration is not in force, or a scrape has no answer.
+//! Why a configuration is not active, or a scrape has no answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 
-/// Why a configuration is not in force: one line without secrets.
+/// Why a configuration is not active: one line without secrets.
 #[derive(Clone, Debug, Error)]
 pub enum LoadError {
     #[error(transparent)]

@@ -37,7 +37,7 @@ pub struct Registry {
     targets: RwLock<Arc<Vec<Arc<Target>>>>,
     pub(super) metrics: Arc<ExporterMetrics>,
     pub(super) options: Options,
-    /// Whether the first configuration is in force.
+    /// Whether the first configuration is active.
     ready: watch::Sender<bool>,
     /// Rendering continues after its client has left, and must not pile up.
     rendering: Arc<Semaphore>,

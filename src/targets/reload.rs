@@ -1,4 +1,4 @@
-//! Loading the configuration, at the start and again: from targets in force to targets configured.
+//! Loading the configuration, at the start and again: from active targets to configured ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ enum Change {
 }
 
 impl Registry {
-    /// Puts the first configuration into force. Scrapes wait until then. After an error the
+    /// Applies the first configuration. Scrapes wait until then. After an error the
     /// registry stays without targets.
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
@@ -46,7 +46,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Loads the configuration again. After an error the one before stays in force. Runs to its
+    /// Loads the configuration again. After an error the one before stays active. Runs to its
     /// end even if it is the request of a client that leaves.
     pub async fn reload(&self) -> Result<(), LoadError> {
         self.reloading.run(|| self.reload_now()).await
@@ -87,7 +87,7 @@ impl Registry {
         *self.reload_error.lock() = None;
     }
 
-    /// Puts a configuration into force. Unchanged targets are not touched; changed ones continue
+    /// Applies a configuration. Unchanged targets are not touched; changed ones continue
     /// with their calls.
     async fn apply(
         &self,

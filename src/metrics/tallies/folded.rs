@@ -1,4 +1,4 @@
-//! How many different things are counted together, because each would be a series.
+//! Counts the distinct labels that are folded into `other`.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};

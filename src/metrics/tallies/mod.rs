@@ -137,7 +137,7 @@ impl Tallies {
         self.exemplars_enabled = true;
     }
 
-    /// Counts by team, up to so many teams; `None` for not at all. What is counted already has no
+    /// Counts by team, with at most this number of teams; `None` for not at all. What is counted already has no
     /// team, so that the teams together always have the calls of the target.
     pub fn count_by_team(&mut self, max_teams: Option<usize>) {
         let whole = self.as_group();
@@ -160,7 +160,7 @@ impl Tallies {
         });
     }
 
-    /// Counts scores and rules, up to so many rules; `None` for not at all.
+    /// Counts scores and rules, with at most this number of rules; `None` for not at all.
     pub fn count_inspections(&mut self, max_rules: Option<usize>) {
         let known = self.inspections.take();
         self.inspections = max_rules.map(|max| {

@@ -56,11 +56,10 @@ async fn read<U: Upstream>(
     upstream: Tee<U>,
     day: Window,
 ) -> Result<usize, String> {
-    // The puller's clock stands at the end of the day, and its lookback is the day, with the second
-    // before: it requests nothing older, and the bound of a window may be exclusive.
+    // The puller's clock stands at the end of the day, and its lookback is the day.
     let settings = Settings {
         intervals: Intervals {
-            lookback: (day.to - day.from).saturating_add(1),
+            lookback: day.to - day.from,
             ..settings.intervals
         },
         min_pull_interval: Duration::ZERO,

@@ -112,7 +112,8 @@ impl Ledger {
     /// Counts calls uploaded from `time` on. Only while nothing has been counted.
     pub fn reopen(&mut self, time: UnixSeconds) {
         self.marks.closed_before = time;
-        self.marks.forgotten_before = self.marks.forgotten_before.min(time);
+        // Requested windows begin a second earlier.
+        self.keep_from(time.saturating_sub(1));
         self.drop_below = 0;
     }
 

@@ -18,6 +18,7 @@ pub(super) struct Pull<'a, U> {
     pub(super) inner: &'a Arc<Inner<U>>,
     pub(super) hints: &'a mut ScanHints,
     pub(super) now: UnixSeconds,
+    /// It ends after `now` by as much as clocks may differ.
     pub(super) lookback: Window,
     pub(super) applied: Applied,
     /// Pages requested in parallel.
@@ -30,7 +31,7 @@ pub(super) struct Pull<'a, U> {
 
 /// Applies pages to the target's state.
 pub(super) struct Applied {
-    /// Only calls uploaded in it count. It ends after `now` by as much as clocks may differ.
+    /// Only calls uploaded in it count.
     lookback: Window,
     /// Calls that this pull has read and that may be pending.
     pub(super) pending: CallSet,
@@ -60,8 +61,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
         let intervals = inner.settings.intervals;
         let lookback = Window {
             from: now.saturating_sub(intervals.lookback),
-            // One second more, because requested windows are that much wider.
-            to: now.saturating_add(intervals.overlap).saturating_add(1),
+            to: now.saturating_add(intervals.overlap),
         };
         Self {
             inner,
@@ -69,7 +69,8 @@ impl<'a, U: Upstream> Pull<'a, U> {
             now,
             lookback,
             applied: Applied {
-                lookback,
+                // Requested windows are that much wider.
+                lookback: lookback.pad([1, 1]),
                 pending: CallSet::default(),
             },
             parallel: inner.settings.parallel,

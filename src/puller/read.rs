@@ -158,12 +158,7 @@ impl<U: Upstream> Pull<'_, U> {
                 state.skipped.padded(window, self.hints.edges),
             )
         });
-        // Nor past the edge of the lookback: calls there are ignored.
-        let from = match window.from >= self.lookback.from {
-            true => padded.from.max(self.lookback.from),
-            false => padded.from,
-        };
-        let asked = Window::new(from.max(forgotten_before), padded.to);
+        let asked = Window::new(padded.from.max(forgotten_before), padded.to);
         (asked.from <= asked.to).then_some(asked)
     }
 

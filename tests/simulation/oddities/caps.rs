@@ -1,5 +1,7 @@
 //! Undocumented limits of the vendor.
 
+use std::sync::atomic::Ordering;
+
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
@@ -143,6 +145,36 @@ async fn windows_stay_within_a_limit_on_their_width() {
             bench.pulls(10).await;
             bench.assert_up();
             assert_eq!((bench.counted(), bench.missing()), (2001, 0), "{widest}");
+        }
+    }
+}
+
+/// Both bounds are exclusive or inclusive. The exporter counts from the first second of its first
+/// lookback, also if it starts over because its clock was ahead. Seeds 2405, 5083 and 10482.
+#[tokio::test(start_paused = true)]
+async fn the_first_second_of_the_first_lookback_is_counted_and_the_one_before_is_not() {
+    for bounds_excluded in [false, true] {
+        for ahead in [0, 8 * 3600] {
+            let what = format!("excluded: {bounds_excluded}, ahead: {ahead}");
+            let quirks = Quirks {
+                bounds_excluded,
+                ..Quirks::default()
+            };
+            let bench = bench(quirks, Vec::new(), SPANS);
+            if ahead > 0 {
+                bench.ahead.store(ahead, Ordering::Relaxed);
+                bench.pull().await;
+                bench.ahead.store(0, Ordering::Relaxed);
+            }
+            let first = bench.vendor.now() + 15 - SPANS.lookback;
+            bench.vendor.with(|list| {
+                for at in [first - 1, first, first + 1] {
+                    add(&mut list.calls, Call::done(at.into(), at));
+                }
+            });
+            bench.pull_after(15).await;
+            bench.assert_up();
+            assert_eq!(bench.counted(), 2, "{what}");
         }
     }
 }

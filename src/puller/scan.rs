@@ -17,8 +17,9 @@ use crate::upstream::{Error, ErrorKind, Upstream};
 
 /// Failures in a row after which one request checks whether the vendor answers at all.
 const FAILURES_TO_PROBE: u32 = 3;
-/// Contradictory answers in one scan that make it a failure of the vendor, not of a window.
-const MAX_CONTRADICTIONS: u32 = 4;
+/// Contradictory answers in one scan after which one request checks whether the vendor lists any call
+/// at all.
+const CONTRADICTIONS_TO_PROBE: u32 = 4;
 /// Failed windows in one scan; later ones are no longer halved, but read page by page at once.
 const MAX_FAILURES: u32 = 200;
 
@@ -57,7 +58,7 @@ impl<U: Upstream> Pull<'_, U> {
     ///
     /// # Errors
     ///
-    /// If the vendor does not answer at all, or contradicts itself everywhere.
+    /// If the vendor does not answer at all, or lists no calls although its totals promise some.
     pub(super) async fn scan(
         &mut self,
         window: Window,
@@ -102,7 +103,7 @@ impl<U: Upstream> Pull<'_, U> {
                         }
                     }
                 }
-                Err(failure) => match self.after_failure(failure, &mut failures).await? {
+                Err(failure) => match self.after_failure(failure, &mut failures, width).await? {
                     Retry::Again => queue.push_front(part),
                     Retry::Narrower(failure) => {
                         if failure.kind == ErrorKind::BadRequest {
@@ -125,16 +126,25 @@ impl<U: Upstream> Pull<'_, U> {
         Ok((Scanned::Whole, rows))
     }
 
-    /// Tells a window that cannot be read from a vendor that does not answer; the latter is an
-    /// error.
+    /// Tells a window that cannot be read from a vendor that does not answer, or hides all calls;
+    /// the latter is an error. `width` is that of the widest window that the vendor accepts.
     async fn after_failure(
         &mut self,
         failure: Error,
         failures: &mut Failures,
+        width: UnixSeconds,
     ) -> Result<Retry, Error> {
-        failures.contradictions += u32::from(failure.kind == ErrorKind::Contradiction);
-        if !failure.kind.may_be_local() || failures.contradictions >= MAX_CONTRADICTIONS {
+        if !failure.kind.may_be_local() {
             return Err(failure);
+        }
+        if failure.kind == ErrorKind::Contradiction {
+            failures.contradictions += 1;
+            if failures.contradictions == CONTRADICTIONS_TO_PROBE {
+                return match self.vendor_lists_calls(width).await {
+                    true => Ok(Retry::Again),
+                    false => Err(failure),
+                };
+            }
         }
         failures.total += 1;
         failures.in_a_row += 1;
@@ -160,6 +170,26 @@ impl<U: Upstream> Pull<'_, U> {
     async fn vendor_answers(&mut self) -> bool {
         let window = Window::new(self.now, self.now);
         self.small_page(window, 1).await.is_ok()
+    }
+
+    /// Whether the vendor lists calls where most are known. If so, a second of that list shows whether
+    /// its totals are always off.
+    async fn vendor_lists_calls(&mut self, width: UnixSeconds) -> bool {
+        let busiest = self.state(|state| {
+            let readable = state.skipped.without(self.lookback).into_iter();
+            let pieces = readable.flat_map(|window| plan::pieces(window, width));
+            pieces.max_by_key(|piece| state.ledger.count_present(*piece))
+        });
+        let Some(window) = busiest else { return false };
+        let Ok(page) = self.small_page(window, 1).await else {
+            return false;
+        };
+        if let Some(record) = page.records.first() {
+            // Only to learn from it: a failure here proves nothing.
+            let second = Window::new(record.uploaded, record.uploaded);
+            drop(self.read_to_end(second, None).await);
+        }
+        !page.is_empty()
     }
 
     /// The last resort for a second that cannot be read: its smallest pages one by one. Skips it if some

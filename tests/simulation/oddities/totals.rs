@@ -219,3 +219,44 @@ async fn totals_without_rows_are_an_error_rather_than_an_empty_lookback() {
     bench.assert_up();
     assert_eq!(bench.counted(), 2000);
 }
+
+/// After a restart it is not known that the total is always too large, so the list in which a call was
+/// the only one seems to hide it. Seed 4304.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_a_deletion_has_emptied_does_not_stop_a_target() {
+    for total in [Total::Off(1), Total::Off(7), Total::Always(5)] {
+        let mut calls = even(300, 43_200);
+        calls.retain(|call| call.at < BASE - 2000);
+        let old = calls.len() as u64;
+        add(&mut calls, Call::done(1000, BASE - 100));
+        let quirks = Quirks {
+            total,
+            ..Quirks::default()
+        };
+        let list = List {
+            calls,
+            quirks,
+            ..List::default()
+        };
+        let mut bench = Bench::new(settings(SPANS, 100), list);
+        bench.pulls(3).await;
+        bench.assert_up();
+        assert_eq!(bench.counted(), old + 1, "{total:?}");
+        bench.vendor.with(|list| list.calls.pop());
+        bench.restart().await;
+        bench.pull_after(15).await;
+        bench.assert_up();
+        let at = bench.vendor.now();
+        bench
+            .vendor
+            .with(|list| add(&mut list.calls, Call::done(2000, at)));
+        bench.pulls(60).await;
+        bench.assert_up();
+        assert_eq!(bench.counted(), old + 2, "{total:?}");
+        // A total that is off by another number each time proves nothing: what it seems to hide is
+        // skipped.
+        let is_known = matches!(total, Total::Off(_));
+        let skipped = bench.view().skipped.len();
+        assert_eq!((bench.missing() == 1, skipped == 0), (is_known, is_known));
+    }
+}

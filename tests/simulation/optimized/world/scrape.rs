@@ -46,10 +46,12 @@ impl Run {
         }
         self.assert_not_above_truth(&self.last, self.last_missing);
         let clock = (self.vendor.clock)();
-        // Ignore a success with a clock that was ahead.
+        // Ignore a success with a clock that was ahead, even if it was corrected before the pull ended.
+        let known_to = view.progress.known.map(|known| known.to);
         let is_in = view
             .last_success
-            .is_none_or(|at| (self.ahead_until..=clock).contains(&at));
+            .is_none_or(|at| (self.ahead_until..=clock).contains(&at))
+            && known_to.is_some_and(|to| to <= clock);
         if is_in && !self.is_ahead {
             self.first_in.get_or_insert(clock);
         }

@@ -154,8 +154,13 @@ impl<U: Upstream> Pull<'_, U> {
         if pass.verdict(&self.hints.list) == Verdict::Cut {
             return Ok(());
         }
-        self.confirm_absent(padded, |id| !wanted.contains(&id))
-            .await
+        // In other windows: a page that looks like the last one by chance would do so again.
+        let absent = self.state(|state| state.ledger.absent(inside, |id| !wanted.contains(&id)));
+        for window in self.cover(&absent) {
+            self.confirm_absent(window, |id| !wanted.contains(&id))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Remembers the calls that the filtered list omits although they are still pending, so that

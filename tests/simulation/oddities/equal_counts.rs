@@ -202,3 +202,34 @@ async fn a_call_absent_from_one_pass_is_not_missing() {
         assert_eq!(bench.missing(), 0);
     }
 }
+
+/// As from a vendor that clamps pages silently while its total happens to agree with the first one.
+/// Seed 15852.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_wide_window_omits_is_not_missing() {
+    let mut calls = even(400, 8000);
+    for place in [200, 202, 204] {
+        calls[place].status = Call::waiting(0, 0).status;
+    }
+    let bench = bench(calls, SPANS);
+    bench.pulls(3).await;
+    assert_eq!(bench.in_status("waiting"), 3);
+    let mut omitted: Option<Call> = None;
+    bench.vendor.with(|list| {
+        list.before = Some(Box::new(move |calls, request| {
+            if let Some(call) = omitted.take() {
+                add(calls, call);
+            }
+            let place = calls.iter().position(|call| call.id == 202).unwrap();
+            let Window { from, to } = request.window;
+            if request.window.contains(calls[place].at) && to - from > 10 {
+                omitted = Some(calls.remove(place));
+            }
+        }));
+    });
+    for _ in 0..20 {
+        bench.pull_after(15).await;
+        bench.assert_up();
+        assert_eq!((bench.counted(), bench.missing()), (400, 0));
+    }
+}

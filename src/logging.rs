@@ -10,7 +10,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::cli::{LogFormat, LogLevel};
 
-/// Lines that wait for whoever reads stderr; further ones are dropped.
+/// Lines that wait to be written to stderr; further ones are dropped.
 const MAX_WAITING: usize = 4096;
 
 /// Logs all tracing events to stderr from here on. The last lines are written when the guard is dropped.

@@ -19,7 +19,8 @@ pub fn cause_suffix(likely_cause: &Option<String>) -> String {
     }
 }
 
-/// Text of the vendor or of a customer as the value of a label: without characters that cannot be seen, without spaces around it, cut at 100 characters.
+/// Text of the vendor or of a customer as the value of a label: without characters that cannot be seen,
+/// without spaces around it, cut at 100 characters.
 ///
 /// Two texts that differ only in what is removed become the same label.
 pub fn label_text(text: &str) -> String {

@@ -22,8 +22,7 @@ const FAILURES_TO_PROBE: u32 = 3;
 const CONTRADICTIONS_TO_PROBE: u32 = 4;
 /// Failed windows in one scan; later ones are no longer halved, but read page by page at once.
 const MAX_FAILURES: u32 = 200;
-
-/// Pages of one second that are requested one by one.
+/// Pages of such a window that are requested one by one.
 const MAX_SINGLE_PAGES: u32 = 500;
 
 /// How a scan ended.
@@ -46,7 +45,7 @@ struct Failures {
 enum Retry {
     /// The same window.
     Again,
-    /// Its halves or, for a second, its single pages.
+    /// Its halves or, if it is not halved, its single pages.
     Narrower(Error),
 }
 
@@ -192,8 +191,8 @@ impl<U: Upstream> Pull<'_, U> {
         !page.is_empty()
     }
 
-    /// The last resort for a second that cannot be read: its smallest pages one by one. Skips it if some
-    /// fail.
+    /// The last resort for a window that cannot be read and is not halved: its smallest pages one by one.
+    /// Skips it if some fail.
     async fn read_single_pages(&mut self, window: Window, reason: &str) -> Result<(), Error> {
         self.probe_edges().await?;
         // Without the adjacent seconds, whose rows may be the ones that fail.

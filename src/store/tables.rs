@@ -101,48 +101,50 @@ pub(super) fn create_schema(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
+/// Passes each row to `row`, and returns the state.
 pub(super) fn read(
     database: &Database,
     name: &str,
     row: &mut impl FnMut(Key, Value),
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let wrong = |error: redb::Error| explain(name, &error);
-    let transaction = database.begin_read().map_err(|error| wrong(error.into()))?;
-    let notes = transaction
-        .open_table(META)
-        .map_err(|error| wrong(error.into()))?;
-    let format = notes.get(FORMAT).map_err(|error| wrong(error.into()))?;
+    let wrong = |error| explain(name, &error);
+    let (format, state) = read_meta(database).map_err(wrong)?;
+    // First, as another program's file has no such rows.
+    check_format(name, format.as_deref())?;
+    read_rows(database, row).map_err(wrong)?;
+    Ok(state)
+}
+
+/// The format and the state.
+fn read_meta(database: &Database) -> Result<(Option<String>, Option<Vec<u8>>), redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    let format = meta.get(FORMAT)?;
     let format = format.map(|bytes| String::from_utf8_lossy(bytes.value()).into_owned());
-    let version: Option<u32> = format
-        .as_deref()
-        .and_then(|text| text.strip_prefix(MAGIC))
-        .and_then(|n| n.parse().ok());
+    let state = meta.get(STATE)?.map(|bytes| bytes.value().to_vec());
+    Ok((format, state))
+}
+
+fn check_format(name: &str, format: Option<&str>) -> Result<(), StoreError> {
+    let version = format.and_then(|text| text.strip_prefix(MAGIC)?.parse().ok());
     match version {
-        Some(VERSION) => {}
-        Some(newer) => {
-            return Err(StoreError::new(format!(
-                "{name} was written by a newer version of cec_exporter (format {newer}, this one \
-                 reads {VERSION}): start that version, or move the file away (counters then start \
-                 over)"
-            )));
-        }
-        None => {
-            return Err(StoreError::new(format!(
-                "{name} is not a ledger of cec_exporter: move it away, or choose another \
-                 --storage.path"
-            )));
-        }
+        Some(VERSION) => Ok(()),
+        Some(newer) => Err(StoreError::new(format!(
+            "{name} was written by a newer version of cec_exporter (format {newer}, this one reads \
+             {VERSION}): start that version, or move the file away (counters then start over)"
+        ))),
+        None => Err(StoreError::new(format!(
+            "{name} is not a ledger of cec_exporter: move it away, or choose another --storage.path"
+        ))),
     }
-    let state = notes.get(STATE).map_err(|error| wrong(error.into()))?;
-    let state = state.map(|bytes| bytes.value().to_vec());
-    let rows = transaction
-        .open_table(ROWS)
-        .map_err(|error| wrong(error.into()))?;
-    for found in rows.iter().map_err(|error| wrong(error.into()))? {
-        let (key, value) = found.map_err(|error| wrong(error.into()))?;
+}
+
+fn read_rows(database: &Database, row: &mut impl FnMut(Key, Value)) -> Result<(), redb::Error> {
+    let rows = database.begin_read()?.open_table(ROWS)?;
+    for found in rows.iter()? {
+        let (key, value) = found?;
         row(key.value(), value.value());
     }
-    Ok(state)
+    Ok(())
 }
 
 /// The table of the queue, if the file has one.

@@ -11,7 +11,7 @@ use super::error::LoadError;
 use super::options::Loader;
 use crate::client::tls::Trust;
 use crate::config::Config;
-use crate::puller::TeamSource;
+use crate::puller::{TeamChange, TeamSource};
 
 /// How long a reload waits for the files.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,13 +60,12 @@ impl Default for TeamFiles {
 }
 
 impl TeamFiles {
-    /// Asks a source for the first time, off the async thread. The source that is returned answers its
-    /// first call with that.
+    /// Asks a source for the first time, off the async thread. Returns the answer and the source.
     pub(super) async fn read(
         &self,
         mut source: TeamSource,
         patience: Duration,
-    ) -> Result<TeamSource, LoadError> {
+    ) -> Result<(TeamChange, TeamSource), LoadError> {
         let slots = Arc::clone(&self.0);
         let read = async {
             let slot = slots.acquire_owned().await;
@@ -75,9 +74,8 @@ impl TeamFiles {
         let Ok(read) = timeout(patience, read).await else {
             return Err(LoadError::Slow(patience));
         };
-        let (first, mut source, _) = read.map_err(|panic| LoadError::Panic(panic.to_string()))?;
-        let mut first = Some(first);
-        Ok(Box::new(move || first.take().unwrap_or_else(&mut source)))
+        let (first, source, _) = read.map_err(|panic| LoadError::Panic(panic.to_string()))?;
+        Ok((first, source))
     }
 }
 
@@ -132,9 +130,9 @@ mod tests {
         }
         assert_eq!(Arc::strong_count(&released), READ_AT_ONCE + 1);
         drop(release);
-        let mut source = files.read(hanging(), Duration::MAX).await.unwrap();
+        let (first, _) = files.read(hanging(), Duration::MAX).await.unwrap();
         drop(released);
-        assert!(source().unwrap().is_ok());
+        assert!(first.unwrap().is_ok());
     }
 
     #[tokio::test]
@@ -144,8 +142,8 @@ mod tests {
             readings += 1;
             Some(Err(readings.to_string()))
         });
-        let mut source = TeamFiles::default().read(source, PATIENCE).await.unwrap();
-        let said = [source(), source()].map(|change| change.unwrap().unwrap_err());
+        let (first, mut source) = TeamFiles::default().read(source, PATIENCE).await.unwrap();
+        let said = [first, source()].map(|change| change.unwrap().unwrap_err());
         assert_eq!(said, ["1", "2"]);
     }
 }

@@ -20,7 +20,7 @@ use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
-use crate::puller::{FAILURES, Handover, Puller, Settings, TeamSource};
+use crate::puller::{FAILURES, Handover, Puller, Settings, TeamChange, TeamSource};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
@@ -45,7 +45,8 @@ pub(super) struct Prepared {
     metrics: TargetMetrics,
     client: HttpClient,
     reported: Arc<Mutex<Reported>>,
-    teams: Option<TeamSource>,
+    /// The first reading of the file of teams, and what reads it again.
+    teams: Option<(TeamChange, TeamSource)>,
 }
 
 impl Prepared {
@@ -95,12 +96,13 @@ impl Target {
         if options.exemplars {
             known.state.tallies.enable_exemplars();
         }
-        known.teams = teams;
+        let (first, source) = teams.unzip();
+        known.teams = source;
         if known.teams.is_none() {
             metrics.set_optional(catalog::TEAMS_FILE_OK, None);
         }
         // A bad file is tolerated, and read again once it has changed.
-        let teams = known.teams.as_mut().and_then(|read| read()?.ok());
+        let teams = first.flatten().and_then(Result::ok);
         start_counting(&mut known.state, &config, teams);
         let results = config.results.as_ref();
         (known.state)

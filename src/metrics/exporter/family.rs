@@ -162,9 +162,7 @@ impl Families {
         });
         series.cell.clone()
     }
-}
 
-impl Families {
     /// Removes the series of targets that are none of these and were removed long ago.
     pub(super) fn retain_targets(&self, names: &HashSet<&str>) {
         let mut targets = self.targets.lock();

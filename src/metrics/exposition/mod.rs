@@ -1,7 +1,8 @@
 //! Exposition formats: text, OpenMetrics and protobuf.
 //!
 //! `families` decides which series a response has of calls, and in which order, `own` which it has of
-//! the exporter; one `Writer` per kind of format encodes them. There is no intermediate list: each series goes straight into the response.
+//! the exporter; one `Writer` per kind of format encodes them. There is no intermediate list: each series
+//! goes straight into the response.
 
 mod families;
 mod history;

@@ -124,7 +124,7 @@ impl Drop for Killed {
     }
 }
 
-/// A pipe holds 64 KiB, and whoever reads the log may hang.
+/// A pipe holds 64 KiB, and the process that reads the log may hang.
 #[test]
 fn a_log_that_nobody_reads_stops_neither_requests_nor_signals() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -47,11 +48,13 @@ impl Process {
     }
 
     pub(crate) fn stdout(&self) -> String {
-        self.stdout.0.lock().unwrap().clone()
+        self.stdout.text.lock().unwrap().clone()
     }
 
+    /// A line may be missing that the process has just logged: a thread of its own writes it. After
+    /// [`Self::ended`], all are there.
     pub(crate) fn stderr(&self) -> String {
-        self.stderr.0.lock().unwrap().clone()
+        self.stderr.text.lock().unwrap().clone()
     }
 
     /// Waits for a line of either that holds `mark`, and gives what follows it, up to a blank.
@@ -81,9 +84,22 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it wrote has been read.
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        eventually("the end of the process", || self.child.try_wait().unwrap())
+        let status = eventually("the end of the process", || self.child.try_wait().unwrap());
+        for lines in [&mut self.stdout, &mut self.stderr] {
+            if let Some(reader) = lines.reader.take() {
+                reader.join().unwrap();
+            }
+        }
+        status
+    }
+
+    /// Ends it as a service manager does. Gives its whole log.
+    pub(crate) fn end(mut self) -> String {
+        self.signal("TERM");
+        assert_eq!(self.ended().code(), Some(0), "{}", self.stderr());
+        self.stderr()
     }
 }
 
@@ -95,18 +111,24 @@ impl Drop for Process {
 }
 
 /// What a process writes, whole lines only.
-struct Lines(Arc<Mutex<String>>);
+struct Lines {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
 
 impl Lines {
     fn of(pipe: impl Read + Send + 'static) -> Self {
-        let all = Arc::new(Mutex::new(String::new()));
-        let sink = Arc::clone(&all);
-        std::thread::spawn(move || {
+        let text = Arc::new(Mutex::new(String::new()));
+        let sink = Arc::clone(&text);
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                 *sink.lock().unwrap() += &(line + "\n");
             }
         });
-        Self(all)
+        Self {
+            text,
+            reader: Some(reader),
+        }
     }
 }
 
@@ -206,9 +228,16 @@ impl Exporter {
         eventually(what, || Some(self.scrape()).filter(&seen))
     }
 
-    /// All that it has logged so far.
-    pub(crate) fn log(&self) -> String {
-        self.process.stderr()
+    /// Its log, as soon as that has `part`.
+    pub(crate) fn logged(&self, part: &str) -> String {
+        eventually(part, || {
+            Some(self.process.stderr()).filter(|log| log.contains(part))
+        })
+    }
+
+    /// Ends it, and gives its whole log.
+    pub(crate) fn end(self) -> String {
+        self.process.end()
     }
 }
 

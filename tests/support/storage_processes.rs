@@ -119,10 +119,9 @@ impl Serving {
         }
     }
 
-    /// Ends it as a service manager does.
-    pub(crate) fn end(mut self) {
-        self.process.signal("TERM");
-        assert_eq!(self.process.ended().code(), Some(0));
+    /// Ends it, and gives its whole log.
+    pub(crate) fn end(self) -> String {
+        self.process.end()
     }
 }
 

@@ -58,8 +58,7 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     let frontier = "cec_exporter_frontier_timestamp_seconds";
     assert!(moved.one(frontier, &demo_target) > first.one(frontier, &demo_target));
 
-    demo.signal("TERM");
-    assert_eq!(demo.ended().code(), Some(0));
+    demo.end();
     let left = std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is left behind");
 }
@@ -143,8 +142,7 @@ fn the_simulator_alone_can_be_watched() {
     let exporter = crate::support::process::Exporter::start(&[target]);
     let samples = exporter.scrape();
     assert!(calls(&samples) > 8_000.0, "{}", calls(&samples));
-    simulator.signal("TERM");
-    assert_eq!(simulator.ended().code(), Some(0));
+    simulator.end();
     let gone = exporter.scrape();
     assert_eq!(gone.one("cec_up", &[]), 0.0);
     assert_eq!(calls(&gone), calls(&samples));

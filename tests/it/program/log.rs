@@ -16,7 +16,8 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
     let config = configuration(&[target("a", &vendor.endpoint, "")]);
     let variables = [("CEC_USER_ID", "not used")];
     let exporter = Exporter::start_in(&config, &variables, &["--web.route-prefix=/cec"]);
-    let log = exporter.log();
+    let page = format!("status_page=http://{}/cec/", exporter.address);
+    let log = exporter.logged(&page);
     for part in [
         "from=cec_exporter.yml",
         "CEC_USER_ID is set but not used",
@@ -24,24 +25,13 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
     ] {
         assert!(log.contains(part), "no {part:?} in {log}");
     }
-    let page = format!("status_page=http://{}/cec/", exporter.address);
-    eventually("the page's address", || {
-        exporter.log().contains(&page).then_some(())
-    });
     assert_eq!(exporter.get("/cec/metrics").status, 200);
 
     let file = exporter.config_file();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let warnings = || exporter.log().matches("holds a secret").count();
-    let before = warnings();
     exporter.process.signal("HUP");
-    eventually("the reload", || {
-        exporter
-            .log()
-            .contains("configuration reloaded")
-            .then_some(())
-    });
-    assert_eq!(warnings(), before);
+    let log = exporter.logged("configuration reloaded");
+    assert_eq!(log.matches("holds a secret").count(), 1, "{log}");
 
     let variables = [
         ("CEC_ENDPOINT", &*vendor.endpoint),
@@ -50,11 +40,7 @@ fn the_log_says_where_the_configuration_and_the_page_are() {
         ("CEC_USER_ID", "u"),
     ];
     let exporter = Exporter::start_with_variables(&variables);
-    assert!(
-        exporter.log().contains("from=\"the variables CEC_...\""),
-        "{}",
-        exporter.log()
-    );
+    exporter.logged("from=\"the variables CEC_...\"");
 }
 
 /// A first read may take minutes, and must not look like a program that hangs.
@@ -65,7 +51,7 @@ fn the_log_says_when_a_first_read_begins_and_ends() {
     for _ in 0..2 {
         assert_eq!(exporter.scrape().one("cec_up", &A), 1.0);
     }
-    let log = exporter.log();
+    let log = exporter.end();
     let value = |line: &str, key: &str| -> u64 {
         let (_, rest) = line.split_once(&format!(" {key}=")).unwrap();
         rest.split_whitespace().next().unwrap().parse().unwrap()
@@ -93,9 +79,7 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
     let held = vendor.simulator.world();
     let headers = [("X-Prometheus-Scrape-Timeout-Seconds", "0.1")];
     ask("GET", &exporter.address, "/metrics", &headers);
-    let log = eventually("the end of the pull", || {
-        Some(exporter.log()).filter(|log| log.contains("message=\"pull failed\""))
-    });
+    let log = exporter.logged("message=\"pull failed\"");
     drop(held);
     let lines: Vec<&str> = (log.lines())
         .filter(|line| line.contains("target=a") && line.contains("failed"))

@@ -60,7 +60,7 @@ fn a_reload_adds_removes_and_changes_targets() {
     let last = exporter.scrape_until("the reload", |found| !found.has_calls("a"));
     assert_eq!(last.one(reloaded, &[]), 1.0);
     assert_eq!(calls(&last, "c"), calls(&after, "c"));
-    assert!(exporter.log().contains("configuration not reloaded"));
+    exporter.logged("configuration not reloaded");
 
     // The signal tells of a mistake in the log and the metric alone.
     exporter.configure("targets: []");

@@ -51,7 +51,8 @@ fn a_misplaced_secret_is_not_shown() {
         assert!(!answer.body.contains(SECRET), "{}", answer.body);
         assert!(!answer.body.contains(&hidden), "{}", answer.body);
     }
-    assert!(!exporter.log().contains(SECRET), "{}", exporter.log());
+    let log = exporter.end();
+    assert!(!log.contains(SECRET), "{log}");
 
     let output = command(tempfile::tempdir().unwrap().path())
         .envs([
@@ -137,7 +138,7 @@ async fn a_secret_is_in_no_output() {
     };
     tokio::task::block_in_place(|| {
         let flags = ["--log.level=debug", "--web.enable-lifecycle"];
-        let mut exporter = Exporter::start_with(&config, &flags);
+        let exporter = Exporter::start_with(&config, &flags);
         let samples = exporter.scrape();
         assert_eq!(samples.sum("cec_up", &[]), 0.0);
         let failures = samples.sum("cec_exporter_pull_failures_total", &[]);
@@ -151,9 +152,7 @@ async fn a_secret_is_in_no_output() {
         let answer = exporter.post("/-/reload");
         assert_eq!(answer.status, 500);
         seen(&answer.body, "the reload");
-        exporter.process.signal("TERM");
-        exporter.process.ended();
-        let log = exporter.log();
+        let log = exporter.end();
         assert!(log.contains("level=debug"), "{log}");
         seen(&log, "the log");
         let directory = tempfile::tempdir().unwrap();

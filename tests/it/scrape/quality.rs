@@ -182,12 +182,7 @@ fn a_file_of_teams_is_read_again_and_a_bad_one_changes_nothing() {
     });
     assert!(has(&bad, "Late") && !has(&bad, "Night"));
     assert_eq!(bad.one("cec_up", &[]), 1.0);
-    eventually("the reason in the log", || {
-        exporter
-            .log()
-            .contains("line 3: team is empty")
-            .then_some(())
-    });
+    exporter.logged("line 3: team is empty");
 
     fs::write(&teams, "staff_id,team\n1,Night\n").unwrap();
     let good = exporter.scrape_until("the next team", |samples| has(samples, "Night"));

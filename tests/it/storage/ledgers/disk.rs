@@ -6,6 +6,7 @@ use cec_exporter::simulator::spec::{Scenario, Spec};
 
 use super::{A, counters, refused};
 use crate::support::client::ask;
+use crate::support::eventually;
 use crate::support::process::target;
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::storage_processes::{Place, Serving};
@@ -59,10 +60,11 @@ fn a_full_disk_stops_the_counting_until_there_is_room_again() {
         assert!(counters(&samples, "a") == counted, "{}", samples.text);
         assert_eq!(samples.sum(failures, &A), samples.one(failures, &storage));
     }
-    let log = exporter.process.stderr();
+    let log = eventually("the last message", || {
+        Some(exporter.process.stderr()).filter(|log| log.contains("tries again"))
+    });
     assert!(log.contains("reason=storage"), "{log}");
     assert!(log.contains("data/a.redb"), "{log}");
-    assert!(log.contains("tries again"), "{log}");
     // The limit stands for a full disk; the page says which it is.
     let page = ask("GET", &exporter.address, "/", &[]).body;
     let cause = "<dt>Likely cause</dt><dd>the file may not grow: a limit";

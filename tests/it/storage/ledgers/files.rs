@@ -51,38 +51,38 @@ fn a_target_that_begins_anew_is_told() {
     let place = Place::new(&[named("a"), named("b")]);
     let exporter = place.start(&[]);
     exporter.scrape();
-    let log = exporter.process.stderr();
-    assert!(log.contains("no ledgers in the directory"), "{log}");
-    assert!(!log.contains("unused="), "{log}");
     let page = ask("GET", &exporter.address, "/", &[]).body;
     assert!(page.contains("<dt>Counters since</dt>"), "{page}");
-    exporter.end();
+    let log = exporter.end();
+    assert!(log.contains("no ledgers in the directory"), "{log}");
+    assert!(!log.contains("unused="), "{log}");
 
-    let exporter = place.start(&[]);
-    let log = exporter.process.stderr();
+    let log = place.start(&[]).end();
     assert!(!log.contains("no ledger found"), "{log}");
-    exporter.end();
 
     place.configure(&[named("a"), named("renamed")]);
     let exporter = place.start(&[]);
-    let log = exporter.process.stderr();
+    // As the line says; and at a reload too.
+    place.configure(&[named("a"), named("again")]);
+    assert_eq!(exporter.reload().0, 200);
+    let log = exporter.end();
     let begun: Vec<&str> = log
         .lines()
         .filter(|l| l.contains("no ledger found"))
         .collect();
-    let [line] = begun[..] else { panic!("{log}") };
-    assert!(line.contains("level=warn"), "{line}");
-    assert!(line.contains("target=renamed"), "{line}");
-    assert!(line.contains("unused=b.redb"), "{line}");
-    // As the line says; and at a reload too.
-    place.configure(&[named("a"), named("again")]);
-    assert_eq!(exporter.reload().0, 200);
-    let log = exporter.process.stderr();
-    assert!(log.contains("unused=\"b.redb renamed.redb\""), "{log}");
-    exporter.end();
+    let [started, reloaded] = begun[..] else {
+        panic!("{log}")
+    };
+    for (line, target, unused) in [
+        (started, "target=renamed", "unused=b.redb"),
+        (reloaded, "target=again", "unused=\"b.redb renamed.redb\""),
+    ] {
+        for part in ["level=warn", target, unused] {
+            assert!(line.contains(part), "no {part} in {line}");
+        }
+    }
     fs::rename(place.ledger("b"), place.ledger("again")).unwrap();
-    let exporter = place.start(&[]);
-    let log = exporter.process.stderr();
+    let log = place.start(&[]).end();
     assert!(!log.contains("no ledger found"), "{log}");
 }
 

@@ -5,6 +5,7 @@ mod cases;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use crate::support::eventually;
 use crate::support::process::{Exporter, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
@@ -90,7 +91,11 @@ fn each_failure_is_distinguished_and_the_target_recovers() {
     // All targets at once. No second pull until the next scrape.
     let exporter = Exporter::start(&targets);
     let samples = exporter.scrape();
-    let (page, log) = (exporter.get("/").body, exporter.log());
+    let page = exporter.get("/").body;
+    let log = eventually("each failure in the log", || {
+        let log = exporter.process.stderr();
+        (log.matches("message=\"pull failed\"").count() == cases.len()).then_some(log)
+    });
     for (case, vendor) in &cases {
         assert_failed(case, &samples, &page, &log);
         vendor.set_faults(|_| ());
@@ -108,10 +113,8 @@ fn each_failure_is_distinguished_and_the_target_recovers() {
     assert!(page.contains("All targets are up."));
     // The last error remains, with its time.
     assert!(section(&page, "forbidden").contains("allow list"));
-    assert_eq!(
-        exporter.log().matches("pulls succeed again").count(),
-        cases.len()
-    );
+    let log = exporter.end();
+    assert_eq!(log.matches("pulls succeed again").count(), cases.len());
 }
 
 #[test]

@@ -59,11 +59,15 @@ impl Hours {
         self.now.fetch_add(seconds, Ordering::SeqCst);
         let view = self.puller.scrape(Instant::now() + PATIENCE).await;
         assert_eq!((view.up, view.last_error), (Some(true), None));
-        // Nobody asks until what is compared in the background has come to rest.
-        let mut asked = None;
-        while asked != Some(self.vendor.pages()) || self.vendor.simulator.stats().in_flight > 0 {
-            asked = Some(self.vendor.pages());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        // Nobody asks until what is compared in the background has come to rest. A request may
+        // be on its way where neither side counts it, so one look is not enough.
+        let (mut asked, mut quiet_looks) = (self.vendor.pages(), 0);
+        while quiet_looks < 5 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let is_quiet =
+                asked == self.vendor.pages() && self.vendor.simulator.stats().in_flight == 0;
+            asked = self.vendor.pages();
+            quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
         }
         let calls = view.calls.unwrap();
         Samples::parse(&text("a", &calls))

@@ -42,10 +42,10 @@ function(config, t)
     [
       [12, 8, p.graph('Rejected records an hour by reason', 'Records that could not be used or, as measure, single values of usable records. Each counts once.', [
         ['3600 * sum by (' + b.by + ', reason) (%s) > 0' % q.one('rate(cec_exporter_records_rejected_total{%s}[$__rate_interval])' % s), b.who + ' {{reason}}'],
-      ], 'locale', decimals=0, none='none')],
+      ], 'locale', decimals=0, none='none', values=['identity', 'measure', 'shape', 'upload_time'])],
       [12, 8, p.graph('Unproven parts of the list', 'Parts of the list an hour that were accepted without proof of completeness or skipped, by reason.', [
         ['3600 * sum by (' + b.by + ', reason) (%s) > 0' % q.one('rate(cec_exporter_windows_unproven_total{%s}[$__rate_interval])' % s), b.who + ' {{reason}}'],
-      ], 'locale', decimals=0, none='none')],
+      ], 'locale', decimals=0, none='none', values=['changing', 'total', 'unreadable'])],
     ],
     { row: 'Pulls', lines: [
       [

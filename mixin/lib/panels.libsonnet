@@ -6,13 +6,14 @@ function(t)
   local named(name, properties) = { matcher: { id: 'byName', options: name }, properties: properties };
   local like(pattern, properties) = { matcher: { id: 'byRegexp', options: pattern }, properties: properties };
   local dashes = { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } };
-  // Colour and name of each known value of a label, where a legend has that label. Of several legends with
-  // one label, those after the first are dashed.
+  // Colour and name of each known value of a label, where a legend has that label and no other. Of several
+  // legends with one label, those after the first are dashed.
   local known(legends) =
     local all = std.join(' ', legends);
     std.flattenArrays([
       local label = '{{%s}}' % kind;
-      local of = [legend for legend in legends if std.length(std.findSubstr(label, legend)) > 0];
+      local others(legend) = std.findSubstr('{{', std.strReplace(legend, label, ''));
+      local of = [legend for legend in legends if std.length(std.findSubstr(label, legend)) > 0 && others(legend) == []];
       [
         named(std.strReplace(of[i], label, value),
               [fixed(colours[kind][value])]
@@ -37,6 +38,12 @@ function(t)
            { id: 'custom.stacking', value: { mode: 'none', group: 'B' } },
          ]),
        ] else []);
+  // Translates a value at the end of legends that also name a target: their whole names are not known here.
+  local renamed(values) = [
+    { id: 'renameByRegex', options: { regex: '(.*) ' + value, renamePattern: '$1 ' + t(value) } }
+    for value in values
+    if t(value) != value
+  ];
   local steps(list) = { mode: 'absolute', steps: [{ color: 'text', value: null }] + list };
   // A cell without a value would be filled with the colour of text.
   local stepsOfCells(list) = { mode: 'absolute', steps: [{ color: 'transparent', value: null }] + list };
@@ -93,10 +100,11 @@ function(t)
 
     // `queries` is a list of [expr, legend]. Rates are over 5 minutes at least, shares and quantiles over
     // `interval`. Seconds to be shown in the unit "min" are divided by 60: the axis of Grafana's own unit of
-    // time has steps of 1000 seconds, which read 16.7 minutes.
-    graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[])::
+    // time has steps of 1000 seconds, which read 16.7 minutes. Legends may end in one of `values`.
+    graph(title, description, queries, unit='short', interval='5m', stack=false, max=null, min=0, decimals=null, limits=[], links=[], none='no data', overrides=[], values=[])::
       panel('timeseries', title, description) {
         interval: interval,
+        [if renamed(values) != [] then 'transformations']: renamed(values),
         targets: [
           $.query(if unit == 'min' then '(%s) / 60' % queries[i][0] else queries[i][0], queries[i][1], std.char(65 + i))
           for i in std.range(0, std.length(queries) - 1)

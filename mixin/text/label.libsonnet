@@ -11,11 +11,6 @@ local words(values) = { [value]: zh[value] for value in values };
   asrFailure: named('status', words([status for status in std.objectFields(zh) if std.startsWith(status, 'asr_') || status == 'invalid_audio'])),
   kind: named('kind', words(['dialogue', 'silence', 'speed', 'interposal'])),
   role: named('role', words(['customer', 'staff'])),
-  unproven: named('reason', { total: '总数与行数不符', unreadable: '无法读取', changing: '两次读取不一致' }),
-  rejected: named('reason', {
-    identity: '没有标识',
-    upload_time: '上传时间不可用',
-    shape: '格式不是对象',
-    measure: '个别数值不可用',
-  }),
+  unproven: named('reason', words(['changing', 'total', 'unreadable'])),
+  rejected: named('reason', words(['identity', 'measure', 'shape', 'upload_time'])),
 }

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text;
 use crate::support::boards::{self, Board, boards};
+use cec_exporter::metrics::catalog;
+use cec_exporter::metrics::exporter::UNPROVEN_REASONS;
+use cec_exporter::model::Rejection;
 
 /// Links from elsewhere and from bookmarks hold as long as these stay.
 const UIDS: [(&str, &str); 6] = [
@@ -124,17 +127,66 @@ fn each_status_type_and_role_has_one_colour() {
     );
 }
 
+/// The same board in Chinese.
+fn in_chinese(board: &Board) -> Board {
+    let path = boards::in_repository("dashboards/zh-CN").join(&board.file);
+    let source = boards::read(&path);
+    Board {
+        file: board.file.clone(),
+        json: serde_json::from_str(&source).unwrap(),
+        source,
+    }
+}
+
+/// No series is called by its legend as long as that has labels to be filled in.
+#[test]
+fn overrides_are_for_names_that_series_can_have() {
+    for board in boards().into_iter().flat_map(|b| [in_chinese(&b), b]) {
+        for panel in board.panels() {
+            let overrides = panel["fieldConfig"]["overrides"].as_array();
+            for entry in overrides.into_iter().flatten() {
+                let name = text(&entry["matcher"]["options"]);
+                assert!(!name.contains("{{"), "{}: {name}", board.place(panel));
+            }
+        }
+    }
+}
+
+/// Behind the name of a target, where no override knows the whole name.
+#[test]
+fn reasons_have_chinese_names() {
+    let reasons = [
+        (
+            catalog::REJECTED.name,
+            Rejection::ALL.map(|r| r.to_string()).to_vec(),
+        ),
+        (
+            catalog::UNPROVEN.name,
+            UNPROVEN_REASONS.map(str::to_owned).to_vec(),
+        ),
+    ];
+    let mut seen = 0;
+    for board in boards().iter().map(in_chinese) {
+        for panel in board.panels() {
+            let exprs = panel["targets"].to_string();
+            for (_, reasons) in reasons.iter().filter(|(name, _)| exprs.contains(name)) {
+                let renamed = panel["transformations"].to_string();
+                for reason in reasons {
+                    let name = format!("\"(.*) {reason}\"");
+                    assert!(renamed.contains(&name), "{}: {reason}", board.place(panel));
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 2);
+}
+
 /// Chinese boards are the same with other words.
 #[test]
 fn the_chinese_boards_ask_the_same() {
     for board in boards() {
-        let path = boards::in_repository("dashboards/zh-CN").join(&board.file);
-        let source = boards::read(&path);
-        let chinese = Board {
-            file: board.file.clone(),
-            json: serde_json::from_str(&source).unwrap(),
-            source,
-        };
+        let chinese = in_chinese(&board);
         let exprs = |board: &Board| -> Vec<String> {
             let queries = board.queries().into_iter().chain(board.annotations());
             queries.map(|query| query.expr).collect()

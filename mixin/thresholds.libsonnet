@@ -34,7 +34,7 @@
   }],
   ['windows_unproven_per_hour', {
     en: 'Parts of the list an hour that were accepted without proof or skipped, by reason.',
-    zh: '每小时无法确认完整或被跳过的列表区段数，按原因统计。',
+    zh: '每小时无法确认完整或被跳过的列表窗口数，按原因统计。',
   }],
   ['clock_skew_seconds', {
     en: "Seconds between the vendor's clock and the exporter's, in either direction.",
@@ -82,7 +82,7 @@
   }],
   ['failed_ratio', {
     en: 'Share of finished calls that failed, whatever the cause.',
-    zh: '质检失败（不论原因）占已完成通话的比例。',
+    zh: '处理失败（不论原因）占已完成通话的比例。',
   }],
   ['quota_failed_ratio', {
     en: 'Share of finished calls that ended in status 9.',

@@ -27,7 +27,7 @@ function(config)
       },
       affects: {
         en: 'All targets that share the `app_key`: each exporter sends its own requests, which count against the vendor\'s limit. The bundled rules and dashboards use one exporter\'s numbers; your own queries may count calls twice.',
-        zh: '使用同一 app_key 的全部目标：每个 exporter 各自发送请求，共同消耗云客服侧的限流额度。自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。',
+        zh: '使用同一 app_key 的全部目标都受影响：每个 exporter 各自发送请求，共同消耗云客服侧的限流额度。自带的规则和仪表盘只取其中一份；自行编写的求和查询可能重复计数。',
       },
       queries: [
         [{ en: 'Exporters of each target', zh: '各目标由哪些 exporter 同步' }, 'count by (target, job, instance) (cec_up)'],
@@ -90,7 +90,7 @@ function(config)
       },
       affects: {
         en: 'The targets of the missing shard: they have no metrics, so no other alert reports them. While shards disagree, a target may be pulled twice or not at all.',
-        zh: '缺失分片所负责的目标：没有任何指标，其他告警也发现不了。总数不一致期间，同一目标可能被同步两次，也可能无人同步。',
+        zh: '缺失分片所负责的目标没有任何指标，其他告警也发现不了。总数不一致期间，同一目标可能被同步两次，也可能无人同步。',
       },
       queries: [
         [{ en: 'Shards that respond', zh: '有响应的分片' }, 'cec_exporter_shard_ordinal'],
@@ -193,7 +193,7 @@ function(config)
       },
       affects: {
         en: 'The alerts that use this threshold: they cannot fire.',
-        zh: '使用该阈值的告警：不会触发。',
+        zh: '使用该阈值的告警不会触发。',
       },
       queries: [
         [{ en: 'Whether the file is loaded: three of its thresholds', zh: '文件是否已加载（以其中三个阈值为例）' }, 'cec:frontier_lag_seconds:threshold or cec:failed_ratio:threshold or cec:dried_up_ratio:threshold'],

@@ -34,14 +34,14 @@ function(config)
           Alertmanager; later weeks are not affected.
         |||,
         zh: |||
-          完整水位前一小时内上传的通话不足往常的 20 %，且往常至少有 60 条。“往常”取最近四周同一时段的中位数，每周再取前后各一小时内的最低值，因此夏令时切换或个别异常的一周不会影响判断。只有列表已读到最新时才判断；第一周没有可比数据，不告警。
+          完整水位前一小时内上传的通话不足往常的 20%，且往常至少有 60 条。“往常”取最近四周同一时段的中位数，每周再取前后各一小时内的最低值，因此夏令时切换或个别异常的一周不会影响判断。只有列表已读到最新时才判断；第一周没有可比数据，不告警。
 
           法定节假日的表现与故障相同：请提前静默，或用 Alertmanager 的 `mute_time_intervals` 屏蔽；之后几周不受影响。
         |||,
       },
       affects: {
         en: 'If calls really stop: customers, who cannot reach the contact centre. If only recordings stop: quality inspection, which misses these calls.',
-        zh: '若确实没有来话：客户联系不上联络中心。若只是录音没有上传：这些通话不会质检。',
+        zh: '若确实没有来话，说明客户联系不上联络中心；若只是录音没有上传，这些通话不会质检。',
       },
       queries: [
         [{ en: 'Calls of the last hour', zh: '最近一小时的通话量' }, 'target:cec_recent_calls:sum'],
@@ -66,7 +66,7 @@ function(config)
       },
       resolves: {
         en: 'When the last hour has at least 20 % of the usual calls, or if fewer than 60 are usual at this hour. If the list is no longer read up to the present, the alert ends too, which says nothing about the calls: see [CecFrontierBehind](CecFrontierBehind.md).',
-        zh: '最近一小时的通话达到往常的 20 %，或往常同一时段不足 60 条后恢复。列表不再读到最新时告警也会消失，但这不说明通话已恢复：见 [CecFrontierBehind](CecFrontierBehind.md)。',
+        zh: '最近一小时的通话达到往常的 20%，或往常同一时段不足 60 条后恢复。列表不再读到最新时告警也会消失，但这不说明通话已恢复：见 [CecFrontierBehind](CecFrontierBehind.md)。',
       },
     },
     {
@@ -93,7 +93,7 @@ function(config)
           30 %% of the calls of the preceding hour. Each speaker of a call is one observation.
         ||| % config.fastSpeech,
         zh: |||
-          半小时以来，最近一小时的通话中始终有 30 %% 以上，该角色的平均语速超过 %d 字/分钟。客户和座席分别统计。
+          半小时以来，在最近一小时的通话中，该角色平均语速超过 %d 字/分钟的通话始终占 30%% 以上。客户和座席分别统计。
         ||| % config.fastSpeech,
       },
       affects: {
@@ -158,7 +158,7 @@ function(config)
       },
       affects: {
         en: 'Customers, who wait on the line; or, if speech is lost, the inspection of these calls.',
-        zh: '在线等待的客户；若是语音丢失，则影响这些通话的质检。',
+        zh: '影响在线等待的客户；若是语音丢失，则影响这些通话的质检。',
       },
       queries: [
         [{ en: 'Share of silence', zh: '静默占比' }, 'target:cec_call_silence:ratio_rate1h'],

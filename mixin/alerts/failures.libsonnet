@@ -23,25 +23,25 @@ function(config)
       ],
       summary: {
         en: 'The processing of many calls of {{ $labels.target }} fails.',
-        zh: '目标 {{ $labels.target }} 的质检失败率偏高。',
+        zh: '目标 {{ $labels.target }} 的处理失败率偏高。',
       },
       description: {
         en: '{{ $value | humanizePercentage }} of the calls of {{ $labels.target }} that finished in the last hour failed.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话质检失败。',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanizePercentage }} 的通话处理失败。',
       },
-      title: { en: 'The processing of many calls fails.', zh: '质检失败率偏高。' },
+      title: { en: 'The processing of many calls fails.', zh: '处理失败率偏高。' },
       means: {
         en: |||
           More than 10 % of the calls that finished in the last hour failed, whatever the cause: at least 5 of at
           least 20. This is not the pass rate of quality inspection.
         |||,
         zh: |||
-          最近一小时完成的通话中（至少 20 条），10 % 以上（且至少 5 条）质检失败，不论原因。注意：这与质检合格率无关。
+          最近一小时完成的通话中（至少 20 条），10% 以上（且至少 5 条）处理失败，不论原因。注意：这与质检合格率无关。
         |||,
       },
       affects: {
         en: 'The calls that failed: they have no inspection result, no score and no measures.',
-        zh: '失败的通话：没有质检结果和得分，也没有语速、静默等数据。',
+        zh: '失败的通话没有质检结果和得分，也没有语速、静默等数据。',
       },
       queries: [
         [{ en: 'Share by cause', zh: '各原因占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status!="succeeded"} > 0.01'],
@@ -100,12 +100,12 @@ function(config)
           calls once a daily quota of audio or files is used up.
         |||,
         zh: |||
-          最近一小时完成的某类通话中（至少 20 条），20 % 以上（且至少 5 条）以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，也表示质检音频总流量或文件数达到每日上限后的所有通话。
+          最近一小时完成的某类通话中（至少 20 条），20% 以上（且至少 5 条）以 `inspection_failed`（状态 9）结束。该状态既表示质检失败，也表示质检音频总流量或文件数达到每日上限后的所有通话。
         |||,
       },
       affects: {
         en: 'If a quota is used up, all calls of this type until it is renewed: they are not inspected. Otherwise only the calls that failed.',
-        zh: '若已达到每日上限：额度恢复之前的全部此类通话都不会质检；否则只影响失败的通话。',
+        zh: '若已达到每日上限，额度恢复之前此类通话都不会质检；否则只影响失败的通话。',
       },
       queries: [
         [{ en: 'Share of status 9', zh: '状态 9 的占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status="inspection_failed"}'],
@@ -120,7 +120,7 @@ function(config)
           3. Once there is quota again, have the failed calls inspected again. In the counters they stay failed.
         |||,
         zh: |||
-          1. 占比在某一时刻由接近 0 升到接近 100 %，零点后回落：达到每日上限。在控制台确认是哪一项，申请提高或减少质检量。
+          1. 占比在某一时刻由接近 0 升到接近 100%，零点后回落：达到每日上限。在控制台确认是哪一项，申请提高或减少质检量。
           2. 始终只有一部分通话受影响：质检本身失败，联系云客服侧。
           3. 额度恢复后重新质检失败的通话。计数器中仍计为失败。
         |||,
@@ -160,12 +160,12 @@ function(config)
           failure: at least 5 of at least 20.
         |||,
         zh: |||
-          最近一小时完成的语音通话中（至少 20 条），5 % 以上（且至少 5 条）以同一种 ASR 转写失败结束。
+          最近一小时完成的语音通话中（至少 20 条），5% 以上（且至少 5 条）以同一种 ASR 转写失败结束。
         |||,
       },
       affects: {
         en: 'The voice calls that end in this status: without a transcript they have no inspection result, no score and no measures.',
-        zh: '以该状态结束的语音通话：没有转写文本，也就没有质检结果、得分和语速、静默等数据。',
+        zh: '以该状态结束的语音通话没有转写文本，也就没有质检结果、得分和语速、静默等数据。',
       },
       queries: [
         [{ en: 'Share by cause', zh: '各原因占比' }, 'target_call_type_status:cec_calls_processed:ratio_rate1h{status=~"asr_.*|invalid_audio"}'],

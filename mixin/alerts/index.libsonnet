@@ -57,7 +57,7 @@ function(config, alerts)
     - 抓取间隔不要超过 2 分钟：`CecProcessingSlow` 使用 5 分钟的窗口，窗口内至少要有两个采样。
     - `CecScoreFalling`、`CecRuleViolatedSuddenly`、`CecResultsBacklog` 和 `CecTeamsFileRejected` 只在启用[班组或质检结果](../../../docs/quality.zh-CN.md)后触发。
 
-    “按时”是服务目标（SLO）：95 %% 的通话在上传后 30 分钟内完成质检，不论结果。`CecProcessingSlow` 按错误预算的消耗速度告警：一小时内达 14.4 倍或六小时内达 6 倍为严重，一天内达 3 倍或三天内达 1 倍为警告。exporter 未观察到完成时刻的通话不计入。
+    “按时”是服务目标（SLO）：95%% 的通话在上传后 30 分钟内完成质检，不论结果。`CecProcessingSlow` 按错误预算的消耗速度告警：一小时内达 14.4 倍或六小时内达 6 倍为严重，一天内达 3 倍或三天内达 1 倍为警告。exporter 未观察到完成时刻的通话不计入。
 
     ## 阈值
 

@@ -33,7 +33,7 @@ function(config)
       },
       affects: {
         en: 'All requests of this target, once the token has expired: pulls then fail ([CecTargetDown](CecTargetDown.md)).',
-        zh: 'Token 过期后，该目标的所有请求：同步随之失败，见 [CecTargetDown](CecTargetDown.md)。',
+        zh: 'Token 过期后，该目标的所有请求都会失败，同步随之失败，见 [CecTargetDown](CecTargetDown.md)。',
       },
       queries: [
         [{ en: 'Remaining lifetime as of each scrape, in seconds', zh: '每次抓取时的剩余秒数' }, 'cec_exporter_token_expiry_timestamp_seconds - timestamp(cec_exporter_token_expiry_timestamp_seconds)'],
@@ -78,12 +78,12 @@ function(config)
           vendor requests, and retries.
         |||,
         zh: |||
-          最近 15 分钟超过 5 % 的请求返回 429。exporter 按云客服侧要求的时间等待后重试。
+          最近 15 分钟超过 5% 的请求返回 429。exporter 按云客服侧要求的时间等待后重试。
         |||,
       },
       affects: {
         en: 'All targets and programs that use the same `app_key`, because they share the limit. The metrics are late but correct. If it lasts, pulls fail.',
-        zh: '使用同一 app_key 的全部目标和其他程序，因为限流额度是共用的。指标会延迟，但不会出错；持续限流会导致同步失败。',
+        zh: '使用同一 app_key 的全部目标和其他程序都会受影响，因为限流额度共用。指标会延迟，但不会出错；持续限流会导致同步失败。',
       },
       queries: [
         [{ en: 'Rate-limited requests', zh: '哪些请求被限流' }, 'sum by (target, api) (rate(cec_exporter_api_requests_total{code="429"}[15m]))'],
@@ -110,7 +110,7 @@ function(config)
       },
       resolves: {
         en: 'Once fewer than 5 % of the requests of the last 15 minutes were limited.',
-        zh: '最近 15 分钟被限流的请求低于 5 % 后恢复。',
+        zh: '最近 15 分钟被限流的请求低于 5% 后恢复。',
       },
     },
     {
@@ -179,7 +179,7 @@ function(config)
           90 % of that limit is in use.
         |||,
         zh: |||
-          exporter 记住回溯窗口内的每条通话，最多 `max_calls` 条（默认 5,000,000）。目前已用 90 % 以上。
+          台账保存回溯窗口内的每条通话，最多 `max_calls` 条（默认 5,000,000）。目前已用 90% 以上。
         |||,
       },
       affects: {

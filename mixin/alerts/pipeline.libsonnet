@@ -54,14 +54,14 @@ function(config)
         once the end of half an average day's calls has been seen.
       ||| % minutes,
       zh: |||
-        服务目标（SLO）：95 %% 的通话在上传后 %d 分钟内完成质检（不论结果），其余 5 %% 为错误预算。长、短两个窗口（见告警标签）内错误预算的消耗速度都过快时告警：一小时内达 14.4 倍，或六小时内达 6 倍（严重）；一天内达 3 倍，或三天内达 1 倍（警告）。
+        服务目标（SLO）：95%% 的通话在上传后 %d 分钟内完成质检（不论结果），其余 5%% 为错误预算。长、短两个窗口（见告警标签）内错误预算的消耗速度都过快时告警：一小时内达 14.4 倍，或六小时内达 6 倍（严重）；一天内达 3 倍，或三天内达 1 倍（警告）。
 
         超时通话包括：耗时超限的；未达终态就移出回溯窗口的；仍在等待、且超出最近一小时来量与正常滞留量之和的。因云客服侧或 exporter 故障而未观察到完成时刻的通话不计入。以天计的窗口，观察到完成的通话达到日均来量的一半后才判断。
       ||| % minutes,
     },
     affects: {
       en: 'The people who wait for the inspection of calls of this target: more results than agreed come late.',
-      zh: '等待该目标质检结果的人：结果晚到的通话超出约定的比例。',
+      zh: '质检结果晚到的通话超出约定比例，影响等待结果的人。',
     },
     queries: [
       [{ en: 'Late calls as a share', zh: '超时通话占比' }, 'target:cec_calls_processing:late_increase1h / target:cec_calls_processing:increase1h'],
@@ -87,7 +87,7 @@ function(config)
     },
     resolves: {
       en: 'When calls are processed in time again for the length of the short window (5 minutes to 6 hours), and none is overdue.',
-      zh: '在短窗口（5 分钟到 6 小时）的时间内恢复按时完成、且没有超期通话后。',
+      zh: '短窗口（5 分钟到 6 小时）内的通话重新按时完成，且没有超期通话时恢复。',
     },
   };
   [
@@ -117,12 +117,12 @@ function(config)
           not reachable does not count.
         |||,
         zh: |||
-          某一阶段的积压超过最近一小时的来量与正常滞留量之和，且最早的一条已等待一小时以上。正常滞留量为最近一天来量或回溯窗口内日均来量（取较大者）的 5 %。等待时长以完整水位为准，因此云客服侧不可访问的时间不计入。
+          某一阶段的积压超过最近一小时的来量与正常滞留量之和，且最早的一条已等待一小时以上。正常滞留量为最近一天来量或回溯窗口内日均来量（取较大者）的 5%。等待时长以完整水位为准，因此云客服侧不可访问的时间不计入。
         |||,
       },
       affects: {
         en: 'The calls in this status: they have no inspection result, no measures and no score yet. Later calls queue behind them.',
-        zh: '处于该状态的通话：还没有质检结果和得分，也没有语速、静默等数据。之后的通话也会排在它们后面。',
+        zh: '处于该状态的通话还没有质检结果和得分，也没有语速、静默等数据。之后的通话也会排在它们后面。',
       },
       queries: [
         [{ en: 'Overdue calls by stage', zh: '各阶段超期通话' }, 'target_call_type_status:cec_calls_overdue:min'],
@@ -167,7 +167,7 @@ function(config)
       },
       description: {
         en: 'The oldest {{ $labels.call_type }} call of {{ $labels.target }} in status {{ $labels.status }} was uploaded {{ $value | humanizeDuration }} ago. The exporter does not know whether this status is final.',
-        zh: '目标 {{ $labels.target }} 处于 {{ $labels.status }} 的' + label.callType + '通话中，最早一条上传于 {{ $value | humanizeDuration }} 前。exporter 无法判断该状态是否为终态。',
+        zh: '目标 {{ $labels.target }} 有状态为 {{ $labels.status }} 的' + label.callType + '通话，最早一条上传于 {{ $value | humanizeDuration }} 前。exporter 无法判断该状态是否为终态。',
       },
       title: { en: 'Calls stay in an unknown status.', zh: '通话停留在未知状态。' },
       means: {
@@ -181,7 +181,7 @@ function(config)
       },
       affects: {
         en: 'The calls in this status: they count as pending and, when they leave the lookback, as expired. If the status is final, they are missing from the finished calls.',
-        zh: '处于该状态的通话：按未达终态处理，移出回溯窗口时计为过期。若它其实是终态，已完成的通话中就缺少这些。',
+        zh: '处于该状态的通话按未达终态处理，移出回溯窗口时计为过期。若该状态其实是终态，已完成的通话中就缺少这些通话。',
       },
       queries: [
         [{ en: 'Number', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{status=~"unknown_.*"}'],
@@ -223,12 +223,12 @@ function(config)
           they were never inspected, or only after the lookback.
         |||,
         zh: |||
-          exporter 只在回溯窗口内记住通话。一小时内有 10 条以上未达终态就移出：从未质检，或质检耗时超过回溯窗口。
+          台账只保存回溯窗口内的通话。一小时内有 10 条以上未达终态就移出：从未质检，或质检耗时超过回溯窗口。
         |||,
       },
       affects: {
         en: 'These calls: they never count as finished, have no measures, and count as late in the error budget.',
-        zh: '这些通话：不会再计为完成，没有语速、静默等数据，并在错误预算中按超时计。',
+        zh: '这些通话不会再计为完成，没有语速、静默等数据，并在错误预算中按超时计。',
       },
       queries: [
         [{ en: 'By status last seen', zh: '按最后读到的状态统计' }, 'sum by (target, call_type, status) (increase(cec_calls_expired_total[1h])) > 0'],
@@ -273,12 +273,12 @@ function(config)
           readings agreed. They were deleted, or moved to a status that the exporter does not request.
         |||,
         zh: |||
-          回溯窗口内 5 % 以上（且至少 10 条）的通话曾在列表中，现已不在，经连续两次完整读取确认。它们已被删除，或进入了 exporter 未查询的状态。
+          回溯窗口内 5% 以上（且至少 10 条）的通话曾在列表中，现已不在，经连续两次完整读取确认。它们已被删除，或进入了 exporter 未查询的状态。
         |||,
       },
       affects: {
         en: 'These calls: they are no longer in the gauges. What has been counted stays counted.',
-        zh: '这些通话：各 gauge 不再包含它们，已计数的不变。',
+        zh: '各 gauge 不再包含这些通话，已计数的不变。',
       },
       queries: [
         [{ en: 'Missing calls', zh: '消失的通话' }, 'target_call_type:cec_window_missing_calls:max'],

@@ -33,7 +33,7 @@ function(config)
       },
       affects: {
         en: 'The calls of this business scenario: their quality has fallen, or they are judged differently.',
-        zh: '该业务场景的通话：质量下降，或评分标准有变。',
+        zh: '该业务场景的通话质量下降，或评分标准有变。',
       },
       queries: [
         [{ en: 'Mean score of the last day', zh: '最近一天的平均得分' }, 'target_scenario:cec_call_score:mean_increase1d'],
@@ -94,7 +94,7 @@ function(config)
       },
       affects: {
         en: 'The calls that this rule is checked for: agents violate it more often, or it judges differently.',
-        zh: '按该规则质检的通话：违规确实增多，或规则的判定有变。',
+        zh: '按该规则质检的通话，违规确实增多，或规则的判定有变。',
       },
       queries: [
         [{ en: 'Share of calls that violated each rule in the last day', zh: '最近一天各规则的违规率' }, 'target_scenario_kind_rule:cec_call_rules:violated_ratio_increase1d'],
@@ -167,7 +167,7 @@ function(config)
       },
       affects: {
         en: 'Scores and rules of this target: they are late, and calls that are given up are missing from them. Everything else is unaffected.',
-        zh: '该目标的得分与规则：会延迟，被放弃的通话不计入。其他指标不受影响。',
+        zh: '该目标的得分与规则会延迟，被放弃的通话不计入。其他指标不受影响。',
       },
       queries: [
         [{ en: 'Calls that wait', zh: '等待中的通话数' }, 'cec_exporter_results_pending'],
@@ -220,7 +220,7 @@ function(config)
       },
       affects: {
         en: 'Metrics by team of this target: calls count in the teams as they were before. With this file the exporter would not start.',
-        zh: '该目标的班组指标：通话仍按原来的班组统计。若此时重启，exporter 将无法启动。',
+        zh: '该目标的通话仍按原来的班组统计。若此时重启，exporter 将无法启动。',
       },
       queries: [
         [{ en: 'Affected targets', zh: '受影响的目标' }, 'cec_exporter_teams_file_last_reload_successful == 0'],

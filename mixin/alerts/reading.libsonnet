@@ -34,7 +34,7 @@ function(config)
       },
       affects: {
         en: 'The calls of this target that were uploaded after the frontier: they are missing from all numbers until they are read. Nothing is lost unless they leave the lookback first.',
-        zh: '该目标在水位之后上传的通话：读到之前，各项指标都不包含它们。只要没有先移出回溯窗口，就不会漏计。',
+        zh: '该目标在水位之后上传的通话，在读到之前不计入任何指标。只要没有先移出回溯窗口，就不会漏计。',
       },
       queries: [
         [{ en: 'Frontier lag, in seconds', zh: '水位落后的秒数' }, 'target:cec_exporter_frontier_lag_seconds:min'],
@@ -63,7 +63,7 @@ function(config)
       },
       resolves: {
         en: 'Once the list has been read up to 10 minutes ago.',
-        zh: '列表读到 10 分钟以内后恢复。',
+        zh: '水位落后降到 10 分钟以内后恢复。',
       },
     },
     {
@@ -91,7 +91,7 @@ function(config)
       },
       affects: {
         en: 'Calls of this target that were deleted, inspected again or reviewed by hand, or that appeared in the list later than `overlap`: they are not up to date, or not counted yet. Other calls are unaffected.',
-        zh: '该目标中被删除、重新质检、人工复核过的通话，以及晚于 `overlap` 才出现在列表中的通话：状态可能未更新，或尚未计数。其余通话不受影响。',
+        zh: '该目标中被删除、重新质检、人工复核过的通话，以及晚于 `overlap` 才出现在列表中的通话，状态可能未更新，或尚未计数。其余通话不受影响。',
       },
       queries: [
         [{ en: 'Seconds since the last reconciliation', zh: '距上次全量核对的秒数' }, 'target:cec_exporter_reconcile_lag_seconds:min'],
@@ -128,7 +128,7 @@ function(config)
       },
       description: {
         en: '{{ $value | humanize }} parts of the list of {{ $labels.target }} were accepted without proof or skipped in the last hour, because of {{ $labels.reason }}.',
-        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanize }} 个列表区段无法确认完整或被跳过，原因：' + label.unproven + '。',
+        zh: '最近一小时，目标 {{ $labels.target }} 有 {{ $value | humanize }} 个列表窗口无法确认完整或被跳过，原因：' + label.unproven + '。',
       },
       title: { en: 'Parts of the list cannot be proved complete.', zh: '部分列表无法确认完整。' },
       means: {
@@ -138,7 +138,7 @@ function(config)
           without that proof, or skipped, for the reason in the alert.
         |||,
         zh: |||
-          列表在读取过程中会变化。一个区段只有一页、翻页期间没有变动，或两次读取结果一致，才能确认完整。一小时内有 10 个以上的区段因告警中的原因无法确认，按现有结果采用，或被跳过。
+          列表在读取过程中会变化。一个窗口（一段上传时间）只有一页、翻页期间没有变动，或两次读取结果一致，才能确认完整。一小时内有 10 个以上的窗口因告警中的原因无法确认，按现有结果采用，或被跳过。
         |||,
       },
       affects: {
@@ -149,8 +149,8 @@ function(config)
         |||,
         zh: |||
           - `total`：不影响通话。接口给出的总数与行数不符，但全部记录都已计入。
-          - `changing`：上传时间在该区段内的通话。个别通话可能要到下一次全量核对才计入。
-          - `unreadable`：被跳过区段内的通话。能读出后即计入。
+          - `changing`：上传时间在该窗口内的个别通话，可能要到下一次全量核对才计入。
+          - `unreadable`：被跳过的窗口内的通话暂不计入，读出后即计入。
         |||,
       },
       queries: [
@@ -167,15 +167,15 @@ function(config)
           4. `total`: report the difference to the vendor. If it stays, raise `cec:windows_unproven_per_hour:threshold`.
         |||,
         zh: |||
-          1. 确定时间范围：被跳过的区段在状态页的 “Not readable” 处；日志中有警告 `a part of the list could not be proved complete`，带有 `from`、`to` 和 `reason`。
+          1. 确定时间范围：被跳过的窗口在状态页的 “Not readable” 处；日志中有警告 `a part of the list could not be proved complete`，带有 `from`、`to` 和 `reason`。
           2. `unreadable`：在云客服控制台查看该时间范围。总是同一范围时，其中可能有损坏的记录，向云客服侧反馈。exporter 会自动重试，最长间隔一小时。
-          3. `changing`：调大 `page_size`，因为一页放得下的区段无需再读一遍。
+          3. `changing`：调大 `page_size`，因为一页放得下的窗口无需再读一遍。
           4. `total`：向云客服侧反馈总数不符。长期如此时，调大 `cec:windows_unproven_per_hour:threshold`。
         |||,
       },
       resolves: {
         en: 'Once there were at most 10 such parts in the last hour.',
-        zh: '最近一小时内这样的区段不超过 10 个后恢复。',
+        zh: '最近一小时内这样的窗口不超过 10 个后恢复。',
       },
     },
     {

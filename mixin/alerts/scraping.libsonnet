@@ -40,7 +40,7 @@ function(config)
       },
       affects: {
         en: 'All targets of this exporter: their graphs end at the first failed scrape, and no other alert about their calls can fire. Calls whose processing ends meanwhile are missing from the processing time.',
-        zh: '该 exporter 的全部目标：从第一次抓取失败起曲线中断，针对其通话的其他告警也不会触发。期间完成的通话不计入质检耗时。',
+        zh: '该 exporter 的全部目标都受影响：从第一次抓取失败起曲线中断，针对其通话的其他告警也不会触发。期间完成的通话不计入质检耗时。',
       },
       queries: [
         [{ en: 'Exporters that respond', zh: '哪些 exporter 有响应' }, 'up and on (job, instance) last_over_time(cec_exporter_build_info[1d])'],
@@ -101,7 +101,7 @@ function(config)
       },
       affects: {
         en: 'All calls of this target: new ones and changes of status are not seen. Counters stand still; the gauges of the lookback disappear after `stale_after` (10 minutes by default). Nothing is lost as long as the outage is shorter than the lookback.',
-        zh: '该目标的全部通话：读不到新通话，也读不到状态变化。计数器停住不动，回溯窗口的 gauge 在 `stale_after`（默认 10 分钟）之后停止输出。只要中断短于回溯窗口，就不会漏计。',
+        zh: '该目标的全部通话都受影响：读不到新通话，也读不到状态变化。计数器停住不动，回溯窗口的 gauge 在 `stale_after`（默认 10 分钟）之后停止输出。只要中断短于回溯窗口，就不会漏计。',
       },
       queries: [
         [{ en: 'Why the pulls fail', zh: '同步失败的原因' }, 'sum by (target, reason) (increase(cec_exporter_pull_failures_total[15m])) > 0'],
@@ -162,12 +162,12 @@ function(config)
           [CecTargetDown](CecTargetDown.md) fires too.
         |||,
         zh: |||
-          15 分钟以来，最近 15 分钟内同步正常的时间占比始终低于 90 %。低于 50 % 时，[CecTargetDown](CecTargetDown.md) 也会触发。
+          15 分钟以来，最近 15 分钟内同步正常的时间占比始终低于 90%。低于 50% 时，[CecTargetDown](CecTargetDown.md) 也会触发。
         |||,
       },
       affects: {
         en: 'The calls of this target: all are counted, but some minutes late.',
-        zh: '该目标的通话：不会漏计，但会晚几分钟。',
+        zh: '该目标的通话不会漏计，但会晚几分钟计入。',
       },
       queries: [
         [{ en: 'Share of time in which the target was up', zh: '同步正常的时间占比' }, 'target:cec_up:avg15m'],
@@ -192,7 +192,7 @@ function(config)
       },
       resolves: {
         en: 'Once the target was up for 90 % of the last 15 minutes: at most 14 minutes after the last failed pull.',
-        zh: '最近 15 分钟内同步正常的时间达到 90 % 时，最迟在最后一次失败的 14 分钟后。',
+        zh: '最近 15 分钟内同步正常的时间达到 90% 时，最迟在最后一次失败的 14 分钟后。',
       },
     },
     {
@@ -210,7 +210,7 @@ function(config)
       },
       description: {
         en: '{{ $labels.target }} was reported within the last hour (cec_up was {{ $value }}) and is now missing: a scrape fails, or the target was removed from the configuration.',
-        zh: '目标 {{ $labels.target }} 在最近一小时内上报过（cec_up 为 {{ $value }}），现在没有了：抓取失败，或该目标已从配置中移除。',
+        zh: '目标 {{ $labels.target }} 在最近一小时内上报过（cec_up 为 {{ $value }}），现已不再上报：抓取失败，或该目标已从配置中移除。',
       },
       title: { en: 'A target is no longer reported.', zh: '目标不再上报。' },
       means: {
@@ -224,7 +224,7 @@ function(config)
       },
       affects: {
         en: 'This target: it has no metrics at present, so no other alert watches its calls.',
-        zh: '该目标：目前没有任何指标，因此针对其通话的其他告警也不会触发。',
+        zh: '该目标目前没有任何指标，因此针对其通话的其他告警也不会触发。',
       },
       queries: [
         [{ en: 'Failing scrapes', zh: '失败的抓取' }, 'up == 0'],

@@ -178,8 +178,8 @@ function(config)
         zh: '阈值 {{ $labels.threshold }} 未定义。',
       },
       description: {
-        en: 'Prometheus has no series {{ $labels.threshold }} (absent: {{ $value }}). The alerts that use it cannot fire.',
-        zh: 'Prometheus 中没有 {{ $labels.threshold }} 序列（absent：{{ $value }}），依赖它的告警不会触发。',
+        en: 'Prometheus has no series {{ $labels.threshold }}. The alerts that use it cannot fire.',
+        zh: 'Prometheus 中没有 {{ $labels.threshold }} 序列，依赖它的告警不会触发。',
       },
       title: { en: 'A threshold is not defined.', zh: '阈值未定义。' },
       means: {

@@ -5,8 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -19,7 +18,7 @@ use tokio_util::io::InspectReader;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use super::respond::Body;
+use super::respond::{Body, guarded};
 
 /// Requests at a time over one HTTP/2 connection: the number that clients assume by default.
 const STREAMS: u32 = 100;
@@ -95,8 +94,17 @@ impl ConnectionState {
         });
     }
 
-    /// Changes the counts and the phase that follows from them.
-    fn count(&self, change: impl FnOnce(&mut State)) {
+    /// Counts a request or an answer until the guard is dropped.
+    fn counted(&self, count: fn(&mut State) -> &mut usize) -> Counted {
+        self.change_count(|state| *count(state) += 1);
+        Counted {
+            state: self.clone(),
+            count,
+        }
+    }
+
+    /// Changes a count and the phase that follows from all of them.
+    fn change_count(&self, change: impl FnOnce(&mut State)) {
         self.set(|state| {
             change(state);
             state.phase = match state {
@@ -172,49 +180,16 @@ impl ConnectionState {
     }
 }
 
-/// A request without an answer; also one that the client cancels.
-struct Working(ConnectionState);
-
-impl Working {
-    fn new(state: &ConnectionState) -> Self {
-        state.count(|state| state.working += 1);
-        Self(state.clone())
-    }
-
-    /// The answer, which counts as unsent until the last byte of its body is written.
-    async fn answered(self, response: Response<Body>) -> Response<Body> {
-        let (parts, body) = response.into_parts();
-        let Ok(body) = body.collect().await;
-        let unsent = Unsent::new(&self.0, body.to_bytes());
-        Response::from_parts(parts, Full::new(Bytes::from_owner(unsent)))
-    }
+/// A request or an answer that counts in the state of its connection; also one that the client
+/// cancels.
+struct Counted {
+    state: ConnectionState,
+    count: fn(&mut State) -> &mut usize,
 }
 
-impl Drop for Working {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.count(|state| state.working -= 1);
-    }
-}
-
-/// The body of an answer. hyper drops it once it is written.
-struct Unsent(ConnectionState, Bytes);
-
-impl Unsent {
-    fn new(state: &ConnectionState, body: Bytes) -> Self {
-        state.count(|state| state.unsent += 1);
-        Self(state.clone(), body)
-    }
-}
-
-impl AsRef<[u8]> for Unsent {
-    fn as_ref(&self) -> &[u8] {
-        &self.1
-    }
-}
-
-impl Drop for Unsent {
-    fn drop(&mut self) {
-        self.0.count(|state| state.unsent -= 1);
+        self.state.change_count(|state| *(self.count)(state) -= 1);
     }
 }
 
@@ -235,9 +210,16 @@ pub(super) async fn serve<I, F, A>(
     state.set(|state| state.phase = Phase::Headers);
     let service_state = state.clone();
     let service = service_fn(move |request| {
-        let working = Working::new(&service_state);
+        let state = service_state.clone();
+        let working = state.counted(|state| &mut state.working);
         let answer = answer(request);
-        async move { Ok::<_, Infallible>(working.answered(answer.await).await) }
+        async move {
+            // Until the answer counts as unsent, so that the connection is not idle in between.
+            let _working = working;
+            let response = answer.await;
+            let unsent = state.counted(|state| &mut state.unsent);
+            Ok::<_, Infallible>(response.map(|body| Full::new(guarded(body, unsent))))
+        }
     });
     let stream = InspectReader::new(stream, move |bytes: &[u8]| {
         // In HTTP/2, an idle client also sends frames that belong to no request.

@@ -3,12 +3,11 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// The body of an answer: always complete, so that the client gets its length.
-pub(super) type Body = Full<Bytes>;
+pub(super) type Body = Bytes;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -29,13 +28,32 @@ pub(super) fn response(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     set(&mut response, header::CONTENT_TYPE, content_type);
     set(&mut response, header::CACHE_CONTROL, "no-store");
     // Names and errors come from outside; a browser must not guess another type.
     set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
+}
+
+/// The body, which keeps `guard` until its last byte is written: hyper drops it then.
+pub(super) fn guarded(body: Body, guard: impl Send + 'static) -> Body {
+    Bytes::from_owner(Guarded {
+        body,
+        _guard: guard,
+    })
+}
+
+struct Guarded<G> {
+    body: Body,
+    _guard: G,
+}
+
+impl<G> AsRef<[u8]> for Guarded<G> {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 pub(super) fn set(response: &mut Response<Body>, name: HeaderName, value: &'static str) {

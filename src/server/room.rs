@@ -4,12 +4,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::Response;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::respond::{Body, retry_later};
+use super::respond::{Body, guarded, retry_later};
 use super::slots;
 
 /// KiB for all clients together. An answer that is larger, as those of a thousand targets are without
@@ -26,18 +24,6 @@ pub(super) struct Room {
     pub(super) needed: Notify,
 }
 
-/// An answer that takes room until its last byte is written.
-struct Held {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Default for Room {
     fn default() -> Self {
         Self {
@@ -49,15 +35,13 @@ impl Default for Room {
 }
 
 impl Room {
-    /// The answer, once there is room for it, or a refusal.
+    /// The answer, once there is room for it, or a refusal. It takes the room until its last byte is
+    /// written.
     pub(super) async fn hold(&self, response: Response<Body>) -> Response<Body> {
-        let (parts, body) = response.into_parts();
-        let Ok(body) = body.collect().await;
-        let bytes = body.to_bytes();
-        let Some(_room) = self.acquire(bytes.len() >> 10).await else {
+        let Some(room) = self.acquire(response.body().len() >> 10).await else {
             return retry_later("Too many answers wait for their clients.");
         };
-        Response::from_parts(parts, Full::new(Bytes::from_owner(Held { bytes, _room })))
+        response.map(|body| guarded(body, room))
     }
 
     async fn acquire(&self, kib: usize) -> Option<OwnedSemaphorePermit> {

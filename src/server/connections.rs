@@ -3,8 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hyper::Request;
-use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
@@ -13,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Authenticator};
 use super::connection::{self, ConnectionState};
-use super::host;
 use super::routes::Service;
 use super::slots::Slots;
 
@@ -27,28 +24,18 @@ const NO_SLOT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
     Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
 
 pub(super) struct Connections {
-    context: Context,
+    service: Arc<Service>,
     pub(super) slots: Slots,
+    stopping: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-/// What each connection needs.
-#[derive(Clone)]
-struct Context {
-    service: Arc<Service>,
-    authenticator: Option<Arc<Authenticator>>,
-    stopping: CancellationToken,
-}
-
 impl Connections {
-    pub(super) fn new(service: Arc<Service>, authenticator: Option<Authenticator>) -> Self {
+    pub(super) fn new(service: Arc<Service>) -> Self {
         Self {
             slots: Slots::new(service.settings.limits.connections),
-            context: Context {
-                service,
-                authenticator: authenticator.map(Arc::new),
-                stopping: CancellationToken::new(),
-            },
+            service,
+            stopping: CancellationToken::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -57,8 +44,8 @@ impl Connections {
     pub(super) async fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         let Some(slot) = self.slots.acquire().await else {
             tracing::debug!("connection refused: all others are being answered");
-            let authenticator = self.context.authenticator.as_ref();
-            if !authenticator.is_some_and(|authenticator| authenticator.speaks_tls()) {
+            let authenticator = self.service.authenticator.as_ref();
+            if !authenticator.is_some_and(Authenticator::speaks_tls) {
                 let _ = stream.try_write(NO_SLOT);
             }
             return;
@@ -66,13 +53,13 @@ impl Connections {
         // Answers are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
-        let (context, make_room) = (self.context.clone(), Arc::clone(&self.slots.make_room));
+        let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
+        let make_room = Arc::clone(&self.slots.make_room);
         self.tasks.spawn(async move {
             let _slot = slot;
             let state = ConnectionState::new();
-            let service = Arc::clone(&context.service);
             tokio::select! {
-                () = context.serve(stream, peer.ip(), state.clone()) => {}
+                () = serve(&service, stream, peer.ip(), state.clone(), &stopping) => {}
                 reason = state.give_up(&service.settings.limits, &make_room, &service.room.needed) => {
                     tracing::debug!(reason, "connection closed");
                 }
@@ -90,13 +77,13 @@ impl Connections {
 
     /// Waits until the answers in flight are sent. Closes what is left after the time limit.
     pub(super) async fn finish(mut self) {
-        self.context.stopping.cancel();
+        self.stopping.cancel();
         let all_closed = async {
             while let Some(ended) = self.tasks.join_next().await {
                 log_panic(ended);
             }
         };
-        let limit = self.context.service.settings.limits.shutdown;
+        let limit = self.service.settings.limits.shutdown;
         if tokio::time::timeout(limit, all_closed).await.is_err() {
             let connections = self.tasks.len();
             tracing::warn!(connections, "shut down before all requests were answered");
@@ -113,42 +100,35 @@ fn log_panic(ended: Result<(), JoinError>) {
     }
 }
 
-impl Context {
-    async fn serve(self, stream: TcpStream, peer: IpAddr, state: ConnectionState) {
-        let stream = match &self.authenticator {
-            None => Either::Left(stream),
-            Some(authenticator) => {
-                let accepted = tokio::select! {
-                    accepted = auth::accept(authenticator, stream) => accepted,
-                    // It has sent no request, so there is nothing to answer.
-                    () = self.stopping.cancelled() => return,
-                };
-                let Some(stream) = accepted else {
-                    return;
-                };
-                stream
-            }
-        };
-        let is_http2 = match &stream {
-            Either::Left(_) => false,
-            Either::Right(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        };
-        let (service, authenticator) = (self.service, self.authenticator);
-        let limits = service.settings.limits.clone();
-        let answer = move |request: Request<Incoming>| {
-            let (service, authenticator) = (Arc::clone(&service), authenticator.clone());
-            async move {
-                if let Some(refusal) = host::refusal(&request) {
-                    return refusal;
-                }
-                let Some(authenticator) = authenticator else {
-                    return service.answer(request).await;
-                };
-                let is_exempt = service.is_exempt(&request);
-                let pass = async |request| service.answer(request).await;
-                authenticator.answer(request, peer, is_exempt, pass).await
-            }
-        };
-        connection::serve(stream, is_http2, state, &limits, &self.stopping, answer).await;
-    }
+async fn serve(
+    service: &Arc<Service>,
+    stream: TcpStream,
+    peer: IpAddr,
+    state: ConnectionState,
+    stopping: &CancellationToken,
+) {
+    let stream = match &service.authenticator {
+        None => Either::Left(stream),
+        Some(authenticator) => {
+            let accepted = tokio::select! {
+                accepted = auth::accept(authenticator, stream) => accepted,
+                // It has sent no request, so there is nothing to answer.
+                () = stopping.cancelled() => return,
+            };
+            let Some(stream) = accepted else {
+                return;
+            };
+            stream
+        }
+    };
+    let is_http2 = match &stream {
+        Either::Left(_) => false,
+        Either::Right(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+    };
+    let limits = &service.settings.limits;
+    let answer = |request| {
+        let service = Arc::clone(service);
+        async move { service.answer(request, peer).await }
+    };
+    connection::serve(stream, is_http2, state, limits, stopping, answer).await;
 }

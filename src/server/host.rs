@@ -2,25 +2,25 @@
 //! differently, so RFC 9112 requires the answer 400.
 
 use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Response, StatusCode, Version};
 
 use super::respond::{self, Body};
 
 /// The refusal of a request without exactly one valid `Host`. It ends the connection.
-pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
-    let mut hosts = request.headers().get_all(HOST).iter();
+pub(super) fn refusal(request: &Parts) -> Option<Response<Body>> {
+    let mut hosts = request.headers.get_all(HOST).iter();
     let wrong = match (hosts.next(), hosts.next()) {
         // HTTP/2 has `:authority` instead, and HTTP/1.0 neither.
-        (None, _) if request.version() != Version::HTTP_11 => return None,
+        (None, _) if request.version != Version::HTTP_11 => return None,
         (None, _) => "The Host header is missing.",
         (Some(_), Some(_)) => "There is more than one Host header.",
         (Some(host), None) if is_host(host) => return None,
         (Some(_), None) => "The Host header is malformed.",
     };
     let mut refusal = respond::text(StatusCode::BAD_REQUEST, wrong);
-    let close = HeaderValue::from_static("close");
-    refusal.headers_mut().insert(CONNECTION, close);
+    respond::set(&mut refusal, CONNECTION, "close");
     Some(refusal)
 }
 

@@ -37,7 +37,6 @@ pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
 use crate::config::web::WebFile;
 use crate::targets::Registry;
 use accept::Listeners;
-use auth::Authenticator;
 use connections::Connections;
 use routes::Service;
 
@@ -122,15 +121,14 @@ impl Default for Limits {
 pub async fn run(
     listeners: Vec<TcpListener>,
     registry: Arc<Registry>,
-    mut settings: Settings,
+    settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
     let mut listeners = Listeners::new(listeners);
     let pull_grace = settings.limits.pull_grace;
-    let authenticator = settings.web_config.take().map(Authenticator::new);
     let service = Arc::new(Service::new(Arc::clone(&registry), settings));
-    let mut connections = Connections::new(service, authenticator);
+    let mut connections = Connections::new(service);
     let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {

@@ -1,15 +1,19 @@
 //! Which request gets which answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use super::auth::Authenticator;
 use super::respond::{Body, response, retry_later, set, text};
 use super::room::Room;
 use super::shared::Shared;
-use super::{Settings, query, status_page};
+use super::{Settings, host, query, status_page};
 use crate::targets::{Registry, Scope, ScrapeError};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -25,8 +29,8 @@ const RELOADS_WAITING: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Route {
-    Metrics,
-    Probe,
+    /// `/metrics` or `/probe`.
+    Scrape(Scope),
     StatusPage,
     Style,
     Healthy,
@@ -47,11 +51,11 @@ impl Route {
         }
         let path = path.strip_prefix(prefix)?;
         if path == settings.telemetry_path.as_str() {
-            return Some(Self::Metrics);
+            return Some(Self::Scrape(Scope::Everything));
         }
         match path {
             "/sd" => Some(Self::Discovery),
-            "/probe" => Some(Self::Probe),
+            "/probe" => Some(Self::Scrape(Scope::TargetOnly)),
             "/" => Some(Self::StatusPage),
             status_page::STYLE_PATH => Some(Self::Style),
             "/-/healthy" => Some(Self::Healthy),
@@ -77,6 +81,8 @@ impl Route {
 pub(super) struct Service {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
+    /// `None` admits everyone, over plain HTTP.
+    pub(super) authenticator: Option<Authenticator>,
     pub(super) room: Room,
     /// One permit for each scrape that `--web.max-requests` allows.
     pub(super) scrapes: Semaphore,
@@ -88,8 +94,9 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(registry: Arc<Registry>, settings: Settings) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, mut settings: Settings) -> Self {
         Self {
+            authenticator: settings.web_config.take().map(Authenticator::new),
             scrapes: Semaphore::new(match settings.max_requests {
                 0 => Semaphore::MAX_PERMITS,
                 limit => limit.min(Semaphore::MAX_PERMITS),
@@ -103,33 +110,41 @@ impl Service {
         }
     }
 
-    /// Whether a request is answered without a password.
-    pub(super) fn is_exempt<B>(&self, request: &Request<B>) -> bool {
-        let route = Route::of(request.uri().path(), &self.settings);
-        self.settings.healthy_without_auth
-            && route == Some(Route::Healthy)
-            && Route::Healthy.allows(request.method())
-    }
-
     /// Answers a request. It does not read the body: no request has one that means anything, and
     /// hyper closes the connection of a client that is still sending one.
-    pub(super) async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Response<Body> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (parts, _body) = request.into_parts();
-        let Some(route) = Route::of(parts.uri.path(), &self.settings) else {
+        if let Some(refusal) = host::refusal(&parts) {
+            return refusal;
+        }
+        let answer = self.answer_admitted(&parts);
+        match &self.authenticator {
+            None => answer.await,
+            Some(authenticator) => {
+                let is_exempt = self.is_exempt(&parts);
+                (authenticator.answer(&parts.headers, peer, is_exempt, answer)).await
+            }
+        }
+    }
+
+    /// Whether a request is answered without a password.
+    fn is_exempt(&self, request: &Parts) -> bool {
+        let route = Route::of(request.uri.path(), &self.settings);
+        self.settings.healthy_without_auth
+            && route == Some(Route::Healthy)
+            && Route::Healthy.allows(&request.method)
+    }
+
+    async fn answer_admitted(&self, request: &Parts) -> Response<Body> {
+        let Some(route) = Route::of(request.uri.path(), &self.settings) else {
             return self.not_found();
         };
-        if !route.allows(&parts.method) {
+        if !route.allows(&request.method) {
             return method_not_allowed(route);
         }
-        let query = parts.uri.query().unwrap_or_default();
+        let query = request.uri.query().unwrap_or_default();
         match route {
-            Route::Metrics | Route::Probe => {
-                let scope = match route {
-                    Route::Probe => Scope::TargetOnly,
-                    _ => Scope::Everything,
-                };
-                self.answer_scrape(scope, query, &parts.headers).await
-            }
+            Route::Scrape(scope) => self.answer_scrape(scope, query, &request.headers).await,
             Route::StatusPage => self.room.hold(self.status_page(query)).await,
             Route::Discovery => self.room.hold(self.discovery()).await,
             Route::Redirect => self.redirect(),

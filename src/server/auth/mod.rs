@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{self, HeaderMap};
+use hyper::{Response, StatusCode};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::time::Instant;
@@ -93,23 +93,22 @@ impl Authenticator {
         Ok(config)
     }
 
-    /// Refuses a request, or lets it `pass` to be answered.
-    pub(super) async fn answer<B>(
+    /// Refuses a request with these headers, or admits it to its `answer`.
+    pub(super) async fn answer(
         &self,
-        request: Request<B>,
+        headers: &HeaderMap,
         peer: IpAddr,
         is_exempt: bool,
-        pass: impl AsyncFnOnce(Request<B>) -> Response<Body>,
+        answer: impl Future<Output = Response<Body>>,
     ) -> Response<Body> {
         let config = match self.config().await {
             Ok(config) => config,
             // The process is as healthy as before, and a restart would not help.
-            Err(Unusable) if is_exempt => return pass(request).await,
+            Err(Unusable) if is_exempt => return answer.await,
             Err(Unusable) => return respond::text(StatusCode::INTERNAL_SERVER_ERROR, UNUSABLE),
         };
-        let admitted = self.admit(&config, request.headers(), peer, is_exempt);
-        let mut response = match admitted.await {
-            Ok(()) => pass(request).await,
+        let mut response = match self.admit(&config, headers, peer, is_exempt).await {
+            Ok(()) => answer.await,
             Err(refusal) => refusal,
         };
         for (name, value) in &config.headers {
@@ -142,10 +141,7 @@ impl Authenticator {
             Outcome::Right => Ok(()),
             Outcome::Wrong => {
                 let mut refusal = respond::text(StatusCode::UNAUTHORIZED, "Unauthorized.");
-                let value = HeaderValue::from_static("Basic");
-                refusal
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, value);
+                respond::set(&mut refusal, header::WWW_AUTHENTICATE, "Basic");
                 Err(refusal)
             }
             Outcome::Busy => Err(respond::retry_later(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::error::LoadError;
@@ -19,64 +19,70 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Files of teams read at a time.
 const READ_AT_ONCE: usize = 16;
 
-type Loaded = Result<(Config, Trust), LoadError>;
+/// Reads files off the async threads. A reading that hangs holds a thread, so there are few at a time:
+/// one permit for each.
+pub(super) struct Files {
+    config: Arc<Semaphore>,
+    teams: Arc<Semaphore>,
+}
 
-/// Reads the configuration for a reload. A reading that hangs holds a thread, so there is one at a time.
-#[derive(Default)]
-pub(super) struct ConfigReader(Mutex<Option<JoinHandle<Loaded>>>);
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            config: Arc::new(Semaphore::new(1)),
+            teams: Arc::new(Semaphore::new(READ_AT_ONCE)),
+        }
+    }
+}
 
-impl ConfigReader {
-    pub(super) async fn read(&self, load: &Loader) -> Loaded {
-        let mut last = self.0.lock().await;
-        if last.as_ref().is_some_and(|reading| !reading.is_finished()) {
+impl Files {
+    /// The configuration of a reload. Fails at once while an earlier reading hangs.
+    pub(super) async fn config(&self, load: &Loader) -> Result<(Config, Trust), LoadError> {
+        if self.config.available_permits() == 0 {
             return Err(LoadError::Slow(PATIENCE));
         }
         let load = Arc::clone(load);
-        let reading = last.insert(spawn_blocking(move || Ok((load()?, read_trust()?))));
-        match timeout(PATIENCE, reading).await {
-            Ok(done) => done.unwrap_or_else(|panic| Err(LoadError::Panic(panic.to_string()))),
-            Err(_) => Err(LoadError::Slow(PATIENCE)),
-        }
+        read(&self.config, PATIENCE, move || Ok((load()?, read_trust()?))).await?
     }
-}
 
-/// The certificates that targets trust. A start waits for them as long as it takes.
-pub(super) async fn trust() -> Result<Trust, LoadError> {
-    let done = spawn_blocking(read_trust).await;
-    done.unwrap_or_else(|panic| Err(LoadError::Panic(panic.to_string())))
-}
-
-fn read_trust() -> Result<Trust, LoadError> {
-    Trust::of_this_machine().map_err(|error| LoadError::Trust(error.to_string()))
-}
-
-/// Reads files of teams for the first time. One that hangs holds a thread, so there are few at a time.
-pub(super) struct TeamFiles(Arc<Semaphore>);
-
-impl Default for TeamFiles {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(READ_AT_ONCE)))
+    /// The certificates that targets trust. A start waits for them as long as it takes.
+    pub(super) async fn trust(&self) -> Result<Trust, LoadError> {
+        read(&self.config, Duration::MAX, read_trust).await?
     }
-}
 
-impl TeamFiles {
-    /// Asks a source for the first time, off the async thread. Returns the answer and the source.
-    pub(super) async fn read(
+    /// Asks a source of teams for the first time. Returns the answer and the source.
+    pub(super) async fn teams(
         &self,
         mut source: TeamSource,
         patience: Duration,
     ) -> Result<(TeamChange, TeamSource), LoadError> {
-        let slots = Arc::clone(&self.0);
-        let read = async {
-            let slot = slots.acquire_owned().await;
-            spawn_blocking(move || (source(), source, slot)).await
-        };
-        let Ok(read) = timeout(patience, read).await else {
-            return Err(LoadError::Slow(patience));
-        };
-        let (first, source, _) = read.map_err(|panic| LoadError::Panic(panic.to_string()))?;
-        Ok((first, source))
+        read(&self.teams, patience, move || (source(), source)).await
     }
+}
+
+async fn read<T: Send + 'static>(
+    permits: &Arc<Semaphore>,
+    patience: Duration,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, LoadError> {
+    let permits = Arc::clone(permits);
+    let done = async {
+        let permit = permits.acquire_owned().await;
+        let done = spawn_blocking(move || {
+            // Held until the end, even if nobody waits any more.
+            let _permit = permit;
+            read()
+        });
+        done.await
+    };
+    match timeout(patience, done).await {
+        Ok(done) => done.map_err(|panic| LoadError::Panic(panic.to_string())),
+        Err(_) => Err(LoadError::Slow(patience)),
+    }
+}
+
+fn read_trust() -> Result<Trust, LoadError> {
+    Trust::of_this_machine().map_err(|error| LoadError::Trust(error.to_string()))
 }
 
 #[cfg(test)]
@@ -98,23 +104,23 @@ mod tests {
             let missing = Path::new("/nonexistent");
             config::load(Some(missing), missing, &|_| None)
         });
-        let reader = ConfigReader::default();
-        let (slow, ()) = tokio::join!(reader.read(&load), advance(PATIENCE));
+        let files = Files::default();
+        let (slow, ()) = tokio::join!(files.config(&load), advance(PATIENCE));
         assert!(matches!(slow, Err(LoadError::Slow(_))));
         // Not waited for.
-        let slow = reader.read(&load).await;
+        let slow = files.config(&load).await;
         assert!(matches!(slow, Err(LoadError::Slow(_))));
         drop(release);
-        while let Err(LoadError::Slow(_)) = reader.read(&load).await {
+        while let Err(LoadError::Slow(_)) = files.config(&load).await {
             tokio::task::yield_now().await;
         }
-        let read = reader.read(&load).await.unwrap_err().to_string();
+        let read = files.config(&load).await.unwrap_err().to_string();
         assert!(read.contains("/nonexistent"), "{read}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn teams_that_hang_stop_nothing_else_and_a_bounded_number_is_read() {
-        let files = TeamFiles::default();
+        let files = Files::default();
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(parking_lot::Mutex::new(released));
         let hanging = || -> TeamSource {
@@ -125,12 +131,12 @@ mod tests {
             })
         };
         for _ in 0..READ_AT_ONCE + 1 {
-            let (slow, ()) = tokio::join!(files.read(hanging(), PATIENCE), advance(PATIENCE));
+            let (slow, ()) = tokio::join!(files.teams(hanging(), PATIENCE), advance(PATIENCE));
             assert!(matches!(slow, Err(LoadError::Slow(_))));
         }
         assert_eq!(Arc::strong_count(&released), READ_AT_ONCE + 1);
         drop(release);
-        let (first, _) = files.read(hanging(), Duration::MAX).await.unwrap();
+        let (first, _) = files.teams(hanging(), Duration::MAX).await.unwrap();
         drop(released);
         assert!(first.unwrap().is_ok());
     }
@@ -142,7 +148,7 @@ mod tests {
             readings += 1;
             Some(Err(readings.to_string()))
         });
-        let (first, mut source) = TeamFiles::default().read(source, PATIENCE).await.unwrap();
+        let (first, mut source) = Files::default().teams(source, PATIENCE).await.unwrap();
         let said = [first, source()].map(|change| change.unwrap().unwrap_err());
         assert_eq!(said, ["1", "2"]);
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
-use super::loading::{ConfigReader, TeamFiles};
+use super::loading::Files;
 use super::options::Options;
 use super::status::{LastError, Status, TargetStatus};
 use super::target::Target;
@@ -42,8 +42,7 @@ pub struct Registry {
     /// Rendering continues after its client has left, and must not pile up.
     rendering: Arc<Semaphore>,
     pub(super) reloading: Coalesce<Result<(), LoadError>>,
-    pub(super) reader: ConfigReader,
-    pub(super) team_files: TeamFiles,
+    pub(super) files: Files,
     pub(super) reload_error: Mutex<Option<LastError>>,
 }
 
@@ -70,8 +69,7 @@ impl Registry {
             ready: watch::Sender::new(false),
             rendering: Arc::new(Semaphore::new(RENDERED_AT_ONCE)),
             reloading: Coalesce::default(),
-            reader: ConfigReader::default(),
-            team_files: TeamFiles::default(),
+            files: Files::default(),
             reload_error: Mutex::default(),
         }
     }

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tracing::{error, info, warn};
 
 use super::error::LoadError;
-use super::loading::{self, PATIENCE};
+use super::loading::PATIENCE;
 use super::registry::Registry;
 use super::status::LastError;
 use super::storage::Opened;
@@ -16,7 +16,6 @@ use crate::client::tls::Trust;
 use crate::config::shard::Shard;
 use crate::config::{self, Config, Origin};
 use crate::metrics::catalog;
-use crate::puller::Handover;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
 const OPENED_AT_ONCE: usize = 16;
@@ -37,7 +36,7 @@ impl Registry {
     pub async fn start(&self, config: Config) -> Result<(), LoadError> {
         let started = self.reloading.run(|| async {
             self.options.storage.create_directory()?;
-            let trust = loading::trust().await?;
+            let trust = self.files.trust().await?;
             // It waits for files as long as it takes.
             self.apply(config, &trust, Duration::MAX).await
         });
@@ -53,7 +52,7 @@ impl Registry {
     }
 
     async fn reload_now(&self) -> Result<(), LoadError> {
-        let result = match self.reader.read(&self.options.load).await {
+        let result = match self.files.config(&self.options.load).await {
             Ok((config, trust)) => {
                 log_origin(&config.origin, &config.warnings);
                 self.apply(config, &trust, PATIENCE).await
@@ -115,9 +114,7 @@ impl Registry {
                     targets.push(target);
                     continue;
                 }
-                Change::Add(prepared, opened) => {
-                    (prepared, Handover::opened(opened.state, opened.store))
-                }
+                Change::Add(prepared, opened) => (prepared, opened.known),
                 Change::Replace(prepared, before) => (prepared, before.puller.close().await),
             };
             let target = Target::new(*prepared, &self.options, known);
@@ -150,7 +147,7 @@ impl Registry {
         }
         let now = (self.options.clock)();
         let name = config.name.clone();
-        let (metrics, files) = (&self.metrics, &self.team_files);
+        let (metrics, files) = (&self.metrics, &self.files);
         let prepared = Prepared::new(config, metrics, trust, files, patience, now);
         let prepared = Box::new(prepared.await?);
         Ok(match before {

@@ -10,12 +10,12 @@ use tracing::{info, warn};
 
 use super::error::LoadError;
 use crate::config::Target;
+use crate::puller::Handover;
 use crate::puller::state::TargetState;
-use crate::store::{self, Backend, NullStore, Store, file_name};
+use crate::store::{self, Backend, NullStore, file_name};
 
 pub(super) struct Opened {
-    pub(super) state: TargetState,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) known: Handover,
     /// The file did not exist.
     pub(super) is_new: bool,
 }
@@ -63,8 +63,7 @@ impl Storage {
     pub(super) async fn open(&self, target: &str) -> Result<Opened, LoadError> {
         let Some(directory) = self.directory() else {
             return Ok(Opened {
-                state: TargetState::default(),
-                store: Arc::new(NullStore),
+                known: Handover::opened(TargetState::default(), Arc::new(NullStore)),
                 is_new: false,
             });
         };
@@ -72,13 +71,15 @@ impl Storage {
         let is_temporary = matches!(self, Self::Temporary(_));
         let opened = tokio::task::spawn_blocking(move || {
             let is_new = !path.exists();
-            TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
-                state,
-                store: Arc::new(match is_temporary {
+            TargetState::open(Backend::File(path)).map(|(state, store)| {
+                let store = match is_temporary {
                     true => store.without_name(),
                     false => store,
-                }),
-                is_new,
+                };
+                Opened {
+                    known: Handover::opened(state, Arc::new(store)),
+                    is_new,
+                }
             })
         });
         opened

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::error::LoadError;
-use super::loading::TeamFiles;
+use super::loading::Files;
 use super::options::Options;
 use super::teams::watch_teams;
 use crate::client::retry::Outcome;
@@ -55,7 +55,7 @@ impl Prepared {
         config: config::Target,
         metrics: &ExporterMetrics,
         trust: &Trust,
-        team_files: &TeamFiles,
+        files: &Files,
         patience: Duration,
         now: UnixSeconds,
     ) -> Result<Self, LoadError> {
@@ -68,7 +68,7 @@ impl Prepared {
         let teams = match config.teams_file.as_deref() {
             Some(path) => {
                 let source = watch_teams(&config.name, path, own.clone());
-                Some(team_files.read(source, patience).await?)
+                Some(files.teams(source, patience).await?)
             }
             None => None,
         };
@@ -146,11 +146,9 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
     Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
             // A request is repeated, with a timeout each time, before the pull fails and is logged.
-            let is_page = code == "200" && api == Api::Details;
             let is_failure = code != "200";
-            let ends_silence = is_page || is_failure;
-            let was_silent = ends_silence && is_silent.swap(false, Ordering::Relaxed);
-            if was_silent && is_failure {
+            let ends_silence = is_failure || api == Api::Details;
+            if ends_silence && is_silent.swap(false, Ordering::Relaxed) && is_failure {
                 let seconds = took.as_millis() as f64 / 1000.0;
                 warn!(target, %api, code, seconds, "a request of the first pull failed");
             }

@@ -18,8 +18,6 @@ pub use error::{LoadError, ScrapeError, UnknownTarget, listed};
 pub use options::{Loader, Options};
 pub use registry::{Registry, ScrapeRequest};
 pub use reload::log_origin;
-pub use status::{
-    CallCount, LastError, LastPull, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus,
-};
+pub use status::{CallCount, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus};
 pub use storage::Storage;
 pub use target::{puller_settings, start_counting};

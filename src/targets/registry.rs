@@ -15,12 +15,13 @@ use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
 use super::loading::Files;
 use super::options::Options;
-use super::status::{LastError, Status, TargetStatus};
+use super::status::{Status, TargetStatus};
 use super::target::Target;
 use crate::config::shard::Shard;
 use crate::metrics::catalog;
 use crate::metrics::exporter::ExporterMetrics;
 use crate::metrics::exposition::{Format, Response, Scope, TargetCallMetrics};
+use crate::model::UnixSeconds;
 use crate::process::blocking;
 use crate::puller::View;
 
@@ -43,7 +44,8 @@ pub struct Registry {
     rendering: Arc<Semaphore>,
     pub(super) reloading: Coalesce<Result<(), LoadError>>,
     pub(super) files: Files,
-    pub(super) reload_error: Mutex<Option<LastError>>,
+    /// When and why the last reload failed.
+    pub(super) reload_error: Mutex<Option<(UnixSeconds, String)>>,
 }
 
 /// What a scrape asks for.

@@ -9,7 +9,6 @@ use tracing::{error, info, warn};
 use super::error::LoadError;
 use super::loading::PATIENCE;
 use super::registry::Registry;
-use super::status::LastError;
 use super::storage::Opened;
 use super::target::{Prepared, Target};
 use crate::client::tls::Trust;
@@ -68,11 +67,8 @@ impl Registry {
             }
             Err(reason) => {
                 self.metrics.set(catalog::RELOAD_OK, 0.0);
-                *self.reload_error.lock() = Some(LastError {
-                    at: (self.options.clock)(),
-                    message: reason.to_string(),
-                    likely_cause: None,
-                });
+                let now = (self.options.clock)();
+                *self.reload_error.lock() = Some((now, reason.to_string()));
                 error!(%reason, "configuration not reloaded; the previous one stays in use");
             }
         }

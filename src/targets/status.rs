@@ -6,7 +6,6 @@ use super::target::Target;
 use crate::config;
 use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds};
 use crate::puller::View;
-use crate::puller::skipped::Skipped;
 
 /// A clock difference in seconds that is worth a warning: less than the shortest useful `overlap`,
 /// more than a slow answer takes.
@@ -20,39 +19,28 @@ pub struct Status {
     pub is_ready: bool,
     /// The targets in the order of the configuration.
     pub targets: Vec<TargetStatus>,
-    /// Why the last reload failed; `None` once a reload succeeds.
-    pub reload_error: Option<LastError>,
+    /// When and why the last reload failed; `None` once a reload succeeds. One line without secrets.
+    pub reload_error: Option<(UnixSeconds, String)>,
 }
 
 #[derive(Clone, Debug)]
 pub struct TargetStatus {
     pub name: String,
     pub state: TargetState,
+    /// What its puller has published.
+    pub view: View,
     /// Progress of the first read of the lookback; `None` once that is complete.
     pub progress: Option<Progress>,
     /// The window that `calls` counts.
     pub lookback: Duration,
-    /// The list was read completely up to this upload time.
-    pub frontier: Option<UnixSeconds>,
     /// The counters contain calls uploaded from this time on, if that is known.
     pub counted_from: Option<UnixSeconds>,
-    /// The last pull; `None` before the first one ends.
-    pub last_pull: Option<LastPull>,
-    pub last_success: Option<UnixSeconds>,
-    /// The last failure. It stays after a success, with its time.
-    pub last_error: Option<LastError>,
-    /// Why no inspection results can be requested.
-    pub results_error: Option<LastError>,
-    /// Why the file of teams was not read again.
-    pub teams_error: Option<LastError>,
     /// From this time on a request renews the token; `None` before the first token.
     pub token_renewal: Option<UnixSeconds>,
     /// Seconds by which the local clock is ahead of the vendor's, if notable.
     pub clock_skew: Option<f64>,
     /// The proxies that its requests use, without credentials; `None` if they connect directly.
     pub proxy: Option<String>,
-    /// Parts of the list that could not be read, oldest first.
-    pub skipped: Vec<Skipped>,
     /// Calls in the window by type and status, in display order.
     pub calls: Vec<CallCount>,
     /// The last success is more than `stale_after` ago, so that `/metrics` no longer has the
@@ -68,13 +56,6 @@ pub struct Progress {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LastPull {
-    pub ended: UnixSeconds,
-    pub took: Duration,
-    pub succeeded: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TargetState {
     /// The last pull succeeded.
     Up,
@@ -82,15 +63,6 @@ pub enum TargetState {
     Down,
     /// No pull has failed, but the first read of the lookback is not complete.
     Loading,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LastError {
-    pub at: UnixSeconds,
-    /// One line without secrets.
-    pub message: String,
-    /// What to check first, if known.
-    pub likely_cause: Option<String>,
 }
 
 /// Calls of one type in one position.
@@ -114,36 +86,14 @@ impl TargetStatus {
             },
             progress: (!view.progress.complete).then(|| progress(&view)),
             lookback: config.lookback,
-            frontier: view.progress.frontier(),
             counted_from: view.calls.as_ref().and_then(|calls| calls.counted_from),
-            last_pull: view.last_pull.map(|(ended, took)| LastPull {
-                ended,
-                took,
-                succeeded: view.up == Some(true),
-            }),
-            last_success: view.last_success,
-            last_error: view.last_error.as_ref().map(|(at, failure)| LastError {
-                at: *at,
-                message: failure.message.clone(),
-                likely_cause: failure.likely_cause.clone(),
-            }),
-            results_error: view.results_error.as_ref().map(plain),
-            teams_error: view.teams_error.as_ref().map(plain),
             token_renewal: reported.token_renewal,
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
             calls: call_counts(&view),
             is_stale: view.is_stale(now, config.stale_after),
-            skipped: view.skipped,
+            view,
         }
-    }
-}
-
-fn plain((at, message): &(UnixSeconds, String)) -> LastError {
-    LastError {
-        at: *at,
-        message: message.clone(),
-        likely_cause: None,
     }
 }
 

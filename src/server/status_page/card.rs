@@ -5,12 +5,10 @@ use askama::filters::{HtmlSafe, Safe};
 use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
-use crate::model::{CallType, Position, Status, UnixSeconds, shortened};
-use crate::targets::{CallCount, LastError, TargetState, TargetStatus};
+use super::display::{self, RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
+use crate::model::{CallType, Position, Status, UnixSeconds};
+use crate::targets::{CallCount, TargetState, TargetStatus};
 
-/// Errors are cut where they are made. This is the last line of defence.
-const MAX_ERROR_CHARS: usize = 2000;
 /// Skipped windows on a card.
 const MAX_SKIPPED: usize = 5;
 /// Bars are 1,000 wide. The shortest is still visible.
@@ -27,13 +25,6 @@ pub(super) struct Card<'a> {
 /// It escapes its own parts.
 impl HtmlSafe for Card<'_> {}
 
-/// An error and its time.
-pub(super) struct ErrorText<'a> {
-    pub(super) at: Safe<String>,
-    pub(super) message: String,
-    likely_cause: Option<&'a str>,
-}
-
 /// The calls of one type.
 struct Table {
     call_type: CallType,
@@ -49,18 +40,7 @@ struct Bar {
     width: u128,
 }
 
-impl<'a> ErrorText<'a> {
-    pub(super) fn new(error: &'a LastError, now: UnixSeconds) -> Self {
-        Self {
-            at: ago_at(Some(error.at), now),
-            // And the mark that it was cut.
-            message: shortened(&error.message, MAX_ERROR_CHARS + 1),
-            likely_cause: error.likely_cause.as_deref(),
-        }
-    }
-}
-
-impl<'a> Card<'a> {
+impl Card<'_> {
     /// The state as a CSS class; in capitals, it is the word on the page.
     pub(super) fn state(&self) -> &'static str {
         match self.target.state {
@@ -77,7 +57,7 @@ impl<'a> Card<'a> {
 
     /// Up to when the list is complete, without the time itself.
     pub(super) fn age(&self) -> String {
-        ago(self.target.frontier, self.now)
+        ago(self.target.view.progress.frontier(), self.now)
     }
 
     pub(super) fn calls(&self) -> HumanCount {
@@ -103,6 +83,10 @@ impl<'a> Card<'a> {
         ago_at(time, self.now)
     }
 
+    fn at(&self, time: &UnixSeconds) -> Safe<String> {
+        ago_at(Some(*time), self.now)
+    }
+
     fn renewal(&self) -> Safe<String> {
         renewal(self.target.token_renewal, self.now)
     }
@@ -113,11 +97,6 @@ impl<'a> Card<'a> {
 
     fn size(&self, skew: &f64) -> RoughDuration {
         RoughDuration(skew.abs() as u64)
-    }
-
-    fn error(&self, error: &'a Option<LastError>) -> Option<ErrorText<'a>> {
-        let error = error.as_ref();
-        error.map(|error| ErrorText::new(error, self.now))
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use askama::filters::Safe;
 
-use crate::model::{UnixSeconds, utc};
+use crate::model::{UnixSeconds, shortened, utc};
+
+/// Errors are cut where they are made. This is the last line of defence.
+const MAX_ERROR_CHARS: usize = 2000;
 
 /// Replaces control characters, which HTML does not allow, and marks that reorder text, which could
 /// make an error read as something else. Escaping is left to the templates.
@@ -17,6 +20,12 @@ pub(super) fn clean(page: &str) -> String {
         other => other.is_control(),
     };
     page.replace(is_forbidden, "\u{fffd}")
+}
+
+/// The message of an error.
+pub(super) fn cut(message: &str) -> String {
+    // And the mark that it was cut.
+    shortened(message, MAX_ERROR_CHARS + 1)
 }
 
 /// A time in UTC: `2026-03-01 02:03:04 UTC`.

@@ -10,8 +10,9 @@ mod display;
 use askama::Template;
 use indicatif::HumanCount;
 
+use crate::model::UnixSeconds;
 use crate::targets::{Status, TargetState, TargetStatus, listed};
-use card::{Card, ErrorText};
+use card::Card;
 use display::{Utc, clean};
 
 /// The style sheet, in a file of its own so that the policy can forbid inline styles.
@@ -44,11 +45,11 @@ struct Page<'a> {
     summary: String,
     up: usize,
     all: usize,
-    reload_error: Option<ErrorText<'a>>,
+    reload_error: Option<&'a (UnixSeconds, String)>,
     is_part: bool,
     cards: Vec<Card<'a>>,
     rows: Vec<Card<'a>>,
-    now: Utc,
+    now: UnixSeconds,
 }
 
 impl Page<'_> {
@@ -80,11 +81,11 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
         summary: summary(status, up, is_part),
         up,
         all,
-        reload_error: (status.reload_error.as_ref()).map(|error| ErrorText::new(error, now)),
+        reload_error: status.reload_error.as_ref(),
         is_part,
         cards: cards_and_rows.by_ref().take(cards).collect(),
         rows: cards_and_rows.collect(),
-        now: Utc(now),
+        now,
     };
     // Writing to a string does not fail.
     clean(&page.render().unwrap_or_default())

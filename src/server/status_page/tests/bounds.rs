@@ -8,32 +8,24 @@ fn everything_is_escaped() {
     const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
     const SAFE: &str = "&#60;b a=&#39;&#34;&#38;\n\u{fffd}\u{fffd}\u{fffd}&#62;";
     let evil = || EVIL.to_owned();
-    let error = || LastError {
-        at: NOW,
-        message: evil(),
-        likely_cause: Some(evil()),
+    let evil_target = |state| {
+        let mut target = target(EVIL, state);
+        target.view.last_error = Some((NOW, error(EVIL, Some(EVIL))));
+        target.view.results_error = Some((NOW, evil()));
+        target.view.teams_error = Some((NOW, evil()));
+        target.view.skipped = vec![skipped(0, EVIL)];
+        target.proxy = Some(evil());
+        target.calls = vec![calls(CallType::VOICE, 0, 1)];
+        target
     };
     let view = Status {
         now: NOW,
         is_ready: true,
         version: evil(),
         targets: [TargetState::Down, TargetState::Loading]
-            .map(|state| TargetStatus {
-                name: evil(),
-                last_error: Some(error()),
-                results_error: Some(error()),
-                teams_error: Some(error()),
-                proxy: Some(evil()),
-                skipped: vec![skipped(0, &evil())],
-                calls: vec![calls(CallType::VOICE, 0, 1)],
-                ..target("", state)
-            })
+            .map(evil_target)
             .into(),
-        reload_error: Some(LastError {
-            at: NOW,
-            message: evil(),
-            likely_cause: None,
-        }),
+        reload_error: Some((NOW, evil())),
     };
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
     let page = render(&view, EVIL, false);
@@ -55,11 +47,7 @@ fn everything_is_escaped() {
 #[test]
 fn a_long_error_is_cut() {
     let mut down = target("down", TargetState::Down);
-    down.last_error = Some(LastError {
-        at: NOW,
-        message: "客".repeat(100_000),
-        likely_cause: None,
-    });
+    down.view.last_error = Some((NOW, error(&"客".repeat(100_000), None)));
     let page = page(vec![down]);
     assert_eq!(page.matches('客').count(), 2000);
     assert_has(&page, "客…</p></dd>");

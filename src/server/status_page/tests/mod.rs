@@ -6,34 +6,31 @@ use std::time::Duration;
 
 use super::display::{RoughDuration, ShortDuration, ago, ago_at};
 use super::*;
-use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds, Window};
+use crate::model::{CallType, Position, Status as CallStatus, Window};
+use crate::puller::View;
 use crate::puller::skipped::Skipped;
-use crate::targets::{CallCount, LastError, LastPull, Progress};
+use crate::targets::{CallCount, Progress};
+use crate::upstream::{Error, ErrorKind};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
 
 fn target(name: &str, state: TargetState) -> TargetStatus {
+    let mut view = View::default();
+    view.progress.known = Some(Window::new(NOW - 86_400, NOW - 42));
+    view.progress.complete = true;
+    view.last_pull = Some((NOW - 3, Duration::from_millis(420)));
+    view.last_success = Some(NOW - 7200);
     TargetStatus {
         name: name.to_owned(),
         state,
+        view,
         progress: None,
         lookback: Duration::from_secs(86_400),
-        frontier: Some(NOW - 42),
         counted_from: Some(NOW - 1_000_000),
-        last_pull: Some(LastPull {
-            ended: NOW - 3,
-            took: Duration::from_millis(420),
-            succeeded: state != TargetState::Down,
-        }),
-        last_success: Some(NOW - 7200),
-        last_error: None,
-        results_error: None,
-        teams_error: None,
         token_renewal: Some(NOW + 500),
         clock_skew: None,
         proxy: None,
-        skipped: Vec::new(),
         calls: Vec::new(),
         is_stale: false,
     }
@@ -56,6 +53,15 @@ fn skipped(n: UnixSeconds, reason: &str) -> Skipped {
         retry_at: NOW + 120,
         tries: 1,
         reason: reason.to_owned(),
+    }
+}
+
+fn error(message: &str, likely_cause: Option<&str>) -> Error {
+    Error {
+        kind: ErrorKind::Auth,
+        message: message.to_owned(),
+        likely_cause: likely_cause.map(str::to_owned),
+        retry_after: None,
     }
 }
 
@@ -94,7 +100,7 @@ fn a_wrong_clock_is_shown() {
 fn what_cannot_be_read_is_shown_with_its_times() {
     assert!(!page(vec![target("a", TargetState::Up)]).contains("Not readable"));
     let mut target = target("a", TargetState::Up);
-    target.skipped = (0..7)
+    target.view.skipped = (0..7)
         .map(|n| skipped(n, "answered 500; it says: <row>"))
         .collect();
     let page = page(vec![target]);
@@ -150,7 +156,7 @@ fn what_has_not_happened_yet_is_shown_as_such() {
         calls: 0,
         percent: 0,
     });
-    (fresh.frontier, fresh.last_pull, fresh.last_success) = (None, None, None);
+    fresh.view = View::default();
     fresh.token_renewal = None;
     let first = page(vec![fresh.clone()]);
     assert_has(
@@ -176,19 +182,11 @@ fn what_is_wrong_comes_first() {
         calls: 1234,
         percent: 12,
     });
-    targets[2].frontier = None;
-    targets[1].last_error = Some(LastError {
-        at: NOW - 180,
-        message: "POST https://cec.example: 401".to_owned(),
-        likely_cause: Some("the app key".to_owned()),
-    });
-    let error = |message: &str| LastError {
-        at: NOW - 60,
-        message: message.to_owned(),
-        likely_cause: None,
-    };
-    targets[0].results_error = Some(error("403"));
-    targets[0].teams_error = Some(error("teams.csv: line 3"));
+    targets[2].view.progress.known = None;
+    let failure = error("POST https://cec.example: 401", Some("the app key"));
+    targets[1].view.last_error = Some((NOW - 180, failure));
+    targets[0].view.results_error = Some((NOW - 60, "403".to_owned()));
+    targets[0].view.teams_error = Some((NOW - 60, "teams.csv: line 3".to_owned()));
     let page = page(targets);
     for row in [
         "<dt>Inspection results</dt><dd>cannot be requested: 60 s ago",
@@ -260,11 +258,7 @@ fn calls_are_grouped_by_type_with_bars() {
 fn a_failed_reload_is_shown_at_the_top() {
     let mut view = status(vec![target("support", TargetState::Up)]);
     assert!(!render(&view, "/metrics", false).contains("banner"));
-    view.reload_error = Some(LastError {
-        at: NOW - 42,
-        message: "cec_exporter.yml:3:5: bad key".to_owned(),
-        likely_cause: None,
-    });
+    view.reload_error = Some((NOW - 42, "cec_exporter.yml:3:5: bad key".to_owned()));
     let page = render(&view, "/metrics", false);
     let (before, _) = page.split_once("<main>").unwrap();
     assert_has(before, "The configuration was not reloaded");

@@ -15,7 +15,7 @@ use cec_exporter::server::{self, Limits, Settings};
 use cec_exporter::simulator::spec::Spec;
 use cec_exporter::simulator::{self, Simulator};
 use cec_exporter::targets::{Options, Registry, Storage};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -24,6 +24,11 @@ use super::own;
 
 /// The end of every wait: only a server that hangs reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A limit that a test waits for.
+pub(crate) const SOON: Duration = Duration::from_millis(200);
+/// A limit that no test reaches.
+pub(crate) const NEVER: Duration = Duration::from_secs(3600);
 
 pub(crate) const KNOWN: &str = "a, b/c d, 客服, <a>";
 
@@ -186,12 +191,34 @@ impl Server {
 
     /// The same with header lines, each ended by CRLF.
     pub(crate) async fn ask_with(&self, method: &str, path: &str, headers: &str) -> Answer {
-        let mut client = self.connect().await;
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
-        client.send(request).await;
-        let bytes = client.until_closed().await;
+        let bytes = self.say(request).await;
         Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+
+    /// What it says that is told this on a connection of its own, until it closes.
+    pub(crate) async fn say(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.until_closed().await
+    }
+
+    /// The same by a client that says no more.
+    pub(crate) async fn say_and_leave(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.0.shutdown().await.unwrap();
+        client.until_closed().await
+    }
+
+    /// A scrape that waits for its pull, which [`start_held`] holds.
+    pub(crate) async fn begin_scrape(&self) -> Client {
+        let others = self.in_flight();
+        let mut client = self.connect().await;
+        client.request("/metrics").await;
+        until(|| self.in_flight() > others).await;
+        client
     }
 
     /// Puts the configuration into force.
@@ -267,16 +294,30 @@ pub(crate) async fn until_with(mut happened: impl FnMut() -> bool) {
     .await;
 }
 
-pub(crate) struct Client(pub(crate) TcpStream);
+pub(crate) struct Client<S = TcpStream>(pub(crate) S);
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+    /// Sends a byte now and then until the server has had enough.
+    pub(crate) async fn drip(&mut self) {
+        patiently(async {
+            while self.0.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
+    pub(crate) async fn request(&mut self, path: &str) {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
             .await;
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.request(path).await;
         self.answer().await
     }
 

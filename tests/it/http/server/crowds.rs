@@ -6,9 +6,9 @@ use cec_exporter::server::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::hostile::{NEVER, assert_serves};
+use super::hostile::assert_serves;
 use crate::support::server::{
-    Answer, Client, Server, patiently, start, start_held, until, until_with, with_limits,
+    Answer, Client, NEVER, Server, patiently, start, start_held, until, until_with, with_limits,
 };
 
 /// Far more connections than there is room for, none of which says anything.
@@ -89,19 +89,11 @@ async fn busy_connections_lock_nobody_out_and_hold_up_no_end() {
 #[tokio::test]
 async fn a_request_in_work_is_never_the_one_to_go() {
     let server = start_held(with_limits(|limits| limits.connections = 2)).await;
-    let mut working = server.connect().await;
-    working
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
+    let mut working = server.begin_scrape().await;
     for _ in 0..10 {
         assert_eq!(server.connect().await.get("/-/healthy").await.status, 200);
     }
-    let mut also_working = server.connect().await;
-    also_working
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 2).await;
+    let mut also_working = server.begin_scrape().await;
     let refused = server.connect().await.until_closed().await;
     let refused = Answer::parse(&refused).unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::io::Read;
 use cec_exporter::server::Settings;
 use flate2::read::GzDecoder;
 
-use crate::support::server::{Client, Server, patiently, start};
+use crate::support::server::{Server, start};
 
 const PROTO: &str = "application/vnd.google.protobuf; \
     proto=io.prometheus.client.MetricFamily; encoding=delimited";
@@ -64,9 +64,7 @@ async fn the_format_is_the_one_that_is_asked_for_and_the_answer_says_so() {
 
 /// Head and body of an answer, as bytes.
 async fn bytes(server: &Server, request: &str) -> (String, Vec<u8>) {
-    let mut client: Client = server.connect().await;
-    client.send(request).await;
-    let all = patiently(client.until_closed()).await;
+    let all = server.say(request).await;
     let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(all[..end].to_vec()).unwrap();
     (head, all[end + 4..].to_vec())

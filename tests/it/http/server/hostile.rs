@@ -1,26 +1,13 @@
 //! Clients that are slow, greedy or out of their minds, beside one that is not.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use cec_exporter::server::Settings;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::server::{Answer, Client, Server, patiently, start, start_held, with_limits};
-
-const SOON: Duration = Duration::from_millis(200);
-
-pub(super) const NEVER: Duration = Duration::from_secs(3600);
-
-/// Sends a byte now and then until the server has had enough.
-async fn drip(client: &mut Client) {
-    patiently(async {
-        while client.0.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-}
+use crate::support::server::{
+    Answer, NEVER, SOON, Server, patiently, start, start_held, with_limits,
+};
 
 pub(super) async fn assert_serves(server: &Server) {
     assert_eq!(server.ask("GET", "/metrics").await.status, 200);
@@ -41,8 +28,8 @@ async fn headers_that_never_end_are_cut_while_others_are_served() {
     assert_eq!(second.get("/metrics").await.status, 200);
     second.send("GET /metrics HTTP/1.1\r\nX-Slow: ").await;
     assert_serves(&server).await;
-    drip(&mut first).await;
-    drip(&mut second).await;
+    first.drip().await;
+    second.drip().await;
     assert_eq!(silent.until_closed().await, b"");
     assert_serves(&server).await;
 }
@@ -84,9 +71,7 @@ async fn a_scrape_may_take_longer_than_any_wait_for_a_client() {
     }))
     .await;
     let mut client = server.connect().await;
-    client
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
+    client.request("/metrics").await;
     tokio::time::sleep(3 * SOON).await;
     server.open_gate();
     assert_eq!(client.answer().await.status, 200);
@@ -119,10 +104,8 @@ async fn headers_beyond_measure_are_refused() {
         format!("GET /metrics HTTP/1.1\r\nX-Endless: {long}"),
     ];
     for request in requests {
-        let mut client = server.connect().await;
-        client.send(&request).await;
         // The answer may be lost to the reset that closing with unread bytes brings.
-        if let Some(answer) = Answer::parse(&client.until_closed().await) {
+        if let Some(answer) = Answer::parse(&server.say(&request).await) {
             assert!([414, 431].contains(&answer.status), "{answer:?}");
         }
     }
@@ -146,20 +129,14 @@ async fn garbage_ends_its_own_connection_only() {
         b"GET metrics HTTP/1.1\r\nHost: x\r\n\r\n",
     ];
     for bytes in garbage {
-        let mut client = server.connect().await;
-        client.send(bytes).await;
-        client.0.shutdown().await.unwrap();
-        if let Some(answer) = Answer::parse(&client.until_closed().await) {
+        if let Some(answer) = Answer::parse(&server.say_and_leave(bytes).await) {
             assert!([400, 404].contains(&answer.status), "{bytes:?}: {answer:?}");
         }
     }
     assert_eq!(server.scrapes(), 0);
 
-    let mut client = server.connect().await;
-    client
-        .send("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2) + "\0garbage\r\n\r\n")
-        .await;
-    let answers = String::from_utf8(client.until_closed().await).unwrap();
+    let requests = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2) + "\0garbage\r\n\r\n";
+    let answers = String::from_utf8(server.say(requests).await).unwrap();
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
     assert_eq!(answers.matches("HTTP/1.1 400").count(), 1, "{answers}");
     assert_serves(&server).await;
@@ -178,11 +155,8 @@ async fn a_body_is_not_waited_for() {
         "Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
     ];
     for body in endless {
-        let mut client = server.connect().await;
-        client
-            .send(format!("POST /-/reload HTTP/1.1\r\nHost: x\r\n{body}"))
-            .await;
-        let answer = Answer::parse(&client.until_closed().await).unwrap();
+        let request = format!("POST /-/reload HTTP/1.1\r\nHost: x\r\n{body}");
+        let answer = Answer::parse(&server.say(request).await).unwrap();
         assert_eq!(answer.status, 200, "{body:?}");
     }
     // One that is all there is no reason to close.
@@ -201,9 +175,7 @@ async fn a_request_that_panics_takes_nothing_with_it() {
     assert_serves(&server).await;
     let mut client = server.connect().await;
     server.panics.store(true, Ordering::SeqCst);
-    client
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
+    client.request("/metrics").await;
     assert_eq!(client.until_closed().await, b"");
     assert_eq!(server.in_flight(), 0);
     assert_serves(&server).await;
@@ -223,12 +195,8 @@ async fn a_request_has_one_host() {
         "Host: a, b\r\n",
     ] {
         for path in ["/metrics", "/-/healthy", "/nowhere"] {
-            let mut client = server.connect().await;
-            client
-                .send(format!("GET {path} HTTP/1.1\r\n{headers}\r\n"))
-                .await;
-            client.0.shutdown().await.unwrap();
-            let answer = Answer::parse(&client.until_closed().await);
+            let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\n");
+            let answer = Answer::parse(&server.say_and_leave(request).await);
             assert_eq!(answer.map(|answer| answer.status), Some(400), "{headers:?}");
         }
     }
@@ -239,10 +207,8 @@ async fn a_request_has_one_host() {
         ("1.1", "Host: [::1]:10042\r\n"),
         ("1.1", "Host: exporter.example\r\n"),
     ] {
-        let mut client = server.connect().await;
         let request = format!("GET /metrics HTTP/{version}\r\n{headers}Connection: close\r\n\r\n");
-        client.send(request).await;
-        let answer = String::from_utf8(client.until_closed().await).unwrap();
+        let answer = String::from_utf8(server.say(request).await).unwrap();
         assert!(answer.contains(" 200 OK"), "{headers:?}: {answer}");
     }
 }

@@ -8,7 +8,7 @@ use cec_exporter::metrics::catalog;
 use cec_exporter::server::Settings;
 use tokio::net::TcpStream;
 
-use crate::support::server::{start, start_held, until, with_limits};
+use crate::support::server::{NEVER, start, start_held, until, with_limits};
 
 #[tokio::test]
 async fn a_shutdown_answers_what_is_in_flight_and_closes_the_rest() {
@@ -16,11 +16,7 @@ async fn a_shutdown_answers_what_is_in_flight_and_closes_the_rest() {
     let mut idle = server.connect().await;
     assert_eq!(idle.get("/-/healthy").await.status, 200);
     let mut fresh = server.connect().await;
-    let mut working = server.connect().await;
-    working
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
+    let mut working = server.begin_scrape().await;
 
     server.shut_down();
     assert_eq!(idle.until_closed().await, b"");
@@ -40,14 +36,12 @@ async fn a_shutdown_answers_what_is_in_flight_and_closes_the_rest() {
 async fn a_shutdown_does_not_wait_for_ever() {
     let mut server = start_held(with_limits(|limits| {
         limits.shutdown = Duration::from_millis(100);
-        limits.header_read = Duration::from_secs(3600);
+        limits.header_read = NEVER;
     }))
     .await;
-    let mut stuck = server.connect().await;
-    stuck.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let mut slow = server.connect().await;
     slow.send("GET /met").await;
-    until(|| server.in_flight() == 1).await;
+    let mut stuck = server.begin_scrape().await;
     server.shut_down();
     server.ended().await;
     assert_eq!(stuck.until_closed().await, b"");
@@ -56,26 +50,10 @@ async fn a_shutdown_does_not_wait_for_ever() {
 
 #[tokio::test]
 async fn a_shutdown_of_an_idle_server_is_immediate() {
-    let mut server = start(with_limits(|limits| {
-        limits.shutdown = Duration::from_secs(3600);
-    }))
-    .await;
+    let mut server = start(with_limits(|limits| limits.shutdown = NEVER)).await;
     assert_eq!(server.ask("GET", "/metrics").await.status, 200);
     server.shut_down();
     server.ended().await;
-}
-
-#[tokio::test]
-async fn a_scrape_ends_when_its_client_leaves() {
-    let server = start_held(Settings::default()).await;
-    let mut client = server.connect().await;
-    client
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
-    drop(client);
-    until(|| server.in_flight() == 0).await;
-    assert!(server.answered().is_empty(), "{:?}", server.answered());
 }
 
 #[tokio::test]

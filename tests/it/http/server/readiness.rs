@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use cec_exporter::server::Settings;
 
 use super::routes::{get, targets};
-use crate::support::server::{start, start_not_ready, until};
+use crate::support::server::{start, start_not_ready};
 
 #[tokio::test]
 async fn health_does_not_wait_for_readiness() {
@@ -32,11 +32,7 @@ async fn health_does_not_wait_for_readiness() {
         503
     );
     // A scrape with time left waits for it.
-    let mut waiting = server.connect().await;
-    waiting
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
+    let mut waiting = server.begin_scrape().await;
     server.load().await;
     let answer = waiting.answer().await;
     assert_eq!((answer.status, targets(&answer).len()), (200, 4));

@@ -11,9 +11,7 @@ async fn each_scrape_is_counted_by_how_it_ended() {
         ..Settings::default()
     })
     .await;
-    let mut first = server.connect().await;
-    first.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    until(|| server.in_flight() == 1).await;
+    let mut first = server.begin_scrape().await;
     for path in ["/metrics", "/probe?target=a", "/probe"] {
         let refused = server.ask("GET", path).await;
         let told = (refused.status, refused.body.as_str());
@@ -48,12 +46,7 @@ async fn a_scrape_whose_client_leaves_makes_room_and_counts_as_no_answer() {
         ..Settings::default()
     })
     .await;
-    let mut client = server.connect().await;
-    client
-        .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await;
-    until(|| server.in_flight() == 1).await;
-    drop(client);
+    drop(server.begin_scrape().await);
     until(|| server.in_flight() == 0).await;
     assert!(server.answered().is_empty());
     server.open_gate();
@@ -70,13 +63,8 @@ async fn without_a_limit_any_number_of_scrapes_is_answered() {
         .await;
         let mut clients = Vec::new();
         for _ in 0..scrapes {
-            let mut client = server.connect().await;
-            client
-                .send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-                .await;
-            clients.push(client);
+            clients.push(server.begin_scrape().await);
         }
-        until(|| server.in_flight() == scrapes).await;
         let more = server.connect().await.get("/probe").await.status;
         assert_eq!(more, if max_requests == 0 { 400 } else { 503 });
         server.open_gate();

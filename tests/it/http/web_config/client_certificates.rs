@@ -3,7 +3,7 @@
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType};
 use rustls::version::{TLS12, TLS13};
 
-use super::support::{Authority, Files, Identity, TLS, dns, get};
+use super::support::{Authority, CLIENT_CA, Files, Identity, TLS, dns, get};
 
 /// Whether a client comes in: without a certificate, with one of another authority, with a right
 /// one.
@@ -51,9 +51,8 @@ async fn each_policy_with_each_client() {
 #[tokio::test]
 async fn a_name_must_be_one_of_those_allowed() {
     let clients = Authority::new();
-    let lines = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n  \
-        client_allowed_sans: [prometheus.example, 192.0.2.7, ops@example.com, 'spiffe://a/b']\n";
-    let files = Files::new(&format!("{TLS}{lines}"));
+    let sans = "[prometheus.example, 192.0.2.7, ops@example.com, 'spiffe://a/b']";
+    let files = Files::new(&format!("{TLS}{CLIENT_CA}  client_allowed_sans: {sans}\n"));
     files.write("ca.pem", &clients.pem);
     let server = files.start().await;
     for (sans, expected) in [
@@ -103,8 +102,7 @@ async fn any_certificate_still_needs_an_allowed_name() {
 #[tokio::test]
 async fn a_certificate_for_servers_or_out_of_date_is_wrong() {
     let clients = Authority::new();
-    let lines = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
-    let files = Files::new(&format!("{TLS}{lines}"));
+    let files = Files::new(&format!("{TLS}{CLIENT_CA}"));
     files.write("ca.pem", &clients.pem);
     let server = files.start().await;
     for (change, expected) in [(0, true), (1, true), (2, false), (3, false)] {
@@ -126,7 +124,6 @@ async fn a_certificate_for_servers_or_out_of_date_is_wrong() {
 /// `openssl req -x509` makes a certificate that is its own authority; Go lets it in as such.
 #[tokio::test]
 async fn a_client_may_be_its_own_authority() {
-    let lines = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
     for is_ca in [true, false] {
         let [right, wrong, old] = [2060, 2060, 2020].map(|year| {
             Identity::self_signed(|params| {
@@ -136,7 +133,7 @@ async fn a_client_may_be_its_own_authority() {
                 params.not_after = rcgen::date_time_ymd(year, 1, 1);
             })
         });
-        let files = Files::new(&format!("{TLS}{lines}"));
+        let files = Files::new(&format!("{TLS}{CLIENT_CA}"));
         files.write("ca.pem", &format!("{}{}", right.pem, old.pem));
         let server = files.start().await;
         for (identity, expected) in [(&right, true), (&wrong, false), (&old, false)] {

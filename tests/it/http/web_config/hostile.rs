@@ -1,16 +1,7 @@
 //! Clients that do not get on with it, beside one that does.
 
-use std::time::Duration;
-
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use tokio::io::AsyncWriteExt;
-
-use super::support::{Files, TLS, connect, get, say};
-use crate::support::server::patiently;
-
-const SOON: Duration = Duration::from_millis(200);
-const NEVER: Duration = Duration::from_secs(3600);
+use super::support::{Files, TLS, authorization, connect, get};
+use crate::support::server::{NEVER, SOON};
 
 /// The first bytes of a hello that is 512 bytes long.
 const BEGUN: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
@@ -35,29 +26,11 @@ async fn handshakes_that_never_end_are_cut_while_others_are_served() {
         .unwrap();
     assert_eq!(files.get(&server, "/metrics").await.unwrap().status, 200);
     assert_eq!(silent.until_closed().await, b"");
-    patiently(async {
-        while slow.0.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    patiently(async {
-        while plain.0.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    slow.drip().await;
+    plain.drip().await;
     // Whoever is through has the time that requests have.
     tokio::time::sleep(2 * SOON).await;
-    ready
-        .write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut begin = [0; 15];
-    tokio::io::AsyncReadExt::read_exact(&mut ready, &mut begin)
-        .await
-        .unwrap();
-    assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    assert_eq!(ready.get("/-/healthy").await.status, 200);
 }
 
 /// Far more than there is room for, each in the middle of its handshake.
@@ -105,12 +78,9 @@ async fn garbage_ends_its_own_connection_only() {
         &long,
     ];
     for bytes in garbage {
-        let mut client = server.connect().await;
-        client.send(bytes).await;
-        client.0.shutdown().await.unwrap();
-        client.until_closed().await;
+        server.say_and_leave(bytes).await;
     }
-    let answer = say(&server, b"PRI * HTTP/2.0\r\n\r\n").await;
+    let answer = server.say(b"PRI * HTTP/2.0\r\n\r\n").await;
     assert!(answer.starts_with(b"HTTP/1.1 400 "), "{answer:?}");
     assert_eq!(files.get(&server, "/metrics").await.unwrap().status, 200);
 }
@@ -133,9 +103,7 @@ async fn a_shutdown_does_not_wait_for_handshakes() {
     server.shut_down();
     server.ended().await;
     assert_eq!(half_open.until_closed().await, b"");
-    let mut rest = Vec::new();
-    let _ = patiently(tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut rest)).await;
-    assert_eq!(rest, b"");
+    assert_eq!(idle.until_closed().await, b"");
 }
 
 /// Each wrong password is dear; who is known is answered beside as many as want to try.
@@ -145,48 +113,25 @@ async fn wrong_passwords_hold_up_nobody_who_is_known() {
     let files = Files::new(&format!("{TLS}basic_auth_users: {{alice: {hash}}}\n"));
     let server = files.start().await;
     let client = files.authority.client(None);
-    let header = |password: &str| {
-        let pair = BASE64_STANDARD.encode(format!("alice:{password}"));
-        format!("Authorization: Basic {pair}\r\n")
-    };
-    let right = header("right");
-    assert_eq!(
-        get(&server, &client, "/metrics", &right)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
-    let mut statuses = Vec::new();
+    let right = authorization("alice", "right");
+    let known = || get(&server, &client, "/metrics", &right);
+    assert_eq!(known().await.unwrap().status, 200);
     let mut guesses = Vec::new();
     for n in 0..60 {
-        let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: x\r\n{}\r\n",
-            header(&n.to_string())
-        );
-        let mut stream = connect(&server, &client).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        guesses.push(stream);
+        let wrong = authorization("alice", &n.to_string());
+        let mut guess = connect(&server, &client).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{wrong}\r\n");
+        guess.send(request).await;
+        guesses.push(guess);
     }
     for _ in 0..5 {
-        let answer = get(&server, &client, "/metrics", &right).await.unwrap();
-        assert_eq!(answer.status, 200);
+        assert_eq!(known().await.unwrap().status, 200);
     }
-    for mut stream in guesses {
-        let mut begin = [0; 12];
-        patiently(tokio::io::AsyncReadExt::read_exact(&mut stream, &mut begin))
-            .await
-            .unwrap();
-        statuses.push(String::from_utf8_lossy(&begin[9..]).into_owned());
+    let mut statuses = Vec::new();
+    for mut guess in guesses {
+        statuses.push(guess.answer().await.status);
     }
-    assert!(
-        statuses
-            .iter()
-            .all(|status| status == "401" || status == "503"),
-        "{statuses:?}"
-    );
-    assert!(
-        statuses.iter().any(|status| status == "401"),
-        "{statuses:?}"
-    );
+    let is_refusal = |status: &u16| [401, 503].contains(status);
+    assert!(statuses.iter().all(is_refusal), "{statuses:?}");
+    assert!(statuses.contains(&401), "{statuses:?}");
 }

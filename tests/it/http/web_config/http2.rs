@@ -1,7 +1,6 @@
 //! HTTP/2 over TLS.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -13,10 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 
 use super::support::{Files, TLS, connect};
-use crate::support::server::{Server, patiently, until};
-
-const SOON: Duration = Duration::from_millis(200);
-const NEVER: Duration = Duration::from_secs(3600);
+use crate::support::server::{Client, NEVER, SOON, Server, patiently, until};
 
 /// A client that offers these protocols, the one that it likes best first.
 fn client(files: &Files, protocols: &[&str]) -> Arc<ClientConfig> {
@@ -30,7 +26,7 @@ fn client(files: &Files, protocols: &[&str]) -> Arc<ClientConfig> {
 
 /// A connection whose windows have this size.
 async fn open(files: &Files, server: &Server, window: u32) -> SendRequest<Empty<Bytes>> {
-    let stream = connect(server, &client(files, &["h2", "http/1.1"]))
+    let Client(stream) = connect(server, &client(files, &["h2", "http/1.1"]))
         .await
         .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -58,7 +54,7 @@ async fn clients_choose_by_alpn() {
         (&[], None),
     ] {
         let stream = connect(&server, &client(&files, offered)).await.unwrap();
-        let protocol = stream.get_ref().1.alpn_protocol();
+        let protocol = stream.0.get_ref().1.alpn_protocol();
         assert_eq!(protocol, expected.map(str::as_bytes), "{offered:?}");
     }
     files.write(
@@ -68,7 +64,7 @@ async fn clients_choose_by_alpn() {
     let stream = connect(&server, &client(&files, &["h2", "http/1.1"]))
         .await
         .unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(stream.0.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
 }
 
 #[tokio::test]

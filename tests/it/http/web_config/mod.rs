@@ -8,5 +8,3 @@ mod startup;
 mod support;
 mod swapped;
 mod tls;
-
-// The site and the server of the tests beside this one.

@@ -1,20 +1,13 @@
 //! Users, headers and the rate limit.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use cec_exporter::server::Settings;
 
-use super::support::{Files, TLS, get};
+use super::support::{Files, TLS, authorization, get};
 use crate::support::server::{Answer, Server, start};
 
 fn user(name: &str, password: &str) -> String {
     let hash = bcrypt::hash(password, 4).unwrap();
     format!("  {name}: {hash}\n")
-}
-
-fn authorization(name: &str, password: &str) -> String {
-    let pair = BASE64_STANDARD.encode(format!("{name}:{password}"));
-    format!("Authorization: Basic {pair}\r\n")
 }
 
 async fn ask_as(server: &Server, name: &str, password: &str) -> Answer {

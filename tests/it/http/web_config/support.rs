@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use cec_exporter::config::web::WebFile;
 use cec_exporter::server::{Limits, Settings};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
@@ -122,6 +124,10 @@ pub(crate) struct Files {
 /// The beginning of a file with TLS.
 pub(crate) const TLS: &str = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n";
 
+/// Further lines: a client needs a certificate by `ca.pem`.
+pub(crate) const CLIENT_CA: &str =
+    "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
+
 impl Files {
     pub(crate) fn new(web: &str) -> Self {
         let files = Self {
@@ -171,15 +177,21 @@ impl Files {
     }
 }
 
+/// The header line with the password of a user.
+pub(crate) fn authorization(name: &str, password: &str) -> String {
+    let pair = BASE64_STANDARD.encode(format!("{name}:{password}"));
+    format!("Authorization: Basic {pair}\r\n")
+}
+
 /// A TLS connection.
 pub(crate) async fn connect(
     server: &Server,
     config: &Arc<ClientConfig>,
-) -> Result<TlsStream<TcpStream>, String> {
+) -> Result<Client<TlsStream<TcpStream>>, String> {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let connecting = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-    patiently(connecting).await.map_err(text)
+    patiently(connecting).await.map(Client).map_err(text)
 }
 
 /// A request over a TLS connection of its own, with header lines, each ended by CRLF.
@@ -189,7 +201,7 @@ pub(crate) async fn get(
     path: &str,
     headers: &str,
 ) -> Result<Answer, String> {
-    let mut stream = connect(server, config).await?;
+    let mut stream = connect(server, config).await?.0;
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.map_err(text)?;
     let mut bytes = Vec::new();
@@ -201,11 +213,4 @@ pub(crate) async fn get(
 
 fn text(error: impl Debug) -> String {
     format!("{error:?}")
-}
-
-/// What a server says that is told this, until it closes.
-pub(crate) async fn say(server: &Server, bytes: &[u8]) -> Vec<u8> {
-    let mut client: Client = server.connect().await;
-    client.send(bytes).await;
-    client.until_closed().await
 }

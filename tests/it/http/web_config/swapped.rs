@@ -4,7 +4,7 @@ use std::fs;
 
 use rustls::version::TLS12;
 
-use super::support::{Authority, Files, TLS, connect, get, say};
+use super::support::{Authority, CLIENT_CA, Files, TLS, authorization, connect, get};
 use crate::support::server::{Answer, Server};
 
 async fn status(server: &Server) -> u16 {
@@ -12,18 +12,16 @@ async fn status(server: &Server) -> u16 {
 }
 
 fn with_user(name: &str) -> (String, String) {
-    use base64::Engine;
     let hash = bcrypt::hash("secret", 4).unwrap();
-    let pair = base64::prelude::BASE64_STANDARD.encode(format!("{name}:secret"));
-    let header = format!("Authorization: Basic {pair}\r\n");
-    (format!("basic_auth_users:\n  {name}: {hash}\n"), header)
+    let users = format!("basic_auth_users:\n  {name}: {hash}\n");
+    (users, authorization(name, "secret"))
 }
 
 /// The certificate that a new connection sees.
 async fn served(files: &Files, server: &Server) -> Vec<u8> {
     let client = files.authority.client(None);
     let stream = connect(server, &client).await.unwrap();
-    let (_, tls) = stream.get_ref();
+    let (_, tls) = stream.0.get_ref();
     tls.peer_certificates().unwrap()[0].to_vec()
 }
 
@@ -49,19 +47,12 @@ async fn a_renewed_certificate_is_served_to_the_next_connection() {
 
 #[tokio::test]
 async fn a_connection_outlives_a_renewal_and_a_bad_certificate() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let files = Files::new(TLS);
     let server = files.start().await;
     let client = files.authority.client(None);
-    let mut stream = connect(&server, &client).await.unwrap();
+    let mut open = connect(&server, &client).await.unwrap();
     files.write("key.pem", "junk");
-    stream
-        .write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut bytes = vec![0; 15];
-    stream.read_exact(&mut bytes).await.unwrap();
-    assert_eq!(bytes, b"HTTP/1.1 200 OK");
+    assert_eq!(open.get("/-/healthy").await.status, 200);
 }
 
 #[tokio::test]
@@ -96,7 +87,7 @@ async fn tls_is_not_turned_off_while_running() {
         files.write("web.yml", without);
         assert!(files.get(&server, "/metrics").await.is_err(), "{without:?}");
         assert_eq!(status(&server).await, 400, "{without:?}");
-        assert_eq!(say(&server, b"\x16").await[5..], [2, 80], "{without:?}");
+        assert_eq!(server.say(b"\x16").await[5..], [2, 80], "{without:?}");
     }
     fs::remove_file(files.path("web.yml")).unwrap();
     assert_eq!(status(&server).await, 400);
@@ -125,8 +116,7 @@ async fn changed_settings_of_tls_hold_for_the_next_connection() {
     // Also one that remembers its session.
     assert!(get(&server, &old, "/metrics", "").await.is_err());
     files.write("ca.pem", &Authority::new().pem);
-    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
-    files.write("web.yml", &format!("{TLS}{required}"));
+    files.write("web.yml", &format!("{TLS}{CLIENT_CA}"));
     assert!(get(&server, &old, "/metrics", "").await.is_err());
     assert!(files.get(&server, "/metrics").await.is_err());
 }
@@ -199,8 +189,7 @@ async fn users_are_not_turned_off_while_running() {
 async fn certificates_of_clients_are_not_turned_off_while_running() {
     let files = Files::new(TLS);
     files.write("ca.pem", &files.authority.pem);
-    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
-    files.write("web.yml", &format!("{TLS}{required}"));
+    files.write("web.yml", &format!("{TLS}{CLIENT_CA}"));
     let server = files.start().await;
     let identity = files.authority.server();
     let known = files.authority.client(Some(&identity));
@@ -217,7 +206,7 @@ async fn certificates_of_clients_are_not_turned_off_while_running() {
             assert!(files.get(&server, "/metrics").await.is_err(), "{weaker}");
         }
     }
-    files.write("web.yml", &format!("{TLS}{required}"));
+    files.write("web.yml", &format!("{TLS}{CLIENT_CA}"));
     assert!(get(&server, &known, "/metrics", "").await.is_ok());
 }
 
@@ -225,13 +214,12 @@ async fn certificates_of_clients_are_not_turned_off_while_running() {
 async fn names_of_clients_are_not_turned_off_while_running() {
     let files = Files::new(TLS);
     files.write("ca.pem", &files.authority.pem);
-    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
-    let named = format!("{TLS}{required}  client_allowed_sans: [prometheus]\n");
+    let named = format!("{TLS}{CLIENT_CA}  client_allowed_sans: [prometheus]\n");
     files.write("web.yml", &named);
     let server = files.start().await;
     let other = files.authority.client(Some(&files.authority.server()));
     assert!(get(&server, &other, "/metrics", "").await.is_err());
-    fs::write(files.path("web.yml"), format!("{TLS}{required}")).unwrap();
+    fs::write(files.path("web.yml"), format!("{TLS}{CLIENT_CA}")).unwrap();
     assert!(get(&server, &other, "/metrics", "").await.is_err());
     assert_eq!(server.scrapes(), 0);
     // Other names may take their place.

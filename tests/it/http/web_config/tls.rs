@@ -5,8 +5,8 @@ use std::fs;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 
-use super::support::{Authority, Files, TLS, connect, get, say};
-use crate::support::server::{Answer, start};
+use super::support::{Authority, Files, TLS, connect, get};
+use crate::support::server::start;
 
 #[tokio::test]
 async fn an_empty_file_is_plain_http() {
@@ -44,21 +44,13 @@ async fn requests_come_over_tls() {
 
 #[tokio::test]
 async fn a_connection_is_used_again() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let files = Files::new(TLS);
     let server = files.start().await;
     let client = files.authority.client(None);
-    let mut stream = connect(&server, &client).await.unwrap();
+    let mut connection = connect(&server, &client).await.unwrap();
     for _ in 0..3 {
-        stream
-            .write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-            .await
-            .unwrap();
-        let mut bytes = Vec::new();
-        while !bytes.ends_with(b"Healthy.\n") {
-            assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
-        }
-        assert_eq!(Answer::parse(&bytes).unwrap().status, 200);
+        let answer = connection.get("/-/healthy").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "Healthy.\n"));
     }
 }
 
@@ -123,24 +115,16 @@ async fn a_client_of_tls_1_1_is_refused() {
     for web in [TLS.to_owned(), format!("{TLS}  min_version: TLS10\n")] {
         let files = Files::new(&web);
         let server = files.start().await;
-        let answer = say(&server, &hello_of_tls11()).await;
+        let answer = server.say(hello_of_tls11()).await;
         // A fatal alert, protocol_version.
         assert_eq!(answer.get(..1), Some(&[21][..]), "{answer:?}");
         assert_eq!(answer.get(5..), Some(&[2, 70][..]), "{answer:?}");
         // The same, but for the versions, is one that is understood.
         let mut hello = hello_of_tls11();
         hello[10] = 3;
-        let answer = say_and_leave(&server, &hello).await;
+        let answer = server.say_and_leave(&hello).await;
         assert_ne!(answer.get(5..), Some(&[2, 70][..]), "{answer:?}");
     }
-}
-
-async fn say_and_leave(server: &crate::support::server::Server, bytes: &[u8]) -> Vec<u8> {
-    use tokio::io::AsyncWriteExt;
-    let mut client = server.connect().await;
-    client.send(bytes).await;
-    client.0.shutdown().await.unwrap();
-    client.until_closed().await
 }
 
 #[tokio::test]
@@ -171,7 +155,7 @@ async fn suites_and_curves_are_those_that_were_chosen() {
     let server = files.start().await;
     let client = files.authority.client_with(&[&TLS12], None);
     let stream = connect(&server, &client).await.unwrap();
-    let (_, tls) = stream.get_ref();
+    let (_, tls) = stream.0.get_ref();
     let suite = tls.negotiated_cipher_suite().unwrap().suite();
     assert_eq!(
         suite,
@@ -183,6 +167,6 @@ async fn suites_and_curves_are_those_that_were_chosen() {
     let stream = connect(&server, &files.authority.client(None))
         .await
         .unwrap();
-    let (_, tls) = stream.get_ref();
+    let (_, tls) = stream.0.get_ref();
     assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
 }

@@ -173,6 +173,13 @@ async fn vendor(gate: &Arc<Semaphore>) -> (String, JoinSet<()>) {
     (format!("http://{address}"), tasks)
 }
 
+pub(crate) fn with_lifecycle() -> Settings {
+    Settings {
+        enable_lifecycle: true,
+        ..Settings::default()
+    }
+}
+
 pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Settings {
     let mut settings = Settings::default();
     change(&mut settings.limits);
@@ -280,12 +287,7 @@ pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until something that another task does has happened.
-pub(crate) async fn until(happened: impl Fn() -> bool) {
-    until_with(happened).await;
-}
-
-/// The same with a look that remembers.
-pub(crate) async fn until_with(mut happened: impl FnMut() -> bool) {
+pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
     patiently(async {
         while !happened() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::hostile::assert_serves;
 use crate::support::server::{
-    Answer, Client, NEVER, Server, patiently, start, start_held, until, until_with, with_limits,
+    Answer, Client, NEVER, Server, patiently, start, start_held, until, with_limits,
 };
 
 /// Far more connections than there is room for, none of which says anything.
@@ -149,7 +149,7 @@ async fn a_scrape_that_finds_too_many_waiting_is_answered_at_once() {
     until(|| server.in_flight() == 0).await;
     assert_eq!(server.answered(), [("200".to_owned(), 72)].into());
     let mut all = 0;
-    until_with(|| {
+    until(|| {
         all += answered(&clients, 200);
         all == 70
     })
@@ -166,7 +166,7 @@ async fn reloads_that_hang_leave_room_for_health_checks() {
     let request = "POST /-/reload HTTP/1.1\r\nHost: x\r\n\r\n";
     let clients = send_all(&server, 70, request).await;
     let mut refused = 0;
-    until_with(|| {
+    until(|| {
         refused += answered(&clients, 503);
         refused == 6
     })
@@ -174,7 +174,7 @@ async fn reloads_that_hang_leave_room_for_health_checks() {
     assert_eq!(server.ask("GET", "/-/healthy").await.status, 200);
     server.open_gate();
     let mut reloaded = 0;
-    until_with(|| {
+    until(|| {
         reloaded += answered(&clients, 200);
         reloaded == 64
     })

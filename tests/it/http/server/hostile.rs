@@ -6,7 +6,7 @@ use cec_exporter::server::Settings;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::server::{
-    Answer, NEVER, SOON, Server, patiently, start, start_held, with_limits,
+    Answer, NEVER, SOON, Server, patiently, start, start_held, with_lifecycle, with_limits,
 };
 
 pub(super) async fn assert_serves(server: &Server) {
@@ -144,11 +144,7 @@ async fn garbage_ends_its_own_connection_only() {
 
 #[tokio::test]
 async fn a_body_is_not_waited_for() {
-    let server = start(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = start(with_lifecycle()).await;
     let endless = [
         "Content-Length: 1000000000000\r\n\r\nx",
         "Transfer-Encoding: chunked\r\n\r\nfffffff\r\nx",

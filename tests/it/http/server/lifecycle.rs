@@ -8,7 +8,7 @@ use cec_exporter::metrics::catalog;
 use cec_exporter::server::Settings;
 use tokio::net::TcpStream;
 
-use crate::support::server::{NEVER, start, start_held, until, with_limits};
+use crate::support::server::{NEVER, start, start_held, until, with_lifecycle, with_limits};
 
 #[tokio::test]
 async fn a_shutdown_answers_what_is_in_flight_and_closes_the_rest() {
@@ -58,11 +58,7 @@ async fn a_shutdown_of_an_idle_server_is_immediate() {
 
 #[tokio::test]
 async fn a_reload_continues_when_its_client_leaves() {
-    let server = start_held(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = start_held(with_lifecycle()).await;
     let references = Arc::strong_count(&server.registry);
     let mut client = server.connect().await;
     client

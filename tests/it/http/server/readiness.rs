@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use cec_exporter::server::Settings;
 
 use super::routes::{get, targets};
-use crate::support::server::{start, start_not_ready};
+use crate::support::server::{start, start_not_ready, with_lifecycle};
 
 #[tokio::test]
 async fn health_does_not_wait_for_readiness() {
@@ -54,11 +54,7 @@ async fn reload_is_off_unless_enabled() {
 
 #[tokio::test]
 async fn reload_tells_how_it_went() {
-    let server = start(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = start(with_lifecycle()).await;
     assert_eq!(server.ask("POST", "/-/reload").await.status, 200);
     assert_eq!(server.reloads.load(Ordering::SeqCst), 1);
     server.reload_fails.store(true, Ordering::SeqCst);

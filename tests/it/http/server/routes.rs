@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use cec_exporter::server::Settings;
 
-use crate::support::server::{Answer, KNOWN, Server, start};
+use crate::support::server::{Answer, KNOWN, Server, start, with_lifecycle};
 
 /// The targets with call metrics in an answer, in its order.
 pub(super) fn targets(answer: &Answer) -> Vec<String> {
@@ -175,11 +175,7 @@ async fn the_status_page_can_show_one_target() {
 
 #[tokio::test]
 async fn other_methods_are_told_which_to_use() {
-    let server = start(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = start(with_lifecycle()).await;
     for path in ["/metrics", "/probe?target=a", "/", "/-/healthy", "/-/ready"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             let answer = server.ask(method, path).await;

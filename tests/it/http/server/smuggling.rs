@@ -8,7 +8,7 @@ use std::time::Duration;
 use cec_exporter::server::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::server::{Server, start};
+use crate::support::server::{Server, start, with_lifecycle};
 
 /// What is hidden: a scrape, which would be counted.
 const HIDDEN: &str =
@@ -87,11 +87,7 @@ async fn answers(server: &Server, request: &str) -> Vec<u16> {
 
 #[tokio::test]
 async fn nothing_behind_an_ambiguous_request_is_answered() {
-    let server = start(Settings {
-        enable_lifecycle: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = start(with_lifecycle()).await;
     // With the pull done, what is hidden would be answered at once.
     assert_eq!(server.ask("GET", "/metrics").await.status, 200);
     for (line, path) in [("POST", "/-/reload"), ("GET", "/-/healthy")] {

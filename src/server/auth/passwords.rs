@@ -138,10 +138,15 @@ mod tests {
         }
     }
 
-    async fn check(passwords: &Arc<Passwords>, users: &Users, pair: (&str, &str)) -> Outcome {
-        passwords
-            .check(users, credentials(pair.0, pair.1), PEER)
-            .await
+    async fn assert_outcome(
+        passwords: &Arc<Passwords>,
+        users: &Users,
+        pair: (&str, &str),
+        expected: Outcome,
+    ) {
+        let credentials = credentials(pair.0, pair.1);
+        let outcome = passwords.check(users, credentials, PEER).await;
+        assert_eq!(outcome, expected, "{pair:?}");
     }
 
     #[tokio::test]
@@ -150,48 +155,26 @@ mod tests {
         let first = users(&[("alice", "one"), ("bob", "two")]);
         for _ in 0..2 {
             for pair in [("alice", "two"), ("bob", "one"), ("eve", "one"), ("", "")] {
-                assert_eq!(
-                    check(&passwords, &first, pair).await,
-                    Outcome::Wrong,
-                    "{pair:?}"
-                );
+                assert_outcome(&passwords, &first, pair, Outcome::Wrong).await;
             }
-            assert_eq!(
-                check(&passwords, &first, ("alice", "one")).await,
-                Outcome::Right
-            );
+            assert_outcome(&passwords, &first, ("alice", "one"), Outcome::Right).await;
             assert_eq!(passwords.right.lock().len(), 1);
         }
         // Remembered, it needs no turn.
         let _held = passwords.queue.turn(Peer::of(PEER)).await;
-        assert_eq!(
-            check(&passwords, &first, ("alice", "one")).await,
-            Outcome::Right
-        );
+        assert_outcome(&passwords, &first, ("alice", "one"), Outcome::Right).await;
     }
 
     #[tokio::test]
     async fn a_changed_hash_is_not_the_remembered_one() {
         let passwords = Arc::<Passwords>::default();
         let old = users(&[("alice", "one")]);
-        assert_eq!(
-            check(&passwords, &old, ("alice", "one")).await,
-            Outcome::Right
-        );
+        assert_outcome(&passwords, &old, ("alice", "one"), Outcome::Right).await;
         let new = users(&[("alice", "two")]);
-        assert_eq!(
-            check(&passwords, &new, ("alice", "one")).await,
-            Outcome::Wrong
-        );
-        assert_eq!(
-            check(&passwords, &new, ("alice", "two")).await,
-            Outcome::Right
-        );
+        assert_outcome(&passwords, &new, ("alice", "one"), Outcome::Wrong).await;
+        assert_outcome(&passwords, &new, ("alice", "two"), Outcome::Right).await;
         let gone = users(&[("bob", "two")]);
-        assert_eq!(
-            check(&passwords, &gone, ("alice", "two")).await,
-            Outcome::Wrong
-        );
+        assert_outcome(&passwords, &gone, ("alice", "two"), Outcome::Wrong).await;
     }
 
     #[test]

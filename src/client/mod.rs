@@ -1,10 +1,9 @@
 //! The vendor's API over HTTP: tokens, rate limit, concurrency and retries of each request. No other
 //! module sends requests to the vendor.
 //!
-//! [`retry`] decides whether to repeat a request, `throttle` and `rate_limit` when to send one.
+//! [`retry`] decides whether to repeat a request, `throttle` when to send one.
 
 pub mod probe;
-pub mod rate_limit;
 pub mod retry;
 pub mod tls;
 pub mod token;

@@ -1,12 +1,15 @@
 //! When requests may be sent: the rate limit, and the pauses that the vendor asks for.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::rate_limit::RateLimiter;
 use crate::upstream::Error;
+
+/// Bounds memory. At higher rates the window is shorter instead.
+const MAX_SLOTS: f64 = 1000.0;
 
 pub(super) struct Throttle {
     rate_limiter: Mutex<RateLimiter>,
@@ -24,8 +27,8 @@ impl Throttle {
 
     /// Waits until the rate limit admits a request.
     pub(super) async fn admit(&self) {
-        let start = self.rate_limiter.lock().reserve(Instant::now().into_std());
-        sleep_until(start.into()).await;
+        let start = self.rate_limiter.lock().reserve(Instant::now());
+        sleep_until(start).await;
     }
 
     /// Makes all tasks pause until the error's `Retry-After` is over.
@@ -54,5 +57,100 @@ impl Throttle {
         }
         sleep(remaining).await;
         Ok(())
+    }
+}
+
+/// Allows a burst of about one second's worth of requests.
+///
+/// A sliding window rather than a token bucket: a full bucket admits twice the rate in its first
+/// second, which the vendor rejects with 429.
+struct RateLimiter {
+    /// Start times of the last requests, oldest first; at most `slots`.
+    recent: VecDeque<Instant>,
+    slots: usize,
+    /// No more than `slots` requests start within any period of this length.
+    window: Duration,
+}
+
+impl RateLimiter {
+    /// Clamps `per_second` to between one request per 15 minutes and a million per second; NaN is
+    /// the slowest.
+    fn new(per_second: f64) -> Self {
+        let rate = if per_second.is_nan() { 0.0 } else { per_second };
+        let rate = rate.clamp(1.0 / 900.0, 1e6);
+        let slots = rate.floor().clamp(1.0, MAX_SLOTS);
+        Self {
+            recent: VecDeque::new(),
+            slots: slots as usize,
+            window: Duration::from_secs_f64(slots / rate),
+        }
+    }
+
+    /// Reserves a slot; returns when the request may start, `now` or later.
+    fn reserve(&mut self, now: Instant) -> Instant {
+        let at = if self.recent.len() < self.slots {
+            now
+        } else {
+            let oldest = self.recent.pop_front();
+            oldest.map_or(now, |oldest| now.max(oldest + self.window))
+        };
+        self.recent.push_back(at);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Start times in seconds of requests that are wanted at these times.
+    fn start_times(per_second: f64, wanted: &[f64]) -> Vec<f64> {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(per_second);
+        wanted
+            .iter()
+            .map(|at| limiter.reserve(start + Duration::from_secs_f64(*at)))
+            .map(|at| ((at - start).as_secs_f64() * 1000.0).round() / 1000.0)
+            .collect()
+    }
+
+    #[test]
+    fn one_second_of_requests_starts_at_once_and_the_rest_waits() {
+        assert_eq!(start_times(2.0, &[0.0; 6]), [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn rates_below_one_admit_one_request_at_a_time() {
+        assert_eq!(start_times(0.5, &[0.0; 3]), [0.0, 2.0, 4.0]);
+        assert_eq!(start_times(2.5, &[0.0; 5]), [0.0, 0.0, 0.8, 0.8, 1.6]);
+    }
+
+    #[test]
+    fn a_slow_caller_never_waits_and_gains_no_extra_burst() {
+        assert_eq!(
+            start_times(2.0, &[0.0, 0.6, 1.2, 9.0, 9.0, 9.0]),
+            [0.0, 0.6, 1.2, 9.0, 9.0, 10.0]
+        );
+    }
+
+    #[test]
+    fn no_second_contains_more_requests_than_the_rate() {
+        let wanted: Vec<f64> = (0..200).map(|i| f64::from(i) * 0.013).collect();
+        let started = start_times(7.0, &wanted);
+        for (index, at) in started.iter().enumerate() {
+            let within = started[index..]
+                .iter()
+                .filter(|later| **later < at + 0.999)
+                .count();
+            assert!(within <= 7, "{within} requests in the second from {at}");
+        }
+    }
+
+    #[test]
+    fn invalid_rates_are_slow_and_do_not_panic() {
+        for rate in [f64::NAN, -1.0, 0.0, 1e-300] {
+            assert_eq!(start_times(rate, &[0.0; 2]), [0.0, 900.0], "{rate}");
+        }
+        assert_eq!(start_times(f64::INFINITY, &[0.0; 3]), [0.0; 3]);
     }
 }

@@ -16,7 +16,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Credentials {
     pub(super) app_secret: Secret,
     /// What messages must not repeat, apart from the token.
-    pub(super) secrets: Arc<Secrets>,
+    pub(super) secrets: Secrets,
     /// One reading of the file at a time: on a file system that hangs, each holds a thread.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -25,7 +25,7 @@ impl Credentials {
     pub(super) fn new(target: &Target) -> Self {
         let app_secret = target.app_secret.clone();
         Self {
-            secrets: Arc::new(Secrets::of(target, app_secret.expose(), None)),
+            secrets: Secrets::of(target, app_secret.expose(), None),
             app_secret,
             reading: Arc::default(),
         }
@@ -49,7 +49,7 @@ impl Credentials {
                 // The vendor may still quote the old secret.
                 let old = Some(self.app_secret.expose());
                 return Some(Self {
-                    secrets: Arc::new(Secrets::of(target, app_secret.expose(), old)),
+                    secrets: Secrets::of(target, app_secret.expose(), old),
                     app_secret,
                     reading: self.reading,
                 });

@@ -22,7 +22,6 @@ mod redact;
 mod report;
 mod throttle;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -61,10 +60,7 @@ pub struct HttpClient {
     target: Target,
     report: Reporter,
     client: reqwest::Client,
-    details_url: Url,
-    credit_url: Url,
     api_headers: HeaderMap,
-    token_headers: HeaderMap,
     credentials: Mutex<Credentials>,
     tokens: TokenCache,
     /// One permit per concurrent request.
@@ -117,10 +113,7 @@ impl HttpClient {
             (target.results).map_or(1.0, |results| results.max_requests_per_second);
         Ok(Self {
             client: connection::client(&target, trust)?,
-            details_url: target.url(DETAILS_PATH),
-            credit_url: target.url(CREDIT_PATH),
             api_headers: api_headers(&target)?,
-            token_headers: token_headers(),
             credentials: Mutex::new(Credentials::new(&target)),
             tokens: TokenCache::default(),
             permits: Semaphore::new(target.max_concurrent_requests as usize),
@@ -192,11 +185,11 @@ impl HttpClient {
         })
     }
 
-    fn url(&self, api: Api) -> &Url {
+    fn url(&self, api: Api) -> Url {
         match api {
-            Api::Token => &self.target.token_endpoint,
-            Api::Details => &self.details_url,
-            Api::Credit => &self.credit_url,
+            Api::Token => self.target.token_endpoint.clone(),
+            Api::Details => self.target.url(DETAILS_PATH),
+            Api::Credit => self.target.url(CREDIT_PATH),
         }
     }
 
@@ -245,21 +238,21 @@ impl HttpClient {
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
         let url = self.url(api);
-        let mut secrets = Arc::clone(&self.credentials.lock().secrets);
+        let mut secrets = self.credentials.lock().secrets.clone();
         let mut request = Request::new(Method::POST, url.clone());
         let headers = request.headers_mut();
         match token {
             Some(token) => {
                 headers.clone_from(&self.api_headers);
                 headers.insert(AUTHORIZATION, token.header.clone());
-                secrets = Arc::new(secrets.with_token(&token.text));
+                secrets = secrets.with_token(&token.text);
             }
-            None => headers.clone_from(&self.token_headers),
+            None => *headers = token_headers(),
         }
         *request.body_mut() = Some(body.to_string().into());
         let context = RequestContext {
             api,
-            url,
+            url: &url,
             page,
             secrets: &secrets,
             target: &self.target,

@@ -45,10 +45,9 @@ impl Secrets {
         Self::new(own.chain(of_proxies))
     }
 
-    pub(super) fn with_token(&self, token: &str) -> Self {
-        let mut all = self.clone();
-        all.0.push(token.to_ascii_lowercase());
-        all
+    pub(super) fn with_token(mut self, token: &str) -> Self {
+        self.0.push(token.to_ascii_lowercase());
+        self
     }
 
     /// Sanitises a description from the vendor.
@@ -142,7 +141,7 @@ fn to_plain_line(text: &str) -> String {
             _ => None,
         })
         .collect();
-    let words: Vec<&str> = visible.split(' ').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = visible.split_whitespace().collect();
     words.join(" ")
 }
 

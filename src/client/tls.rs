@@ -1,6 +1,5 @@
 //! Trust anchors and the TLS configuration.
 
-use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,45 +83,34 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 /// as `NAME=path `. An unreadable override is an error, since falling back to other trust anchors
 /// would surprise the operator.
 fn overrides() -> Result<String, BuildError> {
-    let is_file = |data: &Metadata| data.is_file() && data.len() <= MAX_FILE_BYTES;
-    let file = check_variable(
-        "SSL_CERT_FILE",
-        |value| vec![PathBuf::from(value)],
-        "a regular file of at most 4 MiB",
-        is_file,
-    )?;
-    // As in OpenSSL, directories are a list.
-    let directories = check_variable(
-        "SSL_CERT_DIR",
-        |value| {
-            let paths = std::env::split_paths(value);
-            paths.filter(|path| !path.as_os_str().is_empty()).collect()
-        },
-        "a directory",
-        Metadata::is_dir,
-    )?;
-    Ok(file + &directories)
-}
-
-fn check_variable(
-    name: &'static str,
-    paths: impl Fn(&OsStr) -> Vec<PathBuf>,
-    expected: &str,
-    is_as_expected: impl Fn(&Metadata) -> bool,
-) -> Result<String, BuildError> {
-    let Some(value) = std::env::var_os(name) else {
-        return Ok(String::new());
-    };
-    for path in paths(&value) {
-        let reason = match std::fs::metadata(&path) {
-            Ok(data) if is_as_expected(&data) => continue,
-            Ok(_) => format!("expected {expected}"),
-            Err(error) => error.to_string(),
+    let is_file: fn(&Metadata) -> bool = |data| data.is_file() && data.len() <= MAX_FILE_BYTES;
+    let mut overrides = String::new();
+    for (name, is_expected, expected) in [
+        ("SSL_CERT_FILE", is_file, "a regular file of at most 4 MiB"),
+        ("SSL_CERT_DIR", Metadata::is_dir, "a directory"),
+    ] {
+        let Some(value) = std::env::var_os(name) else {
+            continue;
         };
-        let reason = format!("{}: {reason}", path.display());
-        return Err(BuildError::setting(name, reason));
+        // As in OpenSSL, directories are a list.
+        let paths = match name {
+            "SSL_CERT_DIR" => std::env::split_paths(&value)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
+            _ => vec![PathBuf::from(&value)],
+        };
+        for path in paths {
+            let reason = match std::fs::metadata(&path) {
+                Ok(data) if is_expected(&data) => continue,
+                Ok(_) => format!("expected {expected}"),
+                Err(error) => error.to_string(),
+            };
+            let reason = format!("{}: {reason}", path.display());
+            return Err(BuildError::setting(name, reason));
+        }
+        overrides += &format!("{name}={} ", Path::new(&value).display());
     }
-    Ok(format!("{name}={} ", Path::new(&value).display()))
+    Ok(overrides)
 }
 
 /// Adds the certificates of a file and returns them.

@@ -28,7 +28,6 @@ pub(super) fn repair(body: &[u8]) -> Option<String> {
         out: Vec::with_capacity(text.len()),
         open: Vec::new(),
         expected: Expected::Value,
-        comma: None,
     };
     while let Some(byte) = repair.peek() {
         repair.token(byte)?;
@@ -64,8 +63,6 @@ struct Repair<'a> {
     out: Vec<u8>,
     open: Vec<Open>,
     expected: Expected,
-    /// Position in the output of a comma that nothing follows yet.
-    comma: Option<usize>,
 }
 
 impl Repair<'_> {
@@ -92,9 +89,8 @@ impl Repair<'_> {
     }
 
     fn begin(&mut self, bracket: u8) -> Option<()> {
-        match self.expected {
-            Expected::Value => self.comma = None,
-            _ => self.misplaced()?,
+        if self.expected != Expected::Value {
+            self.misplaced()?;
         }
         if self.open.len() >= MAX_DEPTH {
             return None;
@@ -119,8 +115,9 @@ impl Repair<'_> {
             Expected::Value | Expected::Key | Expected::CommaOrEnd => {}
             Expected::Colon | Expected::Nothing => self.misplaced()?,
         }
-        if let Some(comma) = self.comma.take() {
-            self.out[comma] = b' ';
+        let mut written = self.out.iter_mut().rev();
+        if let Some(comma @ b',') = written.find(|byte| !byte.is_ascii_whitespace()) {
+            *comma = b' ';
         }
         let open = self.open.pop()?;
         // In ASCII, each closing bracket is its opening one plus 2.
@@ -142,11 +139,8 @@ impl Repair<'_> {
 
     fn separator(&mut self) -> Option<()> {
         match self.expected {
-            Expected::CommaOrEnd => self.write_comma(),
-            Expected::Value if self.is_in_object() => {
-                self.out.extend_from_slice(b"null");
-                self.write_comma();
-            }
+            Expected::CommaOrEnd => self.out.push(b','),
+            Expected::Value if self.is_in_object() => self.out.extend_from_slice(b"null,"),
             // An extra comma.
             Expected::Value | Expected::Key if !self.open.is_empty() => {}
             _ => self.misplaced()?,
@@ -168,9 +162,8 @@ impl Repair<'_> {
     }
 
     fn string(&mut self) -> Option<()> {
-        match self.expected {
-            Expected::Key | Expected::Value => self.comma = None,
-            _ => self.misplaced()?,
+        if !matches!(self.expected, Expected::Key | Expected::Value) {
+            self.misplaced()?;
         }
         self.out.push(b'"');
         self.position += 1;
@@ -225,7 +218,6 @@ impl Repair<'_> {
         if self.expected != Expected::Value {
             return self.misplaced();
         }
-        self.comma = None;
         let lower = text.to_ascii_lowercase();
         let is_of_number = |byte| b"0123456789+-.eE".contains(&byte);
         let valid = match &*lower {
@@ -245,7 +237,6 @@ impl Repair<'_> {
     fn misplaced(&mut self) -> Option<()> {
         let row = self.open.iter_mut().rfind(|open| open.row.is_some())?;
         row.broken = true;
-        self.comma = None;
         self.expected = Expected::CommaOrEnd;
         Some(())
     }
@@ -260,11 +251,6 @@ impl Repair<'_> {
             true => Expected::Key,
             false => Expected::Value,
         }
-    }
-
-    fn write_comma(&mut self) {
-        self.comma = Some(self.out.len());
-        self.out.push(b',');
     }
 
     /// Writes a broken row as a string that is the same each time.

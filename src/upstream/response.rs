@@ -14,12 +14,10 @@ mod record;
 mod repair;
 mod visit;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
 
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tracing::debug;
@@ -86,23 +84,33 @@ impl PageRules<'_> {
     fn checked_total(&self, response: &Response) -> Result<Option<u64>, ParseError> {
         let (page, total) = (&response.rows.page, response.total);
         let meaning = response.envelope.meaning(self.success_codes);
-        let is_page = match (meaning, response.data) {
+        let finding = match (meaning, response.data, total) {
             // Usable rows outweigh any code.
-            _ if !page.records.is_empty() => true,
-            (Meaning::Failure, _) | (_, DataType::Other) => false,
-            (_, DataType::List) if !page.is_empty() => true,
+            _ if !page.records.is_empty() => return Ok(total),
+            (Meaning::Failure, DataType::List, Some(total)) if page.is_empty() => {
+                Some(format!("with an empty list, paging.total is {total}"))
+            }
+            (Meaning::Failure, ..) => None,
+            (_, DataType::List, _) if !page.is_empty() => return Ok(total),
             // Beyond the last page the list is empty with any total. On the first page the reader
             // of the list decides whether to believe that.
-            (Meaning::Success, DataType::List) => total.is_some(),
-            (Meaning::Success, DataType::Null) => total == Some(0),
-            (Meaning::Success, DataType::Absent) => false,
-            (Meaning::NoData, _) if total.is_none() => return Ok((self.page == 1).then_some(0)),
-            (Meaning::NoData, _) => true,
+            (Meaning::Success, DataType::List, Some(_))
+            | (Meaning::Success, DataType::Null, Some(0)) => return Ok(total),
+            (Meaning::Success, DataType::List, None) => {
+                Some("an empty list without paging.total".to_owned())
+            }
+            (Meaning::NoData, DataType::Absent | DataType::Null | DataType::List, _) => {
+                return Ok(total.or((self.page == 1).then_some(0)));
+            }
+            (_, _, Some(total)) => {
+                Some(format!("no list of calls, though paging.total is {total}"))
+            }
+            (_, _, None) => Some("neither data nor paging.total".to_owned()),
         };
-        match is_page {
-            true => Ok(total),
-            false => Err(response.error(self, meaning)),
-        }
+        Err(ParseError::Envelope(EnvelopeError {
+            finding,
+            ..response.envelope.error(self.success_codes)
+        }))
     }
 
     /// Parses quickly if the body is JSON and every row has an identity, otherwise row by row.
@@ -174,27 +182,6 @@ struct Response {
     envelope: Envelope,
 }
 
-impl Response {
-    /// Why this is not a page.
-    fn error(&self, rules: &PageRules<'_>, meaning: Meaning) -> ParseError {
-        let total = self.total.map(|total| format!("paging.total is {total}"));
-        let finding = match (meaning, self.data, total) {
-            (Meaning::Failure, DataType::List, Some(total)) if self.rows.page.is_empty() => {
-                Some(format!("with an empty list, {total}"))
-            }
-            (Meaning::Failure, ..) => None,
-            (_, DataType::List, None) => Some("an empty list without paging.total".to_owned()),
-            (_, DataType::List, Some(total)) => Some(format!("no calls, though {total}")),
-            (_, _, Some(total)) => Some(format!("no list of calls, though {total}")),
-            (_, _, None) => Some("neither data nor paging.total".to_owned()),
-        };
-        ParseError::Envelope(EnvelopeError {
-            finding,
-            ..self.envelope.error(rules.success_codes)
-        })
-    }
-}
-
 /// The rows of a response while it is parsed.
 #[derive(Default)]
 struct Rows {
@@ -257,13 +244,7 @@ impl<'de> Visitor<'de> for ResponseVisitor<'_> {
                     response.data = map.next_value_seed(data)?;
                 }
                 "paging" => response.total = total(map.next_value()?),
-                key => match response.envelope.slot(key) {
-                    Some(slot) => {
-                        let text = map.next_value::<Lenient>()?.text().map(Cow::into_owned);
-                        *slot = text.or(slot.take());
-                    }
-                    None => drop(map.next_value::<IgnoredAny>()?),
-                },
+                key => response.envelope.add(key, map.next_value()?),
             }
         }
         Ok(())
@@ -272,8 +253,9 @@ impl<'de> Visitor<'de> for ResponseVisitor<'_> {
 
 /// `total` in `paging`, if it is a usable number.
 fn total(paging: &RawValue) -> Option<u64> {
-    let fields: BTreeMap<String, Lenient<'_>> = serde_json::from_str(paging.get()).ok()?;
-    fields.get("total")?.integer()?.try_into().ok()
+    let fields: Fields<'_> = serde_json::from_str(paging.get()).ok()?;
+    let total = Lenient::from(*fields.get("total")?);
+    total.integer()?.try_into().ok()
 }
 
 #[cfg(test)]

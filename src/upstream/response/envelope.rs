@@ -52,15 +52,21 @@ impl Envelope {
     pub fn of<'a>(fields: impl IntoIterator<Item = (&'a String, &'a &'a RawValue)>) -> Self {
         let mut envelope = Self::default();
         for (key, value) in fields {
-            if let Some(slot) = envelope.slot(key) {
-                *slot = text(value).or(slot.take());
-            }
+            envelope.add(key, value);
         }
         envelope
     }
 
-    /// Where to store the value of a key, if the key names a code or a text.
-    pub fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
+    /// Keeps the value if the key names a code or a text. Of several spellings of a name, the last one
+    /// with a value counts.
+    pub(super) fn add(&mut self, key: &str, value: &RawValue) {
+        if let Some(slot) = self.slot(key) {
+            *slot = text(value).or(slot.take());
+        }
+    }
+
+    /// Where to store the value of a key, if it names a code or a text.
+    fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
         if key.len() > MAX_KEY {
             return None;
         }
@@ -69,11 +75,9 @@ impl Envelope {
         if name == "error" {
             name.push_str("message");
         }
-        let (index, rest) = PREFIXES
-            .iter()
-            .enumerate()
-            .find_map(|(index, prefix)| Some((index, name.strip_prefix(prefix)?)))?;
-        let (code, text) = &mut self.pairs[index];
+        let mut pairs = PREFIXES.iter().zip(&mut self.pairs);
+        let ((code, text), rest) =
+            pairs.find_map(|(prefix, pair)| Some((pair, name.strip_prefix(prefix)?)))?;
         match rest {
             "code" => Some(code),
             "desc" | "description" | "msg" | "message" => Some(text),

@@ -1,10 +1,8 @@
 //! Describes unusable rows by names and types of their fields, since the values are personal data.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
+use super::envelope::Fields;
 use super::lenient::Lenient;
 
 const MAX_FIELDS: usize = 12;
@@ -76,8 +74,8 @@ fn shape(text: &str) -> String {
 }
 
 /// The fields of an object. Skips names that do not look like names: they may be values.
-fn fields(object: &str) -> BTreeMap<String, &RawValue> {
-    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
+fn fields(object: &str) -> Fields<'_> {
+    let mut fields: Fields<'_> = serde_json::from_str(object).unwrap_or_default();
     fields.retain(|name, _| {
         name.len() <= MAX_CHARS
             && name.starts_with(|c: char| c.is_ascii_alphabetic())

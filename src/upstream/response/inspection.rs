@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::envelope::{self, Envelope, EnvelopeError, Fields, Meaning};
+use super::envelope::{Envelope, EnvelopeError, Fields, Meaning};
 use super::lenient::Lenient;
 use super::{ParseError, not_json, repair};
 use crate::model::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
@@ -196,9 +196,8 @@ fn scalar<'a>(value: Option<&&'a RawValue>) -> Lenient<'a> {
 }
 
 fn text(value: Option<&&RawValue>) -> String {
-    value
-        .and_then(|value| envelope::text(value))
-        .unwrap_or_default()
+    let text = scalar(value).text().map(Cow::into_owned);
+    text.unwrap_or_default()
 }
 
 /// A boolean, also as a string or a number.

@@ -9,16 +9,13 @@ fn record(id: u32) -> Record {
 }
 
 /// A vendor whose responses are a function of the number of earlier requests and the request.
-struct Vendor<F> {
-    respond: F,
+struct Vendor {
+    respond: Box<dyn Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync>,
     /// Page and limit of each request.
     requests: Mutex<Vec<(u32, u32)>>,
 }
 
-impl<F> Upstream for Vendor<F>
-where
-    F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
-{
+impl Upstream for Vendor {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
         let count = {
             let mut requests = self.requests.lock().unwrap();
@@ -35,10 +32,10 @@ where
 }
 
 /// A page of the calls `ids`, with `limit` rows per page.
-fn page_of(ids: &[u32], total: Option<u64>, limit: u32, page: u32) -> Page {
+fn page_of(ids: impl IntoIterator<Item = u32>, total: Option<u64>, limit: u32, page: u32) -> Page {
     let from = ((page - 1) * limit) as usize;
-    let rows = ids.iter().skip(from).take(limit as usize);
-    let records: Vec<_> = rows.map(|id| record(*id)).collect();
+    let rows = ids.into_iter().skip(from).take(limit as usize);
+    let records: Vec<_> = rows.map(record).collect();
     Page {
         total,
         groups: records.len() as u32,
@@ -66,21 +63,21 @@ fn refused() -> Error {
 
 const WINDOW: Window = Window { from: 0, to: 9999 };
 
-fn vendor<F>(respond: F) -> Vendor<F>
-where
-    F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
-{
+fn vendor(
+    respond: impl Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+) -> Vendor {
     Vendor {
-        respond,
+        respond: Box::new(respond),
         requests: Mutex::default(),
     }
 }
 
 /// Reads a list once; returns the pass and the requests.
-async fn pass<F>(hints: &mut ListHints, parallel: usize, respond: F) -> (Pass, Vec<(u32, u32)>)
-where
-    F: Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
-{
+async fn pass(
+    hints: &mut ListHints,
+    parallel: usize,
+    respond: impl Fn(usize, PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+) -> (Pass, Vec<(u32, u32)>) {
     let vendor = vendor(respond);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, parallel, hints);
     while pages.next().await.unwrap().is_some() {}
@@ -95,9 +92,9 @@ async fn unchanged(
     total: Option<u64>,
     rows: u32,
 ) -> (Pass, Vec<u32>) {
-    let ids: Vec<u32> = (0..count).collect();
     let (pass, requests) = pass(hints, 1, move |_, request| {
-        Ok(page_of(&ids, total, rows.min(request.limit), request.page))
+        let rows = rows.min(request.limit);
+        Ok(page_of(0..count, total, rows, request.page))
     })
     .await;
     (pass, pages(&requests))
@@ -109,8 +106,8 @@ fn pages(requests: &[(u32, u32)]) -> Vec<u32> {
 
 #[tokio::test]
 async fn few_rows_are_requested_first_and_whole_pages_if_they_are_not_enough() {
-    let ids: Vec<u32> = (0..95).collect();
-    let vendor = vendor(move |_, request| Ok(page_of(&ids, Some(95), request.limit, request.page)));
+    let vendor =
+        vendor(move |_, request| Ok(page_of(0..95, Some(95), request.limit, request.page)));
     let mut hints = ListHints::new(40);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints).few(10);
     assert_eq!(pages.next().await.unwrap().unwrap().records.len(), 10);
@@ -147,10 +144,9 @@ async fn a_partial_page_is_the_last_and_a_full_page_never_is() {
 
 #[tokio::test]
 async fn pages_are_requested_ahead_up_to_the_total() {
-    let ids: Vec<u32> = (0..95).collect();
     let mut hints = ListHints::new(10);
     let (pass, requests) = pass(&mut hints, 4, move |_, request| {
-        Ok(page_of(&ids, Some(95), request.limit, request.page))
+        Ok(page_of(0..95, Some(95), request.limit, request.page))
     })
     .await;
     assert_eq!(
@@ -228,8 +224,7 @@ async fn pages_are_full_by_groups_if_the_limit_counts_groups() {
     // Three calls per group, four groups per page, a total of groups.
     let mut hints = ListHints::new(4);
     let (pass, requests) = pass(&mut hints, 1, |_, request| {
-        let ids: Vec<u32> = (0..30).collect();
-        let mut page = page_of(&ids, Some(10), 12, request.page);
+        let mut page = page_of(0..30, Some(10), 12, request.page);
         page.groups = page.groups.div_ceil(3);
         Ok(page)
     })
@@ -242,8 +237,7 @@ async fn pages_are_full_by_groups_if_the_limit_counts_groups() {
 async fn the_total_may_or_may_not_count_unusable_rows() {
     // 25 rows; the first two of each page have no identity, and the total counts them.
     let counted = |_, request: PageRequest| {
-        let ids: Vec<u32> = (0..25).collect();
-        let mut page = page_of(&ids, Some(25), 10, request.page);
+        let mut page = page_of(0..25, Some(25), 10, request.page);
         let bad = page.records.len().min(2);
         page.records.drain(..bad);
         page.rejected = rejected(Rejection::Identity, bad as u64);
@@ -259,8 +253,7 @@ async fn the_total_may_or_may_not_count_unusable_rows() {
     // calls do not mean that the list ends.
     let mut hints = ListHints::new(10);
     let (pass, _) = pass(&mut hints, 1, |_, request| {
-        let ids: Vec<u32> = (0..8).collect();
-        let mut page = page_of(&ids, Some(8), 7, request.page);
+        let mut page = page_of(0..8, Some(8), 7, request.page);
         if request.page == 1 {
             page.rejected = rejected(Rejection::Shape, 1);
         }
@@ -276,7 +269,8 @@ async fn a_list_that_changes_between_two_pages_is_doubtful() {
     let mut hints = ListHints::new(10);
     let (left, _) = pass(&mut hints, 1, |count, request| {
         let ids: Vec<u32> = (0..25).filter(|id| count == 0 || *id != 5).collect();
-        Ok(page_of(&ids, Some(ids.len() as u64), 10, request.page))
+        let total = Some(ids.len() as u64);
+        Ok(page_of(ids, total, 10, request.page))
     })
     .await;
     assert_eq!(
@@ -289,7 +283,7 @@ async fn a_list_that_changes_between_two_pages_is_doubtful() {
         if count > 0 {
             ids.insert(0, 100);
         }
-        Ok(page_of(&ids, None, 10, request.page))
+        Ok(page_of(ids, None, 10, request.page))
     })
     .await;
     assert_eq!(joined.verdict(&hints), Verdict::Doubtful);
@@ -302,7 +296,7 @@ async fn a_row_that_is_always_listed_twice_is_known_after_two_passes() {
     let respond = |_, request: PageRequest| {
         let mut ids: Vec<u32> = (0..25).collect();
         ids.insert(15, 3);
-        Ok(page_of(&ids, Some(26), 10, request.page))
+        Ok(page_of(ids, Some(26), 10, request.page))
     };
     let mut hints = ListHints::new(10);
     let (first, _) = pass(&mut hints, 1, respond).await;
@@ -320,8 +314,7 @@ async fn a_limit_on_the_paging_depth_is_not_the_end_of_the_list() {
     for total in [Some(3000), Some(1000), None] {
         let mut hints = ListHints::new(50);
         let (pass, _) = pass(&mut hints, 1, move |_, request| {
-            let ids: Vec<u32> = (0..1000).collect();
-            Ok(page_of(&ids, total, 50, request.page))
+            Ok(page_of(0..1000, total, 50, request.page))
         })
         .await;
         assert_eq!((pass.end, pass.verdict(&hints)), (End::Deep, Verdict::Cut));
@@ -332,8 +325,7 @@ async fn a_limit_on_the_paging_depth_is_not_the_end_of_the_list() {
 async fn a_vendor_that_ignores_the_page_number_is_detected() {
     let mut hints = ListHints::new(10);
     let (pass, requests) = pass(&mut hints, 3, |_, _| {
-        let ids: Vec<u32> = (0..10).collect();
-        Ok(page_of(&ids, Some(1_000_000), 10, 1))
+        Ok(page_of(0..10, Some(1_000_000), 10, 1))
     })
     .await;
     assert_eq!(
@@ -345,13 +337,10 @@ async fn a_vendor_that_ignores_the_page_number_is_detected() {
 
 #[tokio::test]
 async fn a_pass_that_the_caller_stops_is_cut() {
-    let vendor = Vendor {
-        respond: |_, request: PageRequest| {
-            let ids: Vec<u32> = (0..100).collect();
-            Ok(page_of(&ids, Some(100), request.limit, request.page))
-        },
-        requests: Mutex::default(),
-    };
+    let vendor = vendor(|_, request| {
+        let total = Some(100);
+        Ok(page_of(0..100, total, request.limit, request.page))
+    });
     let mut hints = ListHints::new(10);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 1, &mut hints);
     while let Some(page) = pages.next().await.unwrap() {
@@ -368,12 +357,9 @@ async fn a_pass_that_the_caller_stops_is_cut() {
 #[tokio::test]
 async fn a_refused_limit_is_halved_and_the_size_that_worked_is_kept() {
     let mut hints = ListHints::new(100);
-    let (pass, requests) = pass(&mut hints, 4, |_, request| {
-        let ids: Vec<u32> = (0..99).collect();
-        match request.limit {
-            0..=30 => Ok(page_of(&ids, Some(99), request.limit, request.page)),
-            _ => Err(refused()),
-        }
+    let (pass, requests) = pass(&mut hints, 4, |_, request| match request.limit {
+        0..=30 => Ok(page_of(0..99, Some(99), request.limit, request.page)),
+        _ => Err(refused()),
     })
     .await;
     assert_eq!((pass.seen.len(), hints.size.get()), (99, 25));
@@ -385,10 +371,7 @@ async fn a_refused_limit_is_halved_and_the_size_that_worked_is_kept() {
 
 #[tokio::test]
 async fn a_request_refused_at_every_size_is_an_error_and_keeps_the_size() {
-    let vendor = Vendor {
-        respond: |_, _| Err(refused()),
-        requests: Mutex::default(),
-    };
+    let vendor = vendor(|_, _| Err(refused()));
     let mut hints = ListHints::new(100);
     let mut pages = Pages::new(&vendor, WINDOW, Filter::All, 4, &mut hints);
     let error = pages.next().await.unwrap_err();

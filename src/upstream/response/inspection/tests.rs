@@ -89,19 +89,14 @@ fn a_call_may_be_inspected_for_no_scenario() {
 
 #[test]
 fn an_error_is_not_an_inspection() {
+    const NO_LIST: &str = "no list credit in it";
     for (body, says) in [
-        ("{}", "no list credit in it"),
-        ("[{}]", "no list credit in it"),
-        (
-            r#"{"data": [], "paging": {"total": 0}}"#,
-            "no list credit in it",
-        ),
-        (r#"{"create_time": 1}"#, "no list credit in it"),
-        (r#"{"credit": null}"#, "no list credit in it"),
-        (
-            r#"{"create_time": 1, "credit": "x"}"#,
-            "no list credit in it",
-        ),
+        ("{}", NO_LIST),
+        ("[{}]", NO_LIST),
+        (r#"{"data": [], "paging": {"total": 0}}"#, NO_LIST),
+        (r#"{"create_time": 1}"#, NO_LIST),
+        (r#"{"credit": null}"#, NO_LIST),
+        (r#"{"create_time": 1, "credit": "x"}"#, NO_LIST),
         (
             r#"{"resultCode": "0", "credit": 7}"#,
             "0 no list credit in it",

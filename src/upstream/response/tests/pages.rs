@@ -224,21 +224,18 @@ fn an_invalid_value_costs_only_itself() {
         body[position] = broken;
         assert_eq!(PageRules::ANY.parse(&body).unwrap().records.len(), 1);
     }
-    let id = page(r#"{"call_uuid":NaN,"upload_time":5},{"call_uuid":"b","upload_time":6}"#);
-    assert_eq!(
-        (id.records.len(), reasons(&id)),
-        (1, vec![Rejection::Identity])
-    );
-    let time = page(r#"{"call_uuid":"a","upload_time":NaN},{"call_uuid":"b","upload_time":6}"#);
-    assert_eq!(
-        (time.records.len(), reasons(&time)),
-        (1, vec![Rejection::UploadTime])
-    );
-    let row = page(r#"{"call_uuid":"a" "upload_time":5},{"call_uuid":"b","upload_time":6}"#);
-    assert_eq!(
-        (row.records.len(), reasons(&row)),
-        (1, vec![Rejection::Shape])
-    );
+    for (row, reason) in [
+        (r#"{"call_uuid":NaN,"upload_time":5}"#, Rejection::Identity),
+        (
+            r#"{"call_uuid":"a","upload_time":NaN}"#,
+            Rejection::UploadTime,
+        ),
+        (r#"{"call_uuid":"a" "upload_time":5}"#, Rejection::Shape),
+    ] {
+        let page = page(&format!("{row},{good}"));
+        assert_eq!(page.records.len(), 1, "{row}");
+        assert_eq!(reasons(&page), [reason], "{row}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use cec_exporter::upstream::ErrorKind;
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::{DETAILS, TestClient, assert_fails, assert_says, pages, tokens};
 use crate::support::scripted_vendor::Reply;
@@ -27,18 +27,12 @@ macro_rules! compressed {
 #[tokio::test]
 async fn compressed_responses_are_read_even_if_not_requested() {
     let sample = DETAILS.as_bytes();
+    let zlib = compressed!(ZlibEncoder, sample);
+    // The tests of `decode` have the other formats.
     for (header, body) in [
         ("content-encoding: gzip\r\n", compressed!(GzEncoder, sample)),
         ("", compressed!(GzEncoder, sample)),
-        (
-            "content-encoding: deflate\r\n",
-            compressed!(ZlibEncoder, sample),
-        ),
-        (
-            "content-encoding: deflate\r\n",
-            compressed!(DeflateEncoder, sample),
-        ),
-        ("content-encoding: gzip\r\n", sample.to_vec()),
+        ("content-encoding: deflate\r\n", zlib),
     ] {
         let vendor = pages(move |_| bytes(header, &body)).await;
         let page = TestClient::new(vendor.port).page().await.unwrap();
@@ -46,11 +40,11 @@ async fn compressed_responses_are_read_even_if_not_requested() {
     }
     let unknown = bytes("content-encoding: br\r\n", b"\x0b\x02\x80");
     let says = ["unsupported Content-Encoding: br"];
-    assert_fails(unknown, ErrorKind::Body, "body", &says, 3).await;
+    assert_fails(unknown, ErrorKind::Body, &says, 3).await;
     let mut cut = compressed!(GzEncoder, sample);
     cut.truncate(cut.len() - 9);
     let cut = bytes("content-encoding: gzip\r\n", &cut);
-    assert_fails(cut, ErrorKind::Body, "body", &["decompressed"], 3).await;
+    assert_fails(cut, ErrorKind::Body, &["decompressed"], 3).await;
 }
 
 /// 55 MiB of the smallest rows there are, on one page of ten.
@@ -62,14 +56,14 @@ async fn a_page_far_larger_than_requested_is_rejected() {
     let bomb = compressed!(GzEncoder, body.as_bytes());
     let plain = Reply::ok(body);
     let says = ["larger than 1024 KiB", "page_size"];
-    assert_fails(plain, ErrorKind::Body, "body", &says, 3).await;
+    assert_fails(plain, ErrorKind::Body, &says, 3).await;
     let bomb = bytes("content-encoding: gzip\r\n", &bomb);
-    assert_fails(bomb, ErrorKind::Body, "body", &says, 3).await;
+    assert_fails(bomb, ErrorKind::Body, &says, 3).await;
     // What fits the size may still be too many rows.
     let rows = row.repeat(5000);
     let body = format!(r#"{{"data":[{{"calls":[{rows}{{}}]}}],"paging":{{"total":10}}}}"#);
     let says = ["it lists more than 1200 calls"];
-    assert_fails(Reply::ok(body), ErrorKind::Body, "body", &says, 3).await;
+    assert_fails(Reply::ok(body), ErrorKind::Body, &says, 3).await;
 }
 
 #[tokio::test]

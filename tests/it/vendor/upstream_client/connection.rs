@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cec_exporter::config::Target;
+use cec_exporter::config::{Proxy, ProxyUrl, Target};
 use cec_exporter::upstream::ErrorKind;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use url::Url;
 
-use super::{DETAILS, TOKEN, TestClient, assert_says, pages, proxy, target};
+use super::{DETAILS, TOKEN, TestClient, assert_says, pages, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent;
 
@@ -87,56 +87,55 @@ async fn a_private_authority_is_trusted_only_with_ca_file() {
     .await;
     let secure = target(&format!("https://127.0.0.1:{}", vendor.port));
 
-    let client = TestClient::with(vendor.port, |target| *target = secure.clone());
-    let error = client.error().await;
+    let error = TestClient::of(secure.clone()).error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
     assert_says(&error, &["TLS", "certificate", "ca_file"]);
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ca.pem");
     std::fs::write(&path, pem).unwrap();
-    let trusting = Target {
-        ca_file: Some(path),
-        ..secure.clone()
+    let trusting = |target| {
+        TestClient::of(Target {
+            ca_file: Some(path.clone()),
+            ..target
+        })
     };
-    TestClient::with(vendor.port, |target| *target = trusting.clone())
-        .page()
-        .await
-        .unwrap();
+    trusting(secure).page().await.unwrap();
 
     // Trust is in the certificate, not in the name that the host goes by.
     let elsewhere = target(&format!("https://localhost:{}", vendor.port));
-    let elsewhere = Target {
-        ca_file: trusting.ca_file.clone(),
-        ..elsewhere
-    };
-    let client = TestClient::with(vendor.port, |target| *target = elsewhere);
-    assert_says(&client.error().await, &["another host name"]);
+    let error = trusting(elsewhere).error().await;
+    assert_says(&error, &["another host name"]);
 }
 
 #[tokio::test]
 async fn plain_http_on_an_https_endpoint_is_diagnosed() {
     let vendor = pages(|_| Reply::ok(DETAILS)).await;
     let secure = target(&format!("https://127.0.0.1:{}", vendor.port));
-    let client = TestClient::with(vendor.port, |target| *target = secure);
-    let error = client.error().await;
+    let error = TestClient::of(secure).error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
     assert_says(&error, &["TLS", "does not speak TLS", "scheme or port"]);
+}
+
+/// A target of which each request goes through this proxy.
+fn through(proxy_url: &str, endpoint: &str) -> Target {
+    let proxy = Some(Proxy {
+        key: "proxy_url",
+        url: ProxyUrl::new(proxy_url.parse().unwrap()),
+    });
+    Target {
+        token_proxy: proxy.clone(),
+        proxy,
+        ..target(endpoint)
+    }
 }
 
 #[tokio::test]
 async fn requests_go_through_the_configured_proxy() {
     let proxy_server = pages(|_| Reply::ok(DETAILS)).await;
-    let proxy_settings = proxy(&format!(
-        "http://user:pa55word@127.0.0.1:{}",
-        proxy_server.port
-    ));
-    let with_proxy = Target {
-        proxy: proxy_settings.clone(),
-        token_proxy: proxy_settings,
-        ..target("http://vendor.invalid:8080")
-    };
-    let client = TestClient::with(proxy_server.port, |target| *target = with_proxy.clone());
+    let proxy_url = format!("http://user:pa55word@127.0.0.1:{}", proxy_server.port);
+    let with_proxy = through(&proxy_url, "http://vendor.invalid:8080");
+    let client = TestClient::of(with_proxy.clone());
     client.page().await.unwrap();
     let seen = proxy_server.seen();
     let expected = "http://vendor.invalid:8080/apigovernance/api/oauth/tokenByAkSk";
@@ -145,8 +144,7 @@ async fn requests_go_through_the_configured_proxy() {
     assert_eq!(seen.len(), 2);
 
     proxy_server.stop().await;
-    let client = TestClient::with(0, |target| *target = with_proxy);
-    let error = client.error().await;
+    let error = TestClient::of(with_proxy).error().await;
     assert_says(&error, &["vendor.invalid:8080", "refused", "proxy_url"]);
     assert!(!error.message.contains("pa55word"), "{error}");
 }
@@ -154,14 +152,9 @@ async fn requests_go_through_the_configured_proxy() {
 #[tokio::test]
 async fn a_proxy_that_refuses_a_tunnel_is_blamed() {
     let proxy_server = Vendor::start(|_, _| Reply::status(403, "")).await;
-    let refusing = proxy(&format!("http://127.0.0.1:{}", proxy_server.port));
-    let through = Target {
-        proxy: refusing.clone(),
-        token_proxy: refusing,
-        ..target("https://vendor.invalid")
-    };
-    let client = TestClient::with(proxy_server.port, |target| *target = through);
-    let error = client.error().await;
+    let proxy_url = format!("http://127.0.0.1:{}", proxy_server.port);
+    let refused = TestClient::of(through(&proxy_url, "https://vendor.invalid"));
+    let error = refused.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);
     assert_says(
         &error,

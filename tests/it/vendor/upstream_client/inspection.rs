@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use cec_exporter::client::Report;
 use cec_exporter::model::Inspection;
 use cec_exporter::upstream::{Error, ErrorKind, Upstream};
 use futures_util::future::join_all;
 
-use super::{APP_KEY, DETAILS, TOKEN, TOKEN_TEXT, TestClient, assert_says};
+use super::{DETAILS, TOKEN, TestClient, assert_api_headers, assert_says, code};
 use crate::support::scripted_vendor::{Reply, Vendor};
 
 const CREDIT: &str = include_str!("../../../fixtures/credit-response.json");
@@ -46,124 +45,44 @@ async fn request_and_response_match_the_vendor_sample() {
     let path = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
     assert_eq!(seen.target, path);
     assert_eq!(seen.body, format!(r#"{{"call_uuid":"{CALL}"}}"#));
-    for (name, value) in [
-        ("content-type", "application/json; charset=UTF-8"),
-        ("authorization", &*format!("Bearer {TOKEN_TEXT}")),
-        ("x-app-key", APP_KEY),
-        ("x-userid", "1611917095665261978"),
-        ("accept-encoding", "gzip"),
-    ] {
-        assert_eq!(seen.header(name), Some(value), "{name}");
-    }
+    assert_api_headers(&seen);
     assert_eq!(client.codes(), ["token 200", "credit 200"]);
 }
 
 #[tokio::test]
 async fn each_failure_is_one_request_and_says_what_to_do() {
+    use ErrorKind::{Auth, BadRequest, Body, Connect, Envelope, RateLimit, Server, Unavailable};
     let html = "<html><title>no</title></html>";
     let envelope = r#"{"resultCode": "0300028", "resultDesc": "query failed"}"#;
     let empty = r#"{"retCode": "5", "data": [], "paging": {"total": 0}}"#;
     let gateway = r#"{"error_code": "APIG.0308", "error_msg": "limit"}"#;
     let large = format!(r#"{{"credit": [], "x": "{}"}}"#, "x".repeat(4 << 20));
-    for (reply, code, kind, says) in [
+    let ok = |body: &str| Reply::ok(body);
+    let status = |status, body: &str| Reply::status(status, body);
+    for (reply, kind, says) in [
+        (status(400, envelope), BadRequest, "the call or user_id"),
+        (status(403, html), Auth, "allow list"),
+        (status(404, envelope), Unavailable, "disable results"),
         (
-            Reply::status(400, envelope),
-            "400",
-            ErrorKind::BadRequest,
-            "the call or user_id",
-        ),
-        (
-            Reply::status(403, html),
-            "403",
-            ErrorKind::Auth,
-            "allow list",
-        ),
-        (
-            Reply::status(404, envelope),
-            "404",
-            ErrorKind::Unavailable,
-            "disable results",
-        ),
-        (
-            Reply::status(429, gateway),
-            "429",
-            ErrorKind::RateLimit,
+            status(429, gateway),
+            RateLimit,
             "results.max_requests_per_second",
         ),
-        (
-            Reply::status(500, envelope),
-            "500",
-            ErrorKind::Server,
-            "does not know the call",
-        ),
-        (
-            Reply::status(502, html),
-            "502",
-            ErrorKind::Unavailable,
-            "usually temporary",
-        ),
-        (
-            Reply::status(503, html),
-            "503",
-            ErrorKind::Unavailable,
-            "usually temporary",
-        ),
-        (
-            Reply::HangUp,
-            "connect",
-            ErrorKind::Connect,
-            "broke before a response",
-        ),
-        (
-            Reply::Cut(CREDIT.into()),
-            "body",
-            ErrorKind::Body,
-            "broke after",
-        ),
-        (
-            Reply::ok(&CREDIT[..500]),
-            "body",
-            ErrorKind::Body,
-            "truncated",
-        ),
-        (
-            Reply::ok("null"),
-            "body",
-            ErrorKind::Body,
-            "not an inspection result",
-        ),
-        (Reply::ok(html), "body", ErrorKind::Body, "HTML"),
-        (
-            Reply::ok(large),
-            "body",
-            ErrorKind::Body,
-            "larger than 4096 KiB",
-        ),
-        (
-            Reply::Endless,
-            "body",
-            ErrorKind::Body,
-            "larger than 4096 KiB",
-        ),
-        (
-            Reply::ok(envelope),
-            "envelope",
-            ErrorKind::Envelope,
-            "0300028 query failed",
-        ),
-        (
-            Reply::ok(empty),
-            "envelope",
-            ErrorKind::Envelope,
-            "does not know the call",
-        ),
-        (
-            Reply::ok("{}"),
-            "envelope",
-            ErrorKind::Envelope,
-            "without an inspection result",
-        ),
+        (status(500, envelope), Server, "does not know the call"),
+        (status(502, html), Unavailable, "usually temporary"),
+        (status(503, html), Unavailable, "usually temporary"),
+        (Reply::HangUp, Connect, "broke before a response"),
+        (Reply::Cut(CREDIT.into()), Body, "broke after"),
+        (ok(&CREDIT[..500]), Body, "truncated"),
+        (ok("null"), Body, "not an inspection result"),
+        (ok(html), Body, "HTML"),
+        (ok(&large), Body, "larger than 4096 KiB"),
+        (Reply::Endless, Body, "larger than 4096 KiB"),
+        (ok(envelope), Envelope, "0300028 query failed"),
+        (ok(empty), Envelope, "does not know the call"),
+        (ok("{}"), Envelope, "without an inspection result"),
     ] {
+        let code = code(&reply, kind);
         let shown = format!("{code}: {says}");
         let vendor = vendor(move |_| reply.clone()).await;
         let client = TestClient::new(vendor.port);
@@ -254,7 +173,5 @@ async fn the_results_have_a_rate_limit_of_their_own() {
         "too fast"
     );
     assert!(details.iter().all(|page| *page < credit[3]), "pages waited");
-    let reports = client.reports.lock().unwrap();
-    let is_retry = |report: &Report| matches!(report, Report::Retry(_));
-    assert!(!reports.iter().any(is_retry));
+    assert_eq!(client.retries(), 0);
 }

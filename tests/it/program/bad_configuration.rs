@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::eventually;
 use crate::support::process::{Process, configuration, run, target};
 
 pub(super) const SECRET: &str = "hush-hush-4711";

@@ -15,7 +15,6 @@ mod error;
 mod files;
 mod interpolate;
 mod proxy;
-mod results;
 mod secret;
 mod section;
 mod target;
@@ -37,9 +36,8 @@ pub use error::{ConfigError, Position};
 pub use files::{FileError, read as read_file, secret as read_secret};
 pub use interpolate::Environment;
 pub use proxy::Proxy;
-pub use results::Results;
 pub use secret::{ProxyUrl, Secret};
-pub use target::Target;
+pub use target::{Results, Target};
 pub use teams::read_teams;
 
 use section::Section;

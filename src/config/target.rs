@@ -10,14 +10,14 @@ use super::duration::Display;
 use super::error::ConfigError;
 use super::interpolate::Environment;
 use super::proxy::{Proxy, ProxyChoice};
-use super::results::{self, Results};
 use super::secret::Secret;
 use super::section::Section;
 use super::teams::read_teams;
 use super::value::{
-    boolean, call_type, duration, header, name, optional, rate, result_code, secret, status, whole,
+    boolean, call_type, duration, header, name, optional, rate, result_code, secret, share, status,
+    whole,
 };
-use super::yaml::{List, Scalar};
+use super::yaml::{self, List, Scalar};
 use super::{address, files};
 use crate::model::{CallType, Status};
 
@@ -92,6 +92,17 @@ pub struct Target {
     pub results: Option<Results>,
 }
 
+/// Which inspection results to request, and how many. All values are checked.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Results {
+    /// Share of the calls whose result is requested, from 0 to 1. Default: 1.
+    pub share: f64,
+    /// Separate from the budget of the list. Default: 1.
+    pub max_requests_per_second: f64,
+    /// Most rules with a series of their own. Default: 200.
+    pub max_rules: u32,
+}
+
 /// The keys of a target, and of `defaults`, as they are written. Some are secret: no `Debug`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -123,7 +134,18 @@ pub(super) struct Keys {
     pub(super) max_teams: Scalar,
     pub(super) agents: Scalar,
     pub(super) max_agents: Scalar,
-    pub(super) results: Option<results::Keys>,
+    #[serde(deserialize_with = "yaml::or_default")]
+    pub(super) results: ResultsKeys,
+}
+
+/// The keys below `results`, as they are written.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ResultsKeys {
+    enabled: Scalar,
+    share: Scalar,
+    max_requests_per_second: Scalar,
+    max_rules: Scalar,
 }
 
 impl Keys {
@@ -180,14 +202,15 @@ impl Target {
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
         macro_rules! read {
-            ($key:ident, $parse:expr) => {
-                read!($key, $parse, read)
+            ($($key:ident).+, $parse:expr) => {
+                read!($($key).+, $parse, read)
             };
-            ($key:ident, $parse:expr, $method:ident) => {{
-                let key = stringify!($key);
-                let default = defaults.section.$method(key, &defaults.keys.$key, $parse)?;
+            ($($key:ident).+, $parse:expr, $method:ident) => {{
+                let key = stringify!($($key).+);
+                let default = &defaults.keys.$($key).+;
+                let default = defaults.section.$method(key, default, $parse)?;
                 own.section
-                    .$method(key, &own.keys.$key, $parse)?
+                    .$method(key, &own.keys.$($key).+, $parse)?
                     .or(default)
             }};
         }
@@ -246,10 +269,14 @@ impl Target {
             max_teams: read!(max_teams, whole(0..=10_000)).unwrap_or(50),
             agents: read!(agents, boolean).unwrap_or(false),
             max_agents: read!(max_agents, whole(0..=100_000)).unwrap_or(500),
-            results: Results::read(
-                (&own.section, &own.keys.results),
-                (&defaults.section, &defaults.keys.results),
-            )?,
+            results: read!(results.enabled, boolean)
+                .unwrap_or(false)
+                .then_some(Results {
+                    share: read!(results.share, share).unwrap_or(1.0),
+                    max_requests_per_second: read!(results.max_requests_per_second, rate)
+                        .unwrap_or(1.0),
+                    max_rules: read!(results.max_rules, whole(0..=10_000)).unwrap_or(200),
+                }),
             proxy: proxy_for(&endpoint)?,
             token_proxy: proxy_for(&token_endpoint)?,
             // Missing keys are reported after wrong values.

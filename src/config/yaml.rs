@@ -3,7 +3,7 @@
 //! Values are read as `Spanned<String>`: the text as written (an operator's id has 19 digits and
 //! may begin with zeros), which is checked once variables are filled in.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_path_to_error::{Path, Segment, Track};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
@@ -16,6 +16,15 @@ pub(super) type Scalar = Option<Spanned<String>>;
 
 /// A list of single values.
 pub(super) type List = Option<Spanned<Vec<Spanned<String>>>>;
+
+/// A mapping; without keys for a key without a value.
+pub(super) fn or_default<'de, T, D>(yaml: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(yaml).map(Option::unwrap_or_default)
+}
 
 /// Where a value is written. For an alias that is its anchor, which is the place to edit.
 pub(super) fn position<T>(value: &Spanned<T>) -> Option<Position> {

@@ -26,9 +26,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_saphyr::{Location, Spanned};
 
@@ -61,29 +60,10 @@ const VARIABLES: [&str; 7] = [
 pub struct Config {
     /// In the file's order, with unique names; at least one.
     pub targets: Vec<Target>,
-    pub origin: Origin,
+    /// Where it comes from, as the operator reads it: a path, the variables, or the program.
+    pub origin: String,
     /// For the operator. Without secrets.
     pub warnings: Vec<String>,
-}
-
-/// Where a configuration comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Origin {
-    File(PathBuf),
-    /// The variables `CEC_*`.
-    Environment,
-    /// The configuration of `demo`.
-    BuiltIn,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Environment => f.write_str("the variables CEC_..."),
-            Self::BuiltIn => f.write_str("built in"),
-        }
-    }
 }
 
 /// Reads a configuration that refers to no files and no variables.
@@ -91,7 +71,7 @@ pub fn from_text(text: &str) -> Result<Config, ConfigError> {
     let contents = targets::parse(text, Path::new(""), &|_| None)?;
     Ok(Config {
         targets: contents.targets,
-        origin: Origin::BuiltIn,
+        origin: "built in".to_owned(),
         warnings: Vec::new(),
     })
 }
@@ -136,7 +116,7 @@ fn from_file(
     warnings.extend(unused_variables(text, path, environment));
     Ok(Config {
         targets: contents.targets,
-        origin: Origin::File(path.to_owned()),
+        origin: path.display().to_string(),
         warnings,
     })
 }
@@ -217,7 +197,7 @@ fn from_environment(environment: Environment<'_>) -> Result<Config, ConfigError>
     let target = Target::read(&layer(&keys), &layer(&Keys::default()), environment)?;
     Ok(Config {
         targets: vec![target],
-        origin: Origin::Environment,
+        origin: "the variables CEC_...".to_owned(),
         warnings: Vec::new(),
     })
 }

@@ -13,7 +13,7 @@ use super::storage::Opened;
 use super::target::{Prepared, Target};
 use crate::client::tls::Trust;
 use crate::config::shard::Shard;
-use crate::config::{self, Config, Origin};
+use crate::config::{self, Config};
 use crate::metrics::catalog;
 
 /// Ledgers opened at a time: a new file waits for the disk, and there may be a thousand targets.
@@ -173,7 +173,7 @@ impl Registry {
 }
 
 /// Logs where a configuration comes from, and its warnings.
-pub fn log_origin(origin: &Origin, warnings: &[String]) {
+pub fn log_origin(origin: &str, warnings: &[String]) {
     info!(from = %origin, "configuration read");
     for warning in warnings {
         warn!("{warning}");

@@ -60,7 +60,7 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
         targets.push(target);
     }
     let report = Report {
-        configuration: Some(config.origin.to_string()),
+        configuration: Some(config.origin),
         warnings: config.warnings,
         ..Report::of(targets)
     };

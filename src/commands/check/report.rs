@@ -216,7 +216,6 @@ fn mark(ok: Option<bool>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Origin;
     use crate::upstream::ErrorKind;
 
     fn report() -> Report {
@@ -264,7 +263,7 @@ b: FAILED
         assert_eq!(last, "\nresult: FAILED, 1 of 2 targets: b\n");
         let config = Config {
             targets: Vec::new(),
-            origin: Origin::Environment,
+            origin: "the variables CEC_...".to_owned(),
             warnings: vec!["mind the gap".to_owned()],
         };
         let expected =

@@ -24,9 +24,11 @@ fn run(cli: Cli) -> Result<ExitCode, Fatal> {
             Some(Command::Simulate(arguments)) => commands::simulate::run(&arguments).await,
             Some(Command::Backfill(arguments)) => commands::backfill::run(&arguments).await,
             Some(Command::Check(arguments)) => commands::check::run(&arguments).await,
-            Some(Command::Completions(arguments)) => commands::generate::completions(&arguments),
+            Some(Command::Completions { shell }) => commands::generate::completions(shell),
             Some(Command::Man) => commands::generate::man(),
-            Some(Command::Healthcheck(arguments)) => commands::healthcheck::run(&arguments).await,
+            Some(Command::Healthcheck { listen_address }) => {
+                commands::healthcheck::run(&listen_address).await
+            }
         }
     });
     // A name lookup may still hold a thread. Everything that must end has ended.

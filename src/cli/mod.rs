@@ -101,7 +101,10 @@ pub enum Command {
     /// Print a completion script for a shell.
     ///
     /// For bash: cec_exporter completions bash > /etc/bash_completion.d/cec_exporter
-    Completions(CompletionsArgs),
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page, which covers all commands.
     ///
     /// To read it: cec_exporter man | man -l -
@@ -110,7 +113,15 @@ pub enum Command {
     ///
     /// Exit code 0 if it answers HTTP with a status of up to 500, 1 if not. This needs no password and
     /// no certificate, and does not tell whether clients are let in.
-    Healthcheck(HealthcheckArgs),
+    Healthcheck {
+        /// Listen address of the exporter, as in its own --web.listen-address.
+        #[arg(
+            long = "web.listen-address",
+            value_name = "ADDRESS",
+            default_value = ":10042"
+        )]
+        listen_address: ListenAddress,
+    },
 }
 
 /// The configuration, for all commands that read one.
@@ -188,23 +199,6 @@ pub enum CheckFormat {
     Text,
     /// One JSON object for scripts, even if the configuration is bad.
     Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell.
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Clone, PartialEq, Debug, Args)]
-pub struct HealthcheckArgs {
-    /// Listen address of the exporter, as in its own --web.listen-address.
-    #[arg(
-        long = "web.listen-address",
-        value_name = "ADDRESS",
-        default_value = ":10042"
-    )]
-    pub listen_address: ListenAddress,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Args)]

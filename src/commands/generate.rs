@@ -3,15 +3,16 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::cli::{Cli, CompletionsArgs, NAME};
+use crate::cli::{Cli, NAME};
 use crate::process::Fatal;
 
 /// Prints the completion script of a shell.
-pub fn completions(arguments: &CompletionsArgs) -> Result<ExitCode, Fatal> {
+pub fn completions(shell: Shell) -> Result<ExitCode, Fatal> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::definition(), NAME, &mut script);
+    clap_complete::generate(shell, &mut Cli::definition(), NAME, &mut script);
     print(&script)
 }
 

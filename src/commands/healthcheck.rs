@@ -8,8 +8,8 @@ use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::cli::HealthcheckArgs;
 use crate::process::Fatal;
+use crate::server::ListenAddress;
 
 /// For all addresses together. Less than the usual timeouts of container engines and Kubernetes, so
 /// that this program can say what is wrong.
@@ -23,10 +23,10 @@ const STATUS_LENGTH: usize = "HTTP/1.1 200".len();
 /// A server with TLS answers this 400, one with passwords 401, and one whose web configuration has
 /// become unusable 500. All of them are alive, and a restart would fix none of it. So this needs
 /// neither certificates nor passwords.
-pub async fn run(arguments: &HealthcheckArgs) -> Result<ExitCode, Fatal> {
+pub async fn run(listen_address: &ListenAddress) -> Result<ExitCode, Fatal> {
     let mut failures = Vec::new();
     let deadline = Instant::now() + TIMEOUT;
-    for address in arguments.listen_address.for_clients() {
+    for address in listen_address.for_clients() {
         let status = timeout_at(deadline, request(&address)).await;
         match status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(status @ 200..=500) => {

@@ -2,7 +2,9 @@
 //!
 //! Errors say what was expected; the caller adds the key and its position.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::duration;
@@ -104,7 +106,8 @@ pub(super) fn name(text: &str) -> Result<String, Problem> {
     let usable = !text.trim().is_empty()
         && text.len() <= MAX_NAME_BYTES
         && !text.chars().any(char::is_control);
-    (usable.then(|| text.to_owned()))
+    usable
+        .then(|| text.to_owned())
         .ok_or_else(|| Problem::new("expected a name of 1 to 64 bytes without control characters"))
 }
 
@@ -143,26 +146,26 @@ pub(super) fn path(text: &str) -> Result<String, Problem> {
 }
 
 pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, Problem> {
-    move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        let (from, to) = (range.start(), range.end());
-        number.ok_or_else(|| Problem::new(format!("expected a whole number from {from} to {to}")))
-    }
+    move |text| in_range(text, &range, "a whole number")
 }
 
 /// Requests per second. The lower limit keeps the pause between two requests below 17 minutes.
 pub(super) fn rate(text: &str) -> Result<f64, Problem> {
-    number(text, 0.001..=1000.0)
+    in_range(text, &(0.001..=1000.0), "a number")
 }
 
 pub(super) fn share(text: &str) -> Result<f64, Problem> {
-    number(text, 0.0..=1.0)
+    in_range(text, &(0.0..=1.0), "a number")
 }
 
-fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Problem> {
+fn in_range<T: FromStr + PartialOrd + Display>(
+    text: &str,
+    range: &RangeInclusive<T>,
+    kind: &str,
+) -> Result<T, Problem> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     let (from, to) = (range.start(), range.end());
-    number.ok_or_else(|| Problem::new(format!("expected a number from {from} to {to}")))
+    number.ok_or_else(|| Problem::new(format!("expected {kind} from {from} to {to}")))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
@@ -195,15 +198,17 @@ pub(super) fn call_type(text: &str) -> Result<CallType, Problem> {
         "text" => Ok(CallType::TEXT),
         _ => code(text)
             .map(CallType::from_number)
-            .ok_or_else(|| Problem::new("expected voice, text or a number from 0 to 32767")),
+            .map_err(|_| Problem::new("expected voice, text or a number from 0 to 32767")),
     }
 }
 
 /// The vendor's number for a status.
 pub(super) fn status(text: &str) -> Result<Status, Problem> {
-    code(text)
-        .map(Status::from_number)
-        .ok_or_else(|| Problem::new("expected a whole number from 0 to 32767"))
+    code(text).map(Status::from_number)
+}
+
+fn code(text: &str) -> Result<i64, Problem> {
+    whole(0..=32767)(text).map(i64::from)
 }
 
 /// A result code of the vendor: a number or a word.
@@ -214,13 +219,6 @@ pub(super) fn result_code(text: &str) -> Result<String, Problem> {
     usable.then(|| text.to_owned()).ok_or_else(|| {
         Problem::new("expected a code of 1 to 64 printable ASCII characters without spaces")
     })
-}
-
-fn code(text: &str) -> Option<i64> {
-    text.parse::<u16>()
-        .ok()
-        .filter(|code| *code <= 32767)
-        .map(i64::from)
 }
 
 #[cfg(test)]

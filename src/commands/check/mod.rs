@@ -12,11 +12,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use parking_lot::Mutex;
 
-use crate::cli::{CheckArgs, CheckFormat};
+use crate::cli::{CheckArgs, CheckFormat, ConfigArgs};
 use crate::client::probe::Endpoints;
 use crate::client::tls::Trust;
 use crate::client::{Api, BuildError, HttpClient, Report as Notice};
-use crate::config::Target;
+use crate::config::{Config, Target};
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
 use crate::upstream::pages::{ListHints, Pages};
@@ -34,14 +34,19 @@ const MIN_RATE: f64 = 1.0;
 /// Loads the configuration, then checks each target.
 pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     let format = arguments.format;
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => return Err(unusable_setup(format, Fatal::configuration(error))?),
-    };
-    // Read once, beforehand: that blocks, and would count as time of a step.
-    let trust = match Trust::of_this_machine() {
-        Ok(trust) => trust,
-        Err(error) => return Err(unusable_setup(format, error.into())?),
+    let (config, trust) = match setup(&arguments.config) {
+        Ok(setup) => setup,
+        Err(error) => {
+            // Scripts expect an object in any case.
+            if format == CheckFormat::Json {
+                let report = Report {
+                    error: Some(error.0.clone()),
+                    ..Report::default()
+                };
+                print(&report.render(format)?)?;
+            }
+            return Err(error);
+        }
     };
     if format == CheckFormat::Text {
         print(&report::heading(&config))?;
@@ -71,16 +76,11 @@ pub async fn run(arguments: &CheckArgs) -> Result<ExitCode, Fatal> {
     })
 }
 
-/// What keeps every target from being checked, as the object that scripts expect, too.
-fn unusable_setup(format: CheckFormat, error: Fatal) -> Result<Fatal, Fatal> {
-    if format == CheckFormat::Json {
-        let report = Report {
-            error: Some(error.0.clone()),
-            ..Report::default()
-        };
-        print(&report.render(format)?)?;
-    }
-    Ok(error)
+/// What all targets need. The trust anchors are read once, beforehand: that blocks, and would count
+/// as time of a step.
+fn setup(arguments: &ConfigArgs) -> Result<(Config, Trust), Fatal> {
+    let config = arguments.load().map_err(Fatal::configuration)?;
+    Ok((config, Trust::of_this_machine()?))
 }
 
 /// A report that cannot be written must not count as success.
@@ -171,7 +171,7 @@ impl<'a> TargetCheck<'a> {
             }
         }
         let skew = *self.clock_skew.lock();
-        TargetReport::new(&target.name, steps.all).with_clock_skew(skew)
+        TargetReport::new(&target.name, steps.all, skew)
     }
 }
 

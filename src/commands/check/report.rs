@@ -111,26 +111,23 @@ impl Step {
 }
 
 impl TargetReport {
-    pub(super) fn new(name: &str, steps: Vec<Step>) -> Self {
+    /// `clock_skew`: the seconds by which the local clock is ahead of the vendor's, if known.
+    pub(super) fn new(name: &str, steps: Vec<Step>, clock_skew: Option<f64>) -> Self {
+        let skew = clock_skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW);
+        let warning = skew.map(|skew| {
+            let side = if skew > 0.0 { "ahead of" } else { "behind" };
+            let by = skew.abs().trunc();
+            format!(
+                "this machine's clock is {by} s {side} the vendor's; set it right (NTP), or new \
+                 calls are counted late or not at all"
+            )
+        });
         Self {
             name: name.to_owned(),
             ok: steps.iter().all(|step| step.ok != Some(false)),
             steps,
-            warnings: Vec::new(),
+            warnings: warning.into_iter().collect(),
         }
-    }
-
-    /// Adds a warning if the local clock is too far ahead of the vendor's, or behind it (negative).
-    pub(super) fn with_clock_skew(mut self, seconds: Option<f64>) -> Self {
-        if let Some(skew) = seconds.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW) {
-            let side = if skew > 0.0 { "ahead of" } else { "behind" };
-            let by = skew.abs().trunc();
-            self.warnings.push(format!(
-                "this machine's clock is {by} s {side} the vendor's; set it right (NTP), or new \
-                 calls are counted late or not at all"
-            ));
-        }
-        self
     }
 
     /// The output for people, as soon as the target is checked.
@@ -238,8 +235,8 @@ mod tests {
             Step::skipped("page", "endpoint", "not tried"),
         ];
         Report::of(vec![
-            TargetReport::new("a", good).with_clock_skew(Some(3600.7)),
-            TargetReport::new("b", bad).with_clock_skew(Some(-29.9)),
+            TargetReport::new("a", good, Some(3600.7)),
+            TargetReport::new("b", bad, Some(-29.9)),
         ])
     }
 
@@ -285,6 +282,7 @@ b: FAILED
                 ok("connect", "endpoint"),
                 page,
             ],
+            None,
         );
         let expected = "
 a: ok

@@ -4,10 +4,10 @@ use std::fmt::{self, Write as _};
 
 /// A position in the configuration file, counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Position {
-    pub line: u64,
+pub(super) struct Position {
+    pub(super) line: u64,
     /// In characters.
-    pub column: u64,
+    pub(super) column: u64,
 }
 
 /// Why a configuration is refused. `Display` is exactly one line and never holds a secret.

@@ -31,7 +31,7 @@ use std::path::Path;
 
 use serde_saphyr::{Location, Spanned};
 
-pub use error::{ConfigError, Position};
+pub use error::ConfigError;
 pub use files::{FileError, read as read_file, secret as read_secret};
 pub use interpolate::Environment;
 pub use proxy::Proxy;
@@ -39,6 +39,7 @@ pub use secret::{ProxyUrl, Secret};
 pub use target::{Results, Target};
 pub use teams::read_teams;
 
+use error::Position;
 use section::Section;
 use target::{Keys, Layer};
 

@@ -138,11 +138,8 @@ fn step(text: &str) -> Result<UnixSeconds, String> {
 
 fn label(text: &str) -> Result<(String, String), String> {
     let is_name = |name: &str| {
-        let mut bytes = name.bytes();
-        bytes
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !name.starts_with("__")
     };
     text.split_once('=')

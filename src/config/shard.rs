@@ -80,8 +80,8 @@ fn number(text: &str) -> Option<u32> {
 /// The first 64 bits of SHA-256, which is the same everywhere. On a tie the last shard wins.
 fn weight(ordinal: u32, target: &str) -> u64 {
     let hash = digest(&SHA256, format!("{ordinal}/{target}").as_bytes());
-    let first = hash.as_ref().iter().take(8);
-    first.fold(0, |weight, byte| weight << 8 | u64::from(*byte))
+    let first = hash.as_ref().first_chunk();
+    first.map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]

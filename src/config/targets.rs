@@ -66,19 +66,16 @@ pub(super) fn parse(
         let message = "expected only in a target: names are unique";
         return Err(defaults.section.error("name", name, message));
     }
-    let at_targets =
-        |message: String| ConfigError::key("targets", message).at(yaml::position(&file.targets));
     let targets = file.targets.value.as_deref().unwrap_or_default();
-    if targets.is_empty() {
-        return Err(at_targets(
-            "expected a list of at least one target".to_owned(),
-        ));
-    }
-    let count = targets.len();
-    if count > MAX_TARGETS {
-        return Err(at_targets(format!(
+    let message = match targets.len() {
+        0 => Some("expected a list of at least one target".to_owned()),
+        1..=MAX_TARGETS => None,
+        count => Some(format!(
             "expected at most {MAX_TARGETS} targets, got {count}"
-        )));
+        )),
+    };
+    if let Some(message) = message {
+        return Err(ConfigError::key("targets", message).at(yaml::position(&file.targets)));
     }
     let mut contents = Contents {
         targets: Vec::with_capacity(targets.len()),

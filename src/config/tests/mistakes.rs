@@ -5,183 +5,125 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::targets;
-use super::{REST, config};
+use super::{REST, cases, config};
+
+/// Files and their errors after the name of the file.
+const MISTAKES: &str = r#"
+=> : expected a mapping with keys such as targets, got nothing
+# nothing yet
+=> : expected a mapping with keys such as targets, got nothing
+- a
+=> :1:1: expected a mapping with keys such as targets
+hunter2
+=> :1:1: expected a mapping with keys such as targets
+defaults: {}
+=> : targets: expected a list of at least one target
+targets:
+=> :1:8: targets: expected a list of at least one target
+targets: []
+=> :1:10: targets: expected a list of at least one target
+targets: {a: b}
+=> :1:10: targets: expected a list: [a, b], or a line with - for each entry
+targets:
+- app_secret:hunter2
+=> :2:3: targets[0]: expected a mapping
+targets:
+-
+=> :2:2: targets[0]: expected a mapping, got nothing
+target: []
+=> :1:1: target: unknown key; did you mean `targets`?
+targets: []
+targets: []
+=> :2:1: targets: expected only once, but it is already on line 1
+targets: []
+---
+=> :2:4: not valid YAML: only single YAML document expected but multiple found
+targets: [
+=> :1:10: not valid YAML: unclosed bracket '['
+defaults:
+  name: a
+=> :2:9: defaults.name: expected only in a target: names are unique
+defaults:
+  page_size: 0
+targets: [{}]
+=> :2:14: defaults.page_size: expected a whole number from 1 to 10000, got 0
+defaults: []
+=> :1:11: defaults: expected a mapping
+targets: [{name: ''}]
+=> :1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got ""
+targets: [{name: "a\nb"}]
+=> :1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got "a\nb"
+targets: [{name: a}]
+=> :1:11: targets[0].endpoint: expected a value, but the key is missing or has no value
+targets: [{{REST}}]
+=> :1:11: targets[0].name: expected a value, but the key is missing or has no value
+targets:
+- name: a
+  endpoint: http://h
+=> :2:3: targets[0].app_key: expected a value, but the key is missing or has no value
+targets: [{name: a, {NO_SECRET}, page_size: 1}]
+=> :1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value
+targets: [{name: a, {NO_SECRET}, app_secret: }]
+=> :1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value
+targets: [{name: a, {NO_SECRET}, app_secret: ''}]
+=> :1:78: targets[0].app_secret: expected a value, got an empty one
+targets: [{name: a, {NO_SECRET}, app_secret: '${EMPTY}'}]
+=> :1:78: targets[0].app_secret: expected a value, got an empty one
+targets: [{name: a, {NO_SECRET}, app_secret: ' hunter2'}]
+=> :1:78: targets[0].app_secret: expected printable ASCII characters only, without spaces around them
+targets: [{name: a, {NO_SECRET}, app_secret: [hunter2]}]
+=> :1:78: targets[0].app_secret: expected a single value, not a list or a mapping
+targets: [{name: a, {NO_SECRET}, app_secret_file: ''}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file
+targets: [{name: a, {NO_SECRET}, app_secret_file: absent}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)
+targets: [{name: a, {NO_SECRET}, app_secret_file: '${SECRET}'}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)
+targets: [{name: a, {NO_SECRET}, app_secret_file: empty}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is empty
+targets: [{name: a, {NO_SECRET}, app_secret_file: large}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is larger than 64 KiB
+targets: [{name: a, {NO_SECRET}, app_secret_file: lines}]
+=> :1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is not one line of printable ASCII without spaces around it
+targets:
+- {name: a, {REST}}
+- {name: a, {REST}}
+=> :3:10: targets[1].name: expected a unique name, but targets[0] has the same
+targets:
+- {name: a, {REST}}
+- {name: b, lookback: 5m, overlap: 6m, {REST}}
+=> :3:36: targets[1].overlap: expected at most lookback (5m), got 6m
+defaults: {lookback: 2h}
+targets: [{name: a, overlap: 3h, {REST}}]
+=> :2:30: targets[0].overlap: expected at most lookback (2h), got 3h
+defaults: {overlap: 2h}
+targets:
+- {name: a, {REST}}
+- {name: b, lookback: 1h, {REST}}
+=> :4:23: targets[1].lookback: expected at least overlap (2h), got 1h
+defaults: {overlap: 2h, lookback: 1h}
+targets:
+- {name: a, {REST}}
+- {name: b, {REST}}
+=> :1:21: defaults.overlap: expected at most lookback (1h), got 2h
+targets:
+- {name: a, {REST}}
+- {name: b, endpoint: x, {REST}}
+=> :3:26: targets[1].endpoint: expected only once
+targets:
+- endpoint: https://h/apiaccess/x
+=> :2:13: targets[0].endpoint: expected only scheme, host and port; the exporter adds the paths of the API, got "https://h/apiaccess/x"
+"#;
 
 #[test]
 fn a_mistake_in_the_whole_is_one_line_too() {
-    let secret = |entry: &str| {
-        format!("targets: [{{name: a, endpoint: https://h, app_key: k, user_id: u, {entry}}}]")
-    };
-    let two = |second: &str| format!("targets:\n- {{name: a, {REST}}}\n- {{{second}, {REST}}}");
-    for (text, expected) in [
-        (
-            String::new(),
-            ": expected a mapping with keys such as targets, got nothing",
-        ),
-        (
-            "# nothing yet\n".to_owned(),
-            ": expected a mapping with keys such as targets, got nothing",
-        ),
-        (
-            "- a\n".to_owned(),
-            ":1:1: expected a mapping with keys such as targets",
-        ),
-        (
-            "hunter2".to_owned(),
-            ":1:1: expected a mapping with keys such as targets",
-        ),
-        (
-            "defaults: {}".to_owned(),
-            ": targets: expected a list of at least one target",
-        ),
-        (
-            "targets:".to_owned(),
-            ":1:8: targets: expected a list of at least one target",
-        ),
-        (
-            "targets: []".to_owned(),
-            ":1:10: targets: expected a list of at least one target",
-        ),
-        (
-            "targets: {a: b}".to_owned(),
-            ":1:10: targets: expected a list: [a, b], or a line with - for each entry",
-        ),
-        (
-            "targets:\n- app_secret:hunter2".to_owned(),
-            ":2:3: targets[0]: expected a mapping",
-        ),
-        (
-            "targets:\n-".to_owned(),
-            ":2:2: targets[0]: expected a mapping, got nothing",
-        ),
-        (
-            "target: []".to_owned(),
-            ":1:1: target: unknown key; did you mean `targets`?",
-        ),
-        (
-            "targets: []\ntargets: []".to_owned(),
-            ":2:1: targets: expected only once, but it is already on line 1",
-        ),
-        (
-            "targets: []\n---\n".to_owned(),
-            ":2:4: not valid YAML: only single YAML document expected but multiple found",
-        ),
-        (
-            "targets: [\n".to_owned(),
-            ":1:10: not valid YAML: unclosed bracket '['",
-        ),
-        (
-            "defaults:\n  name: a".to_owned(),
-            ":2:9: defaults.name: expected only in a target: names are unique",
-        ),
-        (
-            "defaults:\n  page_size: 0\ntargets: [{}]".to_owned(),
-            ":2:14: defaults.page_size: expected a whole number from 1 to 10000, got 0",
-        ),
-        (
-            "defaults: []".to_owned(),
-            ":1:11: defaults: expected a mapping",
-        ),
-        (
-            "targets: [{name: ''}]".to_owned(),
-            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"\"",
-        ),
-        (
-            "targets: [{name: \"a\\nb\"}]".to_owned(),
-            ":1:18: targets[0].name: expected a name of 1 to 64 bytes without control characters, got \"a\\nb\"",
-        ),
-        (
-            "targets: [{name: a}]".to_owned(),
-            ":1:11: targets[0].endpoint: expected a value, but the key is missing or has no value",
-        ),
-        (
-            format!("targets: [{{{REST}}}]"),
-            ":1:11: targets[0].name: expected a value, but the key is missing or has no value",
-        ),
-        (
-            secret("page_size: 1"),
-            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value",
-        ),
-        (
-            secret("app_secret: "),
-            ":1:11: targets[0].app_secret: expected app_secret or app_secret_file, but the key is missing or has no value",
-        ),
-        (
-            secret("app_secret: ''"),
-            ":1:78: targets[0].app_secret: expected a value, got an empty one",
-        ),
-        (
-            secret("app_secret: '${EMPTY}'"),
-            ":1:78: targets[0].app_secret: expected a value, got an empty one",
-        ),
-        (
-            secret("app_secret: ' hunter2'"),
-            ":1:78: targets[0].app_secret: expected printable ASCII characters only, without spaces around them",
-        ),
-        (
-            secret("app_secret: [hunter2]"),
-            ":1:78: targets[0].app_secret: expected a single value, not a list or a mapping",
-        ),
-        (
-            secret("app_secret_file: ''"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file",
-        ),
-        (
-            secret("app_secret_file: absent"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)",
-        ),
-        (
-            secret("app_secret_file: '${SECRET}'"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file cannot be read: No such file or directory (os error 2)",
-        ),
-        (
-            secret("app_secret_file: empty"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is empty",
-        ),
-        (
-            secret("app_secret_file: large"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is larger than 64 KiB",
-        ),
-        (
-            secret("app_secret_file: lines"),
-            ":1:83: targets[0].app_secret_file: expected the path of a file with a secret, but that file is not one line of printable ASCII without spaces around it",
-        ),
-        (
-            two("name: a"),
-            ":3:10: targets[1].name: expected a unique name, but targets[0] has the same",
-        ),
-        (
-            two("name: b, lookback: 5m, overlap: 6m"),
-            ":3:36: targets[1].overlap: expected at most lookback (5m), got 6m",
-        ),
-        (
-            format!(
-                "defaults: {{overlap: 2h}}\n{}",
-                two("name: b, lookback: 1h")
-            ),
-            ":4:23: targets[1].lookback: expected at least overlap (2h), got 1h",
-        ),
-        (
-            format!(
-                "defaults: {{overlap: 2h, lookback: 1h}}\n{}",
-                two("name: b")
-            ),
-            ":1:21: defaults.overlap: expected at most lookback (1h), got 2h",
-        ),
-        (
-            two("name: b, endpoint: x"),
-            ":3:26: targets[1].endpoint: expected only once",
-        ),
-        (
-            "targets:\n- endpoint: https://h/apiaccess/x".to_owned(),
-            ":2:13: targets[0].endpoint: expected only scheme, host and port; the exporter adds the paths of the API, got \"https://h/apiaccess/x\"",
-        ),
-    ] {
-        assert_eq!(
-            config(&text).unwrap_err(),
-            format!("cec_exporter.yml{expected}"),
-            "{text}"
-        );
+    const NO_SECRET: &str = "endpoint: https://h, app_key: k, user_id: u";
+    for (text, expected) in cases(MISTAKES) {
+        let text = text
+            .replace("{REST}", REST)
+            .replace("{NO_SECRET}", NO_SECRET);
+        let expected = format!("cec_exporter.yml{expected}");
+        assert_eq!(config(&text).unwrap_err(), expected, "{text}");
     }
 }
 

@@ -49,6 +49,19 @@ fn config(text: &str) -> Result<Config, String> {
     })
 }
 
+/// The cases of a table: a text of one or more lines, and below it, after `=> `, what is expected.
+pub(super) fn cases(table: &str) -> Vec<(String, &str)> {
+    let (mut cases, mut text) = (Vec::new(), Vec::new());
+    for line in table.trim_start().lines() {
+        match line.strip_prefix("=> ") {
+            Some(expected) => cases.push((std::mem::take(&mut text).join("\n"), expected)),
+            None => text.push(line),
+        }
+    }
+    assert!(text.is_empty() && !cases.is_empty(), "{text:?}");
+    cases
+}
+
 /// One target with these entries before the required ones.
 fn target(entries: &str) -> Target {
     let comma = if entries.is_empty() { "" } else { ", " };

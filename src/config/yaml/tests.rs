@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::*;
+use crate::config::tests::cases;
 
 /// Positions and texts of a mapping of values.
 fn scalars(text: &str) -> Vec<String> {
@@ -86,89 +87,72 @@ fn aliases_and_merges_stand_where_they_are_defined() {
 
 #[test]
 fn a_mistake_is_named_by_its_path() {
-    for (text, expected) in [
-        ("- a", "1:1: expected a mapping with keys such as list"),
-        ("hunter2", "1:1: expected a mapping with keys such as list"),
-        (
-            "list: hunter2",
-            "1:7: list: expected a list: [a, b], or a line with - for each entry",
-        ),
-        (
-            "list: {a: b}",
-            "1:7: list: expected a list: [a, b], or a line with - for each entry",
-        ),
-        ("list: [hunter2]", "1:8: list[0]: expected a mapping"),
-        ("list: [[hunter2]]", "1:8: list[0]: expected a mapping"),
-        (
-            "list:\n- number: [hunter2]",
-            "2:11: list[0].number: expected a single value, not a list or a mapping",
-        ),
-        (
-            "list:\n- number: {hunter2: 1}",
-            "2:11: list[0].number: expected a single value, not a list or a mapping",
-        ),
-        (
-            "list: [{}, {numbers: [1, [hunter2]]}]",
-            "1:26: list[1].numbers[1]: expected a single value, not a list or a mapping",
-        ),
-        (
-            "list: [{numbers: [~]}]",
-            "1:19: list[0].numbers[0]: expected a single value, got nothing",
-        ),
-        (
-            "list: [{number: !!int 9}]",
-            "1:23: list[0].number: expected a single value, got a tag that changes its type",
-        ),
-        (
-            "list: [{numbers: hunter2}]",
-            "1:18: list[0].numbers: expected a list: [a, b], or a line with - for each entry",
-        ),
-        (
-            "list: [{}, {numbr: hunter2}]",
-            "1:13: list[1].numbr: unknown key; did you mean `number`?",
-        ),
-        ("lisst: []", "1:1: lisst: unknown key; did you mean `list`?"),
-        (
-            "number:hunter2: 1",
-            "1:1: unknown key; the keys here are list",
-        ),
-        (
-            "list:\n- number: 1\n- number: 1\n  numbers: []\n  number: hunter2\n",
-            "5:3: list[1].number: expected only once, but it is already on line 3",
-        ),
-        (
-            "list: [{number: 1, number: hunter2}]",
-            "1:20: list[0].number: expected only once",
-        ),
-    ] {
-        assert_eq!(error(text), format!("f:{expected}"), "{text}");
+    for (text, expected) in cases(
+        r#"
+- a
+=> 1:1: expected a mapping with keys such as list
+hunter2
+=> 1:1: expected a mapping with keys such as list
+list: hunter2
+=> 1:7: list: expected a list: [a, b], or a line with - for each entry
+list: {a: b}
+=> 1:7: list: expected a list: [a, b], or a line with - for each entry
+list: [hunter2]
+=> 1:8: list[0]: expected a mapping
+list: [[hunter2]]
+=> 1:8: list[0]: expected a mapping
+list:
+- number: [hunter2]
+=> 2:11: list[0].number: expected a single value, not a list or a mapping
+list:
+- number: {hunter2: 1}
+=> 2:11: list[0].number: expected a single value, not a list or a mapping
+list: [{}, {numbers: [1, [hunter2]]}]
+=> 1:26: list[1].numbers[1]: expected a single value, not a list or a mapping
+list: [{numbers: [~]}]
+=> 1:19: list[0].numbers[0]: expected a single value, got nothing
+list: [{number: !!int 9}]
+=> 1:23: list[0].number: expected a single value, got a tag that changes its type
+list: [{numbers: hunter2}]
+=> 1:18: list[0].numbers: expected a list: [a, b], or a line with - for each entry
+list: [{}, {numbr: hunter2}]
+=> 1:13: list[1].numbr: unknown key; did you mean `number`?
+lisst: []
+=> 1:1: lisst: unknown key; did you mean `list`?
+number:hunter2: 1
+=> 1:1: unknown key; the keys here are list
+list:
+- number: 1
+- number: 1
+  numbers: []
+  number: hunter2
+=> 5:3: list[1].number: expected only once, but it is already on line 3
+list: [{number: 1, number: hunter2}]
+=> 1:20: list[0].number: expected only once
+"#,
+    ) {
+        assert_eq!(error(&text), format!("f:{expected}"), "{text}");
     }
 }
 
 #[test]
 fn a_syntax_error_shows_no_secret() {
-    for (text, expected) in [
-        (
-            "list: *hunter2\n",
-            "1:7: not valid YAML: reference to unknown value",
-        ),
-        ("list: \"hunter2\n", "1:7: not valid YAML: unclosed quote"),
-        (
-            "list: 'hunter2' hunter2\n",
-            "1:17: not valid YAML: invalid trailing content after single-quoted scalar",
-        ),
-        (
-            "list:\n- number: b: hunter2\n",
-            "2:12: not valid YAML: mapping values are not allowed in this context; check the \
-             indentation of this line and the one before, and put a value that holds a colon and \
-             a space in quotes",
-        ),
-        (
-            "list: !h!hunter2 b\n",
-            "1:7: not valid YAML: the handle wasn't declared",
-        ),
-    ] {
-        assert_eq!(error(text), format!("f:{expected}"), "{text:?}");
+    for (text, expected) in cases(
+        r#"
+list: *hunter2
+=> 1:7: not valid YAML: reference to unknown value
+list: "hunter2
+=> 1:7: not valid YAML: unclosed quote
+list: 'hunter2' hunter2
+=> 1:17: not valid YAML: invalid trailing content after single-quoted scalar
+list:
+- number: b: hunter2
+=> 2:12: not valid YAML: mapping values are not allowed in this context; check the indentation of this line and the one before, and put a value that holds a colon and a space in quotes
+list: !h!hunter2 b
+=> 1:7: not valid YAML: the handle wasn't declared
+"#,
+    ) {
+        assert_eq!(error(&text), format!("f:{expected}"), "{text}");
     }
 }
 

@@ -2,56 +2,46 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::support::process::{Process, configuration, run, target};
 
 pub(super) const SECRET: &str = "hush-hush-4711";
 
-/// Runs `serve` to its end in a directory with this configuration. Exactly one line on stderr,
-/// exit code 1; gives the line.
+/// What a program says that ends with exit code 1: exactly one line on stderr.
+pub(super) fn only_line(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.ends_with('\n'), "{stderr:?}");
+    stderr
+}
+
+/// Runs `serve` in vain in a directory with this configuration. Gives what it says.
 pub(super) fn refused(directory: &Path, config: &str, flags: &[&str]) -> String {
     std::fs::write(directory.join("cec_exporter.yml"), config).unwrap();
     let always = ["--storage.in-memory", "--web.listen-address=127.0.0.1:0"];
     let output = run(directory, &[&always, flags].concat());
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{config}\n{stderr}");
     assert!(output.stdout.is_empty(), "{config}");
-    assert_eq!(stderr.lines().count(), 1, "{config}\n{stderr}");
-    assert!(stderr.ends_with('\n'), "{stderr:?}");
-    assert!(!stderr.contains("listening"), "{stderr}");
-    assert!(!stderr.contains(SECRET), "{stderr}");
-    stderr
+    let line = only_line(&output);
+    assert!(!line.contains("listening"), "{line}");
+    assert!(!line.contains(SECRET), "{line}");
+    line
 }
 
 pub(super) fn a_target(more: &str) -> String {
     configuration(&[target("a", "http://127.0.0.1:1", more)])
 }
 
+/// The tests of `config` have the text of every mistake.
 #[test]
 fn a_bad_configuration_is_one_line_and_exit_code_1() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("empty.pem"), "").unwrap();
-    let twice = configuration(&[
-        target("a", "http://127.0.0.1:1", ""),
-        target("a", "http://127.0.0.1:2", ""),
-    ]);
     let in_the_clear = format!("app_secret: [{SECRET}]");
     for (config, parts) in [
-        // The whole file.
-        (String::new(), &["cec_exporter.yml:", "targets"][..]),
-        ("targets: []".into(), &["cec_exporter.yml:1:10: targets: "]),
+        (String::new(), &["cec_exporter.yml: ", "targets"][..]),
         ("targets:\n  - {a: [\n".into(), &["cec_exporter.yml:"]),
-        (
-            "targets: 7".into(),
-            &["cec_exporter.yml:1:10: targets: ", "list"],
-        ),
-        (
-            "targgets: []".into(),
-            &["cec_exporter.yml:1:1: targgets: ", "unknown key", "targets"],
-        ),
-        (twice, &["cec_exporter.yml:10:10: targets[1].name: "]),
-        // What a target says.
         (
             a_target("page_sise: 7"),
             &[
@@ -60,50 +50,10 @@ fn a_bad_configuration_is_one_line_and_exit_code_1() {
                 "page_size",
             ],
         ),
-        (
-            a_target("page_size: 0"),
-            &["targets[0].page_size: ", "from 1 to 10000", "got 0"],
-        ),
-        (
-            a_target("page_size: 10001"),
-            &["targets[0].page_size: ", "from 1 to 10000"],
-        ),
-        (
-            a_target("overlap: 3h"),
-            &["targets[0].overlap: ", "at most lookback (2h)", "got 3h"],
-        ),
-        (
-            a_target("lookback: yesterday"),
-            &["targets[0].lookback: ", "90s, 1h30m or 1d"],
-        ),
-        (
-            a_target("call_types: [voice, video]"),
-            &["targets[0].call_types[1]: ", "voice, text"],
-        ),
-        (
-            a_target("app_secret_file: absent"),
-            &["targets[0].app_secret_file: ", "No such file"],
-        ),
-        (
-            a_target("user_id: \"${NOT_SET}\""),
-            &["targets[0].user_id: ", "NOT_SET to be set"],
-        ),
-        (
-            a_target("proxy_url: \"socks5://h\""),
-            &["targets[0].proxy_url: ", "http:// or https://"],
-        ),
         (a_target("ca_file: empty.pem"), &["ca_file", "certificate"]),
         (
             a_target(&in_the_clear),
             &["targets[0].app_secret: ", "single value"],
-        ),
-        (
-            configuration(&[target("a", "service.example.com", "")]),
-            &["cec_exporter.yml:9:", "targets[0].endpoint: ", "a host"],
-        ),
-        (
-            "targets:\n- name: a\n  endpoint: http://h\n".into(),
-            &["cec_exporter.yml:2:", "targets[0].app_key: "],
         ),
     ] {
         let line = refused(directory.path(), &config, &[]);
@@ -165,9 +115,7 @@ fn what_the_flags_name_must_be_there_too() {
     assert!(line.contains(&address), "{line}");
 
     let empty = tempfile::tempdir().unwrap();
-    let output = run(empty.path(), &["--storage.in-memory"]);
-    let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1));
+    let line = only_line(&run(empty.path(), &["--storage.in-memory"]));
     for part in ["cec_exporter.yml", "--config.file", "CEC_ENDPOINT", "demo"] {
         assert!(line.contains(part), "{line}");
     }

@@ -2,9 +2,10 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::bad_configuration::only_line;
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, configuration, scrape, target};
+use crate::support::process::{Exporter, Process, configuration, run, scrape, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -154,19 +155,13 @@ os.execv(sys.argv[1], sys.argv[1:])
             "--web.systemd-socket",
             "--web.config.file=",
         ]);
-    let mut process = crate::support::process::Process::spawn(&mut command);
+    let mut process = Process::spawn(&mut command);
     let port = process.told("address=127.0.0.1:");
     let address = format!("127.0.0.1:{port}");
     assert_eq!(ask("GET", &address, "/-/healthy", &[]).status, 200);
 
     let flags = ["--storage.in-memory", "--web.systemd-socket"];
-    let output = crate::support::process::run(directory.path(), &flags);
-    let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), line.lines().count()),
-        (Some(1), 1),
-        "{line}"
-    );
+    let line = only_line(&run(directory.path(), &flags));
     assert!(line.contains("systemd passed no socket"), "{line}");
 }
 

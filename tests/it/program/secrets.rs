@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::bad_configuration::{SECRET, a_target, refused};
+use super::bad_configuration::{SECRET, a_target, only_line, refused};
 use crate::support::process::{Exporter, command, configuration, run, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 
@@ -54,15 +54,14 @@ fn a_misplaced_secret_is_not_shown() {
     let log = exporter.end();
     assert!(!log.contains(SECRET), "{log}");
 
-    let output = command(tempfile::tempdir().unwrap().path())
+    let started = command(tempfile::tempdir().unwrap().path())
         .envs([
             ("CEC_ENDPOINT", "http://127.0.0.1:1"),
             ("CEC_APP_SECRET_FILE", SECRET),
         ])
         .arg("--storage.in-memory")
-        .output()
-        .unwrap();
-    let line = String::from_utf8(output.stderr).unwrap();
+        .output();
+    let line = only_line(&started.unwrap());
     assert!(
         line.contains("CEC_APP_SECRET_FILE: ") && !line.contains(SECRET),
         "{line}"

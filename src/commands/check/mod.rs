@@ -20,7 +20,7 @@ use crate::config::{Config, Target};
 use crate::model::{Rejection, Window};
 use crate::process::{self, Fatal};
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::{Error, ErrorKind, Filter, Page};
+use crate::upstream::{Error, ErrorKind, Filter, Page, Upstream};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
 
@@ -198,7 +198,7 @@ async fn check(target: &Target, endpoints: &Endpoints, client: &HttpClient, step
         None => steps.skip("results", "results", NOT_TRIED),
         Some(None) => steps.skip("results", "results", results::NO_CALL),
         Some(Some(call)) => {
-            let result = async { Ok(((), results::read(client, &call).await?)) };
+            let result = async { Ok(((), results::describe(&client.inspection(&call).await?))) };
             steps.attempt("results", "results", true, result).await;
         }
     }

@@ -1,8 +1,7 @@
 //! Whether the vendor gives the inspection result of a call.
 
-use crate::client::HttpClient;
 use crate::model::{Inspection, Record, Status};
-use crate::upstream::{Error, Page, Upstream};
+use crate::upstream::Page;
 
 use super::report::counted;
 
@@ -20,13 +19,8 @@ pub(super) fn candidate(page: &Page) -> Option<String> {
     succeeded.filter_map(id).next()
 }
 
-/// Requests the result of a call and describes it.
-pub(super) async fn read(client: &HttpClient, call_uuid: &str) -> Result<String, Error> {
-    let inspection = client.inspection(call_uuid).await?;
-    Ok(describe(&inspection))
-}
-
-fn describe(inspection: &Inspection) -> String {
+/// The detail of the step with this result.
+pub(super) fn describe(inspection: &Inspection) -> String {
     let scenarios = &inspection.scenarios;
     let rules: usize = scenarios.iter().map(|scenario| scenario.rules.len()).sum();
     let mut text = format!(

@@ -164,7 +164,7 @@ fn first_line(text: &str, key: &str, second: Position) -> Option<u64> {
 }
 
 /// Names the key that was probably meant, or else all keys.
-pub(super) fn unknown_key(found: &str, known: &[&str]) -> String {
+fn unknown_key(found: &str, known: &[&str]) -> String {
     let name = found.to_ascii_lowercase();
     // A third of the letters may be wrong: more would suggest unrelated keys.
     let most = (name.chars().count() / 3).max(1);

@@ -131,6 +131,7 @@ fn bad_usage_is_exit_code_2() {
         &["--web.timeout-offset=soon"],
         &["--log.level=loud"],
         &["--config.file=x", "check"],
+        &["check", "--format=xml"],
         &["demo", "--seed=many"],
         &["simulate", "--text-share=2"],
     ] {

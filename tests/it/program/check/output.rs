@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::super::bad_configuration::only_line;
 use super::checked::{Checked, check, check_json, check_text};
-use crate::support::process::{command, configuration, run, target};
+use crate::support::process::{command, configuration, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 /// One that is slow, so that the ones behind it are done before it.
@@ -86,13 +86,6 @@ fn a_bad_configuration_is_a_line_for_people_and_an_object_for_scripts() {
         "targets": [],
     });
     assert_eq!(json.json(), expected);
-}
-
-#[test]
-fn bad_usage_is_exit_code_2() {
-    let directory = tempfile::tempdir().unwrap();
-    let output = run(directory.path(), &["check", "--format=xml"]);
-    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &[][..]));
 }
 
 /// A result that nobody can have read must not pass for well.

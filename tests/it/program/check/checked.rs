@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -42,7 +43,7 @@ pub(crate) fn check_json(targets: &[String]) -> Checked {
 }
 
 /// One step as scripts see it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 pub(crate) struct Step {
     pub(crate) step: String,
     pub(crate) key: String,
@@ -64,18 +65,8 @@ impl Checked {
         let targets = json["targets"].as_array().unwrap();
         let target = targets.iter().find(|target| target["name"] == name);
         let target = target.unwrap_or_else(|| panic!("no {name} in {json}"));
-        let steps = target["steps"].as_array().unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let steps = steps.iter().map(|step| Step {
-            step: text(&step["step"]),
-            key: text(&step["key"]),
-            ok: step["ok"].as_bool(),
-            seconds: step["seconds"].as_f64(),
-            detail: text(&step["detail"]),
-            likely_cause: step["likely_cause"].as_str().map(str::to_owned),
-            warning: step["warning"].as_str().map(str::to_owned),
-        });
-        (target["ok"].as_bool().unwrap(), steps.collect())
+        let steps = Vec::deserialize(&target["steps"]).unwrap();
+        (target["ok"].as_bool().unwrap(), steps)
     }
 
     /// A target of which every step worked; gives the steps.

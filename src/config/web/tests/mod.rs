@@ -129,8 +129,7 @@ fn every_key_is_read() {
 fn what_rustls_lacks_is_ignored_with_a_warning() {
     let directory = directory();
     let open = |more: &str| {
-        let text = format!("tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n  {more}\n");
-        let file = open(&directory, &text).unwrap();
+        let file = open(&directory, &with_tls(more)).unwrap();
         let server = file.tls().unwrap().unwrap();
         (server, file.config().unwrap().warnings.join("\n"))
     };
@@ -168,9 +167,8 @@ fn an_empty_policy_is_none_as_in_the_toolkit() {
 fn http_2_is_offered_unless_disabled() {
     let directory = directory();
     let offered = |more: &str| {
-        let text = format!("tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n{more}");
-        let server = open(&directory, &text).unwrap().tls().unwrap().unwrap();
-        server.alpn_protocols.clone()
+        let file = open(&directory, &(with_tls("") + more)).unwrap();
+        file.tls().unwrap().unwrap().alpn_protocols.clone()
     };
     let both = [b"h2".to_vec(), b"http/1.1".to_vec()];
     assert_eq!(offered(""), both);
@@ -186,8 +184,8 @@ fn a_byte_order_mark_is_ignored() {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("\u{feff}{text}")).unwrap();
     }
-    let text = "tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n";
-    assert!(open(&directory, text).unwrap().tls().unwrap().is_some());
+    let file = open(&directory, &with_tls("")).unwrap();
+    assert!(file.tls().unwrap().is_some());
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) fn client(target: &Target, trust: &Trust) -> Result<reqwest::Client, 
         .connect_timeout(target.request_timeout.mul_f64(CONNECT_SHARE))
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(target.max_concurrent_requests as usize);
-    let url = |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| proxy.url.expose().clone());
+    let url = |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| proxy.expose().clone());
     let (proxy, token_proxy) = (url(&target.proxy), url(&target.token_proxy));
     if proxy.is_some() || token_proxy.is_some() {
         let token_endpoint = target.token_endpoint.clone();

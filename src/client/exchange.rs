@@ -102,7 +102,7 @@ fn config_keys(context: RequestContext<'_>) -> ConfigKeys {
     ConfigKeys {
         peer: proxy.key,
         // An https proxy presents a certificate too; the error does not say whose was rejected.
-        certificate: match (proxy.url.expose().scheme(), proxy.key) {
+        certificate: match (proxy.expose().scheme(), proxy.key) {
             ("https", "proxy_url") => "proxy_url or endpoint",
             ("https", variable) => variable,
             _ => endpoint,

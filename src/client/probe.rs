@@ -72,7 +72,7 @@ impl Endpoints {
             secrets: Secrets::of(target, target.app_secret.expose(), None),
         };
         let peer = |api: Api, url| match api.proxy(target) {
-            Some(proxy) => endpoint(proxy.key, proxy.url.expose(), true),
+            Some(proxy) => endpoint(proxy.key, proxy.expose(), true),
             None => endpoint(api.endpoint_key(target), url, false),
         };
         let token = peer(Api::Token, &target.token_endpoint);

@@ -39,7 +39,7 @@ impl Secrets {
     /// that it had before, and the passwords of its proxies.
     pub(super) fn of(target: &Target, app_secret: &str, old_secret: Option<&str>) -> Self {
         let proxies = target.proxy.iter().chain(&target.token_proxy);
-        let of_proxies = proxies.flat_map(|proxy| proxy_secrets(proxy.url.expose()));
+        let of_proxies = proxies.flat_map(|proxy| proxy_secrets(proxy.expose()));
         let own = [Some(target.app_key.expose()), Some(app_secret), old_secret];
         let own = own.into_iter().flatten().map(str::to_owned);
         Self::new(own.chain(of_proxies))

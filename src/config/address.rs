@@ -2,7 +2,6 @@
 
 use url::Url;
 
-use super::secret::ProxyUrl;
 use super::value::Problem;
 
 /// The base URL of the vendor's API. The path of the result ends without a slash.
@@ -37,10 +36,10 @@ pub(super) fn plain_url(text: &str) -> Result<Url, Problem> {
 
 /// A proxy, possibly with credentials. The error does not show the value, which may hold a
 /// password with or without an @.
-pub(super) fn proxy_url(text: &str) -> Result<ProxyUrl, Problem> {
+pub(super) fn proxy_url(text: &str) -> Result<Url, Problem> {
     const EXPECTED: &str = "expected http:// or https:// and the host of an HTTP proxy, such as \
         http://proxy.example.com:3128";
-    http_url(text).map(ProxyUrl::new).map_err(|_| {
+    http_url(text).map_err(|_| {
         Problem::private(match text.to_ascii_lowercase().starts_with("socks") {
             true => format!("{EXPECTED}; SOCKS is not supported"),
             false => EXPECTED.to_owned(),

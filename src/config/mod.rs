@@ -35,7 +35,7 @@ pub use error::ConfigError;
 pub use files::{FileError, read as read_file, secret as read_secret};
 pub use interpolate::Environment;
 pub use proxy::Proxy;
-pub use secret::{ProxyUrl, Secret};
+pub use secret::Secret;
 pub use target::{Results, Target};
 pub use teams::read_teams;
 

@@ -5,25 +5,47 @@ use std::fmt;
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use super::address;
 use super::error::ConfigError;
 use super::interpolate::Environment;
-use super::secret::ProxyUrl;
 use super::value::Problem;
 
-/// A proxy and what it comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A proxy and what it comes from. It is printed without its user name and its password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// `proxy_url` or the name of a variable.
     pub key: &'static str,
-    pub url: ProxyUrl,
+    url: Url,
+}
+
+impl Proxy {
+    pub fn new(key: &'static str, url: Url) -> Self {
+        Self { key, url }
+    }
+
+    /// The whole URL with its credentials, for the code that connects to it.
+    pub fn expose(&self) -> &Url {
+        &self.url
+    }
 }
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} ({})", self.url, self.key)
+        let Self { key, url } = self;
+        let secret = match url.username().is_empty() && url.password().is_none() {
+            true => "",
+            false => "<secret>@",
+        };
+        let host_and_port = &url[Position::BeforeHost..Position::AfterPort];
+        write!(f, "{}://{secret}{host_and_port} ({key})", url.scheme())
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -34,7 +56,7 @@ pub(super) enum ProxyChoice {
     Environment,
     /// `direct`: no proxy, whatever the environment says.
     Direct,
-    Url(ProxyUrl),
+    Url(Url),
 }
 
 impl ProxyChoice {
@@ -55,10 +77,7 @@ impl ProxyChoice {
         match self {
             Self::Environment => from_environment(url, environment),
             Self::Direct => Ok(None),
-            Self::Url(proxy) => Ok(Some(Proxy {
-                key: "proxy_url",
-                url: proxy.clone(),
-            })),
+            Self::Url(proxy) => Ok(Some(Proxy::new("proxy_url", proxy.clone()))),
         }
     }
 }
@@ -94,7 +113,7 @@ fn from_environment(url: &Url, environment: Environment<'_>) -> Result<Option<Pr
         let message = problem.about(&with_scheme) + "; write `proxy_url: direct` to use no proxy";
         ConfigError::key(key, message)
     })?;
-    Ok(Some(Proxy { key, url }))
+    Ok(Some(Proxy::new(key, url)))
 }
 
 /// As in Go and Prometheus, requests to this machine use no proxy.
@@ -144,6 +163,22 @@ mod tests {
             Ok(Some(proxy)) => proxy.to_string(),
             Ok(None) => "none".to_owned(),
             Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_printed_without_its_credentials() {
+        for (url, shown) in [
+            (
+                "http://user:hunter2@proxy:3128/",
+                "http://<secret>@proxy:3128 (key)",
+            ),
+            ("https://hunter2@proxy/", "https://<secret>@proxy (key)"),
+            ("http://proxy:3128/", "http://proxy:3128 (key)"),
+        ] {
+            let proxy = Proxy::new("key", Url::parse(url).unwrap());
+            assert_eq!([proxy.to_string(), format!("{proxy:?}")], [shown; 2]);
+            assert_eq!(proxy.expose().as_str(), url);
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use url::{Position, Url};
-
 /// A credential. `Debug` prints `<secret>`; there is no `Display`, so that `{}` does not compile.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -25,33 +23,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The URL of a proxy, which may hold a user name and a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ProxyUrl(Url);
-
-impl ProxyUrl {
-    pub fn new(url: Url) -> Self {
-        Self(url)
-    }
-
-    /// The whole URL with its credentials, for the code that connects to it.
-    pub fn expose(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ProxyUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secret = if self.0.username().is_empty() && self.0.password().is_none() {
-            ""
-        } else {
-            "<secret>@"
-        };
-        let host_and_port = &self.0[Position::BeforeHost..Position::AfterPort];
-        write!(f, "{}://{secret}{host_and_port}", self.0.scheme())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,21 +32,5 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?} {secret:#?}"), "<secret> <secret>");
         assert_eq!(secret.expose(), "hunter2");
-    }
-
-    #[test]
-    fn a_proxy_is_printed_without_its_credentials() {
-        for (url, shown) in [
-            (
-                "http://user:hunter2@proxy:3128/",
-                "http://<secret>@proxy:3128",
-            ),
-            ("https://hunter2@proxy/", "https://<secret>@proxy"),
-            ("http://proxy:3128/", "http://proxy:3128"),
-        ] {
-            let proxy = ProxyUrl::new(Url::parse(url).unwrap());
-            assert_eq!(format!("{proxy:?}"), shown);
-            assert_eq!(proxy.expose().as_str(), url);
-        }
     }
 }

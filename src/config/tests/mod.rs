@@ -201,7 +201,7 @@ targets:
     };
     assert_eq!(target.results, Some(results));
     assert_eq!(
-        target.proxy.as_ref().unwrap().url.expose().as_str(),
+        target.proxy.as_ref().unwrap().expose().as_str(),
         "http://user:hunter2@proxy:3128/"
     );
     for shown in [format!("{config:?}"), format!("{config:#?}")] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cec_exporter::config::{Proxy, ProxyUrl, Target};
+use cec_exporter::config::{Proxy, Target};
 use cec_exporter::upstream::ErrorKind;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -119,10 +119,7 @@ async fn plain_http_on_an_https_endpoint_is_diagnosed() {
 
 /// A target of which each request goes through this proxy.
 fn through(proxy_url: &str, endpoint: &str) -> Target {
-    let proxy = Some(Proxy {
-        key: "proxy_url",
-        url: ProxyUrl::new(proxy_url.parse().unwrap()),
-    });
+    let proxy = Some(Proxy::new("proxy_url", proxy_url.parse().unwrap()));
     Target {
         token_proxy: proxy.clone(),
         proxy,

@@ -28,27 +28,19 @@ impl<U: Upstream> Inner<U> {
         let (changes, published) = {
             let mut state = self.state.lock();
             let now = (self.clock)();
-            let changes = match state.is_commit_due(now) {
-                true => Some(state.take_changes(now)?),
-                false => None,
-            };
+            let is_due = state.is_commit_due(now);
+            let changes = is_due.then(|| state.take_changes(now)).transpose()?;
             (changes, state.published())
         };
-        let Some(changes) = changes else {
-            self.show(published);
-            return Ok(());
-        };
-        match self.store.commit(&changes) {
-            Ok(()) => {
-                self.state.lock().mark_committed(&changes);
-                self.show(published);
-                Ok(())
-            }
-            Err(error) => {
+        if let Some(changes) = changes {
+            if let Err(error) = self.store.commit(&changes) {
                 self.state.lock().requeue(&changes);
-                Err(error.into())
+                return Err(error.into());
             }
+            self.state.lock().mark_committed(&changes);
         }
+        self.show(published);
+        Ok(())
     }
 
     /// Compacts the ledger's file if due. No scrape waits: a pull that starts meanwhile reads its

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::backoff::Backoff;
 use super::hints::ScanHints;
 use super::pull::Pull;
-use super::{Inner, Puller};
+use super::{Inner, Puller, View};
 use crate::metrics::catalog;
 use crate::upstream::{Error, Upstream};
 
@@ -132,29 +132,26 @@ impl<U: Upstream> Inner<U> {
         let mut reader = self.teams.lock().await;
         let changed = reader.changed().await;
         let before_slow = reader.take_shown();
-        match changed {
-            None => {
-                if let Some((is_ok, error)) = before_slow {
-                    self.metrics.set(catalog::TEAMS_FILE_OK, is_ok.into());
-                    self.view.lock().teams_error = error;
-                }
-            }
+        let (is_ok, error) = match changed {
+            None => match before_slow {
+                Some(shown) => shown,
+                None => return,
+            },
             Some(Ok(teams)) => {
-                // Perhaps it was shown as slow after it had been read.
-                self.metrics.set(catalog::TEAMS_FILE_OK, 1.0);
                 self.state.lock().set_teams(teams);
-                self.view.lock().teams_error = None;
+                (true, None)
             }
             Some(Err(reason)) => {
-                let error = self.view.lock().teams_error.clone();
                 let was_ok = self.metrics.get(catalog::TEAMS_FILE_OK) == 1.0;
-                reader.keep_shown((was_ok, error));
-                self.metrics.set(catalog::TEAMS_FILE_OK, 0.0);
+                reader.keep_shown((was_ok, self.view.lock().teams_error.clone()));
                 let target = &self.settings.name;
                 error!(%target, %reason, "teams not read; the previous ones stay in use");
-                self.view.lock().teams_error = Some(((self.clock)(), reason));
+                (false, Some(((self.clock)(), reason)))
             }
-        }
+        };
+        // A file that has been read may have been shown as slow after that.
+        self.metrics.set(catalog::TEAMS_FILE_OK, is_ok.into());
+        self.view.lock().teams_error = error;
     }
 
     /// Records how a pull went, and releases the scrapes that wait for it.
@@ -176,15 +173,7 @@ impl<U: Upstream> Inner<U> {
                     info!(target = %self.settings.name, "pulls succeed again");
                 }
             }
-            Err(failure) => {
-                let retry_after = failure.retry_after;
-                in_flight
-                    .backoff
-                    .failed(Instant::now(), interval, retry_after);
-                (self.metrics).add(catalog::PULL_FAILURES, &[failure.kind.label()], 1.0);
-                warn!(target = %self.settings.name, reason = failure.kind.label(), %failure, "pull failed");
-                view.last_error = Some((now, failure.clone()));
-            }
+            Err(failure) => self.failed("pull", failure, &mut in_flight.backoff, &mut view),
         }
         self.show_next_pull(&in_flight.backoff);
         if in_flight.phase == Phase::Incremental {
@@ -197,16 +186,21 @@ impl<U: Upstream> Inner<U> {
     /// and only older changes are late. The comparison is tried again after the next pull, which
     /// waits as after a failure.
     fn reconcile_failed(&self, failure: &Error) {
-        warn!(target = %self.settings.name, reason = failure.kind.label(), %failure,
-            "comparing the lookback failed");
-        (self.metrics).add(catalog::PULL_FAILURES, &[failure.kind.label()], 1.0);
-        self.view.lock().last_error = Some(((self.clock)(), failure.clone()));
-        let interval = self.settings.min_pull_interval;
         let mut in_flight = self.in_flight.lock();
-        in_flight
-            .backoff
-            .failed(Instant::now(), interval, failure.retry_after);
+        let mut view = self.view.lock();
+        let what = "comparing the lookback";
+        self.failed(what, failure, &mut in_flight.backoff, &mut view);
         self.show_next_pull(&in_flight.backoff);
+    }
+
+    /// Counts, logs and shows a failure. The next pull waits.
+    fn failed(&self, what: &str, failure: &Error, backoff: &mut Backoff, view: &mut View) {
+        let reason = failure.kind.label();
+        warn!(target = %self.settings.name, reason, %failure, "{what} failed");
+        (self.metrics).add(catalog::PULL_FAILURES, &[reason], 1.0);
+        let interval = self.settings.min_pull_interval;
+        backoff.failed(Instant::now(), interval, failure.retry_after);
+        view.last_error = Some(((self.clock)(), failure.clone()));
     }
 }
 

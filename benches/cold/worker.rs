@@ -15,7 +15,7 @@ use cec_exporter::model::{Inspection, Status, UnixSeconds};
 use cec_exporter::process;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
-use cec_exporter::puller::{Puller, Settings};
+use cec_exporter::puller::{Handover, Puller, Settings};
 use cec_exporter::store::{Backend, NullStore, Store};
 use cec_exporter::upstream::{Error, Page, PageRequest, Upstream};
 use futures_util::{StreamExt, stream};
@@ -184,8 +184,7 @@ impl Worker {
             upstream,
             clock,
             target_metrics,
-            state,
-            Arc::new(store),
+            Handover::opened(state, Arc::new(store)),
         )
     }
 

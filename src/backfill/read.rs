@@ -12,7 +12,7 @@ use crate::metrics::exporter::{Build, ExporterMetrics, TargetMetrics};
 use crate::model::{CallId, Inspection, Record, Window};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
-use crate::puller::{Puller, Settings};
+use crate::puller::{Handover, Puller, Settings};
 use crate::store::NullStore;
 use crate::upstream::{Error, Page, PageRequest, Upstream};
 
@@ -70,8 +70,7 @@ async fn read<U: Upstream>(
         upstream,
         Arc::new(move || day.to),
         scratch_metrics(),
-        TargetState::default(),
-        Arc::new(NullStore),
+        Handover::opened(TargetState::default(), Arc::new(NullStore)),
     );
     let mut failures = 0;
     let mut last_pull = None;

@@ -132,21 +132,8 @@ struct Inner<U> {
 }
 
 impl<U: Upstream> Puller<U> {
-    /// A puller that starts from a state as loaded from the store.
+    /// A puller that takes over from a closed one, or starts from a state as loaded from the store.
     pub fn new(
-        settings: Settings,
-        upstream: U,
-        clock: Clock,
-        metrics: TargetMetrics,
-        state: TargetState,
-        store: Arc<dyn Store>,
-    ) -> Self {
-        let handover = Handover::opened(state, store);
-        Self::resume(settings, upstream, clock, metrics, handover)
-    }
-
-    /// A puller that takes over from a closed one.
-    pub fn resume(
         settings: Settings,
         upstream: U,
         clock: Clock,

@@ -50,6 +50,11 @@ pub(super) fn metrics() -> TargetMetrics {
     exporter.target("t", 0.0)
 }
 
+/// Nothing is known yet, and nothing is stored.
+fn fresh() -> Handover {
+    Handover::opened(TargetState::default(), Arc::new(NullStore))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reload_keeps_the_retry_after_of_the_vendor() {
     let (settings, metrics) = (settings(), metrics());
@@ -61,13 +66,12 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
         RateLimited(Arc::clone(&requests)),
         Arc::clone(&clock),
         metrics.clone(),
-        TargetState::default(),
-        Arc::new(NullStore),
+        fresh(),
     );
     before.scrape(Instant::now() + timeout).await;
     assert_eq!(requests.load(Ordering::SeqCst), 1);
     let handover = before.close().await;
-    let after = Puller::resume(
+    let after = Puller::new(
         settings,
         RateLimited(Arc::clone(&requests)),
         clock,
@@ -130,15 +134,7 @@ async fn only_a_long_gap_is_read_ahead() {
             ..settings()
         };
         let clock: Clock = Arc::new(|| 1_700_000_000);
-        let state = TargetState::default();
-        let puller = Puller::new(
-            settings,
-            vendor,
-            clock,
-            metrics(),
-            state,
-            Arc::new(NullStore),
-        );
+        let puller = Puller::new(settings, vendor, clock, metrics(), fresh());
         let view = puller
             .scrape(Instant::now() + Duration::from_secs(100))
             .await;
@@ -160,12 +156,12 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
                 _ => None,
             }
         });
-        let mut known = Handover::opened(TargetState::default(), Arc::new(NullStore));
+        let mut known = fresh();
         known.teams = Some(source);
         let clock: Clock = Arc::new(|| 1_700_000_000);
         let (own, vendor) = (metrics(), RateLimited(Arc::default()));
         own.set(catalog::TEAMS_FILE_OK, 1.0);
-        let puller = Puller::resume(settings(), vendor, clock, own.clone(), known);
+        let puller = Puller::new(settings(), vendor, clock, own.clone(), known);
         let inner = Arc::clone(&puller.inner);
         let shown = || {
             (
@@ -240,8 +236,7 @@ async fn the_log_says_why_a_list_was_doubted() {
             },
             Arc::new(|| 1_700_000_000),
         );
-        let (state, store) = (TargetState::default(), Arc::new(NullStore));
-        let puller = Puller::new(settings(), vendor, clock, metrics(), state, store);
+        let puller = Puller::new(settings(), vendor, clock, metrics(), fresh());
         puller
             .scrape(Instant::now() + Duration::from_secs(10))
             .await;

@@ -112,7 +112,7 @@ impl Target {
         metrics.set_info(endpoint, &call_types.join(","));
         metrics.set(catalog::LEDGER_LIMIT, config.max_calls.into());
         let clock = Arc::clone(&options.clock);
-        let puller = Puller::resume(
+        let puller = Puller::new(
             puller_settings(&config),
             client,
             clock,

@@ -10,7 +10,7 @@ use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
 use cec_exporter::model::{CallType, Status};
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::puller::state::TargetState;
-use cec_exporter::puller::{Clock, Puller, Settings};
+use cec_exporter::puller::{Clock, Handover, Puller, Settings};
 use cec_exporter::store::NullStore;
 
 use super::PATIENCE;
@@ -59,5 +59,6 @@ pub(crate) fn puller(
     };
     let client = client(endpoint);
     let own = own.target(name, 0.0);
-    Puller::new(settings, client, clock, own, book, Arc::new(NullStore))
+    let known = Handover::opened(book, Arc::new(NullStore));
+    Puller::new(settings, client, clock, own, known)
 }

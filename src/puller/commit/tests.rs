@@ -11,7 +11,7 @@ use super::*;
 use crate::model::Inspection;
 use crate::puller::state::TargetState;
 use crate::puller::tests::{metrics, settings};
-use crate::puller::{Clock, Puller};
+use crate::puller::{Clock, Handover, Puller};
 use crate::store::{Changes, Store};
 use crate::upstream::{Error, Page, PageRequest};
 
@@ -63,8 +63,7 @@ async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
         Empty,
         clock,
         metrics(),
-        TargetState::default(),
-        Arc::new(store),
+        Handover::opened(TargetState::default(), Arc::new(store)),
     );
 
     let timeout = Duration::from_secs(60);

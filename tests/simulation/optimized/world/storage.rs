@@ -120,6 +120,6 @@ pub(super) fn open(
     let clock = Arc::clone(&vendor.clock);
     let mut handover = Handover::opened(book, Arc::new(store));
     extras.enable(&mut handover);
-    let puller = Puller::resume(settings.clone(), vendor.clone(), clock, own, handover);
+    let puller = Puller::new(settings.clone(), vendor.clone(), clock, own, handover);
     Arc::new(puller)
 }

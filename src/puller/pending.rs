@@ -94,14 +94,9 @@ impl<U: Upstream> Pull<'_, U> {
         let (list, parallel) = (&mut self.hints.list, inner.settings.parallel);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::Pending, parallel, list);
         loop {
-            match pages.next().await {
-                Ok(Some(page)) => {
-                    self.applied.apply(inner, &page);
-                    if u64::from(pages.pass().pages) >= max_pages {
-                        break;
-                    }
-                }
-                Ok(None) => break,
+            match self.applied.next(&mut pages).await {
+                Ok(Some(_)) if u64::from(pages.pass().pages) < max_pages => {}
+                Ok(_) => break,
                 // Only a hint: calls that it does not show are looked for anyway.
                 Err(failure) if failure.kind.may_be_local() => {
                     drop(pages);
@@ -113,10 +108,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Err(failure) => return Err(failure),
             }
         }
-        while let Some(page) = pages.next_in_flight().await {
-            self.applied.apply(inner, &page);
-        }
-        Ok(Some(pages.into_pass().seen))
+        Ok(Some(self.applied.rest(pages).await.seen))
     }
 
     /// Reads a padded window until the wanted calls are found. If some are not listed, a second
@@ -132,9 +124,8 @@ impl<U: Upstream> Pull<'_, U> {
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list);
         loop {
-            match pages.next().await {
+            match self.applied.next(&mut pages).await {
                 Ok(Some(page)) => {
-                    self.applied.apply(inner, &page);
                     for record in &page.records {
                         wanted.remove(&record.id);
                     }
@@ -185,11 +176,7 @@ impl<U: Upstream> Pull<'_, U> {
     /// The cheapest windows around upload times, padded for a proof.
     pub(super) fn cover(&self, times: &[UnixSeconds]) -> Vec<Window> {
         let page_rows = self.hints.list.size.rows();
-        let windows = self.state(|state| {
-            plan::cover(times, page_rows, |window| {
-                state.ledger.count_present(window)
-            })
-        });
+        let windows = plan::cover(times, page_rows, |window| self.known_calls(window));
         // No wider than the vendor accepts.
         let windows = windows.into_iter().filter_map(plan::proven);
         let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
@@ -197,7 +184,6 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     fn pages_of(&self, window: Window) -> u64 {
-        let rows = self.state(|state| state.ledger.count_present(window));
-        plan::pages(rows, self.hints.list.size.rows())
+        plan::pages(self.known_calls(window), self.hints.list.size.rows())
     }
 }

@@ -8,6 +8,7 @@ use super::state::TargetState;
 use crate::metrics::catalog;
 use crate::model::{CallSet, Rejection, UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
+use crate::upstream::pages::{Pages, Pass};
 use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
@@ -20,7 +21,7 @@ pub(super) struct Pull<'a, U> {
     pub(super) now: UnixSeconds,
     /// It ends after `now` by as much as clocks may differ.
     pub(super) lookback: Window,
-    pub(super) applied: Applied,
+    pub(super) applied: Applied<'a, U>,
     /// Pages requested in parallel.
     pub(super) parallel: usize,
     /// The total of the last list that was read to its end.
@@ -30,17 +31,36 @@ pub(super) struct Pull<'a, U> {
 }
 
 /// Applies pages to the target's state.
-pub(super) struct Applied {
+pub(super) struct Applied<'a, U> {
+    inner: &'a Inner<U>,
     /// Only calls uploaded in it count.
     lookback: Window,
     /// Calls that this pull has read and that may be pending.
     pub(super) pending: CallSet,
 }
 
-impl Applied {
+impl<U: Upstream> Applied<'_, U> {
+    /// The next page of a list that has rows, applied; `None` at the end of the list.
+    pub(super) async fn next(&mut self, pages: &mut Pages<'_, U>) -> Result<Option<Page>, Error> {
+        let page = pages.next().await?;
+        if let Some(page) = &page {
+            self.apply(page);
+        }
+        Ok(page)
+    }
+
+    /// Applies the pages that were requested ahead and are no longer needed.
+    pub(super) async fn rest(&mut self, mut pages: Pages<'_, U>) -> Pass {
+        while let Some(page) = pages.next_in_flight().await {
+            self.apply(&page);
+        }
+        pages.into_pass()
+    }
+
     /// Applies a page. There is no await between its arrival and this, so that an aborted pull
     /// loses none.
-    pub(super) fn apply<U>(&mut self, inner: &Inner<U>, page: &Page) {
+    fn apply(&mut self, page: &Page) {
+        let inner = self.inner;
         let now = (inner.clock)();
         let rejected = inner.state.lock().apply(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
@@ -69,6 +89,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
             now,
             lookback,
             applied: Applied {
+                inner,
                 // Requested windows are that much wider.
                 lookback: lookback.pad([1, 1]),
                 pending: CallSet::default(),
@@ -88,8 +109,13 @@ impl<'a, U: Upstream> Pull<'a, U> {
             limit: MIN_LIMIT,
         };
         let page = self.inner.upstream.page(request).await?;
-        self.applied.apply(self.inner, &page);
+        self.applied.apply(&page);
         Ok(page)
+    }
+
+    /// Number of known calls of a window that are not missing.
+    pub(super) fn known_calls(&self, window: Window) -> u64 {
+        self.state(|state| state.ledger.count_present(window))
     }
 
     pub(super) fn state<T>(&self, with: impl FnOnce(&mut TargetState) -> T) -> T {

@@ -102,12 +102,11 @@ impl<U: Upstream> Pull<'_, U> {
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, parallel, list);
         self.rows_before_failure = 0;
         let failed = loop {
-            let page = match pages.next().await {
+            let page = match self.applied.next(&mut pages).await {
                 Ok(Some(page)) => page,
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             };
-            self.applied.apply(inner, &page);
             self.hints.recent.observe(&page);
             if let Some(gap) = &mut self.hints.gap {
                 let (rows, limit) = (pages.expected_rows(), pages.limit());
@@ -124,10 +123,7 @@ impl<U: Upstream> Pull<'_, U> {
                 break None;
             }
         };
-        while let Some(page) = pages.next_in_flight().await {
-            self.applied.apply(inner, &page);
-        }
-        let pass = pages.into_pass();
+        let pass = self.applied.rest(pages).await;
         self.hints.count_read();
         if let Some(error) = failed {
             return Err(error);
@@ -137,9 +133,8 @@ impl<U: Upstream> Pull<'_, U> {
             && pass.contradicts_total(&self.hints.list)
         {
             // Fail the pull rather than mark known calls missing, or publish an empty lookback.
-            let known = self.state(|state| state.ledger.count_present(asked));
             let is_off = total <= MAX_EMPTY_TOTAL || self.hints.list.distrusts_totals();
-            if known > 0 || !is_off {
+            if self.known_calls(asked) > 0 || !is_off {
                 return Err(Error::empty_list(total));
             }
         }

@@ -20,19 +20,15 @@ impl<U: Upstream> Pull<'_, U> {
     pub(super) async fn recent(&mut self, window: Window) -> Result<(), Error> {
         let intervals = self.inner.settings.intervals;
         let page = self.hints.list.size.rows();
-        let (due, known, rows, from) = self.state(|state| {
-            let count = |from| state.ledger.count_present(Window { from, ..window });
-            let due = state.progress.is_sweep_due(self.now, intervals);
-            let known = state.progress.known.map_or(window.from, |known| known.to);
-            let known = known.clamp(window.from, window.to);
-            let rows = plan::likely_rows(known, window.to, |window| {
-                state.ledger.count_present(window)
-            });
-            let rows = rows.clamp(MIN_ROWS.min(page), page);
-            // The newest calls that one request holds.
-            let from = plan::first(window.from, known, |from| count(from) <= rows / 2);
-            (due || from == window.from, known, rows, from)
-        });
+        let progress = self.state(|state| state.progress);
+        let known = progress.known.map_or(window.from, |known| known.to);
+        let known = known.clamp(window.from, window.to);
+        let rows = plan::likely_rows(known, window.to, |window| self.known_calls(window));
+        let rows = rows.clamp(MIN_ROWS.min(page), page);
+        // The newest calls that one request holds.
+        let fits = |from| self.known_calls(Window { from, ..window }) <= rows / 2;
+        let from = plan::first(window.from, known, fits);
+        let due = progress.is_sweep_due(self.now, intervals) || from == window.from;
         let (mut is_alarm, mut scanned) = (false, Scanned::Whole);
         if !due && self.hints.recent.newest_first {
             is_alarm = self.look_newest_first(window, known, rows).await?;
@@ -90,9 +86,8 @@ impl<U: Upstream> Pull<'_, U> {
         let few = u32::try_from(rows).unwrap_or(u32::MAX);
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(few);
         let total = loop {
-            match pages.next().await {
+            match self.applied.next(&mut pages).await {
                 Ok(Some(page)) => {
-                    self.applied.apply(inner, &page);
                     recent.observe(&page);
                     let mut times = page.records.iter().map(|record| record.uploaded);
                     let connects = times.any(|at| at < known);
@@ -124,11 +119,8 @@ impl<U: Upstream> Pull<'_, U> {
         };
         let list = &mut self.hints.list;
         let mut pages = Pages::new(&inner.upstream, asked, Filter::All, 1, list).few(MIN_LIMIT);
-        let total = match pages.next().await {
-            Ok(Some(page)) => {
-                self.applied.apply(inner, &page);
-                page.total
-            }
+        let total = match self.applied.next(&mut pages).await {
+            Ok(Some(page)) => page.total,
             Ok(None) => Some(0),
             Err(failure) if failure.kind.may_be_local() => return Ok(true),
             Err(failure) => return Err(failure),
@@ -147,8 +139,7 @@ impl<U: Upstream> Pull<'_, U> {
 
     /// By how much a total exceeds the known calls.
     fn excess(&self, asked: Window, total: u64) -> i64 {
-        let known = self.state(|state| state.ledger.count_present(asked));
-        total.min(i64::MAX as u64) as i64 - known as i64
+        total.min(i64::MAX as u64) as i64 - self.known_calls(asked) as i64
     }
 
     fn counted(&self) -> u64 {

@@ -41,10 +41,8 @@ impl<U: Upstream> Pull<'_, U> {
             self.hints.reconcile = Some(reconcile);
             let page_rows = self.hints.list.size.rows();
             let max_rows = self.hints.reconcile_pages * page_rows;
-            let slice = self.state(|state| {
-                reconcile.slice(now, intervals, page_rows, max_rows, |window| {
-                    state.ledger.count_present(window)
-                })
+            let slice = reconcile.slice(now, intervals, page_rows, max_rows, |window| {
+                self.known_calls(window)
             });
             let Some(slice) = slice else { return Ok(()) };
             // Halved in case of an interruption: the slice was too large to be read between two

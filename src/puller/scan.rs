@@ -254,8 +254,8 @@ impl<U: Upstream> Pull<'_, U> {
             match self.small_page(window, page).await {
                 Ok(found) if found.is_empty() => {
                     // Empty, although calls are known here and the total confirms them.
-                    let known = self.state(|state| state.ledger.count_present(window));
-                    failed += u32::from(page == 1 && known > 0 && found.total > Some(0));
+                    let is_known = self.known_calls(window) > 0;
+                    failed += u32::from(page == 1 && is_known && found.total > Some(0));
                     break;
                 }
                 Ok(_) => in_a_row = 0,

@@ -15,11 +15,15 @@ const CHANGES_PER_CALL: u32 = 2;
 /// Bytes of a target's state, which each commit replaces.
 const STATE_BYTES: usize = 12_000;
 
-/// A call uploaded in this second; its identity is as good as random.
+/// When a call is uploaded.
+fn second(number: u32, calls: u32) -> u32 {
+    (u64::from(number) * u64::from(DAYS * 86_400) / u64::from(calls)) as u32
+}
+
+/// A call; its identity is as good as random.
 fn row(number: u32, calls: u32, value: u8) -> (Key, Value) {
-    let second = (u64::from(number) * u64::from(DAYS * 86_400) / u64::from(calls)) as u32;
     let mut key = Key::default();
-    key[..4].copy_from_slice(&second.to_be_bytes());
+    key[..4].copy_from_slice(&second(number, calls).to_be_bytes());
     let identity = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key[4..12].copy_from_slice(&identity.to_be_bytes());
     (key, [value; 8])
@@ -77,7 +81,7 @@ fn main() {
                 .collect();
             rows.sort_unstable();
             rows.dedup_by_key(|(key, _)| *key);
-            let drop_below = row(oldest, calls, 0).0;
+            let drop_below = second(oldest, calls);
             let changes = Changes {
                 rows,
                 drop_below,

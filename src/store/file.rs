@@ -5,8 +5,8 @@ use redb::Database;
 
 use super::backend::{Backend, has_unused_commit};
 use super::explain::{explain, likely_cause};
-use super::tables::{Content, count_queue, create_schema, read, read_queue, repack, write};
-use super::{Changes, Key, QueueEntry, Store, StoreError, Value};
+use super::tables::{Content, create_schema, read, repack, write};
+use super::{Changes, Key, Store, StoreError, Stored, Value};
 
 /// Bytes of free space that are normal: redb copies pages that change and frees the old ones two
 /// commits later.
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl FileStore {
-    /// Opens or creates a store. Passes its rows to `row` in ascending order, and returns its state.
+    /// Opens or creates a store. Passes its rows to `row` in ascending order, and returns the rest.
     /// Blocks, and reads the whole file.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl FileStore {
     pub fn open(
         backend: Backend,
         mut row: impl FnMut(Key, Value),
-    ) -> Result<(Self, Option<Vec<u8>>), StoreError> {
+    ) -> Result<(Self, Stored), StoreError> {
         let name = backend.name();
         let wrong = |error: redb::Error| explain(&name, &error);
         let is_there = backend.exists()?;
@@ -50,7 +50,7 @@ impl FileStore {
             rows += 1;
             row(key, value);
         };
-        let (database, state, queued) = if is_there {
+        let (database, stored) = if is_there {
             if backend
                 .header()
                 .is_ok_and(|header| has_unused_commit(&header))
@@ -62,17 +62,16 @@ impl FileStore {
                 );
             }
             let database = backend.open().map_err(|error| wrong(error.into()))?;
-            let state = read(&database, &name, &mut row)?;
-            let queued = count_queue(&database).map_err(wrong)?;
-            (database, state, queued)
+            let stored = read(&database, &name, &mut row)?;
+            (database, stored)
         } else {
-            (backend.create(create_schema).map_err(wrong)?, None, 0)
+            let database = backend.create(create_schema).map_err(wrong)?;
+            (database, Stored::default())
         };
-        let state_bytes = state.as_ref().map_or(0, Vec::len) as u64;
         let content = Content {
             rows,
-            queued,
-            state_bytes,
+            queued: stored.queue.len() as u64,
+            state_bytes: stored.state.as_ref().map_or(0, Vec::len) as u64,
         };
         Ok((
             Self {
@@ -84,7 +83,7 @@ impl FileStore {
                     commits_left: 0,
                 }),
             },
-            state,
+            stored,
         ))
     }
 
@@ -94,19 +93,6 @@ impl FileStore {
             file_id: None,
             ..self
         }
-    }
-
-    /// The entries of the queue, in ascending order. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read.
-    pub fn queue(&self) -> Result<Vec<QueueEntry>, StoreError> {
-        let state = self.state.lock();
-        let Some(database) = &state.database else {
-            return Ok(Vec::new());
-        };
-        read_queue(database).map_err(|error| explain(&self.backend.name(), &error))
     }
 
     /// Bytes on disk. Does not wait for a commit.

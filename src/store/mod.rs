@@ -14,10 +14,10 @@ pub use backend::{Backend, file_name};
 pub use file::FileStore;
 pub use path::{finish, unfinished};
 
-use crate::model::cause_suffix;
+use crate::model::{CallKey, UnixSeconds, cause_suffix};
 
 /// Key of a row. The first four bytes are a time, big-endian.
-pub type Key = [u8; 20];
+pub type Key = CallKey;
 /// Value of a row.
 pub type Value = [u8; 8];
 
@@ -26,6 +26,15 @@ pub type QueueEntry = (Key, Box<[u8]>);
 /// An entry to add or replace, or (`None`) to remove.
 pub type QueueChange = (Key, Option<Box<[u8]>>);
 
+/// What a file has besides its rows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Stored {
+    /// `None` before the first commit.
+    pub state: Option<Vec<u8>>,
+    /// In ascending order.
+    pub queue: Vec<QueueEntry>,
+}
+
 /// Changes of one commit, applied atomically.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
@@ -33,8 +42,8 @@ pub struct Changes {
     pub removed: Vec<Key>,
     /// Rows to add or replace.
     pub rows: Vec<(Key, Value)>,
-    /// Rows with smaller keys are removed.
-    pub drop_below: Key,
+    /// Rows of earlier times are removed.
+    pub drop_below: UnixSeconds,
     pub queue: Vec<QueueChange>,
     /// The new state.
     pub state: Vec<u8>,

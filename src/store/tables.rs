@@ -3,12 +3,13 @@
 use std::ops::Bound;
 
 use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
-    TableDefinition, WriteTransaction,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    TableError, WriteTransaction,
 };
 
 use super::explain::explain;
-use super::{Changes, Key, QueueChange, QueueEntry, StoreError, Value};
+use super::{Changes, Key, QueueChange, QueueEntry, StoreError, Stored, Value};
+use crate::model::CallId;
 
 const ROWS: TableDefinition<'_, Key, Value> = TableDefinition::new("calls");
 /// Only in files that ever had a queue: older builds do not know it, and ignore it.
@@ -101,18 +102,19 @@ pub(super) fn create_schema(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Passes each row to `row`, and returns the state.
+/// Passes each row to `row`, and returns the rest.
 pub(super) fn read(
     database: &Database,
     name: &str,
     row: &mut impl FnMut(Key, Value),
-) -> Result<Option<Vec<u8>>, StoreError> {
+) -> Result<Stored, StoreError> {
     let wrong = |error| explain(name, &error);
     let (format, state) = read_meta(database).map_err(wrong)?;
     // First, as another program's file has no such rows.
     check_format(name, format.as_deref())?;
     read_rows(database, row).map_err(wrong)?;
-    Ok(state)
+    let queue = read_queue(database).map_err(wrong)?;
+    Ok(Stored { state, queue })
 }
 
 /// The format and the state.
@@ -147,26 +149,15 @@ fn read_rows(database: &Database, row: &mut impl FnMut(Key, Value)) -> Result<()
     Ok(())
 }
 
-/// The table of the queue, if the file has one.
-fn queue_of(database: &Database) -> Result<Option<ReadOnlyTable<Key, &'static [u8]>>, redb::Error> {
-    match database.begin_read()?.open_table(QUEUE) {
-        Ok(queue) => Ok(Some(queue)),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-pub(super) fn count_queue(database: &Database) -> Result<u64, redb::Error> {
-    Ok(queue_of(database)?.map_or(Ok(0), |queue| queue.len())?)
-}
-
-pub(super) fn read_queue(database: &Database) -> Result<Vec<QueueEntry>, redb::Error> {
+fn read_queue(database: &Database) -> Result<Vec<QueueEntry>, redb::Error> {
+    let queue = match database.begin_read()?.open_table(QUEUE) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        queue => queue?,
+    };
     let mut entries = Vec::new();
-    if let Some(queue) = queue_of(database)? {
-        for entry in queue.iter()? {
-            let (key, value) = entry?;
-            entries.push((key.value(), value.value().into()));
-        }
+    for entry in queue.iter()? {
+        let (key, value) = entry?;
+        entries.push((key.value(), value.value().into()));
     }
     Ok(entries)
 }
@@ -189,8 +180,9 @@ pub(super) fn write(
     let transaction = begin_write(database)?;
     let content = {
         let mut rows = transaction.open_table(ROWS)?;
-        if changes.drop_below != Key::default() {
-            rows.retain_in(..changes.drop_below, |_, _| false)?;
+        if changes.drop_below > 0 {
+            let first = CallId(0).key(changes.drop_below);
+            rows.retain_in(..first, |_, _| false)?;
         }
         for key in &changes.removed {
             rows.remove(key)?;

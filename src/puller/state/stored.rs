@@ -8,7 +8,7 @@ use crate::metrics::tallies::StoredTallies;
 use crate::model::UnixSeconds;
 use crate::puller::plan::Progress;
 use crate::puller::skipped::SkippedWindows;
-use crate::store::{Backend, Changes, FileStore, Key, StoreError};
+use crate::store::{Backend, Changes, FileStore, StoreError};
 
 /// Seconds between commits that write nothing but a newer frontier.
 const FRONTIER_INTERVAL: UnixSeconds = 60;
@@ -69,14 +69,12 @@ impl TargetState {
         // Committing an empty state in its place would lose all counters.
         let state = serde_json::to_vec(&stored)
             .map_err(|error| StoreError::new(format!("cannot serialise the counters: {error}")))?;
-        let mut key = Key::default();
-        key[..4].copy_from_slice(&drop_below.to_be_bytes());
         self.changed = false;
         self.written = Some((self.progress, now));
         Ok(Changes {
             rows: self.ledger.take_changes(),
             removed: self.ledger.take_removed(),
-            drop_below: key,
+            drop_below,
             queue: self.results.take_changes(),
             state,
         })
@@ -84,9 +82,7 @@ impl TargetState {
 
     /// Records that the changes are on disk.
     pub(in crate::puller) fn mark_committed(&mut self, changes: &Changes) {
-        let [a, b, c, d, ..] = changes.drop_below;
-        self.ledger
-            .mark_committed(UnixSeconds::from_be_bytes([a, b, c, d]));
+        self.ledger.mark_committed(changes.drop_below);
     }
 
     /// Returns changes whose commit failed to the next one.
@@ -108,10 +104,10 @@ impl TargetState {
         let (store, stored) = FileStore::open(backend, |key, value| {
             sound &= state.ledger.restore((key, value))
         })?;
-        for (key, written) in store.queue()? {
+        for (key, written) in stored.queue {
             sound &= state.results.restore(key, &written);
         }
-        let Some(stored) = stored else {
+        let Some(stored) = stored.state else {
             return if state.is_empty() {
                 Ok((state, store))
             } else {

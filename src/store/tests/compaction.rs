@@ -12,7 +12,7 @@ fn churn(store: &FileStore, times: std::ops::Range<u32>, lookback: u32, step: u3
             let old = rng.u32(from.saturating_sub(lookback - step)..from.max(1));
             now.rows.push((key(old, old.into()), [2; 8]));
         }
-        now.drop_below = key((from + step).saturating_sub(lookback), 0);
+        now.drop_below = (from + step).saturating_sub(lookback);
         store.commit(&now).unwrap();
         store.compact();
     }
@@ -28,9 +28,7 @@ fn assert_bounded(store: &FileStore, content: u64) {
 
 #[test]
 fn a_file_shrinks_with_its_content() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (_directory, path, store) = created();
     let busy = 60_000;
     let now = churn(&store, 0..2 * busy, busy, 1000);
     let at_its_peak = store.size();
@@ -100,7 +98,7 @@ fn an_interrupted_compaction_loses_nothing() {
             store.commit(&changes(0..4000, 1, "old")).unwrap();
             store.commit(&changes(0..4000, 2, "old")).unwrap();
             let mut forgetting = changes(4000..4001, 1, &"s".repeat(5000));
-            forgetting.drop_below = key(3500, 0);
+            forgetting.drop_below = 3500;
             store.commit(&forgetting).unwrap();
             let before = disk.found();
             let size = store.size();

@@ -26,8 +26,7 @@ fn a_file_that_is_no_database_is_refused_and_unchanged() {
 
 #[test]
 fn a_truncated_file_is_refused_or_read_completely() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, whole) = filled(&directory);
+    let (_directory, path, whole) = filled();
     let bytes = fs::read(&path).unwrap();
     let mut lengths: Vec<usize> = (0..bytes.len()).step_by(100_000).collect();
     lengths.extend([1, 319, 320, 4096, bytes.len() / 2, bytes.len() - 1]);
@@ -45,28 +44,26 @@ fn a_truncated_file_is_refused_or_read_completely() {
 
 #[test]
 fn a_damaged_file_is_refused_or_read_completely() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, whole) = filled(&directory);
+    let (_directory, path, whole) = filled();
     let refused = damage_everywhere(&path, &[&whole], None);
     assert!(refused > 100, "damage went unnoticed: {refused}");
 }
 
 /// A file as a process leaves it that is killed after its second commit; with the content before
 /// that, and after it.
-fn killed(directory: &TempDir) -> (PathBuf, Content, Content) {
-    let (path, before) = filled(directory);
+fn killed() -> (TempDir, PathBuf, Content, Content) {
+    let (directory, path, before) = filled();
     let (store, _) = load(Backend::File(path.clone())).unwrap();
     store.commit(&changes(100..900, 7, "last")).unwrap();
     let killed = directory.path().join("killed.redb");
     fs::copy(&path, &killed).unwrap();
     drop(store);
-    (killed, before, content_of(&path))
+    (directory, killed, before, content_of(&path))
 }
 
 #[test]
 fn a_damaged_file_of_a_killed_process_is_refused_or_read_completely() {
-    let directory = tempfile::tempdir().unwrap();
-    let (killed, before, whole) = killed(&directory);
+    let (_directory, killed, before, whole) = killed();
     let bytes = fs::read(&killed).unwrap();
     assert!(content_of(&killed) == whole);
     // Opening has mended it.
@@ -77,8 +74,7 @@ fn a_damaged_file_of_a_killed_process_is_refused_or_read_completely() {
 
 #[test]
 fn a_flipped_bit_in_the_file_of_a_killed_process_is_refused_or_harmless() {
-    let directory = tempfile::tempdir().unwrap();
-    let (killed, before, whole) = killed(&directory);
+    let (_directory, killed, before, whole) = killed();
     let bytes = fs::read(&killed).unwrap();
     let mut rng = fastrand::Rng::with_seed(3);
     let mut refused = 0;
@@ -97,8 +93,7 @@ fn a_flipped_bit_in_the_file_of_a_killed_process_is_refused_or_harmless() {
 
 #[test]
 fn a_flipped_bit_that_selects_the_older_commit_is_detected() {
-    let directory = tempfile::tempdir().unwrap();
-    let (killed, before, whole) = killed(&directory);
+    let (_directory, killed, before, whole) = killed();
     let mut bytes = fs::read(&killed).unwrap();
     assert!(!backend::has_unused_commit(&bytes));
     bytes[9] ^= 1;

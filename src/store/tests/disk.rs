@@ -150,7 +150,7 @@ fn a_store_recovers_when_its_disk_does() {
             store.commit(&changes(0..300, 1, "old")).unwrap();
             let old = disk.found();
             let mut next = changes(200..600, 2, "new");
-            next.drop_below = key(100, 0);
+            next.drop_below = 100;
 
             disk.fail_after(Some(works_for), tears);
             let mut worked = false;

@@ -14,6 +14,7 @@ use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::CallId;
 
 /// Rows and state, as a reader finds them.
 type Content = (BTreeMap<Key, Value>, Option<Vec<u8>>);
@@ -21,12 +22,12 @@ type Content = (BTreeMap<Key, Value>, Option<Vec<u8>>);
 fn load(backend: Backend) -> Result<(FileStore, Content), StoreError> {
     let mut rows = BTreeMap::new();
     let mut before = None;
-    let (store, state) = FileStore::open(backend, |key, value| {
+    let (store, stored) = FileStore::open(backend, |key, value| {
         assert!(before < Some(key), "rows come in their order, each once");
         before = Some(key);
         rows.insert(key, value);
     })?;
-    Ok((store, (rows, state)))
+    Ok((store, (rows, stored.state)))
 }
 
 fn content(path: &Path) -> Result<Content, StoreError> {
@@ -49,36 +50,38 @@ fn one_line(path: &Path, error: &StoreError) -> String {
 }
 
 fn key(time: u32, id: u128) -> Key {
-    let mut key = Key::default();
-    key[..4].copy_from_slice(&time.to_be_bytes());
-    key[4..].copy_from_slice(&id.to_be_bytes());
-    key
+    CallId(id).key(time)
 }
 
 fn changes(times: std::ops::Range<u32>, value: u8, state: &str) -> Changes {
     Changes {
-        removed: Vec::new(),
-        queue: Vec::new(),
         rows: times.map(|t| (key(t, t.into()), [value; 8])).collect(),
-        drop_below: Key::default(),
         state: state.into(),
+        ..Changes::default()
     }
 }
 
-/// A ledger with some history: rows added, changed and dropped.
-fn filled(directory: &TempDir) -> (PathBuf, Content) {
+/// A new file, with the directory that it goes with.
+fn created() -> (TempDir, PathBuf, FileStore) {
+    let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.redb");
     let (store, content) = load(Backend::File(path.clone())).unwrap();
     assert_eq!(content, (BTreeMap::new(), None), "a new file is empty");
+    (directory, path, store)
+}
+
+/// A ledger with some history: rows added, changed and dropped.
+fn filled() -> (TempDir, PathBuf, Content) {
+    let (directory, path, store) = created();
     for (round, from) in (0..6).zip((0..).step_by(500)) {
         let mut changes = changes(from..from + 800, round, &format!("state {round}"));
-        changes.drop_below = key(from / 2, 0);
+        changes.drop_below = from / 2;
         store.commit(&changes).unwrap();
     }
     drop(store);
     let content = content_of(&path);
     assert_eq!(content.0.len(), 3300 - 1250);
-    (path, content)
+    (directory, path, content)
 }
 
 fn content_of(path: &Path) -> Content {
@@ -87,9 +90,7 @@ fn content_of(path: &Path) -> Content {
 
 #[test]
 fn committed_rows_and_state_are_read_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (_directory, path, store) = created();
     store.commit(&changes(1..4, 1, "first")).unwrap();
     store.commit(&changes(3..6, 2, "second")).unwrap();
     drop(store);
@@ -102,12 +103,10 @@ fn committed_rows_and_state_are_read_back() {
 
 #[test]
 fn a_commit_drops_the_rows_below_its_limit() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (_directory, path, store) = created();
     store.commit(&changes(0..10, 1, "first")).unwrap();
     let mut forgetting = changes(8..9, 2, "second");
-    forgetting.drop_below = key(7, 0);
+    forgetting.drop_below = 7;
     // A row of this very commit goes in, even below the mark: it is newer than the mark.
     forgetting.rows.push((key(2, 2), [3; 8]));
     store.commit(&forgetting).unwrap();
@@ -122,9 +121,7 @@ fn a_commit_drops_the_rows_below_its_limit() {
 
 #[test]
 fn a_file_in_use_by_another_process_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (_directory, path, store) = created();
     let text = refusal(&path);
     assert!(text.contains("in use by another process"), "{text}");
     assert!(text.contains("--storage.path"), "{text}");
@@ -168,8 +165,7 @@ fn of_processes_that_create_the_same_file_at_most_one_opens_it() {
 
 #[test]
 fn a_file_created_by_another_process_is_not_replaced() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, content) = filled(&directory);
+    let (directory, path, content) = filled();
     // Two that start at the same moment both find no file; this one is slower.
     let late = Backend::File(path.clone());
     let error = late.create(|_| Ok(())).err().unwrap();
@@ -194,8 +190,7 @@ fn note(path: &Path, table: &str, name: &str, value: &str) {
 
 #[test]
 fn a_file_of_a_newer_format_is_refused_and_unchanged() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, content) = filled(&directory);
+    let (_directory, path, content) = filled();
     note(&path, "notes", "format", "cec_exporter ledger 2");
     for _ in 0..2 {
         let text = refusal(&path);

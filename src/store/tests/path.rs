@@ -197,9 +197,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn only_the_owner_can_read_a_ledger() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (_directory, path, store) = created();
     assert_eq!(mode(&path), 0o600);
     drop(store);
     for before in [0o644, 0o666, 0o640, 0o700, 0o600] {
@@ -211,12 +209,8 @@ fn only_the_owner_can_read_a_ledger() {
 
 #[test]
 fn a_file_that_is_moved_away_is_noticed_and_taken_back() {
-    let directory = TempDir::new().unwrap();
-    let (path, away) = (
-        directory.path().join("t.redb"),
-        directory.path().join("away"),
-    );
-    let (store, _) = load(Backend::File(path.clone())).unwrap();
+    let (directory, path, store) = created();
+    let away = directory.path().join("away");
     store.commit(&changes(0..5, 1, "first")).unwrap();
     fs::rename(&path, &away).unwrap();
     let moved = one_line(

@@ -76,7 +76,7 @@ impl Run {
             let doubtful = std::mem::take(&mut kept.doubtful);
             if let Some((records, changes)) = doubtful
                 .into_iter()
-                .rfind(|(_, changes)| found.as_ref() == Some(&changes.state))
+                .rfind(|(_, changes)| found.state.as_ref() == Some(&changes.state))
             {
                 kept.took(records, &changes);
             }

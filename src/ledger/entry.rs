@@ -11,10 +11,9 @@ pub(super) const NO_SLOT: Slot = Slot::MAX;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
-    /// Halves of the identity: a `u128` would align the entry to 16 bytes and grow it to 48.
-    id: [u64; 2],
-    /// Upload time.
-    pub(super) uploaded: UnixSeconds,
+    /// Upload time and identity. As a number, the identity would align the entry to 16 bytes and grow
+    /// it to 48.
+    pub(super) key: CallKey,
     /// Next entry of the same minute, or of the free list.
     pub(super) next: Slot,
     pub(super) call_type: CallType,
@@ -40,8 +39,7 @@ impl Entry {
     /// An entry of which nothing has been counted yet.
     pub(super) fn new(record: &Record) -> Self {
         let mut entry = Self {
-            id: halves(record.id),
-            uploaded: record.uploaded,
+            key: record.id.key(record.uploaded),
             next: NO_SLOT,
             call_type: record.call_type,
             status: record.status,
@@ -52,12 +50,16 @@ impl Entry {
         entry
     }
 
-    pub(super) fn has_id(&self, id: CallId) -> bool {
-        self.id == halves(id)
+    pub(super) fn id(&self) -> CallId {
+        CallId::from_key(self.key).1
     }
 
-    pub(super) fn id(&self) -> CallId {
-        CallId(u128::from(self.id[0]) << 64 | u128::from(self.id[1]))
+    pub(super) fn uploaded(&self) -> UnixSeconds {
+        CallId::from_key(self.key).0
+    }
+
+    pub(super) fn set_uploaded(&mut self, uploaded: UnixSeconds) {
+        self.key = self.id().key(uploaded);
     }
 
     /// The states that the call counts in: none if it is missing.
@@ -122,17 +124,13 @@ impl Entry {
         first
     }
 
-    pub(super) fn key(&self) -> CallKey {
-        self.id().key(self.uploaded)
-    }
-
     /// Whether the identity is the `call_uuid`, as far as is known.
     pub(super) fn has_uuid(&self) -> bool {
         self.flags & HAS_UUID != 0
     }
 
     pub(super) fn set_uuid(&mut self, uuid: CallId) {
-        self.id = halves(uuid);
+        self.key = uuid.key(self.uploaded());
         self.flags |= HAS_UUID;
     }
 
@@ -142,22 +140,19 @@ impl Entry {
             return None;
         }
         self.flags &= !CHANGED;
-        let key = self.key();
         let mut value = [0; 8];
         value[..2].copy_from_slice(&self.call_type.number().to_le_bytes());
         value[2..4].copy_from_slice(&self.status.number().to_le_bytes());
         value[4..7].copy_from_slice(&self.manual);
         value[7] = self.flags;
-        Some((key, value))
+        Some((self.key, value))
     }
 
     /// Reads a row; `None` if it is invalid.
     pub(super) fn from_row((key, value): Row) -> Option<Self> {
         let [t0, t1, s0, s1, inspect, review, complain, flags] = value;
-        let (uploaded, id) = CallId::from_key(key);
         let entry = Self {
-            id: halves(id),
-            uploaded,
+            key,
             next: NO_SLOT,
             call_type: CallType::from_number(i16::from_le_bytes([t0, t1]).into()),
             status: Status::from_number(i16::from_le_bytes([s0, s1]).into()),
@@ -171,10 +166,6 @@ impl Entry {
 
 /// A row of the store: type, status, manual states and flags of a call.
 pub type Row = (CallKey, [u8; 8]);
-
-fn halves(id: CallId) -> [u64; 2] {
-    [(id.0 >> 64) as u64, id.0 as u64]
-}
 
 #[cfg(test)]
 mod tests {

@@ -27,15 +27,15 @@ impl Ledger {
     ) -> Option<(UnixSeconds, CallId)> {
         let mut calls = self.table.slots(window).map(|slot| &self.table[slot]);
         let found = calls.find(|entry| {
-            window.from < entry.uploaded && !entry.is_missing() && suits(entry.uploaded)
+            window.from < entry.uploaded() && !entry.is_missing() && suits(entry.uploaded())
         });
-        found.map(|entry| (entry.uploaded, entry.id()))
+        found.map(|entry| (entry.uploaded(), entry.id()))
     }
 
     /// Upload times of known calls of a window that are not listed.
     pub fn absent(&self, window: Window, is_listed: impl Fn(CallId) -> bool) -> Vec<UnixSeconds> {
         let slots = self.absent_slots(window, &is_listed);
-        let mut times: Vec<_> = slots.map(|slot| self.table[slot].uploaded).collect();
+        let mut times: Vec<_> = slots.map(|slot| self.table[slot].uploaded()).collect();
         times.sort_unstable();
         times
     }

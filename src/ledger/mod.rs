@@ -138,7 +138,7 @@ impl Ledger {
                 never_final: (!entry.was_final()).then_some(entry.status),
             });
             let closed_before = &mut self.marks.closed_before;
-            *closed_before = (*closed_before).max(entry.uploaded.saturating_add(1));
+            *closed_before = (*closed_before).max(entry.uploaded().saturating_add(1));
         });
         if self.table.len() < before {
             self.drop_below = self.drop_below.max(cutoff);
@@ -177,14 +177,14 @@ impl Ledger {
         if self.table[slot].has_uuid() {
             return None;
         }
-        self.removed.push(self.table[slot].key());
+        self.removed.push(self.table[slot].key);
         self.table.rename(slot, uuid);
         self.note_change(slot);
-        Some(self.table[slot].uploaded)
+        Some(self.table[slot].uploaded())
     }
 
     fn relocate(&mut self, slot: Slot, uploaded: UnixSeconds) {
-        self.removed.push(self.table[slot].key());
+        self.removed.push(self.table[slot].key);
         self.drop_pending(slot);
         self.table.relocate(slot, uploaded);
         self.note_pending(slot);
@@ -204,7 +204,7 @@ impl Ledger {
             self.pending
                 .entry(class)
                 .or_default()
-                .insert((entry.uploaded, slot));
+                .insert((entry.uploaded(), slot));
         }
     }
 
@@ -221,7 +221,7 @@ fn remove_pending(
     if entry.is_pending()
         && let Some(calls) = pending.get_mut(&(entry.call_type, entry.status))
     {
-        calls.remove(&(entry.uploaded, slot));
+        calls.remove(&(entry.uploaded(), slot));
     }
 }
 

@@ -51,7 +51,7 @@ impl Ledger {
         match self.table.find(record.id) {
             Some(slot) => {
                 // Documented never to change. If it does, the call is expected at its new time.
-                if record.uploaded != self.table[slot].uploaded
+                if record.uploaded != self.table[slot].uploaded()
                     && lookback.contains(record.uploaded)
                 {
                     self.relocate(slot, record.uploaded);
@@ -130,7 +130,7 @@ impl Ledger {
         entry.status = status;
         entry.set_manual(record.manual);
         let processing_time = match from {
-            Position::In(_) => ProcessingTime::Observed(now.saturating_sub(entry.uploaded)),
+            Position::In(_) => ProcessingTime::Observed(now.saturating_sub(entry.uploaded())),
             // Only the slow comparison of the lookback finds a missing call again.
             Position::Missing => ProcessingTime::NotObserved,
         };

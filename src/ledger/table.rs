@@ -49,7 +49,7 @@ impl Minute {
 }
 
 fn minute_of(entry: &Entry) -> MinuteKey {
-    (entry.uploaded / MINUTE, entry.call_type)
+    (entry.uploaded() / MINUTE, entry.call_type)
 }
 
 /// Whether a window contains the whole minute.
@@ -92,7 +92,7 @@ impl Table {
     pub(super) fn find(&self, id: CallId) -> Option<Slot> {
         let hash = self.hasher.hash_one(id);
         self.by_id
-            .find(hash, |slot| self[*slot].has_id(id))
+            .find(hash, |slot| self[*slot].id() == id)
             .copied()
     }
 
@@ -159,7 +159,7 @@ impl Table {
                 self[previous].next = next;
             }
         }
-        self[slot].uploaded = uploaded;
+        self[slot].set_uploaded(uploaded);
         let minute = self.minutes.entry(minute_of(&self[slot]));
         self[slot].next = minute.or_insert(Minute::EMPTY).push(slot, is_missing);
     }
@@ -168,7 +168,7 @@ impl Table {
     pub(super) fn slots(&self, window: Window) -> impl Iterator<Item = Slot> {
         self.minutes(window)
             .flat_map(|(_, minute)| self.list(minute.head))
-            .filter(move |slot| window.contains(self[*slot].uploaded))
+            .filter(move |slot| window.contains(self[*slot].uploaded()))
     }
 
     /// Number of calls uploaded in a window that are not missing.
@@ -197,7 +197,8 @@ impl Table {
                     return (*call_type, u64::from(whole(content)));
                 }
                 let calls = self.list(content.head).map(|slot| &self[slot]);
-                let inside = calls.filter(|entry| window.contains(entry.uploaded) && counts(entry));
+                let inside =
+                    calls.filter(|entry| window.contains(entry.uploaded()) && counts(entry));
                 (*call_type, inside.count() as u64)
             })
     }
@@ -228,7 +229,7 @@ impl Table {
             while head != NO_SLOT {
                 let slot = head;
                 head = self[slot].next;
-                if self[slot].uploaded >= cutoff {
+                if self[slot].uploaded() >= cutoff {
                     self[slot].next = kept.push(slot, self[slot].is_missing());
                 } else {
                     taken(slot, &self[slot]);
@@ -320,7 +321,7 @@ mod tests {
         // To another minute and back, from the middle of a list and from its head.
         for id in [75, 119, 120] {
             let slot = table.find(CallId(id)).unwrap();
-            let at = table[slot].uploaded;
+            let at = table[slot].uploaded();
             table.relocate(slot, 5000);
             assert_eq!(table.count_present(Window { from: at, to: at }), 0);
             assert_eq!(table.count_present(Window::new(5000, 5000)), 1);
@@ -332,7 +333,7 @@ mod tests {
             assert_eq!(table.find(CallId(id)), Some(slot));
         }
         let mut taken = Vec::new();
-        table.take_before(471, |_, entry| taken.push(entry.uploaded));
+        table.take_before(471, |_, entry| taken.push(entry.uploaded()));
         taken.sort_unstable();
         assert_eq!(taken, (100..471).collect::<Vec<_>>());
         assert_eq!(table.len(), 629);

@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::backoff::Delays;
-use crate::model::{CallId, Record, UnixSeconds};
-use crate::store::{Key, QueueChange};
+use crate::model::{CallId, CallKey, Record, UnixSeconds};
+use crate::store::QueueChange;
 
 /// After failures of one call.
 const DELAYS: Delays = Delays {
     first: 30,
     longest: 3600,
 };
-
-/// A call, by upload time and identity.
-pub(super) type QueuedCall = (UnixSeconds, CallId);
 
 /// Calls that succeeded and are in the sample, until their result is counted or they leave the
 /// lookback. Which calls are left is durable; how often each was tried is not.
@@ -26,15 +23,15 @@ pub(super) struct ResultQueue {
     /// Calls with a smaller hash are in the sample; `None` while results are not requested.
     sampled_below: Option<u64>,
     /// Calls whose result has not been requested.
-    fresh: BTreeSet<Key>,
+    fresh: BTreeSet<CallKey>,
     /// Calls whose request has failed.
-    failed: BTreeMap<Key, Failed>,
+    failed: BTreeMap<CallKey, Failed>,
     /// When each of those is due.
-    due: BTreeSet<(UnixSeconds, Key)>,
+    due: BTreeSet<(UnixSeconds, CallKey)>,
     /// How the vendor writes the identity, if not as the UUID that it is.
-    written: BTreeMap<Key, Box<str>>,
+    written: BTreeMap<CallKey, Box<str>>,
     /// Calls added or removed since the last commit.
-    changed: BTreeSet<Key>,
+    changed: BTreeSet<CallKey>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +69,7 @@ impl ResultQueue {
         self.changed.insert(key);
     }
 
-    fn insert(&mut self, key: Key, written: Option<Box<str>>) {
+    fn insert(&mut self, key: CallKey, written: Option<Box<str>>) {
         self.forget(key);
         self.fresh.insert(key);
         if let Some(written) = written {
@@ -81,7 +78,7 @@ impl ResultQueue {
     }
 
     /// Returns whether the call was waiting.
-    fn forget(&mut self, key: Key) -> bool {
+    fn forget(&mut self, key: CallKey) -> bool {
         let failed = self.failed.remove(&key);
         if let Some(failed) = failed {
             self.due.remove(&(failed.due, key));
@@ -91,7 +88,7 @@ impl ResultQueue {
     }
 
     /// The call that has been due longest at `now`, and its identity as the vendor writes it.
-    pub(super) fn next(&self, now: UnixSeconds) -> Option<(QueuedCall, String)> {
+    pub(super) fn next(&self, now: UnixSeconds) -> Option<(CallKey, String)> {
         let last = self.due.last().copied();
         let beyond = last.filter(|(due, _)| DELAYS.is_beyond(*due, now));
         // A call is due from its upload on.
@@ -101,17 +98,15 @@ impl ResultQueue {
             .map(|key| (CallId::from_key(*key).0, *key));
         let first = self.due.first().copied().into_iter().chain(fresh).min();
         let (_, key) = beyond.or(first.filter(|(due, _)| *due <= now))?;
-        let call = CallId::from_key(key);
         let written = match self.written.get(&key) {
             Some(written) => written.to_string(),
-            None => call.1.uuid()?.to_string(),
+            None => CallId::from_key(key).1.uuid()?.to_string(),
         };
-        Some((call, written))
+        Some((key, written))
     }
 
     /// Removes a call whose result has arrived. Returns whether it was waiting: a result counts once.
-    pub(super) fn remove(&mut self, (uploaded, id): QueuedCall) -> bool {
-        let key = id.key(uploaded);
+    pub(super) fn remove(&mut self, key: CallKey) -> bool {
         let was_waiting = self.forget(key);
         if was_waiting {
             self.changed.insert(key);
@@ -120,13 +115,7 @@ impl ResultQueue {
     }
 
     /// Requests a result again, but not before the vendor asks for it.
-    pub(super) fn postpone(
-        &mut self,
-        (uploaded, id): QueuedCall,
-        now: UnixSeconds,
-        at_least: Duration,
-    ) {
-        let key = id.key(uploaded);
+    pub(super) fn postpone(&mut self, key: CallKey, now: UnixSeconds, at_least: Duration) {
         let failures = match self.failed.get(&key) {
             Some(failed) => {
                 self.due.remove(&(failed.due, key));
@@ -150,13 +139,12 @@ impl ResultQueue {
         }
     }
 
-    fn remove_before(&mut self, end: Key) -> usize {
+    fn remove_before(&mut self, end: CallKey) -> usize {
         let fresh = self.fresh.range(..end).copied();
         let failed = self.failed.range(..end).map(|(key, _)| *key);
-        let over: Vec<Key> = fresh.chain(failed).collect();
+        let over: Vec<CallKey> = fresh.chain(failed).collect();
         for key in &over {
-            self.forget(*key);
-            self.changed.insert(*key);
+            self.remove(*key);
         }
         over.len()
     }
@@ -195,7 +183,7 @@ impl ResultQueue {
     }
 
     /// Restores a committed entry. Returns whether it is valid.
-    pub(super) fn restore(&mut self, key: Key, written: &[u8]) -> bool {
+    pub(super) fn restore(&mut self, key: CallKey, written: &[u8]) -> bool {
         let Ok(written) = std::str::from_utf8(written) else {
             return false;
         };

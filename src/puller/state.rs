@@ -11,10 +11,10 @@ use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
 use crate::model::{
-    CallId, CallSet, CallType, Event, Inspection, Rejection, Teams, UnixSeconds, Window,
+    CallId, CallKey, CallSet, CallType, Event, Inspection, Rejection, Teams, UnixSeconds, Window,
 };
 use crate::puller::plan::Progress;
-use crate::puller::result_queue::{QueuedCall, ResultQueue};
+use crate::puller::result_queue::ResultQueue;
 use crate::puller::skipped::SkippedWindows;
 use crate::puller::view::{PendingResults, View};
 use crate::upstream::{Page, Rejected};
@@ -67,9 +67,10 @@ impl TargetState {
     }
 
     /// Counts the result of a call, once.
-    pub(super) fn count_result(&mut self, call: QueuedCall, inspection: &Inspection) {
+    pub(super) fn count_result(&mut self, call: CallKey, inspection: &Inspection) {
         if self.results.remove(call) {
-            self.tallies.count_inspection(inspection, call.0);
+            let (uploaded, _) = CallId::from_key(call);
+            self.tallies.count_inspection(inspection, uploaded);
             self.changed = true;
         }
     }
@@ -118,7 +119,7 @@ impl TargetState {
         let mut renamed = CallSet::default();
         for (uuid, call_id) in &page.renamed {
             if let Some(uploaded) = self.ledger.rename(*call_id, *uuid)
-                && self.results.remove((uploaded, *call_id))
+                && self.results.remove(call_id.key(uploaded))
             {
                 renamed.insert(*uuid);
             }

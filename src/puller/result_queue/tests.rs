@@ -12,7 +12,7 @@ fn queue(share: f64) -> ResultQueue {
 
 /// The next call that is due, by its number.
 fn next(queue: &ResultQueue, now: UnixSeconds) -> Option<u128> {
-    queue.next(now).map(|((_, id), _)| id.0)
+    queue.next(now).map(|(key, _)| CallId::from_key(key).1.0)
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn calls_are_requested_in_order_and_once() {
     assert_eq!((queue.len(), queue.oldest()), (3, Some(100)));
     assert_eq!(next(&queue, 99), None);
     assert_eq!(next(&queue, 1000), Some(2));
-    assert!(queue.remove((100, CallId(2))));
-    assert!(!queue.remove((100, CallId(2))), "counted already");
+    assert!(queue.remove(CallId(2).key(100)));
+    assert!(!queue.remove(CallId(2).key(100)), "counted already");
     assert_eq!(next(&queue, 1000), Some(3));
 }
 
@@ -66,22 +66,22 @@ fn a_failed_request_waits_longer_each_time_and_blocks_no_other() {
     queue.push(&record(2, 200));
     let mut now = 1000;
     for delay in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
-        queue.postpone((100, CallId(1)), now, Duration::ZERO);
+        queue.postpone(CallId(1).key(100), now, Duration::ZERO);
         assert_eq!(next(&queue, now + delay - 1), Some(2), "{delay}");
         now += delay;
         let due: Vec<UnixSeconds> = queue.due.iter().map(|(due, _)| *due).collect();
         assert_eq!(due, [now]);
     }
     // As long as the vendor asks for.
-    queue.remove((200, CallId(2)));
+    queue.remove(CallId(2).key(200));
     queue.push(&record(1, 100));
-    queue.postpone((100, CallId(1)), now, Duration::from_secs(3000));
+    queue.postpone(CallId(1).key(100), now, Duration::from_secs(3000));
     assert_eq!(
         (next(&queue, now + 2999), next(&queue, now + 3000)),
         (None, Some(1))
     );
     for _ in 0..100 {
-        queue.postpone((100, CallId(1)), UnixSeconds::MAX, Duration::MAX);
+        queue.postpone(CallId(1).key(100), UnixSeconds::MAX, Duration::MAX);
     }
 }
 
@@ -90,10 +90,10 @@ fn a_clock_that_was_ahead_delays_no_request() {
     let mut queue = queue(1.0);
     for (id, failed_at) in [(1, 1000), (2, 9000), (3, 1000)] {
         queue.push(&record(id, 100));
-        queue.postpone((100, CallId(id)), failed_at, Duration::ZERO);
+        queue.postpone(CallId(id).key(100), failed_at, Duration::ZERO);
     }
     assert_eq!(next(&queue, 1001), Some(2));
-    queue.postpone((100, CallId(2)), 1001, Duration::ZERO);
+    queue.postpone(CallId(2).key(100), 1001, Duration::ZERO);
     assert_eq!(next(&queue, 1001), None);
 }
 
@@ -104,7 +104,7 @@ fn calls_that_leave_the_lookback_are_given_up() {
         queue.push(&record(id, 100 * id as UnixSeconds));
     }
     // Whether they failed or not.
-    queue.postpone((200, CallId(2)), 1000, Duration::ZERO);
+    queue.postpone(CallId(2).key(200), 1000, Duration::ZERO);
     queue.take_changes();
     assert_eq!(
         (queue.expire(100), queue.expire(401), queue.expire(401)),
@@ -135,11 +135,11 @@ fn what_is_committed_is_restored() {
     restored.sample(Some(1.0));
     assert_eq!(
         restored.next(1000).unwrap(),
-        ((100, hashed), "call 7".to_owned())
+        (hashed.key(100), "call 7".to_owned())
     );
     assert!(!restored.has_changes());
     // A commit that failed is repeated, with what has changed since.
-    queue.remove((100, hashed));
+    queue.remove(hashed.key(100));
     queue.requeue(&committed);
     let again = queue.take_changes();
     let removed: Vec<bool> = again.iter().map(|(_, value)| value.is_none()).collect();

@@ -96,7 +96,7 @@ fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
         };
         state.apply(&page, NOW, LOOKBACK);
         let (call, requested) = state.results.next(NOW).unwrap();
-        assert_eq!(call, (named.uploaded, named.id));
+        assert_eq!(call, named.id.key(named.uploaded));
         let uuid = "00000000-0000-0000-0000-000000000007";
         assert_eq!(requested, written.unwrap_or(uuid));
         state.count_result(call, &Inspection::default());

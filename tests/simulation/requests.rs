@@ -8,7 +8,7 @@ use cec_exporter::puller::plan::pages;
 use cec_exporter::upstream::PageRequest;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, List, add, even};
+use cec_exporter::listed::{Call, List, even};
 
 const PAGE_SIZE: u32 = 100;
 const PULL_SECONDS: UnixSeconds = 15;
@@ -90,13 +90,11 @@ async fn a_steady_pull_costs_one_or_two_requests() {
 /// Lists new calls, spread over the time since the last pull.
 fn add_new(bench: &Bench, round: u32, calls: u32) {
     let now = bench.vendor.now();
-    bench.vendor.with(|list| {
-        for number in 0..calls {
-            let at = now - PULL_SECONDS + 1 + number * PULL_SECONDS / calls;
-            let id = u128::from(round + 1) << 32 | u128::from(number);
-            add(&mut list.calls, Call::done(id, at.min(now)));
-        }
-    });
+    for number in 0..calls {
+        let at = now - PULL_SECONDS + 1 + number * PULL_SECONDS / calls;
+        let id = u128::from(round + 1) << 32 | u128::from(number);
+        bench.add(Call::done(id, at.min(now)));
+    }
 }
 
 /// Rows of the pages that were requested.
@@ -147,7 +145,7 @@ async fn a_call_that_appears_late_is_found_at_the_next_pull() {
             wait().await;
             let at = bench.vendor.now() - late;
             let call = Call::done(1_000_000 + u128::from(late), at);
-            bench.vendor.with(|list| add(&mut list.calls, call));
+            bench.add(call);
             bench.pull().await;
         }
         let total = bench.vendor.with(|list| list.calls.len());

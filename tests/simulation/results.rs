@@ -6,7 +6,7 @@ use std::time::Duration;
 use cec_exporter::upstream::{ErrorKind, PageRequest};
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, List, add, even};
+use cec_exporter::listed::{Call, List, even};
 
 /// 20,000 calls a day.
 const CALLS_PER_HOUR: u32 = 833;
@@ -30,7 +30,7 @@ async fn six_hours(
         for number in 0..CALLS_PER_HOUR {
             let at = bench.vendor.now() + number * 3600 / CALLS_PER_HOUR;
             let id = 1_000_000 + hour * 10_000 + number;
-            (bench.vendor).with(|list| add(&mut list.calls, Call::done(id.into(), at)));
+            bench.add(Call::done(id.into(), at));
         }
         requests.extend(bench.pulls(PULLS_PER_HOUR).await);
         if hour == 2 && is_restarted {

@@ -6,7 +6,7 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, Deep, List, Quirks, Total, add, even};
+use cec_exporter::listed::{Call, Deep, List, Quirks, Total, even};
 
 fn limited(deep: Deep) -> Quirks {
     Quirks {
@@ -24,12 +24,7 @@ fn wide(seconds: u32) -> Quirks {
 }
 
 fn bench(quirks: Quirks, calls: Vec<Call>, intervals: Intervals) -> Bench {
-    let list = List {
-        calls,
-        quirks,
-        ..List::default()
-    };
-    Bench::new(settings(intervals, 100), list)
+    Bench::new(settings(intervals, 100), List::of(calls).with(quirks))
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,12 +83,10 @@ async fn calls_of_an_outage_are_counted_despite_a_limit_on_paging_depth() {
             .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
         for minute in 0..120_u32 {
             let at = bench.vendor.now();
-            bench.vendor.with(|list| {
-                for number in 0..40 {
-                    let id = 10_000 + u128::from(minute * 40 + number);
-                    add(&mut list.calls, Call::done(id, at + number));
-                }
-            });
+            for number in 0..40 {
+                let id = 10_000 + u128::from(minute * 40 + number);
+                bench.add(Call::done(id, at + number));
+            }
             bench.pull_after(60).await;
         }
         bench.vendor.with(|list| list.quirks.failing = None);
@@ -138,10 +131,8 @@ async fn windows_stay_within_a_limit_on_their_width() {
                 .with(|list| list.quirks.failing = Some(ErrorKind::Connect));
             bench.pulls(240).await;
             let at = bench.vendor.now() - 1800;
-            bench.vendor.with(|list| {
-                list.quirks.failing = None;
-                add(&mut list.calls, Call::done(9999, at));
-            });
+            bench.vendor.with(|list| list.quirks.failing = None);
+            bench.add(Call::done(9999, at));
             bench.pulls(10).await;
             bench.assert_up();
             assert_eq!((bench.counted(), bench.missing()), (2001, 0), "{widest}");
@@ -167,11 +158,9 @@ async fn the_first_second_of_the_first_lookback_is_counted_and_the_one_before_is
                 bench.ahead.store(0, Ordering::Relaxed);
             }
             let first = bench.vendor.now() + 15 - SPANS.lookback;
-            bench.vendor.with(|list| {
-                for at in [first - 1, first, first + 1] {
-                    add(&mut list.calls, Call::done(at.into(), at));
-                }
-            });
+            for at in [first - 1, first, first + 1] {
+                bench.add(Call::done(at.into(), at));
+            }
             bench.pull_after(15).await;
             bench.assert_up();
             assert_eq!(bench.counted(), 2, "{what}");

@@ -6,7 +6,7 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, settings};
-use cec_exporter::listed::{Call, List, add, even};
+use cec_exporter::listed::{Call, List, even};
 
 const HOUR: i64 = 3600;
 const SPANS: Intervals = Intervals {
@@ -20,11 +20,7 @@ const AHEAD: [i64; 3] = [25 * HOUR, 365 * 24 * HOUR, 8 * HOUR];
 
 async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     let what = format!("{ahead} s ahead, first pull fails: {fails}, restarts: {restarts}");
-    let list = List {
-        calls: even(400, 8000),
-        ..List::default()
-    };
-    let mut bench = Bench::new(settings(SPANS, 100), list);
+    let mut bench = Bench::new(settings(SPANS, 100), List::of(even(400, 8000)));
     bench.ahead.store(ahead, Ordering::Relaxed);
     let kind = fails.then_some(ErrorKind::Connect);
     bench.vendor.with(|list| list.quirks.failing = kind);
@@ -46,9 +42,7 @@ async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     assert_eq!(processed, 400.0, "{what}");
     for number in 0..20 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(5000 + number, at)));
+        bench.add(Call::done(5000 + number, at));
         bench.pull_after(15).await;
     }
     bench.assert_up();
@@ -83,11 +77,7 @@ async fn no_call_is_lost_if_the_clock_was_ahead_and_the_first_pull_failed() {
 
 #[tokio::test(start_paused = true)]
 async fn no_call_is_counted_twice_if_the_clock_steps_back() {
-    let list = List {
-        calls: even(400, 8000),
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(even(400, 8000)));
     bench.pulls(3).await;
     assert_eq!(bench.counted(), 400);
     for ahead in [HOUR, 0, 3 * HOUR, 0, -2 * HOUR, 0] {

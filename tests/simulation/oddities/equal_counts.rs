@@ -12,11 +12,7 @@ use cec_exporter::bench::{Bench, SPANS, settings};
 use cec_exporter::listed::{BASE, Call, List, add, even};
 
 fn bench(calls: Vec<Call>, intervals: Intervals) -> Bench {
-    let list = List {
-        calls,
-        ..List::default()
-    };
-    Bench::new(settings(intervals, 100), list)
+    Bench::new(settings(intervals, 100), List::of(calls))
 }
 
 /// Pulls within which a late row is counted: half of the overlap and a few.

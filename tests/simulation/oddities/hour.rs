@@ -25,10 +25,7 @@ struct Cost {
 
 /// A day of calls, some of them pending. Each pull adds three calls, and every tenth finishes one.
 async fn hour(name: &str, change: impl FnOnce(&mut List)) -> Cost {
-    let mut list = List {
-        calls: even(CALLS, 86_400),
-        ..List::default()
-    };
+    let mut list = List::of(even(CALLS, 86_400));
     for place in (100..CALLS as usize - 400).step_by(331) {
         list.calls[place].status = Call::waiting(0, 0).status;
     }
@@ -190,15 +187,10 @@ async fn excluded_bounds_and_limits_cost_nothing() {
 /// Only the frontier is written, from time to time.
 #[tokio::test(start_paused = true)]
 async fn an_idle_hour_writes_almost_nothing() {
-    let list = List {
-        calls: even(CALLS, 86_400),
-        ..List::default()
-    };
+    let mut calls = even(CALLS, 86_400);
     // No call leaves the lookback within this hour, as that would be a change.
-    let bench = Bench::new(settings(SPANS, 100), list);
-    bench
-        .vendor
-        .with(|list| list.calls.retain(|call| call.at > BASE - 80_000));
+    calls.retain(|call| call.at > BASE - 80_000);
+    let bench = Bench::new(settings(SPANS, 100), List::of(calls));
     bench.pulls(10).await;
     bench.assert_up();
     let commits = || bench.given.commits.load(Ordering::Relaxed);

@@ -29,11 +29,7 @@ async fn a_uuid_that_appears_later_does_not_add_a_call() {
                 &mut calls,
                 Call::waiting(9000, at).written(row(None, id, at, 0)),
             );
-            let list = List {
-                calls,
-                ..List::default()
-            };
-            let mut bench = Bench::new(settings(SPANS, 100), list);
+            let mut bench = Bench::new(settings(SPANS, 100), List::of(calls));
             bench.pulls(3).await;
             assert_eq!(
                 (bench.counted(), bench.in_status("waiting")),
@@ -81,11 +77,7 @@ async fn a_changed_upload_time_does_not_add_a_call() {
         let what = format!("{before} -> {after}");
         let mut calls = even(400, 8000);
         add(&mut calls, Call::new(9000, before, status));
-        let list = List {
-            calls,
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 100), list);
+        let bench = Bench::new(settings(SPANS, 100), List::of(calls));
         bench.pulls(3).await;
         assert_eq!(bench.counted(), 401, "{what}");
         bench.vendor.with(|list| {

@@ -13,13 +13,9 @@ const SPANS: Intervals = Intervals {
 
 #[tokio::test(start_paused = true)]
 async fn more_than_max_calls_is_an_error_that_names_the_key() {
-    let list = List {
-        calls: even(300, 8000),
-        ..List::default()
-    };
     let mut settings = settings(SPANS, 50);
     settings.max_calls = 100;
-    let bench = Bench::new(settings, list);
+    let bench = Bench::new(settings, List::of(even(300, 8000)));
     bench.pulls(5).await;
     let view = bench.view();
     assert_eq!(view.up, Some(false));

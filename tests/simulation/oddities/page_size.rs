@@ -3,16 +3,12 @@
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, List, Quirks, add, even};
+use cec_exporter::listed::{Call, List, Quirks, even};
 
 #[tokio::test(start_paused = true)]
 async fn temporary_refusals_do_not_reduce_the_page_size_permanently() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
-        let list = List {
-            calls: even(20_000, 80_000),
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 1000), list);
+        let bench = Bench::new(settings(SPANS, 1000), List::of(even(20_000, 80_000)));
         bench.pulls(3).await;
         bench.assert_up();
         // First refusals that end at the smallest size, then failures at every size.
@@ -42,11 +38,7 @@ async fn temporary_refusals_do_not_reduce_the_page_size_permanently() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_limit_is_halved_and_rarely_tried_again() {
     for kind in [ErrorKind::BadRequest, ErrorKind::Server] {
-        let list = List {
-            calls: even(5000, 80_000),
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 1000), list);
+        let bench = Bench::new(settings(SPANS, 1000), List::of(even(5000, 80_000)));
         bench
             .vendor
             .with(|list| list.quirks.largest_limit = Some((100, kind)));
@@ -56,9 +48,7 @@ async fn a_refused_limit_is_halved_and_rarely_tried_again() {
         let mut refused = 0;
         for number in 0..240 {
             let at = bench.vendor.now();
-            bench
-                .vendor
-                .with(|list| add(&mut list.calls, Call::done(9000 + number, at)));
+            bench.add(Call::done(9000 + number, at));
             let requests = bench.pull_after(15).await;
             bench.assert_up();
             assert_eq!(bench.counted(), 5001 + number as u64, "{kind:?}");

@@ -11,9 +11,7 @@ async fn an_hour(bench: &Bench) -> Vec<Vec<PageRequest>> {
     let mut pulls = Vec::new();
     for number in 0..240 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(1_000_000 + number, at)));
+        bench.add(Call::done(1_000_000 + number, at));
         pulls.push(bench.pull_after(15).await);
         bench.assert_up();
         // With an excluded bound, the newest call is listed a second later.
@@ -37,11 +35,7 @@ async fn calls_without_status_cost_no_requests_per_pull() {
         for call in calls.iter_mut().step_by(50) {
             call.status = Call::new(0, 0, status).status;
         }
-        let list = List {
-            calls,
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 100), list);
+        let bench = Bench::new(settings(SPANS, 100), List::of(calls));
         bench.pulls(5).await;
         bench.assert_up();
         let name = if status < 0 { "unknown" } else { "unknown_77" };
@@ -66,11 +60,7 @@ async fn a_call_that_gets_its_status_later_is_followed() {
         reconcile_interval: 3600,
         ..SPANS
     };
-    let list = List {
-        calls,
-        ..List::default()
-    };
-    let bench = Bench::new(settings(intervals, 100), list);
+    let bench = Bench::new(settings(intervals, 100), List::of(calls));
     bench.pulls(5).await;
     assert_eq!(bench.in_status("unknown"), 2);
     bench.vendor.with(|list| {
@@ -93,11 +83,7 @@ async fn excluded_bounds_cost_no_requests_per_pull() {
     // With a call per second, one is always at a bound.
     for calls in [even(20_000, 80_000), even(80_000, 80_000)] {
         let count = calls.len() as u64;
-        let list = List {
-            calls,
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 100), list);
+        let bench = Bench::new(settings(SPANS, 100), List::of(calls));
         bench.vendor.with(|list| list.quirks.bounds_excluded = true);
         bench.pulls(5).await;
         bench.assert_up();
@@ -139,11 +125,7 @@ async fn unusable_rows_cost_no_requests_per_pull() {
                 .replace("\"x\"", &format!("\"{at}\""));
             add(&mut calls, Call::done(1, at).written(row));
         }
-        let list = List {
-            calls,
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 25), list);
+        let bench = Bench::new(settings(SPANS, 25), List::of(calls));
         bench.pulls(5).await;
         bench.assert_up();
         assert_eq!(bench.counted(), 20_000, "{reason}");
@@ -175,11 +157,7 @@ async fn pending_calls_are_followed_again_when_the_filtered_list_works_again() {
         for call in calls.iter_mut().skip(5000).step_by(200).take(50) {
             call.status = Call::waiting(0, 0).status;
         }
-        let list = List {
-            calls,
-            ..List::default()
-        };
-        let bench = Bench::new(settings(SPANS, 20), list);
+        let bench = Bench::new(settings(SPANS, 20), List::of(calls));
         bench.pulls(5).await;
         assert_eq!(bench.in_status("waiting"), 50);
         bench.vendor.with(|list| {

@@ -16,11 +16,7 @@ const SPANS: Intervals = Intervals {
 
 #[tokio::test(start_paused = true)]
 async fn reconciliation_completes_although_pulls_follow_each_other_closely() {
-    let list = List {
-        calls: even(2000, 10_000),
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(even(2000, 10_000)));
     bench.pulls(3).await;
     assert_eq!(bench.counted(), 2000);
     // A page takes longer than the time between a pull and the next scrape.
@@ -43,11 +39,7 @@ async fn reconciliation_completes_although_pulls_follow_each_other_closely() {
 
 #[tokio::test(start_paused = true)]
 async fn a_scrape_does_not_wait_for_reconciliation() {
-    let list = List {
-        calls: even(2000, 10_000),
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(even(2000, 10_000)));
     bench.pulls(3).await;
     bench
         .vendor
@@ -56,9 +48,7 @@ async fn a_scrape_does_not_wait_for_reconciliation() {
     for number in 0..400 {
         sleep(Duration::from_secs(3)).await;
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(5000 + number, at)));
+        bench.add(Call::done(5000 + number, at));
         let began = tokio::time::Instant::now();
         bench.glance(Duration::from_secs(30)).await;
         longest = longest.max(began.elapsed());

@@ -20,6 +20,13 @@ fn listed_twice(apart: bool) -> Vec<Call> {
     calls
 }
 
+fn with_total(total: Total) -> Quirks {
+    Quirks {
+        total,
+        ..Quirks::default()
+    }
+}
+
 fn distinct(calls: &[Call]) -> u64 {
     let ids: std::collections::HashSet<u128> = calls.iter().map(|call| call.id).collect();
     ids.len() as u64
@@ -29,12 +36,7 @@ fn distinct(calls: &[Call]) -> u64 {
 /// with at most one extra request per pull.
 async fn assert_loads_and_continues(name: &str, calls: Vec<Call>, quirks: Quirks) {
     let count = distinct(&calls);
-    let list = List {
-        calls,
-        quirks,
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(calls).with(quirks));
     bench.pulls(3).await;
     bench.assert_up();
     assert_eq!(bench.counted(), count, "{name}");
@@ -42,9 +44,7 @@ async fn assert_loads_and_continues(name: &str, calls: Vec<Call>, quirks: Quirks
     let mut requests = 0;
     for number in 0..240_u64 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(5000 + u128::from(number), at)));
+        bench.add(Call::done(5000 + u128::from(number), at));
         requests += bench.pull_after(15).await.len();
         bench.assert_up();
         // A call that the total does not count yet may need another pull.
@@ -74,11 +74,7 @@ async fn a_row_listed_twice_has_no_other_effect() {
 
 #[tokio::test(start_paused = true)]
 async fn a_row_that_becomes_listed_twice_does_not_stop_a_target() {
-    let list = List {
-        calls: even(300, 43_200),
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(even(300, 43_200)));
     bench.pulls(3).await;
     // In the overlap first, older later.
     bench
@@ -86,9 +82,7 @@ async fn a_row_that_becomes_listed_twice_does_not_stop_a_target() {
         .with(|list| list.calls.last_mut().unwrap().copies = 2);
     for round in 0..120 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(5000 + round, at)));
+        bench.add(Call::done(5000 + round, at));
         let requests = bench.pull_after(15).await;
         bench.assert_up();
         assert!(round < 3 || requests.len() <= 4, "{round}: {requests:#?}");
@@ -109,25 +103,14 @@ async fn a_total_is_never_trusted() {
         Total::Always(1_000_000),
         Total::Missing,
     ] {
-        let quirks = Quirks {
-            total,
-            ..Quirks::default()
-        };
+        let quirks = with_total(total);
         assert_loads_and_continues(&format!("{total:?}"), even(300, 43_200), quirks).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unproven_window_is_counted() {
-    let quirks = Quirks {
-        total: Total::Off(1),
-        ..Quirks::default()
-    };
-    let list = List {
-        calls: even(300, 43_200),
-        quirks,
-        ..List::default()
-    };
+    let list = List::of(even(300, 43_200)).with(with_total(Total::Off(1)));
     let bench = Bench::new(settings(SPANS, 100), list);
     bench.pulls(3).await;
     assert!(bench.own("cec_exporter_windows_unproven_total", None) > 0.0);
@@ -137,20 +120,12 @@ async fn an_unproven_window_is_counted() {
 async fn a_deleted_call_is_missing_although_every_total_is_wrong() {
     for total in [Total::Off(1), Total::Off(-1), Total::Missing, Total::Groups] {
         let mut calls = even(300, 43_200);
-        let quirks = Quirks {
-            total,
-            ..Quirks::default()
-        };
         calls[100].status = Call::waiting(0, 0).status;
         let intervals = Intervals {
             reconcile_interval: 1200,
             ..SPANS
         };
-        let list = List {
-            calls,
-            quirks,
-            ..List::default()
-        };
+        let list = List::of(calls).with(with_total(total));
         let bench = Bench::new(settings(intervals, 100), list);
         bench.pulls(3).await;
         assert_eq!(bench.in_status("waiting"), 1, "{total:?}");
@@ -176,20 +151,14 @@ async fn a_deleted_call_is_missing_although_every_total_is_wrong() {
 /// calls missing or the lookback empty.
 #[tokio::test(start_paused = true)]
 async fn totals_without_rows_are_an_error_rather_than_an_empty_lookback() {
-    let list = List {
-        calls: even(2000, 43_200),
-        ..List::default()
-    };
-    let bench = Bench::new(settings(SPANS, 100), list);
+    let bench = Bench::new(settings(SPANS, 100), List::of(even(2000, 43_200)));
     bench.pulls(3).await;
     assert_eq!(bench.counted(), 2000);
     bench.vendor.with(|list| list.quirks.hides_rows = true);
     let mut requests = 0;
     for _ in 0..240 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(u128::from(at), at)));
+        bench.add(Call::done(u128::from(at), at));
         requests += bench.pull_after(15).await.len();
     }
     assert_eq!(bench.view().up, Some(false));
@@ -229,15 +198,7 @@ async fn a_list_that_a_deletion_has_emptied_does_not_stop_a_target() {
         calls.retain(|call| call.at < BASE - 2000);
         let old = calls.len() as u64;
         add(&mut calls, Call::done(1000, BASE - 100));
-        let quirks = Quirks {
-            total,
-            ..Quirks::default()
-        };
-        let list = List {
-            calls,
-            quirks,
-            ..List::default()
-        };
+        let list = List::of(calls).with(with_total(total));
         let mut bench = Bench::new(settings(SPANS, 100), list);
         bench.pulls(3).await;
         bench.assert_up();
@@ -247,9 +208,7 @@ async fn a_list_that_a_deletion_has_emptied_does_not_stop_a_target() {
         bench.pull_after(15).await;
         bench.assert_up();
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(2000, at)));
+        bench.add(Call::done(2000, at));
         bench.pulls(60).await;
         bench.assert_up();
         assert_eq!(bench.counted(), old + 2, "{total:?}");

@@ -14,11 +14,7 @@ const SPANS: Intervals = Intervals {
 };
 
 fn bench(calls: Vec<Call>) -> Bench {
-    let list = List {
-        calls,
-        ..List::default()
-    };
-    Bench::new(settings(SPANS, 50), list)
+    Bench::new(settings(SPANS, 50), List::of(calls))
 }
 
 /// Readable calls of the list uploaded since `from`.
@@ -37,9 +33,7 @@ async fn three_lookbacks(bench: &Bench) -> usize {
     let mut requests = 0;
     for number in 0..360 {
         let at = bench.vendor.now();
-        bench
-            .vendor
-            .with(|list| add(&mut list.calls, Call::done(5000 + number, at)));
+        bench.add(Call::done(5000 + number, at));
         requests += bench.pull_after(120).await.len();
         bench.assert_up();
     }

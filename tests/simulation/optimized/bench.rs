@@ -13,7 +13,7 @@ use cec_exporter::store::{Changes, FileStore, Store, StoreError};
 use cec_exporter::upstream::PageRequest;
 use tokio::time::Instant;
 
-use crate::listed::{BASE, List, Vendor};
+use crate::listed::{BASE, Call, List, Vendor, add};
 use crate::support::disk::Disk;
 use crate::support::own;
 use crate::support::samples::Samples;
@@ -122,6 +122,11 @@ impl Bench {
             &self.metrics,
             self.share,
         );
+    }
+
+    /// The vendor lists another call.
+    pub fn add(&self, call: Call) {
+        self.vendor.with(|list| add(&mut list.calls, call));
     }
 
     /// Time passes, and one scrape. Answers with the requests since the last one.

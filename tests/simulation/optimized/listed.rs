@@ -221,6 +221,18 @@ fn error(kind: ErrorKind) -> Error {
 }
 
 impl List {
+    /// A list of these calls, the newest first.
+    pub fn of(calls: Vec<Call>) -> Self {
+        Self {
+            calls,
+            ..Self::default()
+        }
+    }
+
+    pub fn with(self, quirks: Quirks) -> Self {
+        Self { quirks, ..self }
+    }
+
     fn answer(&mut self, request: PageRequest, now: UnixSeconds) -> Result<Page, Error> {
         if let Some(before) = &mut self.before {
             before(&mut self.calls, request);

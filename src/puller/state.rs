@@ -33,7 +33,7 @@ const GENERATION: usize = 1 << 16;
 /// Ledger, tallies and progress, which change together and are committed together.
 #[derive(Default)]
 pub struct TargetState {
-    pub(super) ledger: Ledger,
+    pub ledger: Ledger,
     pub tallies: Tallies,
     pub(super) progress: Progress,
     /// Calls uploaded before were never counted: the time at which all counters were 0.
@@ -87,16 +87,6 @@ impl TargetState {
         let longest = longest.max(MAX_UNWATCHED);
         let recently = |at| Duration::from_secs(now.saturating_sub(at).into()) <= longest;
         self.progress.gap.is_none() && self.looked_at.is_some_and(recently)
-    }
-
-    /// Number of calls in the ledger.
-    pub fn len(&self) -> usize {
-        self.ledger.len()
-    }
-
-    /// Whether the ledger is empty.
-    pub fn is_empty(&self) -> bool {
-        self.ledger.is_empty()
     }
 
     /// Applies a page received at `now`. Returns the number of rejected rows by reason; a row counts

@@ -40,17 +40,11 @@ impl FileStore {
     /// If the file is in use, damaged, incomplete, from a newer version or not a ledger.
     pub fn open(
         backend: Backend,
-        mut row: impl FnMut(Key, Value),
+        row: impl FnMut(Key, Value),
     ) -> Result<(Self, Stored), StoreError> {
         let name = backend.name();
         let wrong = |error: redb::Error| explain(&name, &error);
-        let is_there = backend.exists()?;
-        let mut rows = 0;
-        let mut row = |key, value| {
-            rows += 1;
-            row(key, value);
-        };
-        let (database, stored) = if is_there {
+        let (database, (content, stored)) = if backend.exists()? {
             if backend
                 .header()
                 .is_ok_and(|header| has_unused_commit(&header))
@@ -62,16 +56,11 @@ impl FileStore {
                 );
             }
             let database = backend.open().map_err(|error| wrong(error.into()))?;
-            let stored = read(&database, &name, &mut row)?;
-            (database, stored)
+            let found = read(&database, &name, row)?;
+            (database, found)
         } else {
             let database = backend.create(create_schema).map_err(wrong)?;
-            (database, Stored::default())
-        };
-        let content = Content {
-            rows,
-            queued: stored.queue.len() as u64,
-            state_bytes: stored.state.as_ref().map_or(0, Vec::len) as u64,
+            (database, Default::default())
         };
         Ok((
             Self {

@@ -31,7 +31,7 @@ const QUEUED_BYTES: u64 = 64;
 const REPACKED_AT_ONCE: usize = 50_000;
 
 /// What is in the file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Content {
     pub(super) rows: u64,
     pub(super) queued: u64,
@@ -102,19 +102,24 @@ pub(super) fn create_schema(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Passes each row to `row`, and returns the rest.
+/// Passes each row to `row`. Returns how much is in the file, and what it has besides the rows.
 pub(super) fn read(
     database: &Database,
     name: &str,
-    row: &mut impl FnMut(Key, Value),
-) -> Result<Stored, StoreError> {
+    row: impl FnMut(Key, Value),
+) -> Result<(Content, Stored), StoreError> {
     let wrong = |error| explain(name, &error);
     let (format, state) = read_meta(database).map_err(wrong)?;
     // First, as another program's file has no such rows.
     check_format(name, format.as_deref())?;
-    read_rows(database, row).map_err(wrong)?;
+    let rows = read_rows(database, row).map_err(wrong)?;
     let queue = read_queue(database).map_err(wrong)?;
-    Ok(Stored { state, queue })
+    let content = Content {
+        rows,
+        queued: queue.len() as u64,
+        state_bytes: state.as_ref().map_or(0, Vec::len) as u64,
+    };
+    Ok((content, Stored { state, queue }))
 }
 
 /// The format and the state.
@@ -140,13 +145,14 @@ fn check_format(name: &str, format: Option<&str>) -> Result<(), StoreError> {
     }
 }
 
-fn read_rows(database: &Database, row: &mut impl FnMut(Key, Value)) -> Result<(), redb::Error> {
+/// Returns the number of rows.
+fn read_rows(database: &Database, mut row: impl FnMut(Key, Value)) -> Result<u64, redb::Error> {
     let rows = database.begin_read()?.open_table(ROWS)?;
     for found in rows.iter()? {
         let (key, value) = found?;
         row(key.value(), value.value());
     }
-    Ok(())
+    Ok(rows.len()?)
 }
 
 fn read_queue(database: &Database) -> Result<Vec<QueueEntry>, redb::Error> {

@@ -108,7 +108,7 @@ impl TargetState {
             sound &= state.results.restore(key, &written);
         }
         let Some(stored) = stored.state else {
-            return if state.is_empty() {
+            return if state.ledger.is_empty() {
                 Ok((state, store))
             } else {
                 Err(damaged(&name))

@@ -93,7 +93,7 @@ fn assert_same(a: &TargetState, b: &TargetState) {
     for format in Format::ALL {
         assert!(render_as(a, format) == render_as(b, format), "{format:?}");
     }
-    assert_eq!(a.len(), b.len());
+    assert_eq!(a.ledger.len(), b.ledger.len());
     assert_eq!(a.progress, b.progress);
     assert_eq!(a.ledger.checkpoint(), b.ledger.checkpoint());
     assert_eq!(a.ledger.pending(), b.ledger.pending());
@@ -134,7 +134,7 @@ fn a_reopened_state_is_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let (path, mut state) = committed_state(&directory);
     let (mut reopened, _store) = open(&path).unwrap();
-    assert_eq!(reopened.len(), 250);
+    assert_eq!(reopened.ledger.len(), 250);
     assert!(
         exposition(&reopened)
             .contains("cec_window_missing_calls{target=\"t\",call_type=\"voice\"} 14\n")

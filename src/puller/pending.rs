@@ -47,8 +47,9 @@ impl<U: Upstream> Pull<'_, U> {
             hinted = true;
         }
         for window in windows {
-            let begin = pending.partition_point(|(at, _)| *at < window.from);
-            let end = pending.partition_point(|(at, _)| *at <= window.to);
+            let padded = window.pad([1, 1]);
+            let begin = pending.partition_point(|(at, _)| *at < padded.from);
+            let end = pending.partition_point(|(at, _)| *at <= padded.to);
             let wanted = pending[begin..end].iter().map(|(_, id)| *id).collect();
             self.look_for(window, wanted).await?;
         }
@@ -111,14 +112,11 @@ impl<U: Upstream> Pull<'_, U> {
         Ok(Some(self.applied.rest(pages).await.seen))
     }
 
-    /// Reads a padded window until the wanted calls are found. If some are not listed, a second
-    /// reading confirms it.
-    async fn look_for(&mut self, padded: Window, mut wanted: CallSet) -> Result<(), Error> {
+    /// Reads a window until the wanted calls are found. If some are not listed, a second reading
+    /// confirms it.
+    async fn look_for(&mut self, window: Window, mut wanted: CallSet) -> Result<(), Error> {
         let inner = self.inner;
-        let Some(inside) = plan::proven(padded) else {
-            return Ok(());
-        };
-        let Some(asked) = self.asked(inside) else {
+        let Some(asked) = self.asked(window) else {
             return Ok(());
         };
         let list = &mut self.hints.list;
@@ -136,7 +134,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Ok(None) => break,
                 Err(failure) if failure.kind.may_be_local() => {
                     drop(pages);
-                    return self.scan(inside, None).await.map(drop);
+                    return self.scan(window, None).await.map(drop);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -145,13 +143,7 @@ impl<U: Upstream> Pull<'_, U> {
         if pass.verdict(&self.hints.list) == Verdict::Cut {
             return Ok(());
         }
-        // In other windows: a page that looks like the last one by chance would do so again.
-        let absent = self.state(|state| state.ledger.absent(inside, |id| !wanted.contains(&id)));
-        for window in self.cover(&absent) {
-            self.confirm_absent(window, |id| !wanted.contains(&id))
-                .await?;
-        }
-        Ok(())
+        self.mark_absent(window, |id| !wanted.contains(&id)).await
     }
 
     /// Remembers the calls that the filtered list omits although they are still pending, so that
@@ -173,17 +165,18 @@ impl<U: Upstream> Pull<'_, U> {
         self.cover(&times)
     }
 
-    /// The cheapest windows around upload times, padded for a proof.
+    /// The cheapest windows around upload times.
     pub(super) fn cover(&self, times: &[UnixSeconds]) -> Vec<Window> {
         let page_rows = self.hints.list.size.rows();
         let windows = plan::cover(times, page_rows, |window| self.known_calls(window));
         // No wider than the vendor accepts.
         let windows = windows.into_iter().filter_map(plan::proven);
         let pieces = windows.flat_map(|window| plan::pieces(window, self.hints.width));
-        pieces.map(|piece| piece.pad([1, 1])).collect()
+        pieces.collect()
     }
 
     fn pages_of(&self, window: Window) -> u64 {
-        plan::pages(self.known_calls(window), self.hints.list.size.rows())
+        let rows = self.known_calls(window.pad([1, 1]));
+        plan::pages(rows, self.hints.list.size.rows())
     }
 }

@@ -86,7 +86,10 @@ impl<U: Upstream> Pull<'_, U> {
                     match (reading.completeness, halves) {
                         (Completeness::Complete, _) => {
                             rows += reading.rows;
-                            self.mark_unlisted(part, &reading.seen).await?;
+                            if let Some(proven) = self.proven(part) {
+                                let was_listed = |id| reading.seen.contains(&id);
+                                self.mark_absent(proven, was_listed).await?;
+                            }
                         }
                         (Completeness::Oversized, _) if part == window && max_rows.is_some() => {
                             return Ok((Scanned::Oversized, reading.rows));

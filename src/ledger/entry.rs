@@ -170,8 +170,6 @@ pub type Row = (CallKey, [u8; 8]);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Measures;
-
     #[test]
     fn an_entry_is_small() {
         assert_eq!(size_of::<Entry>(), 32);
@@ -180,15 +178,12 @@ mod tests {
     #[test]
     fn an_entry_is_restored_from_its_row() {
         let mut entry = Entry::new(&Record {
-            id: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
-            has_uuid: true,
-            uploaded: 0x1122_3344,
             call_type: CallType::UNKNOWN,
-            status: Status::SUCCEEDED,
             manual: ManualStates([Some(0), None, Some(254)]),
-            measures: Measures::default(),
-            staff_id: None,
-            written_id: None,
+            ..Record::succeeded(
+                CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+                0x1122_3344,
+            )
         });
         assert_eq!(entry.take_row(), None, "nothing has changed");
         entry.count_final();

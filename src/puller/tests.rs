@@ -11,23 +11,33 @@ use crate::puller::plan::Intervals;
 use crate::store::NullStore;
 use crate::upstream::{Error, ErrorKind, Page, PageRequest};
 
-/// Answers 429 with `Retry-After: 300`, and counts the requests.
-struct RateLimited(Arc<AtomicU32>);
+/// Answers each request for a page by a function.
+pub(super) struct Scripted<F>(pub(super) F);
 
-impl Upstream for RateLimited {
-    async fn page(&self, _: PageRequest) -> Result<Page, Error> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+impl<F> Upstream for Scripted<F>
+where
+    F: Fn(PageRequest) -> Result<Page, Error> + Send + Sync + 'static,
+{
+    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
+        (self.0)(request)
+    }
+
+    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
+    }
+}
+
+/// Answers 429 with `Retry-After: 300`, and counts the requests.
+fn rate_limited(requests: Arc<AtomicU32>) -> impl Upstream {
+    Scripted(move |_| {
+        requests.fetch_add(1, Ordering::SeqCst);
         Err(Error {
             kind: ErrorKind::RateLimit,
             message: "answered 429".into(),
             likely_cause: None,
             retry_after: Some(Duration::from_secs(300)),
         })
-    }
-
-    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
-        Ok(Inspection::default())
-    }
+    })
 }
 
 pub(super) fn settings() -> Settings {
@@ -63,7 +73,7 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
     let timeout = Duration::from_secs(10);
     let before = Puller::new(
         settings.clone(),
-        RateLimited(Arc::clone(&requests)),
+        rate_limited(Arc::clone(&requests)),
         Arc::clone(&clock),
         metrics.clone(),
         fresh(),
@@ -73,7 +83,7 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
     let handover = before.close().await;
     let after = Puller::new(
         settings,
-        RateLimited(Arc::clone(&requests)),
+        rate_limited(Arc::clone(&requests)),
         clock,
         metrics,
         handover,
@@ -159,7 +169,7 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
         let mut known = fresh();
         known.teams = Some(source);
         let clock: Clock = Arc::new(|| 1_700_000_000);
-        let (own, vendor) = (metrics(), RateLimited(Arc::default()));
+        let (own, vendor) = (metrics(), rate_limited(Arc::default()));
         own.set(catalog::TEAMS_FILE_OK, 1.0);
         let puller = Puller::new(settings(), vendor, clock, own.clone(), known);
         let inner = Arc::clone(&puller.inner);
@@ -191,14 +201,9 @@ async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_rea
 }
 
 /// Lists the calls of a first pull on two pages, with a repeated call or a total that is off.
-struct Doubtful {
-    is_repeated: bool,
-    excess: u64,
-}
-
-impl Upstream for Doubtful {
-    async fn page(&self, request: PageRequest) -> Result<Page, Error> {
-        let last = if self.is_repeated { 149 } else { 150 };
+fn doubtful(is_repeated: bool, excess: u64) -> impl Upstream {
+    Scripted(move |request: PageRequest| {
+        let last = if is_repeated { 149 } else { 150 };
         let calls = (0..150).chain([last]).collect::<Vec<u32>>();
         let records = calls
             .iter()
@@ -209,16 +214,12 @@ impl Upstream for Doubtful {
             .take(request.limit as usize)
             .collect();
         Ok(Page {
-            total: Some(calls.len() as u64 + self.excess),
+            total: Some(calls.len() as u64 + excess),
             groups: records.len() as u32,
             records,
             ..Page::default()
         })
-    }
-
-    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
-        Ok(Inspection::default())
-    }
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,13 +230,7 @@ async fn the_log_says_why_a_list_was_doubted() {
         (false, 7, "the vendor's total is off by 7"),
         (true, 7, "the vendor's total is off by 7"),
     ] {
-        let (vendor, clock) = (
-            Doubtful {
-                is_repeated,
-                excess,
-            },
-            Arc::new(|| 1_700_000_000),
-        );
+        let (vendor, clock) = (doubtful(is_repeated, excess), Arc::new(|| 1_700_000_000));
         let puller = Puller::new(settings(), vendor, clock, metrics(), fresh());
         puller
             .scrape(Instant::now() + Duration::from_secs(10))

@@ -14,18 +14,12 @@ const LOOKBACK: Window = Window::new(1000, 20_000);
 
 fn call(id: u128, uploaded: UnixSeconds, status: i64) -> Record {
     Record {
-        id: CallId(id),
-        has_uuid: true,
-        uploaded,
-        call_type: CallType::VOICE,
         status: Status::from_number(status),
-        manual: ManualStates::default(),
         measures: Measures {
             duration: Some(Measure::from_integer(60)),
             channels: [Speech::default(); 2],
         },
-        staff_id: None,
-        written_id: None,
+        ..Record::succeeded(CallId(id), uploaded)
     }
 }
 

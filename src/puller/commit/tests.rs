@@ -8,28 +8,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::*;
-use crate::model::Inspection;
 use crate::puller::state::TargetState;
-use crate::puller::tests::{metrics, settings};
+use crate::puller::tests::{Scripted, metrics, settings};
 use crate::puller::{Clock, Handover, Puller};
 use crate::store::{Changes, Store};
-use crate::upstream::{Error, Page, PageRequest};
-
-/// Lists nothing.
-struct Empty;
-
-impl Upstream for Empty {
-    async fn page(&self, _: PageRequest) -> Result<Page, Error> {
-        Ok(Page {
-            total: Some(0),
-            ..Page::default()
-        })
-    }
-
-    async fn inspection(&self, _: &str) -> Result<Inspection, Error> {
-        Ok(Inspection::default())
-    }
-}
+use crate::upstream::Page;
 
 /// A store whose compaction lasts until `end` is closed.
 struct SlowStore {
@@ -58,9 +41,15 @@ async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
         end: Mutex::new(until),
     };
     let clock: Clock = Arc::new(|| 1_700_000_000);
+    let empty = Scripted(|_| {
+        Ok(Page {
+            total: Some(0),
+            ..Page::default()
+        })
+    });
     let puller = Puller::new(
         settings(),
-        Empty,
+        empty,
         clock,
         metrics(),
         Handover::opened(TargetState::default(), Arc::new(store)),

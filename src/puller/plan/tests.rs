@@ -22,13 +22,10 @@ fn known(from: UnixSeconds, to: UnixSeconds) -> Progress {
 fn a_cold_start_begins_with_a_gap_of_the_whole_lookback() {
     let mut progress = Progress::default();
     assert_eq!(progress.begin(NOW, INTERVALS), None);
-    let gap = progress.gap.unwrap();
-    assert_eq!(gap.from, NOW - 86_400);
-    assert_eq!(gap.to, NOW);
+    assert_eq!(progress.gap, Some(Window::new(NOW - 86_400, NOW)));
     assert_eq!(progress.frontier(), None);
     progress.filled_to(NOW - 1000);
-    assert_eq!(progress.gap.unwrap().from, NOW - 999);
-    assert_eq!(progress.gap.unwrap().to, NOW);
+    assert_eq!(progress.gap, Some(Window::new(NOW - 999, NOW)));
     progress.filled_to(NOW);
     assert_eq!(progress.gap, None);
     assert_eq!(
@@ -44,8 +41,7 @@ fn a_cold_start_begins_with_a_gap_of_the_whole_lookback() {
 fn the_recent_window_starts_an_overlap_before_the_frontier() {
     let mut progress = known(NOW - 86_415, NOW - 15);
     let recent = progress.begin(NOW, INTERVALS).unwrap();
-    assert_eq!(recent.from, NOW - 615);
-    assert_eq!(recent.to, NOW);
+    assert_eq!(recent, Window::new(NOW - 615, NOW));
     assert_eq!(progress.gap, None);
     assert_eq!(
         progress.frontier(),
@@ -60,8 +56,7 @@ fn the_recent_window_starts_an_overlap_before_the_frontier() {
 fn after_a_long_outage_only_the_lookback_is_read() {
     let mut progress = known(100_000, 186_400);
     let recent = progress.begin(NOW, INTERVALS).unwrap();
-    assert_eq!(recent.from, NOW - 86_400);
-    assert_eq!(recent.to, NOW);
+    assert_eq!(recent, Window::new(NOW - 86_400, NOW));
 }
 
 #[test]
@@ -69,12 +64,10 @@ fn a_clock_slightly_behind_reads_the_recent_window_again() {
     let mut progress = known(NOW - 86_400, NOW);
     let recent = progress.begin(NOW - 500, INTERVALS).unwrap();
     // By this clock nothing has been read since, so late rows are searched from here on.
-    assert_eq!(recent.from, NOW - 500 - 600);
-    assert_eq!(recent.to, NOW - 500);
+    assert_eq!(recent, Window::new(NOW - 500 - 600, NOW - 500));
     // The start of the lookback has moved back with the clock.
-    let gap = progress.gap.unwrap();
-    assert_eq!(gap.from, NOW - 500 - 86_400);
-    assert_eq!(gap.to, NOW - 86_400);
+    let gap = Window::new(NOW - 500 - 86_400, NOW - 86_400);
+    assert_eq!(progress.gap, Some(gap));
 }
 
 #[test]

@@ -67,6 +67,15 @@ fn open(path: &Path) -> Result<(TargetState, FileStore), StoreError> {
     Ok((state, store))
 }
 
+/// A new state and its file, with the directory that it goes with.
+fn created() -> (TempDir, PathBuf, TargetState, FileStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.redb");
+    let (mut state, store) = open(&path).unwrap();
+    state.progress.complete = true;
+    (directory, path, state, store)
+}
+
 fn create_series(state: &mut TargetState) {
     let statuses: Vec<Status> = Status::documented().collect();
     state
@@ -110,11 +119,9 @@ fn assert_same(a: &TargetState, b: &TargetState) {
 }
 
 /// A committed state with pending, final, missing, forgotten and undocumented calls.
-fn committed_state(directory: &TempDir) -> (PathBuf, TargetState) {
-    let path = directory.path().join("t.redb");
-    let (mut state, store) = open(&path).unwrap();
+fn committed_state() -> (TempDir, PathBuf, TargetState) {
+    let (directory, path, mut state, store) = created();
     state.progress.known = Some(LOOKBACK);
-    state.progress.complete = true;
     state.counted_from = Some(LOOKBACK.from);
     apply(
         &mut state,
@@ -126,13 +133,12 @@ fn committed_state(directory: &TempDir) -> (PathBuf, TargetState) {
     let seen: CallSet = (0..280).map(|id| record(id, 0).id).collect();
     state.mark_missing(LOOKBACK, |id| seen.contains(&id));
     store.commit(&state.take_changes(NOW).unwrap()).unwrap();
-    (path, state)
+    (directory, path, state)
 }
 
 #[test]
 fn a_reopened_state_is_unchanged() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, mut state) = committed_state(&directory);
+    let (_directory, path, mut state) = committed_state();
     let (mut reopened, _store) = open(&path).unwrap();
     assert_eq!(reopened.ledger.len(), 250);
     assert!(
@@ -150,10 +156,7 @@ fn a_reopened_state_is_unchanged() {
 
 #[test]
 fn changes_of_a_failed_commit_are_part_of_the_next() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (mut state, store) = open(&path).unwrap();
-    state.progress.complete = true;
+    let (_directory, path, mut state, store) = created();
     apply(&mut state, (0..50).map(|id| record(id, 0)));
     let lost = state.take_changes(NOW).unwrap();
     state.requeue(&lost);
@@ -173,13 +176,10 @@ proptest! {
             1..6,
         )
     ) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("t.redb");
         let mut never_closed = TargetState::default();
         create_series(&mut never_closed);
         never_closed.progress.complete = true;
-        let (mut state, mut store) = open(&path).unwrap();
-        state.progress.complete = true;
+        let (_directory, path, mut state, mut store) = created();
         let mut cutoff = LOOKBACK.from;
         for (seen, forgotten, missing) in steps {
             cutoff += forgotten / 10;
@@ -204,10 +204,7 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 
 #[test]
 fn counted_from_survives_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (mut state, store) = open(&path).unwrap();
-    state.progress.complete = true;
+    let (_directory, path, mut state, store) = created();
     state.counted_from = Some(12_345);
     store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);
@@ -220,10 +217,7 @@ fn counted_from_survives_a_restart() {
 
 #[test]
 fn exemplars_name_calls_counted_since_they_were_enabled() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (mut state, store) = open(&path).unwrap();
-    state.progress.complete = true;
+    let (_directory, path, mut state, store) = created();
     apply(&mut state, [record(3, 2)]);
     assert!(!render_as(&state, Format::OpenMetrics).contains(" # {"));
     state.tallies.enable_exemplars();

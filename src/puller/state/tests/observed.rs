@@ -63,9 +63,7 @@ fn times_are_not_observed_after_a_long_break() {
 
 #[test]
 fn looked_at_survives_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.redb");
-    let (mut state, store) = open(&path).unwrap();
+    let (_directory, path, mut state, store) = created();
     state.looked_at = Some(NOW - 7);
     store.commit(&state.take_changes(NOW).unwrap()).unwrap();
     drop(store);

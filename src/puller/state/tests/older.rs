@@ -144,8 +144,7 @@ fn without_newer_fields(state: &str) -> String {
 
 #[test]
 fn a_file_without_the_newer_fields_is_read() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, state) = committed_state(&directory);
+    let (_directory, path, state) = committed_state();
     {
         let database = Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();

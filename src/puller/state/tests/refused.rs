@@ -4,8 +4,7 @@ use super::*;
 
 /// Asserts that a stored state that was tampered with is refused.
 fn assert_refused(how: &str, tamper: impl FnOnce(&mut Vec<(Key, Value)>, &mut Option<String>)) {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, _) = committed_state(&directory);
+    let (_directory, path, _) = committed_state();
     {
         let database = Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::call::{Call, VOICE};
 use super::measures::{Channel, Millionths, Role};
@@ -13,7 +13,7 @@ pub type ByType = BTreeMap<u8, u64>;
 pub type ByStatus = BTreeMap<u8, BTreeMap<u16, u64>>;
 
 /// An exact sum of measures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub count: u64,
     /// In millionths of the measure's unit.
@@ -31,7 +31,7 @@ impl Sum {
 
 /// The state of a window at a time. "Ever listed" means at some time until then. The history of a
 /// deleted call ends with its deletion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
     /// First upload time of the window, Unix seconds.
     pub from: u32,
@@ -48,6 +48,7 @@ pub struct Expected {
     /// Calls listed now, by current status.
     pub current: ByStatus,
     /// Calls listed now with a manual state above -1, by kind and state.
+    #[serde(skip_deserializing)]
     pub manual: BTreeMap<&'static str, BTreeMap<i8, u64>>,
     /// Duration in seconds of calls that succeeded while listed.
     pub duration: BTreeMap<u8, Sum>,

@@ -1,7 +1,7 @@
 //! Measures of a call: durations, speeds and shares, as exact decimals.
 
 use fastrand::Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::random::{log_normal, mix, normal};
 use super::record::Record;
@@ -12,7 +12,7 @@ use super::teams::{agent_of, team_of};
 pub type Millionths = u64;
 
 /// The speaker of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The caller.

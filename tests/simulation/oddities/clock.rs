@@ -6,7 +6,7 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, settings};
-use cec_exporter::listed::{Call, List, even};
+use cec_exporter::listed::{List, even};
 
 const HOUR: i64 = 3600;
 const SPANS: Intervals = Intervals {
@@ -41,8 +41,7 @@ async fn step_back(ahead: i64, fails: bool, restarts: bool) {
     let processed = bench.samples().sum("cec_calls_processed_total", &[]);
     assert_eq!(processed, 400.0, "{what}");
     for number in 0..20 {
-        let at = bench.vendor.now();
-        bench.add(Call::done(5000 + number, at));
+        bench.add_new(5000 + number);
         bench.pull_after(15).await;
     }
     bench.assert_up();

@@ -3,7 +3,7 @@
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, List, Quirks, even};
+use cec_exporter::listed::{List, Quirks, even};
 
 #[tokio::test(start_paused = true)]
 async fn temporary_refusals_do_not_reduce_the_page_size_permanently() {
@@ -47,8 +47,7 @@ async fn a_refused_limit_is_halved_and_rarely_tried_again() {
         assert_eq!((bench.counted(), bench.missing()), (5000, 0), "{kind:?}");
         let mut refused = 0;
         for number in 0..240 {
-            let at = bench.vendor.now();
-            bench.add(Call::done(9000 + number, at));
+            bench.add_new(9000 + number);
             let requests = bench.pull_after(15).await;
             bench.assert_up();
             assert_eq!(bench.counted(), 5001 + number as u64, "{kind:?}");

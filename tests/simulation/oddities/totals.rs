@@ -43,8 +43,7 @@ async fn assert_loads_and_continues(name: &str, calls: Vec<Call>, quirks: Quirks
     assert_eq!((bench.listed(), bench.missing()), (count, 0), "{name}");
     let mut requests = 0;
     for number in 0..240_u64 {
-        let at = bench.vendor.now();
-        bench.add(Call::done(5000 + u128::from(number), at));
+        bench.add_new(5000 + u128::from(number));
         requests += bench.pull_after(15).await.len();
         bench.assert_up();
         // A call that the total does not count yet may need another pull.
@@ -81,8 +80,7 @@ async fn a_row_that_becomes_listed_twice_does_not_stop_a_target() {
         .vendor
         .with(|list| list.calls.last_mut().unwrap().copies = 2);
     for round in 0..120 {
-        let at = bench.vendor.now();
-        bench.add(Call::done(5000 + round, at));
+        bench.add_new(5000 + round);
         let requests = bench.pull_after(15).await;
         bench.assert_up();
         assert!(round < 3 || requests.len() <= 4, "{round}: {requests:#?}");
@@ -207,8 +205,7 @@ async fn a_list_that_a_deletion_has_emptied_does_not_stop_a_target() {
         bench.restart().await;
         bench.pull_after(15).await;
         bench.assert_up();
-        let at = bench.vendor.now();
-        bench.add(Call::done(2000, at));
+        bench.add_new(2000);
         bench.pulls(60).await;
         bench.assert_up();
         assert_eq!(bench.counted(), old + 2, "{total:?}");

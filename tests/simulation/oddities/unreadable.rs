@@ -32,8 +32,7 @@ fn readable(bench: &Bench, from: UnixSeconds) -> u64 {
 async fn three_lookbacks(bench: &Bench) -> usize {
     let mut requests = 0;
     for number in 0..360 {
-        let at = bench.vendor.now();
-        bench.add(Call::done(5000 + number, at));
+        bench.add_new(5000 + number);
         requests += bench.pull_after(120).await.len();
         bench.assert_up();
     }

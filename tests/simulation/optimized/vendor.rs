@@ -59,25 +59,15 @@ impl Vendor {
         token.clone().ok_or_else(|| error(ErrorKind::Auth, None))
     }
 
-    fn ask(&self, request: PageRequest) -> Result<Reply, Error> {
-        let statuses = match request.filter {
-            Filter::All => STATUSES,
-            Filter::Pending => "[0,3,1]",
-        };
-        let body = format!(
-            r#"{{"upload_from":{},"upload_to":{},"call_types":[0,2],"status":{statuses},"limit":{},"page":{}}}"#,
-            request.window.from, request.window.to, request.limit, request.page
-        );
-        let authorization = format!("Bearer {}", self.token()?);
-        let caller = Caller {
-            authorization: Some(&authorization),
-            user_id: Some("u"),
-        };
-        Ok(self.simulator.details(caller, body.as_bytes()))
-    }
-
     /// Sends a request, again with a new token if the first was refused, after a random delay.
-    async fn answer(&self, ask: impl Fn() -> Result<Reply, Error>) -> Result<Reply, Error> {
+    async fn answer(&self, send: impl Fn(Caller<'_>) -> Reply) -> Result<Reply, Error> {
+        let ask = || -> Result<Reply, Error> {
+            let authorization = format!("Bearer {}", self.token()?);
+            Ok(send(Caller {
+                authorization: Some(&authorization),
+                user_id: Some("u"),
+            }))
+        };
         let pause = {
             let slowness = *self.slowness_ms.lock().unwrap();
             self.rng.lock().unwrap().u64(..=slowness)
@@ -104,16 +94,6 @@ impl Vendor {
         };
         Err(error(kind, reply.retry_after_seconds))
     }
-
-    fn ask_inspection(&self, call_uuid: &str) -> Result<Reply, Error> {
-        let body = format!(r#"{{"call_uuid":"{call_uuid}"}}"#);
-        let authorization = format!("Bearer {}", self.token()?);
-        let caller = Caller {
-            authorization: Some(&authorization),
-            user_id: Some("u"),
-        };
-        Ok(self.simulator.credit(caller, body.as_bytes()))
-    }
 }
 
 fn unreadable(unreadable: ParseError) -> Error {
@@ -125,7 +105,16 @@ fn unreadable(unreadable: ParseError) -> Error {
 
 impl Upstream for Vendor {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
-        let reply = self.answer(|| self.ask(request)).await?;
+        let statuses = match request.filter {
+            Filter::All => STATUSES,
+            Filter::Pending => "[0,3,1]",
+        };
+        let body = format!(
+            r#"{{"upload_from":{},"upload_to":{},"call_types":[0,2],"status":{statuses},"limit":{},"page":{}}}"#,
+            request.window.from, request.window.to, request.limit, request.page
+        );
+        let send = |caller: Caller<'_>| self.simulator.details(caller, body.as_bytes());
+        let reply = self.answer(send).await?;
         let rules = PageRules {
             page: request.page,
             max_rows: usize::MAX,
@@ -146,7 +135,9 @@ impl Upstream for Vendor {
     }
 
     async fn inspection(&self, call_uuid: &str) -> Result<Inspection, Error> {
-        let reply = self.answer(|| self.ask_inspection(call_uuid)).await?;
+        let body = format!(r#"{{"call_uuid":"{call_uuid}"}}"#);
+        let send = |caller: Caller<'_>| self.simulator.credit(caller, body.as_bytes());
+        let reply = self.answer(send).await?;
         let inspection = parse_inspection(&reply.body, &[]).map_err(unreadable)?;
         let id = CallId::parse(call_uuid).unwrap();
         self.answered.lock().unwrap().add(id, &inspection);

@@ -244,6 +244,10 @@ mod tests {
                 metric.name
             );
             assert!(metric.bounds.is_sorted(), "{}", metric.name);
+            // `le` follows another label.
+            let has_labels = !metric.labels.is_empty();
+            let is_histogram = metric.kind == Kind::Histogram;
+            assert!(has_labels || !is_histogram, "{}", metric.name);
             // Within this range every library formats numbers without an exponent.
             let plain = metric.bounds.iter().all(|b| (1e-4..1e6).contains(b));
             assert!(plain, "{}", metric.name);

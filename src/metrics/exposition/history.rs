@@ -1,10 +1,9 @@
 //! OpenMetrics text with timestamps, for import by `promtool tsdb create-blocks-from openmetrics`.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use super::text::{Bound, family_name};
+use super::text::{family_name, openmetrics_le, push_label};
 use super::writer::{Labels, Observations, Value, Writer};
 use super::{CallMetrics, TargetCallMetrics, families};
 use crate::metrics::catalog::Kind;
@@ -15,7 +14,7 @@ use crate::model::UnixSeconds;
 /// Samples are added time by time, but the format requires all samples of a series together, so they
 /// are buffered until the end.
 pub struct History {
-    /// Labels added to each series, in the syntax of the format.
+    /// Labels added to each series, which has others before them: each follows a comma.
     extra_labels: String,
     families: Vec<Family>,
     /// Index of the family that is sampled.
@@ -50,6 +49,9 @@ impl History {
         let mut labels = String::new();
         for (name, value) in extra_labels {
             push_label(&mut labels, name, value);
+        }
+        if !labels.is_empty() {
+            labels.insert(0, ',');
         }
         Self {
             extra_labels: labels,
@@ -120,12 +122,11 @@ impl History {
         let mut text = String::new();
         labels.for_each(&mut |name, value| push_label(&mut text, name, value));
         let metrics = &mut self.families[self.current].metrics;
-        let metric = metrics.entry(text.split_off(1)).or_default();
+        let metric = metrics.entry(text).or_default();
         if metric.series.is_empty() {
-            let series = points.iter().map(|(suffix, bound, _)| {
-                let bound = bound.map(|bound| format!(",le=\"{}\"", Bound(bound)));
-                (*suffix, bound.unwrap_or_default())
-            });
+            let series = points
+                .iter()
+                .map(|(suffix, bound, _)| (*suffix, bound.map(openmetrics_le).unwrap_or_default()));
             metric.series = series.collect();
         }
         let mut values = points.iter().map(|(.., value)| *value);
@@ -145,23 +146,11 @@ impl Metric {
     }
 }
 
-/// Appends a label with a leading comma. Every series has the label `target`, so extra labels always
-/// follow another one.
-fn push_label(labels: &mut String, name: &str, value: impl Display) {
-    let value = value.to_string();
-    let value = value
-        .replace('\\', r"\\")
-        .replace('"', r#"\""#)
-        .replace('\n', r"\n");
-    // Writing to a string cannot fail.
-    let _ = write!(labels, ",{name}=\"{value}\"");
-}
-
 struct Recorder<'a>(&'a mut History);
 
 impl Writer for Recorder<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
-        let name = family_name(name, kind);
+        let name = family_name(name);
         let families = &mut self.0.families;
         let known = families.iter().position(|family| family.name == name);
         self.0.current = known.unwrap_or_else(|| {

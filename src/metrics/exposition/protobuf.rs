@@ -1,10 +1,9 @@
 //! Length-delimited messages `io.prometheus.client.MetricFamily`. Field numbers are those of
 //! `metrics.proto` in <https://github.com/prometheus/client_model>.
 
-use std::fmt::{Display, Write};
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 
-use super::text::Plain;
 use super::writer::{Labels, Observations, Output, Value, Writer};
 use crate::metrics::catalog::Kind;
 use crate::metrics::histogram::Exemplar;
@@ -13,11 +12,7 @@ use crate::metrics::native::{NativeBuckets, SCHEMA, ZERO_THRESHOLD};
 pub(super) struct Protobuf<'a> {
     out: Message<'a>,
     kind: Kind,
-    family: Option<Family>,
-}
-
-/// The open family: positions in the output.
-struct Family {
+    /// Where the family starts in the output.
     start: usize,
     /// End of its name, help and type.
     head: usize,
@@ -28,19 +23,17 @@ impl<'a> Protobuf<'a> {
         Self {
             out: Message(out),
             kind: Kind::Gauge,
-            family: None,
+            start: 0,
+            head: 0,
         }
     }
 
     fn end_family(&mut self) {
-        let Some(Family { start, head }) = self.family.take() else {
-            return;
-        };
-        if self.out.0.buffer.len() == head {
-            // A family without series would be invalid.
-            self.out.0.buffer.truncate(start);
+        if self.out.0.buffer.len() == self.head {
+            // A family without series would be invalid. Before the first family there is nothing at all.
+            self.out.0.buffer.truncate(self.start);
         } else {
-            self.out.set_length(start, FAMILY);
+            self.out.set_length(self.start, FAMILY);
         }
         self.out.0.pass_on();
     }
@@ -57,7 +50,7 @@ impl Writer for Protobuf<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.end_family();
         self.kind = kind;
-        let start = self.out.0.buffer.len();
+        self.start = self.out.0.buffer.len();
         self.out.0.buffer.extend_from_slice(&[0; FAMILY]);
         self.out.text(1, name);
         self.out.text(2, help);
@@ -68,8 +61,7 @@ impl Writer for Protobuf<'_> {
             Kind::Histogram => 4,
         };
         self.out.unsigned(3, number);
-        let head = self.out.0.buffer.len();
-        self.family = Some(Family { start, head });
+        self.head = self.out.0.buffer.len();
     }
 
     fn value(&mut self, labels: &dyn Labels, value: Value, created: Option<f64>) {
@@ -196,7 +188,7 @@ impl Message<'_> {
         self.nested(field, SMALL, |label| {
             label.text(1, name);
             label.nested(2, SMALL, |text| {
-                let _ = write!(Plain(&mut text.0.buffer), "{value}");
+                let _ = write!(text.0.buffer, "{value}");
             });
         });
     }

@@ -1,8 +1,7 @@
 //! Prometheus's text format, version 0.0.4, and OpenMetrics 1.0.0.
 
-use std::fmt::{self, Display, Write};
-use std::io;
-use std::ops::Range;
+use std::fmt::{self, Display, Write as _};
+use std::io::{self, Write as _};
 
 use super::writer::{Labels, Observations, Output, Value, Writer};
 use crate::metrics::catalog::Kind;
@@ -23,9 +22,9 @@ pub(super) struct Text<'a> {
     kind: Kind,
     /// Name of the family, without suffixes such as `_bucket`.
     name: String,
-    /// Position in `out` of the labels of the current series.
-    labels: Range<usize>,
-    /// The bounds of this family's buckets as text: the same for all its series.
+    /// The labels of the current series.
+    labels: String,
+    /// The label `le` of each bucket, after a comma: the same for all series of this family.
     bounds: Vec<String>,
 }
 
@@ -36,7 +35,7 @@ impl<'a> Text<'a> {
             dialect,
             kind: Kind::Gauge,
             name: String::new(),
-            labels: 0..0,
+            labels: String::new(),
             bounds: Vec::new(),
         }
     }
@@ -47,79 +46,38 @@ impl<'a> Text<'a> {
 
     /// Writes a line `# KEYWORD name text`.
     fn metadata(&mut self, keyword: &str, text: &str) {
-        let out = &mut Plain(&mut self.out.buffer);
-        let _ = writeln!(out, "# {keyword} {} {text}", self.name);
+        let _ = writeln!(self.out.buffer, "# {keyword} {} {text}", self.name);
     }
 
-    /// Starts a line of a series: the first one, or another one.
-    fn line(&mut self, index: usize, suffix: &str, labels: &dyn Labels) {
-        match index {
-            0 => self.start_series(suffix, labels),
-            _ => self.continue_series(suffix),
-        }
-    }
-
-    /// Starts the first line of a series, up to its last label.
-    fn start_series(&mut self, suffix: &str, labels: &dyn Labels) {
+    /// Begins a series. Its labels are formatted once for all its lines.
+    fn series(&mut self, labels: &dyn Labels) {
         self.out.pass_on();
-        self.start_line(suffix);
-        let start = self.out.buffer.len();
-        let out = &mut self.out.buffer;
-        labels.for_each(&mut |name, value| {
-            if out.len() > start {
-                out.push(b',');
-            }
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"=\"");
-            let _ = write!(Escaped(out), "{value}");
-            out.push(b'"');
-        });
-        self.labels = start..self.out.buffer.len();
+        self.labels.clear();
+        labels.for_each(&mut |name, value| push_label(&mut self.labels, name, value));
     }
 
-    /// Starts another line of the same series, with a copy of its labels.
-    fn continue_series(&mut self, suffix: &str) {
-        self.start_line(suffix);
-        let start = self.out.buffer.len();
-        self.out.buffer.extend_from_within(self.labels.clone());
-        self.labels = start..self.out.buffer.len();
-    }
-
-    fn start_line(&mut self, suffix: &str) {
-        self.out.buffer.extend_from_slice(self.name.as_bytes());
-        self.out.buffer.extend_from_slice(suffix.as_bytes());
-        self.out.buffer.push(b'{');
-    }
-
-    /// Adds the label `le` of the bucket at `index`. Series of a family have the same bounds.
-    fn le_label(&mut self, index: usize, bound: f64) {
-        if !self.labels.is_empty() {
-            self.out.buffer.push(b',');
-        }
-        if index >= self.bounds.len() {
-            self.bounds.push(match self.dialect {
-                Dialect::Prometheus => format!("le=\"{}\"", Value::Float(bound)),
-                Dialect::OpenMetrics { .. } => format!("le=\"{}\"", Bound(bound)),
-            });
-        }
-        self.out
-            .buffer
-            .extend_from_slice(self.bounds[index].as_bytes());
-    }
-
-    /// Ends the labels and writes the value. An exemplar may follow.
-    fn sample(&mut self, value: Value) {
-        if self.out.buffer.ends_with(b"{") {
-            self.out.buffer.pop();
-        } else {
-            self.out.buffer.push(b'}');
-        }
-        let _ = write!(Plain(&mut self.out.buffer), " {value}");
-    }
-
-    fn end_line(&mut self, value: Value) {
-        self.sample(value);
+    /// Writes a line of the series.
+    fn line(&mut self, suffix: &str, value: Value) {
+        self.sample(suffix, None, value);
         self.out.buffer.push(b'\n');
+    }
+
+    /// Writes a line of the series up to its value. An exemplar may follow.
+    fn sample(&mut self, suffix: &str, bucket: Option<usize>, value: Value) {
+        let out = &mut self.out.buffer;
+        let mut push = |text: &str| out.extend_from_slice(text.as_bytes());
+        push(&self.name);
+        push(suffix);
+        // Histograms always have labels, so `le` follows another one.
+        if !self.labels.is_empty() {
+            push("{");
+            push(&self.labels);
+            if let Some(bucket) = bucket {
+                push(&self.bounds[bucket]);
+            }
+            push("}");
+        }
+        let _ = write!(out, " {value}");
     }
 
     fn created(&mut self, created: Option<f64>) {
@@ -127,8 +85,7 @@ impl<'a> Text<'a> {
             created_lines: true,
         };
         if let Some(at) = created.filter(|_| self.dialect == WITH_CREATED) {
-            self.continue_series("_created");
-            self.end_line(Value::Float(at));
+            self.line("_created", Value::Float(at));
         }
     }
 }
@@ -137,7 +94,7 @@ impl Writer for Text<'_> {
     fn family(&mut self, name: &str, kind: Kind, help: &str) {
         self.kind = kind;
         let name = match self.is_openmetrics() {
-            true => family_name(name, kind),
+            true => family_name(name),
             false => name,
         };
         name.clone_into(&mut self.name);
@@ -156,27 +113,30 @@ impl Writer for Text<'_> {
             true => "_total",
             false => "",
         };
-        self.start_series(suffix, labels);
-        self.end_line(value);
+        self.series(labels);
+        self.line(suffix, value);
         self.created(created.filter(|_| is_counter));
     }
 
     fn observations(&mut self, labels: &dyn Labels, seen: Observations<'_>, created: Option<f64>) {
-        let mut lines = 0;
-        for (bound, count) in seen.buckets {
-            self.line(lines, "_bucket", labels);
-            self.le_label(lines, bound);
-            self.sample(Value::Integer(count));
-            if let Some(Some(exemplar)) = seen.exemplars.get(lines)
+        self.series(labels);
+        for (bucket, (bound, count)) in seen.buckets.enumerate() {
+            if bucket >= self.bounds.len() {
+                self.bounds.push(match self.dialect {
+                    Dialect::Prometheus => format!(",le=\"{}\"", Value::Float(bound)),
+                    Dialect::OpenMetrics { .. } => openmetrics_le(bound),
+                });
+            }
+            self.sample("_bucket", Some(bucket), Value::Integer(count));
+            if let Some(Some(exemplar)) = seen.exemplars.get(bucket)
                 && self.is_openmetrics()
                 && let Some(uuid) = exemplar.call.uuid()
             {
                 let (value, at) = (exemplar.value.units(), exemplar.at);
-                let out = &mut Plain(&mut self.out.buffer);
+                let out = &mut self.out.buffer;
                 let _ = write!(out, " # {{call_uuid=\"{uuid}\"}} {value} {at}");
             }
             self.out.buffer.push(b'\n');
-            lines += 1;
         }
         let mut totals = [
             ("_sum", Value::Float(seen.sum)),
@@ -185,9 +145,8 @@ impl Writer for Text<'_> {
         if self.is_openmetrics() {
             totals.reverse();
         }
-        for (index, (suffix, value)) in (lines..).zip(totals) {
-            self.line(index, suffix, labels);
-            self.end_line(value);
+        for (suffix, value) in totals {
+            self.line(suffix, value);
         }
         self.created(created);
     }
@@ -201,56 +160,48 @@ impl Writer for Text<'_> {
 }
 
 /// Name of a family. In OpenMetrics `_total` is a suffix of a counter's samples, not part of its name.
-pub(super) fn family_name(name: &str, kind: Kind) -> &str {
-    match kind {
-        Kind::Counter => name.strip_suffix("_total").unwrap_or(name),
-        Kind::Gauge | Kind::Histogram | Kind::Summary => name,
+/// No other metric ends like that.
+pub(super) fn family_name(name: &str) -> &str {
+    name.strip_suffix("_total").unwrap_or(name)
+}
+
+/// The label `le` in OpenMetrics, after a comma. The bound is in the canonical form, which has a decimal
+/// point, so that equal bounds are equal labels. Rust's `Debug` gives this form from a ten-thousandth to a
+/// million; a test holds the bounds of the catalog in that range.
+pub(super) fn openmetrics_le(bound: f64) -> String {
+    match bound {
+        f64::INFINITY => String::from(",le=\"+Inf\""),
+        bound => format!(",le=\"{bound:?}\""),
     }
 }
 
-/// A bound in OpenMetrics's canonical form, which has a decimal point, so that equal bounds are equal
-/// labels. Rust's `Debug` gives this form from a ten-thousandth to a million; a test holds the bounds of
-/// the catalog in that range.
-pub(super) struct Bound(pub(super) f64);
-
-impl Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            f64::INFINITY => f.write_str("+Inf"),
-            bound => write!(f, "{bound:?}"),
-        }
+/// Appends a label, after a comma if it is not the first one.
+pub(super) fn push_label(labels: &mut String, name: &str, value: &dyn Display) {
+    if !labels.is_empty() {
+        labels.push(',');
     }
-}
-
-/// Writes text as it is.
-pub(super) struct Plain<'a>(pub(super) &'a mut Vec<u8>);
-
-impl Write for Plain<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
+    labels.push_str(name);
+    labels.push_str("=\"");
+    let _ = write!(Escaped(labels), "{value}");
+    labels.push('"');
 }
 
 /// Writes text escaped as a label value.
-struct Escaped<'a>(&'a mut Vec<u8>);
+struct Escaped<'a>(&'a mut String);
 
-impl Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for part in text.as_bytes().split_inclusive(|byte| is_special(*byte)) {
-            match part.split_last() {
-                Some((special, before)) if is_special(*special) => {
-                    self.0.extend_from_slice(before);
-                    let letter = if *special == b'\n' { b'n' } else { *special };
-                    self.0.extend_from_slice(&[b'\\', letter]);
-                }
-                _ => self.0.extend_from_slice(part),
-            }
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        let is_special = |byte| matches!(byte, b'\\' | b'"' | b'\n');
+        while let Some(at) = text.bytes().position(is_special) {
+            self.0.push_str(&text[..at]);
+            self.0.push_str(match text.as_bytes()[at] {
+                b'\n' => r"\n",
+                b'"' => r#"\""#,
+                _ => r"\\",
+            });
+            text = &text[at + 1..];
         }
+        self.0.push_str(text);
         Ok(())
     }
-}
-
-fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'"' | b'\n')
 }

@@ -58,16 +58,6 @@ impl ManualKind {
     pub const ALL: [Self; 3] = [Self::Inspect, Self::Review, Self::Complain];
 }
 
-impl fmt::Display for ManualKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inspect => "inspect",
-            Self::Review => "review",
-            Self::Complain => "complain",
-        })
-    }
-}
-
 /// The manual states of a call, in the order of [`ManualKind::ALL`]: the vendor's number from 0 up,
 /// or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

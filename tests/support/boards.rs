@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub(crate) use super::tools::in_repository;
-
-pub(crate) fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+pub(crate) use super::tools::{in_repository, read};
 
 /// Files of a directory with this ending, in order of their names.
 pub(crate) fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
@@ -28,7 +24,8 @@ pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-fn text(value: &Value) -> &str {
+/// A text in JSON; an empty one if there is none.
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 

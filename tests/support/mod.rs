@@ -7,7 +7,6 @@
 pub(crate) mod boards;
 pub(crate) mod client;
 pub(crate) mod disk;
-pub(crate) mod installed;
 pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod prometheus_server;

@@ -15,28 +15,6 @@ use serde_json::Value;
 /// How long a program may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether one of the databases' programs is there.
-pub(crate) fn is_installed(program: &str) -> bool {
-    let package = match program {
-        "promtool" => "prometheus",
-        other => other,
-    };
-    super::installed::is_installed(program, package)
-}
-
-/// Runs a program to its end, and expects success of it.
-pub(crate) fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{text}",
-        output.status
-    );
-    text
-}
-
 /// Turns samples in the format of OpenMetrics into blocks of a database.
 pub(crate) fn create_blocks(samples: &Path, database: &Path) {
     let mut promtool = Command::new("promtool");

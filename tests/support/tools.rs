@@ -1,9 +1,43 @@
 //! Programs that are not part of the toolchain, and what to do without them.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use super::installed::works as is_there;
+/// Whether this works, such as asking a program for its version. If not it says so, loudly; where
+/// CI runs, a test that proves nothing must not look like one that passed.
+pub(crate) fn is_there(program: impl AsRef<Path>, arguments: &[&str], remedy: &str) -> bool {
+    let program = program.as_ref();
+    let output = Command::new(program).args(arguments).output();
+    let is_there = output.is_ok_and(|output| output.status.success());
+    if !is_there {
+        let told = format!(
+            "{} is not there, or not all of it: {remedy}",
+            program.display()
+        );
+        assert!(std::env::var_os("CI").is_none(), "{told}");
+        // Not through the captured output of the test.
+        let _ = writeln!(io::stderr(), "\n*** SKIPPED: {told} ***\n");
+    }
+    is_there
+}
+
+/// Whether a program that a package brings is there.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let package = match program {
+        "amtool" => "prometheus-alertmanager",
+        "bwrap" => "bubblewrap",
+        "groff" => "groff-base",
+        "promtool" => "prometheus",
+        "systemd-analyze" => "systemd",
+        other => other,
+    };
+    let remedy = match program {
+        "jsonnet" => "go install github.com/google/go-jsonnet/cmd/jsonnet@v0.21.0".to_owned(),
+        _ => format!("on Debian, apt-get install {package}"),
+    };
+    is_there(program, &["--version"], &remedy)
+}
 
 /// Runs a program to its end, expects success of it, and gives what it says on stdout.
 pub(crate) fn run(command: &mut Command) -> String {
@@ -19,14 +53,14 @@ pub(crate) fn run(command: &mut Command) -> String {
 }
 
 /// A path in this repository.
-pub(crate) fn in_repository(path: &str) -> PathBuf {
+pub(crate) fn in_repository(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The text of a file in this repository.
-pub(crate) fn read(path: &str) -> String {
-    let whole = in_repository(path);
-    std::fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// The text of a file; a relative path is one in this repository.
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
+    let path = in_repository(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The directory of a Go module, as `path@version`; `None` without a Go that could fetch it.

@@ -6,15 +6,16 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::support::boards::{RULES, in_repository, rules, yaml};
-use crate::support::installed::is_installed;
 use crate::support::prometheus_server::{Running, free_address};
+use crate::support::tools::is_installed;
 use serde_json::{Value, json};
 
-const PACKAGE: &str = "prometheus-alertmanager";
+/// The program and the package of Debian.
+const ALERTMANAGER: &str = "prometheus-alertmanager";
 
 fn start(directory: &std::path::Path) -> Running {
     let address = free_address();
-    let mut command = Command::new(PACKAGE);
+    let mut command = Command::new(ALERTMANAGER);
     command
         .arg(format!(
             "--config.file={}",
@@ -43,7 +44,7 @@ fn alert(name: &str, severity: &str, target: &str, cluster: &str) -> Value {
 
 #[test]
 fn the_cause_silences_what_follows_from_it_in_the_same_place() {
-    if !is_installed(PACKAGE, PACKAGE) {
+    if !is_installed(ALERTMANAGER) {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -143,7 +144,7 @@ fn each_severity_has_a_receiver_and_each_name_is_an_alert() {
         }
     }
     assert!(seen > 15);
-    if !is_installed("amtool", PACKAGE) {
+    if !is_installed("amtool") {
         return;
     }
     let receivers = BTreeMap::from([

@@ -7,10 +7,10 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::boards::{Board, boards, in_repository};
-use crate::support::installed::works;
-use crate::support::prometheus_server::{Prometheus, create_blocks, is_installed};
+use crate::support::boards::{Board, boards, in_repository, text};
+use crate::support::prometheus_server::{Prometheus, create_blocks};
 use crate::support::shown::{colour, filled};
+use crate::support::tools::is_installed;
 use serde_json::Value;
 
 /// When the data end.
@@ -24,10 +24,7 @@ struct World {
 
 impl World {
     fn of(text: impl FnOnce(&Path)) -> Option<Self> {
-        let is_complete = is_installed("prometheus")
-            && is_installed("promtool")
-            && works("python3", &["--version"], "apt-get install python3");
-        if !is_complete {
+        if !["prometheus", "promtool", "python3"].into_iter().all(is_installed) {
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
@@ -63,10 +60,6 @@ impl World {
             .filter_map(|one| Some((one.labels, *one.values.first()?)))
             .collect()
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn find<'a>(boards: &'a [Board], file: &str, title: &str) -> &'a Value {

@@ -1,6 +1,6 @@
 //! Completions and the manual page, as shells and readers use them.
 
-use crate::support::installed;
+use crate::support::tools::is_installed;
 use std::path::Path;
 use std::process::Command;
 
@@ -119,7 +119,7 @@ fn the_manual_has_every_command_and_flag() {
 
 #[test]
 fn the_manual_can_be_set_without_a_warning() {
-    if !installed::is_installed("groff", "groff-base") {
+    if !is_installed("groff") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::tools::{in_repository, is_there, run};
+use crate::support::tools::{in_repository, is_installed, run};
 
 /// Where nothing but generated files has these endings.
 const GENERATED: [(&str, &str); 7] = [
@@ -34,8 +34,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, String> {
 
 #[test]
 fn what_is_kept_is_what_the_source_makes() {
-    let remedy = "go install github.com/google/go-jsonnet/cmd/jsonnet@v0.21.0";
-    if !is_there("jsonnet", &["--version"], remedy) {
+    if !is_installed("jsonnet") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -57,11 +56,7 @@ fn what_is_kept_is_what_the_source_makes() {
 /// An installation's own configuration reaches what it is about.
 #[test]
 fn the_configuration_is_in_one_place() {
-    if !is_there(
-        "jsonnet",
-        &["--version"],
-        "go install github.com/google/go-jsonnet/cmd/jsonnet@v0.21.0",
-    ) {
+    if !is_installed("jsonnet") {
         return;
     }
     let own = r#"

@@ -4,17 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::support::boards::{
-    RULES, Rule, file_name, files, in_repository, metrics_in, read, rules, yaml,
+    RULES, Rule, file_name, files, in_repository, metrics_in, read, rules, text, yaml,
 };
-use crate::support::prometheus_server::{is_installed, run};
-use serde_json::Value;
+use crate::support::tools::{is_installed, run};
 
 fn alerts() -> Vec<Rule> {
     rules().into_iter().filter(|rule| rule.is_alert).collect()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn is_threshold(rule: &Rule) -> bool {
@@ -210,7 +205,7 @@ fn alerts_compare_with_thresholds_alone() {
 
 #[test]
 fn the_readme_has_every_threshold_and_every_alert_as_they_are() {
-    let readme = table(&read(&in_repository(RULES).join("README.md")));
+    let readme = table(&read(in_repository(RULES).join("README.md")));
     let rows = |wanted: &str, cells: [usize; 2]| -> BTreeMap<String, [String; 2]> {
         let lines = readme.iter().filter(|line| line[0].starts_with(wanted));
         lines

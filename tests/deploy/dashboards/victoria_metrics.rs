@@ -14,9 +14,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::boards::{Rule, metrics_in, rules, rules_in};
 use crate::support::prometheus_server::{
-    Prometheus, Running, Series, create_blocks, free_address, is_installed,
+    Prometheus, Running, Series, create_blocks, free_address,
 };
-use crate::support::tools::{in_repository, run};
+use crate::support::tools::{in_repository, is_installed, run};
 use serde_json::Value;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");

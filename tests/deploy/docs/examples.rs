@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::page::{Page, both, pairs};
-use crate::support::tools::is_there;
+use crate::support::tools::is_installed;
 
 /// A code block without its comments, which are in the language of the page.
 fn without_comments(code: &str) -> String {
@@ -60,11 +60,7 @@ fn both_languages_have_the_same_tables() {
 
 #[test]
 fn prometheus_takes_the_examples() {
-    if !is_there(
-        "promtool",
-        &["--version"],
-        "on Debian, apt-get install prometheus",
-    ) {
+    if !is_installed("promtool") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

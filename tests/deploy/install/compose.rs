@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::support::eventually;
 use crate::support::process::{Process, command};
-use crate::support::prometheus_server::{Prometheus, is_installed};
-use crate::support::tools::{go_module, in_repository, read, run, schemas};
+use crate::support::prometheus_server::Prometheus;
+use crate::support::tools::{go_module, in_repository, is_installed, read, run, schemas};
 use cec_exporter::config;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn the_files_are_as_the_specification_has_them() {
     // It would say so, were it otherwise.
     let directory = tempfile::tempdir().unwrap();
     let broken = directory.path().join("compose.yaml");
-    let compose = read(&format!("{FOLDER}/compose.yaml"));
+    let compose = read(format!("{FOLDER}/compose.yaml"));
     fs::write(&broken, compose.replace("    restart:", "    restrat:")).unwrap();
     let output = schemas.arg(&broken).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
@@ -258,7 +258,7 @@ fn grafana_finds_the_data_source_and_the_boards() {
 
 #[test]
 fn the_example_of_an_account_is_a_target() {
-    let example = read(&format!("{FOLDER}/account.env.example"));
+    let example = read(format!("{FOLDER}/account.env.example"));
     let variables: BTreeMap<&str, &str> = example
         .lines()
         .filter(|line| !line.starts_with('#'))

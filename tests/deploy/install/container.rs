@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use crate::support::process::{Process, scrape};
 use crate::support::simulated::{SimulatedVendor, settled};
-use crate::support::tools::{in_repository, is_there, read, run};
+use crate::support::tools::{in_repository, is_installed, read, run};
 use tempfile::TempDir;
 
 /// The only target of this toolchain, named so that its flags do not hold for build scripts.
@@ -142,8 +142,7 @@ const PT_INTERP: u32 = 3;
 #[test]
 #[ignore = "compiles the static binary, which takes minutes; .ci/run runs it"]
 fn the_image_runs_on_a_read_only_root_as_nobody() {
-    let remedy = "apt-get install bubblewrap";
-    if !is_there("bwrap", &["--version"], remedy) {
+    if !is_installed("bwrap") {
         return;
     }
     let binary = build();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::tools::{in_repository, is_there, read, run};
+use crate::support::tools::{in_repository, is_installed, is_there, read, run};
 use serde_json::Value;
 
 /// What cargo knows of this package.
@@ -155,7 +155,7 @@ fn the_workflows_are_sound() {
     if is_there("actionlint", &["-version"], remedy) {
         run(Command::new("actionlint").current_dir(in_repository("")));
     }
-    let workflows = ["ci", "release"].map(|name| read(&format!(".github/workflows/{name}.yml")));
+    let workflows = ["ci", "release"].map(|name| read(format!(".github/workflows/{name}.yml")));
     let mut actions = 0;
     for line in workflows.iter().flat_map(|text| text.lines()) {
         let Some((_, action)) = line.split_once("uses: ") else {
@@ -187,7 +187,7 @@ fn the_workflows_are_sound() {
 
 #[test]
 fn archives_packages_and_images_hold_the_licences_of_all_crates() {
-    if !is_there("python3", &["--version"], "apt-get install python3") {
+    if !is_installed("python3") {
         return;
     }
     let notices = run(Command::new(in_repository("deploy/third-party-licenses"))

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::eventually;
 use crate::support::process::{Process, scrape};
 use crate::support::simulated::{SimulatedVendor, settled};
-use crate::support::tools::{in_repository, is_there, read, run};
+use crate::support::tools::{in_repository, is_installed, is_there, read, run};
 use cec_exporter::cli::Cli;
 
 const FOLDER: &str = "deploy/systemd";
@@ -31,7 +31,7 @@ fn setting<'a>(unit: &'a str, name: &str) -> &'a str {
 }
 
 fn unit() -> String {
-    read(&format!("{FOLDER}/cec_exporter.service"))
+    read(format!("{FOLDER}/cec_exporter.service"))
 }
 
 /// The file of variables as systemd reads it, as far as ours goes.
@@ -66,13 +66,9 @@ fn write(directory: &Path, unit: &str) -> String {
     path.display().to_string()
 }
 
-fn has_systemd() -> bool {
-    is_there("systemd-analyze", &["--version"], "apt-get install systemd")
-}
-
 #[test]
 fn systemd_takes_the_unit() {
-    if !has_systemd() {
+    if !is_installed("systemd-analyze") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -94,12 +90,12 @@ fn systemd_takes_the_unit() {
 /// The socket is verified together with the service that it starts.
 #[test]
 fn systemd_takes_the_socket() {
-    let socket = read(&format!("{FOLDER}/cec_exporter.socket"));
+    let socket = read(format!("{FOLDER}/cec_exporter.socket"));
     let cli = Cli::from_arguments(["cec_exporter"]).unwrap();
     let default = cli.serve.listen_addresses[0].to_string();
     let port = setting(&socket, "ListenStream");
     assert_eq!(format!(":{port}"), default, "the documented port");
-    if !has_systemd() {
+    if !is_installed("systemd-analyze") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -138,7 +134,7 @@ fn the_image_has_the_same_settings_of_the_allocator() {
 
 #[test]
 fn hardly_anything_is_exposed() {
-    if !has_systemd() {
+    if !is_installed("systemd-analyze") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -174,7 +170,7 @@ fn hardly_anything_is_exposed() {
 
 #[test]
 fn the_exporter_takes_its_flags() {
-    let default = read(&format!("{FOLDER}/cec_exporter.default"));
+    let default = read(format!("{FOLDER}/cec_exporter.default"));
     assert!(Cli::from_arguments(command_line(&unit(), &default)).is_ok());
     let flags = default.replace(
         "ARGS=\"\"",
@@ -198,13 +194,13 @@ fn the_exporter_takes_its_flags() {
 /// directory alone is not, there is no right left, and only its system calls are allowed.
 #[test]
 fn the_exporter_works_within_it() {
-    let seccomp = (is_there("bwrap", &["--version"], "apt-get install bubblewrap"))
+    let seccomp = is_installed("bwrap")
         && is_there(
             "/usr/bin/python3",
             &["-c", "import seccomp"],
             "apt-get install python3-seccomp",
         );
-    if !seccomp || !has_systemd() {
+    if !seccomp || !is_installed("systemd-analyze") {
         return;
     }
     let unit = unit();
@@ -220,7 +216,7 @@ fn the_exporter_works_within_it() {
 
     // The example, filled in.
     let vendor = SimulatedVendor::frozen(settled(1000));
-    let example = read(&format!("{FOLDER}/cec_exporter.yml"));
+    let example = read(format!("{FOLDER}/cec_exporter.yml"));
     let config = |lookback: &str| {
         let filled = example
             .replace("https://service.besclouds.com", &vendor.endpoint)

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
-use crate::support::prometheus_server::is_installed;
+use crate::support::tools::is_installed;
 use world::{Database, QUIET, World};
 
 fn now() -> f64 {

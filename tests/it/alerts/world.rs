@@ -12,7 +12,8 @@ use super::cases::{CASES, Case, FAULTS};
 use super::last_week::imagine_last_week;
 use super::now;
 use super::short_rules::{WINDOW, rewrite_rules};
-use crate::support::prometheus_server::{Prometheus, Running, free_address, run};
+use crate::support::prometheus_server::{Prometheus, Running, free_address};
+use crate::support::tools::run;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
 /// How often to look, a second apart, before giving up: for a busy machine.

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::installed::is_installed;
 use crate::support::process::{Process, command};
+use crate::support::tools::is_installed;
 use serde_json::Value;
 
 fn demo(directory: &Path) -> (Process, String) {
@@ -38,7 +38,7 @@ fn check_metrics(text: &str) -> (bool, String) {
 
 #[test]
 fn promtool_has_nothing_to_say_about_the_metrics() {
-    if !is_installed("promtool", "prometheus") {
+    if !is_installed("promtool") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
 
 #[test]
 fn prometheus_scrapes_the_demonstration() {
-    if !is_installed("prometheus", "prometheus") {
+    if !is_installed("prometheus") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

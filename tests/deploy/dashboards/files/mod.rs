@@ -4,13 +4,8 @@ mod panels;
 mod queries;
 mod variables;
 
-use crate::support::boards::{Board, Used, metrics_in};
+use crate::support::boards::{Board, Used, metrics_in, text};
 use cec_exporter::metrics::catalog::{self, Kind, Metric};
-use serde_json::Value;
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
 
 /// The metric of the catalog that a series belongs to.
 fn metric_of(series: &str) -> Option<&'static Metric> {

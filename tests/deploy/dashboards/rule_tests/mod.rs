@@ -5,13 +5,10 @@ mod needed;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::support::boards::{RULES, file_name, files, in_repository, metrics_in, rules, yaml};
-use crate::support::prometheus_server::{is_installed, run};
-use serde_json::Value;
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
+use crate::support::boards::{
+    RULES, file_name, files, in_repository, metrics_in, rules, text, yaml,
+};
+use crate::support::tools::{is_installed, run};
 
 /// promtool evaluates all rules that are loaded at each step of a test, which takes nearly all of its
 /// time. So each test is run with the rules that its expectations depend on; `.ci/run` runs the tests

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::chart::{CHART, EXAMPLES, Object, has_helm, objects};
 use crate::support::boards;
-use crate::support::tools::{in_repository, is_there, read, run};
+use crate::support::tools::{in_repository, is_installed, read, run};
 
 #[test]
 fn the_rules_are_those_of_the_files() {
-    if !has_helm() || !is_there("promtool", &["--version"], "apt-get install prometheus") {
+    if !has_helm() || !is_installed("promtool") {
         return;
     }
     let plain = [

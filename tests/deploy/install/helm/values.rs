@@ -64,7 +64,7 @@ fn values_that_cannot_work_are_refused() {
 
 #[test]
 fn every_value_is_explained() {
-    let readme = read(&format!("{CHART}/README.md"));
+    let readme = read(format!("{CHART}/README.md"));
     let told: BTreeMap<&str, &str> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))

@@ -4,7 +4,6 @@
 
 mod chromium;
 
-use crate::support::installed;
 use std::net::TcpListener;
 
 use crate::support::client::ask;
@@ -12,14 +11,11 @@ use crate::support::eventually;
 use crate::support::process::{Exporter, Process, command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::simulated::{SimulatedVendor, now, settled};
+use crate::support::tools::is_installed;
 use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
 use chromium::Browser;
 use serde_json::json;
-
-fn is_there() -> bool {
-    installed::is_installed("chromium", "chromium")
-}
 
 /// An exporter with a target in each state, and its vendors.
 struct Three {
@@ -122,7 +118,7 @@ const CONTRASTS: &str = r#"(() => {
 
 #[test]
 fn the_page_is_whole_without_scripts_and_readable_on_any_screen() {
-    if !is_there() {
+    if !is_installed("chromium") {
         return;
     }
     let three = Three::start();
@@ -175,7 +171,7 @@ fn the_page_is_whole_without_scripts_and_readable_on_any_screen() {
 
 #[test]
 fn bars_are_as_long_as_their_numbers() {
-    if !is_there() {
+    if !is_installed("chromium") {
         return;
     }
     let vendor = SimulatedVendor::frozen(settled(3000));
@@ -209,7 +205,7 @@ fn bars_are_as_long_as_their_numbers() {
 
 #[test]
 fn the_page_loads_itself_again_and_its_links_lead_somewhere() {
-    if !is_there() {
+    if !is_installed("chromium") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -245,7 +241,7 @@ const HOSTILE: &str = "! <script>document.title='x'</script><img src=x onerror=x
 
 #[test]
 fn a_hostile_vendor_is_quoted_and_does_nothing() {
-    if !is_there() {
+    if !is_installed("chromium") {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -281,7 +277,7 @@ fn a_hostile_vendor_is_quoted_and_does_nothing() {
 /// With far more targets than fit a screen, what is wrong is the first thing to be seen.
 #[test]
 fn hundreds_of_targets_are_one_short_page() {
-    if !is_there() {
+    if !is_installed("chromium") {
         return;
     }
     let vendor = SimulatedVendor::frozen(settled(10));
@@ -323,7 +319,7 @@ fn hundreds_of_targets_are_one_short_page() {
 #[test]
 #[ignore = "makes the pictures in docs/ anew"]
 fn picture() {
-    assert!(is_there());
+    assert!(is_installed("chromium"));
     let three = Three::start();
     let mut browser = Browser::start();
     // So that something of it can be seen.

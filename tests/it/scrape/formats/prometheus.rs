@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use super::rewriting::RewritingProxy;
 use crate::support::eventually;
 use crate::support::process::{Exporter, configuration, target};
-use crate::support::prometheus_server::{Prometheus, Series, is_installed};
+use crate::support::prometheus_server::{Prometheus, Series};
 use crate::support::simulated::{SimulatedVendor, now, settled};
+use crate::support::tools::is_installed;
 
 const CALLS: u32 = 3000;
 const PASSWORD: &str = "a password";

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::client::ask;
-use crate::support::installed::works;
 use crate::support::process::{Process, command};
+use crate::support::tools::is_there;
 
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text;version=1.0.0");
 
@@ -22,7 +22,7 @@ fn python() -> Option<PathBuf> {
     let imports = ["-c", "import prometheus_client.openmetrics.parser"];
     let remedy = "python3 -m venv target/tools/python && \
         target/tools/python/bin/pip install prometheus_client";
-    works(&python, &imports, remedy).then_some(python)
+    is_there(&python, &imports, remedy).then_some(python)
 }
 
 fn parse(python: &Path, text: &str) -> Result<Value, String> {

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::client::{ask, try_ask};
 use crate::support::process::{Process, command, target};
 use crate::support::samples::Samples;
-use crate::support::storage_processes::{Place, try_ask, try_ask_within};
+use crate::support::storage_processes::Place;
 use crate::support::truth::differences;
 use cec_exporter::simulator::expected::Expected;
 use fastrand::Rng;
@@ -53,10 +54,9 @@ struct Shown {
 
 impl Shown {
     /// Answers whether anything is counted that was not before.
-    fn take(&mut self, text: &str) -> bool {
+    fn take(&mut self, samples: &Samples) -> bool {
         self.scrapes += 1;
-        let new: BTreeMap<String, f64> = text
-            .lines()
+        let new: BTreeMap<String, f64> = (samples.text.lines())
             .filter(|line| line.starts_with("cec_call"))
             .map(|line| {
                 let (series, value) = line.rsplit_once(' ').unwrap();
@@ -69,7 +69,7 @@ impl Shown {
                 None => panic!("{series} was {before} and is no longer there"),
             }
         }
-        assert_adds_up(&Samples::parse(text));
+        assert_adds_up(samples);
         let grown = new != self.counters;
         self.counters = new;
         grown
@@ -123,14 +123,14 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
         // Who waits sees what a pull has ended with; who does not, what is published in its midst.
         let timeout = ["30", "0.01"][rng.usize(..2)];
         for text in live(&place, end, timeout) {
-            counted |= shown.take(&text);
+            counted |= shown.take(&Samples::parse(&text));
         }
         lives_that_counted += u32::from(counted);
     }
     assert!(lives_that_counted > 5, "{lives_that_counted} have counted");
 
     for (path, body) in [("faults", "{}"), ("scenario", r#"{"dried_up": true}"#)] {
-        let answer = try_ask("PUT", &vendor, &format!("/-/{path}"), body).unwrap();
+        let answer = try_ask("PUT", &vendor, &format!("/-/{path}"), &[], body).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
     let exporter = place.start(&[]);
@@ -138,11 +138,8 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
     let calm = Instant::now() + Duration::from_secs(50);
     loop {
         let before = truth(&vendor);
-        let text = try_ask("GET", &exporter.address, "/metrics", "")
-            .unwrap()
-            .body;
-        shown.take(&text);
-        let samples = Samples::parse(&text);
+        let samples = exporter.scrape();
+        shown.take(&samples);
         // A truth that moved meanwhile says nothing.
         if before == truth(&vendor) {
             let truth: Expected = serde_json::from_value(before).unwrap();
@@ -182,8 +179,9 @@ fn live(place: &Place, end: Instant, timeout: &str) -> Vec<String> {
                 let address = said
                     .split_once("address=")
                     .and_then(|(_, rest)| rest.split_once(char::is_whitespace));
+                let headers = [("X-Prometheus-Scrape-Timeout-Seconds", timeout)];
                 let answer = address.and_then(|(address, _)| {
-                    try_ask_within(timeout, "GET", address, "/metrics", "")
+                    try_ask("GET", address, "/metrics", &headers, "").ok()
                 });
                 answers.extend(answer.map(|answer| answer.body));
                 std::thread::sleep(Duration::from_millis(2));
@@ -191,7 +189,7 @@ fn live(place: &Place, end: Instant, timeout: &str) -> Vec<String> {
             answers
         });
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
-        if doomed.has_ended_by_itself() {
+        if doomed.0.try_wait().unwrap().is_some() {
             panic!("it ended: {}", std::fs::read_to_string(&log).unwrap());
         }
         // This is the kill.
@@ -202,7 +200,7 @@ fn live(place: &Place, end: Instant, timeout: &str) -> Vec<String> {
 
 /// The simulator's truth about all its calls, as it tells it.
 fn truth(vendor: &str) -> Value {
-    let answer = try_ask("GET", vendor, "/-/truth", "").unwrap();
+    let answer = ask("GET", vendor, "/-/truth", &[]);
     let mut truth: Value = serde_json::from_str(&answer.body).unwrap();
     // The time goes on, whether anything happens or not.
     truth["now"] = 0.into();

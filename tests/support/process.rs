@@ -25,9 +25,21 @@ pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Output {
     command(directory).args(arguments).output().unwrap()
 }
 
+/// A child that is killed when this is dropped, also by a panic.
+#[derive(Debug)]
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process and what it has said so far. It is killed when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    child: Killed,
     stdout: Lines,
     stderr: Lines,
 }
@@ -43,7 +55,7 @@ impl Process {
         Self {
             stdout: Lines::of(child.stdout.take().unwrap()),
             stderr: Lines::of(child.stderr.take().unwrap()),
-            child,
+            child: Killed(child),
         }
     }
 
@@ -66,18 +78,22 @@ impl Process {
             {
                 return Some(rest[..end].to_owned());
             }
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.child.0.try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?} before {mark:?}: {said}");
             None
         })
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.0.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id();
         let sent = Command::new("sh")
             .args(["-c", &format!("kill -{name} {pid}")])
             .status();
@@ -86,7 +102,9 @@ impl Process {
 
     /// Waits for its end, and until all that it wrote has been read.
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        let status = eventually("the end of the process", || self.child.try_wait().unwrap());
+        let status = eventually("the end of the process", || {
+            self.child.0.try_wait().unwrap()
+        });
         for lines in [&mut self.stdout, &mut self.stderr] {
             if let Some(reader) = lines.reader.take() {
                 reader.join().unwrap();
@@ -103,14 +121,8 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// What a process writes, whole lines only.
+#[derive(Debug)]
 struct Lines {
     text: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
@@ -154,11 +166,16 @@ targets:
     )
 }
 
+/// Any free port of this machine.
+pub(crate) const LISTEN: &str = "--web.listen-address=127.0.0.1:0";
+
 /// The program while it serves.
 pub(crate) struct Exporter {
     pub(crate) process: Process,
+    /// Host and port.
     pub(crate) address: String,
-    directory: TempDir,
+    /// The working directory, if it is to be removed in the end.
+    directory: Option<TempDir>,
 }
 
 impl Exporter {
@@ -174,31 +191,56 @@ impl Exporter {
     pub(crate) fn start_in(config: &str, variables: &[(&str, &str)], flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
-        Self::spawn(directory, variables, flags)
+        Self::in_memory(directory, variables, flags)
     }
 
     /// With these variables and without a file.
     pub(crate) fn start_with_variables(variables: &[(&str, &str)]) -> Self {
-        Self::spawn(tempfile::tempdir().unwrap(), variables, &[])
+        Self::in_memory(tempfile::tempdir().unwrap(), variables, &[])
     }
 
-    fn spawn(directory: TempDir, variables: &[(&str, &str)], flags: &[&str]) -> Self {
+    fn in_memory(directory: TempDir, variables: &[(&str, &str)], flags: &[&str]) -> Self {
         let mut command = command(directory.path());
         command
             .envs(variables.iter().copied())
-            .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
+            .args(["--storage.in-memory", LISTEN])
             .args(flags);
-        let mut process = Process::spawn(&mut command);
+        Self::spawn(&mut command).keeping(directory)
+    }
+
+    /// What this command starts, once it has logged its address.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut process = Process::spawn(command);
         let port = process.told("address=127.0.0.1:");
         Self {
             process,
             address: format!("127.0.0.1:{port}"),
-            directory,
+            directory: None,
+        }
+    }
+
+    /// The demonstration, with more flags, once it has read its first day.
+    pub(crate) fn demo(command: &mut Command, flags: &[&str]) -> Self {
+        let mut process = Process::spawn(command.args(["demo", LISTEN]).args(flags));
+        let port = process.told("status page: http://localhost:");
+        Self {
+            process,
+            address: format!("127.0.0.1:{}", port.trim_end_matches('/')),
+            directory: None,
+        }
+    }
+
+    /// Removes the directory together with the process.
+    pub(crate) fn keeping(self, directory: TempDir) -> Self {
+        Self {
+            directory: Some(directory),
+            ..self
         }
     }
 
     pub(crate) fn config_file(&self) -> PathBuf {
-        self.directory.path().join("cec_exporter.yml")
+        let directory = self.directory.as_ref().unwrap();
+        directory.path().join("cec_exporter.yml")
     }
 
     pub(crate) fn configure(&self, text: &str) {

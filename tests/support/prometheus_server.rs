@@ -1,19 +1,19 @@
 //! Programs that a test starts, a real Prometheus among them, and asking them over HTTP.
 
 use std::collections::BTreeSet;
-
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long a program may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::PATIENCE;
+use super::client::{Answer, exchange};
+use super::process::Process;
+use super::tools::run;
 
 /// Turns samples in the format of OpenMetrics into blocks of a database.
 pub(crate) fn create_blocks(samples: &Path, database: &Path) {
@@ -26,98 +26,54 @@ pub(crate) fn create_blocks(samples: &Path, database: &Path) {
         .args([samples, database]));
 }
 
-/// A program that runs until this is dropped, also by a panic.
+/// A program that answers HTTP, and runs until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
-    child: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Running {
     /// Starts a program that is told to listen on this address, and waits until it answers on this
-    /// path. What it prints goes to a file.
-    pub(crate) fn start(
-        command: &mut Command,
-        address: SocketAddr,
-        path: &str,
-        log: &Path,
-    ) -> Self {
-        let file = File::create(log).unwrap();
-        command.stdin(Stdio::null());
-        command.stdout(file.try_clone().unwrap()).stderr(file);
-        let child = command.spawn().unwrap();
-        let mut running = Self { child, address };
+    /// path.
+    pub(crate) fn start(command: &mut Command, address: SocketAddr, path: &str) -> Self {
+        let mut running = Self {
+            process: Process::spawn(command),
+            address,
+        };
         let begun = Instant::now();
-        while running.ask("GET", path, "").map_or(0, |answer| answer.0) != 200 {
-            let ended = running.child.try_wait().unwrap();
+        while !running
+            .ask("GET", path, "")
+            .is_ok_and(|answer| answer.status == 200)
+        {
             assert!(
-                ended.is_none() && begun.elapsed() < PATIENCE,
+                !running.process.has_ended() && begun.elapsed() < PATIENCE,
                 "{command:?} does not answer:\n{}",
-                std::fs::read_to_string(log).unwrap()
+                running.process.stderr()
             );
             sleep(Duration::from_millis(50));
         }
         running
     }
 
-    /// The exporter, with this configuration in a file of this name.
-    pub(crate) fn exporter(config: &str, name: &str, directory: &Path) -> Self {
-        Self::exporter_with(config, name, directory, &[])
-    }
-
-    /// The same with more flags.
-    pub(crate) fn exporter_with(
-        config: &str,
-        name: &str,
-        directory: &Path,
-        flags: &[&str],
-    ) -> Self {
-        let file = directory.join(format!("{name}.yml"));
-        std::fs::write(&file, config).unwrap();
-        let address = free_address();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cec_exporter"));
-        command
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(["--storage.in-memory", "--web.enable-lifecycle"])
-            .args(flags);
-        let log = directory.join(format!("{name}.log"));
-        Self::start(&mut command, address, "/-/ready", &log)
-    }
-
-    /// A request; answers with status and body.
-    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+        let (address, length) = (self.address, body.len());
         // Version 1.0, so that the answer comes in one piece and ends with the connection.
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nhost: {}\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        Ok((status.unwrap_or(0), body.to_owned()))
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        exchange(address, &request)
     }
 
     /// A request that must be answered 200.
     pub(crate) fn demand(&self, method: &str, path: &str, body: &str) -> String {
-        let (status, answer) = self.ask(method, path, body).unwrap();
-        assert_eq!(status, 200, "{method} {path} {body}: {answer}");
-        answer
+        let answer = self.ask(method, path, body).unwrap();
+        assert_eq!(
+            answer.status, 200,
+            "{method} {path} {body}: {}",
+            answer.body
+        );
+        answer.body
     }
 }
 
@@ -157,9 +113,8 @@ impl Prometheus {
             .arg("--storage.tsdb.retention.time=30d")
             .arg(format!("--web.listen-address={address}"))
             .args(flags);
-        let log = directory.join("prometheus.log");
         Self {
-            running: Running::start(&mut command, address, "/-/ready", &log),
+            running: Running::start(&mut command, address, "/-/ready"),
         }
     }
 
@@ -176,17 +131,16 @@ impl Prometheus {
             // It would leave out what is younger than that.
             .args(["--retentionPeriod=1y", "--search.latencyOffset=0s"])
             .args(flags);
-        let log = directory.join("victoria.log");
         Self {
-            running: Running::start(&mut command, address, "/health", &log),
+            running: Running::start(&mut command, address, "/health"),
         }
     }
 
     /// Takes up samples in the text format, with times in milliseconds. Only VictoriaMetrics does.
     pub(crate) fn import(&self, samples: &str) {
         let path = "/api/v1/import/prometheus";
-        let (status, answer) = self.running.ask("POST", path, samples).unwrap();
-        assert_eq!(status, 204, "{answer}");
+        let answer = self.running.ask("POST", path, samples).unwrap();
+        assert_eq!(answer.status, 204, "{}", answer.body);
         self.running.demand("GET", "/internal/force_flush", "");
     }
 
@@ -194,7 +148,7 @@ impl Prometheus {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(parameters);
         let path = format!("/api/v1/{path}?{}", query.finish());
-        let (_, body) = self.running.ask("GET", &path, "").unwrap();
+        let body = self.running.ask("GET", &path, "").unwrap().body;
         let answer: Value =
             serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
         match answer["status"].as_str() {

@@ -20,10 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::own;
-
-/// The end of every wait: only a server that hangs reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use super::client::Answer;
+use super::{PATIENCE, own};
 
 /// A limit that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_millis(200);
@@ -347,33 +345,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let mut bytes = Vec::new();
         let _ = patiently(self.0.read_to_end(&mut bytes)).await;
         bytes
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-        let (head, body) = (head.to_owned(), body.to_owned());
-        Some(Self { status, head, body })
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let mut found = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value)
-    }
-
-    fn is_whole(&self) -> bool {
-        let length = self.header("content-length").unwrap_or("0");
-        self.body.len() >= length.parse().unwrap()
     }
 }

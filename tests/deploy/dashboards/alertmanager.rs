@@ -25,12 +25,7 @@ fn start(directory: &std::path::Path) -> Running {
         .arg(format!("--web.listen-address={address}"))
         // No cluster.
         .arg("--cluster.listen-address=");
-    Running::start(
-        &mut command,
-        address,
-        "/-/ready",
-        &directory.join("alertmanager.log"),
-    )
+    Running::start(&mut command, address, "/-/ready")
 }
 
 /// An alert in a place: name, severity, target.

@@ -24,7 +24,10 @@ struct World {
 
 impl World {
     fn of(text: impl FnOnce(&Path)) -> Option<Self> {
-        if !["prometheus", "promtool", "python3"].into_iter().all(is_installed) {
+        if !["prometheus", "promtool", "python3"]
+            .into_iter()
+            .all(is_installed)
+        {
             return None;
         }
         let directory = tempfile::tempdir().unwrap();

@@ -9,19 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use crate::support::boards::{Rule, metrics_in, rules, rules_in};
-use crate::support::prometheus_server::{
-    Prometheus, Running, Series, create_blocks, free_address,
-};
+use crate::support::eventually;
+use crate::support::process::Exporter;
+use crate::support::prometheus_server::{Prometheus, Running, Series, create_blocks, free_address};
 use crate::support::tools::{in_repository, is_installed, run};
 use serde_json::Value;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");
-/// The name of the exporter's configuration.
-const CONFIG: &str = "exporter";
 const WEEK: u64 = 604_800;
 /// Seconds of samples before each moment that is asked about; the rules look back an hour.
 const HISTORY: u64 = 5400;
@@ -29,7 +26,7 @@ const STEP: u64 = 60;
 
 /// A vendor, an exporter of it and of one that is down, and a place for the rest.
 struct World {
-    exporter: Running,
+    exporter: Exporter,
     _vendor: Running,
     directory: tempfile::TempDir,
 }
@@ -45,12 +42,7 @@ impl World {
             &format!("--web.listen-address={vendor}"),
             "--flat",
         ]);
-        let vendor = Running::start(
-            &mut command,
-            vendor,
-            "/-/healthy",
-            &path.join("simulate.log"),
-        );
+        let vendor = Running::start(&mut command, vendor, "/-/healthy");
         let teams = path.join("teams.csv");
         std::fs::write(&teams, vendor.demand("GET", "/-/teams", "")).unwrap();
         let config = format!(
@@ -62,10 +54,9 @@ impl World {
             teams.display(),
             free_address()
         );
-        let exporter = Running::exporter(&config, CONFIG, path);
-        until("results", || {
-            let metrics = exporter.demand("GET", "/metrics", "");
-            metrics.contains("\ncec_call_rules_total{").then_some(())
+        let exporter = Exporter::start_with(&config, &["--web.enable-lifecycle"]);
+        exporter.scrape_until("results", |samples| {
+            samples.has("cec_call_rules_total", &[])
         });
         Self {
             exporter,
@@ -77,18 +68,6 @@ impl World {
 
 fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
-}
-
-/// Asks until there is an answer.
-fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "in vain: {what}");
-        sleep(Duration::from_millis(200));
-    }
 }
 
 /// The expressions of the rules, and what the mixin makes of each for a database without native
@@ -131,7 +110,7 @@ fn victoria_metrics_scrapes_the_exporter() {
             .first()
             .and_then(|series| series.values.first().copied())
     };
-    let calls = until("calls", || {
+    let calls = eventually("calls", || {
         value("sum(cec_window_calls{target=\"up\"})").filter(|calls| *calls > 0.0)
     });
     assert!(calls > 10_000.0, "{calls}");
@@ -139,16 +118,11 @@ fn victoria_metrics_scrapes_the_exporter() {
     assert_eq!(value("cec_up{target=\"down\"}"), Some(0.0));
     assert_eq!(value("up{job=\"cec_exporter\"}"), Some(1.0));
     // A histogram is whole: as many buckets as the exporter shows.
-    let shown = world.exporter.demand("GET", "/metrics", "");
+    let shown = world.exporter.scrape();
     let buckets = "cec_call_duration_seconds_bucket";
     assert_eq!(
         value(&format!("count({buckets})")),
-        Some(
-            shown
-                .lines()
-                .filter(|line| line.starts_with(buckets))
-                .count() as f64
-        )
+        Some(shown.select(buckets, &[]).count() as f64)
     );
 }
 
@@ -273,8 +247,8 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
     let world = World::start();
     let path = world.directory.path();
     std::fs::write(path.join("prometheus.yml"), "").unwrap();
-    std::fs::write(path.join(format!("{CONFIG}.yml")), "targets: []").unwrap();
-    let (status, _) = world.exporter.ask("POST", "/-/reload", "").unwrap();
+    world.exporter.configure("targets: []");
+    let status = world.exporter.post("/-/reload").status;
     assert_eq!(status, 500, "a reload of a bad configuration");
     let now = now() / STEP * STEP;
     // The older one first, as Prometheus wants its samples.
@@ -285,10 +259,7 @@ fn the_rules_say_the_same_in_victoria_metrics_as_in_prometheus() {
         victoria: Prometheus::victoria(path, &[]),
         expressions: without_native_histograms(path),
     };
-    both.add(&samples(
-        &world.exporter.demand("GET", "/metrics", ""),
-        moments,
-    ));
+    both.add(&samples(&world.exporter.scrape().text, moments));
 
     // Rules that look at other rules come after these.
     let (alerts, mut left): (Vec<Rule>, Vec<Rule>) =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::page::both;
 use crate::support::client::ask;
-use crate::support::process::{Process, command};
+use crate::support::process::{Exporter, command};
 use crate::support::tools::read;
 
 /// The paths of the table, without query; with the method where it is not GET.
@@ -28,11 +28,8 @@ fn documented() -> [BTreeSet<(String, &'static str)>; 2] {
 #[test]
 fn every_documented_endpoint_is_served() {
     let directory = tempfile::tempdir().unwrap();
-    let mut demo = Process::spawn(
-        command(directory.path()).args(["demo", "--web.listen-address=127.0.0.1:0"]),
-    );
-    let port = demo.told("status page: http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
+    let answer = |method: &str, path: &str| ask(method, &demo.address, path, &[]).status;
     let [english, chinese] = documented();
     assert_eq!(english, chinese);
     assert!(english.len() >= 7, "{english:?}");
@@ -43,11 +40,11 @@ fn every_documented_endpoint_is_served() {
             "/-/reload" => 403,
             _ => 200,
         };
-        assert_eq!(ask(method, &address, &path, &[]).status, expected, "{path}");
+        assert_eq!(answer(method, &path), expected, "{path}");
         let other = if method == "GET" { "PUT" } else { "GET" };
-        assert_eq!(ask(other, &address, &path, &[]).status, 405, "{path}");
+        assert_eq!(answer(other, &path), 405, "{path}");
     }
-    assert_eq!(ask("GET", &address, "/-/nothing", &[]).status, 404);
+    assert_eq!(answer("GET", "/-/nothing"), 404);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use crate::support::eventually;
-use crate::support::process::{Process, command};
+use crate::support::process::{Exporter, LISTEN, Process, command};
 use crate::support::prometheus_server::Prometheus;
 use crate::support::tools::{go_module, in_repository, is_installed, read, run, schemas};
 use cec_exporter::config;
@@ -143,11 +143,7 @@ fn the_simulated_history_becomes_blocks_once() {
         Some(("--output", _)) => format!("--output={}", path("history")),
         _ => text(word).to_owned(),
     });
-    let mut demo = Process::spawn(
-        command(directory.path())
-            .args(flags)
-            .arg("--web.listen-address=127.0.0.1:0"),
-    );
+    let mut demo = Process::spawn(command(directory.path()).args(flags).arg(LISTEN));
     demo.told("metrics:     http://localhost:");
     let blocks = import();
     assert!(blocks > 2, "{blocks}");
@@ -162,11 +158,7 @@ fn prometheus_scrapes_the_demonstration_and_evaluates_every_rule() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let mut demo = Process::spawn(
-        command(directory.path()).args(["demo", "--web.listen-address=127.0.0.1:0"]),
-    );
-    let port = demo.told("metrics:     http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches("/metrics"));
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
 
     let compose = yaml("compose.yaml");
     let words = compose["services"]["prometheus"]["command"]
@@ -188,7 +180,7 @@ fn prometheus_scrapes_the_demonstration_and_evaluates_every_rule() {
             // So that nobody waits for half a minute.
             let config = fs::read_to_string(from).unwrap();
             assert!(compose["services"].get("exporter").is_some());
-            let config = config.replace("exporter:10042", &address);
+            let config = config.replace("exporter:10042", &demo.address);
             let config = config.replace(": 30s", ": 1s").replace(": 20s", ": 1s");
             fs::write(root(&to), config).unwrap();
         } else {

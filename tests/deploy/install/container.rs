@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::process::{Process, scrape};
+use crate::support::process::{Exporter, LISTEN};
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::tools::{in_repository, is_installed, read, run};
 use tempfile::TempDir;
@@ -164,11 +164,9 @@ fn the_image_runs_on_a_read_only_root_as_nobody() {
 }
 
 fn demo_is_scraped_and_healthy(root: &Root) {
-    let mut command = root.exporter(&["demo", "--web.listen-address=127.0.0.1:0"]);
-    let mut demo = Process::spawn(&mut command);
-    let port = demo.told("metrics:     http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches("/metrics"));
-    let samples = scrape(&address, 30);
+    let demo = Exporter::demo(&mut root.exporter(&[]), &[]);
+    let address = demo.address.clone();
+    let samples = demo.scrape();
     assert!(samples.sum("cec_calls_total", &[]) > 1000.0);
     assert!(samples.sum("process_resident_memory_bytes", &[]) > 0.0);
     let healthy = root.healthcheck(&address);
@@ -205,10 +203,9 @@ fn names_are_looked_up(root: &Root) {
 /// Nothing is said of where: what is the default there has to be the volume.
 fn the_ledger_is_kept(root: &Root) {
     let vendor = SimulatedVendor::frozen(settled(1000));
-    let command = root.exporter(&["--web.listen-address=127.0.0.1:0"]);
-    let mut exporter = Process::spawn(&mut target(command, &vendor.endpoint));
-    let address = format!("127.0.0.1:{}", exporter.told("address=127.0.0.1:"));
-    scrape(&address, 30);
+    let command = root.exporter(&[LISTEN]);
+    let exporter = Exporter::spawn(&mut target(command, &vendor.endpoint));
+    exporter.scrape();
     let volume = root.path(&instruction("VOLUME")[1..]);
     let ledger = fs::metadata(volume.join("default.redb"));
     assert!(ledger.unwrap().len() > 0);

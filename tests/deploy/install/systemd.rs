@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::eventually;
-use crate::support::process::{Process, scrape};
+use crate::support::process::Exporter;
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::tools::{in_repository, is_installed, is_there, read, run};
 use cec_exporter::cli::Cli;
@@ -261,12 +260,9 @@ fn the_exporter_works_within_it() {
         .args(words)
         .env_clear()
         .env("CREDENTIALS_DIRECTORY", "/run/credentials");
-    let mut exporter = Process::spawn(&mut command);
-    let address = format!("127.0.0.1:{}", exporter.told("address=127.0.0.1:"));
-    let samples = eventually("the first pull", || {
-        let samples = scrape(&address, 30);
-        let is_up = samples.sum("cec_up", &[("target", "support")]) == 1.0;
-        is_up.then_some(samples)
+    let mut exporter = Exporter::spawn(&mut command);
+    let samples = exporter.scrape_until("the first pull", |samples| {
+        samples.sum("cec_up", &[("target", "support")]) == 1.0
     });
     // These need more of /proc than a process of its own.
     assert!(samples.sum("process_start_time_seconds", &[]) > 0.0);
@@ -274,7 +270,7 @@ fn the_exporter_works_within_it() {
 
     // As `systemctl reload` and `systemctl stop`, though to the process behind bubblewrap.
     assert_eq!(setting(&unit, "ExecReload"), "/bin/kill -HUP $MAINPID");
-    let children = format!("/proc/{0}/task/{0}/children", exporter.id());
+    let children = format!("/proc/{0}/task/{0}/children", exporter.process.id());
     let child = fs::read_to_string(children).unwrap().trim().to_owned();
     let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
     for line in [
@@ -287,10 +283,10 @@ fn the_exporter_works_within_it() {
     let signal = |name: &str| run(Command::new("kill").args([name, &child]));
     config("3h");
     signal("-HUP");
-    eventually("the new configuration", || {
-        let window = scrape(&address, 30).sum("cec_window_seconds", &[]);
-        (window == 3.0 * 3600.0).then_some(())
+    exporter.scrape_until("the new configuration", |samples| {
+        samples.sum("cec_window_seconds", &[]) == 3.0 * 3600.0
     });
     signal("-TERM");
-    assert!(exporter.ended().success(), "{}", exporter.stderr());
+    let process = &mut exporter.process;
+    assert!(process.ended().success(), "{}", process.stderr());
 }

@@ -19,15 +19,13 @@ fn begin(world: &mut World) -> BTreeSet<Alert> {
         }
     }
     if let Some(replica) = world.replica.take() {
-        expected.insert(("CecExporterDown".to_owned(), replica.address.to_string()));
+        expected.insert(("CecExporterDown".to_owned(), replica.address.clone()));
     }
-    std::fs::write(world.directory.path().join("all.yml"), "targets: []").unwrap();
-    let (status, _) = world.exporter.ask("POST", "/-/reload", "").unwrap();
+    let exporter = &world.exporter;
+    exporter.configure("targets: []");
+    let status = exporter.post("/-/reload").status;
     assert_eq!(status, 500, "a reload of a bad configuration");
-    expected.insert((
-        "CecConfigReloadFailed".to_owned(),
-        world.exporter.address.to_string(),
-    ));
+    expected.insert(("CecConfigReloadFailed".to_owned(), exporter.address.clone()));
     expected
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -12,6 +11,7 @@ use super::cases::{CASES, Case, FAULTS};
 use super::last_week::imagine_last_week;
 use super::now;
 use super::short_rules::{WINDOW, rewrite_rules};
+use crate::support::process::Exporter;
 use crate::support::prometheus_server::{Prometheus, Running, free_address};
 use crate::support::tools::run;
 
@@ -96,11 +96,11 @@ pub(crate) struct World {
     pub(crate) classic: Prometheus,
     /// Keeps them as native ones, and takes the two exporters for those of two clusters.
     pub(crate) native: Prometheus,
-    pub(crate) exporter: Running,
+    pub(crate) exporter: Exporter,
     /// A second exporter of the healthy target; gone in the end.
-    pub(crate) replica: Option<Running>,
+    pub(crate) replica: Option<Exporter>,
     pub(crate) simulators: BTreeMap<&'static str, Running>,
-    pub(crate) directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl World {
@@ -110,13 +110,13 @@ impl World {
         let simulators: BTreeMap<&str, Running> = CASES
             .iter()
             .zip(1..)
-            .map(|(case, seed)| (case.target, simulate(case, seed, path)))
+            .map(|(case, seed)| (case.target, simulate(case, seed)))
             .collect();
-        let exporter = export("all", &simulators, path);
+        let exporter = export(&simulators, path);
         let mut healthy = simulators.iter().filter(|(name, _)| **name == "healthy");
-        let replica = export("replica", &mut healthy, path);
+        let replica = export(&mut healthy, path);
         let metrics = with_results(&exporter);
-        let exporters = [exporter.address, replica.address];
+        let exporters = [&*exporter.address, &replica.address];
         let classic = database(&path.join("classic"), exporters, ["north", "north"]);
         let native = database(&path.join("native"), exporters, ["north", "south"]);
         imagine_last_week(&metrics, &classic);
@@ -129,7 +129,7 @@ impl World {
             exporter,
             replica: Some(replica),
             simulators,
-            directory,
+            _directory: directory,
         }
     }
 
@@ -162,7 +162,7 @@ impl World {
 }
 
 /// Configuration and rules for a Prometheus, in this directory.
-fn database(directory: &Path, exporters: [SocketAddr; 2], clusters: [&str; 2]) -> PathBuf {
+fn database(directory: &Path, exporters: [&str; 2], clusters: [&str; 2]) -> PathBuf {
     std::fs::create_dir(directory).unwrap();
     rewrite_rules(directory);
     let mut config = "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}\n\
@@ -180,7 +180,7 @@ fn database(directory: &Path, exporters: [SocketAddr; 2], clusters: [&str; 2]) -
     directory.to_owned()
 }
 
-fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
+fn simulate(case: &Case, seed: u32) -> Running {
     let address = free_address();
     let mut command = Command::new(EXPORTER);
     command.args([
@@ -195,22 +195,16 @@ fn simulate(case: &Case, seed: u32, directory: &Path) -> Running {
         "--late-share=0",
         "--deleted-share=0",
     ]);
-    let log = directory.join(format!("simulate-{}.log", case.target));
-    Running::start(&mut command, address, "/-/healthy", &log)
+    Running::start(&mut command, address, "/-/healthy")
 }
 
 /// What the exporter says once it has read the list, and results of these targets.
-fn with_results(exporter: &Running) -> String {
+fn with_results(exporter: &Exporter) -> String {
     for _ in 0..LOOKS {
-        let metrics = exporter.demand("GET", "/metrics", "");
-        let scores = metrics
-            .lines()
-            .filter(|line| line.starts_with("cec_call_score_count"));
-        let targets: BTreeSet<_> = scores
-            .filter_map(|line| line.split("target=\"").nth(1)?.split('"').next())
-            .collect();
-        if targets.len() == WITH_QUALITY.len() {
-            return metrics;
+        let samples = exporter.scrape();
+        let has_scores = |target: &&str| samples.has("cec_call_score_count", &[("target", target)]);
+        if WITH_QUALITY.iter().all(has_scores) {
+            return samples.text;
         }
         sleep(Duration::from_secs(1));
     }
@@ -218,10 +212,9 @@ fn with_results(exporter: &Running) -> String {
 }
 
 fn export<'a>(
-    name: &str,
     simulators: impl IntoIterator<Item = (&'a &'static str, &'a Running)>,
     directory: &Path,
-) -> Running {
+) -> Exporter {
     let mut config =
         "defaults: {app_key: k, app_secret: s, user_id: u, lookback: 2m, overlap: 5s, \
          reconcile_interval: 1m, \
@@ -247,5 +240,6 @@ fn export<'a>(
         );
     }
     // A pull that does not end leaves time to answer, also in a slow build.
-    Running::exporter_with(&config, name, directory, &["--web.timeout-offset=1s"])
+    let flags = ["--web.enable-lifecycle", "--web.timeout-offset=1s"];
+    Exporter::start_with(&config, &flags)
 }

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::support::eventually;
-use crate::support::process::{Process, command, configuration, scrape, target};
+use crate::support::process::{Exporter, LISTEN, Process, command, configuration, target};
 use crate::support::prometheus_server;
 use crate::support::prometheus_server::{Prometheus, create_blocks, free_address};
 use crate::support::simulated::{SimulatedVendor, now};
@@ -97,11 +97,10 @@ fn prometheus_sees_one_history_without_a_seam() {
         create_blocks(&directory.join("history/a").join(name), &blocks);
     }
     until.store(u32::MAX, Ordering::SeqCst);
-    let mut exporter = Process::spawn(command(directory).args([
+    let exporter = Exporter::spawn(command(directory).args([
         format!("--web.listen-address={address}"),
         "--storage.path=data".to_owned(),
     ]));
-    exporter.told("address=127.0.0.1:");
     fs::write(
         directory.join("prometheus.yml"),
         format!(
@@ -127,7 +126,7 @@ scrape_configs:
     eventually(
         "all counters are the truth about history and live calls",
         || {
-            let samples = scrape(&address, 10);
+            let samples = exporter.scrape_within(10);
             let wrong: Vec<_> = differences(&samples, "a", &truth)
                 .into_iter()
                 // The gauges cover the lookback only.
@@ -265,10 +264,9 @@ fn an_exporter_that_starts_meanwhile_keeps_its_ledger() {
     let unfinished = ledger.with_extension("redb.backfill");
     assert!(unfinished.exists());
     fs::remove_file(&ledger).unwrap();
-    let flags_of_exporter = ["--web.listen-address=127.0.0.1:0", "--storage.path=data"];
-    let mut exporter = Process::spawn(command(directory.path()).args(flags_of_exporter));
-    exporter.told("a backfill of the target has not finished");
-    exporter.told("address=127.0.0.1:");
+    let flags_of_exporter = [LISTEN, "--storage.path=data"];
+    let exporter = Exporter::spawn(command(directory.path()).args(flags_of_exporter));
+    exporter.logged("a backfill of the target has not finished");
     exporter.end();
     fs::remove_file(&ledger).unwrap();
     let resumed = output(directory.path(), &flags);

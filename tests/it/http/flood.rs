@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Process, configuration, target};
+use crate::support::process::{Exporter, LISTEN, configuration, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,62 +20,45 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const MAX_GROWTH: usize = 64 << 20;
 
 /// An exporter that may have only so many files open.
-struct Exporter {
-    process: Process,
-    address: String,
-    _directory: tempfile::TempDir,
+fn start(vendor: &SimulatedVendor, files: u32) -> Exporter {
+    start_with(vendor, files, None)
 }
 
-impl Exporter {
-    fn start(vendor: &SimulatedVendor, files: u32) -> Self {
-        Self::start_with(vendor, files, None)
-    }
+/// With this web configuration.
+fn start_with(vendor: &SimulatedVendor, files: u32, web: Option<&str>) -> Exporter {
+    let directory = tempfile::tempdir().unwrap();
+    let web = web.map_or("", |web| {
+        std::fs::write(directory.path().join("web.yml"), web).unwrap();
+        "--web.config.file=web.yml"
+    });
+    let config = configuration(&[target("a", &vendor.endpoint, "min_pull_interval: 1h")]);
+    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let program = env!("CARGO_BIN_EXE_cec_exporter");
+    let script = format!("ulimit -n {files} && exec {program} --storage.in-memory {LISTEN} {web}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(directory.path());
+    Exporter::spawn(&mut command).keeping(directory)
+}
 
-    /// With this web configuration.
-    fn start_with(vendor: &SimulatedVendor, files: u32, web: Option<&str>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let web = web.map_or("", |web| {
-            std::fs::write(directory.path().join("web.yml"), web).unwrap();
-            "--web.config.file=web.yml"
-        });
-        let config = configuration(&[target("a", &vendor.endpoint, "min_pull_interval: 1h")]);
-        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
-        let program = env!("CARGO_BIN_EXE_cec_exporter");
-        let script = format!(
-            "ulimit -n {files} && exec {program} --storage.in-memory \
-             --web.listen-address=127.0.0.1:0 {web}"
-        );
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]).current_dir(directory.path());
-        let mut process = Process::spawn(&mut command);
-        let port = process.told("address=127.0.0.1:");
-        Self {
-            process,
-            address: format!("127.0.0.1:{port}"),
-            _directory: directory,
-        }
-    }
+/// Bytes of memory that the process has in use.
+fn memory(exporter: &Exporter) -> usize {
+    let status = format!("/proc/{}/status", exporter.process.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: usize = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kilobytes * 1024
+}
 
-    /// Bytes of memory that the process has in use.
-    fn memory(&self) -> usize {
-        let status = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes: usize = line
-            .unwrap()
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .unwrap();
-        kilobytes * 1024
-    }
-
-    /// A connection on which the server's silence does not hold up the test.
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        stream
-    }
+/// A connection on which the server's silence does not hold up the test.
+fn connect(exporter: &Exporter) -> TcpStream {
+    let stream = TcpStream::connect(&exporter.address).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    stream
 }
 
 /// Sends as much as the other side takes without being waited for; `false` once it has closed.
@@ -104,17 +87,17 @@ fn room() -> usize {
 /// What each kind of client does with its connections.
 fn attack(exporter: &Exporter, connections: usize, scrapes: &AtomicUsize, most: &mut usize) {
     let mut look = |_: &[TcpStream]| {
-        *most = exporter.memory().max(*most);
+        *most = memory(exporter).max(*most);
         // Not before some scrapes have been answered with all that there is now.
         let before = scrapes.load(Ordering::SeqCst);
         eventually("scrapes go on", || {
             (scrapes.load(Ordering::SeqCst) >= before + 3).then_some(())
         });
-        *most = exporter.memory().max(*most);
+        *most = memory(exporter).max(*most);
     };
     let open = |count: usize, bytes: &[u8]| -> Vec<TcpStream> {
         let each = (0..count).map(|_| {
-            let stream = exporter.connect();
+            let stream = connect(exporter);
             push(&stream, bytes);
             stream
         });
@@ -156,17 +139,17 @@ fn attack(exporter: &Exporter, connections: usize, scrapes: &AtomicUsize, most: 
 
 fn hold_against_all(files: u32) {
     let vendor = SimulatedVendor::frozen(settled(1000));
-    let exporter = Exporter::start(&vendor, files);
-    let first = crate::support::process::scrape(&exporter.address, 30);
+    let exporter = start(&vendor, files);
+    let first = exporter.scrape();
     assert_eq!(first.one("cec_up", &[]), 1.0);
-    let calm = exporter.memory();
+    let calm = memory(&exporter);
     let (stop, scrapes) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut most = calm;
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // Each is answered, over a connection of its own and at once, as Prometheus asks for.
             while !stop.load(Ordering::SeqCst) {
-                let samples = crate::support::process::scrape(&exporter.address, 10);
+                let samples = exporter.scrape_within(10);
                 assert_eq!(samples.one("cec_up", &[]), 1.0);
                 scrapes.fetch_add(1, Ordering::SeqCst);
             }
@@ -187,8 +170,8 @@ fn hold_against_all(files: u32) {
         scrapes.into_inner()
     );
     assert!(growth < MAX_GROWTH, "{calm} bytes grew by {growth}");
-    assert_eq!(ask("GET", &exporter.address, "/", &[]).status, 200);
-    let log = exporter.process.end();
+    assert_eq!(exporter.get("/").status, 200);
+    let log = exporter.end();
     assert!(log.len() < 10_000, "clients fill the log: {log}");
 }
 
@@ -226,35 +209,35 @@ fn waiting_scrapes_leave_room_for_everybody_else() {
     const CLIENTS: usize = 600;
     const WAITING: usize = 64;
     let vendor = SimulatedVendor::frozen(settled(1000));
-    let exporter = Exporter::start(&vendor, 4096);
-    assert_eq!(ask("GET", &exporter.address, "/", &[]).status, 200);
+    let exporter = start(&vendor, 4096);
+    assert_eq!(exporter.get("/").status, 200);
     assert!(room() > CLIENTS, "too few files for this test");
-    let calm = exporter.memory();
+    let calm = memory(&exporter);
     let held = vendor.simulator.world();
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\
         X-Prometheus-Scrape-Timeout-Seconds: 600\r\n\r\n";
     let clients: Vec<TcpStream> = (0..CLIENTS)
         .map(|_| {
-            let stream = exporter.connect();
+            let stream = connect(&exporter);
             push(&stream, request.as_bytes());
             stream
         })
         .collect();
     eventually("those that need not wait are answered", || {
-        let health = ask("GET", &exporter.address, "/-/healthy", &[]);
+        let health = exporter.get("/-/healthy");
         assert_eq!(health.status, 200, "{}", health.body);
         (still_waiting(&clients) <= WAITING).then_some(())
     });
     for path in ["/-/healthy", "/-/ready"] {
-        assert_eq!(ask("GET", &exporter.address, path, &[]).status, 200);
+        assert_eq!(exporter.get(path).status, 200);
     }
-    let samples = crate::support::process::scrape(&exporter.address, 10);
+    let samples = exporter.scrape_within(10);
     assert!(samples.has("cec_window_seconds", &[("target", "a")]));
     assert_eq!(still_waiting(&clients), WAITING, "the others wait");
     // For each connection above the limit one may have had to go that was silent so far.
     let most_gone = CLIENTS + 64 - 512;
     assert!(answered(&clients) >= CLIENTS - WAITING - most_gone);
-    let growth = exporter.memory().saturating_sub(calm);
+    let growth = memory(&exporter).saturating_sub(calm);
     assert!(growth < MAX_GROWTH, "{calm} bytes grew by {growth}");
     drop(held);
     eventually("the others are answered", || {
@@ -277,7 +260,7 @@ fn guessers_lock_nobody_out() {
     let users: String = (0..USERS).map(user).collect();
     let vendor = SimulatedVendor::frozen(settled(10));
     let web = format!("basic_auth_users:\n{users}");
-    let exporter = Exporter::start_with(&vendor, 4096, Some(&web));
+    let exporter = start_with(&vendor, 4096, Some(&web));
     let ask_as = |name: &str, password: &str| {
         let pair = BASE64_STANDARD.encode(format!("{name}:{password}"));
         let headers = [("Authorization", &*format!("Basic {pair}"))];
@@ -335,8 +318,8 @@ fn queued(exporter: &Exporter, client: &TcpStream) -> usize {
 #[test]
 fn few_answers_wait_for_a_client_that_takes_none() {
     let vendor = SimulatedVendor::frozen(settled(1000));
-    let exporter = Exporter::start(&vendor, 4096);
-    let client = exporter.connect();
+    let exporter = start(&vendor, 4096);
+    let client = connect(&exporter);
     push(
         &client,
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000).as_bytes(),

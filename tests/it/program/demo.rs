@@ -1,7 +1,6 @@
 //! The demonstration: something to see at once, and something that moves.
 
-use crate::support::client::ask;
-use crate::support::process::{Process, command, scrape};
+use crate::support::process::{Exporter, LISTEN, Process, command, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::{eventually, samples::Samples};
 
@@ -12,16 +11,14 @@ fn calls(samples: &Samples) -> f64 {
 #[test]
 fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
     let directory = tempfile::tempdir().unwrap();
-    let mut demo = Process::spawn(
-        command(directory.path()).args(["demo", "--web.listen-address=127.0.0.1:0"]),
+    let mut demo = Exporter::demo(&mut command(directory.path()), &[]);
+    let metrics = demo.process.told("metrics:     http://localhost:");
+    assert_eq!(
+        format!("127.0.0.1:{metrics}"),
+        format!("{}/metrics", demo.address)
     );
-    let port = demo.told("status page: http://localhost:");
-    let port = port.trim_end_matches('/');
-    let metrics = demo.told("metrics:     http://localhost:");
-    assert_eq!(metrics, format!("{port}/metrics"));
-    let address = format!("127.0.0.1:{port}");
 
-    let first = scrape(&address, 10);
+    let first = demo.scrape_within(10);
     let demo_target = [("target", "demo")];
     assert_eq!(first.one("cec_up", &demo_target), 1.0);
     assert_eq!(first.one("cec_window_seconds", &demo_target), 86_400.0);
@@ -43,13 +40,13 @@ fn a_day_is_there_at_the_first_scrape_and_the_numbers_move() {
         let name = format!("cec_{group}_calls_processed_total");
         assert_eq!(first.sum(&name, &[]), processed, "{group}");
     }
-    let page = ask("GET", &address, "/", &[]);
+    let page = demo.get("/");
     assert_eq!(page.status, 200);
     assert!(page.body.contains("All targets are up."));
 
     let processed = "cec_calls_processed_total";
     let moved = eventually("more calls, and more that are done", || {
-        let samples = scrape(&address, 10);
+        let samples = demo.scrape_within(10);
         let more = calls(&samples) > calls(&first)
             && samples.sum(processed, &[]) > first.sum(processed, &[])
             && samples.sum("cec_call_score_count", &[]) > 0.0;
@@ -91,8 +88,7 @@ fn series_of(samples: &Samples, target: &str) -> usize {
 #[test]
 fn a_target_at_rest_has_few_series() {
     let vendor = SimulatedVendor::frozen(settled(0));
-    let target = crate::support::process::target("a", &vendor.endpoint, "");
-    let exporter = crate::support::process::Exporter::start(&[target]);
+    let exporter = Exporter::start(&[target("a", &vendor.endpoint, "")]);
     let samples = exporter.scrape();
     assert!(samples.has_calls("a"));
     let series = series_of(&samples, "a");
@@ -108,22 +104,16 @@ fn a_target_at_rest_has_few_series() {
 #[test]
 fn a_demonstration_that_is_killed_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
-    let mut demo = Process::spawn(
-        command(directory.path())
-            .args(["demo", "--web.listen-address=127.0.0.1:0"])
-            .env("TMPDIR", directory.path()),
-    );
-    let port = demo.told("status page: http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
-    let first = scrape(&address, 10);
+    let mut program = command(directory.path());
+    let mut demo = Exporter::demo(program.env("TMPDIR", directory.path()), &[]);
+    let first = demo.scrape_within(10);
     assert!(calls(&first) > 30_000.0);
     // It goes on without a name of its own for the file.
-    eventually("more calls", || {
-        let samples = scrape(&address, 10);
-        (calls(&samples) > calls(&first) && samples.one("cec_up", &[]) == 1.0).then_some(())
+    demo.scrape_until("more calls", |samples| {
+        calls(samples) > calls(&first) && samples.one("cec_up", &[]) == 1.0
     });
-    demo.signal("KILL");
-    demo.ended();
+    demo.process.signal("KILL");
+    demo.process.ended();
     let left = std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is left behind");
 }
@@ -133,13 +123,12 @@ fn the_simulator_alone_can_be_watched() {
     let directory = tempfile::tempdir().unwrap();
     let mut simulator = Process::spawn(command(directory.path()).args([
         "simulate",
-        "--web.listen-address=127.0.0.1:0",
+        LISTEN,
         "--calls-per-day=10000",
     ]));
     let endpoint = simulator.told("endpoint: http://");
-    let target =
-        crate::support::process::target("a", &format!("http://{endpoint}"), "lookback: 25h");
-    let exporter = crate::support::process::Exporter::start(&[target]);
+    let target = target("a", &format!("http://{endpoint}"), "lookback: 25h");
+    let exporter = Exporter::start(&[target]);
     let samples = exporter.scrape();
     assert!(calls(&samples) > 8_000.0, "{}", calls(&samples));
     simulator.end();

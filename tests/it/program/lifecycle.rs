@@ -3,9 +3,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::bad_configuration::only_line;
-use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, Process, configuration, run, scrape, target};
+use crate::support::process::{Exporter, configuration, run, scrape, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -155,10 +154,8 @@ os.execv(sys.argv[1], sys.argv[1:])
             "--web.systemd-socket",
             "--web.config.file=",
         ]);
-    let mut process = Process::spawn(&mut command);
-    let port = process.told("address=127.0.0.1:");
-    let address = format!("127.0.0.1:{port}");
-    assert_eq!(ask("GET", &address, "/-/healthy", &[]).status, 200);
+    let exporter = Exporter::spawn(&mut command);
+    assert_eq!(exporter.get("/-/healthy").status, 200);
 
     let flags = ["--storage.in-memory", "--web.systemd-socket"];
     let line = only_line(&run(directory.path(), &flags));

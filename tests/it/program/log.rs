@@ -1,12 +1,11 @@
 //! What the log says at the start, of the first read and of the first failure.
 
 use std::io::{BufRead, BufReader};
-use std::process::Child;
 
 use super::lifecycle::{A, one_target};
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, command, configuration, target};
+use crate::support::process::{Exporter, Killed, command, configuration, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 #[test]
@@ -96,16 +95,6 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
         "{first}"
     );
     assert!(second.contains("message=\"pull failed\""), "{second}");
-}
-
-/// A process that does not outlive a test that fails.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A pipe holds 64 KiB, and the process that reads the log may hang.

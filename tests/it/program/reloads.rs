@@ -1,7 +1,6 @@
 //! Reloads of the configuration, by request and by signal.
 
 use super::lifecycle::{A, one_target, scrape_in_flight};
-use crate::support::client::ask;
 use crate::support::process::{Exporter, configuration, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
@@ -80,8 +79,7 @@ fn a_reload_over_http_is_off_by_default() {
         samples.one("cec_exporter_config_last_reload_successful", &[]),
         1.0
     );
-    let got = ask("GET", &exporter.address, "/-/reload", &[]);
-    assert_eq!(got.status, 405);
+    assert_eq!(exporter.get("/-/reload").status, 405);
 }
 
 #[test]

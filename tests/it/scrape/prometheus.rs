@@ -2,22 +2,13 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Process, command};
+use crate::support::process::{Exporter, Process, command};
 use crate::support::tools::is_installed;
 use serde_json::Value;
-
-fn demo(directory: &Path) -> (Process, String) {
-    let mut demo =
-        Process::spawn(command(directory).args(["demo", "--web.listen-address=127.0.0.1:0"]));
-    let port = demo.told("status page: http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
-    (demo, address)
-}
 
 fn check_metrics(text: &str) -> (bool, String) {
     let mut promtool = Command::new("promtool")
@@ -42,9 +33,9 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let (_demo, address) = demo(directory.path());
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
     for path in ["/metrics", "/probe?target=demo"] {
-        let text = ask("GET", &address, path, &[]).body;
+        let text = demo.get(path).body;
         assert!(text.contains("cec_calls_total{"), "{path}");
         assert_eq!(check_metrics(&text), (true, String::new()), "{path}");
     }
@@ -58,7 +49,8 @@ fn prometheus_scrapes_the_demonstration() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let (_demo, exporter) = demo(directory.path());
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
+    let exporter = &demo.address;
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:

@@ -5,9 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::eventually;
-use crate::support::process::{
-    Exporter, Process, a_moment, command, configuration, scrape, target,
-};
+use crate::support::process::{Exporter, LISTEN, a_moment, command, configuration, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -15,14 +13,9 @@ const ALL: &str = "teams_file: teams.csv, agents: true, \
     results: {enabled: true, max_requests_per_second: 1000}";
 
 /// The program with its ledger on disk.
-fn start(directory: &Path) -> (Process, String) {
-    let mut process = Process::spawn(command(directory).args([
-        "--web.listen-address=127.0.0.1:0",
-        "--web.enable-lifecycle",
-        "--storage.path=data",
-    ]));
-    let port = process.told("address=127.0.0.1:");
-    (process, format!("127.0.0.1:{port}"))
+fn start(directory: &Path) -> Exporter {
+    let flags = [LISTEN, "--web.enable-lifecycle", "--storage.path=data"];
+    Exporter::spawn(command(directory).args(flags))
 }
 
 fn configure(directory: &Path, vendor: &SimulatedVendor, more: &str) {
@@ -31,10 +24,10 @@ fn configure(directory: &Path, vendor: &SimulatedVendor, more: &str) {
 }
 
 /// Scrapes until the result of each succeeded call is counted, and committed.
-fn with_all_results(address: &str, vendor: &SimulatedVendor) -> Samples {
+fn with_all_results(exporter: &Exporter, vendor: &SimulatedVendor) -> Samples {
     let calls = vendor.simulator.results(None, None).calls as f64;
     eventually("all results", || {
-        let samples = scrape(address, 30);
+        let samples = exporter.scrape();
         let counted = ["counted", "empty"]
             .map(|outcome| samples.sum("cec_exporter_results_total", &[("outcome", outcome)]));
         let is_idle = samples.sum("cec_exporter_results_pending", &[]) == 0.0;
@@ -111,8 +104,8 @@ fn teams_agents_and_results_are_exact_and_survive_a_kill() {
     let csv = vendor.simulator.world().spec().teams_csv();
     fs::write(directory.path().join("teams.csv"), &csv).unwrap();
     configure(directory.path(), &vendor, ALL);
-    let (mut exporter, address) = start(directory.path());
-    let samples = with_all_results(&address, &vendor);
+    let mut exporter = start(directory.path());
+    let samples = with_all_results(&exporter, &vendor);
     assert_results(&samples, &vendor);
     assert_groups_add_up(&samples);
     let teams: Vec<&str> = (csv.lines().skip(1))
@@ -127,11 +120,11 @@ fn teams_agents_and_results_are_exact_and_survive_a_kill() {
     assert_eq!(requests, results, "each result once");
 
     // The next pull commits the last results.
-    scrape(&address, 30);
-    exporter.signal("KILL");
-    exporter.ended();
-    let (_exporter, address) = start(directory.path());
-    let restarted = scrape(&address, 30);
+    exporter.scrape();
+    exporter.process.signal("KILL");
+    exporter.process.ended();
+    let exporter = start(directory.path());
+    let restarted = exporter.scrape();
     assert_eq!(quality(&restarted), quality(&samples));
     a_moment();
     assert_eq!(vendor.simulator.stats().total("credit"), requests);

@@ -1,7 +1,7 @@
 //! A real browser, spoken to over its DevTools protocol.
 
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
+use crate::support::process::Killed;
 use crate::support::{PATIENCE, eventually};
 
 /// It talks to nobody but the test: not to its maker, and not to names.
@@ -28,20 +29,13 @@ const FLAGS: [&str; 11] = [
 
 /// A browser with one page open. It is killed when this is dropped.
 pub(crate) struct Browser {
-    child: Child,
+    _process: Killed,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     session: String,
     calls: u64,
     /// All that the browser has told of its own accord.
     events: Vec<Value>,
     _profile: TempDir,
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Browser {
@@ -71,7 +65,7 @@ impl Browser {
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
         let mut browser = Self {
-            child,
+            _process: Killed(child),
             socket,
             session: String::new(),
             calls: 0,

@@ -6,9 +6,8 @@ mod chromium;
 
 use std::net::TcpListener;
 
-use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, Process, command, configuration, target};
+use crate::support::process::{Exporter, command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::tools::is_installed;
@@ -209,11 +208,8 @@ fn the_page_loads_itself_again_and_its_links_lead_somewhere() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let mut demo = Process::spawn(
-        command(directory.path()).args(["demo", "--web.listen-address=127.0.0.1:0"]),
-    );
-    let port = demo.told("status page: http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
+    let address = &demo.address;
     let mut browser = Browser::start();
     browser.without_scripts();
     browser.open(&format!("http://{address}/"));
@@ -225,7 +221,7 @@ fn the_page_loads_itself_again_and_its_links_lead_somewhere() {
     assert!(links.len() >= 6, "{links:?}");
     for link in links.iter().filter(|link| *link != "data:,") {
         let path = link.strip_prefix(&format!("http://{address}")).unwrap();
-        assert_eq!(ask("GET", &address, path, &[]).status, 200, "{link}");
+        assert_eq!(demo.get(path).status, 200, "{link}");
     }
 
     browser.wait_for("Page.loadEventFired", 2);

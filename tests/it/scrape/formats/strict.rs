@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::client::ask;
-use crate::support::process::{Process, command};
+use crate::support::process::{Exporter, command};
 use crate::support::tools::is_there;
 
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text;version=1.0.0");
@@ -44,30 +44,17 @@ fn parse(python: &Path, text: &str) -> Result<Value, String> {
     Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn demo(directory: &Path, flags: &[&str]) -> (Process, String) {
-    let mut command = command(directory);
-    command
-        .args(["demo", "--web.listen-address=127.0.0.1:0"])
-        .args(flags);
-    let mut demo = Process::spawn(&mut command);
-    let port = demo.told("status page: http://localhost:");
-    let address = format!("127.0.0.1:{}", port.trim_end_matches('/'));
-    (demo, address)
-}
-
 #[test]
 fn the_strict_parser_accepts_the_output_of_the_demo() {
     let Some(python) = python() else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    let (_demo, address) = demo(
-        directory.path(),
-        &["--metrics.exemplars", "--metrics.created-timestamps"],
-    );
+    let flags = ["--metrics.exemplars", "--metrics.created-timestamps"];
+    let demo = Exporter::demo(&mut command(directory.path()), &flags);
     let mut text = String::new();
     for path in ["/metrics", "/probe?target=demo"] {
-        text = ask("GET", &address, path, &[OPENMETRICS]).body;
+        text = ask("GET", &demo.address, path, &[OPENMETRICS]).body;
         let found = parse(&python, &text).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert!(found["samples"].as_u64().unwrap() > 400, "{path}: {found}");
         assert_eq!(found["without_created"].to_string(), "[]", "{path}");
@@ -104,8 +91,8 @@ fn the_strict_parser_accepts_the_output_of_the_demo() {
 #[test]
 fn exemplars_and_created_lines_are_off_by_default() {
     let directory = tempfile::tempdir().unwrap();
-    let (_demo, address) = demo(directory.path(), &[]);
-    let text = ask("GET", &address, "/metrics", &[OPENMETRICS]).body;
+    let demo = Exporter::demo(&mut command(directory.path()), &[]);
+    let text = ask("GET", &demo.address, "/metrics", &[OPENMETRICS]).body;
     assert!(!text.contains("_created") && text.ends_with("# EOF\n"));
     assert!(!text.contains("uuid") && !text.contains(" # {"));
 }

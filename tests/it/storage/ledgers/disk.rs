@@ -5,11 +5,9 @@ use std::process::Command;
 use cec_exporter::simulator::spec::{Scenario, Spec};
 
 use super::{A, counters, refused};
-use crate::support::client::ask;
-use crate::support::eventually;
-use crate::support::process::target;
+use crate::support::process::{Exporter, target};
 use crate::support::simulated::{SimulatedVendor, now, settled};
-use crate::support::storage_processes::{Place, Serving};
+use crate::support::storage_processes::Place;
 use crate::support::truth::differences;
 
 #[test]
@@ -25,7 +23,7 @@ fn a_directory_that_cannot_be_made_is_told() {
 
 /// The most bytes that a file of this process may have from now on; all that went well is as it
 /// was once that is lifted.
-fn limit_files(exporter: &Serving, bytes: &str) {
+fn limit_files(exporter: &Exporter, bytes: &str) {
     let limited = Command::new("prlimit")
         .arg(format!("--pid={}", exporter.process.id()))
         .arg(format!("--fsize={bytes}:"))
@@ -60,13 +58,11 @@ fn a_full_disk_stops_the_counting_until_there_is_room_again() {
         assert!(counters(&samples, "a") == counted, "{}", samples.text);
         assert_eq!(samples.sum(failures, &A), samples.one(failures, &storage));
     }
-    let log = eventually("the last message", || {
-        Some(exporter.process.stderr()).filter(|log| log.contains("tries again"))
-    });
+    let log = exporter.logged("tries again");
     assert!(log.contains("reason=storage"), "{log}");
     assert!(log.contains("data/a.redb"), "{log}");
     // The limit stands for a full disk; the page says which it is.
-    let page = ask("GET", &exporter.address, "/", &[]).body;
+    let page = exporter.get("/").body;
     let cause = "<dt>Likely cause</dt><dd>the file may not grow: a limit";
     assert!(page.contains(cause), "{page}");
 

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::refused;
-use crate::support::client::ask;
-use crate::support::process::{Process, target};
+use crate::support::process::{Exporter, LISTEN, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::storage_processes::Place;
 
@@ -22,12 +21,10 @@ fn nobody_else_may_read_them_whatever_the_umask_is() {
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
-            .args([env!("CARGO_BIN_EXE_cec_exporter"), "--web.listen-address"])
-            .arg("127.0.0.1:0")
+            .args([env!("CARGO_BIN_EXE_cec_exporter"), LISTEN])
             .current_dir(place.path())
             .env_clear();
-        let mut process = Process::spawn(&mut shell);
-        process.told("address=");
+        let _exporter = Exporter::spawn(&mut shell);
         let data = place.path().join("data");
         assert_eq!(mode(&data), 0o700, "{umask}");
         assert_eq!(mode(&place.ledger("a")), 0o600, "{umask}");
@@ -51,7 +48,7 @@ fn a_target_that_begins_anew_is_told() {
     let place = Place::new(&[named("a"), named("b")]);
     let exporter = place.start(&[]);
     exporter.scrape();
-    let page = ask("GET", &exporter.address, "/", &[]).body;
+    let page = exporter.get("/").body;
     assert!(page.contains("<dt>Counters since</dt>"), "{page}");
     let log = exporter.end();
     assert!(log.contains("no ledgers in the directory"), "{log}");
@@ -64,7 +61,7 @@ fn a_target_that_begins_anew_is_told() {
     let exporter = place.start(&[]);
     // As the line says; and at a reload too.
     place.configure(&[named("a"), named("again")]);
-    assert_eq!(exporter.reload().0, 200);
+    assert_eq!(exporter.post("/-/reload").status, 200);
     let log = exporter.end();
     let begun: Vec<&str> = log
         .lines()

@@ -9,30 +9,13 @@ use std::process::Output;
 
 use cec_exporter::simulator::spec::Spec;
 
-use crate::support::client::ask;
-use crate::support::eventually;
-use crate::support::process::{scrape, target};
+use crate::support::process::target;
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
-use crate::support::storage_processes::{Place, Serving};
+use crate::support::storage_processes::Place;
 use crate::support::truth::differences;
 
 const A: [(&str, &str); 1] = [("target", "a")];
-
-impl Serving {
-    fn scrape(&self) -> Samples {
-        scrape(&self.address, 30)
-    }
-
-    fn scrape_until(&self, what: &str, seen: impl Fn(&Samples) -> bool) -> Samples {
-        eventually(what, || Some(self.scrape()).filter(&seen))
-    }
-
-    fn reload(&self) -> (u16, String) {
-        let answer = ask("POST", &self.address, "/-/reload", &[]);
-        (answer.status, answer.body)
-    }
-}
 
 /// Counters and histograms of one target.
 fn counters(samples: &Samples, target: &str) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{counters, varied};
 use crate::support::eventually;
-use crate::support::process::{scrape, target};
+use crate::support::process::target;
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::storage_processes::Place;
 
@@ -19,13 +19,13 @@ fn a_target_that_was_removed_goes_on_where_it_was() {
     assert!(before.has_calls("a") && before.has_calls("b"));
 
     place.configure(std::slice::from_ref(&b));
-    assert_eq!(exporter.reload().0, 200);
+    assert_eq!(exporter.post("/-/reload").status, 200);
     let without = exporter.scrape();
     assert!(!without.has_calls("a") && without.has_calls("b"));
 
     vendor.set_faults(|faults| faults.down = true);
     place.configure(&[a.clone(), b.clone()]);
-    assert_eq!(exporter.reload().0, 200);
+    assert_eq!(exporter.post("/-/reload").status, 200);
     assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
 
     // Also if it goes and comes while it is scraped.
@@ -40,9 +40,9 @@ fn a_target_that_was_removed_goes_on_where_it_was() {
         for _ in 0..10 {
             for targets in [&[b.clone()][..], &[a.clone(), b.clone()]] {
                 place.configure(targets);
-                let answer = exporter.reload();
-                done.store(answer.0 != 200, Ordering::Relaxed);
-                assert_eq!(answer, (200, answer.1.clone()));
+                let answer = exporter.post("/-/reload");
+                done.store(answer.status != 200, Ordering::Relaxed);
+                assert_eq!(answer.status, 200, "{}", answer.body);
             }
         }
         done.store(true, Ordering::Relaxed);
@@ -65,17 +65,18 @@ fn a_scrape_under_way_does_not_keep_the_ledger_of_a_removed_target() {
     let asked = slow.pages();
     let held = slow.simulator.world();
     std::thread::scope(|scope| {
-        let under_way = scope.spawn(|| scrape(&exporter.address, 50));
+        let under_way = scope.spawn(|| exporter.scrape_within(50));
         eventually("a request that hangs", || {
             (slow.simulator.stats().in_flight > 0).then_some(())
         });
         place.configure(std::slice::from_ref(&b));
-        let removed = exporter.reload();
+        let removed = exporter.post("/-/reload");
         place.configure(&[a, b]);
-        let back = exporter.reload();
+        let back = exporter.post("/-/reload");
         let was_under_way = !under_way.is_finished();
         drop(held);
-        assert_eq!((removed.0, back.0), (200, 200), "{} {}", removed.1, back.1);
+        let statuses = (removed.status, back.status);
+        assert_eq!(statuses, (200, 200), "{removed:?} {back:?}");
         assert!(was_under_way);
     });
     assert!(slow.pages() > asked);
@@ -91,14 +92,14 @@ fn a_reload_that_finds_a_damaged_ledger_changes_nothing() {
     let before = exporter.scrape();
     std::fs::write(place.ledger("c"), "damaged").unwrap();
     place.configure(&[named("a"), named("b"), named("c")]);
-    let (status, body) = exporter.reload();
-    assert_eq!(status, 500);
-    assert!(body.contains("data/c.redb"), "{body}");
+    let answer = exporter.post("/-/reload");
+    assert_eq!(answer.status, 500);
+    assert!(answer.body.contains("data/c.redb"), "{}", answer.body);
     assert_eq!(exporter.scrape().call_metrics(), before.call_metrics());
     // The one that was opened before it is not held.
     place.configure(&[named("a"), named("b")]);
-    let answer = exporter.reload();
-    assert_eq!(answer.0, 200, "{}", answer.1);
+    let answer = exporter.post("/-/reload");
+    assert_eq!(answer.status, 200, "{}", answer.body);
     let after = exporter.scrape();
     assert_eq!(counters(&after, "a"), counters(&before, "a"));
     assert!(after.has_calls("b"));

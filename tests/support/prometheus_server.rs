@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::PATIENCE;
 use super::client::{Answer, exchange};
 use super::process::Process;
+use super::silent::free_address;
 use super::tools::run;
 
 /// Turns samples in the format of OpenMetrics into blocks of a database.
@@ -75,12 +76,6 @@ impl Running {
         );
         answer.body
     }
-}
-
-/// An address on which nobody listened a moment ago.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// A Prometheus.

@@ -150,10 +150,9 @@ impl Vendor {
         self.shared.busiest.load(Ordering::SeqCst)
     }
 
-    /// Stops listening; returns the port.
-    pub(crate) async fn stop(mut self) -> u16 {
+    /// Stops listening.
+    pub(crate) async fn stop(mut self) {
         self.tasks.shutdown().await;
-        self.port
     }
 }
 

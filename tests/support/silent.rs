@@ -1,15 +1,15 @@
-//! Ports on which nobody answers.
+//! Addresses at which nobody answers.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// A port that nothing listens on: the connection is refused.
-pub(crate) fn closed_port() -> u16 {
-    // Whoever listened there is gone by the time that this returns.
+/// An address that nothing listens on: a program can, and until then connections are refused.
+pub(crate) fn free_address() -> SocketAddr {
+    // The listener is gone by the time that this returns.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    listener.local_addr().unwrap()
 }
 
 /// A port whose connections are never answered, as behind a firewall that swallows packets: the

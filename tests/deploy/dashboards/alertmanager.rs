@@ -6,7 +6,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::support::boards::{RULES, in_repository, rules, yaml};
-use crate::support::prometheus_server::{Running, free_address};
+use crate::support::prometheus_server::Running;
+use crate::support::silent::free_address;
 use crate::support::tools::is_installed;
 use serde_json::{Value, json};
 

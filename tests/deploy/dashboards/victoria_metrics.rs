@@ -14,7 +14,8 @@ use std::time::SystemTime;
 use crate::support::boards::{Rule, metrics_in, rules, rules_in};
 use crate::support::eventually;
 use crate::support::process::Exporter;
-use crate::support::prometheus_server::{Prometheus, Running, Series, create_blocks, free_address};
+use crate::support::prometheus_server::{Prometheus, Running, Series, create_blocks};
+use crate::support::silent::free_address;
 use crate::support::tools::{in_repository, is_installed, run};
 use serde_json::Value;
 

@@ -12,7 +12,8 @@ use super::last_week::imagine_last_week;
 use super::now;
 use super::short_rules::{WINDOW, rewrite_rules};
 use crate::support::process::Exporter;
-use crate::support::prometheus_server::{Prometheus, Running, free_address};
+use crate::support::prometheus_server::{Prometheus, Running};
+use crate::support::silent::free_address;
 use crate::support::tools::run;
 
 const EXPORTER: &str = env!("CARGO_BIN_EXE_cec_exporter");

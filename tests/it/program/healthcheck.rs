@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::process::Output;
 use std::thread;
 
-use crate::support::process::{Exporter, run};
+use crate::support::process::{Exporter, configuration, run, target};
+use crate::support::silent::free_address;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
@@ -30,8 +31,7 @@ fn exporter(web: &str) -> (Exporter, TempDir) {
     std::fs::write(path("key.pem"), key.serialize_pem()).unwrap();
     std::fs::write(path("web.yml"), web).unwrap();
     let flag = format!("--web.config.file={}", path("web.yml").display());
-    let target = crate::support::process::target("a", "http://127.0.0.1:9", "");
-    let config = crate::support::process::configuration(&[target]);
+    let config = configuration(&[target("a", "http://127.0.0.1:9", "")]);
     // The files are read anew for each connection.
     (Exporter::start_with(&config, &[&flag]), directory)
 }
@@ -89,10 +89,7 @@ fn whatever_else_is_there_is_not() {
         assert!(told.starts_with("unhealthy: 127.0.0.1:"), "{told}");
         assert!(told.contains(expected), "{told}");
     }
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = free_address();
     let told = text(&check(&nobody.to_string()));
     assert!(told.contains("refused"), "{told}");
     // Both families are tried.

@@ -1,12 +1,12 @@
 //! What the demonstration serves, before the eyes of Prometheus itself.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use crate::support::client::ask;
 use crate::support::eventually;
 use crate::support::process::{Exporter, Process, command};
+use crate::support::silent::free_address;
 use crate::support::tools::is_installed;
 use serde_json::Value;
 
@@ -59,9 +59,7 @@ scrape_configs:
 "
     );
     std::fs::write(directory.path().join("prometheus.yml"), config).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let address = free_address().to_string();
     let mut prometheus = Process::spawn(
         Command::new("prometheus")
             .current_dir(directory.path())

@@ -4,11 +4,10 @@
 
 mod chromium;
 
-use std::net::TcpListener;
-
 use crate::support::eventually;
 use crate::support::process::{Exporter, command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
+use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::tools::is_installed;
 use cec_exporter::simulator::faults::{Answer, Fault};
@@ -277,9 +276,7 @@ fn hundreds_of_targets_are_one_short_page() {
         return;
     }
     let vendor = SimulatedVendor::frozen(settled(10));
-    // Bound and dropped: nobody listens there.
-    let nowhere = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let nowhere = nowhere.unwrap();
+    let nowhere = free_address();
     let targets: Vec<String> = (0..300)
         .map(|number| match number {
             297 => target("broken", &format!("http://{nowhere}"), ""),

@@ -1,12 +1,13 @@
 //! The program itself with a web configuration.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output};
 
 use super::support::{Files, TLS};
+use crate::support::silent::free_address;
 
-/// Runs the program with `web.yml`, on a port that nobody has.
-fn run(files: &Files, web_file: &str, port: u16) -> Output {
+/// Runs the program with `web.yml`.
+fn run(files: &Files, web_file: &str, address: SocketAddr) -> Output {
     files.write(
         "cec_exporter.yml",
         "targets:\n- name: a\n  endpoint: http://127.0.0.1:9\n  app_key: k\n  app_secret: s\n  \
@@ -16,7 +17,7 @@ fn run(files: &Files, web_file: &str, port: u16) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cec_exporter"))
         .arg(format!("--config.file={}", path("cec_exporter.yml")))
         .arg(format!("--web.config.file={}", path(web_file)))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .arg(format!("--web.listen-address={address}"))
         .arg("--storage.in-memory")
         .output()
         .unwrap()
@@ -25,7 +26,7 @@ fn run(files: &Files, web_file: &str, port: u16) -> Output {
 #[test]
 fn a_bad_file_is_one_line_and_the_end() {
     let files = Files::new("");
-    let port = free_port();
+    let address = free_address();
     for (web, expected) in [
         (
             "junk",
@@ -61,16 +62,16 @@ fn a_bad_file_is_one_line_and_the_end() {
         ),
     ] {
         files.write("web.yml", web);
-        let output = run(&files, "web.yml", port);
+        let output = run(&files, "web.yml", address);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
         let error = error.strip_suffix('\n').unwrap();
         assert!(!error.contains('\n'), "{error}");
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
-        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert!(TcpStream::connect(address).is_err());
     }
-    let output = run(&files, "gone.yml", port);
+    let output = run(&files, "gone.yml", address);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("gone.yml: cannot be read: "), "{error}");
@@ -96,7 +97,7 @@ fn a_pasted_key_is_not_shown() {
     ] {
         let web = format!("tls_server_config:\n  {other}\n  {name}: {pasted}\n");
         files.write("web.yml", &web);
-        let output = run(&files, "web.yml", free_port());
+        let output = run(&files, "web.yml", free_address());
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(!error.contains(secret), "{error}");
@@ -108,9 +109,4 @@ fn a_pasted_key_is_not_shown() {
         };
         assert!(error.contains(place), "{error}");
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::checked::check;
 use crate::support::process::{command, configuration, target};
-use crate::support::silent::closed_port;
+use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, settled};
 
 // The other language has the same code, which `tests/docs` checks.
@@ -80,7 +80,7 @@ fn the_examples_of_a_check_are_what_it_prints() {
         use cec_exporter::simulator::faults::{Answer, Fault};
         faults.token.troubles = vec![Fault::share(Answer::Http(401), 1.0)];
     });
-    let closed = format!("http://127.0.0.1:{}", closed_port());
+    let closed = format!("http://{}", free_address());
     let checked = check(
         &[
             target("support", &vendor.endpoint, ""),

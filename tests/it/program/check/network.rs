@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::checked::check_json;
 use crate::support::process::target;
 use crate::support::scripted_vendor::{Reply, Vendor};
-use crate::support::silent::{Swallowing, closed_port};
+use crate::support::silent::{Swallowing, free_address};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 const DETAILS: &str = include_str!("../../../fixtures/details-response.json");
@@ -43,7 +43,7 @@ fn a_name_that_does_not_resolve() {
 #[test]
 fn nobody_listens_or_nobody_answers() {
     let swallowing = Swallowing::start();
-    let closed = format!("http://127.0.0.1:{}", closed_port());
+    let closed = format!("http://{}", free_address());
     let silent = format!("http://127.0.0.1:{}", swallowing.port);
     let checked = check_json(&[
         target("closed", &closed, ""),
@@ -65,7 +65,7 @@ fn the_token_s_own_host_is_a_way_of_its_own() {
         "token_endpoint: \"{}/apigovernance/api/oauth/tokenByAkSk\"",
         vendor.endpoint
     );
-    let closed = format!("http://127.0.0.1:{}", closed_port());
+    let closed = format!("http://{}", free_address());
     let checked = check_json(&[
         target("no_tokens", &vendor.endpoint, &lost),
         target("no_pages", &closed, &token),

@@ -13,7 +13,7 @@ use super::checked::{Checked, STEPS, check_json};
 use super::network::well_behaved;
 use crate::support::process::{command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
-use crate::support::silent::closed_port;
+use crate::support::silent::free_address;
 
 fn through(port: u16) -> String {
     format!("proxy_url: \"http://127.0.0.1:{port}\"")
@@ -90,7 +90,7 @@ async fn what_can_be_tried_is_the_way_to_the_proxy() {
 async fn a_proxy_that_refuses_is_the_one_to_blame() {
     let refusing = Vendor::start(|_, _| Reply::status(403, "<html>no</html>")).await;
     let asking = Vendor::start(|_, _| Reply::status(407, "")).await;
-    let closed = closed_port();
+    let closed = free_address().port();
     let checked = block_in_place(|| {
         check_json(&[
             target("closed", "https://vendor.invalid", &through(closed)),

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{DETAILS, TOKEN, TestClient, assert_says, pages, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
-use crate::support::silent;
+use crate::support::silent::{Swallowing, free_address};
 
 /// A certificate of its own making for 127.0.0.1, and a server that has it.
 fn self_signed() -> (String, TlsAcceptor) {
@@ -47,7 +47,7 @@ async fn a_slow_response_is_a_timeout_in_head_and_body() {
 
 #[tokio::test]
 async fn a_connect_timeout_differs_from_a_response_timeout() {
-    let swallowing = silent::Swallowing::start();
+    let swallowing = Swallowing::start();
     let client = TestClient::with(swallowing.port, |target| {
         target.request_timeout = Duration::from_millis(500);
     });
@@ -64,7 +64,7 @@ async fn a_connect_timeout_differs_from_a_response_timeout() {
 
 #[tokio::test]
 async fn a_refused_connection_differs_from_an_unresolvable_name() {
-    let port = Vendor::start(|_, _| Reply::HangUp).await.stop().await;
+    let port = free_address().port();
     let client = TestClient::new(port);
     let error = client.error().await;
     assert_eq!(error.kind, ErrorKind::Connect);

@@ -2,12 +2,12 @@
 
 mod cases;
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::support::eventually;
 use crate::support::process::{Exporter, target};
 use crate::support::samples::Samples;
+use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::truth::differences;
 use cases::{Case, cases, pages};
@@ -196,14 +196,9 @@ fn a_token_is_renewed_when_refused_and_before_it_expires() {
 
 #[test]
 fn a_closed_port_is_a_connect_failure() {
-    // Nothing listens on the port once this listener is dropped.
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
     let vendor = SimulatedVendor::frozen(settled(50));
     let exporter = Exporter::start(&[
-        target("gone", &format!("http://127.0.0.1:{port}"), ""),
+        target("gone", &format!("http://{}", free_address()), ""),
         target("good", &vendor.endpoint, ""),
     ]);
     let samples = exporter.scrape();

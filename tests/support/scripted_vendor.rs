@@ -12,6 +12,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+/// The samples of the vendor's documentation.
+pub(crate) const TOKEN: &str = include_str!("../fixtures/token-response.json");
+pub(crate) const DETAILS: &str = include_str!("../fixtures/details-response.json");
+
 /// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -131,6 +135,31 @@ impl Vendor {
             shared,
             tasks,
         }
+    }
+
+    /// Gives valid tokens. The script is for everything else.
+    pub(crate) async fn with_pages(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |seen, before| match seen.is_token() {
+            true => Reply::ok(TOKEN),
+            false => script(seen, before),
+        })
+        .await
+    }
+
+    /// Gives valid tokens, and the sample as every page.
+    pub(crate) async fn of_samples(tls: Option<TlsAcceptor>) -> Self {
+        Self::start_with(tls, |seen, _| match seen.is_token() {
+            true => Reply::ok(TOKEN),
+            false => Reply::ok(DETAILS),
+        })
+        .await
+    }
+
+    /// Without TLS.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// All requests so far.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cec_exporter::simulator::faults::Faults;
-use cec_exporter::simulator::spec::Spec;
+use cec_exporter::simulator::faults::{Fault, Faults};
+use cec_exporter::simulator::spec::{Scenario, Spec};
 use cec_exporter::simulator::{Clock, Simulator, http};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -62,6 +62,14 @@ impl SimulatedVendor {
         self.simulator.set_faults(faults);
     }
 
+    /// No further calls come.
+    pub(crate) fn dry_up(&self) {
+        self.simulator.set_scenario(Scenario {
+            dried_up: true,
+            ..Scenario::default()
+        });
+    }
+
     pub(crate) fn pages(&self) -> u64 {
         self.simulator.stats().total("details")
     }
@@ -78,6 +86,21 @@ impl Drop for SimulatedVendor {
             runtime.shutdown_background();
         }
     }
+}
+
+/// A fault of requests for pages.
+pub(crate) fn pages(fault: Fault) -> Faults {
+    Faults {
+        details: vec![fault],
+        ..Faults::default()
+    }
+}
+
+/// A fault of requests for tokens.
+pub(crate) fn tokens(fault: Fault) -> Faults {
+    let mut faults = Faults::default();
+    faults.token.troubles = vec![fault];
+    faults
 }
 
 /// So many calls over the last hour, each at its end at once, none late, deleted or sent round

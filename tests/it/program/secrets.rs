@@ -109,10 +109,9 @@ async fn a_secret_is_in_no_output() {
         }
     }
     let targets = vendors.iter().map(|(name, vendor)| {
-        let endpoint = format!("http://127.0.0.1:{}", vendor.port);
         target(
             name,
-            &endpoint,
+            &vendor.endpoint(),
             &format!("app_key: {KEY}, app_secret: {SECRET}"),
         )
     });

@@ -44,8 +44,7 @@ async fn view_after(failing: Reply, then: impl Fn(&View) -> bool) -> View {
     let now = Arc::new(AtomicU32::new(BEGIN));
     let clock = Arc::clone(&now);
     let clock = Arc::new(move || clock.load(Ordering::SeqCst));
-    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    let puller = puller("a", &endpoint, intervals, clock);
+    let puller = puller("a", &vendor.endpoint(), intervals, clock);
     let deadline = Instant::now() + PATIENCE;
     let view = puller.scrape(deadline).await;
     assert_eq!((view.up, view.last_error), (Some(true), None));

@@ -8,7 +8,7 @@ use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::truth::{PENDING, differences};
 use cec_exporter::simulator::faults::{Answer, Fault};
-use cec_exporter::simulator::spec::{Scenario, Spec};
+use cec_exporter::simulator::spec::Spec;
 
 const A: [(&str, &str); 1] = [("target", "a")];
 const PULLS: &str = "cec_exporter_pull_duration_seconds_count";
@@ -305,10 +305,7 @@ fn traffic_comes_out_as_it_really_was() {
         a_moment();
     }
     for (_, vendor) in &vendors {
-        vendor.simulator.set_scenario(Scenario {
-            dried_up: true,
-            ..Scenario::default()
-        });
+        vendor.dry_up();
     }
     for (name, vendor) in &vendors {
         let begun = Instant::now();

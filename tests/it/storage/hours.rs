@@ -9,7 +9,7 @@ use cec_exporter::puller::Puller;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::simulator::faults::Faults;
 use cec_exporter::simulator::paging::{Order, TotalOf, Unit};
-use cec_exporter::simulator::spec::{Scenario, Spec};
+use cec_exporter::simulator::spec::Spec;
 use tokio::time::Instant;
 
 use crate::support::PATIENCE;
@@ -72,13 +72,6 @@ impl Hours {
         let calls = view.calls.unwrap();
         Samples::parse(&text("a", &calls))
     }
-
-    fn dry_up(&self) {
-        self.vendor.simulator.set_scenario(Scenario {
-            dried_up: true,
-            ..Scenario::default()
-        });
-    }
 }
 
 /// Calls, those that are accounted for, those missing.
@@ -132,7 +125,7 @@ async fn live_through(spec: Spec, faults: Faults) {
         assert!(calls_of_all >= last);
         last = calls_of_all;
     }
-    hours.dry_up();
+    hours.vendor.dry_up();
     let mut samples = hours.after(1).await;
     // The last ones are deleted after an hour; then one comparison ends and one is made in full.
     for _ in 0..70 {

@@ -10,11 +10,9 @@ use crate::support::PATIENCE;
 use crate::support::process::{Exporter, target};
 use crate::support::pulled::puller;
 use crate::support::samples::Samples;
-use crate::support::scripted_vendor::{Reply, Seen, Vendor};
+use crate::support::scripted_vendor::{DETAILS, Reply, Seen, Vendor};
 use crate::support::text::text;
 
-const RESPONSE: &str = include_str!("../../fixtures/details-response.json");
-const TOKEN: &str = include_str!("../../fixtures/token-response.json");
 /// The end of the window that the sample was asked for.
 const NOW: u32 = 1_623_925_149;
 /// Its length.
@@ -22,16 +20,12 @@ const LOOKBACK: u32 = 30 * 86_400;
 
 /// A vendor that lists the requested calls of the sample.
 async fn vendor() -> Vendor {
-    Vendor::start(|seen, _| match seen.is_token() {
-        true => Reply::ok(TOKEN),
-        false => Reply::ok(listed(seen)),
-    })
-    .await
+    Vendor::with_pages(|seen, _| Reply::ok(listed(seen))).await
 }
 
 fn listed(seen: &Seen) -> String {
     let asked: Value = serde_json::from_str(&seen.body).unwrap();
-    let mut answer: Value = serde_json::from_str(RESPONSE).unwrap();
+    let mut answer: Value = serde_json::from_str(DETAILS).unwrap();
     let groups = answer["data"].as_array_mut().unwrap();
     let holds = |list: &str, value: &Value| asked[list].as_array().unwrap().contains(value);
     groups.retain(|group| {
@@ -51,7 +45,7 @@ fn listed(seen: &Seen) -> String {
 }
 
 fn calls() -> Vec<Value> {
-    let sample: Value = serde_json::from_str(RESPONSE).unwrap();
+    let sample: Value = serde_json::from_str(DETAILS).unwrap();
     let groups = sample["data"].as_array().unwrap();
     groups
         .iter()
@@ -161,8 +155,7 @@ async fn the_exposition_of_the_sample_is_the_golden_file() {
         overlap: 600,
         reconcile_interval: 3600,
     };
-    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    let puller = puller("sample", &endpoint, intervals, Arc::new(|| NOW));
+    let puller = puller("sample", &vendor.endpoint(), intervals, Arc::new(|| NOW));
     // The second pull reads the same calls and changes nothing.
     for _ in 0..2 {
         let view = puller.scrape(Instant::now() + PATIENCE).await;
@@ -187,9 +180,12 @@ async fn the_exposition_of_the_sample_is_the_golden_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_exports_the_same_figures() {
     let vendor = vendor().await;
-    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
     // The longest allowed: it contains the calls of the sample until June 2031.
-    let targets = [target("sample", &endpoint, "lookback: 3650d, page_size: 4")];
+    let targets = [target(
+        "sample",
+        &vendor.endpoint(),
+        "lookback: 3650d, page_size: 4",
+    )];
     let samples = tokio::task::block_in_place(|| Exporter::start(&targets).scrape());
     assert_eq!(samples.one("cec_up", &[("target", "sample")]), 1.0);
     assert_figures(&samples);

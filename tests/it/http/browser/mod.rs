@@ -245,8 +245,7 @@ fn a_hostile_vendor_is_quoted_and_does_nothing() {
     let vendor = runtime.block_on(Vendor::start(move |_, _| Reply::status(401, body.clone())));
     // Names are the operator's, who may have got them from elsewhere.
     let name = "<script>document.title='x'</script>\\u202e";
-    let endpoint = format!("http://127.0.0.1:{}", vendor.port);
-    let targets = [target(&format!("\"{name}\""), &endpoint, "")];
+    let targets = [target(&format!("\"{name}\""), &vendor.endpoint(), "")];
     let exporter = Exporter::start_with(&configuration(&targets), &[]);
     exporter.scrape();
 

@@ -12,23 +12,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::checked::check_json;
 use crate::support::process::target;
-use crate::support::scripted_vendor::{Reply, Vendor};
+use crate::support::scripted_vendor::Vendor;
 use crate::support::silent::{Swallowing, free_address};
 use crate::support::simulated::{SimulatedVendor, settled};
-
-const DETAILS: &str = include_str!("../../../fixtures/details-response.json");
-const TOKEN: &str = include_str!("../../../fixtures/token-response.json");
 
 /// No resolver is asked for such a name, whatever this machine's is: it is too long to ask for.
 fn unresolvable() -> String {
     format!("{}.invalid", "x".repeat(64))
-}
-
-pub(crate) fn well_behaved(seen: &crate::support::scripted_vendor::Seen) -> Reply {
-    match seen.is_token() {
-        true => Reply::ok(TOKEN),
-        false => Reply::ok(DETAILS),
-    }
 }
 
 #[test]
@@ -146,7 +136,7 @@ impl Shown {
     }
 
     async fn vendor(&self) -> Vendor {
-        Vendor::start_with(Some(self.acceptor.clone()), |seen, _| well_behaved(seen)).await
+        Vendor::of_samples(Some(self.acceptor.clone())).await
     }
 }
 
@@ -156,7 +146,7 @@ fn trusting(pem: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_says_what_is_wrong_with_the_certificate() {
-    let plain = Vendor::start(|seen, _| well_behaved(seen)).await;
+    let plain = Vendor::of_samples(None).await;
     let new = Shown::new(&[&TLS13, &TLS12], |_| ());
     let old = Shown::new(&[&TLS12], |_| ());
     let expired = Shown::new(&[&TLS13], |params| {

@@ -10,7 +10,6 @@ use tokio::task::block_in_place;
 use tokio_rustls::TlsAcceptor;
 
 use super::checked::{Checked, STEPS, check_json};
-use super::network::well_behaved;
 use crate::support::process::{command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::free_address;
@@ -56,9 +55,9 @@ async fn what_can_be_tried_is_the_way_to_the_proxy() {
         )
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let vendor = Vendor::start_with(Some(acceptor), |seen, _| well_behaved(seen)).await;
+    let vendor = Vendor::of_samples(Some(acceptor)).await;
     let tunnel = tunnel(vendor.port).await;
-    let plain = Vendor::start(|seen, _| well_behaved(seen)).await;
+    let plain = Vendor::of_samples(None).await;
     let directory = TempDir::new().unwrap();
     let pem = directory.path().join("ca.pem");
     std::fs::write(&pem, made.cert.pem()).unwrap();
@@ -118,7 +117,7 @@ async fn a_proxy_that_refuses_is_the_one_to_blame() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_of_the_environment_is_used_and_named() {
-    let proxy = Vendor::start(|seen, _| well_behaved(seen)).await;
+    let proxy = Vendor::of_samples(None).await;
     let directory = TempDir::new().unwrap();
     let config = configuration(&[
         target("proxied", "http://vendor.invalid", ""),

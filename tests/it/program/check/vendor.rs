@@ -7,10 +7,8 @@ use tokio::task::block_in_place;
 
 use super::checked::check_json;
 use crate::support::process::target;
-use crate::support::scripted_vendor::{Reply, Vendor};
-use crate::support::simulated::{SimulatedVendor, settled};
-
-const TOKEN: &str = include_str!("../../../fixtures/token-response.json");
+use crate::support::scripted_vendor::{Reply, TOKEN, Vendor};
+use crate::support::simulated::{SimulatedVendor, pages, settled, tokens};
 
 fn always(answer: Answer) -> Fault {
     Fault {
@@ -20,40 +18,27 @@ fn always(answer: Answer) -> Fault {
     }
 }
 
-fn pages(answer: Answer) -> Faults {
-    Faults {
-        details: vec![always(answer)],
-        ..Faults::default()
-    }
-}
-
-fn tokens(answer: Answer) -> Faults {
-    let mut faults = Faults::default();
-    faults.token.troubles = vec![always(answer)];
-    faults
-}
-
 #[test]
 fn each_answer_has_its_step_and_its_cause() {
     type Parts = &'static [&'static str];
     let cases: [(&str, Faults, &str, Parts, Parts); 11] = [
         (
             "token_401",
-            tokens(Answer::Http(401)),
+            tokens(always(Answer::Http(401))),
             "token",
             &["/tokenByAkSk", "401"],
             &["app_secret is wrong", "replaced"],
         ),
         (
             "token_403",
-            tokens(Answer::Http(403)),
+            tokens(always(Answer::Http(403))),
             "token",
             &["403", "HTML page"],
             &["allow list", "wrong kind"],
         ),
         (
             "token_404",
-            tokens(Answer::Http(404)),
+            tokens(always(Answer::Http(404))),
             "token",
             &["404"],
             &[
@@ -63,56 +48,56 @@ fn each_answer_has_its_step_and_its_cause() {
         ),
         (
             "token_envelope",
-            tokens(Answer::Envelope),
+            tokens(always(Answer::Envelope)),
             "token",
             &["error inside", "0300028"],
             &["app_key or app_secret"],
         ),
         (
             "page_401",
-            pages(Answer::Http(401)),
+            pages(always(Answer::Http(401))),
             "page",
             &["401"],
             &["does not accept a new token either"],
         ),
         (
             "page_403",
-            pages(Answer::Http(403)),
+            pages(always(Answer::Http(403))),
             "page",
             &["403", "HTML page"],
             &["not on the vendor's allow list", "wrong kind"],
         ),
         (
             "page_404",
-            pages(Answer::Http(404)),
+            pages(always(Answer::Http(404))),
             "page",
             &["404"],
             &["check endpoint"],
         ),
         (
             "page_429",
-            pages(Answer::Http(429)),
+            pages(always(Answer::Http(429))),
             "page",
             &["429"],
             &["max_requests_per_second"],
         ),
         (
             "page_502",
-            pages(Answer::Http(502)),
+            pages(always(Answer::Http(502))),
             "page",
             &["502", "HTML page"],
             &["gateway"],
         ),
         (
             "page_envelope",
-            pages(Answer::Envelope),
+            pages(always(Answer::Envelope)),
             "page",
             &["error inside", "0300028"],
             &["user_id", "permission"],
         ),
         (
             "page_cut",
-            pages(Answer::CutBody),
+            pages(always(Answer::CutBody)),
             "page",
             &["broke after", "3 requests: page body, page body, page body"],
             &["closed the connection"],
@@ -137,22 +122,17 @@ fn each_answer_has_its_step_and_its_cause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_for_people() {
     let html = "<html><title>Please log in</title></html>";
-    let vendor = Vendor::start(move |seen, _| match seen.is_token() {
-        true => Reply::ok(TOKEN),
-        false => Reply::ok(html),
-    })
-    .await;
+    let vendor = Vendor::with_pages(move |_, _| Reply::ok(html)).await;
     let json = Vendor::start(|_, _| Reply::status(403, r#"{"error": "no right"}"#)).await;
     let moved = Vendor::start(|_, _| {
         Reply::status(302, "").with("Location", "https://login.example/session/8c1f")
     })
     .await;
-    let address = |vendor: &Vendor| format!("http://127.0.0.1:{}", vendor.port);
     let checked = block_in_place(|| {
         check_json(&[
-            target("html", &address(&vendor), ""),
-            target("json", &address(&json), ""),
-            target("moved", &address(&moved), ""),
+            target("html", &vendor.endpoint(), ""),
+            target("json", &json.endpoint(), ""),
+            target("moved", &moved.endpoint(), ""),
         ])
     });
     let causes = ["endpoint is the address of a web site", "login page"];
@@ -188,10 +168,7 @@ fn a_page_size_that_is_refused_and_a_retry_that_helped_are_remarked_on() {
 async fn a_page_of_calls_that_cannot_be_used() {
     let listing = |calls: &str| {
         let body = format!(r#"{{"data":[{calls}],"paging":{{"total":2}}}}"#);
-        Vendor::start(move |seen, _| match seen.is_token() {
-            true => Reply::ok(TOKEN),
-            false => Reply::ok(body.clone()),
-        })
+        Vendor::with_pages(move |_, _| Reply::ok(body.clone()))
     };
     let call = |fields: &str| format!(r#"{{"call_uuid":"a","staff_name":"Wang Fang",{fields}}}"#);
     let group = |calls: &str| format!(r#"{{"calls":[{calls}]}}"#);
@@ -213,11 +190,7 @@ async fn a_page_of_calls_that_cannot_be_used() {
     let mut running = Vec::new();
     for (name, data) in &vendors {
         let vendor = listing(data).await;
-        targets.push(target(
-            name,
-            &format!("http://127.0.0.1:{}", vendor.port),
-            "",
-        ));
+        targets.push(target(name, &vendor.endpoint(), ""));
         running.push(vendor);
     }
     let checked = block_in_place(|| check_json(&targets));
@@ -284,7 +257,7 @@ async fn a_clock_that_differs_from_the_vendors_is_a_warning_and_no_failure() {
             Reply::ok(body).with("date", date.clone())
         })
         .await;
-        let target = target("a", &format!("http://127.0.0.1:{}", vendor.port), "");
+        let target = target("a", &vendor.endpoint(), "");
         let checked = block_in_place(|| check_json(&[target]));
         assert_eq!(checked.code, Some(0), "{checked:?}");
         let json = checked.json();

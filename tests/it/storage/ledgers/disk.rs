@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use cec_exporter::simulator::spec::{Scenario, Spec};
+use cec_exporter::simulator::spec::Spec;
 
 use super::{A, counters, refused};
 use crate::support::process::{Exporter, target};
@@ -67,10 +67,7 @@ fn a_full_disk_stops_the_counting_until_there_is_room_again() {
     assert!(page.contains(cause), "{page}");
 
     limit_files(&exporter, "unlimited");
-    vendor.simulator.set_scenario(Scenario {
-        dried_up: true,
-        ..Scenario::default()
-    });
+    vendor.dry_up();
     let truth = || vendor.simulator.truth(None, None);
     let after = exporter.scrape_until("the truth", |samples| {
         samples.one("cec_up", &A) == 1.0 && differences(samples, "a", &truth()).is_empty()

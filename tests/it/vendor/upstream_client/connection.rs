@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use url::Url;
 
-use super::{DETAILS, TOKEN, TestClient, assert_says, pages, target};
+use super::{DETAILS, TestClient, assert_says, pages, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::{Swallowing, free_address};
 
@@ -80,11 +80,7 @@ async fn a_refused_connection_differs_from_an_unresolvable_name() {
 #[tokio::test]
 async fn a_private_authority_is_trusted_only_with_ca_file() {
     let (pem, acceptor) = self_signed();
-    let vendor = Vendor::start_with(Some(acceptor), |seen, _| match seen.is_token() {
-        true => Reply::ok(TOKEN),
-        false => Reply::ok(DETAILS),
-    })
-    .await;
+    let vendor = Vendor::of_samples(Some(acceptor)).await;
     let secure = target(&format!("https://127.0.0.1:{}", vendor.port));
 
     let error = TestClient::of(secure.clone()).error().await;

@@ -6,7 +6,7 @@ use cec_exporter::model::Inspection;
 use cec_exporter::upstream::{Error, ErrorKind, Upstream};
 use futures_util::future::join_all;
 
-use super::{DETAILS, TOKEN, TestClient, assert_api_headers, assert_says, code};
+use super::{DETAILS, TestClient, assert_api_headers, assert_says, code};
 use crate::support::scripted_vendor::{Reply, Vendor};
 
 const CREDIT: &str = include_str!("../../../fixtures/credit-response.json");
@@ -14,10 +14,9 @@ const CALL: &str = "0a4c6f2e-7b1d-4c1e-9d8a-1f2e3d4c5b6a";
 
 /// A vendor with valid tokens and pages, and scripted results by the number of earlier requests.
 async fn vendor(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
-    Vendor::start(move |seen, before| match &*seen.target {
-        target if target.ends_with("/credit") => script(before),
-        target if target.ends_with("/details") => Reply::ok(DETAILS),
-        _ => Reply::ok(TOKEN),
+    Vendor::with_pages(move |seen, before| match seen.target.ends_with("/credit") {
+        true => script(before),
+        false => Reply::ok(DETAILS),
     })
     .await
 }
@@ -135,10 +134,9 @@ async fn a_pause_of_the_results_does_not_slow_the_list() {
 
 #[tokio::test]
 async fn a_pause_of_the_list_pauses_the_results() {
-    let vendor = Vendor::start(|seen, _| match &*seen.target {
-        target if target.ends_with("/details") => Reply::status(429, "").with("Retry-After", "120"),
-        target if target.ends_with("/credit") => Reply::ok("[]"),
-        _ => Reply::ok(TOKEN),
+    let vendor = Vendor::with_pages(|seen, _| match seen.target.ends_with("/credit") {
+        true => Reply::ok("[]"),
+        false => Reply::status(429, "").with("Retry-After", "120"),
     })
     .await;
     let client = TestClient::new(vendor.port);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cec_exporter::upstream::{ErrorKind, PageRequest, Upstream};
 use futures_util::future::join_all;
 
-use super::{DETAILS, REQUEST, TOKEN, TestClient, assert_says, pages};
+use super::{DETAILS, REQUEST, TestClient, assert_says, pages};
 use crate::support::scripted_vendor::{Reply, Vendor};
 
 #[tokio::test]
@@ -108,11 +108,10 @@ async fn the_rate_limit_includes_token_requests() {
 /// One window that always fails must not take the retries of the others.
 #[tokio::test]
 async fn a_window_that_always_fails_does_not_use_up_the_retries_of_others() {
-    let vendor = Vendor::start(|seen, before| match (seen.is_token(), before) {
-        (true, _) => Reply::ok(TOKEN),
-        (false, _) if seen.body.contains("\"page\":9") => Reply::status(500, ""),
-        (false, before) if before.is_multiple_of(2) => Reply::status(503, ""),
-        (false, _) => Reply::ok(DETAILS),
+    let vendor = Vendor::with_pages(|seen, before| match before {
+        _ if seen.body.contains("\"page\":9") => Reply::status(500, ""),
+        before if before.is_multiple_of(2) => Reply::status(503, ""),
+        _ => Reply::ok(DETAILS),
     })
     .await;
     let client = TestClient::new(vendor.port);

@@ -15,12 +15,10 @@ use cec_exporter::config::{self, Results, Secret, Target};
 use cec_exporter::model::Window;
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
-use crate::support::scripted_vendor::{Reply, Seen, Vendor};
+use crate::support::scripted_vendor::{DETAILS, Reply, Seen, TOKEN, Vendor};
 
 const APP_KEY: &str = "app-key-4711";
 const APP_SECRET: &str = "hush-hush-secret";
-const DETAILS: &str = include_str!("../../../fixtures/details-response.json");
-const TOKEN: &str = include_str!("../../../fixtures/token-response.json");
 /// The token in the sample.
 const TOKEN_TEXT: &str = "zzzzzzzzzzzzzzzzzz";
 const REQUEST: PageRequest = PageRequest {
@@ -134,11 +132,7 @@ fn target(endpoint: &str) -> Target {
 /// A vendor with valid tokens and scripted pages. The script gets the number of earlier requests
 /// for pages.
 async fn pages(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Vendor {
-    Vendor::start(move |seen, before| match seen.is_token() {
-        true => Reply::ok(TOKEN),
-        false => script(before),
-    })
-    .await
+    Vendor::with_pages(move |_, before| script(before)).await
 }
 
 /// A vendor with valid pages and scripted tokens.

@@ -2,6 +2,8 @@
 
 use cec_exporter::simulator::faults::{Answer, Fault, Faults};
 
+use crate::support::simulated::{pages, tokens};
+
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) faults: Faults,
@@ -11,19 +13,6 @@ pub(crate) struct Case {
     pub(crate) reason: &'static str,
     /// Parts of the error message.
     pub(crate) says: &'static [&'static str],
-}
-
-pub(crate) fn pages(fault: Fault) -> Faults {
-    Faults {
-        details: vec![fault],
-        ..Faults::default()
-    }
-}
-
-fn tokens(fault: Fault) -> Faults {
-    let mut faults = Faults::default();
-    faults.token.troubles = vec![fault];
-    faults
 }
 
 fn always(answer: Answer) -> Fault {

@@ -8,9 +8,9 @@ use crate::support::eventually;
 use crate::support::process::{Exporter, target};
 use crate::support::samples::Samples;
 use crate::support::silent::free_address;
-use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::simulated::{SimulatedVendor, pages, settled};
 use crate::support::truth::differences;
-use cases::{Case, cases, pages};
+use cases::{Case, cases};
 use cec_exporter::simulator::faults::{Answer, Fault};
 
 const REQUESTS: &str = "cec_exporter_api_requests_total";

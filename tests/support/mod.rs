@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub(crate) mod boards;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod own;

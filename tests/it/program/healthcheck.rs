@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::process::Output;
 use std::thread;
 
+use crate::support::certificates::Identity;
 use crate::support::process::{Exporter, configuration, run, target};
 use crate::support::silent::free_address;
-use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 fn check(address: &str) -> Output {
@@ -25,10 +25,9 @@ fn text(output: &Output) -> String {
 fn exporter(web: &str) -> (Exporter, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::default().self_signed(&key).unwrap();
-    std::fs::write(path("cert.pem"), certificate.pem()).unwrap();
-    std::fs::write(path("key.pem"), key.serialize_pem()).unwrap();
+    let made = Identity::self_signed(|_| ());
+    std::fs::write(path("cert.pem"), &made.pem).unwrap();
+    std::fs::write(path("key.pem"), made.key.serialize_pem()).unwrap();
     std::fs::write(path("web.yml"), web).unwrap();
     let flag = format!("--web.config.file={}", path("web.yml").display());
     let config = configuration(&[target("a", "http://127.0.0.1:9", "")]);

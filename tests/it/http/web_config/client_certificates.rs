@@ -3,7 +3,8 @@
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType};
 use rustls::version::{TLS12, TLS13};
 
-use super::support::{Authority, CLIENT_CA, Files, Identity, TLS, dns, get};
+use super::support::{CLIENT_CA, Files, TLS, get};
+use crate::support::certificates::{Authority, Identity, dns};
 
 /// Whether a client comes in: without a certificate, with one of another authority, with a right
 /// one.

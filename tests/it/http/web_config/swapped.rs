@@ -4,7 +4,8 @@ use std::fs;
 
 use rustls::version::TLS12;
 
-use super::support::{Authority, CLIENT_CA, Files, TLS, authorization, connect, get};
+use super::support::{CLIENT_CA, Files, TLS, authorization, connect, get};
+use crate::support::certificates::Authority;
 use crate::support::server::{Answer, Server};
 
 async fn status(server: &Server) -> u16 {

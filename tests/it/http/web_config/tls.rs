@@ -5,7 +5,8 @@ use std::fs;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 
-use super::support::{Authority, Files, TLS, connect, get};
+use super::support::{Files, TLS, connect, get};
+use crate::support::certificates::Authority;
 use crate::support::server::start;
 
 #[tokio::test]

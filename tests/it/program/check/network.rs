@@ -1,16 +1,16 @@
 //! Where the way breaks off before the vendor is asked anything.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair, SanType, date_time_ymd};
+use rcgen::{CertificateParams, SanType, date_time_ymd};
+use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 use tokio_rustls::TlsAcceptor;
 
 use super::checked::check_json;
+use crate::support::certificates::Identity;
 use crate::support::process::target;
 use crate::support::scripted_vendor::Vendor;
 use crate::support::silent::{Swallowing, free_address};
@@ -110,28 +110,17 @@ impl Shown {
         versions: &[&'static SupportedProtocolVersion],
         change: fn(&mut CertificateParams),
     ) -> Self {
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let made = params.self_signed(&key).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![made.der().clone()],
-                key.serialize_der().try_into().unwrap(),
-            )
-            .unwrap();
+        let made = Identity::self_signed(|params| {
+            params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
+            change(params);
+        });
         let directory = TempDir::new().unwrap();
         let pem = directory.path().join("ca.pem");
-        std::fs::write(&pem, made.pem()).unwrap();
+        std::fs::write(&pem, &made.pem).unwrap();
         Self {
             _directory: directory,
             pem,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: made.acceptor_with(versions),
         }
     }
 

@@ -1,15 +1,12 @@
 //! The way through a proxy.
 
-use std::sync::Arc;
-
-use rustls::ServerConfig;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::block_in_place;
-use tokio_rustls::TlsAcceptor;
 
 use super::checked::{Checked, STEPS, check_json};
+use crate::support::certificates::{Identity, dns};
 use crate::support::process::{command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::free_address;
@@ -43,24 +40,15 @@ async fn tunnel(to: u16) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_tried_is_the_way_to_the_proxy() {
-    let made = rcgen::generate_simple_self_signed(["vendor.invalid".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![made.cert.der().clone()],
-            made.signing_key.serialize_der().try_into().unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let vendor = Vendor::of_samples(Some(acceptor)).await;
+    let made = Identity::self_signed(|params| {
+        params.subject_alt_names = vec![dns("vendor.invalid")];
+    });
+    let vendor = Vendor::of_samples(Some(made.acceptor())).await;
     let tunnel = tunnel(vendor.port).await;
     let plain = Vendor::of_samples(None).await;
     let directory = TempDir::new().unwrap();
     let pem = directory.path().join("ca.pem");
-    std::fs::write(&pem, made.cert.pem()).unwrap();
+    std::fs::write(&pem, &made.pem).unwrap();
     let trusting = format!("ca_file: \"{}\", {}", pem.display(), through(tunnel));
     // The vendor's name does not resolve: only the proxy knows where it is.
     let checked = block_in_place(|| {

@@ -1,14 +1,11 @@
 //! Three Prometheus servers, one per format, scrape over TLS with a password and answer alike.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
 use super::rewriting::RewritingProxy;
+use crate::support::certificates::{Authority, Identity};
 use crate::support::eventually;
 use crate::support::process::{Exporter, configuration, target};
 use crate::support::prometheus_server::{Prometheus, Series};
@@ -18,74 +15,26 @@ use crate::support::tools::is_installed;
 const CALLS: u32 = 3000;
 const PASSWORD: &str = "a password";
 
-/// A certificate authority and a certificate for `localhost`.
-struct Certificates {
-    authority: CertificateDer<'static>,
-    authority_pem: String,
-    server: CertificateDer<'static>,
-    server_pem: String,
-    key: KeyPair,
-}
-
-impl Certificates {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let server = params.signed_by(&key, &issuer).unwrap();
-        Self {
-            authority: authority.der().clone(),
-            authority_pem: authority.pem(),
-            server: server.der().clone(),
-            server_pem: server.pem(),
-            key,
-        }
-    }
-
-    fn write(&self, directory: &Path) {
-        let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
-        write("ca.pem", &self.authority_pem);
-        write("cert.pem", &self.server_pem);
-        write("key.pem", &self.key.serialize_pem());
-        let hash = bcrypt::hash(PASSWORD, 4).unwrap();
-        write(
-            "web.yml",
-            &format!(
-                "tls_server_config: {{cert_file: cert.pem, key_file: key.pem}}\n\
-                 basic_auth_users: {{scraper: \"{hash}\"}}\n"
-            ),
-        );
-    }
-
-    fn rustls(&self) -> (ServerConfig, ClientConfig) {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![self.server.clone()], key)
-            .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(self.authority.clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        (server, client)
-    }
+/// Writes a web configuration with TLS and a password.
+fn write_web_config(directory: &Path, server: &Identity) {
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    write("cert.pem", &server.pem);
+    write("key.pem", &server.key.serialize_pem());
+    let hash = bcrypt::hash(PASSWORD, 4).unwrap();
+    write(
+        "web.yml",
+        &format!(
+            "tls_server_config: {{cert_file: cert.pem, key_file: key.pem}}\n\
+             basic_auth_users: {{scraper: \"{hash}\"}}\n"
+        ),
+    );
 }
 
 /// Starts a Prometheus that scrapes this address, in its own directory.
-fn prometheus(address: &str, certificates: &Certificates, features: &str) -> (Prometheus, TempDir) {
+fn prometheus(address: &str, authority: &Authority, features: &str) -> (Prometheus, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    std::fs::write(path.join("ca.pem"), &certificates.authority_pem).unwrap();
+    std::fs::write(path.join("ca.pem"), &authority.pem).unwrap();
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -125,21 +74,22 @@ fn a_query_has_the_same_result_in_every_format() {
         return;
     }
     let vendor = SimulatedVendor::frozen(settled(CALLS));
-    let certificates = Certificates::new();
+    let authority = Authority::new();
+    let server = authority.server();
     let web = tempfile::tempdir().unwrap();
-    certificates.write(web.path());
+    write_web_config(web.path(), &server);
     let web = format!("--web.config.file={}", web.path().join("web.yml").display());
     let targets = [target("support", &vendor.endpoint, "page_size: 1000")];
     let flags = [&*web, "--metrics.exemplars"];
     let exporter = Exporter::start_with(&configuration(&targets), &flags);
-    let (server, client) = certificates.rustls();
     let text_only = "text/plain;version=0.0.4";
-    let proxy = RewritingProxy::start(exporter.address.clone(), text_only, server, client);
+    let (acceptor, client) = (server.acceptor(), authority.client(None));
+    let proxy = RewritingProxy::start(exporter.address.clone(), text_only, acceptor, client);
 
-    let (text, _text_files) = prometheus(&proxy.address.to_string(), &certificates, "");
-    let (openmetrics, _openmetrics_files) = prometheus(&exporter.address, &certificates, "");
+    let (text, _text_files) = prometheus(&proxy.address.to_string(), &authority, "");
+    let (openmetrics, _openmetrics_files) = prometheus(&exporter.address, &authority, "");
     let (protobuf, _protobuf_files) =
-        prometheus(&exporter.address, &certificates, ",native-histograms");
+        prometheus(&exporter.address, &authority, ",native-histograms");
     let all = [&text, &openmetrics, &protobuf];
     for one in all {
         eventually("all calls are scraped", || {

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -22,16 +22,13 @@ impl RewritingProxy {
     pub(crate) fn start(
         upstream: String,
         accept: &'static str,
-        server: ServerConfig,
-        client: ClientConfig,
+        acceptor: TlsAcceptor,
+        client: Arc<ClientConfig>,
     ) -> Self {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let (acceptor, connector) = (
-            TlsAcceptor::from(Arc::new(server)),
-            TlsConnector::from(Arc::new(client)),
-        );
+        let connector = TlsConnector::from(client);
         runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

@@ -1,30 +1,22 @@
 //! Timeouts, DNS, TLS and proxies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cec_exporter::config::{Proxy, Target};
 use cec_exporter::upstream::ErrorKind;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use rcgen::SanType;
 use url::Url;
 
 use super::{DETAILS, TestClient, assert_says, pages, target};
+use crate::support::certificates::Identity;
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::{Swallowing, free_address};
 
-/// A certificate of its own making for 127.0.0.1, and a server that has it.
-fn self_signed() -> (String, TlsAcceptor) {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let key = made.signing_key.serialize_der().try_into().unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (made.cert.pem(), TlsAcceptor::from(Arc::new(config)))
+/// A certificate of its own making for 127.0.0.1.
+fn self_signed() -> Identity {
+    Identity::self_signed(|params| {
+        params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
+    })
 }
 
 #[tokio::test]
@@ -79,8 +71,8 @@ async fn a_refused_connection_differs_from_an_unresolvable_name() {
 
 #[tokio::test]
 async fn a_private_authority_is_trusted_only_with_ca_file() {
-    let (pem, acceptor) = self_signed();
-    let vendor = Vendor::of_samples(Some(acceptor)).await;
+    let made = self_signed();
+    let vendor = Vendor::of_samples(Some(made.acceptor())).await;
     let secure = target(&format!("https://127.0.0.1:{}", vendor.port));
 
     let error = TestClient::of(secure.clone()).error().await;
@@ -89,7 +81,7 @@ async fn a_private_authority_is_trusted_only_with_ca_file() {
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ca.pem");
-    std::fs::write(&path, pem).unwrap();
+    std::fs::write(&path, &made.pem).unwrap();
     let trusting = |target| {
         TestClient::of(Target {
             ca_file: Some(path.clone()),
@@ -158,7 +150,7 @@ async fn a_proxy_that_refuses_a_tunnel_is_blamed() {
 
 #[tokio::test]
 async fn plain_http_to_a_tls_port_is_diagnosed() {
-    let (_, acceptor) = self_signed();
+    let acceptor = self_signed().acceptor();
     let tls = Vendor::start_with(Some(acceptor), |_, _| Reply::HangUp).await;
     let alert = Vendor::start(|_, _| Reply::Raw(b"\x15\x03\x01\x00\x02\x02\x46".to_vec())).await;
     let nginx = Vendor::start(|_, _| {

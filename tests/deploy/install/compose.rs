@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use crate::support::eventually;
 use crate::support::process::{Exporter, LISTEN, Process, command};
 use crate::support::prometheus_server::Prometheus;
 use crate::support::tools::{go_module, in_repository, is_installed, read, run, schemas};
+use crate::support::wait_until;
 use cec_exporter::config;
 use serde_json::Value;
 
@@ -196,15 +196,13 @@ fn prometheus_scrapes_the_demonstration_and_evaluates_every_rule() {
         }
     }
     let prometheus = Prometheus::start(root(Path::new(flag.unwrap())).parent().unwrap());
-    eventually("a scrape", || {
+    wait_until("a scrape", || {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let up = prometheus.query("up{job=\"cec_exporter\"} == 1", now.as_secs_f64());
-        (!up.unwrap().is_empty()).then_some(())
+        !up.unwrap().is_empty()
     });
     // A rule that has not been evaluated yet is broken as well.
-    eventually("rules that work", || {
-        prometheus.broken_rules().is_empty().then_some(())
-    });
+    wait_until("rules that work", || prometheus.broken_rules().is_empty());
     assert_eq!(prometheus.rules().len(), boards::rules().len());
 }
 

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::eventually;
 use crate::support::process::{Exporter, LISTEN, Process, command, configuration, target};
 use crate::support::prometheus_server;
 use crate::support::prometheus_server::{Prometheus, create_blocks};
@@ -19,6 +18,7 @@ use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, now};
 use crate::support::tools::is_installed;
 use crate::support::truth::differences;
+use crate::support::{eventually, wait_until};
 use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
 
@@ -124,7 +124,7 @@ scrape_configs:
     // The vendor's time stands still, so that the truth does.
     until.store(now(), Ordering::SeqCst);
     let truth = vendor.simulator.truth(None, None);
-    eventually(
+    wait_until(
         "all counters are the truth about history and live calls",
         || {
             let samples = exporter.scrape_within(10);
@@ -134,12 +134,12 @@ scrape_configs:
                 .filter(|difference| !difference.starts_with("cec_window"))
                 .collect();
             sleep(Duration::from_millis(500));
-            wrong.is_empty().then_some(())
+            wrong.is_empty()
         },
     );
     let calls: u64 = truth.calls.values().sum();
-    eventually("Prometheus has the last values", || {
-        (value("sum(cec_calls_total)") == Some(calls as f64)).then_some(())
+    wait_until("Prometheus has the last values", || {
+        value("sum(cec_calls_total)") == Some(calls as f64)
     });
     let counters = r#"{__name__=~"cec_(team_|agent_)?(calls.*_total|call_.*_(bucket|count|sum))"}"#;
     let names = prometheus.label_values("__name__", counters).unwrap();
@@ -251,9 +251,8 @@ fn an_exporter_that_starts_meanwhile_keeps_its_ledger() {
     configure(directory.path(), &vendor);
     let flags = ["--from=3d", HISTORY];
     let mut backfill = Process::spawn(&mut process(directory.path(), &flags));
-    eventually("the first day", || {
-        (directory.path().join("history/a").exists() && !files(directory.path()).is_empty())
-            .then_some(())
+    wait_until("the first day", || {
+        directory.path().join("history/a").exists() && !files(directory.path()).is_empty()
     });
     let ledger = directory.path().join("data/a.redb");
     fs::write(&ledger, "of an exporter").unwrap();

@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::client::ask;
-use crate::support::eventually;
 use crate::support::process::{Exporter, LISTEN, configuration, target};
 use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::wait_until;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -90,8 +90,8 @@ fn attack(exporter: &Exporter, connections: usize, scrapes: &AtomicUsize, most: 
         *most = memory(exporter).max(*most);
         // Not before some scrapes have been answered with all that there is now.
         let before = scrapes.load(Ordering::SeqCst);
-        eventually("scrapes go on", || {
-            (scrapes.load(Ordering::SeqCst) >= before + 3).then_some(())
+        wait_until("scrapes go on", || {
+            scrapes.load(Ordering::SeqCst) >= before + 3
         });
         *most = memory(exporter).max(*most);
     };
@@ -223,10 +223,10 @@ fn waiting_scrapes_leave_room_for_everybody_else() {
             stream
         })
         .collect();
-    eventually("those that need not wait are answered", || {
+    wait_until("those that need not wait are answered", || {
         let health = exporter.get("/-/healthy");
         assert_eq!(health.status, 200, "{}", health.body);
-        (still_waiting(&clients) <= WAITING).then_some(())
+        still_waiting(&clients) <= WAITING
     });
     for path in ["/-/healthy", "/-/ready"] {
         assert_eq!(exporter.get(path).status, 200);
@@ -240,9 +240,7 @@ fn waiting_scrapes_leave_room_for_everybody_else() {
     let growth = memory(&exporter).saturating_sub(calm);
     assert!(growth < MAX_GROWTH, "{calm} bytes grew by {growth}");
     drop(held);
-    eventually("the others are answered", || {
-        (still_waiting(&clients) == 0).then_some(())
-    });
+    wait_until("the others are answered", || still_waiting(&clients) == 0);
     assert!(answered(&clients) >= CLIENTS - most_gone);
 }
 
@@ -280,8 +278,8 @@ fn guessers_lock_nobody_out() {
                 }
             });
         }
-        eventually("all guess", || {
-            (guesses.load(Ordering::SeqCst) > 2 * GUESSERS).then_some(())
+        wait_until("all guess", || {
+            guesses.load(Ordering::SeqCst) > 2 * GUESSERS
         });
         let right: Vec<u16> = (0..USERS)
             .map(|n| ask_as(&format!("user{n}"), &format!("right{n}")))
@@ -325,11 +323,11 @@ fn few_answers_wait_for_a_client_that_takes_none() {
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000).as_bytes(),
     );
     let (mut before, mut unchanged) = (0, 0);
-    eventually("no more is sent", || {
+    wait_until("no more is sent", || {
         let now = queued(&exporter, &client);
         unchanged = if now == before { unchanged + 1 } else { 0 };
         before = now;
-        (now > 0 && unchanged == 25).then_some(())
+        now > 0 && unchanged == 25
     });
     assert!(before < 1 << 20, "{before} bytes are queued");
 }

@@ -3,10 +3,10 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::bad_configuration::only_line;
-use crate::support::eventually;
 use crate::support::process::{Exporter, configuration, run, scrape, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::{eventually, wait_until};
 
 pub(super) const A: [(&str, &str); 1] = [("target", "a")];
 
@@ -21,10 +21,10 @@ pub(super) fn scrape_in_flight(
 ) -> std::thread::JoinHandle<Samples> {
     let address = exporter.address.clone();
     let in_flight = std::thread::spawn(move || scrape(&address, 50));
-    eventually("a request at the vendor", || {
+    wait_until("a request at the vendor", || {
         // The token has been given by then.
         let stats = vendor.simulator.stats();
-        (stats.in_flight > 0 && stats.total("token") == 1).then_some(())
+        stats.in_flight > 0 && stats.total("token") == 1
     });
     in_flight
 }

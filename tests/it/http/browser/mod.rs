@@ -4,12 +4,12 @@
 
 mod chromium;
 
-use crate::support::eventually;
 use crate::support::process::{Exporter, command, configuration, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::tools::is_installed;
+use crate::support::wait_until;
 use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
 use chromium::Browser;
@@ -44,27 +44,26 @@ impl Three {
             target("sales", &down.endpoint, more),
             target("branch-offices", &loading.endpoint, slow),
         ]);
-        eventually("the first day", || {
+        wait_until("the first day", || {
             let page = exporter.get("/").body;
             exporter.scrape_within(2);
-            page.contains("in the last 24 h").then_some(())
+            page.contains("in the last 24 h")
         });
         // It has been up, so that the last known figures are there too.
-        eventually("the second target's day", || {
+        wait_until("the second target's day", || {
             let samples = exporter.scrape_within(2);
-            samples.has_calls("sales").then_some(())
+            samples.has_calls("sales")
         });
         down.set_faults(|faults| {
             faults.details = vec![Fault::share(Answer::Http(403), 1.0)];
         });
-        eventually("all three states", || {
+        wait_until("all three states", || {
             exporter.scrape_within(2);
             let page = exporter.get("/").body;
             let states = ["DOWN", "LOADING", "UP"];
             states
                 .iter()
                 .all(|word| page.contains(&format!("<span class=\"state\">{word}<")))
-                .then_some(())
         });
         Self {
             exporter,
@@ -315,9 +314,9 @@ fn picture() {
     let three = Three::start();
     let mut browser = Browser::start();
     // So that something of it can be seen.
-    eventually("a part of the third target", || {
+    wait_until("a part of the third target", || {
         let page = three.exporter.get("/").body;
-        (!page.contains("0 calls read")).then_some(())
+        !page.contains("0 calls read")
     });
     for (scheme, file) in [
         ("light", "docs/status-page.png"),

@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use super::rewriting::RewritingProxy;
 use crate::support::certificates::{Authority, Identity};
-use crate::support::eventually;
 use crate::support::process::{Exporter, configuration, target};
 use crate::support::prometheus_server::{Prometheus, Series};
 use crate::support::simulated::{SimulatedVendor, now, settled};
 use crate::support::tools::is_installed;
+use crate::support::wait_until;
 
 const CALLS: u32 = 3000;
 const PASSWORD: &str = "a password";
@@ -92,14 +92,14 @@ fn a_query_has_the_same_result_in_every_format() {
         prometheus(&exporter.address, &authority, ",native-histograms");
     let all = [&text, &openmetrics, &protobuf];
     for one in all {
-        eventually("all calls are scraped", || {
+        wait_until("all calls are scraped", || {
             let calls = evaluate(
                 one,
                 "sum(cec_call_duration_seconds_count) or sum(histogram_count(cec_call_duration_seconds))",
             );
             let up = evaluate(one, "cec_up");
             let are_complete = calls.first().is_some_and(|(_, calls)| *calls > 2000.0);
-            (are_complete && up.first().is_some_and(|(_, up)| *up == 1.0)).then_some(())
+            are_complete && up.first().is_some_and(|(_, up)| *up == 1.0)
         });
     }
 

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{counters, varied};
-use crate::support::eventually;
 use crate::support::process::target;
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::storage_processes::Place;
+use crate::support::wait_until;
 
 #[test]
 fn a_target_that_was_removed_goes_on_where_it_was() {
@@ -66,8 +66,8 @@ fn a_scrape_under_way_does_not_keep_the_ledger_of_a_removed_target() {
     let held = slow.simulator.world();
     std::thread::scope(|scope| {
         let under_way = scope.spawn(|| exporter.scrape_within(50));
-        eventually("a request that hangs", || {
-            (slow.simulator.stats().in_flight > 0).then_some(())
+        wait_until("a request that hangs", || {
+            slow.simulator.stats().in_flight > 0
         });
         place.configure(std::slice::from_ref(&b));
         let removed = exporter.post("/-/reload");

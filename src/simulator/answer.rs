@@ -1,8 +1,9 @@
 //! The vendor's endpoints.
 
+use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::faults::{Answer, Fault, pick_fault};
+use super::faults::{Answer, Fault};
 use super::paging::Query;
 use super::reply::Reply;
 use super::response;
@@ -20,6 +21,23 @@ pub struct Caller<'a> {
     pub user_id: Option<&'a str>,
 }
 
+/// The fault that applies to a request, if any; counts it down. One that replaces the response is
+/// an error.
+fn pick_fault(faults: &mut [Fault], rng: &mut Rng) -> Result<Option<Fault>, Reply> {
+    for fault in faults {
+        if fault.next > 0 {
+            fault.next -= 1;
+        } else if fault.share <= 0.0 || rng.f64() >= fault.share {
+            continue;
+        }
+        return match Reply::for_fault(fault) {
+            Some(reply) => Err(reply),
+            None => Ok(Some(fault.clone())),
+        };
+    }
+    Ok(None)
+}
+
 /// The endpoints that need a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
@@ -30,34 +48,33 @@ pub(super) enum Api {
 impl Simulator {
     /// `POST /apigovernance/api/oauth/tokenByAkSk`. `expire` is the header `X-Token-Expire`.
     pub fn token(&self, expire: Option<&str>, body: &[u8]) -> Reply {
-        let reply = self.token_reply(expire, body);
-        self.finish("token", reply)
+        self.finish("token", self.token_reply(expire, body))
     }
 
-    fn token_reply(&self, expire: Option<&str>, body: &[u8]) -> Reply {
+    fn token_reply(&self, expire: Option<&str>, body: &[u8]) -> Result<Reply, Reply> {
         let now = self.now();
         let state = &mut *self.state();
         if state.faults.down {
-            return Reply::error(503, "Service Temporarily Unavailable");
+            return Err(Reply::error(503, "Service Temporarily Unavailable"));
         }
-        let fault = pick_fault(&mut state.faults.token.troubles, &mut state.rng);
-        if let Some(reply) = fault.as_ref().and_then(Reply::for_fault) {
-            return reply;
-        }
+        let fault = pick_fault(&mut state.faults.token.troubles, &mut state.rng)?;
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let field = |name: &str| body[name].as_str().filter(|value| !value.is_empty());
         let (Some(key), Some(_)) = (field("app_key"), field("app_secret")) else {
-            return Reply::error(400, "app_key and app_secret are required");
+            return Err(Reply::error(400, "app_key and app_secret are required"));
         };
         let requested = match expire.map(str::parse::<u64>) {
             None => DEFAULT_LIFETIME_SECONDS,
             Some(Ok(seconds @ 1..)) => seconds.min(MAX_LIFETIME_SECONDS),
-            Some(_) => return Reply::error(400, "X-Token-Expire is not a number of seconds"),
+            Some(_) => {
+                let reason = "X-Token-Expire is not a number of seconds";
+                return Err(Reply::error(400, reason));
+            }
         };
         let faults = &state.faults.token;
         let issued = state.tokens_in_minute.increment(now as u64 / 60);
         if faults.tokens_per_minute.is_some_and(|max| issued > max) {
-            return Reply::error(429, "too many tokens");
+            return Err(Reply::error(429, "too many tokens"));
         }
         let lifetime = faults.expires_seconds.unwrap_or(requested);
         let token = format!("{:016x}{:016x}", state.rng.u64(..), state.rng.u64(..));
@@ -76,47 +93,34 @@ impl Simulator {
         } else {
             response["Expires"] = json!(lifetime.to_string());
         }
-        Reply::json(&response).with_fault(fault.as_ref())
+        Ok(Reply::json(&response).with_fault(fault.as_ref()))
     }
 
     /// `POST /apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details`: a page of the list.
     pub fn details(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
-        let reply = self.details_reply(caller, body);
-        self.finish("details", reply)
+        self.finish("details", self.details_reply(caller, body))
     }
 
-    fn details_reply(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
+    fn details_reply(&self, caller: Caller<'_>, body: &[u8]) -> Result<Reply, Reply> {
         let now = self.now();
-        let fault = match self.state().admit(Api::Details, caller, now) {
-            Ok(fault) => fault,
-            Err(refusal) => return refusal,
-        };
-        let query = match Query::parse(body) {
-            Ok(query) => query,
-            Err(reason) => return Reply::error(400, &reason),
-        };
+        let fault = self.state().admit(Api::Details, caller, now)?;
+        let query = Query::parse(body).map_err(|reason| Reply::error(400, &reason))?;
         let faults = self.faults();
         let paging = &faults.paging;
         if let Some((status, reason)) = paging.refusal(&query) {
-            return Reply::error(status, reason);
+            return Err(Reply::error(status, reason));
         }
 
         let mut world = self.world();
         let mut listing = world.list(&query, now as u32, paging, &faults.rows);
-        if listing
-            .calls
-            .iter()
-            .any(|call| faults.rows.is_failing(call))
-        {
-            return Reply::error(500, "business failure");
+        let mut calls = listing.calls.iter();
+        if calls.any(|call| faults.rows.is_failing(call)) {
+            return Err(Reply::error(500, "business failure"));
         }
-        if listing
-            .calls
-            .iter()
-            .any(|call| faults.rows.is_not_json(call))
-        {
+        let mut calls = listing.calls.iter();
+        if calls.any(|call| faults.rows.is_not_json(call)) {
             let body = b"java.lang.IllegalArgumentException: call".to_vec();
-            return Reply::ok(body).named("not_json");
+            return Ok(Reply::ok(body).named("not_json"));
         }
         let answer = fault.as_ref().map(|fault| fault.answer);
         if matches!(answer, Some(Answer::NullData | Answer::NoData)) {
@@ -124,7 +128,7 @@ impl Simulator {
             listing.total = listing.total.max(1);
         }
         self.state().stats.rows += listing.calls.len() as u64;
-        response::page(&listing, now as u32, answer, &faults).with_fault(fault.as_ref())
+        Ok(response::page(&listing, now as u32, answer, &faults).with_fault(fault.as_ref()))
     }
 }
 
@@ -162,10 +166,7 @@ impl State {
                 ..Reply::error(429, "too many requests")
             });
         }
-        let fault = pick_fault(faults, &mut self.rng);
-        if let Some(reply) = fault.as_ref().and_then(Reply::for_fault) {
-            return Err(reply);
-        }
+        let fault = pick_fault(faults, &mut self.rng)?;
         let authorization = caller.authorization.unwrap_or_default();
         let token = authorization.strip_prefix("Bearer ");
         let expiry = token.and_then(|token| self.tokens.get(token));

@@ -23,39 +23,32 @@ const BETWEEN_INSPECTIONS: u32 = 3600;
 impl Simulator {
     /// `POST /apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit`: the result of a call.
     pub fn credit(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
-        let reply = self.credit_reply(caller, body);
-        self.finish("credit", reply)
+        self.finish("credit", self.credit_reply(caller, body))
     }
 
-    fn credit_reply(&self, caller: Caller<'_>, body: &[u8]) -> Reply {
+    fn credit_reply(&self, caller: Caller<'_>, body: &[u8]) -> Result<Reply, Reply> {
         let now = self.now();
-        let fault = match self.state().admit(Api::Credit, caller, now) {
-            Ok(fault) => fault,
-            Err(refusal) => return refusal,
+        let fault = self.state().admit(Api::Credit, caller, now)?;
+        let reply = match fault.as_ref().map(|fault| fault.answer) {
+            Some(Answer::NullData) => Reply::json(&Value::Null).named("null_data"),
+            Some(Answer::NoData) => Reply::json(&json!({})).named("no_data"),
+            _ => self.inspection(body, now as u32)?,
         };
-        let empty = match fault.as_ref().map(|fault| fault.answer) {
-            Some(Answer::NullData) => Some(Reply::json(&Value::Null).named("null_data")),
-            Some(Answer::NoData) => Some(Reply::json(&json!({})).named("no_data")),
-            _ => None,
-        };
-        if let Some(empty) = empty {
-            return empty.with_fault(fault.as_ref());
-        }
+        Ok(reply.with_fault(fault.as_ref()))
+    }
+
+    /// The correct reply.
+    fn inspection(&self, body: &[u8], now: u32) -> Result<Reply, Reply> {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let Some(uuid) = body["call_uuid"].as_str() else {
-            return Reply::error(400, "call_uuid is required, a string");
-        };
+        let uuid = body["call_uuid"].as_str();
+        let uuid = uuid.ok_or_else(|| Reply::error(400, "call_uuid is required, a string"))?;
         let faults = self.faults().results;
-        let now = now as u32;
         let mut world = self.world();
-        let call = world.find(uuid, now);
-        let is_known = |call: &Call<'_>| {
+        let call = world.find(uuid, now).filter(|call| {
             call.is_visible(now) || call.visible_at() <= now && !faults.deleted_unknown
-        };
-        match call.filter(is_known) {
-            Some(call) => Reply::json(&inspections(&call, now, &faults)).with_fault(fault.as_ref()),
-            None => Reply::error(500, "the call does not exist"),
-        }
+        });
+        let call = call.ok_or_else(|| Reply::error(500, "the call does not exist"))?;
+        Ok(Reply::json(&inspections(&call, now, &faults)))
     }
 }
 

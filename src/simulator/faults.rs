@@ -225,17 +225,3 @@ fn check_shares(path: &str, value: &Value) -> Result<(), String> {
         _ => Ok(()),
     }
 }
-
-/// The fault that applies to a request, if any; counts it down.
-pub(super) fn pick_fault(faults: &mut [Fault], rng: &mut fastrand::Rng) -> Option<Fault> {
-    for fault in faults {
-        if fault.next > 0 {
-            fault.next -= 1;
-            return Some(fault.clone());
-        }
-        if fault.share > 0.0 && rng.f64() < fault.share {
-            return Some(fault.clone());
-        }
-    }
-    None
-}

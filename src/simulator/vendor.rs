@@ -95,22 +95,29 @@ impl Simulator {
     /// The truth at `to` about calls uploaded from `from` on, in Unix seconds. The defaults are the
     /// start of the world and now; `to` is never later than now.
     pub fn truth(&self, from: Option<u32>, to: Option<u32>) -> Expected {
-        let now = self.now() as u32;
-        let mut world = self.world();
-        let from = from.unwrap_or(world.spec().start);
-        world.truth(from, to.unwrap_or(now).min(now))
+        self.about(World::truth, from, to)
     }
 
     /// The true inspection results of the same calls as in [`Self::truth`].
     pub fn results(&self, from: Option<u32>, to: Option<u32>) -> ExpectedResults {
+        self.about(World::results, from, to)
+    }
+
+    fn about<T>(
+        &self,
+        ask: fn(&mut World, u32, u32) -> T,
+        from: Option<u32>,
+        to: Option<u32>,
+    ) -> T {
         let now = self.now() as u32;
         let mut world = self.world();
         let from = from.unwrap_or(world.spec().start);
-        world.results(from, to.unwrap_or(now).min(now))
+        ask(&mut world, from, to.unwrap_or(now).min(now))
     }
 
-    /// Counts a reply and applies the faults that affect all replies.
-    pub(super) fn finish(&self, api: &'static str, mut reply: Reply) -> Reply {
+    /// Counts a reply or refusal, and applies the faults that affect both.
+    pub(super) fn finish(&self, api: &'static str, reply: Result<Reply, Reply>) -> Reply {
+        let (Ok(mut reply) | Err(mut reply)) = reply;
         let mut state = self.state();
         state.stats.add(api, reply.label());
         reply.delay_ms += state.faults.latency_ms;

@@ -166,6 +166,18 @@ targets:
     )
 }
 
+/// Writes the configuration of a program that runs in this directory.
+pub(crate) fn configure(directory: &Path, config: &str) {
+    std::fs::write(directory.join("cec_exporter.yml"), config).unwrap();
+}
+
+/// A directory with this configuration.
+pub(crate) fn configured(config: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    configure(directory.path(), config);
+    directory
+}
+
 /// Any free port of this machine.
 pub(crate) const LISTEN: &str = "--web.listen-address=127.0.0.1:0";
 
@@ -189,9 +201,7 @@ impl Exporter {
 
     /// With these variables as well.
     pub(crate) fn start_in(config: &str, variables: &[(&str, &str)], flags: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
-        Self::in_memory(directory, variables, flags)
+        Self::in_memory(configured(config), variables, flags)
     }
 
     /// With these variables and without a file.
@@ -243,8 +253,8 @@ impl Exporter {
         directory.path().join("cec_exporter.yml")
     }
 
-    pub(crate) fn configure(&self, text: &str) {
-        std::fs::write(self.config_file(), text).unwrap();
+    pub(crate) fn configure(&self, config: &str) {
+        configure(self.directory.as_ref().unwrap().path(), config);
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use super::process::{Exporter, Killed, LISTEN, command, configuration};
+use super::process::{self, Exporter, Killed, LISTEN, command, configuration};
 
 /// A directory with a configuration and ledgers, for one process after the other.
 pub(crate) struct Place(TempDir);
@@ -19,8 +19,7 @@ impl Place {
     }
 
     pub(crate) fn configure(&self, targets: &[String]) {
-        let file = self.path().join("cec_exporter.yml");
-        std::fs::write(file, configuration(targets)).unwrap();
+        process::configure(self.path(), &configuration(targets));
     }
 
     pub(crate) fn path(&self) -> &Path {

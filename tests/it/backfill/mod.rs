@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::process::{Exporter, LISTEN, Process, command, configuration, target};
+use crate::support::process::{self, Exporter, LISTEN, Process, command, configuration, target};
 use crate::support::prometheus_server;
 use crate::support::prometheus_server::{Prometheus, create_blocks};
 use crate::support::silent::free_address;
@@ -46,17 +46,17 @@ fn configure(directory: &Path, vendor: &SimulatedVendor) {
     // Each team and agent makes the files larger.
     let more = "page_size: 500, teams_file: teams.csv, max_teams: 1, agents: true, max_agents: 2";
     let text = configuration(&[target("a", &vendor.endpoint, more)]);
-    fs::write(directory.join("cec_exporter.yml"), text).unwrap();
+    process::configure(directory, &text);
 }
 
-fn process(directory: &Path, flags: &[&str]) -> Command {
+fn program(directory: &Path, flags: &[&str]) -> Command {
     let mut command = command(directory);
     command.arg("backfill").args(flags);
     command
 }
 
 fn output(directory: &Path, flags: &[&str]) -> Output {
-    process(directory, flags).output().unwrap()
+    program(directory, flags).output().unwrap()
 }
 
 /// The files of the history by name.
@@ -224,14 +224,9 @@ fn a_backfill_resumes_with_the_flags_that_it_began_with_and_no_others() {
 #[test]
 fn a_target_that_fails_does_not_stop_the_others() {
     let vendor = SimulatedVendor::frozen(spec());
-    let directory = tempfile::tempdir().unwrap();
     let targets = ["a", "b"].map(|name| target(name, &vendor.endpoint, "page_size: 500"));
+    let directory = process::configured(&configuration(&targets));
     let data = directory.path().join("data");
-    fs::write(
-        directory.path().join("cec_exporter.yml"),
-        configuration(&targets),
-    )
-    .unwrap();
     fs::create_dir(&data).unwrap();
     fs::write(data.join("a.redb"), "of an exporter").unwrap();
     let done = output(directory.path(), &["--from=1d", HISTORY]);
@@ -250,7 +245,7 @@ fn an_exporter_that_starts_meanwhile_keeps_its_ledger() {
     let directory = tempfile::tempdir().unwrap();
     configure(directory.path(), &vendor);
     let flags = ["--from=3d", HISTORY];
-    let mut backfill = Process::spawn(&mut process(directory.path(), &flags));
+    let mut backfill = Process::spawn(&mut program(directory.path(), &flags));
     wait_until("the first day", || {
         directory.path().join("history/a").exists() && !files(directory.path()).is_empty()
     });
@@ -310,7 +305,7 @@ fn an_interrupted_backfill_resumes_to_the_same_bytes_whatever_the_vendor_does() 
         let disturbed = tempfile::tempdir().unwrap();
         configure(disturbed.path(), &vendor);
         loop {
-            let mut backfill = Process::spawn(&mut process(disturbed.path(), &flags));
+            let mut backfill = Process::spawn(&mut program(disturbed.path(), &flags));
             if kills < 20 {
                 sleep(Duration::from_millis(fastrand::u64(20..400)));
                 backfill.signal("KILL");

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::client::ask;
-use crate::support::process::{Exporter, LISTEN, configuration, target};
+use crate::support::process::{Exporter, LISTEN, configuration, configured, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::wait_until;
 use base64::Engine;
@@ -26,13 +26,12 @@ fn start(vendor: &SimulatedVendor, files: u32) -> Exporter {
 
 /// With this web configuration.
 fn start_with(vendor: &SimulatedVendor, files: u32, web: Option<&str>) -> Exporter {
-    let directory = tempfile::tempdir().unwrap();
+    let targets = [target("a", &vendor.endpoint, "min_pull_interval: 1h")];
+    let directory = configured(&configuration(&targets));
     let web = web.map_or("", |web| {
         std::fs::write(directory.path().join("web.yml"), web).unwrap();
         "--web.config.file=web.yml"
     });
-    let config = configuration(&[target("a", &vendor.endpoint, "min_pull_interval: 1h")]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
     let program = env!("CARGO_BIN_EXE_cec_exporter");
     let script = format!("ulimit -n {files} && exec {program} --storage.in-memory {LISTEN} {web}");
     let mut command = Command::new("sh");

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::process::{Process, configuration, run, target};
+use crate::support::process::{Process, configuration, configure, run, target};
 
 pub(super) const SECRET: &str = "hush-hush-4711";
 
@@ -19,7 +19,7 @@ pub(super) fn only_line(output: &Output) -> String {
 
 /// Runs `serve` in vain in a directory with this configuration. Gives what it says.
 pub(super) fn refused(directory: &Path, config: &str, flags: &[&str]) -> String {
-    std::fs::write(directory.join("cec_exporter.yml"), config).unwrap();
+    configure(directory, config);
     let always = ["--storage.in-memory", "--web.listen-address=127.0.0.1:0"];
     let output = run(directory, &[&always, flags].concat());
     assert!(output.stdout.is_empty(), "{config}");
@@ -87,12 +87,12 @@ fn every_file_has_a_limit() {
     let directory = tempfile::tempdir().unwrap();
     for key in ["ca_file", "app_secret_file"] {
         let config = a_target(&format!("{key}: /dev/zero"));
-        std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+        configure(directory.path(), &config);
         let line = started_in_vain(directory.path(), ("A", "b"), &[]);
         assert!(line.contains(key) && line.contains("larger than"), "{line}");
     }
+    configure(directory.path(), &a_target(""));
     for flag in ["--config.file=/dev/zero", "--web.config.file=/dev/zero"] {
-        std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
         let line = started_in_vain(directory.path(), ("A", "b"), &[flag]);
         assert!(line.contains("larger than"), "{line}");
     }

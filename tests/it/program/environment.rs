@@ -1,14 +1,13 @@
 //! What the program takes from the environment: a target and certificates.
 
 use super::bad_configuration::{SECRET, a_target, only_line, started_in_vain};
-use crate::support::process::{Exporter, command};
+use crate::support::process::{Exporter, command, configured};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 /// Trust anchors that are asked for and not there are not replaced by others.
 #[test]
 fn a_certificate_file_of_the_environment_must_be_there() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+    let directory = configured(&a_target(""));
     std::fs::write(directory.path().join("empty.pem"), "").unwrap();
     for (name, value) in [
         ("SSL_CERT_FILE", "gone.pem"),
@@ -33,8 +32,7 @@ fn a_certificate_file_of_the_environment_must_be_there() {
 
 #[test]
 fn certificate_directories_of_the_environment_are_a_list() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("cec_exporter.yml"), a_target("")).unwrap();
+    let directory = configured(&a_target(""));
     let anchor = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
     let second = directory.path().join("second");
     std::fs::create_dir(&second).unwrap();

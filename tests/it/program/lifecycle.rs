@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::bad_configuration::only_line;
-use crate::support::process::{Exporter, configuration, run, scrape, target};
+use crate::support::process::{Exporter, configuration, configured, run, scrape, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
 use crate::support::{eventually, wait_until};
@@ -141,9 +141,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 ";
 
     let vendor = SimulatedVendor::frozen(settled(0));
-    let directory = tempfile::tempdir().unwrap();
     let config = configuration(&[target("a", &vendor.endpoint, "")]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let directory = configured(&config);
     let mut command = std::process::Command::new("python3");
     command
         .current_dir(directory.path())

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use super::lifecycle::{A, one_target};
 use crate::support::client::ask;
 use crate::support::eventually;
-use crate::support::process::{Exporter, Killed, command, configuration, target};
+use crate::support::process::{Exporter, Killed, command, configuration, configured, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 #[test]
@@ -100,9 +100,8 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
 /// A pipe holds 64 KiB, and the process that reads the log may hang.
 #[test]
 fn a_log_that_nobody_reads_stops_neither_requests_nor_signals() {
-    let directory = tempfile::tempdir().unwrap();
     let config = configuration(&[target("a", "http://127.0.0.1:1", "")]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let directory = configured(&config);
     let (reader, writer) = std::io::pipe().unwrap();
     let child = command(directory.path())
         .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])

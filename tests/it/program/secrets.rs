@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::bad_configuration::{SECRET, a_target, only_line, refused};
-use crate::support::process::{Exporter, command, configuration, run, target};
+use crate::support::process::{Exporter, command, configuration, configured, run, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 
 const KEY: &str = "key-of-the-app-0815";
@@ -153,8 +153,7 @@ async fn a_secret_is_in_no_output() {
         let log = exporter.end();
         assert!(log.contains("level=debug"), "{log}");
         seen(&log, "the log");
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("cec_exporter.yml"), &config).unwrap();
+        let directory = configured(&config);
         for format in ["--format=text", "--format=json"] {
             let output = run(directory.path(), &["check", format, "--log.level=debug"]);
             let stdout = String::from_utf8_lossy(&output.stdout);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::eventually;
-use crate::support::process::{Exporter, LISTEN, a_moment, command, configuration, target};
+use crate::support::process::{self, Exporter, LISTEN, a_moment, command, configuration, target};
 use crate::support::samples::Samples;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -20,7 +20,7 @@ fn start(directory: &Path) -> Exporter {
 
 fn configure(directory: &Path, vendor: &SimulatedVendor, more: &str) {
     let targets = [target("t", &vendor.endpoint, more)];
-    fs::write(directory.join("cec_exporter.yml"), configuration(&targets)).unwrap();
+    process::configure(directory, &configuration(&targets));
 }
 
 /// Scrapes until the result of each succeeded call is counted, and committed.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::checked::check;
-use crate::support::process::{command, configuration, target};
+use crate::support::process::{command, configuration, configured, target};
 use crate::support::silent::free_address;
 use crate::support::simulated::{SimulatedVendor, settled};
 
@@ -118,9 +118,8 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn the_fields_for_scripts_are_those_of_the_table() {
     let vendor = SimulatedVendor::frozen(settled(20));
-    let directory = TempDir::new().unwrap();
     let config = configuration(&[target("a", &vendor.endpoint, "")]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let directory = configured(&config);
     // With something to warn of.
     let output = command(directory.path())
         .env("CEC_USER_ID", "not used")

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::super::bad_configuration::only_line;
 use super::checked::{Checked, check, check_json, check_text};
-use crate::support::process::{command, configuration, target};
+use crate::support::process::{command, configuration, configured, target};
 use crate::support::simulated::{SimulatedVendor, settled};
 
 /// One that is slow, so that the ones behind it are done before it.
@@ -93,9 +93,8 @@ fn a_bad_configuration_is_a_line_for_people_and_an_object_for_scripts() {
 #[test]
 fn a_result_that_cannot_be_written_is_no_success() {
     let vendor = SimulatedVendor::frozen(settled(20));
-    let directory = tempfile::tempdir().unwrap();
     let config = configuration(&[target("a", &vendor.endpoint, "")]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    let directory = configured(&config);
     for format in ["--format=text", "--format=json"] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut command = command(directory.path());

@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 
 use super::checked::{Checked, STEPS, check_json};
 use crate::support::certificates::{Identity, dns};
-use crate::support::process::{command, configuration, target};
+use crate::support::process::{command, configuration, configured, target};
 use crate::support::scripted_vendor::{Reply, Vendor};
 use crate::support::silent::free_address;
 
@@ -106,13 +106,11 @@ async fn a_proxy_that_refuses_is_the_one_to_blame() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_of_the_environment_is_used_and_named() {
     let proxy = Vendor::of_samples(None).await;
-    let directory = TempDir::new().unwrap();
-    let config = configuration(&[
+    let directory = configured(&configuration(&[
         target("proxied", "http://vendor.invalid", ""),
         target("excepted", "http://other.invalid", ""),
         target("direct", "http://vendor.invalid", "proxy_url: direct"),
-    ]);
-    std::fs::write(directory.path().join("cec_exporter.yml"), config).unwrap();
+    ]));
     let output = block_in_place(|| {
         command(directory.path())
             .env(

@@ -1,10 +1,9 @@
 //! What a release is made of: the crate, the Debian package, and the workflows that make them.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use crate::support::tools::{in_repository, is_installed, is_there, read, run};
+use crate::support::tools::{in_repository, is_installed, is_there, read, run, run_with};
 use serde_json::Value;
 
 /// What cargo knows of this package.
@@ -112,20 +111,8 @@ fn the_debian_package_has_what_the_unit_speaks_of() {
 }
 
 fn notes(version: &str, changelog: &str) -> Output {
-    let mut notes = Command::new(in_repository(".github/release-notes"))
-        .arg(version)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    notes
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(changelog.as_bytes())
-        .unwrap();
-    notes.wait_with_output().unwrap()
+    let mut notes = Command::new(in_repository(".github/release-notes"));
+    run_with(notes.arg(version), changelog)
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::last_week::WEEK;
 use super::now;
-use super::queries::{ALL, SOME, ask, filled};
+use super::queries::{ALL, SOME, ask};
 use super::short_rules::shorter;
 use super::world::{Database, LOOKS};
 use crate::support::boards::{self, Query, boards, rules};
 use crate::support::prometheus_server::Prometheus;
+use crate::support::shown::filled_with;
 
 /// The comparison of the whole lookback is spread over a minute, which is the least to configure.
 const AFTER_A_RECONCILE: &str = "target:cec_exporter_reconcile_lag_seconds:min";
@@ -66,21 +67,21 @@ pub(crate) fn check_panels(prometheus: &Prometheus) {
                     empty.push(format!(
                         "{}\n  {}",
                         query.place,
-                        filled(&query.expr, chosen)
+                        filled_with(&query.expr, chosen)
                     ));
                 }
             }
         }
         for query in board.annotations() {
             // Nothing fires yet; a week ago something did.
-            let expr = filled(&query.expr, ALL);
+            let expr = filled_with(&query.expr, ALL);
             let found = prometheus.query(&expr, now() - WEEK).unwrap();
             if found.is_empty() {
                 empty.push(format!("{}\n  {expr}", query.place));
             }
         }
         for variable in board.variables().iter().filter(|v| v["type"] == "query") {
-            let definition = filled(variable["definition"].as_str().unwrap(), ALL);
+            let definition = filled_with(variable["definition"].as_str().unwrap(), ALL);
             let (selector, label) = definition
                 .strip_prefix("label_values(")
                 .and_then(|rest| rest.strip_suffix(')'))
@@ -179,7 +180,7 @@ pub(crate) fn check_that_nothing_counts_twice(prometheus: &Prometheus) {
         // The last one of a panel is that of the calls that succeeded.
         let mut of_place = queries.iter().filter(|query| query.place == place);
         let query = of_place.next_back().unwrap();
-        let shown = value(&format!("sum({})", filled(&query.expr, &chosen)));
+        let shown = value(&format!("sum({})", filled_with(&query.expr, &chosen)));
         let each = value(&each);
         assert!(
             each > 0.0 && shown < 1.3 * each,

@@ -3,21 +3,7 @@
 use super::now;
 use crate::support::boards::Query;
 use crate::support::prometheus_server::{Prometheus, Series};
-
-/// A query as Grafana sends it.
-pub(crate) fn filled(expr: &str, chosen: &[(&str, &str)]) -> String {
-    let mut expr = expr.to_owned();
-    for (name, value) in chosen {
-        expr = expr.replace(&format!("${name}"), value);
-    }
-    // What is left are groups of regular expressions.
-    let mut left = expr.split('$').skip(1);
-    assert!(
-        left.all(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit())),
-        "not filled in: {expr}"
-    );
-    expr
-}
+use crate::support::shown::filled_with;
 
 /// All of everything, as a board opens.
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -47,7 +33,7 @@ pub(crate) const SOME: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn ask(prometheus: &Prometheus, query: &Query, chosen: &[(&str, &str)]) -> Vec<Series> {
-    let expr = filled(&query.expr, chosen);
+    let expr = filled_with(&query.expr, chosen);
     let now = now();
     let answer = if query.instant {
         prometheus.query(&expr, now)

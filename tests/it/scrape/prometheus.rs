@@ -1,27 +1,17 @@
 //! What the demonstration serves, before the eyes of Prometheus itself.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::client::ask;
 use crate::support::eventually;
 use crate::support::process::{Exporter, Process, command};
 use crate::support::silent::free_address;
-use crate::support::tools::is_installed;
+use crate::support::tools::{is_installed, run_with};
 use serde_json::Value;
 
 fn check_metrics(text: &str) -> (bool, String) {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = promtool.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    let output = promtool.wait_with_output().unwrap();
+    let mut promtool = Command::new("promtool");
+    let output = run_with(promtool.args(["check", "metrics"]), text);
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     (output.status.success(), said)

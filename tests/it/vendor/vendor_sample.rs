@@ -11,7 +11,7 @@ use crate::support::process::{Exporter, target};
 use crate::support::pulled::puller;
 use crate::support::samples::Samples;
 use crate::support::scripted_vendor::{DETAILS, Reply, Seen, Vendor};
-use crate::support::text::text;
+use crate::support::text::{assert_golden, text};
 
 /// The end of the window that the sample was asked for.
 const NOW: u32 = 1_623_925_149;
@@ -163,15 +163,7 @@ async fn the_exposition_of_the_sample_is_the_golden_file() {
         let calls = view.calls.unwrap();
         let text = text("sample", &calls);
         assert_figures(&Samples::parse(&text));
-        let kept = "tests/golden/vendor_sample.prom";
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(kept, &text).unwrap();
-        }
-        let kept = std::fs::read_to_string(kept).unwrap();
-        assert!(
-            text == kept,
-            "UPDATE_GOLDEN=1 updates the golden file:\n{text}"
-        );
+        assert_golden("vendor_sample.prom", &text);
     }
     assert_eq!(vendor.counts().0, 1, "one token serves both");
     puller.stop().await;

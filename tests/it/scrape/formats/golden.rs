@@ -13,6 +13,7 @@ use cec_exporter::model::{
 };
 
 use super::schema::{Samples, decode, describe, samples};
+use crate::support::text::assert_golden;
 
 /// A name with all characters that a format has to escape, and some outside ASCII.
 const TARGET: &str = "a \"b\" c\\d\ne 客服";
@@ -131,19 +132,6 @@ fn exposition(format: Format) -> Vec<u8> {
         scope: Scope::TargetOnly,
     }
     .render()
-}
-
-#[track_caller]
-fn assert_golden(file: &str, text: &str) {
-    let path = format!("tests/golden/{file}");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        text == golden,
-        "{path} differs; UPDATE_GOLDEN=1 writes it anew:\n{text}"
-    );
 }
 
 #[test]

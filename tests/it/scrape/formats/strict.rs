@@ -1,14 +1,13 @@
 //! The strict OpenMetrics parser of Python's `prometheus_client` accepts the program's output.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::client::ask;
 use crate::support::process::{Exporter, command};
-use crate::support::tools::is_there;
+use crate::support::tools::{is_there, run_with};
 
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text;version=1.0.0");
 
@@ -27,17 +26,7 @@ fn python() -> Option<PathBuf> {
 
 fn parse(python: &Path, text: &str) -> Result<Value, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scrape/formats/strict.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
+    let output = run_with(Command::new(python).arg(script), text);
     if output.status.success() {
         return Ok(serde_json::from_slice(&output.stdout).unwrap());
     }

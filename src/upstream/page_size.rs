@@ -110,9 +110,10 @@ impl PageSize {
         page.rows() >= rows || page.groups >= groups
     }
 
-    /// Whether larger pages have been seen, so that this one is not full.
-    pub(super) fn has_seen_larger(&self, page: &Page) -> bool {
-        page.rows() < self.largest.0 && page.groups < self.largest.1
+    /// Whether pages have been seen that are more than `times` as large, so that this one is not full.
+    pub(super) fn has_seen_larger(&self, page: &Page, times: u32) -> bool {
+        page.rows() * u64::from(times) < self.largest.0
+            && page.groups.saturating_mul(times) < self.largest.1
     }
 
     pub(super) fn observe(&mut self, page: &Page) {

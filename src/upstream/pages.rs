@@ -1,8 +1,9 @@
 //! The pages of one window, as an iterator that the caller drives.
 //!
 //! The number of pages cannot be computed: `limit` may count groups or calls, and the total may
-//! always be wrong. So a list ends with a page that is empty, or that is not full and contradicts
-//! nothing. The total only saves the request for an empty page, or causes one more.
+//! always be wrong. So a list ends with a page that is empty or repeats earlier ones, or with one that
+//! is smaller than others while the total agrees, or much smaller. The total only saves the request for
+//! an empty page, or causes one more.
 
 mod pass;
 
@@ -12,7 +13,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 
 pub use pass::{End, ListHints, Pass, Verdict};
 
-use super::{Error, Filter, Page, PageRequest, Upstream};
+use super::{Error, Filter, Page, PageRequest, Upstream, page_size};
 use crate::model::Window;
 use pass::Total;
 
@@ -191,7 +192,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
     /// Adds a page to the pass and decides whether it was the last.
     fn add(&mut self, page: &Page) -> End {
         self.pass.add_total(page.total);
-        if page.is_empty() {
+        // Some vendors repeat the last page instead of serving an empty one.
+        let is_repeated = self.partial.is_some() && self.pass.has_all(page);
+        if page.is_empty() || is_repeated {
             return self.end_at_empty_page();
         }
         if let Some((rows, groups)) = self.partial.take()
@@ -202,7 +205,8 @@ impl<'a, U: Upstream> Pages<'a, U> {
         let has_new_calls = self.pass.add_rows(page);
         self.stale = if has_new_calls { 0 } else { self.stale + 1 };
         self.last_was_full = self.hints.size.is_full(self.request.limit, page);
-        let has_room = self.hints.size.has_seen_larger(page);
+        let has_room = self.hints.size.has_seen_larger(page, 1);
+        let is_small = self.hints.size.has_seen_larger(page, 2);
         self.hints.size.observe(page);
         if self.stale >= STALE_PAGES {
             return End::Circular;
@@ -210,15 +214,18 @@ impl<'a, U: Upstream> Pages<'a, U> {
         if self.last_was_full {
             return End::Stopped;
         }
-        // A vendor that silently clamps the limit does so to a round number.
-        let may_be_clamped = self.pass.pages == 1 && page.rows().is_multiple_of(10);
         let is_last = match self.pass.compare_total(self.hints) {
-            Total::Agrees => has_room || !may_be_clamped,
             Total::More => false,
-            // The total may not count unusable rows. Then pages differ in size, and rows exceed the
-            // total long before the end.
+            // The limit may be clamped silently, and the total be that of the page.
+            Total::Agrees => {
+                has_room || self.pass.pages > 1 || page.rows() < page_size::MIN_LIMIT.into()
+            }
+            Total::Fewer if self.pass.counts_groups() => has_room,
+            // The total may not count unusable rows. Then rows exceed it long before the end.
             Total::Fewer if self.pass.unusable > 0 => false,
-            Total::Absent | Total::Fewer => has_room,
+            // Without a total that fits, a page may be smaller because it ends between two groups, or
+            // because rows were filtered out of it.
+            Total::Fewer | Total::Absent => is_small,
         };
         if is_last {
             return End::Reached;

@@ -127,6 +127,17 @@ impl Pass {
         self.seen.len() > before || page.records.is_empty()
     }
 
+    /// Whether a page has calls, and each of them was on an earlier one.
+    pub(super) fn has_all(&self, page: &Page) -> bool {
+        let mut records = page.records.iter();
+        !page.records.is_empty() && records.all(|record| self.seen.contains(&record.id))
+    }
+
+    /// Whether the total is the number of groups.
+    pub(super) fn counts_groups(&self) -> bool {
+        self.total == Some(self.groups)
+    }
+
     /// What this pass proves by itself.
     pub fn verdict(&self, hints: &ListHints) -> Verdict {
         if self.end != End::Reached {
@@ -137,11 +148,10 @@ impl Pass {
             return Verdict::Complete;
         }
         let has_new_repeats = self.repeated.iter().any(|id| !hints.repeated.contains(id));
-        let counts_groups = self.total == Some(self.groups);
         match self.compare_total(hints) {
             _ if self.total_changed || has_new_repeats => Verdict::Doubtful,
             Total::Absent | Total::Agrees => Verdict::Complete,
-            Total::Fewer if counts_groups => Verdict::Complete,
+            Total::Fewer if self.counts_groups() => Verdict::Complete,
             Total::More | Total::Fewer => Verdict::Doubtful,
         }
     }

@@ -176,8 +176,61 @@ async fn a_wrong_total_neither_hides_pages_nor_adds_any() {
     }
     let mut hints = ListHints::new(10);
     let (pass, requests) = unchanged(&mut hints, 35, None, 10).await;
-    assert_eq!((pass.seen.len(), requests.len()), (35, 4));
+    assert_eq!((pass.seen.len(), requests.len()), (35, 5));
     assert_eq!(pass.verdict(&hints), Verdict::Complete);
+}
+
+#[tokio::test]
+async fn a_total_of_the_page_hides_no_other_page() {
+    // The limit is clamped to a number that is not round, and the total says what a page has.
+    for rows in [10, 64, 99, 255] {
+        for page_size in [100, 1000] {
+            let mut hints = ListHints::new(page_size);
+            let (pass, _) = pass(&mut hints, 1, move |_, request| {
+                let mut page = page_of(0..500, None, rows.min(request.limit), request.page);
+                page.total = Some(page.records.len() as u64);
+                Ok(page)
+            })
+            .await;
+            assert_eq!(pass.seen.len(), 500, "{rows} of {page_size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_different_sizes_do_not_end_a_list_whose_total_does_not_fit() {
+    // As if pages ended between groups, or rows were filtered out of them.
+    const SIZES: [u32; 5] = [98, 100, 70, 95, 1];
+    let starts = |page: u32| SIZES.iter().take(page as usize - 1).sum::<u32>();
+    for total in [None, Some(0), Some(12)] {
+        let mut hints = ListHints::new(100);
+        for _ in 0..2 {
+            let (pass, requests) = pass(&mut hints, 1, move |_, request| {
+                let from = starts(request.page);
+                let rows = SIZES.get(request.page as usize - 1).unwrap_or(&0);
+                Ok(page_of(from..from + rows, total, 1000, 1))
+            })
+            .await;
+            assert_eq!((pass.seen.len(), requests.len()), (364, 5), "{total:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_page_that_is_served_again_ends_the_list() {
+    for (total, last) in [(None, 5), (Some(0), 5), (Some(35), 4), (Some(99), 5)] {
+        let mut hints = ListHints::new(10);
+        let (pass, requests) = pass(&mut hints, 1, move |_, request| {
+            Ok(page_of(0..35, total, 10, request.page.min(4)))
+        })
+        .await;
+        assert_eq!((pass.seen.len(), pass.rows), (35, 35), "{total:?}");
+        assert_eq!(
+            (pass.end, requests.len()),
+            (End::Reached, last),
+            "{total:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -213,7 +266,7 @@ async fn a_silently_clamped_limit_is_learned() {
         let (pass, requests) = unchanged(&mut hints, 100, Some(100), 50).await;
         assert_eq!((pass.seen.len(), requests.len()), (100, 3), "{rows}");
     }
-    // An unknown clamp is recognised by its round number.
+    // A clamp that is not known yet.
     let mut hints = ListHints::new(1000);
     let (pass, requests) = unchanged(&mut hints, 300, Some(100), 100).await;
     assert_eq!((pass.seen.len(), requests.len()), (300, 4));

@@ -51,8 +51,9 @@ pub(in crate::metrics) struct Name {
     /// Upload time of the call that the name comes from. Results do not arrive in order, and the
     /// newest name counts.
     named_at: UnixSeconds,
-    /// The name, with the id if an earlier one has the same.
-    #[serde(skip)]
+    /// The name, with the id if another one had the same label when this was named. It stays while
+    /// the name does: a series that went to another rule could go back. Empty until it is given.
+    #[serde(default)]
     pub(in crate::metrics) label: String,
 }
 
@@ -73,7 +74,10 @@ impl Name {
 
     fn rename(&mut self, named: &Named, at: UnixSeconds) {
         if self.is_own() && at >= self.named_at {
-            named.name.clone_into(&mut self.name);
+            if self.name != named.name {
+                named.name.clone_into(&mut self.name);
+                self.label.clear();
+            }
             self.named_at = at;
         }
     }
@@ -217,11 +221,19 @@ fn place<T>(
     })
 }
 
-/// The first one with a name gets it as its label; the id tells the others apart.
+/// Gives labels to those that have none. The first one with a name gets it; the id tells the others
+/// apart.
 fn label_all<'a>(names: impl Iterator<Item = &'a mut Name>) {
     // What stands for many keeps its label.
     let mut taken = BTreeSet::from([OTHER.to_owned()]);
+    let mut unlabelled = Vec::new();
     for name in names {
+        // A file may hold the same label twice.
+        if name.label.is_empty() || !taken.insert(name.label.clone()) {
+            unlabelled.push(name);
+        }
+    }
+    for name in unlabelled {
         let mut label = name.name.clone();
         if name.is_own() && taken.contains(&label) {
             label = format!("{} ({})", name.name, name.id);

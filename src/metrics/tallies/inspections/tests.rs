@@ -68,6 +68,46 @@ fn a_renamed_rule_continues_under_its_newest_name() {
 }
 
 #[test]
+fn a_series_stays_with_its_rule_when_another_one_takes_the_name() {
+    use RuleKind::Dialogue;
+    let result = |id: &str, name: &str| {
+        let rules = vec![rule(Dialogue, id, name, true)];
+        inspection(named("s", "scenario"), 80, rules)
+    };
+    let mut tallies = Tallies::default();
+    tallies.count_inspections(Some(200));
+    for (at, id, name) in [
+        (100, "r1", "Greeting v2"),
+        (100, "r2", "Greeting"),
+        (101, "r2", "Greeting"),
+        (200, "r1", "Greeting"),
+    ] {
+        tallies.count_inspection(&result(id, name), at);
+    }
+    let text = serde_json::to_string(&tallies).unwrap();
+    let stored: StoredTallies = serde_json::from_str(&text).unwrap();
+    let mut restored = stored.restore(std::iter::empty()).unwrap();
+    restored.count_inspections(Some(200));
+    for tallies in [&tallies, &restored] {
+        assert_eq!(
+            rules(tallies.inspections.as_ref().unwrap()),
+            [
+                ("scenario", "Greeting (r1)", 2, 0),
+                ("scenario", "Greeting", 2, 0)
+            ]
+        );
+    }
+    restored.count_inspection(&result("r2", "Hello"), 300);
+    assert_eq!(
+        rules(restored.inspections.as_ref().unwrap()),
+        [
+            ("scenario", "Greeting (r1)", 2, 0),
+            ("scenario", "Hello", 3, 0)
+        ]
+    );
+}
+
+#[test]
 fn a_name_that_was_confirmed_outlasts_an_older_one() {
     let result = |name: &str| {
         let rules = vec![rule(RuleKind::Dialogue, "r", name, true)];

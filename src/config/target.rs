@@ -190,6 +190,15 @@ impl Target {
         below(&self.endpoint, path)
     }
 
+    /// How long the gauges of calls stay after the last success; 0 for ever. They outlast the wait for
+    /// the next pull, however short `stale_after` is.
+    pub fn gauges_stay(&self) -> Duration {
+        match self.stale_after {
+            Duration::ZERO => Duration::ZERO,
+            stale_after => stale_after.max(self.min_pull_interval.saturating_mul(2)),
+        }
+    }
+
     /// Whether `token_endpoint` differs from its default.
     pub fn has_own_token_endpoint(&self) -> bool {
         self.token_endpoint != self.url(TOKEN_PATH)

@@ -142,7 +142,7 @@ impl Registry {
                 Some(TargetCallMetrics {
                     target: &target.config.name,
                     calls: view.calls.as_deref()?,
-                    is_stale: view.is_stale(now, target.config.stale_after),
+                    is_stale: view.is_stale(now, target.config.gauges_stay()),
                 })
             });
             let calls: Vec<TargetCallMetrics<'_>> = shown.collect();

@@ -91,7 +91,7 @@ impl TargetStatus {
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
             calls: call_counts(&view),
-            is_stale: view.is_stale(now, config.stale_after),
+            is_stale: view.is_stale(now, config.gauges_stay()),
             view,
         }
     }

@@ -246,6 +246,21 @@ fn a_target_wins_over_the_defaults() {
 }
 
 #[test]
+fn gauges_stay_at_least_until_the_next_pull() {
+    for (keys, expected) in [
+        ("stale_after: 10m, min_pull_interval: 10s", 600),
+        ("stale_after: 10m, min_pull_interval: 30m", 3600),
+        ("stale_after: 0s, min_pull_interval: 30m", 0),
+    ] {
+        assert_eq!(
+            target(keys).gauges_stay(),
+            Duration::from_secs(expected),
+            "{keys}"
+        );
+    }
+}
+
+#[test]
 fn the_default_overlap_is_at_most_the_lookback() {
     assert_eq!(target("lookback: 1m").overlap, Duration::from_secs(60));
     assert_eq!(target("lookback: 1m, overlap: 0").overlap, Duration::ZERO);

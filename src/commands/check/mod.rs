@@ -17,8 +17,9 @@ use crate::client::probe::Endpoints;
 use crate::client::tls::Trust;
 use crate::client::{Api, BuildError, HttpClient, Report as Notice};
 use crate::config::{Config, Target};
-use crate::model::{Rejection, Window};
+use crate::model::{Rejection, Window, utc};
 use crate::process::{self, Fatal};
+use crate::targets::puller_settings;
 use crate::upstream::pages::{ListHints, Pages};
 use crate::upstream::{Error, ErrorKind, Filter, Page, Upstream};
 use report::{Report, Step, TargetReport, counted};
@@ -186,7 +187,7 @@ async fn check(target: &Target, endpoints: &Endpoints, client: &HttpClient, step
         reached = steps.reach(endpoint).await;
     }
     let ready = reached && token.is_some();
-    let page = page(client, target.page_size);
+    let page = page(client, target);
     let found = steps.attempt("page", "endpoint", ready, page).await;
     if let (Some(step), Some(found)) = (steps.all.last_mut(), &found) {
         step.warning.clone_from(&found.warning);
@@ -205,8 +206,8 @@ async fn check(target: &Target, endpoints: &Endpoints, client: &HttpClient, step
 }
 
 /// Reads a page.
-async fn page(client: &HttpClient, page_size: u32) -> Result<(Found, String), Error> {
-    let now = process::now();
+async fn page(client: &HttpClient, target: &Target) -> Result<(Found, String), Error> {
+    let (now, page_size) = (process::now(), target.page_size);
     let window = Window::new(now.saturating_sub(LOOKBACK), now);
     let mut hints = ListHints::new(page_size);
     let mut pages = Pages::new(client, window, Filter::All, 1, &mut hints);
@@ -233,6 +234,12 @@ async fn page(client: &HttpClient, page_size: u32) -> Result<(Found, String), Er
         let example = example.map(|example| format!("; for example, {example}"));
         warning = Some(unusable + &example.unwrap_or_default());
     }
+    let intervals = puller_settings(target).intervals;
+    let lookback = Window::new(
+        now.saturating_sub(intervals.lookback),
+        now.saturating_add(intervals.overlap),
+    );
+    warning = warning.or_else(|| outside(&page, lookback));
     let mut detail = describe(&page);
     if limit < page_size {
         detail += &format!("; page_size {page_size} is refused, {limit} works");
@@ -248,6 +255,19 @@ fn describe(page: &Page) -> String {
     );
     let rows = page.records.len();
     format!("{total} uploaded in the last hour, {rows} on the first page")
+}
+
+/// Warns if all calls of a page are ones that the exporter would not take.
+fn outside(page: &Page, lookback: Window) -> Option<String> {
+    let first = page.records.first()?;
+    let mut records = page.records.iter();
+    let is_outside = records.all(|record| !lookback.contains(record.uploaded));
+    is_outside.then(|| {
+        format!(
+            "no call on the first page was uploaded in the lookback; for example, one at {}",
+            utc(first.uploaded)
+        )
+    })
 }
 
 /// How many rows and values of a page cannot be used, and why; `None` if all can.

@@ -37,10 +37,13 @@ impl<U: Upstream> Pull<'_, U> {
         if self.state(|state| state.progress.gap).is_none() {
             self.pending().await?;
             self.state(|state| {
-                state.progress.complete = true;
-                // The first read compares the whole lookback as well.
-                state.progress.reconciled.get_or_insert(self.now);
-                state.looked_at = Some(self.now);
+                // Otherwise not every call was taken.
+                if state.refused == 0 {
+                    state.progress.complete = true;
+                    // The first read compares the whole lookback as well.
+                    state.progress.reconciled.get_or_insert(self.now);
+                    state.looked_at = Some(self.now);
+                }
             });
         }
         self.expire();

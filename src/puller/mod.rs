@@ -148,6 +148,12 @@ impl<U: Upstream> Puller<U> {
             teams,
         } = handover;
         state.ledger.limit(settings.max_calls);
+        // How the last pull went is true until the next one ends.
+        let before = view.clone().map_or_else(View::default, |view| View {
+            results_error: None,
+            teams_error: None,
+            ..view
+        });
         let shown = match view {
             None => state.published(),
             // The state may be ahead.
@@ -171,7 +177,7 @@ impl<U: Upstream> Puller<U> {
             state: Mutex::new(state),
             hints: Mutex::default(),
             teams: tokio::sync::Mutex::new(TeamReader::new(teams)),
-            view: Mutex::default(),
+            view: Mutex::new(before),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
             results_backoff: Mutex::new(Backoff::new(results::DELAYS)),

@@ -2,16 +2,19 @@
 
 mod stored;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Ledger, Observed};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
 use crate::model::{
-    CallId, CallKey, CallSet, CallType, Event, Inspection, Rejection, Teams, UnixSeconds, Window,
+    CallId, CallKey, CallSet, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds,
+    Window,
 };
 use crate::puller::plan::Progress;
 use crate::puller::result_queue::ResultQueue;
@@ -27,6 +30,9 @@ const MAX_UNWATCHED: Duration = Duration::from_secs(300);
 const MAX_UNWATCHED_INTERVALS: u32 = 3;
 /// Seconds before the frontier that `cec_recent_calls` covers.
 const RECENT: UnixSeconds = 3600;
+/// Rows uploaded this long before the lookback were not asked for. Slow pulls, and windows that are
+/// requested wider than needed, see calls that have just left it.
+const NOT_ASKED_FOR: UnixSeconds = 3600;
 /// Values of one generation of a [`RecentSet`].
 const GENERATION: usize = 1 << 16;
 
@@ -54,9 +60,37 @@ pub struct TargetState {
     pub(super) looked_at: Option<UnixSeconds>,
     /// Expected between pulls.
     pub(super) pull_interval: Duration,
+    /// `None` before the first configuration, and in older files.
+    requested: Option<Requested>,
+}
+
+/// The calls that are requested. Field names are the format on disk.
+#[derive(Clone, Serialize, Deserialize)]
+struct Requested {
+    call_types: BTreeSet<CallType>,
+    statuses: BTreeSet<Status>,
 }
 
 impl TargetState {
+    /// Requests the calls of these types and statuses from now on, and creates their series. If others
+    /// were requested before, nobody has looked for the new ones, so the lookback is read again.
+    pub fn request(&mut self, call_types: &[CallType], statuses: &[Status]) {
+        self.tallies.create_series(call_types, statuses);
+        let requested = Requested {
+            call_types: call_types.iter().copied().collect(),
+            statuses: statuses.iter().copied().collect(),
+        };
+        let before = self.requested.replace(requested.clone());
+        let is_new = before.is_some_and(|before| {
+            !requested.call_types.is_subset(&before.call_types)
+                || !requested.statuses.is_subset(&before.statuses)
+        });
+        if let (true, Some(known)) = (is_new, self.progress.known) {
+            self.progress.widen_gap(known);
+        }
+        self.changed = true;
+    }
+
     /// Requests the results of this share of the calls from now on, and counts at most `max_rules` rules;
     /// `None` for not at all.
     pub fn count_results(&mut self, results: Option<(f64, usize)>) {
@@ -142,7 +176,12 @@ impl TargetState {
             };
             let observed = self.ledger.observe(record, now, lookback, &mut emit);
             self.refused += u64::from(observed == Observed::Full);
-            if observed == Observed::Future {
+            let is_unusable = match observed {
+                Observed::Future => true,
+                Observed::Old => record.uploaded.saturating_add(NOT_ASKED_FOR) < lookback.from,
+                _ => false,
+            };
+            if is_unusable {
                 tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?observed, "record rejected");
                 reject(Rejected::new(Rejection::UploadTime, record.id));
             }

@@ -88,7 +88,11 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
         metrics,
         handover,
     );
-    after.scrape(Instant::now() + timeout).await;
+    let view = after.scrape(Instant::now() + timeout).await;
+    // How the last pull went, until the next one.
+    let (_, error) = view.last_error.unwrap();
+    assert_eq!((view.up, error.kind), (Some(false), ErrorKind::RateLimit));
+    assert!(view.last_pull.is_some());
     tokio::time::advance(Duration::from_secs(290)).await;
     after.scrape(Instant::now() + timeout).await;
     assert_eq!(requests.load(Ordering::SeqCst), 1);

@@ -185,7 +185,7 @@ pub fn puller_settings(config: &config::Target) -> Settings {
 /// Creates the series of a target, and counts by team and agent as far as it is configured.
 pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: Option<Arc<Teams>>) {
     let statuses: Vec<Status> = config.statuses().collect();
-    state.tallies.create_series(&config.call_types, &statuses);
+    state.request(&config.call_types, &statuses);
     if let Some(teams) = teams {
         state.set_teams(teams);
     }

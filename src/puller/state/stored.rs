@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TargetState;
+use super::{Requested, TargetState};
 use crate::ledger::Checkpoint;
 use crate::metrics::tallies::StoredTallies;
 use crate::model::UnixSeconds;
@@ -27,6 +27,8 @@ struct StoredState<T> {
     counted_from: Option<UnixSeconds>,
     #[serde(default)]
     skipped: SkippedWindows,
+    #[serde(default)]
+    requested: Option<Requested>,
 }
 
 fn damaged(name: &str) -> StoreError {
@@ -65,6 +67,7 @@ impl TargetState {
             looked_at: self.looked_at,
             counted_from: self.counted_from,
             skipped: self.skipped.clone(),
+            requested: self.requested.clone(),
         };
         // Committing an empty state in its place would lose all counters.
         let state = serde_json::to_vec(&stored)
@@ -119,6 +122,7 @@ impl TargetState {
         state.progress = stored.progress;
         state.counted_from = stored.counted_from;
         state.skipped = stored.skipped;
+        state.requested = stored.requested;
         state.looked_at = match stored.tallies.is_legacy() {
             false => stored.looked_at,
             // Older builds did not store it, but had read up to here.

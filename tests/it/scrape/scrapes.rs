@@ -105,7 +105,8 @@ fn call_metrics_appear_all_at_once() {
         }
         before += 1;
         assert_eq!(samples.call_metrics(), "", "a part is no number to rate");
-        assert!(!samples.has(FRONTIER, &A));
+        // A pull may end after the calls were taken for a scrape, and before the rest is.
+        assert!(!samples.has(FRONTIER, &A) || exporter.scrape_within(1).has_calls("a"));
         None
     });
     assert!(before > 0, "the first scrape had it all");

@@ -62,6 +62,55 @@ fn times_are_not_observed_after_a_long_break() {
 }
 
 #[test]
+fn nothing_is_observed_of_calls_that_were_not_requested_before() {
+    let documented: Vec<Status> = Status::documented().collect();
+    let more = [&documented[..], &[Status::from_number(77)]].concat();
+    let (voice, both) = ([CallType::VOICE], [CallType::VOICE, CallType::TEXT]);
+    for (call_types, statuses, is_new) in [
+        (&voice[..], &documented, false),
+        (&both, &documented, true),
+        (&voice, &more, true),
+        (&[], &documented, false),
+    ] {
+        let (_directory, path, mut state, store) = created();
+        state.request(&voice, &documented);
+        state.progress.known = Some(LOOKBACK);
+        state.looked_at = Some(NOW - 15);
+        store.commit(&state.take_changes(NOW).unwrap()).unwrap();
+        drop(store);
+        let (mut state, _store) = open(&path).unwrap();
+        state.request(call_types, statuses);
+        // The whole lookback is read again.
+        assert_eq!(state.progress.gap, is_new.then_some(LOOKBACK));
+        apply(&mut state, (0..10).map(|id| record(id, 0)));
+        assert_eq!(observations(&state)[1], if is_new { 0 } else { 10 });
+        // Once.
+        state.progress.gap = None;
+        state.request(call_types, statuses);
+        assert_eq!(state.progress.gap, None);
+    }
+}
+
+#[test]
+fn calls_that_were_not_asked_for_are_rejected_once() {
+    let mut state = TargetState::default();
+    let at = |uploaded| Record {
+        uploaded,
+        ..record(1, 0)
+    };
+    let lookback = Window::new(40_000, 60_000);
+    for (uploaded, expected) in [(39_990, 0), (36_399, 1), (36_399, 0), (60_001, 0)] {
+        let rejected = state.apply(&page([at(uploaded)]), NOW, lookback);
+        assert_eq!(
+            rejected[Rejection::UploadTime as usize],
+            expected,
+            "{uploaded}"
+        );
+    }
+    assert!(state.ledger.is_empty());
+}
+
+#[test]
 fn looked_at_survives_a_restart() {
     let (_directory, path, mut state, store) = created();
     state.looked_at = Some(NOW - 7);

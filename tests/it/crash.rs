@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::PATIENCE;
 use crate::support::client::{ask, try_ask};
 use crate::support::process::{Process, command, target};
 use crate::support::samples::Samples;
@@ -135,7 +136,7 @@ fn nothing_is_lost_or_counted_twice_however_often_it_is_killed() {
     }
     let exporter = place.start(&[]);
     let mut last = Vec::new();
-    let calm = Instant::now() + Duration::from_secs(50);
+    let calm = Instant::now() + PATIENCE;
     loop {
         let before = truth(&vendor);
         let samples = exporter.scrape();

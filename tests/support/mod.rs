@@ -26,7 +26,7 @@ pub(crate) mod truth;
 use std::time::{Duration, Instant};
 
 /// The end of every wait: only something that hangs reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Asks again and again until there is an answer.
 pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::support::PATIENCE;
 use crate::support::boards::{RULES, in_repository, rules, yaml};
 use crate::support::prometheus_server::Running;
 use crate::support::silent::free_address;
@@ -111,7 +112,7 @@ fn the_cause_silences_what_follows_from_it_in_the_same_place() {
         {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{inhibited:#?}");
+        assert!(begun.elapsed() < PATIENCE, "{inhibited:#?}");
         sleep(Duration::from_millis(200));
     }
 }

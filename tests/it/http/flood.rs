@@ -79,7 +79,7 @@ fn room() -> usize {
         ..limit
     };
     setrlimit(Resource::Nofile, raised).unwrap();
-    let files = limit.maximum.map_or(4000, |files| files.min(4000));
+    let files = limit.maximum.map_or(2000, |files| files.min(2000));
     usize::try_from(files).unwrap() - 300
 }
 

@@ -157,7 +157,8 @@ pub async fn run<U: Upstream>(
     let end = replay.position().unwrap_or(job.plan.from);
     if job.plan.to.is_none() && end.saturating_add(lookback) < (job.clock)() {
         warn!(target = %name, end = %utc(end),
-            "the history ended more than a lookback ago: the exporter cannot read all calls since");
+            "the history ends more than a lookback ago: calls uploaded since then and more than a lookback \
+             ago will not be counted; start the exporter now");
     }
     store::finish(&ledger).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => ledger_exists(),

@@ -146,7 +146,9 @@ fn label(text: &str) -> Result<(String, String), String> {
         .filter(|(name, _)| is_name(name))
         .ok_or_else(|| "expected NAME=VALUE, such as instance=localhost:10042".to_owned())
         .and_then(|(name, value)| match is_taken(name) {
-            true => Err(format!("series have a label {name} of their own")),
+            true => Err(format!(
+                "{name} is a label of the exporter's metrics: choose another one"
+            )),
             false => Ok((name.to_owned(), value.to_owned())),
         })
 }

@@ -250,7 +250,7 @@ fn bad_usage_exits_with_2() {
         ),
         (
             "backfill --from 1d --output h --label call_type=a",
-            "series have a label call_type of their own",
+            "call_type is a label of the exporter's metrics: choose another one",
         ),
         ("simulate --agents 0", "0 is not in 1.."),
     ] {

@@ -36,7 +36,7 @@ impl Credentials {
         let file = target.app_secret_file.clone()?;
         let name = &target.name;
         let Ok(lock) = Arc::clone(&self.reading).try_lock_owned() else {
-            warn!(target = %name, "the secret was refused, and its file is still being read");
+            warn!(target = %name, "app_secret was refused, and app_secret_file is still being read: does its file system hang?");
             return None;
         };
         let reading = tokio::task::spawn_blocking(move || {
@@ -45,7 +45,7 @@ impl Credentials {
         });
         match timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(Ok(app_secret))) if app_secret != self.app_secret => {
-                info!(target = %name, "the secret was refused; trying the new one in app_secret_file");
+                info!(target = %name, "app_secret was refused; trying the new one in app_secret_file");
                 // The vendor may still quote the old secret.
                 let old = Some(self.app_secret.expose());
                 return Some(Self {
@@ -56,10 +56,10 @@ impl Credentials {
             }
             Ok(Ok(Ok(_))) => {}
             Ok(Ok(Err(reason))) => {
-                warn!(target = %name, %reason, "the secret was refused and cannot be read again");
+                warn!(target = %name, %reason, "app_secret was refused, and app_secret_file cannot be read: put the valid secret into it");
             }
             Ok(Err(_)) | Err(_) => {
-                warn!(target = %name, "the secret was refused and could not be read again in time");
+                warn!(target = %name, "app_secret was refused, and app_secret_file could not be read in time");
             }
         }
         None

@@ -67,7 +67,7 @@ pub(super) fn explain(
         (Some(ConnectionRefused), _) => Diagnosis::about(
             peer,
             "the connection was refused",
-            "nothing listens there; check host and port of {key}, and that no firewall refuses",
+            "nothing listens there; check host and port of {key}, and that no firewall rejects it",
         ),
         (Some(NetworkUnreachable | HostUnreachable), _) => Diagnosis::new(
             format!("there is no route to the host of {peer}"),
@@ -163,8 +163,8 @@ fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
     match error {
         InvalidCertificate(Bad::UnknownIssuer) => Diagnosis::new(
             "TLS: the authority that issued its certificate is not trusted",
-            "it is a private authority: add its certificate to ca_file; or something on the way \
-             presents a certificate of its own",
+            "a private authority issued it: add that authority's certificate to ca_file; or a proxy in \
+             between presents a certificate of its own",
         ),
         InvalidCertificate(Bad::Expired) => {
             Diagnosis::new("TLS: its certificate has expired", EXPIRED)
@@ -207,7 +207,9 @@ fn handshake_failed(error: &rustls::Error, key: &str) -> Diagnosis {
         ),
         InvalidCertificate(other) => Diagnosis::new(
             match is_ca_rejection(other) {
-                true => "TLS: it presents the certificate of an authority as its own",
+                true => {
+                    "TLS: it presents the certificate of an authority as its server certificate"
+                }
                 false => "TLS: its certificate was not accepted",
             },
             "it is not a server certificate, or damaged; add a private authority's to ca_file",

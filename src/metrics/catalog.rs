@@ -87,7 +87,7 @@ catalog! {
     UP "cec_up" Gauge ["target"], &[],
         "Whether the last pull succeeded (1) or failed (0).";
     WINDOW "cec_window_seconds" Gauge ["target"], &[],
-        "Lookback window covered by the gauges.";
+        "Length of the lookback: the window of upload times that the gauges of calls cover.";
     TARGET_INFO "cec_target_info" Gauge ["target", "endpoint", "call_types"], &[],
         "Endpoint and call types of the target; always 1.";
     WINDOW_CALLS "cec_window_calls" Gauge ["target", "call_type", "status"], &[],
@@ -98,7 +98,7 @@ catalog! {
         "Calls uploaded in the hour before the frontier.";
     OLDEST_PENDING "cec_oldest_pending_call_timestamp_seconds" Gauge
         ["target", "call_type", "status"], &[],
-        "Upload time of the oldest call in the lookback, by status that is not final.";
+        "Upload time of the oldest call in the lookback in each status that is not final.";
     SAMPLED "cec_window_sampled_calls" Gauge ["target", "call_type", "state"], &[],
         "Calls in the lookback sampled for manual inspection, by inspect_status.";
     REVIEWED "cec_window_reviewed_calls" Gauge ["target", "call_type", "state"], &[],
@@ -112,16 +112,16 @@ catalog! {
     EXPIRED "cec_calls_expired_total" Counter ["target", "call_type", "status"], &[],
         "Calls that left the lookback without reaching a final status, by last seen status.";
     MISSING "cec_calls_missing_total" Counter ["target", "call_type"], &[],
-        "Times that a call was found to be no longer listed.";
+        "Number of times a call was found to be no longer listed.";
     UNOBSERVED "cec_calls_processing_unobserved_total" Counter ["target"], &[],
-        "Processed calls not observed in cec_call_processing_seconds because the previous reading was too long ago.";
+        "Processed calls not observed in cec_call_processing_seconds, because the list had not been read recently or the call had been missing.";
     DURATION "cec_call_duration_seconds" Histogram ["target", "call_type"], DURATIONS,
         "Duration of calls, observed when a call first succeeds.";
     PROCESSING_TIME "cec_call_processing_seconds" Histogram ["target", "call_type", "outcome"],
         PROCESSING,
         "Time from the upload of a call until it is first seen in a final status.";
     LISTING_DELAY "cec_call_listing_delay_seconds" Histogram ["target"], LISTING_DELAYS,
-        "Time from the upload of a call until it is first seen in the list; up to one pull interval too long.";
+        "Time from the upload of a call until it is first seen in the list; overstated by up to one pull interval.";
     SILENCE "cec_call_silence_seconds" Histogram ["target", "role"], SILENCES,
         "Time in which a speaker is silent, including while the other one speaks, observed when a voice call first succeeds.";
     SPEED "cec_call_speech_characters_per_minute" Histogram ["target", "role"], SPEEDS,
@@ -154,7 +154,7 @@ catalog! {
     SCORE "cec_call_score" Histogram ["target", "scenario"], SCORES,
         "Points of the automatic inspection, from 0 to 100, by business scenario.";
     RULES "cec_call_rules_total" Counter ["target", "scenario", "kind", "rule", "result"], &[],
-        "Inspected calls by rule, and whether they kept or violated it.";
+        "Inspected calls by rule and result, kept or violated; a manual revision replaces the automatic result.";
 
     BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
         "Version, source revision and compiler of the exporter; always 1.";
@@ -175,7 +175,7 @@ catalog! {
     UNPROVEN "cec_exporter_windows_unproven_total" Counter ["target", "reason"], &[],
         "Windows of the list that were not proved complete or were skipped, by reason.";
     RECONCILED "cec_exporter_reconcile_timestamp_seconds" Gauge ["target"], &[],
-        "Time since which every call in the lookback has been compared with the list again.";
+        "Time at which the last completed comparison of the whole lookback began.";
     RELOAD_OK "cec_exporter_config_last_reload_successful" Gauge [], &[],
         "Whether the last configuration load succeeded (1) or failed (0).";
     RELOAD_TIME "cec_exporter_config_last_reload_success_timestamp_seconds" Gauge [], &[],
@@ -190,7 +190,7 @@ catalog! {
         REQUESTS,
         "Time from sending a request to the vendor until the last byte of the response.";
     API_RETRIES "cec_exporter_api_retries_total" Counter ["target", "api"], &[],
-        "Requests to the vendor that were retried.";
+        "Retries of failed requests to the vendor.";
     REJECTED "cec_exporter_records_rejected_total" Counter ["target", "reason"], &[],
         "Records that could not be used, or (measure) single values of usable records, by reason.";
     TOKEN_EXPIRY "cec_exporter_token_expiry_timestamp_seconds" Gauge ["target"], &[],
@@ -208,7 +208,7 @@ catalog! {
     FOLDED_RULES "cec_exporter_folded_rules" Gauge ["target"], &[],
         "Rules seen since the start that are counted under other, because max_rules is reached.";
     RESULTS "cec_exporter_results_total" Counter ["target", "outcome"], &[],
-        "Requested inspection results, by outcome.";
+        "Inspection results by outcome: counted, empty, failed (retried later) or expired (given up).";
     RESULTS_PENDING "cec_exporter_results_pending" Gauge ["target"], &[],
         "Calls whose inspection result is still to be requested.";
     OLDEST_RESULT "cec_exporter_results_oldest_pending_timestamp_seconds" Gauge ["target"], &[],
@@ -216,12 +216,12 @@ catalog! {
     TEAMS_FILE_OK "cec_exporter_teams_file_last_reload_successful" Gauge ["target"], &[],
         "Whether the last reading of a changed teams_file succeeded (1) or failed (0).";
     CLOCK_SKEW "cec_exporter_clock_skew_seconds" Gauge ["target"], &[],
-        "How far the local clock is ahead of the vendor's, by the Date header of its responses.";
+        "Local clock minus the vendor's clock, by the Date header of its responses.";
 
     HANDLER_REQUESTS "promhttp_metric_handler_requests_total" Counter ["code"], &[],
-        "Scrapes answered, by HTTP status code.";
+        "Scrapes and probes answered, by HTTP status code.";
     HANDLER_IN_FLIGHT "promhttp_metric_handler_requests_in_flight" Gauge [], &[],
-        "Scrapes currently being served.";
+        "Scrapes and probes currently being served.";
 }
 
 #[cfg(test)]

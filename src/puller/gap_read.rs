@@ -62,7 +62,7 @@ impl GapRead {
         let seconds = took.as_millis() as f64 / 1000.0;
         info!(
             target,
-            calls, requests, seconds, "the gap in the call list is read"
+            calls, requests, seconds, "the gap in the call list has been read"
         );
     }
 }

@@ -179,7 +179,7 @@ impl<U: Upstream> Pull<'_, U> {
         for skipped in gone {
             tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),
                 to = %utc(skipped.window.to), tries = skipped.tries,
-                "a skipped window left the lookback unread");
+                "a skipped window left the lookback unread: its calls are not counted");
         }
     }
 }

@@ -145,7 +145,7 @@ impl<U: Upstream> Inner<U> {
                 let was_ok = self.metrics.get(catalog::TEAMS_FILE_OK) == 1.0;
                 reader.keep_shown((was_ok, self.view.lock().teams_error.clone()));
                 let target = &self.settings.name;
-                error!(%target, %reason, "teams not read; the previous ones stay in use");
+                error!(%target, %reason, "teams_file not read; the previous teams stay in use");
                 (false, Some(((self.clock)(), reason)))
             }
         };

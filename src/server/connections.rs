@@ -96,7 +96,7 @@ fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a request was not answered");
+        tracing::error!(%error, "a request caused a panic and was not answered; please report it");
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn explain(name: &str, error: &redb::Error) -> StoreError {
         Error::Io(cause) if cause.get_ref().is_some_and(|cause| cause.is::<NoLocks>()) => {
             let on = file_system(Path::new(name)).map_or_else(String::new, |on| format!(" ({on})"));
             format!(
-                "{name} is on a file system without file locks{on}, where a second process would \
-                 destroy it unseen: choose a --storage.path on another one, or mount this one \
+                "{name} is on a file system without file locks{on}, where a second process could \
+                 damage it unnoticed: choose a --storage.path on another one, or mount this one \
                  with locks"
             )
         }
@@ -59,11 +59,11 @@ pub(super) fn likely_cause(error: &redb::Error) -> Option<&'static str> {
     };
     Some(match error.kind() {
         ErrorKind::StorageFull => "the disk is full: make room on it",
-        ErrorKind::QuotaExceeded => "the user's share of the disk is used up: make room",
+        ErrorKind::QuotaExceeded => "the user's disk quota is used up: make room",
         ErrorKind::FileTooLarge => "the file may not grow: a limit on the size of files is reached",
         ErrorKind::ReadOnlyFilesystem => {
-            "the file system is read-only: it was mounted so, or became so after an error of the \
-             disk"
+            "the file system is read-only: it was mounted like this, or remounted after an error \
+             of the disk"
         }
         ErrorKind::PermissionDenied => {
             "the file or its directory does not belong to the user that runs cec_exporter"

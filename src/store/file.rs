@@ -108,7 +108,7 @@ impl FileStore {
             }
             // The next commit reopens it, and reports an error that persists.
             Err(error) => {
-                tracing::warn!(file = %self.backend.name(), %error, "compacting the ledger failed");
+                tracing::warn!(file = %self.backend.name(), %error, "compacting the ledger failed; the file stays larger, and it is tried again later");
             }
         }
     }
@@ -125,7 +125,7 @@ impl Store for FileStore {
                     self.backend.name()
                 ),
                 likely_cause: Some(
-                    "somebody tidied up or restored a backup: put the file back, or restart to \
+                    "the file was deleted, or a backup was restored: put the file back, or restart to \
                      continue with what is there now"
                         .to_owned(),
                 ),
@@ -146,7 +146,7 @@ impl Store for FileStore {
             }
             Err(error) => Err(StoreError {
                 message: format!(
-                    "cannot write to {}: {}; nothing is counted that is not written, and the next \
+                    "cannot write to {}: {}; what could not be written is not counted, and the next \
                      pull tries again",
                     self.backend.name(),
                     error.to_string().replace('\n', " ")

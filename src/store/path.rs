@@ -87,7 +87,9 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         let tightened = file.set_permissions(Permissions::from_mode(OWNER_ONLY));
         let before = format_args!("{mode:o}");
         match tightened {
-            Ok(()) => tracing::info!(file = %path.display(), before, "ledger made private"),
+            Ok(()) => {
+                tracing::info!(file = %path.display(), before, "removed the access of other users to the ledger")
+            }
             Err(error) => {
                 tracing::debug!(file = %path.display(), before, %error, "ledger stays as it is");
             }

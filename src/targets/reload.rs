@@ -165,7 +165,7 @@ impl Registry {
                 total_shards = shard.total(),
                 configured,
                 targets = targets.len(),
-                "shard of the targets"
+                "this instance serves its shard of the targets"
             );
         }
         targets

@@ -99,8 +99,9 @@ impl Storage {
             if store::unfinished(&directory.join(file_name(target))).exists() {
                 warn!(
                     target, directory = %directory.display(),
-                    "a backfill of the target has not finished, and cannot beside the ledger that \
-                     starts now: to finish it, stop, move the new ledger away, and run it again"
+                    "a backfill of the target has not finished, and cannot finish once the target has \
+                     another ledger: to finish it, stop the exporter, move the new ledger away, and \
+                     run the backfill again"
                 );
             }
         }
@@ -112,7 +113,8 @@ impl Storage {
                 warn!(
                     target, %directory, unused = named, count,
                     "no ledger found, counters of the target start at 0; the directory has ledgers \
-                     that no target uses: if the target was renamed, stop, rename its file, start"
+                     that no target uses: if the target was renamed, stop the exporter, rename its \
+                     ledger too, and start it again"
                 );
             }
         } else if new.len() == targets.len() && !new.is_empty() {

@@ -177,7 +177,10 @@ impl Authenticator {
             .as_ref()
             .is_some_and(|(known, at)| *known == reason && at.elapsed() < QUIET);
         if !is_known {
-            tracing::error!(reason, "clients are refused: the web configuration is bad");
+            tracing::error!(
+                reason,
+                "clients are refused until the web configuration file is corrected"
+            );
             *last = Some((reason, Instant::now()));
         }
     }

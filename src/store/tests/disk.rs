@@ -119,7 +119,7 @@ fn a_failed_write_names_its_likely_cause() {
     use io::ErrorKind;
     for (kind, cause) in [
         (ErrorKind::StorageFull, Some("the disk is full")),
-        (ErrorKind::QuotaExceeded, Some("share of the disk")),
+        (ErrorKind::QuotaExceeded, Some("disk quota")),
         (ErrorKind::FileTooLarge, Some("limit on the size of files")),
         (ErrorKind::ReadOnlyFilesystem, Some("read-only")),
         (

@@ -88,7 +88,7 @@ fn a_file_system_without_locks_is_refused() {
         for whole in [no, no_by_its_kind] {
             let text = opened(fine, whole).unwrap_err();
             let expected = "/proc/self/t.redb is on a file system without file locks (proc at \
-                            /proc), where a second process would destroy it unseen";
+                            /proc), where a second process could damage it unnoticed";
             assert!(text.starts_with(expected), "{text}");
             assert!(text.contains("--storage.path"), "{text}");
         }

@@ -60,7 +60,7 @@ fn the_log_says_when_a_first_read_begins_and_ends() {
             .filter(|line| line.contains(part))
             .collect::<Vec<_>>()
     };
-    let (begins, ends) = (lines("reading a gap"), lines("list is read"));
+    let (begins, ends) = (lines("reading a gap"), lines("list has been read"));
     assert_eq!((begins.len(), ends.len()), (1, 1), "{log}");
     let calls: u64 = vendor.simulator.truth(None, None).calls.values().sum();
     assert_eq!(value(ends[0], "calls"), calls);
@@ -91,7 +91,7 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
         "{first}"
     );
     assert!(
-        first.contains("a request of the first pull failed"),
+        first.contains("a request failed before the first page was read; it is tried again"),
         "{first}"
     );
     assert!(second.contains("message=\"pull failed\""), "{second}");

@@ -221,14 +221,15 @@ function(config)
              used and why, with names and types of the fields. With `--log.level=debug` the exporter logs the reason of
              each record.
           2. `upload_time`: compare the clocks, see [CecClockSkew](CecClockSkew.md). A call that is uploaded "in the
-             future" is counted once that time has come.
+             future" is counted once that time has come. One that was uploaded more than an hour before the lookback
+             was not requested: the vendor ignores the window, or its times have another unit.
           3. If the vendor changed its response format, update the exporter. If that does not help, report the
              problem with such a record, without names and phone numbers.
           4. If only `measure` is rejected occasionally, raise `cec:records_rejected_per_hour:threshold`.
         |||,
         zh: |||
           1. 运行 `cec_exporter check --config.file=...`：警告中说明第一页有多少条记录无法使用及原因，并列出字段名和类型。以 `--log.level=debug` 启动时，日志会逐条记录原因。
-          2. `upload_time`：核对两侧时钟，见 [CecClockSkew](CecClockSkew.md)。上传时间在“将来”的通话，到那一时刻后才计数。
+          2. `upload_time`：核对两侧时钟，见 [CecClockSkew](CecClockSkew.md)。上传时间在“将来”的通话，到那一时刻后才计数。早于回溯窗口一小时以上的通话并未请求：接口没有按窗口返回，或时间单位不同。
           3. 接口返回格式有变：先升级 exporter；仍无法使用时，附上一条脱敏后的记录反馈。
           4. 只是偶尔出现 `measure`：调大 `cec:records_rejected_per_hour:threshold`。
         |||,

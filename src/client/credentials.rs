@@ -36,7 +36,8 @@ impl Credentials {
         let file = target.app_secret_file.clone()?;
         let name = &target.name;
         let Ok(lock) = Arc::clone(&self.reading).try_lock_owned() else {
-            warn!(target = %name, "app_secret was refused, and app_secret_file is still being read: does its file system hang?");
+            warn!(target = %name, "app_secret was refused, and app_secret_file is still being read: \
+                does its file system hang?");
             return None;
         };
         let reading = tokio::task::spawn_blocking(move || {
@@ -56,7 +57,8 @@ impl Credentials {
             }
             Ok(Ok(Ok(_))) => {}
             Ok(Ok(Err(reason))) => {
-                warn!(target = %name, %reason, "app_secret was refused, and app_secret_file cannot be read: put the valid secret into it");
+                warn!(target = %name, %reason,
+                    "app_secret was refused, and app_secret_file cannot be read: put the valid secret into it");
             }
             Ok(Err(_)) | Err(_) => {
                 warn!(target = %name, "app_secret was refused, and app_secret_file could not be read in time");

@@ -170,6 +170,7 @@ pub type Row = (CallKey, [u8; 8]);
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn an_entry_is_small() {
         assert_eq!(size_of::<Entry>(), 32);

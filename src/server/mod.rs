@@ -147,7 +147,8 @@ pub async fn run(
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
                     let limit = connections.slots.limit;
-                    tracing::warn!(%error, limit, "cannot accept more connections; raise the limit of open files, or find the client that opens them");
+                    tracing::warn!(%error, limit, "cannot accept more connections; raise the limit of \
+                        open files, or find the client that opens them");
                 }
                 tokio::select! {
                     () = &mut shutdown => break,

@@ -108,7 +108,8 @@ impl FileStore {
             }
             // The next commit reopens it, and reports an error that persists.
             Err(error) => {
-                tracing::warn!(file = %self.backend.name(), %error, "compacting the ledger failed; the file stays larger, and it is tried again later");
+                tracing::warn!(file = %self.backend.name(), %error,
+                    "compacting the ledger failed; the file stays larger, and it is tried again later");
             }
         }
     }

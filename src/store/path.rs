@@ -88,7 +88,8 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         let before = format_args!("{mode:o}");
         match tightened {
             Ok(()) => {
-                tracing::info!(file = %path.display(), before, "removed the access of other users to the ledger")
+                tracing::info!(file = %path.display(), before,
+                    "removed the access of other users to the ledger");
             }
             Err(error) => {
                 tracing::debug!(file = %path.display(), before, %error, "ledger stays as it is");

@@ -150,7 +150,8 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
             let ends_silence = is_failure || api == Api::Details;
             if ends_silence && is_silent.swap(false, Ordering::Relaxed) && is_failure {
                 let seconds = took.as_millis() as f64 / 1000.0;
-                warn!(target, %api, code, seconds, "a request failed before the first page was read; it is tried again");
+                warn!(target, %api, code, seconds,
+                    "a request failed before the first page was read; it is tried again");
             }
             metrics.request(&api.to_string(), &code, took.as_secs_f64());
         }

@@ -149,11 +149,11 @@ impl<U: Upstream> Puller<U> {
         } = handover;
         state.ledger.limit(settings.max_calls);
         // How the last pull went is true until the next one ends.
-        let before = view.clone().map_or_else(View::default, |view| View {
+        let before = View {
             results_error: None,
             teams_error: None,
-            ..view
-        });
+            ..view.clone().unwrap_or_default()
+        };
         let shown = match view {
             None => state.published(),
             // The state may be ahead.

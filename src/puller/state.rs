@@ -80,14 +80,14 @@ impl TargetState {
             call_types: call_types.iter().copied().collect(),
             statuses: statuses.iter().copied().collect(),
         };
-        let before = self.requested.replace(requested.clone());
-        let is_new = before.is_some_and(|before| {
+        let is_more = self.requested.as_ref().is_some_and(|before| {
             !requested.call_types.is_subset(&before.call_types)
                 || !requested.statuses.is_subset(&before.statuses)
         });
-        if let (true, Some(known)) = (is_new, self.progress.known) {
+        if let (true, Some(known)) = (is_more, self.progress.known) {
             self.progress.widen_gap(known);
         }
+        self.requested = Some(requested);
         self.changed = true;
     }
 

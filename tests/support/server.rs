@@ -202,7 +202,7 @@ impl Server {
         Answer::parse(&bytes).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
-    /// What it says that is told this on a connection of its own, until it closes.
+    /// Sends these bytes on a new connection. Returns what the server sends until it closes that.
     pub(crate) async fn say(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         let mut client = self.connect().await;
         client.send(bytes).await;

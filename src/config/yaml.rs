@@ -190,6 +190,8 @@ fn key_path(path: &Path) -> String {
             Segment::Seq { index } => format!("{path}[{index}]"),
             // The field of `Spanned` that holds the value, not a key of the file.
             Segment::Map { key } if key == "value" => path,
+            // A secret in the place of a key: no key has more than one digit, but most secrets do.
+            Segment::Map { key } if key.bytes().filter(u8::is_ascii_digit).count() > 1 => path,
             Segment::Map { key } => join(&path, key),
             Segment::Enum { .. } | Segment::Unknown => path,
         })

@@ -116,6 +116,10 @@ App_Key: x
 => 5: targets[0].App_Key: unknown key; did you mean `app_key`?
 "app_secret:hunter2": x
 => 5: targets[0]: unknown key; the keys here are {KEYS}
+0a1b2c3dhunter2:
+=> 5: targets[0]: unknown key; the keys here are {KEYS}
+page_size1: 7
+=> 5: targets[0].page_size1: unknown key; did you mean `page_size`?
 name: b
 => 5: targets[0].name: expected only once, but it is already on line 2
 user_id: ''

@@ -14,6 +14,9 @@ const MAX_EMPTY_TOTAL: u64 = 1;
 const PAGES_TO_TRUST_TOTAL: u32 = 5;
 /// Pages of one window that are read in one piece.
 const MAX_PAGES: u64 = 4 * SLICE_PAGES;
+/// Rows of a list beyond the window, from a vendor that ignores one of its bounds. A shorter window would
+/// have as many.
+const MAX_OUTSIDE: u64 = 100_000;
 
 /// One or two passes over a window.
 pub(super) struct Reading {
@@ -84,8 +87,8 @@ impl<U: Upstream> Pull<'_, U> {
             self.learn_edges(asked, &pass.seen);
         }
         let rows = match completeness {
-            Completeness::Oversized => pass.rows.max(pass.total.unwrap_or_default()),
-            _ => pass.rows,
+            Completeness::Oversized => pass.inside().max(pass.total.unwrap_or_default()),
+            _ => pass.inside(),
         };
         Ok(Reading {
             rows,
@@ -119,7 +122,8 @@ impl<U: Upstream> Pull<'_, U> {
             self.rows_before_failure = pass.rows;
             // The total may be wrong, so a few full pages have to support it.
             let too_long = pass.pages >= PAGES_TO_TRUST_TOTAL && pages.expected_rows() > max_rows;
-            if (pass.rows > max_rows || too_long) && !pages.is_at_end() {
+            let too_long = too_long || pass.inside() > max_rows || pass.outside > MAX_OUTSIDE;
+            if too_long && !pages.is_at_end() {
                 break None;
             }
         };

@@ -140,9 +140,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
         self.request.limit
     }
 
-    /// Estimated number of rows in the list.
+    /// Estimated number of rows in the window.
     pub fn expected_rows(&self) -> u64 {
-        self.pass.total.unwrap_or_default().max(self.pass.rows)
+        let total = self.pass.total.filter(|_| self.pass.outside == 0);
+        total.unwrap_or_default().max(self.pass.inside())
     }
 
     /// Whether the last page has been read.
@@ -202,7 +203,7 @@ impl<'a, U: Upstream> Pages<'a, U> {
         {
             self.hints.size.observe_clamp(rows, groups);
         }
-        let has_new_calls = self.pass.add_rows(page);
+        let has_new_calls = self.pass.add_rows(page, self.request.window);
         self.stale = if has_new_calls { 0 } else { self.stale + 1 };
         self.last_was_full = self.hints.size.is_full(self.request.limit, page);
         let has_room = self.hints.size.has_seen_larger(page, 1);
@@ -210,6 +211,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
         self.hints.size.observe(page);
         if self.stale >= STALE_PAGES {
             return End::Circular;
+        }
+        if self.pass.is_beyond(page, self.request.window) {
+            return End::Beyond;
         }
         if self.last_was_full {
             return End::Stopped;
@@ -241,6 +245,8 @@ impl<'a, U: Upstream> Pages<'a, U> {
         }
         // A limit on the depth shows in a larger total, or in a round number of rows.
         let is_round = pass.pages >= DEEP_PAGES && pass.rows.is_multiple_of(1000);
+        // A shorter window helps only if the vendor observes its bounds.
+        let is_round = is_round && pass.outside == 0;
         let total_is_larger = pass.pages > 0 && pass.compare_total(self.hints) == Total::More;
         match self.last_was_full && (is_round || total_is_larger) {
             true => End::Deep,

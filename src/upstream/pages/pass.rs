@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{CallId, CallSet};
+use crate::model::{CallId, CallSet, UnixSeconds, Window};
 use crate::upstream::Page;
 use crate::upstream::page_size::PageSize;
 
@@ -38,7 +38,10 @@ impl ListHints {
 
     /// Accepts the peculiarities of a list as facts, after two passes agreed.
     pub fn learn(&mut self, pass: &Pass) {
-        if let Some(total) = pass.total.filter(|_| pass.pages > 0) {
+        if let Some(total) = pass
+            .total
+            .filter(|_| pass.pages > 0 && pass.end != End::Beyond)
+        {
             self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
         }
         if self.repeated.len() + pass.repeated.len() > MAX_REPEATED {
@@ -57,6 +60,8 @@ fn excess(total: u64, rows: u64) -> i64 {
 pub enum End {
     /// With a page that is empty or not full.
     Reached,
+    /// At a page of older calls than requested, of a list with the newest first.
+    Beyond,
     /// With an empty page after many full ones: the vendor may not serve deeper pages.
     Deep,
     /// The list repeated the same calls: the vendor may answer so instead of serving deeper pages.
@@ -73,6 +78,12 @@ pub struct Pass {
     pub seen: CallSet,
     /// Rows, including unusable and repeated ones.
     pub rows: u64,
+    /// Rows uploaded outside of the requested window: the vendor ignores one of its bounds.
+    pub outside: u64,
+    /// Upload time of the last row.
+    last: Option<UnixSeconds>,
+    /// A row is newer than the one before.
+    is_unsorted: bool,
     /// The total on the last page that had one.
     pub total: Option<u64>,
     pub end: End,
@@ -113,9 +124,12 @@ impl Pass {
     }
 
     /// Adds the rows of a page; returns whether it has new calls or unusable rows alone.
-    pub(super) fn add_rows(&mut self, page: &Page) -> bool {
+    pub(super) fn add_rows(&mut self, page: &Page, window: Window) -> bool {
         let before = self.seen.len();
         for record in &page.records {
+            self.outside += u64::from(!window.contains(record.uploaded));
+            self.is_unsorted |= self.last.is_some_and(|last| last < record.uploaded);
+            self.last = Some(record.uploaded);
             if !self.seen.insert(record.id) {
                 self.repeated.insert(record.id);
             }
@@ -125,6 +139,19 @@ impl Pass {
         self.unusable += page.unusable();
         self.groups += u64::from(page.groups);
         self.seen.len() > before || page.records.is_empty()
+    }
+
+    /// Rows that may lie in the requested window.
+    pub fn inside(&self) -> u64 {
+        self.rows - self.outside
+    }
+
+    /// Whether the newest calls come first, and this page goes on beyond the start of the window.
+    pub(super) fn is_beyond(&self, page: &Page, window: Window) -> bool {
+        let mut records = page.records.iter();
+        !self.is_unsorted
+            && !page.records.is_empty()
+            && records.all(|record| record.uploaded < window.from)
     }
 
     /// Whether a page has calls, and each of them was on an earlier one.
@@ -140,7 +167,7 @@ impl Pass {
 
     /// What this pass proves by itself.
     pub fn verdict(&self, hints: &ListHints) -> Verdict {
-        if self.end != End::Reached {
+        if !self.has_ended() {
             return Verdict::Cut;
         }
         // A single page is a snapshot.
@@ -163,12 +190,16 @@ impl Pass {
 
     /// Whether both passes read the list to its end and saw the same calls.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let has_ended = |pass: &Self| pass.end == End::Reached;
-        has_ended(self) && has_ended(other) && self.seen == other.seen
+        self.has_ended() && other.has_ended() && self.seen == other.seen
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.end, End::Reached | End::Beyond)
     }
 
     pub(super) fn compare_total(&self, hints: &ListHints) -> Total {
-        let Some(total) = self.total else {
+        // The total of a list that goes beyond the window says nothing about it.
+        let Some(total) = self.total.filter(|_| self.end != End::Beyond) else {
             return Total::Absent;
         };
         let distinct = self.seen.len() as u64;

@@ -6,7 +6,7 @@ use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{Call, Deep, List, Quirks, Total, even};
+use cec_exporter::listed::{BASE, Call, Deep, List, Quirks, Total, even};
 
 fn limited(deep: Deep) -> Quirks {
     Quirks {
@@ -164,6 +164,41 @@ async fn the_first_second_of_the_first_lookback_is_counted_and_the_one_before_is
             bench.pull_after(15).await;
             bench.assert_up();
             assert_eq!(bench.counted(), 2, "{what}");
+        }
+    }
+}
+
+/// The list is as long for a second as for a day, so shorter windows do not help.
+#[tokio::test(start_paused = true)]
+async fn a_day_loads_although_bounds_of_windows_are_ignored() {
+    for bounds_ignored in [[true, false], [false, true], [true, true]] {
+        for oldest_first in [false, true] {
+            let quirks = Quirks {
+                bounds_ignored,
+                ..Quirks::default()
+            };
+            let earlier =
+                (0..1990).map(|id| Call::done(100_000 + u128::from(id), BASE - 500_000 + id));
+            let mut calls: Vec<Call> = earlier.collect();
+            calls.extend(even(7010, 80_000));
+            let bench = bench(quirks, calls, SPANS);
+            bench.vendor.with(|list| list.oldest_first = oldest_first);
+            let what = format!("{bounds_ignored:?}, oldest first: {oldest_first}");
+            let first = bench.pulls(5).await.len();
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.missing()), (7010, 0), "{what}");
+            bench.add_new(200_000);
+            let more = bench.pulls(40).await.len();
+            bench.assert_up();
+            assert_eq!((bench.counted(), bench.missing()), (7011, 0), "{what}");
+            assert!(first < 1000, "{what}: {first} requests");
+            // Only if the newest calls come last, all the others have to be read before them.
+            let most = if bounds_ignored[0] && oldest_first {
+                100
+            } else {
+                4
+            };
+            assert!(more < 40 * most, "{what}: {more} requests");
         }
     }
 }

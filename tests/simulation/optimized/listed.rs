@@ -136,6 +136,8 @@ pub struct Quirks {
     pub total: Total,
     /// Both bounds of a window are exclusive.
     pub bounds_excluded: bool,
+    /// Ignores the first, the last or both bounds of a window.
+    pub bounds_ignored: [bool; 2],
     /// Serves no pages beyond this many rows (`page` times `limit`).
     pub deepest: Option<u32>,
     pub deep: Deep,
@@ -263,8 +265,11 @@ impl List {
         }
         let edge = UnixSeconds::from(quirks.bounds_excluded);
         let (from, to) = (request.window.from + edge, request.window.to - edge);
-        let begin = self.calls.partition_point(|call| call.at < from);
-        let end = self.calls.partition_point(|call| call.at <= to);
+        let [from_ignored, to_ignored] = quirks.bounds_ignored;
+        let is_before = |call: &Call| !from_ignored && call.at < from;
+        let is_up_to = |call: &Call| to_ignored || call.at <= to;
+        let begin = self.calls.partition_point(is_before);
+        let end = self.calls.partition_point(is_up_to);
         let wanted = |call: &&Call| {
             call.at <= now
                 && match request.filter {

@@ -139,11 +139,11 @@ impl<U: Upstream> Pull<'_, U> {
                 Err(failure) => return Err(failure),
             }
         }
-        let pass = pages.into_pass();
-        if pass.verdict(&self.hints.list) == Verdict::Cut {
-            return Ok(());
+        match pages.into_pass().verdict(&self.hints.list) {
+            Verdict::Complete => self.mark_absent(window, |id| !wanted.contains(&id)).await,
+            Verdict::Doubtful => self.scan(window, None).await.map(drop),
+            Verdict::Cut => Ok(()),
         }
-        self.mark_absent(window, |id| !wanted.contains(&id)).await
     }
 
     /// Remembers the calls that the filtered list omits although they are still pending, so that

@@ -9,7 +9,8 @@ use cec_exporter::puller::plan::Intervals;
 use tokio::time::Instant;
 
 use cec_exporter::bench::{Bench, SPANS, settings};
-use cec_exporter::listed::{BASE, Call, List, add, even};
+use cec_exporter::listed::{BASE, Call, FilterQuirk, List, add, even};
+use cec_exporter::upstream::Filter;
 
 fn bench(calls: Vec<Call>, intervals: Intervals) -> Bench {
     Bench::new(settings(intervals, 100), List::of(calls))
@@ -228,4 +229,35 @@ async fn a_call_that_a_wide_window_omits_is_not_missing() {
         bench.assert_up();
         assert_eq!((bench.counted(), bench.missing()), (400, 0));
     }
+}
+
+/// Both readings have to be complete: one during which the list changes proves nothing.
+#[tokio::test(start_paused = true)]
+async fn a_call_absent_from_a_doubtful_reading_and_a_complete_one_is_not_missing() {
+    let at = BASE - 5000;
+    let mut calls: Vec<Call> = (0..150).map(|id| Call::done(id, at)).collect();
+    calls.push(Call::waiting(200, at));
+    let bench = bench(calls, SPANS);
+    bench.pulls(3).await;
+    assert_eq!(bench.in_status("waiting"), 1);
+    let (mut omitted, mut readings) = (None, 0);
+    bench.vendor.with(|list| {
+        // So that the call is looked for.
+        list.quirks.filter = FilterQuirk::Empty;
+        list.before = Some(Box::new(move |calls, request| {
+            if !request.window.contains(at) || request.filter != Filter::All {
+                return;
+            }
+            readings += u32::from(request.page == 1);
+            match (readings, request.page) {
+                (1, 1) => omitted = calls.pop_if(|call| call.id == 200),
+                (1, 2) => add(calls, Call::done(300, at)),
+                (3, 1) => calls.extend(omitted.take()),
+                _ => {}
+            }
+        }));
+    });
+    bench.pull_after(15).await;
+    assert_eq!((bench.counted(), bench.missing()), (152, 0));
+    assert_eq!(bench.in_status("waiting"), 1);
 }

@@ -38,6 +38,12 @@ pub enum BackfillError {
         .ledger.display()
     )]
     LedgerExists { target: String, ledger: PathBuf },
+    #[error(
+        "target {target:?}: {} is of a backfill with other flags or another --output: give those to \
+         resume it, or remove the file to begin anew",
+        .ledger.display()
+    )]
+    OtherBackfill { target: String, ledger: PathBuf },
     #[error("target {target:?}: the list cannot be read: {reason}; start again to resume")]
     Unreadable { target: String, reason: String },
     #[error("target {target:?}: {error}")]
@@ -111,8 +117,18 @@ pub async fn run<U: Upstream>(
         target: name.clone(),
         error,
     };
-    let (state, store) = open(target, unfinished).await?;
+    let (state, store) = open(target, unfinished.clone()).await?;
     let mut replay = Replay::new(state, job.plan.from, lookback);
+    let is_of_this = |done| {
+        replay.counts_from() == Some(job.plan.from)
+            && directory.join(plan::file_name(done)).exists()
+    };
+    if replay.position().is_some_and(|done| !is_of_this(done)) {
+        return Err(BackfillError::OtherBackfill {
+            target: name.clone(),
+            ledger: unfinished,
+        });
+    }
     let next = |replay: &Replay| job.plan.days(replay.position(), (job.clock)()).next();
     while let Some(day) = next(&replay) {
         if days == Days::Old && day.to.saturating_add(lookback) > (job.clock)() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 use jiff::civil::Time;
 use tokio::time::sleep;
+use tracing::info;
 
 /// A daily span of local time. Its end may be on the next day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +21,17 @@ const MAX_SLEEP: Duration = Duration::from_secs(60);
 impl Night {
     /// Waits until the span begins, if it is not now.
     pub async fn wait(self) {
-        while let Some(wait) = self.wait_at(&ZonedDateTime::now()) {
+        let mut is_logged = false;
+        loop {
+            let now = ZonedDateTime::now();
+            let Some(wait) = self.wait_at(&now) else {
+                return;
+            };
+            if !is_logged {
+                // The zone shows a `TZ` that is not known, and means UTC.
+                info!(until = %self.from, %now, "waiting for the time of --between");
+                is_logged = true;
+            }
             sleep(wait.min(MAX_SLEEP)).await;
         }
     }

@@ -129,11 +129,11 @@ fn time(text: &str) -> Result<Time, String> {
 }
 
 fn step(text: &str) -> Result<UnixSeconds, String> {
-    let step = duration::parse(text)?.as_secs();
-    UnixSeconds::try_from(step)
+    let step = duration::parse(text)?;
+    UnixSeconds::try_from(step.as_secs())
         .ok()
-        .filter(|step| (1..=300).contains(step))
-        .ok_or_else(|| "expected a duration from 1s to 5m".to_owned())
+        .filter(|seconds| (1..=300).contains(seconds) && step.subsec_nanos() == 0)
+        .ok_or_else(|| "expected whole seconds from 1s to 5m".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -223,6 +223,11 @@ mod tests {
             assert!(label(text).is_err(), "{text}");
         }
         assert!(step("1m").is_ok_and(|step| step == 60));
-        assert!(step("6m").is_err() && step("0").is_err() && rate("0").is_err());
+        assert!(
+            step("6m").is_err()
+                && step("0").is_err()
+                && step("1500ms").is_err()
+                && rate("0").is_err()
+        );
     }
 }

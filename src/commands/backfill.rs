@@ -18,7 +18,7 @@ use crate::client::tls::Trust;
 use crate::config::Target;
 use crate::model::utc;
 use crate::process::{self, Fatal};
-use crate::targets::{Storage, UnknownTarget};
+use crate::targets::{LoadError, Storage, UnknownTarget};
 
 /// The plan, beside the files.
 const PLAN: &str = "backfill.json";
@@ -28,10 +28,14 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     let config = arguments.config.load().map_err(Fatal::configuration)?;
     let targets = chosen(&config.targets, &arguments.targets)?;
     let storage = Storage::Directory(arguments.storage_path.clone());
-    storage
-        .create_directory()
-        .map_err(|error| Fatal(error.to_string()))?;
-    let plan = plan(arguments)?;
+    storage.create_directory().map_err(|error| match error {
+        // Without the advice to keep nothing on disk: there is no backfill without a ledger.
+        LoadError::Storage { directory, reason } => Fatal::from(format!(
+            "--storage.path: cannot create the directory {directory}: {reason}"
+        )),
+        other => Fatal::from(other),
+    })?;
+    let plan = plan(arguments, &targets)?;
     let job = Job {
         plan,
         night: arguments.between,
@@ -120,7 +124,7 @@ struct Begun {
 }
 
 /// The plan of these flags; a resumed backfill must have the flags that it began with.
-fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
+fn plan(arguments: &BackfillArgs, targets: &[&Target]) -> Result<Plan, Fatal> {
     let path = arguments.output.join(PLAN);
     let failed = |error: io::Error| Fatal::from(format!("{}: {error}", path.display()));
     let asked = |from, to| Begun {
@@ -156,6 +160,18 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
             let begun = asked(arguments.from.resolve(now), to);
             if begun.plan.from >= begun.plan.to.unwrap_or(now) {
                 return Err(Fatal::from("--from must be before --to and before now"));
+            }
+            let length = begun.plan.to.unwrap_or(now) - begun.plan.from;
+            if let Some(longer) = targets
+                .iter()
+                .find(|target| target.lookback.as_secs() > length.into())
+            {
+                // The exporter would take the calls of the history for all calls of the lookback.
+                return Err(Fatal::from(format!(
+                    "--from: expected a history at least as long as the lookback of target {:?}, which is {} s",
+                    longer.name,
+                    longer.lookback.as_secs()
+                )));
             }
             fs::create_dir_all(&arguments.output).map_err(failed)?;
             let text = serde_json::to_vec(&begun).map_err(|error| failed(error.into()))?;

@@ -60,6 +60,8 @@ fn options() -> Options {
             max_nodes: 1_000_000,
             max_events: 3_000_000,
             max_depth: 32,
+            // Many targets may share one key. What aliases repeat has a limit of its own.
+            enforce_alias_anchor_ratio: false,
         },
     }
 }

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 pub struct Teams {
     /// In the order of the file.
     names: Vec<String>,
+    /// Index of the team by its name.
+    by_name: HashMap<String, usize>,
     /// Index of the team by `staff_id`.
     by_staff: HashMap<String, usize>,
 }
@@ -18,9 +20,10 @@ impl Teams {
     ///
     /// The name of the team that the agent is in already, if it is another one.
     pub fn assign(&mut self, staff_id: &str, team: &str) -> Result<(), &str> {
-        let team = match self.names.iter().position(|name| name == team) {
-            Some(known) => known,
+        let team = match self.by_name.get(team) {
+            Some(known) => *known,
             None => {
+                self.by_name.insert(team.to_owned(), self.names.len());
                 self.names.push(team.to_owned());
                 self.names.len() - 1
             }

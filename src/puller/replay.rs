@@ -24,6 +24,11 @@ impl Replay {
         Self { state, lookback }
     }
 
+    /// The upload time from which calls count.
+    pub fn counts_from(&self) -> Option<UnixSeconds> {
+        self.state.counted_from
+    }
+
     /// The upload time up to which calls were replayed.
     pub fn position(&self) -> Option<UnixSeconds> {
         self.state.progress.known.map(|known| known.to)

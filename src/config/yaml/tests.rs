@@ -86,6 +86,15 @@ fn aliases_and_merges_stand_where_they_are_defined() {
 }
 
 #[test]
+fn thousands_of_targets_may_share_a_key_or_a_mapping() {
+    let shared = "&m {q: 7}\n".to_owned();
+    let merging: String = (0..9000).map(|n| format!("t{n}: {{<<: *m}}\n")).collect();
+    let map: BTreeMap<String, BTreeMap<String, Scalar>> =
+        parse(&format!("t: {shared}{merging}"), "t").unwrap();
+    assert_eq!(map["t8999"]["q"].as_ref().unwrap().value, "7");
+}
+
+#[test]
 fn a_mistake_is_named_by_its_path() {
     for (text, expected) in cases(
         r#"

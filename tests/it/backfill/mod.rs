@@ -221,6 +221,50 @@ fn a_backfill_resumes_with_the_flags_that_it_began_with_and_no_others() {
     );
 }
 
+/// Its ledger has counted other days than the files would show.
+#[test]
+fn an_unfinished_backfill_resumes_with_its_own_files_only() {
+    let vendor = SimulatedVendor::frozen(spec()).with_faults(|faults| faults.latency_ms = 30);
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    configure(directory, &vendor);
+    let flags = ["--from=3d", HISTORY];
+    let backfill = Process::spawn(&mut program(directory, &flags));
+    wait_until("the first day", || !files(directory).is_empty());
+    drop(backfill);
+    fs::rename(directory.join("history"), directory.join("away")).unwrap();
+    for other in [flags, ["--from=2d", HISTORY]] {
+        let refused = output(directory, &other);
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        let expected = "data/a.redb.backfill is of a backfill with other flags or another --output";
+        assert_eq!(refused.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+        fs::remove_dir_all(directory.join("history")).unwrap();
+    }
+    fs::rename(directory.join("away"), directory.join("history")).unwrap();
+    let resumed = output(directory, &flags);
+    assert!(resumed.status.success(), "{resumed:?}");
+}
+
+#[test]
+fn a_history_shorter_than_the_lookback_is_refused() {
+    let vendor = SimulatedVendor::frozen(spec());
+    let directory = tempfile::tempdir().unwrap();
+    configure(directory.path(), &vendor);
+    for flags in [
+        &["--from=23h", HISTORY][..],
+        &["--from=2d", "--to=30h", HISTORY],
+    ] {
+        let refused = output(directory.path(), flags);
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("as long as the lookback of target \"a\""),
+            "{stderr}"
+        );
+    }
+}
+
 #[test]
 fn a_target_that_fails_does_not_stop_the_others() {
     let vendor = SimulatedVendor::frozen(spec());

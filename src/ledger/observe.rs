@@ -130,9 +130,9 @@ impl Ledger {
         entry.status = status;
         entry.set_manual(record.manual);
         let processing_time = match from {
+            // Only the slow comparison of the lookback finds these calls again.
+            Position::In(Status::UNKNOWN) | Position::Missing => ProcessingTime::NotObserved,
             Position::In(_) => ProcessingTime::Observed(now.saturating_sub(entry.uploaded())),
-            // Only the slow comparison of the lookback finds a missing call again.
-            Position::Missing => ProcessingTime::NotObserved,
         };
         count_once(entry, record, processing_time, emit);
         self.table.set_missing(slot, false);

@@ -51,6 +51,10 @@ pub(super) struct ScanHints {
     reads_since_cut: u32,
     /// Whether the first and the last second of a window are inclusive, if known.
     pub(super) edges: [Option<bool>; 2],
+    /// Upload times have fractions.
+    pub(super) has_fractions: bool,
+    /// The window that was read last.
+    pub(super) readable: Option<Window>,
     /// Upload time of the pending call with which the next pull starts.
     pub(super) pending_from: UnixSeconds,
     /// Pending calls that the filtered list omits.
@@ -63,7 +67,7 @@ pub(super) struct ScanHints {
     pub(super) reconcile_pages: u64,
     /// Slices of a comparison in a row that scrapes interrupted.
     pub(super) interruptions: u32,
-    /// The last warning about the list, to log it once.
+    /// The last warning about the list without its numbers, to log it once.
     pub(super) warned: String,
 }
 
@@ -77,6 +81,8 @@ impl ScanHints {
             depth: u64::MAX,
             reads_since_cut: 0,
             edges: [None; 2],
+            has_fractions: false,
+            readable: None,
             pending_from: 0,
             unlisted: HashMap::new(),
             filter_fails: false,
@@ -141,6 +147,17 @@ impl ScanHints {
     /// Keeps the omitted calls for which `keep` holds.
     pub(super) fn keep_unlisted(&mut self, keep: impl Fn(CallId) -> bool) {
         self.unlisted.retain(|id, _| keep(*id));
+    }
+
+    /// Remembers which bounds are inclusive.
+    pub(super) fn set_edges(&mut self, [first, last]: [Option<bool>; 2]) {
+        // An inclusive bound excludes the fractions of its second.
+        let last = if self.has_fractions {
+            Some(false)
+        } else {
+            last
+        };
+        self.edges = [first, last];
     }
 
     /// Widens a window just enough that its own first and last second are listed.

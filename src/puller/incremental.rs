@@ -33,7 +33,6 @@ impl<U: Upstream> Pull<'_, U> {
             self.recent(recent).await?;
         }
         self.gap().await?;
-        self.retry_skipped().await?;
         if self.state(|state| state.progress.gap).is_none() {
             self.pending().await?;
             self.state(|state| {
@@ -48,6 +47,10 @@ impl<U: Upstream> Pull<'_, U> {
         }
         self.expire();
         self.inner.commit().await?;
+        // Last, because a window that hangs takes many times `request_timeout`.
+        if self.retry_skipped().await? {
+            self.inner.commit().await?;
+        }
         match self.state(|state| std::mem::take(&mut state.refused)) {
             0 => Ok(()),
             _ => Err(full(self.inner.settings.max_calls)),
@@ -132,15 +135,15 @@ impl<U: Upstream> Pull<'_, U> {
         Ok(scanned)
     }
 
-    /// Retries one skipped window.
-    async fn retry_skipped(&mut self) -> Result<(), Error> {
+    /// Retries one skipped window. Returns whether one was due.
+    async fn retry_skipped(&mut self) -> Result<bool, Error> {
         let due = self.state(|state| {
             let due = state.skipped.take_due(self.now);
             state.changed |= due.is_some();
             due
         });
         let Some(before) = due else {
-            return Ok(());
+            return Ok(false);
         };
         let window = before.window;
         let scanned = self.scan(window, None).await;
@@ -160,7 +163,7 @@ impl<U: Upstream> Pull<'_, U> {
             tracing::info!(target = %self.inner.settings.name, from = %utc(window.from),
                 to = %utc(window.to), "a window that had been skipped was read");
         }
-        scanned.map(drop)
+        scanned.map(|_| true)
     }
 
     /// Expires calls that have left the lookback. Skipped windows do not delay this.

@@ -124,8 +124,9 @@ impl<U: Upstream> Pull<'_, U> {
         loop {
             match self.applied.next(&mut pages).await {
                 Ok(Some(page)) => {
-                    for record in &page.records {
-                        wanted.remove(&record.id);
+                    let listed = page.records.iter().map(|record| &record.id);
+                    for id in listed.chain(&page.undated) {
+                        wanted.remove(id);
                     }
                     if wanted.is_empty() {
                         return Ok(());

@@ -109,6 +109,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
             limit: MIN_LIMIT,
         };
         let page = self.inner.upstream.page(request).await?;
+        self.hints.has_fractions |= page.has_fractions;
         self.applied.apply(&page);
         Ok(page)
     }

@@ -75,7 +75,7 @@ impl<U: Upstream> Pull<'_, U> {
                     }
                     _ => Completeness::Unproven,
                 };
-                second.seen.extend(first.seen);
+                second.seen.extend(first.into_listed());
                 (second, completeness)
             }
         };
@@ -92,7 +92,7 @@ impl<U: Upstream> Pull<'_, U> {
         };
         Ok(Reading {
             rows,
-            seen: pass.seen,
+            seen: pass.into_listed(),
             completeness,
         })
     }
@@ -111,6 +111,7 @@ impl<U: Upstream> Pull<'_, U> {
                 Err(error) => break Some(error),
             };
             self.hints.recent.observe(&page);
+            self.hints.has_fractions |= page.has_fractions;
             if let Some(gap) = &mut self.hints.gap {
                 let (rows, limit) = (pages.expected_rows(), pages.limit());
                 gap.count_page(&inner.settings.name, asked, rows, limit);
@@ -132,6 +133,7 @@ impl<U: Upstream> Pull<'_, U> {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.hints.readable = Some(asked);
         self.last_total = pass.total;
         if let (0, Some(total @ 1..)) = (pass.pages, pass.total)
             && pass.contradicts_total(&self.hints.list)
@@ -171,7 +173,8 @@ impl<U: Upstream> Pull<'_, U> {
         let edges = self.state(|state| {
             [asked.from, asked.to].map(|at| state.ledger.is_any_listed(at, |id| seen.contains(&id)))
         });
-        for (known, found) in self.hints.edges.iter_mut().zip(edges) {
+        let mut known = self.hints.edges;
+        for (known, found) in known.iter_mut().zip(edges) {
             *known = match (*known, found) {
                 (_, Some(true)) => Some(true),
                 (None, Some(false)) => Some(false),
@@ -180,6 +183,7 @@ impl<U: Upstream> Pull<'_, U> {
                 (known, _) => known,
             };
         }
+        self.hints.set_edges(known);
     }
 
     /// A window was accepted in spite of its total, or of calls that were listed more than once.

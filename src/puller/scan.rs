@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::hints::MIN_WIDTH;
 use super::plan;
@@ -100,7 +100,8 @@ impl<U: Upstream> Pull<'_, U> {
                         }
                         (_, None) => {
                             rows += reading.rows;
-                            let finding = "it changes faster than it can be read";
+                            let finding =
+                                "it changes faster than it can be read, or repeats its pages";
                             self.unproven("changing", part, finding);
                         }
                     }
@@ -168,10 +169,19 @@ impl<U: Upstream> Pull<'_, U> {
         Ok(Retry::Narrower(failure))
     }
 
-    /// Whether the vendor answers the smallest request there is.
+    /// Whether the vendor answers the smallest page of some window. Some vendors refuse a window without
+    /// length, or fail for one without calls, so a window that was read before comes first.
     async fn vendor_answers(&mut self) -> bool {
-        let window = Window::new(self.now, self.now);
-        self.small_page(window, 1).await.is_ok()
+        let minute = Window::new(self.now.saturating_sub(60), self.now);
+        let moment = Window::new(self.now, self.now);
+        for window in [self.hints.readable.unwrap_or(minute), minute, moment] {
+            match self.small_page(window, 1).await {
+                Ok(_) => return true,
+                Err(failure) if failure.kind.is_general() => return false,
+                Err(failure) => debug!(%failure, "a request to see whether the vendor answers"),
+            }
+        }
+        false
     }
 
     /// Whether the vendor lists calls where most are known. If so, a second of that list shows whether
@@ -238,7 +248,7 @@ impl<U: Upstream> Pull<'_, U> {
         ] {
             match self.small_page(Window { from, to }, 1).await {
                 Ok(page) if page.records.iter().any(|record| record.id == id) => {
-                    self.hints.edges = edges.map(Some);
+                    self.hints.set_edges(edges.map(Some));
                     return Ok(());
                 }
                 Ok(_) => {}
@@ -278,8 +288,10 @@ impl<U: Upstream> Pull<'_, U> {
     /// Counts a part of the list that was accepted without proof, and logs each reason once.
     pub(super) fn unproven(&mut self, reason: &'static str, window: Window, finding: &str) {
         (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
-        if self.hints.warned != finding {
-            self.hints.warned = finding.to_owned();
+        // Its numbers may change with each reading.
+        let kind = finding.replace(|c: char| c.is_ascii_digit(), "");
+        if self.hints.warned != kind {
+            self.hints.warned = kind;
             warn!(target = %self.inner.settings.name, from = %utc(window.from),
                 to = %utc(window.to), reason, "a part of the list could not be proved complete: {finding}");
         }

@@ -46,7 +46,8 @@ impl SkippedWindows {
         self.0.iter().any(|skipped| skipped.window.contains(time))
     }
 
-    /// Adds a window, or counts another failure of it.
+    /// Adds a window, or counts another failure of it. One that is adjacent is merged, but no failure of
+    /// the other: a window is narrowed second by second, which is one failure.
     pub fn add(&mut self, window: Window, now: UnixSeconds, reason: &str) {
         let mut new = Skipped {
             window,
@@ -55,6 +56,7 @@ impl SkippedWindows {
             tries: 0,
             reason: shortened(reason, MAX_REASON),
         };
+        let (mut merged_retry, mut merged_tries) = (UnixSeconds::MAX, 0);
         self.0.retain(|old| {
             let touches = old.window.from <= window.to.saturating_add(1)
                 && window.from <= old.window.to.saturating_add(1);
@@ -62,12 +64,18 @@ impl SkippedWindows {
                 new.window.from = new.window.from.min(old.window.from);
                 new.window.to = new.window.to.max(old.window.to);
                 new.since = new.since.min(old.since);
-                new.tries = new.tries.max(old.tries);
+                if old.window.contains(window.from) && old.window.contains(window.to) {
+                    new.tries = old.tries;
+                } else {
+                    merged_retry = merged_retry.min(old.retry_at);
+                    merged_tries = merged_tries.max(old.tries);
+                }
             }
             !touches
         });
-        new.retry_at = now.saturating_add(DELAYS.after(new.tries));
-        new.tries = new.tries.saturating_add(1);
+        let retry_at = now.saturating_add(DELAYS.after(new.tries));
+        new.retry_at = retry_at.min(merged_retry);
+        new.tries = new.tries.saturating_add(1).max(merged_tries);
         let at = self
             .0
             .partition_point(|old| old.window.from < new.window.from);
@@ -218,6 +226,8 @@ mod tests {
         skipped.add(window(5, 5), 1, "x");
         skipped.add(window(7, 7), 1, "x");
         skipped.add(window(6, 6), 1, "x");
-        assert_eq!(skipped.iter().next().unwrap().window, window(5, 7));
+        let merged = skipped.iter().next().unwrap();
+        assert_eq!(merged.window, window(5, 7));
+        assert_eq!((merged.tries, merged.retry_at), (1, 61));
     }
 }

@@ -44,6 +44,10 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Rows that cannot be used, and unusable values of usable rows.
     pub rejected: Vec<Rejected>,
+    /// Calls on rows whose upload time cannot be used: they are listed all the same.
+    pub undated: Vec<CallId>,
+    /// Whether upload times have fractions of a second.
+    pub has_fractions: bool,
     /// Call groups on this page: `limit` may count these instead of calls.
     pub groups: u32,
     /// Pairs of `call_uuid` and a different `call_id` of the same call. If the `call_uuid` appeared

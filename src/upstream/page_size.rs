@@ -3,6 +3,8 @@
 //! The vendor's documentation does not say whether `limit` counts calls or groups, nor whether a
 //! large one is clamped or refused, so both are learned from the pages.
 
+use std::collections::BTreeSet;
+
 use super::{ErrorKind, Page};
 
 /// A refused limit is halved down to this.
@@ -23,6 +25,8 @@ pub struct PageSize {
     refusals_are_unrelated: bool,
     /// A failure may be caused by the limit, since other requests succeed.
     pub(crate) doubt_failures: bool,
+    /// Refused limits that were logged.
+    logged: BTreeSet<u32>,
     /// Rows and groups of the largest page so far, each.
     largest: (u64, u32),
     /// Rows and groups of a page that was smaller than its limit but not the last.
@@ -38,6 +42,7 @@ impl PageSize {
             patience: FIRST_PATIENCE,
             refusals_are_unrelated: false,
             doubt_failures: false,
+            logged: BTreeSet::new(),
             largest: (0, 0),
             clamp: None,
         }
@@ -99,6 +104,11 @@ impl PageSize {
             true => Some(MIN_LIMIT),
             false => Some((limit / 2).max(MIN_LIMIT)),
         }
+    }
+
+    /// Whether the refusal of this limit has not been logged yet.
+    pub(super) fn is_new_refusal(&mut self, limit: u32) -> bool {
+        self.logged.insert(limit)
     }
 
     /// Whether another page may follow.

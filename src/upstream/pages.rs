@@ -169,7 +169,9 @@ impl<'a, U: Upstream> Pages<'a, U> {
             let Some(other) = size.after_failure(limit, error.kind) else {
                 return Err(error);
             };
-            tracing::warn!(limit = other, %error, "request refused; trying another page size");
+            if size.is_new_refusal(limit) {
+                tracing::warn!(limit = other, %error, "request refused; trying another page size");
+            }
             self.request.limit = other;
         }
     }

@@ -176,6 +176,24 @@ fn a_call_that_is_final_when_first_seen_has_no_processing_time() {
     }));
 }
 
+/// No list of pending calls has it, so it may have become final long before.
+#[test]
+fn a_call_that_had_no_status_has_no_processing_time() {
+    let mut recorder = Recorder::new();
+    recorder.observe(&call(1, 9000, 0));
+    let without_status = Record {
+        status: Status::UNKNOWN,
+        ..call(1, 9000, 0)
+    };
+    recorder.observe(&without_status);
+    let events = recorder.observe(&call(1, 9000, 2)).1;
+    assert!(events.contains(&Event::Processed {
+        call_type: VOICE,
+        status: Status::SUCCEEDED,
+        processing_time: ProcessingTime::NotObserved
+    }));
+}
+
 #[test]
 fn a_clock_behind_the_upload_gives_a_processing_time_of_zero() {
     let mut recorder = Recorder::new();

@@ -76,6 +76,8 @@ pub enum End {
 pub struct Pass {
     /// The calls on its pages.
     pub seen: CallSet,
+    /// Calls on rows without a usable upload time.
+    undated: Vec<CallId>,
     /// Rows, including unusable and repeated ones.
     pub rows: u64,
     /// Rows uploaded outside of the requested window: the vendor ignores one of its bounds.
@@ -134,11 +136,19 @@ impl Pass {
                 self.repeated.insert(record.id);
             }
         }
+        self.undated.extend(&page.undated);
         self.pages += 1;
         self.rows += page.rows();
         self.unusable += page.unusable();
         self.groups += u64::from(page.groups);
         self.seen.len() > before || page.records.is_empty()
+    }
+
+    /// All calls that are listed.
+    pub fn into_listed(self) -> CallSet {
+        let mut listed = self.seen;
+        listed.extend(self.undated);
+        listed
     }
 
     /// Rows that may lie in the requested window.

@@ -96,10 +96,12 @@ impl<'de> Fields<'de> {
             return rows.reject(Rejection::Identity, text, || example::no_identity(text));
         };
         let Some(uploaded) = self.upload_time.time() else {
+            rows.page.undated.push(id);
             return rows.reject(Rejection::UploadTime, id, || {
                 example::bad_time(&self.upload_time)
             });
         };
+        rows.page.has_fractions |= self.upload_time.integer().is_none();
         let mut invalid = Vec::new();
         let mut measure = |name: &'static str, value: &Lenient<'_>| {
             value.measure().unwrap_or_else(|()| {

@@ -1,11 +1,13 @@
 //! Rows that cannot be read, or that make their page fail.
 
+use std::time::Duration;
+
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
 use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, settings};
-use cec_exporter::listed::{BASE, Call, List, add, even};
+use cec_exporter::listed::{BASE, Call, List, Quirks, add, even};
 
 const SPANS: Intervals = Intervals {
     lookback: 14_400,
@@ -129,6 +131,125 @@ async fn a_row_that_becomes_readable_is_read() {
     bench.vendor.with(|list| list.calls[300].fault = None);
     bench.pulls(300).await;
     assert_eq!((bench.counted(), bench.listed()), (400, 400));
+}
+
+/// To see whether the vendor answers, a window is requested that such vendors do not refuse.
+#[tokio::test(start_paused = true)]
+async fn a_failing_row_costs_only_itself_whatever_windows_the_vendor_refuses() {
+    let refuses_moments = Quirks {
+        refuses_moments: true,
+        ..Quirks::default()
+    };
+    let fails_without_calls = Quirks {
+        fails_without_calls: true,
+        ..Quirks::default()
+    };
+    for quirks in [refuses_moments, fails_without_calls] {
+        let mut calls = even(400, 8000);
+        // No call in the last minute.
+        calls.retain(|call| call.at < BASE - 60);
+        let count = calls.len() as u64;
+        calls[200].fault = Some(ErrorKind::Server);
+        let at_start = bench(calls.clone());
+        at_start.vendor.with(|list| list.quirks = quirks.clone());
+        calls[200].fault = None;
+        let later = bench(calls);
+        later.pulls(3).await;
+        later.vendor.with(|list| {
+            list.quirks = quirks.clone();
+            list.calls[200].fault = Some(ErrorKind::Server);
+        });
+        for (bench, counted) in [(at_start, count - 1), (later, count)] {
+            bench.pulls(20).await;
+            bench.assert_up();
+            assert_eq!(
+                (bench.counted(), bench.missing()),
+                (counted, 0),
+                "{quirks:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_listed_without_a_usable_time_is_not_missing() {
+    let mut calls = even(400, 8000);
+    calls[210].status = Call::waiting(0, 0).status;
+    let bench = bench(calls);
+    bench.pulls(3).await;
+    for id in [200_u128, 210] {
+        bench.vendor.with(|list| {
+            let uuid = uuid::Uuid::from_u128(id);
+            let row = format!(r#"{{"call_uuid":"{uuid}","upload_time":null,"status":0}}"#);
+            let call = list.calls.iter_mut().find(|call| call.id == id).unwrap();
+            call.row = Some(row.into());
+        });
+    }
+    bench.pulls(300).await;
+    bench.assert_up();
+    assert_eq!((bench.listed(), bench.missing()), (400, 0));
+    assert_eq!(bench.in_status("waiting"), 1);
+}
+
+/// An inclusive bound of whole seconds excludes the fractions of its second.
+#[tokio::test(start_paused = true)]
+async fn a_row_is_skipped_although_upload_times_have_fractions() {
+    let mut calls = even(400, 8000);
+    let at = calls[200].at;
+    add(&mut calls, Call::done(1001, at));
+    calls[201].fault = Some(ErrorKind::Server);
+    calls[200].fault = Some(ErrorKind::Server);
+    let bench = bench(calls);
+    bench.vendor.with(|list| list.quirks.fractions = true);
+    bench.pulls(20).await;
+    bench.assert_up();
+    assert!(!bench.view().skipped.is_empty());
+    let requests = bench.pulls(20).await.len();
+    assert!(requests < 20 * 6, "{requests}");
+    bench
+        .vendor
+        .with(|list| list.calls.iter_mut().for_each(|call| call.fault = None));
+    bench.pulls(300).await;
+    assert_eq!((bench.counted(), bench.missing()), (401, 0));
+    assert!(bench.view().skipped.is_empty());
+}
+
+/// A row that makes the vendor hang takes many times the time of a request.
+#[tokio::test(start_paused = true)]
+async fn new_calls_do_not_wait_for_the_retry_of_a_skipped_window() {
+    let mut calls = even(400, 8000);
+    calls[200].fault = Some(ErrorKind::Timeout);
+    let bench = bench(calls);
+    bench.pulls(4).await;
+    assert_eq!(bench.counted(), 399);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    bench
+        .vendor
+        .with(|list| list.quirks.latency = Duration::from_secs(10));
+    bench.add_new(1000);
+    bench.glance(Duration::from_secs(25)).await;
+    assert_eq!(bench.counted(), 400);
+}
+
+/// As if a second at a time was tried again and again.
+#[tokio::test(start_paused = true)]
+async fn a_minute_that_cannot_be_read_is_retried_as_soon_as_a_second() {
+    let mut calls = even(400, 8000);
+    let minute = calls[200].at..calls[200].at + 60;
+    for at in minute.clone() {
+        add(&mut calls, Call::done(u128::from(at), at));
+    }
+    let count = calls.len() as u64;
+    for call in calls.iter_mut().filter(|call| minute.contains(&call.at)) {
+        call.fault = Some(ErrorKind::Server);
+    }
+    let bench = bench(calls);
+    bench.pulls(4).await;
+    bench
+        .vendor
+        .with(|list| list.calls.iter_mut().for_each(|call| call.fault = None));
+    bench.pulls(10).await;
+    assert_eq!((bench.counted(), bench.missing()), (count, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,6 +83,7 @@ impl Call {
                 page.records.extend(parsed.records);
                 page.rejected.extend(parsed.rejected);
                 page.renamed.extend(parsed.renamed);
+                page.undated.extend(parsed.undated);
             }
         }
         Ok(())
@@ -141,6 +142,12 @@ pub struct Quirks {
     /// Serves no pages beyond this many rows (`page` times `limit`).
     pub deepest: Option<u32>,
     pub deep: Deep,
+    /// The upload times of calls with odd ids have a fraction of a second.
+    pub fractions: bool,
+    /// Refuses windows whose bounds are equal.
+    pub refuses_moments: bool,
+    /// Fails for a window without calls.
+    pub fails_without_calls: bool,
     /// Refuses windows longer than this.
     pub widest: Option<UnixSeconds>,
     /// Fails requests with a larger limit.
@@ -255,6 +262,7 @@ impl List {
         let end = request.page.saturating_mul(request.limit);
         let is_deep = quirks.deepest.is_some_and(|most| end > most);
         let is_refused = is_deep && quirks.deep == Deep::Refused;
+        let is_refused = is_refused || (quirks.refuses_moments && width == 0);
         if quirks.widest.is_some_and(|most| width > most) || is_refused {
             return Err(error(ErrorKind::BadRequest));
         }
@@ -270,8 +278,10 @@ impl List {
         let is_up_to = |call: &Call| to_ignored || call.at <= to;
         let begin = self.calls.partition_point(is_before);
         let end = self.calls.partition_point(is_up_to);
+        let has_fraction = |call: &Call| quirks.fractions && call.id % 2 == 1;
         let wanted = |call: &&Call| {
             call.at <= now
+                && !(has_fraction(call) && call.at == to)
                 && match request.filter {
                     Filter::All => true,
                     Filter::Pending => matches!(call.status.number(), 0 | 1 | 3),
@@ -281,6 +291,9 @@ impl List {
         let mut rows: Vec<&Call> = found
             .flat_map(|call| std::iter::repeat_n(call, call.copies as usize))
             .collect();
+        if quirks.fails_without_calls && rows.is_empty() {
+            return Err(error(ErrorKind::Envelope));
+        }
         if !self.oldest_first {
             rows.reverse();
         }
@@ -311,6 +324,7 @@ impl List {
                 return Err(error(kind));
             }
             row.add_to(&mut page)?;
+            page.has_fractions |= has_fraction(row);
             page.groups += 1;
         }
         Ok(page)

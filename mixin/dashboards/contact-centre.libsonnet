@@ -78,5 +78,5 @@ function(config, t)
       ], 'min', interval='15m')],
     ],
     'Terms',
-    [[24, 6, b.guide]],
+    [[24, 7, b.guide]],
   ], callTypes=true)

@@ -12,6 +12,8 @@ function(config, t)
   local failing = 'sum by (%s) (cec_exporter_pull_failures_total{%s}) > 0' % [b.by, s];
   local pulls(range) = q.count('cec_exporter_pull_duration_seconds', s, range);
   local requests(by, selector='') = '60 * sum by (%s) (rate(cec_exporter_api_requests_total{%s%s}[$__rate_interval]))' % [by, s, selector];
+  // Of requests without an HTTP status.
+  local codes = ['timeout', 'connect', 'body', 'envelope'];
   b.make('cec-exporter', 'CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
     [[15, 6, b.health('cec-exporter')], [9, 6, b.alerts]],
     'Now',
@@ -37,7 +39,7 @@ function(config, t)
       ], 'locale', decimals=0, none='none')],
       [12, 8, p.graph('Failed requests', 'Requests a minute with an answer other than 200. Most of them are retried.', [
         [requests(b.by + ', api, code', ', code!="200"') + ' > 0', b.who + ' {{api}} {{code}}'],
-      ], 'locale', decimals=1, none='none')],
+      ], 'locale', decimals=1, none='none', values=codes)],
     ],
     [
       [12, 8, p.graph('Rejected records an hour by reason', 'Records that could not be used or, as measure, single values of usable records. Each counts once.', [
@@ -80,7 +82,7 @@ function(config, t)
       [
         [12, 8, p.graph('Requests a minute by response', 'By HTTP status, or by the kind of error if that says more.', [
           [requests('api, code') + ' > 0', '{{api}} {{code}}'],
-        ], 'locale', decimals=1)],
+        ], 'locale', decimals=1, values=codes)],
         [12, 8, p.graph('Requests and retries per pull', 'Requests per pull, and how many of them are retries of failed requests.', [
           [q.ratio('sum by (' + b.by + ') (rate(cec_exporter_api_requests_total{%s}[$__rate_interval]))' % s, 'sum by (' + b.by + ') (%s)' % pulls('$__rate_interval')), b.who],
           [q.ratio('sum by (' + b.by + ') (rate(cec_exporter_api_retries_total{%s}[$__rate_interval]))' % s, 'sum by (' + b.by + ') (%s)' % pulls('$__rate_interval')), t('retries') + ' ' + b.who],
@@ -121,7 +123,7 @@ function(config, t)
         ], [[config.clusterLabel, 'Cluster', [p.width(80)]], ['target', 'Target', [p.width(110)]], ['call_types', 'Call types', [p.width(100)]]], none='no target')],
       ],
     ] },
-    { row: 'Terms', lines: [[[24, 6, b.guide]]] },
+    { row: 'Terms', lines: [[[24, 7, b.guide]]] },
   ], variables=[
     b.variable('job', 'Job', 'Jobs of Prometheus that scrape exporters.', 'label_values(cec_exporter_build_info, job)'),
   ], time='now-6h')

@@ -42,7 +42,7 @@ function(config, t)
       [12, 8, p.graph('Unfinished and missing calls', 'Calls an hour that left the lookback without a final status, by the status last seen, and calls that disappeared from the list.', [
         ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_expired_total{%s}[$__rate_interval])' % s)), '{{status}}'],
         ['sum(%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_missing_total{%s}[$__rate_interval])' % s)), t('no longer listed')],
-      ], 'locale', decimals=0, none='none')],
+      ], 'locale', decimals=1, none='none')],
     ],
     'Backlog',
     [
@@ -92,5 +92,5 @@ function(config, t)
       [8, 8, manual('cec_window_reviewed_calls', 'Review', "Calls in the lookback that were reviewed manually, by the state number of the API.")],
       [8, 8, manual('cec_window_appealed_calls', 'Appeals', "Calls in the lookback whose result the agent appealed, by the state number of the API.")],
     ]] },
-    { row: 'Terms', lines: [[[24, 6, b.guide]]] },
+    { row: 'Terms', lines: [[[24, 7, b.guide]]] },
   ], time='now-6h', callTypes=true)

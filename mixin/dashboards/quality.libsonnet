@@ -190,5 +190,5 @@ function(config, t)
         ], [[config.clusterLabel, 'Cluster'], ['target', 'Target']], none='no data') { links: [page] }],
       ],
     ] },
-    { row: 'Terms', lines: [[[24, 6, b.guide]]] },
+    { row: 'Terms', lines: [[[24, 7, b.guide]]] },
   ], time='now-7d')

@@ -101,7 +101,7 @@ function(config, t)
         [12, 10, p.heatmap('Distribution of talk', 'Calls by the share of talk of a speaker, for the roles chosen above.', q.buckets('cec_call_speech_ratio', s, '$__rate_interval', b.steady), 'percentunit')],
       ],
     ] },
-    { row: 'Terms', lines: [[[24, 6, b.guide]]] },
+    { row: 'Terms', lines: [[[24, 7, b.guide]]] },
   ], variables=[
     b.variable('role', 'Speaker', 'Customer or staff. "unknown" is a channel without a known speaker.', 'label_values(cec_call_speech_ratio_count{%s}, role)' % b.place) { allValue: 'customer|staff' },
     choice('fast', 'Fast above', 'Characters a minute; a bound of the histogram.', ['240', '260', '280', '300', '330', '360', '420'], '300'),

@@ -53,5 +53,5 @@ function(config, t)
     [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
       ['sum by (' + b.by + ') (%s)' % q.one('cec_recent_calls{%s}' % s), b.who],
     ], 'locale')]],
-    [[24, 6, b.guide]],
+    [[24, 7, b.guide]],
   ], time='now-7d')

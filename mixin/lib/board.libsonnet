@@ -22,9 +22,9 @@ function(config, t)
     current: { selected: true, text: [t('All')], value: ['$__all'] },
   };
   // Grafana asks for about a hundred moments, and joins those that are less than `step` apart to a region: at a
-  // day, the usual range, they are a quarter of an hour apart. What is over before the next moment must not
-  // be missed, hence the windows of $__interval in the queries.
-  local annotation(name, expr, colour, title, text='', step='15m') = {
+  // day they are a quarter of an hour apart. What is over before the next moment must not be missed, hence
+  // the windows of $__interval in the queries.
+  local annotation(name, expr, colour, title, text='', step) = {
     name: t(name),
     datasource: source,
     enable: true,
@@ -37,13 +37,17 @@ function(config, t)
     useValueForTime: false,
   };
   // One region per alert, or per severity: regions lie on top of each other, and many would hide the graphs.
-  local firing(name, severity, colour, title, label) = annotation(
+  local firing(name, severity, colour, title, label, step) = annotation(
     name,
     // Alerts without a target concern all of them.
     'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % [label, severity],
     colour,
-    title
-  );
+    title,
+    step=step
+  ) {
+    // A notice may hold for days, and would tint every graph.
+    enable: severity != 'info',
+  };
   // Compared with the moment before: `changes` over a window does not see what changes between two windows.
   local changed(metric) = '%s != last_over_time(%s[1h] offset $__interval)' % [metric, metric];
   local restart = changed('process_start_time_seconds') + ' and on (job, instance) cec_exporter_build_info';
@@ -180,6 +184,10 @@ function(config, t)
         {
           name: 'Last failure',
           label: 'reason',
+          mappings: panels.mapping([
+            [reason, reason, 'text']
+            for reason in ['auth', 'rate_limit', 'timeout', 'connect', 'server', 'body', 'envelope', 'storage', 'paging']
+          ]),
           expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
         },
         {
@@ -212,7 +220,7 @@ function(config, t)
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
           links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },
-      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid))]]], none='no exporter', sort='State', descending=false),
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid + t('uid suffix')))]]], none='no exporter', sort='State', descending=false),
 
     alerts::
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
@@ -234,6 +242,8 @@ function(config, t)
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 
     make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
+      // A little longer than the moments of the usual range are apart.
+      local step = if time == 'now-7d' then '2h' else '15m',
       uid: uid + t('uid suffix'),
       title: t(title),
       description: t(description),
@@ -257,12 +267,12 @@ function(config, t)
         url: '',
       }],
       annotations: { list: [
-        firing('Critical alerts', 'critical', 'red', '{{alertname}}', 'alertname'),
-        firing('Warnings', 'warning', 'orange', t('Warnings'), 'severity'),
-        firing('Notices', 'info', 'blue', t('Notices'), 'severity'),
+        firing('Critical alerts', 'critical', 'red', '{{alertname}}', 'alertname', step),
+        firing('Warnings', 'warning', 'orange', t('Warnings'), 'severity', step),
+        firing('Notices', 'info', 'blue', t('Notices'), 'severity', step),
         annotation('Restart', restart, 'purple', t('Restart'), '{{instance}}', '5m'),
         annotation('Configuration loaded', changed('cec_exporter_config_last_reload_success_timestamp_seconds'), 'blue', t('Configuration loaded'), '{{instance}}', '5m'),
-        annotation('List not read', 'max by (%s) (max_over_time((time() - cec_exporter_frontier_timestamp_seconds{%s})[$__interval:1m])) > 300' % [by, place], 'yellow', t('List not read'), '{{%s}} {{target}}' % config.clusterLabel),
+        annotation('List not read', 'max by (%s) (max_over_time((time() - cec_exporter_frontier_timestamp_seconds{%s})[$__interval:1m])) > 300' % [by, place], 'yellow', t('List not read'), '{{%s}} {{target}}' % config.clusterLabel, step),
       ] },
       templating: { list: [
         {

@@ -235,7 +235,7 @@ class Target:
             add("cec_exporter_pull_failures_total", "counter", {"reason": reason}, count)
         for reason in ("identity", "upload_time", "shape", "measure"):
             add("cec_exporter_records_rejected_total", "counter", {"reason": reason}, self.pulls // 40 if reason == "measure" else 0)
-        add("cec_exporter_windows_unproven_total", "counter", {"reason": "paging"}, self.pulls // 200)
+        add("cec_exporter_windows_unproven_total", "counter", {"reason": "total"}, self.pulls // 200)
         for api, share in (("details", 1), ("token", .01)):
             good = self.requests - self.failed_requests
             add("cec_exporter_api_requests_total", "counter", {"api": api, "code": "200"}, good * share)

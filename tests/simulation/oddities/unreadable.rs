@@ -196,9 +196,15 @@ async fn a_call_that_is_listed_without_a_usable_time_is_not_missing() {
 async fn a_row_is_skipped_although_upload_times_have_fractions() {
     let mut calls = even(400, 8000);
     let at = calls[200].at;
-    add(&mut calls, Call::done(1001, at));
-    calls[201].fault = Some(ErrorKind::Server);
-    calls[200].fault = Some(ErrorKind::Server);
+    let with_fraction = Call::done(1001, at);
+    let fault = Some(ErrorKind::Server);
+    add(
+        &mut calls,
+        Call {
+            fault,
+            ..with_fraction
+        },
+    );
     let bench = bench(calls);
     bench.vendor.with(|list| list.quirks.fractions = true);
     bench.pulls(20).await;

@@ -185,6 +185,7 @@ impl Worker {
             clock,
             target_metrics,
             Handover::opened(state, Arc::new(store)),
+            None,
         )
     }
 

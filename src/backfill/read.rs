@@ -71,6 +71,7 @@ async fn read<U: Upstream>(
         Arc::new(move || day.to),
         scratch_metrics(),
         Handover::opened(TargetState::default(), Arc::new(NullStore)),
+        None,
     );
     let mut failures = 0;
     let mut last_pull = None;

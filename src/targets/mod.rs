@@ -10,7 +10,6 @@ mod reload;
 mod status;
 mod storage;
 mod target;
-mod teams;
 
 pub use crate::metrics::exposition::Scope;
 pub use coalesce::Coalesce;

@@ -53,6 +53,7 @@ async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
         clock,
         metrics(),
         Handover::opened(TargetState::default(), Arc::new(store)),
+        None,
     );
 
     let timeout = Duration::from_secs(60);

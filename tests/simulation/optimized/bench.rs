@@ -235,5 +235,5 @@ fn open(
     handover
         .state
         .count_results(share.map(|share| (share, 200)));
-    Puller::new(settings.clone(), vendor, clock, own, handover)
+    Puller::new(settings.clone(), vendor, clock, own, handover, None)
 }

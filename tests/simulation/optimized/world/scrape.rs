@@ -20,6 +20,7 @@ impl Run {
             self.start = (self.vendor.clock)() - self.intervals.lookback;
         }
         self.is_first = false;
+        self.extras.scraped();
         let view = self.puller.scrape(Instant::now() + patience).await;
         if self.disk.is_dead() {
             self.crash().await;

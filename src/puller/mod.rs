@@ -40,7 +40,7 @@ use run::InFlight;
 use state::TargetState;
 use team_reader::TeamReader;
 pub use team_reader::TeamsFile;
-pub use view::View;
+pub use view::{Snapshot, View};
 
 use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
@@ -147,26 +147,31 @@ impl<U: Upstream> Puller<U> {
         }
         let teams = teams.map(|file| TeamReader::new(&settings.name, metrics.clone(), file));
         state.ledger.limit(settings.max_calls);
-        // How the last pull went is true until the next one ends.
-        let before = View {
-            results_error: None,
-            teams_error: None,
-            ..view.clone().unwrap_or_default()
-        };
-        let shown = match view {
-            None => state.published(),
-            // The state may be ahead.
+        state.pull_interval = settings.min_pull_interval;
+        let mut view = match view {
+            // How the last pull went is true until the next one ends.
             Some(view) => View {
-                folded: state.tallies.folded(),
-                results: state.pending_results(),
+                results_error: None,
+                teams_error: None,
                 ..view
             },
+            None => View {
+                snapshot: state.snapshot(),
+                last_success: state.looked_at,
+                ..View::default()
+            },
         };
-        state.pull_interval = settings.min_pull_interval;
+        // The rest of the state may be ahead of what is published.
+        view.snapshot.folded = state.tallies.folded();
+        view.snapshot.results = state.pending_results();
+        view.snapshot.set_metrics(&metrics);
+        if let Some(at) = view.last_success {
+            metrics.set(catalog::LAST_SUCCESS, at.into());
+        }
         metrics.set(catalog::WINDOW, settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
         metrics.set(catalog::MIN_PULL_INTERVAL, interval);
-        let inner = Inner {
+        let inner = Arc::new(Inner {
             settings,
             upstream,
             store,
@@ -176,17 +181,14 @@ impl<U: Upstream> Puller<U> {
             state: Mutex::new(state),
             hints: Mutex::default(),
             teams: tokio::sync::Mutex::new(teams),
-            view: Mutex::new(before),
+            view: Mutex::new(view),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
             results_backoff: Mutex::new(Backoff::new(results::DELAYS)),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
-        };
-        inner.show(shown);
-        Self {
-            inner: Arc::new(inner),
-        }
+        });
+        Self { inner }
     }
 
     /// What is published now.

@@ -153,7 +153,7 @@ async fn only_a_long_gap_is_read_ahead() {
         let view = puller
             .scrape(Instant::now() + Duration::from_secs(100))
             .await;
-        assert_eq!(view.remembered, calls as usize);
+        assert_eq!(view.snapshot.remembered, calls as usize);
         assert_eq!(most.load(Ordering::SeqCst), expected, "{calls} calls");
     }
 }

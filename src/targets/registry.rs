@@ -141,7 +141,7 @@ impl Registry {
             let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
                 Some(TargetCallMetrics {
                     target: &target.config.name,
-                    calls: view.calls.as_deref()?,
+                    calls: view.snapshot.calls.as_deref()?,
                     is_stale: view.is_stale(now, target.config.gauges_stay()),
                 })
             });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::target::Target;
 use crate::config;
 use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds};
-use crate::puller::View;
+use crate::puller::{Snapshot, View};
 
 /// A clock difference in seconds that is worth a warning: less than the shortest useful `overlap`,
 /// more than a slow answer takes.
@@ -76,32 +76,35 @@ pub struct CallCount {
 impl TargetStatus {
     pub(super) fn new(target: &Target, now: UnixSeconds) -> Self {
         let (config, view, reported) = (&target.config, target.puller.view(), target.reported());
-        let skew = reported.clock_skew;
+        let (snapshot, skew) = (&view.snapshot, reported.clock_skew);
         Self {
             name: config.name.clone(),
             state: match view.up {
                 Some(false) => TargetState::Down,
-                Some(true) if view.progress.complete => TargetState::Up,
+                Some(true) if snapshot.progress.complete => TargetState::Up,
                 _ => TargetState::Loading,
             },
-            progress: (!view.progress.complete).then(|| progress(&view)),
+            progress: (!snapshot.progress.complete).then(|| progress(snapshot)),
             lookback: config.lookback,
-            counted_from: view.calls.as_ref().and_then(|calls| calls.counted_from),
+            counted_from: snapshot.calls.as_ref().and_then(|calls| calls.counted_from),
             token_renewal: reported.token_renewal,
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
-            calls: call_counts(&view),
+            calls: call_counts(snapshot),
             is_stale: view.is_stale(now, config.gauges_stay()),
             view,
         }
     }
 }
 
-fn progress(view: &View) -> Progress {
-    let known = view.progress.known.map_or(0, |known| known.to - known.from);
-    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
+fn progress(snapshot: &Snapshot) -> Progress {
+    let known = snapshot
+        .progress
+        .known
+        .map_or(0, |known| known.to - known.from);
+    let left = snapshot.progress.gap.map_or(0, |gap| gap.to - gap.from);
     Progress {
-        calls: view.remembered as u64,
+        calls: snapshot.remembered as u64,
         percent: match known {
             0 => 0,
             _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
@@ -121,8 +124,8 @@ fn proxy(config: &config::Target) -> Option<String> {
 }
 
 /// By type, then in the order in which a call passes through the statuses.
-fn call_counts(view: &View) -> Vec<CallCount> {
-    let Some(calls) = &view.calls else {
+fn call_counts(snapshot: &Snapshot) -> Vec<CallCount> {
+    let Some(calls) = &snapshot.calls else {
         return Vec::new();
     };
     let documented: Vec<Position> = CallStatus::documented().map(Position::In).collect();

@@ -57,7 +57,7 @@ impl Card<'_> {
 
     /// Up to when the list is complete, without the time itself.
     pub(super) fn age(&self) -> String {
-        ago(self.target.view.progress.frontier(), self.now)
+        ago(self.target.view.snapshot.progress.frontier(), self.now)
     }
 
     pub(super) fn calls(&self) -> HumanCount {

@@ -176,7 +176,7 @@ impl Bench {
 
     /// The call metrics; empty before they are there.
     pub fn samples(&self) -> Samples {
-        let calls = self.view().calls;
+        let calls = self.view().snapshot.calls;
         Samples::parse(&calls.map_or_else(String::new, |calls| text("t", &calls)))
     }
 

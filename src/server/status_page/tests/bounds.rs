@@ -13,7 +13,7 @@ fn everything_is_escaped() {
         target.view.last_error = Some((NOW, error(EVIL, Some(EVIL))));
         target.view.results_error = Some((NOW, evil()));
         target.view.teams_error = Some((NOW, evil()));
-        target.view.skipped = vec![skipped(0, EVIL)];
+        target.view.snapshot.skipped = vec![skipped(0, EVIL)];
         target.proxy = Some(evil());
         target.calls = vec![calls(CallType::VOICE, 0, 1)];
         target

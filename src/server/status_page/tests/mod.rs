@@ -17,8 +17,8 @@ const NOW: UnixSeconds = 1_772_330_584;
 
 fn target(name: &str, state: TargetState) -> TargetStatus {
     let mut view = View::default();
-    view.progress.known = Some(Window::new(NOW - 86_400, NOW - 42));
-    view.progress.complete = true;
+    view.snapshot.progress.known = Some(Window::new(NOW - 86_400, NOW - 42));
+    view.snapshot.progress.complete = true;
     view.last_pull = Some((NOW - 3, Duration::from_millis(420)));
     view.last_success = Some(NOW - 7200);
     TargetStatus {
@@ -100,7 +100,7 @@ fn a_wrong_clock_is_shown() {
 fn what_cannot_be_read_is_shown_with_its_times() {
     assert!(!page(vec![target("a", TargetState::Up)]).contains("Not readable"));
     let mut target = target("a", TargetState::Up);
-    target.view.skipped = (0..7)
+    target.view.snapshot.skipped = (0..7)
         .map(|n| skipped(n, "answered 500; it says: <row>"))
         .collect();
     let page = page(vec![target]);
@@ -182,7 +182,7 @@ fn what_is_wrong_comes_first() {
         calls: 1234,
         percent: 12,
     });
-    targets[2].view.progress.known = None;
+    targets[2].view.snapshot.progress.known = None;
     let failure = error("POST https://cec.example: 401", Some("the app key"));
     targets[1].view.last_error = Some((NOW - 180, failure));
     targets[0].view.results_error = Some((NOW - 60, "403".to_owned()));

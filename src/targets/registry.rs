@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
-use super::loading::Files;
+use super::files::Files;
 use super::options::Options;
 use super::status::{Status, TargetStatus};
 use super::target::Target;

@@ -26,11 +26,11 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct TargetStatus {
     pub name: String,
-    pub state: TargetState,
+    pub health: Health,
     /// What its puller has published.
     pub view: View,
-    /// Progress of the first read of the lookback; `None` once that is complete.
-    pub progress: Option<Progress>,
+    /// Of the first read of the lookback; `None` once that is complete.
+    pub progress: Option<LoadProgress>,
     /// The window that `calls` counts.
     pub lookback: Duration,
     /// The counters contain calls uploaded from this time on, if that is known.
@@ -48,15 +48,17 @@ pub struct TargetStatus {
     pub is_stale: bool,
 }
 
+/// How far the first read of the lookback is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
+pub struct LoadProgress {
     pub calls: u64,
     /// Share of the lookback that is read.
     pub percent: u64,
 }
 
+/// As of the last pull.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TargetState {
+pub enum Health {
     /// The last pull succeeded.
     Up,
     /// The last pull failed.
@@ -79,10 +81,10 @@ impl TargetStatus {
         let (snapshot, skew) = (&view.snapshot, reported.clock_skew);
         Self {
             name: config.name.clone(),
-            state: match view.up {
-                Some(false) => TargetState::Down,
-                Some(true) if snapshot.progress.complete => TargetState::Up,
-                _ => TargetState::Loading,
+            health: match view.up {
+                Some(false) => Health::Down,
+                Some(true) if snapshot.progress.complete => Health::Up,
+                _ => Health::Loading,
             },
             progress: (!snapshot.progress.complete).then(|| progress(snapshot)),
             lookback: config.lookback,
@@ -97,13 +99,13 @@ impl TargetStatus {
     }
 }
 
-fn progress(snapshot: &Snapshot) -> Progress {
+fn progress(snapshot: &Snapshot) -> LoadProgress {
     let known = snapshot
         .progress
         .known
         .map_or(0, |known| known.to - known.from);
     let left = snapshot.progress.gap.map_or(0, |gap| gap.to - gap.from);
-    Progress {
+    LoadProgress {
         calls: snapshot.remembered as u64,
         percent: match known {
             0 => 0,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::error::LoadError;
-use super::loading::Files;
+use super::files::Files;
 use super::options::Options;
 use crate::client::retry::Outcome;
 use crate::client::tls::Trust;
@@ -174,7 +174,8 @@ pub fn puller_settings(config: &config::Target) -> Settings {
     }
 }
 
-/// Creates the series of a target, and counts by team and agent as far as it is configured.
+/// Creates the series of a target, and counts by team and agent as far as it is configured. Inspection
+/// results are not part of it: a backfill requests none.
 pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: Option<Arc<Teams>>) {
     let statuses: Vec<Status> = config.statuses().collect();
     state.request(&config.call_types, &statuses);

@@ -7,7 +7,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::display::{self, RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
 use crate::model::{CallType, Position, Status, UnixSeconds};
-use crate::targets::{CallCount, TargetState, TargetStatus};
+use crate::targets::{CallCount, Health, TargetStatus};
 
 /// Skipped windows on a card.
 const MAX_SKIPPED: usize = 5;
@@ -41,12 +41,12 @@ struct Bar {
 }
 
 impl Card<'_> {
-    /// The state as a CSS class; in capitals, it is the word on the page.
+    /// The health as a CSS class; in capitals, it is the word on the page.
     pub(super) fn state(&self) -> &'static str {
-        match self.target.state {
-            TargetState::Up => "up",
-            TargetState::Down => "down",
-            TargetState::Loading => "loading",
+        match self.target.health {
+            Health::Up => "up",
+            Health::Down => "down",
+            Health::Loading => "loading",
         }
     }
 

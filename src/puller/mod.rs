@@ -161,7 +161,7 @@ impl<U: Upstream> Puller<U> {
                 ..View::default()
             },
         };
-        // The rest of the state may be ahead of what is published.
+        // What a reload changes at once. Calls wait for the next commit: the state may be ahead.
         view.snapshot.folded = state.tallies.folded();
         view.snapshot.results = state.pending_results();
         view.snapshot.set_metrics(&metrics);

@@ -52,7 +52,7 @@ impl TeamsFile {
     fn reread(&mut self) -> bool {
         let has_changed = version(&self.path) != self.version;
         if has_changed {
-            *self = Self::open(std::mem::take(&mut self.path), self.read);
+            *self = Self::open(self.path.clone(), self.read);
         }
         has_changed
     }

@@ -101,12 +101,12 @@ impl Worker {
         requests: &RequestLog,
     ) -> Cost {
         let puller = self.puller(DAY, state, store, requests);
-        while !puller.view().progress.complete {
+        while !puller.view().snapshot.progress.complete {
             let view = puller.scrape(far()).await;
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
         }
         let (cpu, wall) = start.elapsed();
-        let calls = puller.view().remembered as u64;
+        let calls = puller.view().snapshot.remembered as u64;
         // A pull may free memory shortly after its end.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let cost = Cost::with_memory(calls, (cpu, wall), base);
@@ -124,7 +124,7 @@ impl Worker {
         let (cpu, wall) = start.elapsed();
         let view = puller.scrape(far()).await;
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
-        let cost = Cost::with_memory(view.remembered as u64, (cpu, wall), base);
+        let cost = Cost::with_memory(view.snapshot.remembered as u64, (cpu, wall), base);
         puller.stop().await;
         cost
     }
@@ -185,6 +185,7 @@ impl Worker {
             clock,
             target_metrics,
             Handover::opened(state, Arc::new(store)),
+            None,
         )
     }
 

@@ -71,15 +71,16 @@ async fn read<U: Upstream>(
         Arc::new(move || day.to),
         scratch_metrics(),
         Handover::opened(TargetState::default(), Arc::new(NullStore)),
+        None,
     );
     let mut failures = 0;
     let mut last_pull = None;
     loop {
         let deadline = Instant::now() + Duration::from_secs(3600);
         let view = puller.scrape(deadline).await;
-        if view.calls.is_some() {
+        if view.snapshot.calls.is_some() {
             puller.stop().await;
-            return Ok(view.skipped.len());
+            return Ok(view.snapshot.skipped.len());
         }
         // Until the backoff has passed, a scrape returns the view of the last pull.
         let is_new = view.last_pull != last_pull;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, View};
-use crate::metrics::catalog;
+use super::Inner;
 use crate::store::StoreError;
 use crate::upstream::{Error, Upstream};
 
@@ -25,12 +24,12 @@ impl<U: Upstream> Inner<U> {
     }
 
     fn commit_now(&self) -> Result<(), Error> {
-        let (changes, published) = {
+        let (changes, snapshot) = {
             let mut state = self.state.lock();
             let now = (self.clock)();
             let is_due = state.is_commit_due(now);
             let changes = is_due.then(|| state.take_changes(now)).transpose()?;
-            (changes, state.published())
+            (changes, state.snapshot())
         };
         if let Some(changes) = changes {
             if let Err(error) = self.store.commit(&changes) {
@@ -39,7 +38,8 @@ impl<U: Upstream> Inner<U> {
             }
             self.state.lock().mark_committed(&changes);
         }
-        self.show(published);
+        snapshot.set_metrics(&self.metrics);
+        self.view.lock().snapshot = snapshot;
         Ok(())
     }
 
@@ -54,37 +54,6 @@ impl<U: Upstream> Inner<U> {
             let _turn = turn;
             inner.store.compact();
         });
-    }
-
-    /// Publishes what is on disk. How the last pull went stays as it is.
-    pub(super) fn show(&self, published: View) {
-        if let Some(frontier) = published.progress.frontier() {
-            self.metrics.set(catalog::FRONTIER, frontier.into());
-        }
-        if let Some(at) = published.progress.reconciled {
-            self.metrics.set(catalog::RECONCILED, at.into());
-        }
-        (self.metrics).set(catalog::LEDGER_CALLS, published.remembered as f64);
-        self.metrics.set_folded(published.folded);
-        let results = published.results;
-        let pending = results.map(|results| results.calls as f64);
-        self.metrics.set_optional(catalog::RESULTS_PENDING, pending);
-        let oldest = results.and_then(|results| results.oldest).map(f64::from);
-        self.metrics.set_optional(catalog::OLDEST_RESULT, oldest);
-        let mut view = self.view.lock();
-        let before = std::mem::take(&mut *view);
-        if let (None, Some(at)) = (before.last_success, published.last_success) {
-            self.metrics.set(catalog::LAST_SUCCESS, at.into());
-        }
-        *view = View {
-            up: before.up,
-            last_pull: before.last_pull,
-            last_success: before.last_success.or(published.last_success),
-            last_error: before.last_error,
-            results_error: before.results_error,
-            teams_error: before.teams_error,
-            ..published
-        };
     }
 }
 

@@ -39,11 +39,12 @@ use plan::Intervals;
 use run::InFlight;
 use state::TargetState;
 use team_reader::TeamReader;
-pub use view::View;
+pub use team_reader::TeamsFile;
+pub use view::{Snapshot, View};
 
 use crate::metrics::catalog;
 use crate::metrics::exporter::TargetMetrics;
-use crate::model::{Teams, UnixSeconds};
+use crate::model::UnixSeconds;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -72,11 +73,6 @@ pub struct Settings {
     pub max_calls: usize,
 }
 
-/// The teams when they have changed since the last time, or why they cannot be read.
-pub type TeamChange = Option<Result<Arc<Teams>, String>>;
-/// Blocks.
-pub type TeamSource = Box<dyn FnMut() -> TeamChange + Send>;
-
 /// What a puller hands over to the one that replaces it after a reload.
 pub struct Handover {
     pub state: TargetState,
@@ -85,8 +81,6 @@ pub struct Handover {
     view: Option<View>,
     /// When the next pull may start: a `Retry-After` outlives a reload.
     backoff: Backoff,
-    /// Where the teams are read before each pull, if calls are counted by team.
-    pub teams: Option<TeamSource>,
 }
 
 impl Handover {
@@ -97,7 +91,6 @@ impl Handover {
             store,
             view: None,
             backoff: Backoff::new(PULL_DELAYS),
-            teams: None,
         }
     }
 }
@@ -118,7 +111,8 @@ struct Inner<U> {
     state: Mutex<TargetState>,
     /// `None` while a pull uses them.
     hints: Mutex<Option<ScanHints>>,
-    teams: tokio::sync::Mutex<TeamReader>,
+    /// `None` if calls are not counted by team.
+    teams: tokio::sync::Mutex<Option<TeamReader>>,
     view: Mutex<View>,
     in_flight: Mutex<InFlight>,
     /// Requests inspection results.
@@ -133,41 +127,51 @@ struct Inner<U> {
 
 impl<U: Upstream> Puller<U> {
     /// A puller that takes over from a closed one, or starts from a state as loaded from the store.
+    /// Whenever the file of teams has changed, it is read again before a pull.
     pub fn new(
         settings: Settings,
         upstream: U,
         clock: Clock,
         metrics: TargetMetrics,
         handover: Handover,
+        teams: Option<TeamsFile>,
     ) -> Self {
         let Handover {
             mut state,
             store,
             view,
             backoff,
-            teams,
         } = handover;
+        if teams.is_none() {
+            metrics.set_optional(catalog::TEAMS_FILE_OK, None);
+        }
+        let teams = teams.map(|file| TeamReader::new(&settings.name, metrics.clone(), file));
         state.ledger.limit(settings.max_calls);
-        // How the last pull went is true until the next one ends.
-        let before = View {
-            results_error: None,
-            teams_error: None,
-            ..view.clone().unwrap_or_default()
-        };
-        let shown = match view {
-            None => state.published(),
-            // The state may be ahead.
+        state.pull_interval = settings.min_pull_interval;
+        let mut view = match view {
+            // How the last pull went is true until the next one ends.
             Some(view) => View {
-                folded: state.tallies.folded(),
-                results: state.pending_results(),
+                results_error: None,
+                teams_error: None,
                 ..view
             },
+            None => View {
+                snapshot: state.snapshot(),
+                last_success: state.looked_at,
+                ..View::default()
+            },
         };
-        state.pull_interval = settings.min_pull_interval;
+        // What a reload changes at once. Calls wait for the next commit: the state may be ahead.
+        view.snapshot.folded = state.tallies.folded();
+        view.snapshot.results = state.pending_results();
+        view.snapshot.set_metrics(&metrics);
+        if let Some(at) = view.last_success {
+            metrics.set(catalog::LAST_SUCCESS, at.into());
+        }
         metrics.set(catalog::WINDOW, settings.intervals.lookback.into());
         let interval = settings.min_pull_interval.as_secs_f64();
         metrics.set(catalog::MIN_PULL_INTERVAL, interval);
-        let inner = Inner {
+        let inner = Arc::new(Inner {
             settings,
             upstream,
             store,
@@ -176,18 +180,15 @@ impl<U: Upstream> Puller<U> {
             metrics,
             state: Mutex::new(state),
             hints: Mutex::default(),
-            teams: tokio::sync::Mutex::new(TeamReader::new(teams)),
-            view: Mutex::new(before),
+            teams: tokio::sync::Mutex::new(teams),
+            view: Mutex::new(view),
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
             results_backoff: Mutex::new(Backoff::new(results::DELAYS)),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
-        };
-        inner.show(shown);
-        Self {
-            inner: Arc::new(inner),
-        }
+        });
+        Self { inner }
     }
 
     /// What is published now.
@@ -216,7 +217,6 @@ impl<U: Upstream> Puller<U> {
             store: Arc::clone(&self.inner.store),
             view: Some(self.view()),
             backoff: self.inner.in_flight.lock().backoff.clone(),
-            teams: None,
         }
     }
 }

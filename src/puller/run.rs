@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::hints::ScanHints;
@@ -128,29 +128,19 @@ impl<U: Upstream> Inner<U> {
     }
 
     /// Applies the teams if their file has changed.
-    pub(super) async fn reread_teams(&self) {
+    async fn reread_teams(&self) {
         let mut reader = self.teams.lock().await;
-        let changed = reader.changed().await;
-        let before_slow = reader.take_shown();
-        let (is_ok, error) = match changed {
-            None => match before_slow {
-                Some(shown) => shown,
-                None => return,
-            },
-            Some(Ok(teams)) => {
-                self.state.lock().set_teams(teams);
-                (true, None)
-            }
-            Some(Err(reason)) => {
-                let was_ok = self.metrics.get(catalog::TEAMS_FILE_OK) == 1.0;
-                reader.keep_shown((was_ok, self.view.lock().teams_error.clone()));
-                let target = &self.settings.name;
-                error!(%target, %reason, "teams_file not read; the previous teams stay in use");
-                (false, Some(((self.clock)(), reason)))
-            }
+        let Some(reader) = &mut *reader else { return };
+        let Some(teams) = reader.changed().await else {
+            return;
         };
-        // A file that has been read may have been shown as slow after that.
-        self.metrics.set(catalog::TEAMS_FILE_OK, is_ok.into());
+        let error = match teams {
+            Ok(teams) => {
+                self.state.lock().set_teams(teams);
+                None
+            }
+            Err(reason) => Some(((self.clock)(), reason)),
+        };
         self.view.lock().teams_error = error;
     }
 

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::puller::plan::Progress;
 use crate::puller::result_queue::ResultQueue;
 use crate::puller::skipped::SkippedWindows;
-use crate::puller::view::{PendingResults, View};
+use crate::puller::view::{PendingResults, Snapshot};
 use crate::upstream::{Page, Rejected};
 
 /// Longest break between pulls after which processing times and listing delays are still observed:
@@ -255,17 +255,15 @@ impl TargetState {
     }
 
     /// What may be published once it is committed.
-    pub(super) fn published(&self) -> View {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let is_complete = self.progress.complete;
-        View {
+        Snapshot {
             calls: is_complete.then(|| Arc::new(self.call_metrics(self.tallies.clone()))),
-            last_success: self.looked_at,
             progress: self.progress,
             remembered: self.ledger.len(),
             skipped: self.skipped.iter().cloned().collect(),
             folded: self.tallies.folded(),
             results: self.pending_results(),
-            ..View::default()
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
 
 use super::*;
 use crate::metrics::exporter::{Build, ExporterMetrics};
@@ -77,6 +76,7 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
         Arc::clone(&clock),
         metrics.clone(),
         fresh(),
+        None,
     );
     before.scrape(Instant::now() + timeout).await;
     assert_eq!(requests.load(Ordering::SeqCst), 1);
@@ -87,6 +87,7 @@ async fn a_reload_keeps_the_retry_after_of_the_vendor() {
         clock,
         metrics,
         handover,
+        None,
     );
     let view = after.scrape(Instant::now() + timeout).await;
     // How the last pull went, until the next one.
@@ -148,59 +149,12 @@ async fn only_a_long_gap_is_read_ahead() {
             ..settings()
         };
         let clock: Clock = Arc::new(|| 1_700_000_000);
-        let puller = Puller::new(settings, vendor, clock, metrics(), fresh());
+        let puller = Puller::new(settings, vendor, clock, metrics(), fresh(), None);
         let view = puller
             .scrape(Instant::now() + Duration::from_secs(100))
             .await;
-        assert_eq!(view.remembered, calls as usize);
+        assert_eq!(view.snapshot.remembered, calls as usize);
         assert_eq!(most.load(Ordering::SeqCst), expected, "{calls} calls");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn teams_that_were_read_slowly_are_shown_as_before_once_they_have_been_read() {
-    for is_ok in [true, false] {
-        let (release, released) = mpsc::channel::<()>();
-        let mut readings = 0;
-        let source: TeamSource = Box::new(move || {
-            readings += 1;
-            match readings {
-                1 if !is_ok => Some(Err("bad".to_owned())),
-                2 => released.recv().ok().and(None),
-                _ => None,
-            }
-        });
-        let mut known = fresh();
-        known.teams = Some(source);
-        let clock: Clock = Arc::new(|| 1_700_000_000);
-        let (own, vendor) = (metrics(), rate_limited(Arc::default()));
-        own.set(catalog::TEAMS_FILE_OK, 1.0);
-        let puller = Puller::new(settings(), vendor, clock, own.clone(), known);
-        let inner = Arc::clone(&puller.inner);
-        let shown = || {
-            (
-                own.get(catalog::TEAMS_FILE_OK) == 1.0,
-                puller.view().teams_error,
-            )
-        };
-
-        inner.reread_teams().await;
-        let before = shown();
-        assert_eq!((before.0, before.1.is_none()), (is_ok, is_ok));
-        tokio::join!(
-            inner.reread_teams(),
-            tokio::time::advance(Duration::from_secs(2))
-        );
-        let (slow, reason) = shown();
-        assert!(!slow && reason.unwrap().1.contains("still being read"));
-        inner.reread_teams().await;
-        assert!(!shown().0, "it is still being read");
-        release.send(()).unwrap();
-        while inner.teams.lock().await.is_reading() {
-            tokio::task::yield_now().await;
-        }
-        inner.reread_teams().await;
-        assert_eq!(shown(), before);
     }
 }
 
@@ -235,7 +189,7 @@ async fn the_log_says_why_a_list_was_doubted() {
         (true, 7, "the vendor's total is off by 7"),
     ] {
         let (vendor, clock) = (doubtful(is_repeated, excess), Arc::new(|| 1_700_000_000));
-        let puller = Puller::new(settings(), vendor, clock, metrics(), fresh());
+        let puller = Puller::new(settings(), vendor, clock, metrics(), fresh(), None);
         puller
             .scrape(Instant::now() + Duration::from_secs(10))
             .await;

@@ -5,23 +5,19 @@ use std::time::Duration;
 
 use super::plan::Progress;
 use super::skipped::Skipped;
+use crate::metrics::catalog;
+use crate::metrics::exporter::TargetMetrics;
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::tallies::FoldedCounts;
 use crate::model::UnixSeconds;
 use crate::upstream::Error;
 
-/// A snapshot of what a target has published.
+/// What a target has published, and how its pulls go.
 #[derive(Clone, Debug, Default)]
 pub struct View {
+    pub snapshot: Snapshot,
     /// Whether the last pull succeeded; `None` before the first has ended.
     pub up: Option<bool>,
-    /// `None` until the first lookback is complete.
-    pub calls: Option<Arc<CallMetrics>>,
-    pub progress: Progress,
-    /// Calls in the ledger.
-    pub remembered: usize,
-    /// Windows that could not be read, oldest first.
-    pub skipped: Vec<Skipped>,
     /// When the last pull ended and how long it took; `None` after a panic.
     pub last_pull: Option<(UnixSeconds, Duration)>,
     /// After a restart, the start of the last pull that left no gap stands in for it.
@@ -32,6 +28,18 @@ pub struct View {
     pub results_error: Option<(UnixSeconds, String)>,
     /// Why the file of teams was not read again; `None` once it has been.
     pub teams_error: Option<(UnixSeconds, String)>,
+}
+
+/// What is published of a state, once it is committed.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// `None` until the first lookback is complete.
+    pub calls: Option<Arc<CallMetrics>>,
+    pub progress: Progress,
+    /// Calls in the ledger.
+    pub remembered: usize,
+    /// Windows that could not be read, oldest first.
+    pub skipped: Vec<Skipped>,
     /// How many are counted under `other`.
     pub(super) folded: FoldedCounts,
     /// `None` if results are not requested.
@@ -52,6 +60,24 @@ impl View {
     pub fn is_stale(&self, now: UnixSeconds, stale_after: Duration) -> bool {
         let age = |at: UnixSeconds| Duration::from_secs(now.saturating_sub(at).into());
         !stale_after.is_zero() && self.last_success.is_none_or(|at| age(at) > stale_after)
+    }
+}
+
+impl Snapshot {
+    /// Sets the exporter's own metrics of it.
+    pub(super) fn set_metrics(&self, metrics: &TargetMetrics) {
+        if let Some(frontier) = self.progress.frontier() {
+            metrics.set(catalog::FRONTIER, frontier.into());
+        }
+        if let Some(at) = self.progress.reconciled {
+            metrics.set(catalog::RECONCILED, at.into());
+        }
+        metrics.set(catalog::LEDGER_CALLS, self.remembered as f64);
+        metrics.set_folded(self.folded);
+        let pending = self.results.map(|results| results.calls as f64);
+        metrics.set_optional(catalog::RESULTS_PENDING, pending);
+        let oldest = self.results.and_then(|results| results.oldest);
+        metrics.set_optional(catalog::OLDEST_RESULT, oldest.map(f64::from));
     }
 }
 

@@ -3,14 +3,13 @@
 
 mod coalesce;
 mod error;
-mod loading;
+mod files;
 mod options;
 mod registry;
 mod reload;
 mod status;
 mod storage;
 mod target;
-mod teams;
 
 pub use crate::metrics::exposition::Scope;
 pub use coalesce::Coalesce;
@@ -18,6 +17,6 @@ pub use error::{LoadError, ScrapeError, UnknownTarget, listed};
 pub use options::{Loader, Options};
 pub use registry::{Registry, ScrapeRequest};
 pub use reload::log_origin;
-pub use status::{CallCount, NOTABLE_CLOCK_SKEW, Progress, Status, TargetState, TargetStatus};
+pub use status::{CallCount, Health, LoadProgress, NOTABLE_CLOCK_SKEW, Status, TargetStatus};
 pub use storage::Storage;
 pub use target::{puller_settings, start_counting};

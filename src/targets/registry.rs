@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coalesce::Coalesce;
 use super::error::{LoadError, ScrapeError, UnknownTarget};
-use super::loading::Files;
+use super::files::Files;
 use super::options::Options;
 use super::status::{Status, TargetStatus};
 use super::target::Target;
@@ -141,7 +141,7 @@ impl Registry {
             let shown = targets.iter().zip(&views).filter_map(|(target, view)| {
                 Some(TargetCallMetrics {
                     target: &target.config.name,
-                    calls: view.calls.as_deref()?,
+                    calls: view.snapshot.calls.as_deref()?,
                     is_stale: view.is_stale(now, target.config.gauges_stay()),
                 })
             });

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tracing::{error, info, warn};
 
 use super::error::LoadError;
-use super::loading::PATIENCE;
+use super::files::PATIENCE;
 use super::registry::Registry;
 use super::storage::Opened;
 use super::target::{Prepared, Target};

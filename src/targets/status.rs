@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::target::Target;
 use crate::config;
 use crate::model::{CallType, Position, Status as CallStatus, UnixSeconds};
-use crate::puller::View;
+use crate::puller::{Snapshot, View};
 
 /// A clock difference in seconds that is worth a warning: less than the shortest useful `overlap`,
 /// more than a slow answer takes.
@@ -26,11 +26,11 @@ pub struct Status {
 #[derive(Clone, Debug)]
 pub struct TargetStatus {
     pub name: String,
-    pub state: TargetState,
+    pub health: Health,
     /// What its puller has published.
     pub view: View,
-    /// Progress of the first read of the lookback; `None` once that is complete.
-    pub progress: Option<Progress>,
+    /// Of the first read of the lookback; `None` once that is complete.
+    pub progress: Option<LoadProgress>,
     /// The window that `calls` counts.
     pub lookback: Duration,
     /// The counters contain calls uploaded from this time on, if that is known.
@@ -48,15 +48,17 @@ pub struct TargetStatus {
     pub is_stale: bool,
 }
 
+/// How far the first read of the lookback is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
+pub struct LoadProgress {
     pub calls: u64,
     /// Share of the lookback that is read.
     pub percent: u64,
 }
 
+/// As of the last pull.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TargetState {
+pub enum Health {
     /// The last pull succeeded.
     Up,
     /// The last pull failed.
@@ -76,32 +78,35 @@ pub struct CallCount {
 impl TargetStatus {
     pub(super) fn new(target: &Target, now: UnixSeconds) -> Self {
         let (config, view, reported) = (&target.config, target.puller.view(), target.reported());
-        let skew = reported.clock_skew;
+        let (snapshot, skew) = (&view.snapshot, reported.clock_skew);
         Self {
             name: config.name.clone(),
-            state: match view.up {
-                Some(false) => TargetState::Down,
-                Some(true) if view.progress.complete => TargetState::Up,
-                _ => TargetState::Loading,
+            health: match view.up {
+                Some(false) => Health::Down,
+                Some(true) if snapshot.progress.complete => Health::Up,
+                _ => Health::Loading,
             },
-            progress: (!view.progress.complete).then(|| progress(&view)),
+            progress: (!snapshot.progress.complete).then(|| progress(snapshot)),
             lookback: config.lookback,
-            counted_from: view.calls.as_ref().and_then(|calls| calls.counted_from),
+            counted_from: snapshot.calls.as_ref().and_then(|calls| calls.counted_from),
             token_renewal: reported.token_renewal,
             clock_skew: skew.filter(|skew| skew.abs() >= NOTABLE_CLOCK_SKEW),
             proxy: proxy(config),
-            calls: call_counts(&view),
+            calls: call_counts(snapshot),
             is_stale: view.is_stale(now, config.gauges_stay()),
             view,
         }
     }
 }
 
-fn progress(view: &View) -> Progress {
-    let known = view.progress.known.map_or(0, |known| known.to - known.from);
-    let left = view.progress.gap.map_or(0, |gap| gap.to - gap.from);
-    Progress {
-        calls: view.remembered as u64,
+fn progress(snapshot: &Snapshot) -> LoadProgress {
+    let known = snapshot
+        .progress
+        .known
+        .map_or(0, |known| known.to - known.from);
+    let left = snapshot.progress.gap.map_or(0, |gap| gap.to - gap.from);
+    LoadProgress {
+        calls: snapshot.remembered as u64,
         percent: match known {
             0 => 0,
             _ => 100 * u64::from(known.saturating_sub(left)) / u64::from(known),
@@ -121,8 +126,8 @@ fn proxy(config: &config::Target) -> Option<String> {
 }
 
 /// By type, then in the order in which a call passes through the statuses.
-fn call_counts(view: &View) -> Vec<CallCount> {
-    let Some(calls) = &view.calls else {
+fn call_counts(snapshot: &Snapshot) -> Vec<CallCount> {
+    let Some(calls) = &snapshot.calls else {
         return Vec::new();
     };
     let documented: Vec<Position> = CallStatus::documented().map(Position::In).collect();

@@ -8,9 +8,8 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use super::error::LoadError;
-use super::loading::Files;
+use super::files::Files;
 use super::options::Options;
-use super::teams::watch_teams;
 use crate::client::retry::Outcome;
 use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
@@ -20,7 +19,7 @@ use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
 use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
-use crate::puller::{FAILURES, Handover, Puller, Settings, TeamChange, TeamSource};
+use crate::puller::{FAILURES, Handover, Puller, Settings, TeamsFile};
 
 pub(super) struct Target {
     pub(super) config: config::Target,
@@ -45,8 +44,7 @@ pub(super) struct Prepared {
     metrics: TargetMetrics,
     client: HttpClient,
     reported: Arc<Mutex<Reported>>,
-    /// The first reading of the file of teams, and what reads it again.
-    teams: Option<(TeamChange, TeamSource)>,
+    teams: Option<TeamsFile>,
 }
 
 impl Prepared {
@@ -65,11 +63,8 @@ impl Prepared {
         let report = reporter(&config.name, own.clone(), Arc::clone(&reported));
         let client = HttpClient::new(config.clone(), trust, report)
             .map_err(|error| LoadError::target(&config.name, error))?;
-        let teams = match config.teams_file.as_deref() {
-            Some(path) => {
-                let source = watch_teams(&config.name, path, own.clone());
-                Some(files.teams(source, patience).await?)
-            }
+        let teams = match config.teams_file.clone() {
+            Some(path) => Some(files.teams(path, patience).await?),
             None => None,
         };
         Ok(Self {
@@ -96,14 +91,9 @@ impl Target {
         if options.exemplars {
             known.state.tallies.enable_exemplars();
         }
-        let (first, source) = teams.unzip();
-        known.teams = source;
-        if known.teams.is_none() {
-            metrics.set_optional(catalog::TEAMS_FILE_OK, None);
-        }
         // A bad file is tolerated, and read again once it has changed.
-        let teams = first.flatten().and_then(Result::ok);
-        start_counting(&mut known.state, &config, teams);
+        let read = teams.as_ref().and_then(|file| file.teams.clone().ok());
+        start_counting(&mut known.state, &config, read);
         let results = config.results.as_ref();
         (known.state)
             .count_results(results.map(|results| (results.share, results.max_rules as usize)));
@@ -118,6 +108,7 @@ impl Target {
             clock,
             metrics.clone(),
             known,
+            teams,
         );
         Self {
             config,
@@ -183,7 +174,8 @@ pub fn puller_settings(config: &config::Target) -> Settings {
     }
 }
 
-/// Creates the series of a target, and counts by team and agent as far as it is configured.
+/// Creates the series of a target, and counts by team and agent as far as it is configured. Inspection
+/// results are not part of it: a backfill requests none.
 pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: Option<Arc<Teams>>) {
     let statuses: Vec<Status> = config.statuses().collect();
     state.request(&config.call_types, &statuses);

@@ -35,7 +35,7 @@ async fn loaded_in_pages(
     let requests = bench.pull().await.len();
     let view = bench.view();
     assert!(
-        view.progress.complete && view.remembered == 100_000,
+        view.snapshot.progress.complete && view.snapshot.remembered == 100_000,
         "{view:?}"
     );
     (bench, requests)
@@ -77,13 +77,13 @@ async fn a_steady_pull_costs_one_or_two_requests() {
         assert!(sweeps <= 50 * PULL_SECONDS / 300, "{sweeps} sweeps");
         assert_eq!(bench.vendor.with(|list| list.calls.len()), 101_000);
         let view = bench.view();
-        let calls = view.calls.unwrap();
+        let calls = view.snapshot.calls.unwrap();
         let left = calls
             .tallies
             .window()
             .map(|(_, _, count)| count)
             .sum::<u64>();
-        assert_eq!(left as usize, view.remembered);
+        assert_eq!(left as usize, view.snapshot.remembered);
     }
 }
 

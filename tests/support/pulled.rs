@@ -60,5 +60,5 @@ pub(crate) fn puller(
     let client = client(endpoint);
     let own = own.target(name, 0.0);
     let known = Handover::opened(book, Arc::new(NullStore));
-    Puller::new(settings, client, clock, own, known)
+    Puller::new(settings, client, clock, own, known, None)
 }

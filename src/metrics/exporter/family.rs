@@ -40,14 +40,6 @@ impl Cell {
         }
     }
 
-    /// The value of a gauge.
-    pub(super) fn get(&self) -> f64 {
-        match self {
-            Self::Number(number) => number.get(),
-            Self::Histogram(_) => f64::NAN,
-        }
-    }
-
     /// Adds to a counter or a gauge.
     pub(super) fn add(&self, more: f64) {
         match self {

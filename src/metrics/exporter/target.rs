@@ -33,11 +33,6 @@ impl TargetMetrics {
         self.cell(metric, &[]).set(value);
     }
 
-    /// The value of a gauge.
-    pub fn get(&self, metric: Metric) -> f64 {
-        self.cell(metric, &[]).get()
-    }
-
     /// Sets a gauge; `None` removes its series.
     pub fn set_optional(&self, metric: Metric, value: Option<f64>) {
         match value {

@@ -53,6 +53,7 @@ async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
         clock,
         metrics(),
         Handover::opened(TargetState::default(), Arc::new(store)),
+        None,
     );
 
     let timeout = Duration::from_secs(60);
@@ -66,7 +67,7 @@ async fn a_compaction_runs_after_a_pull_and_delays_no_scrape() {
     let second = puller
         .scrape(Instant::now() + Duration::from_millis(50))
         .await;
-    assert!(second.calls.is_some());
+    assert!(second.snapshot.calls.is_some());
     drop(end);
     let third = puller.scrape(Instant::now() + timeout).await;
     assert_eq!(third.up, Some(true), "{:?}", third.last_error);

@@ -7,7 +7,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::display::{self, RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
 use crate::model::{CallType, Position, Status, UnixSeconds};
-use crate::targets::{CallCount, TargetState, TargetStatus};
+use crate::targets::{CallCount, Health, TargetStatus};
 
 /// Skipped windows on a card.
 const MAX_SKIPPED: usize = 5;
@@ -41,12 +41,12 @@ struct Bar {
 }
 
 impl Card<'_> {
-    /// The state as a CSS class; in capitals, it is the word on the page.
+    /// The health as a CSS class; in capitals, it is the word on the page.
     pub(super) fn state(&self) -> &'static str {
-        match self.target.state {
-            TargetState::Up => "up",
-            TargetState::Down => "down",
-            TargetState::Loading => "loading",
+        match self.target.health {
+            Health::Up => "up",
+            Health::Down => "down",
+            Health::Loading => "loading",
         }
     }
 
@@ -57,7 +57,7 @@ impl Card<'_> {
 
     /// Up to when the list is complete, without the time itself.
     pub(super) fn age(&self) -> String {
-        ago(self.target.view.progress.frontier(), self.now)
+        ago(self.target.view.snapshot.progress.frontier(), self.now)
     }
 
     pub(super) fn calls(&self) -> HumanCount {

@@ -11,7 +11,7 @@ use askama::Template;
 use indicatif::HumanCount;
 
 use crate::model::UnixSeconds;
-use crate::targets::{Status, TargetState, TargetStatus, listed};
+use crate::targets::{Health, Status, TargetStatus, listed};
 use card::Card;
 use display::{Utc, clean};
 
@@ -34,8 +34,8 @@ const MAX_ROWS: usize = 1000;
 /// Names in the summary.
 const MAX_NAMES: usize = 10;
 
-/// What is wrong comes first. Within a state, targets are in the order of the configuration.
-const ORDER: [TargetState; 3] = [TargetState::Down, TargetState::Loading, TargetState::Up];
+/// What is wrong comes first. Targets of the same health are in the order of the configuration.
+const ORDER: [Health; 3] = [Health::Down, Health::Loading, Health::Up];
 
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -62,9 +62,9 @@ impl Page<'_> {
 pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> String {
     let now = status.now;
     let targets: Vec<&TargetStatus> = (ORDER.iter())
-        .flat_map(|state| of_state(status, *state))
+        .flat_map(|health| with_health(status, *health))
         .collect();
-    let up = of_state(status, TargetState::Up).count();
+    let up = with_health(status, Health::Up).count();
     let all = targets.len();
     let cards = match all {
         0..=MAX_CARDS => all,
@@ -91,9 +91,9 @@ pub(super) fn render(status: &Status, telemetry_path: &str, is_part: bool) -> St
     clean(&page.render().unwrap_or_default())
 }
 
-fn of_state(status: &Status, state: TargetState) -> impl Iterator<Item = &TargetStatus> {
+fn with_health(status: &Status, health: Health) -> impl Iterator<Item = &TargetStatus> {
     let targets = status.targets.iter();
-    targets.filter(move |target| target.state == state)
+    targets.filter(move |target| target.health == health)
 }
 
 /// The one sentence for a reader in a hurry. `up` is the number of targets that are up.
@@ -110,11 +110,10 @@ fn summary(status: &Status, up: usize, is_part: bool) -> String {
         return format!("All targets{shown} are up.");
     }
     let mut parts = Vec::new();
-    for (state, word) in [
-        (TargetState::Down, "Down"),
-        (TargetState::Loading, "Loading"),
-    ] {
-        let names: Vec<&str> = of_state(status, state).map(|t| t.name.as_str()).collect();
+    for (health, word) in [(Health::Down, "Down"), (Health::Loading, "Loading")] {
+        let names: Vec<&str> = with_health(status, health)
+            .map(|t| t.name.as_str())
+            .collect();
         if !names.is_empty() {
             parts.push(format!("{word}: {}.", listed(&names, MAX_NAMES)));
         }

@@ -83,9 +83,9 @@ async fn a_comparison_that_fails_is_shown_and_the_target_stays_up() {
 async fn a_total_of_one_beside_an_empty_list_stops_nothing() {
     let off = json!({ "data": [], "paging": { "total": 1 } });
     let view = view_after(Reply::ok(off.to_string()), |view| {
-        view.progress.reconciled == Some(BEGIN)
+        view.snapshot.progress.reconciled == Some(BEGIN)
     })
     .await;
     assert_eq!((view.up, view.last_error), (Some(true), None));
-    assert_eq!(view.skipped, []);
+    assert_eq!(view.snapshot.skipped, []);
 }

@@ -69,7 +69,7 @@ impl Hours {
             asked = self.vendor.pages();
             quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
         }
-        let calls = view.calls.unwrap();
+        let calls = view.snapshot.calls.unwrap();
         Samples::parse(&text("a", &calls))
     }
 }

@@ -160,7 +160,7 @@ async fn the_exposition_of_the_sample_is_the_golden_file() {
     for _ in 0..2 {
         let view = puller.scrape(Instant::now() + PATIENCE).await;
         assert_eq!((view.up, view.last_error), (Some(true), None));
-        let calls = view.calls.unwrap();
+        let calls = view.snapshot.calls.unwrap();
         let text = text("sample", &calls);
         assert_figures(&Samples::parse(&text));
         assert_golden("vendor_sample.prom", &text);

@@ -67,7 +67,7 @@ async fn hour(name: &str, change: impl FnOnce(&mut List)) -> Cost {
         last_requests: requests[PULLS * 3 / 4..].iter().sum(),
         bytes: given() - before,
         last_bytes: given() - last_bytes,
-        remembered: bench.view().remembered,
+        remembered: bench.view().snapshot.remembered,
     }
 }
 

@@ -103,6 +103,6 @@ async fn a_changed_upload_time_does_not_add_a_call() {
             assert_eq!((bench.counted(), bench.missing()), (401, 0), "{what}");
             assert!(bench.listed().abs_diff(listed) <= 1, "{what}");
         }
-        assert_eq!(bench.view().remembered, 0, "{what}");
+        assert_eq!(bench.view().snapshot.remembered, 0, "{what}");
     }
 }

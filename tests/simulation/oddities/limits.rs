@@ -21,7 +21,7 @@ async fn more_than_max_calls_is_an_error_that_names_the_key() {
     assert_eq!(view.up, Some(false));
     let (_, failure) = view.last_error.expect("an error");
     assert!(failure.to_string().contains("max_calls"), "{failure}");
-    assert_eq!(view.remembered, 100);
+    assert_eq!(view.snapshot.remembered, 100);
     // Nobody can say that every call was seen, after a restart either.
     assert_eq!(view.last_success, None);
     // Once the calls have left the lookback, the target recovers.
@@ -29,7 +29,7 @@ async fn more_than_max_calls_is_an_error_that_names_the_key() {
     bench.pull_after(SPANS.lookback).await;
     bench.pulls(3).await;
     bench.assert_up();
-    assert_eq!(bench.view().remembered, 0);
+    assert_eq!(bench.view().snapshot.remembered, 0);
 }
 
 #[tokio::test(start_paused = true)]

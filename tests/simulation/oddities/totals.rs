@@ -180,7 +180,7 @@ async fn totals_without_rows_are_an_error_rather_than_an_empty_lookback() {
     let bench = Bench::new(settings(SPANS, 100), list);
     bench.pulls(10).await;
     assert_eq!(bench.view().up, Some(false));
-    assert!(bench.view().calls.is_none());
+    assert!(bench.view().snapshot.calls.is_none());
     bench.vendor.with(|list| list.quirks.hides_rows = false);
     bench.pulls(10).await;
     bench.assert_up();
@@ -212,7 +212,7 @@ async fn a_list_that_a_deletion_has_emptied_does_not_stop_a_target() {
         // A total that is off by another number each time proves nothing: what it seems to hide is
         // skipped.
         let is_known = matches!(total, Total::Off(_));
-        let skipped = bench.view().skipped.len();
+        let skipped = bench.view().snapshot.skipped.len();
         assert_eq!((bench.missing() == 1, skipped == 0), (is_known, is_known));
     }
 }

@@ -42,7 +42,7 @@ async fn three_lookbacks(bench: &Bench) -> usize {
     let listed = readable(bench, cutoff);
     assert_eq!(bench.listed(), listed);
     assert!(
-        bench.view().remembered as u64 <= listed + 2,
+        bench.view().snapshot.remembered as u64 <= listed + 2,
         "{:?}",
         bench.view()
     );

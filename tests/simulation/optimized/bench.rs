@@ -176,7 +176,7 @@ impl Bench {
 
     /// The call metrics; empty before they are there.
     pub fn samples(&self) -> Samples {
-        let calls = self.view().calls;
+        let calls = self.view().snapshot.calls;
         Samples::parse(&calls.map_or_else(String::new, |calls| text("t", &calls)))
     }
 
@@ -235,5 +235,5 @@ fn open(
     handover
         .state
         .count_results(share.map(|share| (share, 200)));
-    Puller::new(settings.clone(), vendor, clock, own, handover)
+    Puller::new(settings.clone(), vendor, clock, own, handover, None)
 }

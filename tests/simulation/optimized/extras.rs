@@ -1,12 +1,14 @@
 //! Teams, agents and inspection results in a run, and their truth.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fs;
+use std::path::Path;
 
 use cec_exporter::metrics::catalog::{self, Metric};
 use cec_exporter::model::{CallId, Inspection, Teams};
-use cec_exporter::puller::{Handover, TeamSource};
+use cec_exporter::puller::{Handover, TeamsFile};
 use fastrand::Rng;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::replay::Series;
 use super::vendor::Vendor;
@@ -15,7 +17,7 @@ use crate::support::own;
 
 /// What is enabled besides the metrics of the target. The same at each start, unless it says so.
 pub(crate) struct Extras {
-    teams: Option<Arc<Teams>>,
+    teams: Option<TeamsOnDisk>,
     agents: bool,
     max_teams: usize,
     max_agents: usize,
@@ -23,6 +25,14 @@ pub(crate) struct Extras {
     pub(crate) is_constant: bool,
     /// The share of the calls whose result is requested.
     share: Option<f64>,
+}
+
+/// A file of teams.
+struct TeamsOnDisk {
+    path: TempPath,
+    /// Who was in which team at first.
+    first: Teams,
+    scrapes: usize,
 }
 
 /// A team or an agent, and its metrics.
@@ -44,7 +54,7 @@ impl Extras {
         let max = |rng: &mut Rng| if is_constant { PLENTY } else { rng.usize(..6) };
         let (max_teams, max_agents) = (max(&mut rng), max(&mut rng));
         Self {
-            teams: (rng.u8(..4) > 0).then(|| teams(vendor, 0)),
+            teams: (rng.u8(..4) > 0).then(|| TeamsOnDisk::of(vendor)),
             agents: rng.u8(..4) > 0,
             max_teams,
             max_agents,
@@ -53,39 +63,36 @@ impl Extras {
         }
     }
 
-    /// Enables all in an exporter that starts.
-    pub(crate) fn enable(&self, handover: &mut Handover) {
-        let teams = self.teams.clone().map(|teams| {
-            let is_constant = self.is_constant;
-            let mut readings = 0;
-            let source = move || {
-                readings += 1;
-                match readings {
-                    1 => Some(Ok(Arc::clone(&teams))),
-                    // Agents move to other teams, some of which are new.
-                    reading if !is_constant && reading % 5 == 0 => Some(Ok(moved(&teams, reading))),
-                    _ => None,
-                }
-            };
-            Box::new(source) as TeamSource
-        });
-        handover.teams = teams;
-        if let Some(Ok(teams)) = handover.teams.as_mut().and_then(|source| source()) {
-            handover.state.set_teams(teams);
+    /// Enables all in an exporter that starts. Returns its file of teams.
+    pub(crate) fn enable(&self, handover: &mut Handover) -> Option<TeamsFile> {
+        let file = self.teams.as_ref().map(TeamsOnDisk::open);
+        let state = &mut handover.state;
+        if let Some(file) = &file {
+            state.set_teams(file.teams.clone().unwrap());
         }
-        let tallies = &mut handover.state.tallies;
-        tallies.count_by_team(handover.teams.as_ref().map(|_| self.max_teams));
+        let tallies = &mut state.tallies;
+        tallies.count_by_team(file.as_ref().map(|_| self.max_teams));
         tallies.count_by_agent(self.agents.then_some(self.max_agents));
-        handover
-            .state
-            .count_results(self.share.map(|share| (share, PLENTY)));
+        state.count_results(self.share.map(|share| (share, PLENTY)));
+        file
+    }
+
+    /// At every fifth scrape agents move to other teams, some of which are new, unless groups are
+    /// constant.
+    pub(crate) fn scraped(&mut self) {
+        if let (Some(teams), false) = (&mut self.teams, self.is_constant) {
+            teams.scrapes += 1;
+            if teams.scrapes.is_multiple_of(5) {
+                teams.move_agents();
+            }
+        }
     }
 
     /// The groups of a call.
     pub(crate) fn groups(&self, staff_id: Option<&str>) -> Vec<Group> {
         let mut groups = Vec::new();
         if let Some(teams) = &self.teams {
-            let team = staff_id.and_then(|staff_id| teams.of(staff_id));
+            let team = staff_id.and_then(|staff_id| teams.first.of(staff_id));
             groups.push(Group {
                 label: format!("team=\"{}\"", team.unwrap_or("none")),
                 processed: catalog::TEAM_PROCESSED.name,
@@ -161,24 +168,49 @@ fn whole(rest: &str, label: &str) -> String {
     }
 }
 
-fn teams(vendor: &Vendor, shift: usize) -> Arc<Teams> {
-    let csv = vendor.simulator.world().spec().teams_csv();
+impl TeamsOnDisk {
+    fn of(vendor: &Vendor) -> Self {
+        let path = NamedTempFile::new().unwrap().into_temp_path();
+        fs::write(&path, vendor.simulator.world().spec().teams_csv()).unwrap();
+        let first = read_teams(&path).unwrap();
+        let scrapes = 0;
+        Self {
+            path,
+            first,
+            scrapes,
+        }
+    }
+
+    fn open(&self) -> TeamsFile {
+        TeamsFile::open(self.path.to_path_buf(), read_teams)
+    }
+
+    fn move_agents(&self) {
+        let mut teams = BTreeMap::new();
+        for (index, name) in self.first.names().enumerate() {
+            let staff_id = 1_600_226_440_112_000_000 + index as u64 % 5;
+            // An agent has one team only.
+            let team = teams.entry(staff_id);
+            team.or_insert_with(|| format!("{name} {}", self.scrapes % 3));
+        }
+        let rows = teams.iter();
+        let rows = rows.map(|(staff_id, team)| format!("{staff_id},{team}\n"));
+        // A pull may be reading the file.
+        let file = NamedTempFile::new().unwrap();
+        let csv = "staff_id,team\n".to_owned() + &rows.collect::<String>();
+        fs::write(&file, csv).unwrap();
+        file.persist(&self.path).unwrap();
+    }
+}
+
+fn read_teams(path: &Path) -> Result<Teams, String> {
+    let csv = fs::read_to_string(path).map_err(|error| error.to_string())?;
     let mut teams = Teams::default();
-    for line in csv.lines().skip(1 + shift) {
+    for line in csv.lines().skip(1) {
         let (staff_id, team) = line.split_once(',').unwrap();
         teams.assign(staff_id, team).unwrap();
     }
-    Arc::new(teams)
-}
-
-fn moved(before: &Teams, reading: usize) -> Arc<Teams> {
-    let mut teams = Teams::default();
-    for (index, name) in before.names().enumerate() {
-        let staff_id = (1_600_226_440_112_000_000 + (index + reading) as u64 % 5).to_string();
-        // An agent has one team only.
-        let _ = teams.assign(&staff_id, &format!("{name} {}", reading % 3));
-    }
-    Arc::new(teams)
+    Ok(teams)
 }
 
 impl Run {

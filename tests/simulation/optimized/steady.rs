@@ -36,7 +36,8 @@ impl Run {
                 continue;
             }
             assert_eq!(view.up, Some(true), "{:?}", view.last_error);
-            let text = crate::support::text::text("t", &view.calls.expect("the lookback is in"));
+            let text =
+                crate::support::text::text("t", &view.snapshot.calls.expect("the lookback is in"));
             let counted = total(&series(&Lines::of(&text).counters), "cec_calls_total") as u64;
             let least = self.due(tail_bound, reconcile_bound);
             assert!(counted >= least, "{counted} counted, {least} due");

@@ -40,7 +40,7 @@ impl Run {
     pub(crate) fn compare(&mut self) {
         let view = self.puller.view();
         assert_eq!(view.up, Some(true), "{:?}", view.last_error);
-        let calls = view.calls.expect("the lookback is in");
+        let calls = view.snapshot.calls.expect("the lookback is in");
         let text = crate::support::text::text("t", &calls);
         let cutoff = (self.vendor.clock)() - self.intervals.lookback;
         let lines = Lines::of(&text);
@@ -111,7 +111,7 @@ impl Run {
     }
 
     fn puller_frontier(&self) -> Option<UnixSeconds> {
-        self.puller.view().progress.frontier()
+        self.puller.view().snapshot.progress.frontier()
     }
 
     fn compare_gauges(&self, gauges: &Series, log: &Served, cutoff: UnixSeconds) {

@@ -88,7 +88,7 @@ fn exposition(state: &TargetState) -> String {
 }
 
 fn render_as(state: &TargetState, format: Format) -> String {
-    let calls = state.published().calls.unwrap();
+    let calls = state.snapshot().calls.unwrap();
     let targets = [TargetCallMetrics::new("t", &calls)];
     let response = Response {
         created_lines: true,
@@ -252,7 +252,7 @@ fn recent_calls_are_those_of_the_hour_before_the_frontier() {
     let missed = Window::new(12_000, 13_000);
     state.mark_missing(missed, |id| seen.contains(&id));
     let recent = |state: &TargetState| {
-        let calls = state.published().calls.unwrap().recent.clone();
+        let calls = state.snapshot().calls.unwrap().recent.clone();
         calls
             .into_iter()
             .map(|(call_type, count)| (call_type.to_string(), count))

@@ -8,12 +8,12 @@ fn everything_is_escaped() {
     const EVIL: &str = "<b a='\"&\n\u{1b}\u{202e}\u{200f}>";
     const SAFE: &str = "&#60;b a=&#39;&#34;&#38;\n\u{fffd}\u{fffd}\u{fffd}&#62;";
     let evil = || EVIL.to_owned();
-    let evil_target = |state| {
-        let mut target = target(EVIL, state);
+    let evil_target = |health| {
+        let mut target = target(EVIL, health);
         target.view.last_error = Some((NOW, error(EVIL, Some(EVIL))));
         target.view.results_error = Some((NOW, evil()));
         target.view.teams_error = Some((NOW, evil()));
-        target.view.skipped = vec![skipped(0, EVIL)];
+        target.view.snapshot.skipped = vec![skipped(0, EVIL)];
         target.proxy = Some(evil());
         target.calls = vec![calls(CallType::VOICE, 0, 1)];
         target
@@ -22,9 +22,7 @@ fn everything_is_escaped() {
         now: NOW,
         is_ready: true,
         version: evil(),
-        targets: [TargetState::Down, TargetState::Loading]
-            .map(evil_target)
-            .into(),
+        targets: [Health::Down, Health::Loading].map(evil_target).into(),
         reload_error: Some((NOW, evil())),
     };
     let query = "?target=%3Cb+a%3D%27%22%26%0A%1B%E2%80%AE%E2%80%8F%3E\"";
@@ -46,7 +44,7 @@ fn everything_is_escaped() {
 
 #[test]
 fn a_long_error_is_cut() {
-    let mut down = target("down", TargetState::Down);
+    let mut down = target("down", Health::Down);
     down.view.last_error = Some((NOW, error(&"客".repeat(100_000), None)));
     let page = page(vec![down]);
     assert_eq!(page.matches('客').count(), 2000);
@@ -58,10 +56,10 @@ fn a_long_error_is_cut() {
 fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
     let name = |number: usize| format!("target-{number}");
     let mut targets: Vec<_> = (0..3000)
-        .map(|number| target(&name(number), TargetState::Up))
+        .map(|number| target(&name(number), Health::Up))
         .collect();
-    targets[2999].state = TargetState::Down;
-    targets[1500].state = TargetState::Loading;
+    targets[2999].health = Health::Down;
+    targets[1500].health = Health::Loading;
     targets[0].calls = vec![
         calls(CallType::VOICE, 2, 1000),
         calls(CallType::TEXT, 2, 234),
@@ -87,7 +85,7 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
     assert!(few.len() < 400_000, "{}", few.len());
 
     for target in &mut targets {
-        target.state = TargetState::Down;
+        target.health = Health::Down;
     }
     let all = page(targets);
     assert_has(&all, "Down: target-0, target-1, ");
@@ -99,14 +97,14 @@ fn many_targets_have_a_line_each_behind_those_that_are_not_up() {
 
 #[test]
 fn a_part_leads_back_to_the_whole() {
-    let view = status(vec![target("a", TargetState::Up)]);
+    let view = status(vec![target("a", Health::Up)]);
     let part = render(&view, "/metrics", true);
     assert_has(&part, "<a href=\"./\">all targets</a>");
 }
 
 #[test]
 fn nothing_on_the_page_needs_an_exception_in_the_policy() {
-    let mut support = target("support", TargetState::Up);
+    let mut support = target("support", Health::Up);
     support.calls = vec![calls(CallType::VOICE, 0, 1)];
     let page = page(vec![support]);
     for inline in ["<script", "<style", "style=", " on", "javascript:"] {

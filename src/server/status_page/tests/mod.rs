@@ -9,21 +9,21 @@ use super::*;
 use crate::model::{CallType, Position, Status as CallStatus, Window};
 use crate::puller::View;
 use crate::puller::skipped::Skipped;
-use crate::targets::{CallCount, Progress};
+use crate::targets::{CallCount, LoadProgress};
 use crate::upstream::{Error, ErrorKind};
 
 /// 2026-03-01T02:03:04Z.
 const NOW: UnixSeconds = 1_772_330_584;
 
-fn target(name: &str, state: TargetState) -> TargetStatus {
+fn target(name: &str, health: Health) -> TargetStatus {
     let mut view = View::default();
-    view.progress.known = Some(Window::new(NOW - 86_400, NOW - 42));
-    view.progress.complete = true;
+    view.snapshot.progress.known = Some(Window::new(NOW - 86_400, NOW - 42));
+    view.snapshot.progress.complete = true;
     view.last_pull = Some((NOW - 3, Duration::from_millis(420)));
     view.last_success = Some(NOW - 7200);
     TargetStatus {
         name: name.to_owned(),
-        state,
+        health,
         view,
         progress: None,
         lookback: Duration::from_secs(86_400),
@@ -85,9 +85,9 @@ fn assert_has(page: &str, wanted: &str) {
 
 #[test]
 fn a_wrong_clock_is_shown() {
-    assert!(!page(vec![target("a", TargetState::Up)]).contains("clock is"));
+    assert!(!page(vec![target("a", Health::Up)]).contains("clock is"));
     for (skew, shown) in [(3600.4, "60 min ahead of"), (-45.0, "45 s behind")] {
-        let mut target = target("a", TargetState::Up);
+        let mut target = target("a", Health::Up);
         target.clock_skew = Some(skew);
         assert_has(
             &page(vec![target]),
@@ -98,9 +98,9 @@ fn a_wrong_clock_is_shown() {
 
 #[test]
 fn what_cannot_be_read_is_shown_with_its_times() {
-    assert!(!page(vec![target("a", TargetState::Up)]).contains("Not readable"));
-    let mut target = target("a", TargetState::Up);
-    target.view.skipped = (0..7)
+    assert!(!page(vec![target("a", Health::Up)]).contains("Not readable"));
+    let mut target = target("a", Health::Up);
+    target.view.snapshot.skipped = (0..7)
         .map(|n| skipped(n, "answered 500; it says: <row>"))
         .collect();
     let page = page(vec![target]);
@@ -114,7 +114,7 @@ fn what_cannot_be_read_is_shown_with_its_times() {
 
 #[test]
 fn a_card_has_the_state_and_the_times_of_its_target() {
-    let page = page(vec![target("support", TargetState::Up)]);
+    let page = page(vec![target("support", Health::Up)]);
     assert_has(&page, "<title>1/1 up - cec_exporter</title>");
     assert_has(&page, "<p class=\"summary\">All targets are up.</p>");
     assert_has(&page, "<h1>cec_exporter</h1> <small>1.2.3</small>");
@@ -151,8 +151,8 @@ fn a_card_has_the_state_and_the_times_of_its_target() {
 
 #[test]
 fn what_has_not_happened_yet_is_shown_as_such() {
-    let mut fresh = target("fresh", TargetState::Loading);
-    fresh.progress = Some(Progress {
+    let mut fresh = target("fresh", Health::Loading);
+    fresh.progress = Some(LoadProgress {
         calls: 0,
         percent: 0,
     });
@@ -172,17 +172,17 @@ fn what_has_not_happened_yet_is_shown_as_such() {
 
 #[test]
 fn what_is_wrong_comes_first() {
-    let states = [TargetState::Up, TargetState::Down, TargetState::Loading];
+    let healths = [Health::Up, Health::Down, Health::Loading];
     let mut targets: Vec<_> = ["a", "b", "c"]
         .iter()
-        .zip(states)
-        .map(|(name, state)| target(name, state))
+        .zip(healths)
+        .map(|(name, health)| target(name, health))
         .collect();
-    targets[2].progress = Some(Progress {
+    targets[2].progress = Some(LoadProgress {
         calls: 1234,
         percent: 12,
     });
-    targets[2].view.progress.known = None;
+    targets[2].view.snapshot.progress.known = None;
     let failure = error("POST https://cec.example: 401", Some("the app key"));
     targets[1].view.last_error = Some((NOW - 180, failure));
     targets[0].view.results_error = Some((NOW - 60, "403".to_owned()));
@@ -215,7 +215,7 @@ fn what_is_wrong_comes_first() {
 
 #[test]
 fn calls_are_grouped_by_type_with_bars() {
-    let mut support = target("support", TargetState::Up);
+    let mut support = target("support", Health::Up);
     support.calls = vec![
         calls(CallType::VOICE, 2, 4_000_000_000),
         calls(CallType::VOICE, 0, 2_000_000_000),
@@ -256,7 +256,7 @@ fn calls_are_grouped_by_type_with_bars() {
 
 #[test]
 fn a_failed_reload_is_shown_at_the_top() {
-    let mut view = status(vec![target("support", TargetState::Up)]);
+    let mut view = status(vec![target("support", Health::Up)]);
     assert!(!render(&view, "/metrics", false).contains("banner"));
     view.reload_error = Some((NOW - 42, "cec_exporter.yml:3:5: bad key".to_owned()));
     let page = render(&view, "/metrics", false);
@@ -269,7 +269,7 @@ fn a_failed_reload_is_shown_at_the_top() {
 /// The metrics no longer have the gauges then, so that the page must not pass them for current.
 #[test]
 fn counts_of_a_stale_target_say_so() {
-    let mut down = target("a", TargetState::Down);
+    let mut down = target("a", Health::Down);
     down.calls = vec![calls(CallType::VOICE, 0, 7)];
     assert!(!page(vec![down.clone()]).contains("stale"));
     down.is_stale = true;
@@ -278,7 +278,7 @@ fn counts_of_a_stale_target_say_so() {
         "<p class=\"stale\">The counts below are stale: the last pull succeeded 2 h ago \
          <time>2026-03-01 00:03:04 UTC</time>. The metrics no longer have these gauges.</p>",
     );
-    let mut many = vec![target("b", TargetState::Down); MAX_CARDS + 1];
+    let mut many = vec![target("b", Health::Down); MAX_CARDS + 1];
     many[MAX_CARDS] = down;
     assert_has(&page(many), "<td>7 (stale)</td></tr>");
 }
@@ -295,11 +295,11 @@ fn a_page_before_the_start_says_what_it_waits_for() {
 fn a_proxy_is_shown() {
     let proxied = TargetStatus {
         proxy: Some("http://proxy:3128 (HTTPS_PROXY)".to_owned()),
-        ..target("a", TargetState::Up)
+        ..target("a", Health::Up)
     };
     assert_has(
         &page(vec![proxied]),
         "<dt>Proxy</dt><dd>http://proxy:3128 (HTTPS_PROXY)</dd>",
     );
-    assert!(!page(vec![target("a", TargetState::Up)]).contains("Proxy"));
+    assert!(!page(vec![target("a", Health::Up)]).contains("Proxy"));
 }

@@ -119,7 +119,9 @@ impl Run {
     /// call would rightly never be counted.
     fn is_up_to_date(&self) -> bool {
         let view = self.puller.view();
-        view.up == Some(true) && view.progress.complete && view.progress.gap.is_none()
+        view.up == Some(true)
+            && view.snapshot.progress.complete
+            && view.snapshot.progress.gap.is_none()
     }
 
     /// Ends all faults and stops the world until the whole lookback has been reconciled.

@@ -20,12 +20,13 @@ impl Run {
             self.start = (self.vendor.clock)() - self.intervals.lookback;
         }
         self.is_first = false;
+        self.extras.scraped();
         let view = self.puller.scrape(Instant::now() + patience).await;
         if self.disk.is_dead() {
             self.crash().await;
             return;
         }
-        let Some(calls) = view.calls else {
+        let Some(calls) = view.snapshot.calls else {
             assert!(self.last.is_empty(), "exported metrics disappeared");
             return;
         };
@@ -47,7 +48,7 @@ impl Run {
         self.assert_not_above_truth(&self.last, self.last_missing);
         let clock = (self.vendor.clock)();
         // Ignore a success with a clock that was ahead, even if it was corrected before the pull ended.
-        let known_to = view.progress.known.map(|known| known.to);
+        let known_to = view.snapshot.progress.known.map(|known| known.to);
         let is_in = view
             .last_success
             .is_none_or(|at| (self.ahead_until..=clock).contains(&at))

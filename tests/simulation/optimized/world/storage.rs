@@ -119,7 +119,8 @@ pub(super) fn open(
     let own = metrics.target("t", 0.0);
     let clock = Arc::clone(&vendor.clock);
     let mut handover = Handover::opened(book, Arc::new(store));
-    extras.enable(&mut handover);
-    let puller = Puller::new(settings.clone(), vendor.clone(), clock, own, handover);
+    let teams = extras.enable(&mut handover);
+    let (settings, vendor) = (settings.clone(), vendor.clone());
+    let puller = Puller::new(settings, vendor, clock, own, handover, teams);
     Arc::new(puller)
 }

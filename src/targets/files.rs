@@ -1,5 +1,6 @@
 //! Reads what a configuration consists of, without waiting for ever for a file system that hangs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use tokio::time::timeout;
 use super::error::LoadError;
 use super::options::Loader;
 use crate::client::tls::Trust;
-use crate::config::Config;
-use crate::puller::{TeamChange, TeamSource};
+use crate::config::{Config, read_teams};
+use crate::puller::TeamsFile;
 
 /// How long a reload waits for the files.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,13 +51,15 @@ impl Files {
         read(&self.config, Duration::MAX, read_trust).await?
     }
 
-    /// Asks a source of teams for the first time. Returns the answer and the source.
     pub(super) async fn teams(
         &self,
-        mut source: TeamSource,
+        path: PathBuf,
         patience: Duration,
-    ) -> Result<(TeamChange, TeamSource), LoadError> {
-        read(&self.teams, patience, move || (source(), source)).await
+    ) -> Result<TeamsFile, LoadError> {
+        read(&self.teams, patience, move || {
+            TeamsFile::open(path, read_teams)
+        })
+        .await
     }
 }
 
@@ -123,33 +126,20 @@ mod tests {
         let files = Files::default();
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(parking_lot::Mutex::new(released));
-        let hanging = || -> TeamSource {
+        let hanging = || {
             let released = Arc::clone(&released);
-            Box::new(move || {
+            move || {
                 let _ = released.lock().recv();
-                Some(Ok(Arc::default()))
-            })
+            }
         };
         for _ in 0..READ_AT_ONCE + 1 {
-            let (slow, ()) = tokio::join!(files.teams(hanging(), PATIENCE), advance(PATIENCE));
+            let slow = read(&files.teams, PATIENCE, hanging());
+            let (slow, ()) = tokio::join!(slow, advance(PATIENCE));
             assert!(matches!(slow, Err(LoadError::Slow(_))));
         }
         assert_eq!(Arc::strong_count(&released), READ_AT_ONCE + 1);
         drop(release);
-        let (first, _) = files.teams(hanging(), Duration::MAX).await.unwrap();
-        drop(released);
-        assert!(first.unwrap().is_ok());
-    }
-
-    #[tokio::test]
-    async fn the_first_reading_of_teams_is_not_lost() {
-        let mut readings = 0;
-        let source: TeamSource = Box::new(move || {
-            readings += 1;
-            Some(Err(readings.to_string()))
-        });
-        let (first, mut source) = Files::default().teams(source, PATIENCE).await.unwrap();
-        let said = [first, source()].map(|change| change.unwrap().unwrap_err());
-        assert_eq!(said, ["1", "2"]);
+        let missing = files.teams(PathBuf::from("/nonexistent"), Duration::MAX);
+        assert!(missing.await.unwrap().teams.is_err());
     }
 }

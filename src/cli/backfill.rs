@@ -28,8 +28,8 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Time,
 
-    /// End of the history. Leave it out if the exporter is to continue without a gap [default: now,
-    /// when the last day is read].
+    /// End of the history. Leave it out if the exporter is to continue without a gap [default: the
+    /// time at which the last day is read].
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Time>,
 
@@ -41,7 +41,7 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "DIRECTORY")]
     pub output: PathBuf,
 
-    /// Directory of the ledgers, as for the exporter that will continue them.
+    /// Directory of the ledgers: the --storage.path of the exporter that will continue them.
     #[arg(
         long = "storage.path",
         value_name = "DIRECTORY",
@@ -49,7 +49,7 @@ pub struct BackfillArgs {
     )]
     pub storage_path: PathBuf,
 
-    /// Time between samples. Prometheus treats a series as gone after 5m.
+    /// Time between samples, at most 5m: after that Prometheus marks a series stale.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = step)]
     pub step: UnixSeconds,
 

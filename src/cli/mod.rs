@@ -85,18 +85,18 @@ pub enum Command {
     /// Exporter and simulator run in one process. The first scrape returns a day of history. The
     /// command prints the URLs to open.
     Demo(DemoArgs),
-    /// Run only the simulator: an HTTP server that behaves like the vendor's.
+    /// Run only the simulator: an HTTP server that behaves like the vendor's API.
     Simulate(Box<SimulateArgs>),
     /// Check the configuration: name lookup, connection, TLS, token and one page of each target.
     ///
-    /// Prints the result and the time of each step, and the likely cause of a failure. With results
-    /// enabled, it requests that of one call too. Exit code 0 if every step succeeds, 1 if not. It
-    /// serves nothing and stores nothing.
+    /// Prints the result and the time of each step, and the likely cause of a failure. With `results`
+    /// enabled, it also requests the inspection result of one call. Exit code 0 if every step
+    /// succeeds, 1 if not. It serves nothing and stores nothing.
     Check(CheckArgs),
-    /// Import history for Prometheus, before the first pull.
+    /// Write past calls as OpenMetrics files for promtool. Run it before the exporter's first start.
     ///
-    /// Writes OpenMetrics files for promtool, and a ledger that the exporter continues without a
-    /// gap. If it is interrupted, it resumes with the same flags.
+    /// It also writes a ledger that the exporter continues without a gap. If it is interrupted, it
+    /// resumes with the same flags.
     Backfill(Box<BackfillArgs>),
     /// Print a completion script for a shell.
     ///
@@ -112,9 +112,9 @@ pub enum Command {
     /// Check that the local exporter is alive; for containers.
     ///
     /// Exit code 0 if it answers HTTP with a status of up to 500, 1 if not. This needs no password and
-    /// no certificate, and does not tell whether clients are let in.
+    /// no certificate, and does not show whether clients are authorised.
     Healthcheck {
-        /// Listen address of the exporter, as in its own --web.listen-address.
+        /// Address of the exporter, as in its own --web.listen-address.
         #[arg(
             long = "web.listen-address",
             value_name = "ADDRESS",
@@ -158,7 +158,7 @@ pub struct MetricsArgs {
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct DemoArgs {
     /// Address to listen on: host:port, or :port for all addresses of this machine; an IPv6 host
-    /// needs brackets. Repeatable.
+    /// needs brackets. The port is a number or a name such as https. Repeatable.
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -294,9 +294,13 @@ fn misplaced_flag(command: &clap::Command, matches: &ArgMatches) -> Option<Strin
         .filter(|argument| !argument.is_global_set())
         .filter(|argument| given(argument.get_id().as_str()))
         .find_map(clap::Arg::get_long)?;
-    Some(format!(
-        "--{flag} is a flag of serving; put those of {name} after {name}"
-    ))
+    let own = command.find_subcommand(name)?.get_arguments();
+    let own = own.into_iter().find(|own| own.get_long() == Some(flag));
+    Some(match own {
+        // With its value: --config.file <FILE>.
+        Some(own) => format!("put --{flag} after the command: {NAME} {name} {own}"),
+        None => format!("--{flag} is a flag of serving; {name} does not have it"),
+    })
 }
 
 #[cfg(test)]

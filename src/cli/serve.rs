@@ -49,7 +49,7 @@ pub struct ServeArgs {
     pub telemetry_path: TelemetryPath,
 
     /// File with TLS and basic auth settings, in the format of the Prometheus exporter-toolkit.
-    /// Changes apply immediately [default: none, plain HTTP for everyone].
+    /// Read again for each connection and request [default: none, plain HTTP for everyone].
     // Unlike the parser of paths, this one accepts an empty value, which means none.
     #[arg(
         long = "web.config.file",
@@ -67,8 +67,9 @@ pub struct ServeArgs {
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
 
-    /// Answer a scrape this long before Prometheus's scrape timeout, with what is complete by then:
-    /// a duration such as 500ms or 1s. Raise it if scrapes time out while targets are slow.
+    /// Respond this long before Prometheus's scrape timeout; targets still pulling show their
+    /// previous values. A duration such as 500ms or 1s. Raise it if scrapes time out while targets
+    /// are slow.
     #[arg(
         long = "web.timeout-offset",
         value_name = "DURATION",
@@ -99,7 +100,7 @@ pub struct ServeArgs {
     #[arg(long = "storage.in-memory")]
     pub in_memory: bool,
 
-    /// Number of this shard, from 0 [default: the number at the end of the pod's name, in POD_NAME
+    /// Ordinal of this shard, from 0 [default: the number at the end of the pod's name, in POD_NAME
     /// or HOSTNAME].
     #[arg(long = "shard", value_name = "NUMBER")]
     pub shard: Option<u32>,
@@ -139,10 +140,7 @@ impl ServeArgs {
             None if total == 1 => Ok(Shard::WHOLE),
             None => Shard::of_pod(total, &process::variable),
             Some(shard) => Shard::new(shard, total).ok_or_else(|| {
-                let last = total - 1;
-                format!(
-                    "--shard={shard}: expected 0 to {last}, as there are --total-shards={total}"
-                )
+                format!("--shard={shard} needs --total-shards above {shard} (it is {total})")
             }),
         }
     }

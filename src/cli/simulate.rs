@@ -10,10 +10,11 @@ use crate::simulator::spec::{Scenario, Spec};
 
 #[derive(Clone, PartialEq, Debug, clap::Args)]
 pub struct SimulateArgs {
-    /// Address to listen on; without a host, on all addresses
+    /// Address to listen on: host:port, or :port for all addresses of this machine; an IPv6 host
+    /// needs brackets. The port is a number or a name such as https
     #[arg(
         long = "web.listen-address",
-        value_name = "[HOST]:PORT",
+        value_name = "ADDRESS",
         default_value = "127.0.0.1:10043"
     )]
     pub listen_address: ListenAddress,
@@ -26,7 +27,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "CALLS", default_value_t = 20_000.0, value_parser = parse_calls)]
     pub calls_per_day: f64,
 
-    /// Simulate the calls of this long before the start, such as 3600, 90m, 36h or 7d
+    /// How far before the start the simulated calls begin, such as 90m or 7d
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_seconds)]
     pub history: u32,
 
@@ -42,7 +43,7 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub agents: u32,
 
-    /// Speed of the inspection; at 1 it takes a median of four minutes
+    /// Speed of transcription and inspection; at 1, the median call takes four minutes
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
     pub pipeline_speed: f64,
 
@@ -50,7 +51,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = parse_share)]
     pub late_share: f64,
 
-    /// Maximum delay of such calls, such as 90 or 10m
+    /// Maximum delay of late calls (--late-share), such as 90s or 10m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_seconds)]
     pub late_max: u32,
 
@@ -82,7 +83,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "REQUESTS")]
     pub requests_per_second: Option<u32>,
 
-    /// Initial faults, as for PUT /-/faults; the flags above take precedence
+    /// Initial faults, as for PUT /-/faults. --page-limit-max, --page-counts-groups, --oldest-first and
+    /// --requests-per-second take precedence
     #[arg(long, value_name = "JSON", value_parser = |json: &str| Faults::parse(json))]
     pub faults: Option<Faults>,
 

@@ -187,15 +187,15 @@ fn a_flag_before_the_wrong_command_is_not_ignored() {
     for (line, expected) in [
         (
             "--config.file a.yml check",
-            "--config.file is a flag of serving; put those of check after",
+            "put --config.file after the command: cec_exporter check --config.file <FILE>",
         ),
         (
             "--web.enable-lifecycle demo",
-            "--web.enable-lifecycle is a flag of serving",
+            "--web.enable-lifecycle is a flag of serving; demo does not have it",
         ),
         (
             "--web.listen-address :1 simulate",
-            "--web.listen-address is a flag of serving",
+            "put --web.listen-address after the command: cec_exporter simulate --web.listen-address <",
         ),
     ] {
         let error = mistake(line);
@@ -302,9 +302,18 @@ fn every_flag_is_explained() {
 
 #[test]
 fn a_shard_that_is_not_there_is_bad_usage() {
-    for line in ["--shard 1", "--shard 4 --total-shards 4"] {
+    for (line, expected) in [
+        (
+            "--shard 1",
+            "--shard=1 needs --total-shards above 1 (it is 1)",
+        ),
+        (
+            "--shard 4 --total-shards 4",
+            "--shard=4 needs --total-shards above 4 (it is 4)",
+        ),
+    ] {
         let error = mistake(line);
-        assert!(error.contains("expected 0 to "), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
     for line in ["--total-shards 0", "--total-shards 1025", "--shard -1"] {
         mistake(line);

@@ -85,7 +85,7 @@ const PULLS: &[f64] = &[
 
 catalog! {
     UP "cec_up" Gauge ["target"], &[],
-        "Whether the last pull succeeded (1) or failed (0).";
+        "1 if the last pull succeeded; 0 if it failed, or if none has ended yet.";
     WINDOW "cec_window_seconds" Gauge ["target"], &[],
         "Length of the lookback: the window of upload times that the gauges of calls cover.";
     TARGET_INFO "cec_target_info" Gauge ["target", "endpoint", "call_types"], &[],
@@ -112,14 +112,14 @@ catalog! {
     EXPIRED "cec_calls_expired_total" Counter ["target", "call_type", "status"], &[],
         "Calls that left the lookback without reaching a final status, by last seen status.";
     MISSING "cec_calls_missing_total" Counter ["target", "call_type"], &[],
-        "Number of times a call was found to be no longer listed.";
+        "How often calls disappeared from the list.";
     UNOBSERVED "cec_calls_processing_unobserved_total" Counter ["target"], &[],
         "Processed calls not observed in cec_call_processing_seconds, because the list had not been read recently or the call had been missing.";
     DURATION "cec_call_duration_seconds" Histogram ["target", "call_type"], DURATIONS,
         "Duration of calls, observed when a call first succeeds.";
     PROCESSING_TIME "cec_call_processing_seconds" Histogram ["target", "call_type", "outcome"],
         PROCESSING,
-        "Time from the upload of a call until it is first seen in a final status.";
+        "Time from the upload of a call until it is first seen in a final status; not for calls that were final when first seen.";
     LISTING_DELAY "cec_call_listing_delay_seconds" Histogram ["target"], LISTING_DELAYS,
         "Time from the upload of a call until it is first seen in the list; overstated by up to one pull interval.";
     SILENCE "cec_call_silence_seconds" Histogram ["target", "role"], SILENCES,
@@ -159,13 +159,13 @@ catalog! {
     BUILD_INFO "cec_exporter_build_info" Gauge ["version", "revision", "rustc"], &[],
         "Version, source revision and compiler of the exporter; always 1.";
     FRONTIER "cec_exporter_frontier_timestamp_seconds" Gauge ["target"], &[],
-        "Upload time up to which the list of calls has been read completely.";
+        "Upload time up to which the list of calls has been read completely, except for skipped windows; goes back while earlier calls have to be read.";
     LAST_SUCCESS "cec_exporter_last_success_timestamp_seconds" Gauge ["target"], &[],
-        "Time at which the last successful pull ended.";
+        "End of the last successful pull; after a restart, start of the last pull that left no gap, until the next one succeeds.";
     PULL_DURATION "cec_exporter_pull_duration_seconds" Histogram ["target"], PULLS,
         "Duration of pulls from the vendor, successful or not.";
     PULL_FAILURES "cec_exporter_pull_failures_total" Counter ["target", "reason"], &[],
-        "Failed pulls and comparisons of the lookback, by reason.";
+        "Failed pulls and failed comparisons of the lookback, by reason.";
     NEXT_PULL "cec_exporter_next_pull_timestamp_seconds" Gauge ["target"], &[],
         "Earliest time at which a scrape starts the next pull.";
     MIN_PULL_INTERVAL "cec_exporter_min_pull_interval_seconds" Gauge ["target"], &[],

@@ -10,7 +10,7 @@ use super::decode::{BodyError, decode};
 use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
 use super::report::{Api, Report, Reporter};
-use super::retry::{Outcome, parse_retry_after};
+use super::retry::{RequestOutcome, parse_retry_after};
 
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
@@ -35,7 +35,7 @@ pub(super) async fn exchange(
         }
         Ok(Err(error)) => {
             let diagnosis = connection_error(&error, context);
-            return Err(context.failure(Outcome::Connect, diagnosis));
+            return Err(context.failure(RequestOutcome::Connect, diagnosis));
         }
         Err(_) => return Err(timed_out(context, "no response")),
     };
@@ -62,7 +62,7 @@ pub(super) async fn exchange(
         Ok(Ok(body)) => Ok((status.as_u16(), body)),
         Ok(Err(error)) => {
             let diagnosis = body_error(&error, received, max_body, context);
-            Err(context.failure(Outcome::Body, diagnosis))
+            Err(context.failure(RequestOutcome::Body, diagnosis))
         }
         Err(_) => {
             let message = format!("received only {received} bytes of the response");
@@ -80,14 +80,14 @@ fn timed_out(context: RequestContext<'_>, message: &str) -> Failure {
             remedy_for_size(context)
         ),
     );
-    context.failure(Outcome::Timeout, diagnosis)
+    context.failure(RequestOutcome::Timeout, diagnosis)
 }
 
 fn not_connected(context: RequestContext<'_>) -> Failure {
     let timeout = context.target.request_timeout;
     let message = format!("could not connect in time (request_timeout is {timeout:?})");
     let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
-    context.failure(Outcome::Timeout, diagnosis)
+    context.failure(RequestOutcome::Timeout, diagnosis)
 }
 
 /// The keys to check if no response arrived.

@@ -44,7 +44,7 @@ use connection::{api_headers, token_headers};
 use credentials::Credentials;
 use exchange::{MAX_SMALL_BODY, exchange};
 use failure::{Failure, RequestContext};
-use retry::{Budgets, Outcome};
+use retry::{Budgets, RequestOutcome};
 use throttle::Throttle;
 use tls::Trust;
 use token::{TokenCache, renewal_margin};
@@ -176,7 +176,7 @@ impl HttpClient {
         may_renew: bool,
     ) -> Result<T, Unsuccessful> {
         sent.map_err(|failure| {
-            if failure.outcome == Outcome::Status(401) && may_renew {
+            if failure.outcome == RequestOutcome::Status(401) && may_renew {
                 self.tokens.invalidate(token);
                 return Unsuccessful::Renewed;
             }
@@ -215,7 +215,7 @@ impl HttpClient {
                 self.report_token(token.lifetime);
                 Ok(token)
             }
-            Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
+            Err(failure) if failure.outcome == RequestOutcome::Status(401) && may_renew => {
                 let Some(new) = credentials.reload(&self.target).await else {
                     return Err(Unsuccessful::Final(failure.error));
                 };
@@ -265,7 +265,7 @@ impl HttpClient {
             Ok((status, parsed))
         });
         let outcome = match &result {
-            Ok((status, _)) => Outcome::Status(*status),
+            Ok((status, _)) => RequestOutcome::Status(*status),
             Err(failure) => failure.outcome,
         };
         (self.report)(Report::Request {

@@ -11,7 +11,7 @@ use super::error::LoadError;
 use super::loading::Files;
 use super::options::Options;
 use super::teams::watch_teams;
-use crate::client::retry::Outcome;
+use crate::client::retry::RequestOutcome;
 use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
@@ -202,7 +202,7 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
         let api = api.to_string();
         metrics.create(catalog::API_REQUEST_DURATION, &[&api]);
         metrics.create(catalog::API_RETRIES, &[&api]);
-        for code in Outcome::foreseeable() {
+        for code in RequestOutcome::foreseeable() {
             metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
         }
     }

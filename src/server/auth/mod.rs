@@ -23,7 +23,7 @@ use super::accept::QUIET;
 use super::respond::{self, Body};
 use crate::config::ConfigError;
 use crate::config::web::{WebConfig, WebFile};
-use passwords::{Outcome, Passwords};
+use passwords::{PasswordCheck, Passwords};
 use rate_limit::TokenBucket;
 
 pub(super) use handshake::accept;
@@ -133,18 +133,18 @@ impl Authenticator {
         if config.users.is_empty() || is_exempt {
             return Ok(());
         }
-        let outcome = match credentials::parse(headers) {
+        let check = match credentials::parse(headers) {
             Some(credentials) => self.passwords.check(&config.users, credentials, peer).await,
-            None => Outcome::Wrong,
+            None => PasswordCheck::Wrong,
         };
-        match outcome {
-            Outcome::Right => Ok(()),
-            Outcome::Wrong => {
+        match check {
+            PasswordCheck::Right => Ok(()),
+            PasswordCheck::Wrong => {
                 let mut refusal = respond::text(StatusCode::UNAUTHORIZED, "Unauthorized.");
                 respond::set(&mut refusal, header::WWW_AUTHENTICATE, "Basic");
                 Err(refusal)
             }
-            Outcome::Busy => Err(respond::retry_later(
+            PasswordCheck::Busy => Err(respond::retry_later(
                 "Too many passwords are being checked.",
             )),
         }

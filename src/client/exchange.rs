@@ -6,10 +6,11 @@ use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
+use super::api::Api;
 use super::decode::{BodyError, decode};
 use super::diagnose::{self, ConfigKeys, Phase, root_cause};
 use super::failure::{Diagnosis, Failure, RequestContext};
-use super::report::{Api, Report, Reporter};
+use super::report::{Report, Reporter};
 use super::retry::{RequestOutcome, parse_retry_after};
 
 /// Limit on the body of an unsuccessful response or a token response.

@@ -3,8 +3,8 @@
 use reqwest::StatusCode;
 use url::{Position, Url};
 
+use super::api::Api;
 use super::redact::Secrets;
-use super::report::Api;
 use super::retry::RequestOutcome;
 use crate::config::{Proxy, Target};
 use crate::model::shortened;

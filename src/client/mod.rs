@@ -9,6 +9,7 @@ pub mod tls;
 pub mod token;
 pub mod token_response;
 
+mod api;
 mod calls;
 mod cause;
 mod connection;
@@ -31,9 +32,9 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
-use url::Url;
 
-pub use report::{Api, Report, Reporter};
+pub use api::Api;
+pub use report::{Report, Reporter};
 
 use crate::config::Target;
 use crate::model::Inspection;
@@ -49,11 +50,6 @@ use throttle::Throttle;
 use tls::Trust;
 use token::{TokenCache, renewal_margin};
 use token_response::{Token, parse_token_response};
-
-/// Path of the list of calls, from the vendor's documentation.
-const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-/// Path of the inspection result of a call: documented below another service than the list.
-const CREDIT_PATH: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
 
 /// A client for one target. Shared by any number of tasks.
 pub struct HttpClient {
@@ -185,14 +181,6 @@ impl HttpClient {
         })
     }
 
-    fn url(&self, api: Api) -> Url {
-        match api {
-            Api::Token => self.target.token_endpoint.clone(),
-            Api::Details => self.target.url(DETAILS_PATH),
-            Api::Credit => self.target.url(CREDIT_PATH),
-        }
-    }
-
     async fn token(&self) -> Result<Token, Error> {
         let fetch = |is_early| {
             let retries = if is_early { retry::MAX_RETRIES } else { 0 };
@@ -237,7 +225,7 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let url = self.url(api);
+        let url = api.url(&self.target);
         let mut secrets = self.credentials.lock().secrets.clone();
         let mut request = Request::new(Method::POST, url.clone());
         let headers = request.headers_mut();

@@ -14,10 +14,10 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::BuildError;
+use super::api::Api;
 use super::diagnose::{self, ConfigKeys, Phase};
 use super::failure::Diagnosis;
 use super::redact::Secrets;
-use super::report::Api;
 use super::tls::Trust;
 use crate::config::Target;
 use crate::upstream::{Error, ErrorKind};

@@ -1,4 +1,4 @@
-//! Describes a failed request: which request, what came back, and the likely cause.
+//! What is said about a failed request: which one it was, what came back, and of what kind the failure is.
 
 use reqwest::StatusCode;
 use url::{Position, Url};
@@ -162,16 +162,6 @@ impl RequestContext<'_> {
                 self.failure(RequestOutcome::Body, Diagnosis::about(key, message, cause))
             }
         }
-    }
-
-    /// The diagnosis for a response that is not HTTP.
-    pub(super) fn not_http(&self) -> Diagnosis {
-        let key = self.endpoint_key();
-        let cause = match self.url.scheme() {
-            "http" => format!("{}; or host or port is wrong", speaks_tls(key)),
-            _ => format!("another service than the vendor's runs there; check port of {key}"),
-        };
-        Diagnosis::new("the server does not speak HTTP", cause)
     }
 
     /// The vendor's code and description, sanitised.

@@ -23,6 +23,7 @@ use super::accept::QUIET;
 use super::respond::{self, Body};
 use crate::config::ConfigError;
 use crate::config::web::{WebConfig, WebFile};
+use crate::process::spawn_with;
 use passwords::{PasswordCheck, Passwords};
 use rate_limit::TokenBucket;
 
@@ -156,12 +157,7 @@ impl Authenticator {
     ) -> Result<T, Unusable> {
         let permit = Arc::clone(&self.reading).lock_owned().await;
         let file = Arc::clone(&self.file);
-        let done = tokio::task::spawn_blocking(move || {
-            // Held until the end, even if the client has left.
-            let _permit = permit;
-            read(&file)
-        });
-        let reason = match done.await {
+        let reason = match spawn_with(permit, move || read(&file)).await {
             Ok(Ok(read)) => return Ok(read),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic.to_string(),

@@ -6,7 +6,6 @@
 pub mod probe;
 pub mod retry;
 pub mod tls;
-pub mod token;
 pub mod token_response;
 
 mod api;
@@ -23,6 +22,7 @@ mod private_trust;
 mod redact;
 mod report;
 mod throttle;
+mod token;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{self, SignalKind};
+use tokio::task::JoinHandle;
 
 use crate::config::ConfigError;
 use crate::model::UnixSeconds;
@@ -71,6 +72,19 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         // Cancelled: the runtime is shutting down, and this task with it.
         Err(Err(_)) => std::future::pending().await,
     }
+}
+
+/// Starts what may hang, such as reading a file of a network, in a thread. Holds `permit` until that
+/// ends, even if nobody waits for it any more: no more threads hang than there are permits.
+pub fn spawn_with<P, T>(permit: P, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T>
+where
+    P: Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    })
 }
 
 /// Raises the limit of open files to the maximum that this process is allowed.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::report::Api;
+use super::api::Api;
 use super::{HttpClient, Unsuccessful, retry};
 use crate::model::{Inspection, Status};
 use crate::upstream::response::{PageRules, parse_inspection};

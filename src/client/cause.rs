@@ -1,10 +1,10 @@
-//! The likely cause of an error response, and what to do about it.
+//! Why the vendor or its gateway answered with an error: the likely cause, and what to do about it.
 //!
 //! In the texts, `{key}` is the configuration key of the URL, `{rate}` the key that limits the rate
 //! of these requests, and `{or}` a further cause if there is a `token_endpoint`.
 
+use super::api::Api;
 use super::failure::{RequestContext, speaks_tls};
-use super::report::Api;
 use crate::upstream::response::EnvelopeError;
 
 impl RequestContext<'_> {

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::redact::Secrets;
 use crate::config::{Secret, Target, read_secret};
+use crate::process::spawn_with;
 
 /// Limits a read of the secret from a file system that hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,10 +41,7 @@ impl Credentials {
                 does its file system hang?");
             return None;
         };
-        let reading = tokio::task::spawn_blocking(move || {
-            let _lock = lock;
-            read_secret(&file)
-        });
+        let reading = spawn_with(lock, move || read_secret(&file));
         match timeout(READ_TIMEOUT, reading).await {
             Ok(Ok(Ok(app_secret))) if app_secret != self.app_secret => {
                 info!(target = %name, "app_secret was refused; trying the new one in app_secret_file");

@@ -7,10 +7,9 @@ use reqwest::{Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::decode::{BodyError, decode};
-use super::diagnose::{self, ConfigKeys, Phase, root_cause};
-use super::failure::{Diagnosis, Failure, RequestContext};
-use super::report::{Api, Report, Reporter};
-use super::retry::{Outcome, parse_retry_after};
+use super::failure::{Failure, RequestContext};
+use super::report::{Report, Reporter};
+use super::retry::parse_retry_after;
 
 /// Limit on the body of an unsuccessful response or a token response.
 pub(super) const MAX_SMALL_BODY: usize = 64 << 10;
@@ -30,14 +29,12 @@ pub(super) async fn exchange(
     let mut response = match timeout_at(deadline, client.execute(request)).await {
         Ok(Ok(response)) => response,
         // The connect timeout, which is shorter than `deadline`.
+        // The connect timeout, which is shorter than `deadline`.
         Ok(Err(error)) if error.is_timeout() && error.is_connect() => {
-            return Err(not_connected(context));
+            return Err(context.not_connected());
         }
-        Ok(Err(error)) => {
-            let diagnosis = connection_error(&error, context);
-            return Err(context.failure(Outcome::Connect, diagnosis));
-        }
-        Err(_) => return Err(timed_out(context, "no response")),
+        Ok(Err(error)) => return Err(context.no_status(&error)),
+        Err(_) => return Err(context.timed_out("no response")),
     };
     if let Some(seconds) = clock_skew(response.headers(), SystemTime::now()) {
         report(Report::ClockSkew(seconds));
@@ -60,115 +57,11 @@ pub(super) async fn exchange(
     let reading = read(&mut response, max_body, &mut received);
     match timeout_at(deadline, reading).await {
         Ok(Ok(body)) => Ok((status.as_u16(), body)),
-        Ok(Err(error)) => {
-            let diagnosis = body_error(&error, received, max_body, context);
-            Err(context.failure(Outcome::Body, diagnosis))
-        }
+        Ok(Err(error)) => Err(context.no_body(&error, received, max_body)),
         Err(_) => {
             let message = format!("received only {received} bytes of the response");
-            Err(timed_out(context, &message))
+            Err(context.timed_out(&message))
         }
-    }
-}
-
-fn timed_out(context: RequestContext<'_>, message: &str) -> Failure {
-    let diagnosis = Diagnosis::new(
-        format!("{message} within {:?}", context.target.request_timeout),
-        format!(
-            "the vendor is slow, or something on the way drops packets; raise request_timeout, or \
-             {}",
-            remedy_for_size(context)
-        ),
-    );
-    context.failure(Outcome::Timeout, diagnosis)
-}
-
-fn not_connected(context: RequestContext<'_>) -> Failure {
-    let timeout = context.target.request_timeout;
-    let message = format!("could not connect in time (request_timeout is {timeout:?})");
-    let diagnosis = diagnose::unreachable(&message, config_keys(context).peer);
-    context.failure(Outcome::Timeout, diagnosis)
-}
-
-/// The keys to check if no response arrived.
-fn config_keys(context: RequestContext<'_>) -> ConfigKeys {
-    let endpoint = context.endpoint_key();
-    let Some(proxy) = context.proxy() else {
-        return ConfigKeys {
-            peer: endpoint,
-            certificate: endpoint,
-        };
-    };
-    ConfigKeys {
-        peer: proxy.key,
-        // An https proxy presents a certificate too; the error does not say whose was rejected.
-        certificate: match (proxy.expose().scheme(), proxy.key) {
-            ("https", "proxy_url") => "proxy_url or endpoint",
-            ("https", variable) => variable,
-            _ => endpoint,
-        },
-    }
-}
-
-/// Why no status arrived.
-fn connection_error(error: &reqwest::Error, context: RequestContext<'_>) -> Diagnosis {
-    let phase = match error.is_connect() {
-        true => Phase::Connecting,
-        false => Phase::Sent {
-            is_plain_http: context.url.scheme() == "http",
-        },
-    };
-    let mut diagnosis = match diagnose::is_not_http(error) {
-        true => context.not_http(),
-        false => diagnose::explain(error, phase, config_keys(context), context.secrets),
-    };
-    if let Some(proxy) = context.proxy() {
-        diagnosis.message = format!("through the proxy of {}: {}", proxy.key, diagnosis.message);
-    }
-    diagnosis
-}
-
-/// Why the body of a successful response could not be read.
-fn body_error(
-    error: &BodyError,
-    received: usize,
-    max_body: usize,
-    context: RequestContext<'_>,
-) -> Diagnosis {
-    match error {
-        BodyError::TooLarge => Diagnosis::new(
-            format!("the response is larger than {} KiB", max_body >> 10),
-            format!(
-                "it is not from the vendor's service; or else {}",
-                remedy_for_size(context)
-            ),
-        ),
-        BodyError::Unsupported(coding) => Diagnosis::new(
-            format!(
-                "the response has an unsupported Content-Encoding: {}",
-                context.secrets.redact(coding)
-            ),
-            "a proxy or gateway compresses responses although the request did not allow it",
-        ),
-        BodyError::Corrupt => Diagnosis::new(
-            format!("the compressed response of {received} bytes cannot be decompressed"),
-            "it was truncated or replaced on the way",
-        ),
-        BodyError::Broken(error) => Diagnosis::new(
-            format!(
-                "the connection broke after {received} bytes of the response ({})",
-                context.secrets.redact(&root_cause(error).to_string())
-            ),
-            "something between this machine and the vendor closed the connection",
-        ),
-    }
-}
-
-/// How to get smaller responses sooner.
-fn remedy_for_size(context: RequestContext<'_>) -> String {
-    match context.api {
-        Api::Token | Api::Credit => format!("check {}", context.endpoint_key()),
-        Api::Details => "lower page_size".to_owned(),
     }
 }
 

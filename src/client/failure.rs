@@ -1,11 +1,11 @@
-//! Describes a failed request: which request, what came back, and the likely cause.
+//! What is said about a failed request: which one it was, what came back, and of what kind the failure is.
 
 use reqwest::StatusCode;
 use url::{Position, Url};
 
+use super::api::Api;
 use super::redact::Secrets;
-use super::report::Api;
-use super::retry::Outcome;
+use super::retry::RequestOutcome;
 use crate::config::{Proxy, Target};
 use crate::model::shortened;
 use crate::upstream::response::{Envelope, EnvelopeError, Fields, ParseError};
@@ -16,7 +16,7 @@ const MAX_MESSAGE: usize = 300;
 
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: RequestOutcome,
     pub(super) error: Error,
 }
 
@@ -52,7 +52,7 @@ impl Diagnosis {
 }
 
 impl RequestContext<'_> {
-    pub(super) fn failure(&self, outcome: Outcome, diagnosis: Diagnosis) -> Failure {
+    pub(super) fn failure(&self, outcome: RequestOutcome, diagnosis: Diagnosis) -> Failure {
         let page = self
             .page
             .map(|page| format!(" (page {page})"))
@@ -110,7 +110,7 @@ impl RequestContext<'_> {
             ));
         }
         self.failure(
-            Outcome::Status(status.as_u16()),
+            RequestOutcome::Status(status.as_u16()),
             Diagnosis { message, cause },
         )
     }
@@ -136,7 +136,7 @@ impl RequestContext<'_> {
                     }
                 };
                 let cause = self.cause_of_envelope(error);
-                self.failure(Outcome::Envelope, Diagnosis::new(message, cause))
+                self.failure(RequestOutcome::Envelope, Diagnosis::new(message, cause))
             }
             ParseError::Body(_) if is_html(body) => {
                 let diagnosis = Diagnosis::about(
@@ -145,7 +145,7 @@ impl RequestContext<'_> {
                     "{key} is the address of a web site, or something on the way, such as a login \
                      page, responds in place of the vendor",
                 );
-                self.failure(Outcome::Body, diagnosis)
+                self.failure(RequestOutcome::Body, diagnosis)
             }
             ParseError::Body(reason) => {
                 let cause = match (body.trim_ascii_start().first(), self.api) {
@@ -159,19 +159,9 @@ impl RequestContext<'_> {
                 };
                 let length = body.len();
                 let message = format!("cannot parse the response of {length} bytes: {reason}");
-                self.failure(Outcome::Body, Diagnosis::about(key, message, cause))
+                self.failure(RequestOutcome::Body, Diagnosis::about(key, message, cause))
             }
         }
-    }
-
-    /// The diagnosis for a response that is not HTTP.
-    pub(super) fn not_http(&self) -> Diagnosis {
-        let key = self.endpoint_key();
-        let cause = match self.url.scheme() {
-            "http" => format!("{}; or host or port is wrong", speaks_tls(key)),
-            _ => format!("another service than the vendor's runs there; check port of {key}"),
-        };
-        Diagnosis::new("the server does not speak HTTP", cause)
     }
 
     /// The vendor's code and description, sanitised.
@@ -192,18 +182,20 @@ impl RequestContext<'_> {
         self.api.endpoint_key(self.target)
     }
 
-    fn error_kind(&self, outcome: Outcome) -> ErrorKind {
+    fn error_kind(&self, outcome: RequestOutcome) -> ErrorKind {
         match (outcome, self.api) {
-            (Outcome::Timeout, _) => ErrorKind::Timeout,
-            (Outcome::Connect, _) => ErrorKind::Connect,
-            (Outcome::Body, _) => ErrorKind::Body,
-            (Outcome::Envelope, _) => ErrorKind::Envelope,
-            (Outcome::Status(401 | 403), _) => ErrorKind::Auth,
-            (Outcome::Status(429), _) => ErrorKind::RateLimit,
+            (RequestOutcome::Timeout, _) => ErrorKind::Timeout,
+            (RequestOutcome::Connect, _) => ErrorKind::Connect,
+            (RequestOutcome::Body, _) => ErrorKind::Body,
+            (RequestOutcome::Envelope, _) => ErrorKind::Envelope,
+            (RequestOutcome::Status(401 | 403), _) => ErrorKind::Auth,
+            (RequestOutcome::Status(429), _) => ErrorKind::RateLimit,
             // A rejected token request says nothing about a `limit`.
-            (Outcome::Status(400 | 413 | 422), Api::Details | Api::Credit) => ErrorKind::BadRequest,
-            (Outcome::Status(500), _) => ErrorKind::Server,
-            (Outcome::Status(_), _) => ErrorKind::Unavailable,
+            (RequestOutcome::Status(400 | 413 | 422), Api::Details | Api::Credit) => {
+                ErrorKind::BadRequest
+            }
+            (RequestOutcome::Status(500), _) => ErrorKind::Server,
+            (RequestOutcome::Status(_), _) => ErrorKind::Unavailable,
         }
     }
 }

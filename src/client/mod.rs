@@ -6,21 +6,23 @@
 pub mod probe;
 pub mod retry;
 pub mod tls;
-pub mod token;
 pub mod token_response;
 
+mod api;
 mod calls;
 mod cause;
 mod connection;
+mod connection_error;
 mod credentials;
 mod decode;
-mod diagnose;
 mod exchange;
 mod failure;
+mod no_response;
 mod private_trust;
 mod redact;
 mod report;
 mod throttle;
+mod token;
 
 use std::time::Duration;
 
@@ -31,9 +33,9 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
-use url::Url;
 
-pub use report::{Api, Report, Reporter};
+pub use api::Api;
+pub use report::{Report, Reporter};
 
 use crate::config::Target;
 use crate::model::Inspection;
@@ -44,16 +46,11 @@ use connection::{api_headers, token_headers};
 use credentials::Credentials;
 use exchange::{MAX_SMALL_BODY, exchange};
 use failure::{Failure, RequestContext};
-use retry::{Budgets, Outcome};
+use retry::{Budgets, RequestOutcome};
 use throttle::Throttle;
 use tls::Trust;
 use token::{TokenCache, renewal_margin};
 use token_response::{Token, parse_token_response};
-
-/// Path of the list of calls, from the vendor's documentation.
-const DETAILS_PATH: &str = "/apiaccess/CCSQM/rest/ccisqm/v1/appraisecall/details";
-/// Path of the inspection result of a call: documented below another service than the list.
-const CREDIT_PATH: &str = "/apiaccess/CCISQM/rest/ccisqm/v1/appraisecall/credit";
 
 /// A client for one target. Shared by any number of tasks.
 pub struct HttpClient {
@@ -176,21 +173,13 @@ impl HttpClient {
         may_renew: bool,
     ) -> Result<T, Unsuccessful> {
         sent.map_err(|failure| {
-            if failure.outcome == Outcome::Status(401) && may_renew {
+            if failure.outcome == RequestOutcome::Status(401) && may_renew {
                 self.tokens.invalidate(token);
                 return Unsuccessful::Renewed;
             }
             throttle.remember_pause(&failure.error);
             Unsuccessful::Failed(failure)
         })
-    }
-
-    fn url(&self, api: Api) -> Url {
-        match api {
-            Api::Token => self.target.token_endpoint.clone(),
-            Api::Details => self.target.url(DETAILS_PATH),
-            Api::Credit => self.target.url(CREDIT_PATH),
-        }
     }
 
     async fn token(&self) -> Result<Token, Error> {
@@ -215,7 +204,7 @@ impl HttpClient {
                 self.report_token(token.lifetime);
                 Ok(token)
             }
-            Err(failure) if failure.outcome == Outcome::Status(401) && may_renew => {
+            Err(failure) if failure.outcome == RequestOutcome::Status(401) && may_renew => {
                 let Some(new) = credentials.reload(&self.target).await else {
                     return Err(Unsuccessful::Final(failure.error));
                 };
@@ -237,7 +226,7 @@ impl HttpClient {
         max_body: usize,
         parse: impl Fn(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, Failure> {
-        let url = self.url(api);
+        let url = api.url(&self.target);
         let mut secrets = self.credentials.lock().secrets.clone();
         let mut request = Request::new(Method::POST, url.clone());
         let headers = request.headers_mut();
@@ -265,7 +254,7 @@ impl HttpClient {
             Ok((status, parsed))
         });
         let outcome = match &result {
-            Ok((status, _)) => Outcome::Status(*status),
+            Ok((status, _)) => RequestOutcome::Status(*status),
             Err(failure) => failure.outcome,
         };
         (self.report)(Report::Request {

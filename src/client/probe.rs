@@ -14,10 +14,10 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::BuildError;
-use super::diagnose::{self, ConfigKeys, Phase};
+use super::api::Api;
+use super::connection_error::{self, ConfigKeys, Phase};
 use super::failure::Diagnosis;
 use super::redact::Secrets;
-use super::report::Api;
 use super::tls::Trust;
 use crate::config::Target;
 use crate::upstream::{Error, ErrorKind};
@@ -138,7 +138,7 @@ impl Endpoint {
             Ok(Err(error)) => self.secrets.redact(&error.to_string()),
             Err(_) => format!("no response within {:?}", self.timeout),
         };
-        let mut diagnosis = diagnose::unresolved(&reason, self.key);
+        let mut diagnosis = connection_error::unresolved(&reason, self.key);
         diagnosis.message = format!("{name} cannot be resolved ({reason})");
         Err(error(diagnosis))
     }
@@ -173,7 +173,7 @@ impl Endpoint {
                 ),
                 Err(_) => {
                     let reason = format!("no response within {limit:.1?}");
-                    let diagnosis = diagnose::unreachable(&reason, self.key);
+                    let diagnosis = connection_error::unreachable(&reason, self.key);
                     (reason, diagnosis)
                 }
             };
@@ -181,7 +181,7 @@ impl Endpoint {
             failed.push((address, reason));
         }
         let mut diagnosis =
-            first.unwrap_or_else(|| diagnose::unresolved("it has no address", self.key));
+            first.unwrap_or_else(|| connection_error::unresolved("it has no address", self.key));
         let each = failed
             .iter()
             .map(|(address, reason)| format!("{address}: {reason}"));
@@ -227,7 +227,7 @@ impl Endpoint {
             peer: self.key,
             certificate: self.key,
         };
-        diagnose::explain(error, Phase::Connecting, keys, &self.secrets)
+        connection_error::explain(error, Phase::Connecting, keys, &self.secrets)
     }
 }
 

@@ -1,55 +1,9 @@
 //! What the client reports about its requests.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Proxy, Target};
-
-/// The endpoints in use. `Display` gives the label `api`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Api {
-    Token,
-    /// The list of calls.
-    Details,
-    /// The inspection result of a call.
-    Credit,
-}
-
-impl Api {
-    /// In the order of the exposition.
-    pub const ALL: [Self; 3] = [Self::Credit, Self::Details, Self::Token];
-
-    /// Those that a target uses, depending on whether it reads inspection results.
-    pub fn in_use(with_results: bool) -> &'static [Self] {
-        &Self::ALL[usize::from(!with_results)..]
-    }
-
-    /// The configuration key that determines its URL.
-    pub(super) fn endpoint_key(self, target: &Target) -> &'static str {
-        match self {
-            Self::Token if target.has_own_token_endpoint() => "token_endpoint",
-            Self::Token | Self::Details | Self::Credit => "endpoint",
-        }
-    }
-
-    pub(super) fn proxy(self, target: &Target) -> Option<&Proxy> {
-        match self {
-            Self::Token => target.token_proxy.as_ref(),
-            Self::Details | Self::Credit => target.proxy.as_ref(),
-        }
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token => "token",
-            Self::Details => "details",
-            Self::Credit => "credit",
-        })
-    }
-}
+use super::api::Api;
 
 /// An event in the client, from which the caller updates its metrics.
 #[derive(Clone, PartialEq, Debug)]

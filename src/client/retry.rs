@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 /// How a request ended. `Display` gives the label `code` of the request counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum RequestOutcome {
     Status(u16),
     Timeout,
     /// No connection, or it broke before a status arrived.
@@ -16,7 +16,7 @@ pub enum Outcome {
     Envelope,
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// Outcomes to expect of the vendor and its gateway, exported at 0 from the start.
     pub fn foreseeable() -> impl Iterator<Item = Self> {
         let statuses = [200, 400, 401, 403, 404, 429, 500, 502, 503, 504];
@@ -33,7 +33,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "{status}"),
@@ -63,13 +63,13 @@ const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 /// Waits for `retry_after` plus a random share of a backoff that grows fourfold from 200 ms to 2 s.
 /// The jitter keeps requests that failed together from being repeated together.
 pub fn backoff(
-    outcome: Outcome,
+    outcome: RequestOutcome,
     retries: u32,
     retry_after: Option<Duration>,
     jitter: f64,
 ) -> Option<Duration> {
     let requested = match outcome {
-        Outcome::Status(429) => retry_after.unwrap_or(RATE_LIMIT_WAIT),
+        RequestOutcome::Status(429) => retry_after.unwrap_or(RATE_LIMIT_WAIT),
         _ => retry_after.unwrap_or_default(),
     };
     if !outcome.is_temporary() || retries >= MAX_RETRIES || requested > MAX_WAIT {
@@ -106,10 +106,14 @@ impl Budgets {
     }
 
     /// Whether the budget allows a retry, which is then spent.
-    pub fn spend(&mut self, outcome: Outcome) -> bool {
+    pub fn spend(&mut self, outcome: RequestOutcome) -> bool {
         let budget = match outcome {
-            Outcome::Status(500) | Outcome::Body | Outcome::Envelope => &mut self.responses,
-            Outcome::Status(_) | Outcome::Timeout | Outcome::Connect => &mut self.network,
+            RequestOutcome::Status(500) | RequestOutcome::Body | RequestOutcome::Envelope => {
+                &mut self.responses
+            }
+            RequestOutcome::Status(_) | RequestOutcome::Timeout | RequestOutcome::Connect => {
+                &mut self.network
+            }
         };
         let left = budget.checked_sub(Self::PER_RETRY);
         *budget = left.unwrap_or(*budget);
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn only_temporary_failures_are_retried() {
-        use Outcome::{Body, Connect, Envelope, Status, Timeout};
+        use RequestOutcome::{Body, Connect, Envelope, Status, Timeout};
         for outcome in [
             Timeout,
             Connect,
@@ -172,20 +176,21 @@ mod tests {
 
     #[test]
     fn the_wait_depends_on_retries_jitter_and_retry_after() {
+        use RequestOutcome::{Connect, Status, Timeout};
         let table = [
             // outcome, retries so far, Retry-After, jitter, expected
-            (Outcome::Timeout, 0, None, 0.0, Some(ms(0))),
-            (Outcome::Timeout, 0, None, 1.0, Some(ms(200))),
-            (Outcome::Timeout, 1, None, 0.5, Some(ms(400))),
-            (Outcome::Timeout, 1, None, 1.0, Some(ms(800))),
-            (Outcome::Timeout, 2, None, 1.0, None),
-            (Outcome::Status(429), 0, None, 0.0, Some(ms(1000))),
-            (Outcome::Status(429), 0, Some(ms(0)), 0.5, Some(ms(100))),
-            (Outcome::Status(429), 0, Some(ms(2000)), 0.5, Some(ms(2100))),
-            (Outcome::Status(429), 0, Some(ms(5000)), 0.0, Some(ms(5000))),
-            (Outcome::Status(429), 0, Some(ms(6000)), 0.0, None),
-            (Outcome::Status(503), 0, Some(ms(6000)), 0.0, None),
-            (Outcome::Connect, 0, None, 1.0, Some(ms(200))),
+            (Timeout, 0, None, 0.0, Some(ms(0))),
+            (Timeout, 0, None, 1.0, Some(ms(200))),
+            (Timeout, 1, None, 0.5, Some(ms(400))),
+            (Timeout, 1, None, 1.0, Some(ms(800))),
+            (Timeout, 2, None, 1.0, None),
+            (Status(429), 0, None, 0.0, Some(ms(1000))),
+            (Status(429), 0, Some(ms(0)), 0.5, Some(ms(100))),
+            (Status(429), 0, Some(ms(2000)), 0.5, Some(ms(2100))),
+            (Status(429), 0, Some(ms(5000)), 0.0, Some(ms(5000))),
+            (Status(429), 0, Some(ms(6000)), 0.0, None),
+            (Status(503), 0, Some(ms(6000)), 0.0, None),
+            (Connect, 0, None, 1.0, Some(ms(200))),
         ];
         for (outcome, retries, retry_after, jitter, expected) in table {
             let decided = backoff(outcome, retries, retry_after, jitter);
@@ -202,7 +207,7 @@ mod tests {
         let mut retries = 0;
         for _ in 0..200 {
             budgets.earn();
-            retries += u32::from(budgets.spend(Outcome::Timeout));
+            retries += u32::from(budgets.spend(RequestOutcome::Timeout));
         }
         assert!((29..=30).contains(&retries), "{retries}");
     }
@@ -212,11 +217,15 @@ mod tests {
         let mut budgets = Budgets::default();
         for _ in 0..1000 {
             budgets.earn();
-            budgets.spend(Outcome::Status(500));
-            budgets.spend(Outcome::Body);
+            budgets.spend(RequestOutcome::Status(500));
+            budgets.spend(RequestOutcome::Body);
         }
-        assert!(!budgets.spend(Outcome::Status(500)));
-        for outcome in [Outcome::Status(503), Outcome::Timeout, Outcome::Connect] {
+        assert!(!budgets.spend(RequestOutcome::Status(500)));
+        for outcome in [
+            RequestOutcome::Status(503),
+            RequestOutcome::Timeout,
+            RequestOutcome::Connect,
+        ] {
             assert!(budgets.spend(outcome), "{outcome}");
         }
     }
@@ -225,7 +234,7 @@ mod tests {
     fn the_budget_does_not_grow_beyond_ten_retries() {
         let mut budgets = Budgets::default();
         (0..10_000).for_each(|_| budgets.earn());
-        let spent = (0..20).filter(|_| budgets.spend(Outcome::Connect));
+        let spent = (0..20).filter(|_| budgets.spend(RequestOutcome::Connect));
         assert_eq!(spent.count(), 10);
     }
 

@@ -1,6 +1,5 @@
 //! One access token, shared by all requests and renewed before it expires.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ fn is_due(token: &Token, now: Instant) -> bool {
 
 /// Fetches the token when it is needed, with one request at a time.
 #[derive(Default)]
-pub struct TokenCache {
+pub(super) struct TokenCache {
     state: Mutex<State>,
     /// Held while a token is fetched. Separate from the state, so that other requests can use the
     /// old token meanwhile.
@@ -46,7 +45,7 @@ impl TokenCache {
     /// Returns a valid token: the cached one or a fetched one. `fetch` gets whether the cached one is
     /// still valid, so that a failure is not worth a retry. Failures are cached for a second, or
     /// for their `retry_after` if longer.
-    pub async fn get<F, G>(&self, fetch: F) -> Result<Token, Error>
+    pub(super) async fn get<F, G>(&self, fetch: F) -> Result<Token, Error>
     where
         F: FnOnce(bool) -> G,
         G: Future<Output = Result<Token, Error>>,
@@ -77,7 +76,7 @@ impl TokenCache {
     }
 
     /// Drops a token that the vendor refused, unless it has been replaced already.
-    pub fn invalidate(&self, refused: &Token) {
+    pub(super) fn invalidate(&self, refused: &Token) {
         let mut state = self.state.lock();
         let is_refused = |token: &Token| Arc::ptr_eq(&token.text, &refused.text);
         if state.token.as_ref().is_some_and(is_refused) {

@@ -72,14 +72,13 @@ pub fn parse_token_response(body: &[u8], now: Instant) -> Result<Token, ParseErr
     // `Expires` is documented; some deployments send `expiresIn` or `expires_in`.
     let lifetime = match field(&["expires", "expiresin"]) {
         None => UNSTATED_LIFETIME,
-        Some(seconds) => seconds
-            .parse::<f64>()
-            .ok()
-            .filter(|seconds| *seconds > 0.0)
-            .map_or(DEFAULT_LIFETIME, |seconds| {
+        Some(stated) => match stated.parse::<f64>() {
+            Ok(seconds) if seconds > 0.0 => {
                 let seconds = seconds.min(MAX_LIFETIME.as_secs_f64());
                 Duration::from_secs_f64(seconds).max(MIN_LIFETIME)
-            }),
+            }
+            _ => DEFAULT_LIFETIME,
+        },
     };
     Ok(Token {
         text: token.into(),

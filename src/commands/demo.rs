@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -53,26 +53,24 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
         Arc::clone(&contact_centre),
         std::future::pending::<()>(),
     ));
-    let directory = tempfile::Builder::new()
-        .prefix("cec_exporter-demo-")
-        .tempdir()?;
     // A day of their series would double the files of the history.
     let agents = arguments.history.history.is_none();
     let config = configuration(&endpoint, &teams_file, agents)?;
-    backfill(&arguments.history, &config, directory.path()).await?;
+    let ledger = backfill(&arguments.history, &config).await?;
+    let storage = match &ledger {
+        Some(directory) => Storage::Directory(directory.path().to_owned()),
+        None => Storage::InMemory,
+    };
     let registry = Arc::new(Registry::new(Options {
         load: Arc::new(move || configuration(&endpoint, &teams_file, agents)),
         shard: Shard::WHOLE,
-        storage: Storage::Temporary(directory.path().to_owned()),
+        storage,
         clock: Arc::new(process::now),
         build: cli::BUILD,
         exemplars: arguments.metrics.exemplars,
         created_lines: arguments.metrics.created_timestamps,
     }));
     registry.start(config).await?;
-    // The open ledger needs no name, so that nothing is left behind, even by a process that is
-    // killed.
-    directory.close()?;
     // So that the first page that is opened shows a whole day.
     let everything = ScrapeRequest {
         targets: None,
@@ -98,19 +96,20 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     )
     .await;
     registry.close().await;
+    drop(ledger);
     simulated.abort();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the simulated history, and leaves the ledger that the exporter continues.
-async fn backfill(
-    arguments: &DemoHistoryArgs,
-    config: &Config,
-    storage: &Path,
-) -> Result<(), Fatal> {
+/// Writes the simulated history, if one is wanted. Returns the directory of the ledger that the
+/// exporter continues.
+async fn backfill(arguments: &DemoHistoryArgs, config: &Config) -> Result<Option<TempDir>, Fatal> {
     let (Some(history), Some(directory)) = (arguments.history, &arguments.output) else {
-        return Ok(());
+        return Ok(None);
     };
+    let storage = tempfile::Builder::new()
+        .prefix("cec_exporter-demo-")
+        .tempdir()?;
     let now = process::now();
     let plan = Plan {
         from: Time::Ago(history).resolve(now),
@@ -122,7 +121,7 @@ async fn backfill(
         plan,
         night: None,
         output: directory.clone(),
-        storage: storage.to_owned(),
+        storage: storage.path().to_owned(),
         clock: process::now,
     };
     let trust = Trust::of_this_machine()?;
@@ -131,7 +130,7 @@ async fn backfill(
         super::backfill::one(&job, target, client, Days::All).await?;
     }
     println!("history:     {}", directory.display());
-    Ok(())
+    Ok(Some(storage))
 }
 
 fn simulator(seed: u64, history: Option<Duration>) -> Simulator {

@@ -11,14 +11,14 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 use tempfile::TempPath;
 
 use super::explain::explain;
-use super::locking::{Boxed, MustLock};
+use super::locking::MustLock;
 use super::{StoreError, path};
 
 /// A file, or a substitute in tests.
 pub enum Backend {
     /// A file in an existing directory.
     File(PathBuf),
-    /// A name for messages, and a function that opens the backend.
+    /// A name for messages, and a function that opens the backend. It must have locks.
     Other(
         String,
         Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
@@ -127,10 +127,10 @@ impl Backend {
     pub(super) fn open(&self) -> Result<Database, DatabaseError> {
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
-        match self {
-            Self::File(path) => builder.create_with_backend(locked(path::open(path)?)?),
-            Self::Other(_, open) => builder.create_with_backend(Boxed(open())),
-        }
+        builder.create_with_backend(match self {
+            Self::File(path) => locked(path::open(path)?)?,
+            Self::Other(_, open) => MustLock(open()),
+        })
     }
 
     /// Creates a database, and opens it after `fill`. A crash leaves no incomplete file of that name,
@@ -158,7 +158,7 @@ impl Backend {
                 Ok(self.open()?)
             }
             Self::Other(_, open) => {
-                let database = builder().create_with_backend(Boxed(open()))?;
+                let database = builder().create_with_backend(MustLock(open()))?;
                 fill(&database)?;
                 Ok(database)
             }
@@ -166,8 +166,8 @@ impl Backend {
     }
 }
 
-fn locked(file: File) -> Result<MustLock<FileBackend>, DatabaseError> {
-    Ok(MustLock(FileBackend::new(file)?))
+fn locked(file: File) -> Result<MustLock, DatabaseError> {
+    Ok(MustLock(Box::new(FileBackend::new(file)?)))
 }
 
 /// An existing file was created by another process a moment ago.

@@ -18,7 +18,7 @@ const COMMITS_BETWEEN_COMPACTIONS: u32 = 1000;
 /// A file, locked against other processes.
 pub struct FileStore {
     backend: Backend,
-    /// The file that was opened, if it must keep its name.
+    /// The file that was opened, which must keep its name.
     file_id: Option<(u64, u64)>,
     state: Mutex<State>,
 }
@@ -76,14 +76,6 @@ impl FileStore {
         ))
     }
 
-    /// The same store, whose file may lose its name while it is open.
-    pub fn without_name(self) -> Self {
-        Self {
-            file_id: None,
-            ..self
-        }
-    }
-
     /// Bytes on disk. Does not wait for a commit.
     pub fn size(&self) -> u64 {
         // The next commit reports a file that cannot be read.
@@ -118,7 +110,7 @@ impl FileStore {
 impl Store for FileStore {
     fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        if self.file_id.is_some() && self.backend.file_id() != self.file_id {
+        if self.backend.file_id() != self.file_id {
             return Err(StoreError {
                 message: format!(
                     "{} was moved, deleted or replaced while it was in use; nothing is counted that \

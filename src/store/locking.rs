@@ -11,7 +11,7 @@ use redb::{BackendError, StorageBackend};
 /// redb opens a file on a file system without locks, and relies on its user that no other process
 /// does. Two processes would overwrite each other's pages.
 #[derive(Debug)]
-pub(super) struct MustLock<B>(pub(super) B);
+pub(super) struct MustLock(pub(super) Box<dyn StorageBackend>);
 
 /// The file system has no locks.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ fn is_unsupported(error: &BackendError) -> bool {
     }
 }
 
-impl<B: StorageBackend> StorageBackend for MustLock<B> {
+impl StorageBackend for MustLock {
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         match self.0.try_lock_range(start, end) {
             Err(error) if is_whole(start, end) && is_unsupported(&error) => {
@@ -76,31 +76,6 @@ impl<B: StorageBackend> StorageBackend for MustLock<B> {
         self.0.close()
     }
 
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Boxed(pub(super) Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::error::LoadError;
 use super::options::Loader;
 use crate::client::tls::Trust;
 use crate::config::{Config, read_teams};
+use crate::process::spawn_with;
 use crate::puller::TeamsFile;
 
 /// How long a reload waits for the files.
@@ -71,12 +71,7 @@ async fn read<T: Send + 'static>(
     let permits = Arc::clone(permits);
     let done = async {
         let permit = permits.acquire_owned().await;
-        let done = spawn_blocking(move || {
-            // Held until the end, even if nobody waits any more.
-            let _permit = permit;
-            read()
-        });
-        done.await
+        spawn_with(permit, read).await
     };
     match timeout(patience, done).await {
         Ok(done) => done.map_err(|panic| LoadError::Panic(panic.to_string())),

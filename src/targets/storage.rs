@@ -29,8 +29,6 @@ pub enum Storage {
     InMemory,
     /// A file for each target in this directory.
     Directory(PathBuf),
-    /// The same in a directory that is removed once they are open.
-    Temporary(PathBuf),
 }
 
 impl Storage {
@@ -47,7 +45,7 @@ impl Storage {
     fn directory(&self) -> Option<&Path> {
         match self {
             Self::InMemory => None,
-            Self::Directory(path) | Self::Temporary(path) => Some(path),
+            Self::Directory(path) => Some(path),
         }
     }
 
@@ -68,18 +66,11 @@ impl Storage {
             });
         };
         let path = directory.join(file_name(target));
-        let is_temporary = matches!(self, Self::Temporary(_));
         let opened = tokio::task::spawn_blocking(move || {
             let is_new = !path.exists();
-            TargetState::open(Backend::File(path)).map(|(state, store)| {
-                let store = match is_temporary {
-                    true => store.without_name(),
-                    false => store,
-                };
-                Opened {
-                    known: Handover::opened(state, Arc::new(store)),
-                    is_new,
-                }
+            TargetState::open(Backend::File(path)).map(|(state, store)| Opened {
+                known: Handover::opened(state, Arc::new(store)),
+                is_new,
             })
         });
         opened

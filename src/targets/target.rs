@@ -10,7 +10,7 @@ use tracing::warn;
 use super::error::LoadError;
 use super::files::Files;
 use super::options::Options;
-use crate::client::retry::Outcome;
+use crate::client::retry::RequestOutcome;
 use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
@@ -194,7 +194,7 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
         let api = api.to_string();
         metrics.create(catalog::API_REQUEST_DURATION, &[&api]);
         metrics.create(catalog::API_RETRIES, &[&api]);
-        for code in Outcome::foreseeable() {
+        for code in RequestOutcome::foreseeable() {
             metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
         }
     }

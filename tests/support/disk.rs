@@ -1,10 +1,11 @@
 //! A simulated disk that loses unsynced data, can be full, and can fail during a sync.
 
 use std::io;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use cec_exporter::store::Backend;
-use redb::StorageBackend;
+use redb::{BackendError, StorageBackend};
 
 /// Outlives the programs that use it. Clones refer to the same disk.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +97,10 @@ impl Handle {
 }
 
 impl StorageBackend for Handle {
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
     fn len(&self) -> io::Result<u64> {
         self.with(|state| Ok(state.bytes.len() as u64))
     }

@@ -23,7 +23,8 @@ use super::accept::QUIET;
 use super::respond::{self, Body};
 use crate::config::ConfigError;
 use crate::config::web::{WebConfig, WebFile};
-use passwords::{Outcome, Passwords};
+use crate::process::spawn_with;
+use passwords::{PasswordCheck, Passwords};
 use rate_limit::TokenBucket;
 
 pub(super) use handshake::accept;
@@ -133,18 +134,18 @@ impl Authenticator {
         if config.users.is_empty() || is_exempt {
             return Ok(());
         }
-        let outcome = match credentials::parse(headers) {
+        let check = match credentials::parse(headers) {
             Some(credentials) => self.passwords.check(&config.users, credentials, peer).await,
-            None => Outcome::Wrong,
+            None => PasswordCheck::Wrong,
         };
-        match outcome {
-            Outcome::Right => Ok(()),
-            Outcome::Wrong => {
+        match check {
+            PasswordCheck::Right => Ok(()),
+            PasswordCheck::Wrong => {
                 let mut refusal = respond::text(StatusCode::UNAUTHORIZED, "Unauthorized.");
                 respond::set(&mut refusal, header::WWW_AUTHENTICATE, "Basic");
                 Err(refusal)
             }
-            Outcome::Busy => Err(respond::retry_later(
+            PasswordCheck::Busy => Err(respond::retry_later(
                 "Too many passwords are being checked.",
             )),
         }
@@ -156,12 +157,7 @@ impl Authenticator {
     ) -> Result<T, Unusable> {
         let permit = Arc::clone(&self.reading).lock_owned().await;
         let file = Arc::clone(&self.file);
-        let done = tokio::task::spawn_blocking(move || {
-            // Held until the end, even if the client has left.
-            let _permit = permit;
-            read(&file)
-        });
-        let reason = match done.await {
+        let reason = match spawn_with(permit, move || read(&file)).await {
             Ok(Ok(read)) => return Ok(read),
             Ok(Err(error)) => error.to_string(),
             Err(panic) => panic.to_string(),

@@ -24,7 +24,7 @@ const DUMMY_HASH: &str = "$2b$10$...............................................
 
 /// The result of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(super) enum PasswordCheck {
     Right,
     Wrong,
     /// Too many passwords are waiting to be checked.
@@ -69,7 +69,7 @@ impl Passwords {
         users: &BTreeMap<String, Secret>,
         credentials: Credentials,
         peer: IpAddr,
-    ) -> Outcome {
+    ) -> PasswordCheck {
         let name = std::str::from_utf8(&credentials.name).ok();
         let known = name.and_then(|name| users.get(name));
         let is_known = known.is_some();
@@ -79,12 +79,12 @@ impl Passwords {
             && is_known
             && self.right.lock().contains(&digest)
         {
-            return Outcome::Right;
+            return PasswordCheck::Right;
         }
         // One at a time leaves the other processors to the scrapes.
         let peer = Peer::of(peer);
         let Some(turn) = self.queue.turn(peer).await else {
-            return Outcome::Busy;
+            return PasswordCheck::Busy;
         };
         let passwords = Arc::clone(self);
         let checked = tokio::task::spawn_blocking(move || {
@@ -99,8 +99,8 @@ impl Passwords {
         })
         .await;
         match checked {
-            Ok(true) => Outcome::Right,
-            _ => Outcome::Wrong,
+            Ok(true) => PasswordCheck::Right,
+            _ => PasswordCheck::Wrong,
         }
     }
 
@@ -138,15 +138,15 @@ mod tests {
         }
     }
 
-    async fn assert_outcome(
+    async fn assert_check(
         passwords: &Arc<Passwords>,
         users: &Users,
         pair: (&str, &str),
-        expected: Outcome,
+        expected: PasswordCheck,
     ) {
         let credentials = credentials(pair.0, pair.1);
-        let outcome = passwords.check(users, credentials, PEER).await;
-        assert_eq!(outcome, expected, "{pair:?}");
+        let check = passwords.check(users, credentials, PEER).await;
+        assert_eq!(check, expected, "{pair:?}");
     }
 
     #[tokio::test]
@@ -155,26 +155,26 @@ mod tests {
         let first = users(&[("alice", "one"), ("bob", "two")]);
         for _ in 0..2 {
             for pair in [("alice", "two"), ("bob", "one"), ("eve", "one"), ("", "")] {
-                assert_outcome(&passwords, &first, pair, Outcome::Wrong).await;
+                assert_check(&passwords, &first, pair, PasswordCheck::Wrong).await;
             }
-            assert_outcome(&passwords, &first, ("alice", "one"), Outcome::Right).await;
+            assert_check(&passwords, &first, ("alice", "one"), PasswordCheck::Right).await;
             assert_eq!(passwords.right.lock().len(), 1);
         }
         // Remembered, it needs no turn.
         let _held = passwords.queue.turn(Peer::of(PEER)).await;
-        assert_outcome(&passwords, &first, ("alice", "one"), Outcome::Right).await;
+        assert_check(&passwords, &first, ("alice", "one"), PasswordCheck::Right).await;
     }
 
     #[tokio::test]
     async fn a_changed_hash_is_not_the_remembered_one() {
         let passwords = Arc::<Passwords>::default();
         let old = users(&[("alice", "one")]);
-        assert_outcome(&passwords, &old, ("alice", "one"), Outcome::Right).await;
+        assert_check(&passwords, &old, ("alice", "one"), PasswordCheck::Right).await;
         let new = users(&[("alice", "two")]);
-        assert_outcome(&passwords, &new, ("alice", "one"), Outcome::Wrong).await;
-        assert_outcome(&passwords, &new, ("alice", "two"), Outcome::Right).await;
+        assert_check(&passwords, &new, ("alice", "one"), PasswordCheck::Wrong).await;
+        assert_check(&passwords, &new, ("alice", "two"), PasswordCheck::Right).await;
         let gone = users(&[("bob", "two")]);
-        assert_outcome(&passwords, &gone, ("alice", "two"), Outcome::Wrong).await;
+        assert_check(&passwords, &gone, ("alice", "two"), PasswordCheck::Wrong).await;
     }
 
     #[test]

@@ -74,11 +74,11 @@ fn a_file_system_without_locks_is_refused() {
     }
     let opened = |fine, whole| {
         let memory = InMemoryBackend::new();
-        let backend = MustLock(Mounted {
+        let backend = MustLock(Box::new(Mounted {
             memory,
             fine,
             whole,
-        });
+        }));
         let opened = Builder::new().create_with_backend(backend);
         opened
             .map(drop)

@@ -108,7 +108,6 @@ fn a_demonstration_that_is_killed_leaves_nothing_behind() {
     let mut demo = Exporter::demo(program.env("TMPDIR", directory.path()), &[]);
     let first = demo.scrape_within(10);
     assert!(calls(&first) > 30_000.0);
-    // It goes on without a name of its own for the file.
     demo.scrape_until("more calls", |samples| {
         calls(samples) > calls(&first) && samples.one("cec_up", &[]) == 1.0
     });
@@ -116,6 +115,25 @@ fn a_demonstration_that_is_killed_leaves_nothing_behind() {
     demo.process.ended();
     let left = std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is left behind");
+}
+
+#[test]
+fn a_demonstration_with_a_history_leaves_only_that_behind() {
+    let (directory, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for signal in ["TERM", "INT"] {
+        let mut program = command(directory.path());
+        program.env("TMPDIR", temporary.path());
+        let output = format!("--output={signal}");
+        let mut demo = Exporter::demo(&mut program, &["--history=1h", &output]);
+        let first = demo.scrape_within(10);
+        assert!(first.one("cec_exporter_storage_bytes", &[]) > 0.0);
+        demo.process.signal(signal);
+        assert_eq!(demo.process.ended().code(), Some(0));
+        let left = std::fs::read_dir(temporary.path()).unwrap().count();
+        assert_eq!(left, 0, "nothing is left behind");
+        let history = directory.path().join(signal).join("demo");
+        assert!(std::fs::read_dir(history).unwrap().count() > 0);
+    }
 }
 
 #[test]

@@ -209,7 +209,7 @@ async fn a_row_is_skipped_although_upload_times_have_fractions() {
     bench.vendor.with(|list| list.quirks.fractions = true);
     bench.pulls(20).await;
     bench.assert_up();
-    assert!(!bench.view().skipped.is_empty());
+    assert!(!bench.view().snapshot.skipped.is_empty());
     let requests = bench.pulls(20).await.len();
     assert!(requests < 20 * 6, "{requests}");
     bench
@@ -217,7 +217,7 @@ async fn a_row_is_skipped_although_upload_times_have_fractions() {
         .with(|list| list.calls.iter_mut().for_each(|call| call.fault = None));
     bench.pulls(300).await;
     assert_eq!((bench.counted(), bench.missing()), (401, 0));
-    assert!(bench.view().skipped.is_empty());
+    assert!(bench.view().snapshot.skipped.is_empty());
 }
 
 /// A row that makes the vendor hang takes many times the time of a request.

@@ -1,4 +1,4 @@
-//! Diagnoses why no response arrived, from the error of a connection.
+//! Why a connection failed or broke: host name, route, proxy or TLS, by the error of a library.
 
 use std::error::Error as StdError;
 use std::io;

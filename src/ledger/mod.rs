@@ -9,7 +9,7 @@ mod table;
 
 pub use checkpoint::Checkpoint;
 pub use entry::Row;
-pub use observe::Observed;
+pub use observe::Refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -48,7 +48,8 @@ impl LedgerAndTallies {
             counts,
         } = self;
         for record in records {
-            ledger.observe(record, NOW, LOOKBACK, &mut |event| {
+            // Refused: uploaded outside of the lookback.
+            let _ = ledger.observe(record, NOW, LOOKBACK, &mut |event| {
                 Self::count(tallies, counts, event)
             });
         }
@@ -256,8 +257,11 @@ proptest! {
         // Both ledgers emit the same events from now on.
         let mut events = [Vec::new(), Vec::new()];
         for record in first.iter().chain(&then) {
-            ledger.observe(record, NOW, LOOKBACK, &mut |event| events[0].push(event));
-            state.ledger.observe(record, NOW, LOOKBACK, &mut |event| events[1].push(event));
+            let taken = [
+                ledger.observe(record, NOW, LOOKBACK, &mut |event| events[0].push(event)),
+                state.ledger.observe(record, NOW, LOOKBACK, &mut |event| events[1].push(event)),
+            ];
+            prop_assert_eq!(taken[0], taken[1]);
         }
         prop_assert_eq!(&events[0], &events[1]);
     }

@@ -132,7 +132,7 @@ impl Ledger {
                 ManualStates::default(),
                 emit,
             );
-            emit(Event::Expired {
+            emit(Event::Forgotten {
                 call_type: entry.call_type,
                 position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),

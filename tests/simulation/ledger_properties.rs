@@ -30,7 +30,7 @@ impl LedgerAndTallies {
         match event {
             Event::Appeared { call_type, .. } => counts.entry(call_type).or_default()[0] += 1,
             Event::Processed { call_type, .. } => counts.entry(call_type).or_default()[1] += 1,
-            Event::Expired {
+            Event::Forgotten {
                 call_type,
                 never_final: Some(_),
                 ..

@@ -10,12 +10,12 @@ fn a_forgotten_call_is_never_counted_again() {
     recorder.observe(&call(3, 6000, 3));
     let events = recorder.expire(6000);
     assert_eq!(events.len(), 2);
-    assert!(events.contains(&Event::Expired {
+    assert!(events.contains(&Event::Forgotten {
         call_type: VOICE,
         position: Position::In(Status::from_number(0)),
         never_final: Some(Status::from_number(0)),
     }));
-    assert!(events.contains(&Event::Expired {
+    assert!(events.contains(&Event::Forgotten {
         call_type: VOICE,
         position: Position::In(Status::SUCCEEDED),
         never_final: None,
@@ -43,7 +43,7 @@ fn a_forgotten_call_is_never_counted_again() {
     );
     assert!(recorder.expire(6000).iter().all(|event| matches!(
         event,
-        Event::Expired {
+        Event::Forgotten {
             never_final: None,
             ..
         }
@@ -71,7 +71,7 @@ fn a_call_that_expires_while_missing_has_its_last_seen_status() {
     recorder.mark_missing(LOOKBACK, &[]);
     assert_eq!(
         recorder.expire(6000),
-        [Event::Expired {
+        [Event::Forgotten {
             call_type: VOICE,
             position: Position::Missing,
             never_final: Some(Status::from_number(3))

@@ -90,7 +90,7 @@ impl Recorder {
                     add(from, -1);
                     add(to, 1);
                 }
-                Event::Expired { position, .. } => add(position, -1),
+                Event::Forgotten { position, .. } => add(position, -1),
                 _ => {}
             }
         }
@@ -243,7 +243,7 @@ fn a_missing_call_leaves_its_status_until_it_is_listed_again() {
             },
             Event::ManualStateChanged {
                 call_type: VOICE,
-                kind: ManualKind::Inspect,
+                kind: ManualKind::Sampled,
                 from: None,
                 to: Some(1)
             },
@@ -269,8 +269,8 @@ fn changes_of_manual_states_are_emitted() {
     assert_eq!(
         events,
         [
-            change(ManualKind::Inspect, Some(0), Some(1)),
-            change(ManualKind::Complain, None, Some(3)),
+            change(ManualKind::Sampled, Some(0), Some(1)),
+            change(ManualKind::Appealed, None, Some(3)),
         ]
     );
     let events = recorder.expire(6000);

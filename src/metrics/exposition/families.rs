@@ -37,9 +37,9 @@ pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetric
         }
     });
     for (metric, wanted) in [
-        (catalog::SAMPLED, ManualKind::Inspect),
-        (catalog::REVIEWED, ManualKind::Review),
-        (catalog::APPEALED, ManualKind::Complain),
+        (catalog::SAMPLED, ManualKind::Sampled),
+        (catalog::REVIEWED, ManualKind::Reviewed),
+        (catalog::APPEALED, ManualKind::Appealed),
     ] {
         all.family(metric, |out, calls| {
             for ((kind, call_type, state), count) in &calls.tallies.manual_states {

@@ -87,7 +87,7 @@ fn calls() -> CallMetrics {
         (
             Event::ManualStateChanged {
                 call_type: voice,
-                kind: ManualKind::Review,
+                kind: ManualKind::Reviewed,
                 from: None,
                 to: Some(2),
             },

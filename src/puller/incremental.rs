@@ -10,6 +10,7 @@ use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
 use crate::metrics::catalog;
+use crate::metrics::exporter::ResultOutcome;
 use crate::model::{Window, utc};
 use crate::upstream::{Error, Upstream};
 
@@ -173,8 +174,8 @@ impl<U: Upstream> Pull<'_, U> {
         });
         if unread > 0 {
             // The series exist only where results are requested.
-            let metrics = &self.inner.metrics;
-            metrics.add(catalog::RESULTS, &["expired"], unread as f64);
+            let (metrics, outcome) = (&self.inner.metrics, ResultOutcome::Expired);
+            metrics.add(catalog::RESULTS, &[outcome.label()], unread as f64);
         }
         for skipped in gone {
             tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),

@@ -12,6 +12,7 @@ use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
 use crate::metrics::catalog;
+use crate::metrics::exporter::UnprovenReason;
 use crate::model::{UnixSeconds, Window, utc};
 use crate::upstream::{Error, ErrorKind, Upstream};
 
@@ -101,7 +102,7 @@ impl<U: Upstream> Pull<'_, U> {
                         (_, None) => {
                             rows += reading.rows;
                             let finding = "it changes faster than it can be read";
-                            self.unproven("changing", part, finding);
+                            self.unproven(UnprovenReason::Changing, part, finding);
                         }
                     }
                 }
@@ -209,7 +210,7 @@ impl<U: Upstream> Pull<'_, U> {
         }
         // Where it is unknown whether a bound is inclusive, the rows beyond it may be the ones that fail.
         let skipped = window.pad(self.hints.edges.map(|edge| edge.is_none().into()));
-        self.unproven("unreadable", skipped, reason);
+        self.unproven(UnprovenReason::Unreadable, skipped, reason);
         self.state(|state| {
             state.skipped.add(skipped, self.now, reason);
             state.changed = true;
@@ -276,7 +277,8 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Counts a part of the list that was accepted without proof, and logs each reason once.
-    pub(super) fn unproven(&mut self, reason: &'static str, window: Window, finding: &str) {
+    pub(super) fn unproven(&mut self, reason: UnprovenReason, window: Window, finding: &str) {
+        let reason = reason.label();
         (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
         if self.hints.warned != finding {
             self.hints.warned = finding.to_owned();

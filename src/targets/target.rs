@@ -16,7 +16,7 @@ use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
 use crate::metrics::catalog;
-use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
+use crate::metrics::exporter::{ExporterMetrics, ResultOutcome, TargetMetrics};
 use crate::model::{Rejection, Status, Teams, UnixSeconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
@@ -206,8 +206,8 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
             metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
         }
     }
-    for outcome in RESULT_OUTCOMES.iter().filter(|_| with_results) {
-        metrics.create(catalog::RESULTS, &[outcome]);
+    for outcome in ResultOutcome::ALL.iter().filter(|_| with_results) {
+        metrics.create(catalog::RESULTS, &[outcome.label()]);
     }
     for reason in FAILURES {
         metrics.create(catalog::PULL_FAILURES, &[reason]);

@@ -150,7 +150,7 @@ impl Registry {
                 format,
                 created_lines,
                 targets: &calls,
-                exporter: Some((&metrics, &names)),
+                exporter: (&metrics, &names),
                 scope,
             };
             if !gzip {

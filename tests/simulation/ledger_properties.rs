@@ -86,10 +86,10 @@ prop_compose! {
     fn measures()(
         duration in prop::option::of(0_u64..5_000_000_000),
         speed in prop::option::of(0_u64..500_000_000),
-        role in 0_usize..3,
+        role in prop::sample::select(vec![Role::Customer, Role::Staff, Role::Unknown]),
     ) -> Measures {
         let speech = Speech {
-            role: Role::ALL[role],
+            role,
             speed: speed.map(Measure),
             silence: duration.map(|duration| Measure(duration / 2)),
             ratio: Some(Measure(speed.unwrap_or_default() % Measure::PER_UNIT)),

@@ -128,7 +128,7 @@ fn exposition(format: Format) -> Vec<u8> {
         format,
         created_lines: true,
         targets: &[TargetCallMetrics::new(TARGET, &calls())],
-        exporter: Some((&exporter(), &[TARGET])),
+        exporter: (&exporter(), &[TARGET]),
         scope: Scope::TargetOnly,
     }
     .render()

@@ -49,7 +49,7 @@ pub struct Registry {
 }
 
 /// What a scrape asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ScrapeRequest {
     /// The names of the targets, none twice; `None` for all targets.
     pub targets: Option<Vec<String>>,

@@ -54,7 +54,7 @@ impl<'a> TargetCallMetrics<'a> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
     /// Prometheus's text format, version 0.0.4.
     Text,
@@ -66,7 +66,7 @@ pub enum Format {
 }
 
 /// Which series a response has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
     /// Those of the targets and of the process.
     Everything,

@@ -50,11 +50,39 @@ impl Window {
         (self.from..=self.to).contains(&time)
     }
 
+    /// The length. A window of one moment has one second.
+    pub fn seconds(self) -> UnixSeconds {
+        (self.to - self.from).saturating_add(1)
+    }
+
+    /// Whether there is a time that both contain.
+    pub fn overlaps(&self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+
     /// Longer by these numbers of seconds, before and after.
     pub fn pad(self, [before, after]: [UnixSeconds; 2]) -> Self {
         Self {
             from: self.from.saturating_sub(before),
             to: self.to.saturating_add(after),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_of_a_window_belong_to_it() {
+        let window = Window::new(10, 19);
+        assert_eq!(window.seconds(), 10);
+        assert_eq!(Window::new(10, 10).seconds(), 1);
+        assert_eq!(Window::new(0, UnixSeconds::MAX).seconds(), UnixSeconds::MAX);
+        for (from, to, overlaps) in [(0, 9, false), (0, 10, true), (12, 13, true)] {
+            assert_eq!(window.overlaps(Window::new(from, to)), overlaps);
+            assert_eq!(Window::new(from, to).overlaps(window), overlaps);
+        }
+        assert!(window.overlaps(Window::new(19, 20)) && !window.overlaps(Window::new(20, 30)));
     }
 }

@@ -10,10 +10,7 @@ use cec_exporter::model::{
 };
 use proptest::prelude::*;
 
-const LOOKBACK: Window = Window {
-    from: 1000,
-    to: 9000,
-};
+const LOOKBACK: Window = Window::new(1000, 9000);
 const NOW: u32 = 9000;
 
 #[derive(Default)]
@@ -193,7 +190,7 @@ proptest! {
                 }
                 1 => {
                     let listed = records.iter().map(|record| record.id).collect();
-                    state.mark_missing(Window { from: time, to: time + 2000 }, &listed);
+                    state.mark_missing(Window::new(time, time + 2000), &listed);
                 }
                 _ => {}
             }
@@ -205,7 +202,7 @@ proptest! {
                 .filter(|(_, position, _)| *position == Position::Missing)
                 .map(|(_, _, count)| count)
                 .sum();
-            let all = Window { from: 0, to: u32::MAX };
+            let all = Window::new(0, u32::MAX);
             prop_assert_eq!(state.ledger.count_present(all), window - missing);
             // Apply the changes as the store does.
             let dropped = first_key(state.ledger.drop_below());

@@ -20,13 +20,20 @@ pub use inspection::{Inspection, Named, RuleKind, RuleResult, ScenarioResult};
 pub use measure::{Measure, Measures, Role, Speech};
 pub use record::{ManualKind, ManualStates, Record, Rejection};
 pub use team::Teams;
-pub use text::{cause_suffix, label_text, shortened};
+pub use text::{cause_suffix, is_identifier, label_text, shortened};
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Seconds since 1970-01-01 UTC. 32 bits last until the year 2106 and halve the ledger's size.
 pub type UnixSeconds = u32;
+
+/// Whole seconds of a duration; a longer one counts as the longest.
+pub fn whole_seconds(duration: Duration) -> UnixSeconds {
+    UnixSeconds::try_from(duration.as_secs()).unwrap_or(UnixSeconds::MAX)
+}
 
 /// The same time, which is written as in RFC 3339.
 pub fn utc(time: UnixSeconds) -> Timestamp {

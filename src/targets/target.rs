@@ -17,7 +17,7 @@ use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
 use crate::metrics::catalog;
 use crate::metrics::exporter::{ExporterMetrics, ResultOutcome, TargetMetrics};
-use crate::model::{Rejection, Status, Teams, UnixSeconds};
+use crate::model::{Rejection, Status, Teams, UnixSeconds, whole_seconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
 use crate::puller::{FAILURES, Handover, Puller, Settings, TeamChange, TeamSource};
@@ -171,10 +171,10 @@ pub fn puller_settings(config: &config::Target) -> Settings {
     Settings {
         name: config.name.clone(),
         intervals: Intervals {
-            lookback: seconds(config.lookback),
-            overlap: seconds(config.overlap),
+            lookback: whole_seconds(config.lookback),
+            overlap: whole_seconds(config.overlap),
             // At a longer interval, calls would leave the lookback before they are compared.
-            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
+            reconcile_interval: whole_seconds(config.reconcile_interval.min(config.lookback / 2)),
         },
         page_size: config.page_size,
         min_pull_interval: config.min_pull_interval,
@@ -215,8 +215,4 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
     for reason in Rejection::ALL {
         metrics.create(catalog::REJECTED, &[&reason.to_string()]);
     }
-}
-
-fn seconds(duration: Duration) -> UnixSeconds {
-    UnixSeconds::try_from(duration.as_secs()).unwrap_or(UnixSeconds::MAX)
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigArgs;
 use super::simulate::parse_number;
-use crate::backfill::night::Night;
+use crate::backfill::daily_window::DailyWindow;
 use crate::config::duration;
 use crate::metrics::catalog::{self, Metric};
 use crate::model::{UnixSeconds, is_identifier, whole_seconds};
@@ -69,7 +69,7 @@ pub struct BackfillArgs {
 
     /// Read the list only between these local times, for example 22:00-06:00 [default: always].
     #[arg(long, value_name = "TIME-TIME")]
-    pub between: Option<Night>,
+    pub between: Option<DailyWindow>,
 }
 
 #[derive(Clone, PartialEq, Debug, Args)]

@@ -34,7 +34,7 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     let plan = plan(arguments)?;
     let job = Job {
         plan,
-        night: arguments.between,
+        between: arguments.between,
         output: arguments.output.clone(),
         storage: arguments.storage_path.clone(),
         clock: process::now,
@@ -113,7 +113,7 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
 /// The plan of a backfill that was begun, and the times as they were given: those before now have
 /// moved when it is resumed.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Begun {
+struct StoredPlan {
     from: Time,
     to: Option<Time>,
     plan: Plan,
@@ -123,7 +123,7 @@ struct Begun {
 fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     let path = arguments.output.join(PLAN);
     let failed = |error: io::Error| Fatal::from(format!("{}: {error}", path.display()));
-    let asked = |from, to| Begun {
+    let asked = |from, to| StoredPlan {
         from: arguments.from,
         to: arguments.to,
         plan: Plan {
@@ -135,32 +135,32 @@ fn plan(arguments: &BackfillArgs) -> Result<Plan, Fatal> {
     };
     match fs::read(&path) {
         Ok(text) => {
-            let begun: Begun = serde_json::from_slice(&text).map_err(|_| {
+            let stored: StoredPlan = serde_json::from_slice(&text).map_err(|_| {
                 let path = path.display();
                 Fatal::from(format!("{path} is damaged: give another --output"))
             })?;
-            if asked(begun.plan.from, begun.plan.to) != begun {
+            if asked(stored.plan.from, stored.plan.to) != stored {
                 return Err(Fatal::from(format!(
                     "{}: a backfill with other flags was begun there: give the same flags to resume \
                      it, or another --output",
                     path.display()
                 )));
             }
-            let plan = begun.plan;
+            let plan = stored.plan;
             info!(plan = %path.display(), from = %utc(plan.from), "resuming");
             Ok(plan)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let now = process::now();
             let to = arguments.to.map(|to| to.resolve(now).min(now));
-            let begun = asked(arguments.from.resolve(now), to);
-            if begun.plan.from >= begun.plan.to.unwrap_or(now) {
+            let stored = asked(arguments.from.resolve(now), to);
+            if stored.plan.from >= stored.plan.to.unwrap_or(now) {
                 return Err(Fatal::from("--from must be before --to and before now"));
             }
             fs::create_dir_all(&arguments.output).map_err(failed)?;
-            let text = serde_json::to_vec(&begun).map_err(|error| failed(error.into()))?;
+            let text = serde_json::to_vec(&stored).map_err(|error| failed(error.into()))?;
             backfill::write(&path, |out| out.write_all(&text)).map_err(failed)?;
-            Ok(begun.plan)
+            Ok(stored.plan)
         }
         Err(error) => Err(failed(error)),
     }

@@ -120,7 +120,7 @@ async fn backfill(
     };
     let job = Job {
         plan,
-        night: None,
+        between: None,
         output: directory.clone(),
         storage: storage.to_owned(),
         clock: process::now,

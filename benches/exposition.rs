@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use cec_exporter::metrics::catalog;
 use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, TargetCallMetrics};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, Scope, TargetCallMetrics};
 use cec_exporter::metrics::tallies::Tallies;
 use cec_exporter::model::{
     CallType, Event, Measure, Measures, ProcessingTime, Role, Speech, Status,
@@ -212,14 +212,17 @@ fn measure(targets: usize) {
         .collect();
     let exporter = exporter(&names);
     let write = |format| {
-        let own = Some((&exporter, &*names_of));
         Response {
-            exporter: own,
-            ..Response::new(format, &calls)
+            format,
+            created_lines: false,
+            targets: &calls,
+            exporter: (&exporter, &names_of),
+            scope: Scope::Everything,
         }
         .render()
     };
-    let [text, openmetrics, protobuf] = Format::ALL.map(write);
+    let [text, openmetrics, protobuf] =
+        [Format::Text, Format::OpenMetrics, Format::Protobuf].map(write);
     let families = families(std::str::from_utf8(&text).expect("text"));
     let is_sample = |line: &&[u8]| !line.starts_with(b"#");
     let lines = |text: &[u8]| {

@@ -63,10 +63,7 @@ fn main() {
     let compressed: Vec<Vec<u8>> = pages.iter().map(|page| gzip(page)).collect();
     let calls = f64::from(PAGES * CALLS_PER_PAGE);
     let bytes: usize = pages.iter().map(Vec::len).sum();
-    let lookback = Window {
-        from: FIRST,
-        to: FIRST + 10 * PAGES * CALLS_PER_PAGE,
-    };
+    let lookback = Window::new(FIRST, FIRST + 10 * PAGES * CALLS_PER_PAGE);
     let typed = || {
         for page in &pages {
             let page: typed::Response = serde_json::from_slice(page).expect("a valid page");

@@ -4,7 +4,7 @@
 //! A day is read with the puller, under a clock that stands still at its end. So history has the
 //! same retries, narrowing and proofs as pulls have.
 
-pub mod night;
+pub mod daily_window;
 pub mod plan;
 mod read;
 
@@ -25,7 +25,7 @@ use crate::puller::state::TargetState;
 use crate::store::{self, Backend, FileStore, StoreError, file_name};
 use crate::targets::{puller_settings, start_counting};
 use crate::upstream::Upstream;
-use night::Night;
+use daily_window::DailyWindow;
 use plan::Plan;
 
 /// Why a backfill stopped. Started again, it resumes with the day that was not finished.
@@ -56,7 +56,7 @@ pub enum BackfillError {
 pub struct Job {
     pub plan: Plan,
     /// The times of day at which the list is read.
-    pub night: Option<Night>,
+    pub between: Option<DailyWindow>,
     /// A directory per target, a file per day.
     pub output: PathBuf,
     /// `--storage.path` of the exporter.
@@ -134,8 +134,8 @@ pub async fn run<U: Upstream>(
         if days == Days::Old && day.to.saturating_add(lookback) > (job.clock)() {
             return Ok(());
         }
-        if let Some(night) = job.night {
-            night.wait().await;
+        if let Some(window) = job.between {
+            window.wait().await;
         }
         // A day that has not ended ends later now.
         let Some(day) = next(&replay) else { break };
@@ -143,7 +143,7 @@ pub async fn run<U: Upstream>(
         if ledger.exists() {
             return Err(ledger_exists());
         }
-        let read = read::day(&settings, Arc::clone(&upstream), job.night, day).await;
+        let read = read::day(&settings, Arc::clone(&upstream), job.between, day).await;
         let (records, skipped) = read.map_err(|reason| BackfillError::Unreadable {
             target: name.clone(),
             reason,

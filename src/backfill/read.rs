@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::night::Night;
+use super::daily_window::DailyWindow;
 use crate::metrics::exporter::{Build, ExporterMetrics, TargetMetrics};
 use crate::model::{CallId, Inspection, Record, Window};
 use crate::puller::plan::Intervals;
@@ -28,18 +28,18 @@ const MAX_READINGS: usize = 3;
 pub(super) async fn day<U: Upstream>(
     settings: &Settings,
     upstream: Arc<U>,
-    night: Option<Night>,
+    between: Option<DailyWindow>,
     day: Window,
 ) -> Result<(Vec<Record>, usize), String> {
     let records = Arc::new(Mutex::new(HashMap::new()));
     let mut skipped = 0;
     for _ in 0..MAX_READINGS {
-        let tee = Tee {
+        let recording = RecordingUpstream {
             upstream: Arc::clone(&upstream),
-            night,
+            between,
             records: Arc::clone(&records),
         };
-        skipped = read(settings, tee, day).await?;
+        skipped = read(settings, recording, day).await?;
         if skipped == 0 {
             break;
         }
@@ -53,7 +53,7 @@ pub(super) async fn day<U: Upstream>(
 /// Reads a day once. Returns the number of windows that could not be read.
 async fn read<U: Upstream>(
     settings: &Settings,
-    upstream: Tee<U>,
+    upstream: RecordingUpstream<U>,
     day: Window,
 ) -> Result<usize, String> {
     // The puller's clock stands at the end of the day, and its lookback is the day.
@@ -96,16 +96,16 @@ async fn read<U: Upstream>(
 }
 
 /// Passes pages on and keeps their records.
-struct Tee<U> {
+struct RecordingUpstream<U> {
     upstream: Arc<U>,
-    night: Option<Night>,
+    between: Option<DailyWindow>,
     records: Arc<Mutex<HashMap<CallId, Record>>>,
 }
 
-impl<U: Upstream> Upstream for Tee<U> {
+impl<U: Upstream> Upstream for RecordingUpstream<U> {
     async fn page(&self, request: PageRequest) -> Result<Page, Error> {
-        if let Some(night) = self.night {
-            night.wait().await;
+        if let Some(window) = self.between {
+            window.wait().await;
         }
         let page = self.upstream.page(request).await?;
         let mut records = self.records.lock();

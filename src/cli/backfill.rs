@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigArgs;
 use super::simulate::parse_number;
-use crate::backfill::night::Night;
+use crate::backfill::daily_window::DailyWindow;
 use crate::config::duration;
 use crate::metrics::catalog::{self, Metric};
-use crate::model::UnixSeconds;
+use crate::model::{UnixSeconds, is_identifier, whole_seconds};
 
 /// The labels of a scrape job on this machine.
 const LABELS: [&str; 2] = ["job=cec_exporter", "instance=localhost:10042"];
@@ -69,7 +69,7 @@ pub struct BackfillArgs {
 
     /// Read the list only between these local times, for example 22:00-06:00 [default: always].
     #[arg(long, value_name = "TIME-TIME")]
-    pub between: Option<Night>,
+    pub between: Option<DailyWindow>,
 }
 
 #[derive(Clone, PartialEq, Debug, Args)]
@@ -107,9 +107,7 @@ impl Time {
     pub fn resolve(self, now: UnixSeconds) -> UnixSeconds {
         match self {
             Self::At(time) => time,
-            Self::Ago(ago) => {
-                now.saturating_sub(UnixSeconds::try_from(ago.as_secs()).unwrap_or(now))
-            }
+            Self::Ago(ago) => now.saturating_sub(whole_seconds(ago)),
         }
     }
 }
@@ -137,13 +135,8 @@ fn step(text: &str) -> Result<UnixSeconds, String> {
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    let is_name = |name: &str| {
-        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !name.starts_with("__")
-    };
     text.split_once('=')
-        .filter(|(name, _)| is_name(name))
+        .filter(|(name, _)| is_identifier(name) && !name.starts_with("__"))
         .ok_or_else(|| "expected NAME=VALUE, such as instance=localhost:10042".to_owned())
         .and_then(|(name, value)| match is_taken(name) {
             true => Err(format!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::duration;
+use crate::model::whole_seconds;
 use crate::server::ListenAddress;
 use crate::simulator::faults::Faults;
 use crate::simulator::paging::{Order, Unit};
@@ -133,7 +134,7 @@ fn parse_seconds(text: &str) -> Result<u32, String> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => duration::parse(text)?,
     };
-    Ok(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
+    Ok(whole_seconds(duration))
 }
 
 pub(super) fn parse_number(

@@ -16,7 +16,7 @@ use crate::cli::{BackfillArgs, Time};
 use crate::client::HttpClient;
 use crate::client::tls::Trust;
 use crate::config::Target;
-use crate::model::utc;
+use crate::model::{UnixSeconds, utc};
 use crate::process::{self, Fatal};
 use crate::targets::{LoadError, Storage, UnknownTarget};
 
@@ -38,7 +38,7 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     let plan = plan(arguments, &targets)?;
     let job = Job {
         plan,
-        night: arguments.between,
+        between: arguments.between,
         output: arguments.output.clone(),
         storage: arguments.storage_path.clone(),
         clock: process::now,
@@ -117,7 +117,7 @@ fn chosen<'a>(targets: &'a [Target], names: &[String]) -> Result<Vec<&'a Target>
 /// The plan of a backfill that was begun, and the times as they were given: those before now have
 /// moved when it is resumed.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Begun {
+struct StoredPlan {
     from: Time,
     to: Option<Time>,
     plan: Plan,
@@ -127,7 +127,7 @@ struct Begun {
 fn plan(arguments: &BackfillArgs, targets: &[&Target]) -> Result<Plan, Fatal> {
     let path = arguments.output.join(PLAN);
     let failed = |error: io::Error| Fatal::from(format!("{}: {error}", path.display()));
-    let asked = |from, to| Begun {
+    let asked = |from, to| StoredPlan {
         from: arguments.from,
         to: arguments.to,
         plan: Plan {
@@ -139,46 +139,48 @@ fn plan(arguments: &BackfillArgs, targets: &[&Target]) -> Result<Plan, Fatal> {
     };
     match fs::read(&path) {
         Ok(text) => {
-            let begun: Begun = serde_json::from_slice(&text).map_err(|_| {
+            let stored: StoredPlan = serde_json::from_slice(&text).map_err(|_| {
                 let path = path.display();
                 Fatal::from(format!("{path} is damaged: give another --output"))
             })?;
-            if asked(begun.plan.from, begun.plan.to) != begun {
+            if asked(stored.plan.from, stored.plan.to) != stored {
                 return Err(Fatal::from(format!(
                     "{}: a backfill with other flags was begun there: give the same flags to resume \
                      it, or another --output",
                     path.display()
                 )));
             }
-            let plan = begun.plan;
+            let plan = stored.plan;
             info!(plan = %path.display(), from = %utc(plan.from), "resuming");
             Ok(plan)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let now = process::now();
             let to = arguments.to.map(|to| to.resolve(now).min(now));
-            let begun = asked(arguments.from.resolve(now), to);
-            if begun.plan.from >= begun.plan.to.unwrap_or(now) {
+            let stored = asked(arguments.from.resolve(now), to);
+            if stored.plan.from >= stored.plan.to.unwrap_or(now) {
                 return Err(Fatal::from("--from must be before --to and before now"));
             }
-            let length = begun.plan.to.unwrap_or(now) - begun.plan.from;
-            if let Some(longer) = targets
-                .iter()
-                .find(|target| target.lookback.as_secs() > length.into())
-            {
-                // The exporter would take the calls of the history for all calls of the lookback.
-                return Err(Fatal::from(format!(
-                    "--from: expected a history at least as long as the lookback of target {:?}, which is {} s",
-                    longer.name,
-                    longer.lookback.as_secs()
-                )));
-            }
+            is_long_enough(&stored.plan, targets, now)?;
             fs::create_dir_all(&arguments.output).map_err(failed)?;
-            let text = serde_json::to_vec(&begun).map_err(|error| failed(error.into()))?;
+            let text = serde_json::to_vec(&stored).map_err(|error| failed(error.into()))?;
             backfill::write(&path, |out| out.write_all(&text)).map_err(failed)?;
-            Ok(begun.plan)
+            Ok(stored.plan)
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// The exporter takes the calls of the history for all calls of the lookback.
+fn is_long_enough(plan: &Plan, targets: &[&Target], now: UnixSeconds) -> Result<(), Fatal> {
+    let length = u64::from(plan.to.unwrap_or(now) - plan.from);
+    let mut targets = targets.iter();
+    match targets.find(|target| target.lookback.as_secs() > length) {
+        None => Ok(()),
+        Some(Target { name, lookback, .. }) => Err(Fatal::from(format!(
+            "--from: expected a history at least as long as the lookback of target {name:?}, which is {} s",
+            lookback.as_secs()
+        ))),
     }
 }
 

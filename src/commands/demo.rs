@@ -37,7 +37,7 @@ const HISTORY_CALLS_PER_DAY: f64 = 12_000.0;
 const STEP: u32 = 120;
 const WEEKEND_SHARE: f64 = 0.35;
 /// How long to wait for the first pull before the URLs are printed.
-const FIRST_PULL: Duration = Duration::from_secs(30);
+const FIRST_PULL: Duration = Duration::from_secs(120);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
@@ -119,7 +119,7 @@ async fn backfill(arguments: &DemoHistoryArgs, config: &Config) -> Result<Option
     };
     let job = Job {
         plan,
-        night: None,
+        between: None,
         output: directory.clone(),
         storage: storage.path().to_owned(),
         clock: process::now,

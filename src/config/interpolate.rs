@@ -3,6 +3,8 @@
 //! Works on values after YAML is parsed, never on the text of the file: a variable cannot add a
 //! key, whatever it holds.
 
+use crate::model::is_identifier;
+
 /// Looks up a variable. The caller of [`super::load`] passes the process's environment, tests a
 /// table.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -24,7 +26,7 @@ pub(super) fn interpolate(text: &str, environment: Environment<'_>) -> Result<St
         let Some((name, after)) = found[2..].split_once('}') else {
             return Err("expected a } after ${; write $${ for a literal ${".to_owned());
         };
-        if !is_name(name) {
+        if !is_identifier(name) {
             return Err("expected ${NAME}, the name made of letters, digits and _; \
                 write $${ for a literal ${"
                 .to_owned());
@@ -40,13 +42,6 @@ pub(super) fn interpolate(text: &str, environment: Environment<'_>) -> Result<St
     }
     done.push_str(rest);
     Ok(done)
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]

@@ -2,9 +2,6 @@
 //!
 //! [`load`] returns targets whose values are all checked, or one line that says what is wrong and
 //! where. A reload calls it again and compares targets to see which ones changed.
-//!
-//! To add a key, edit `target.rs`: a field of `Keys` (as written), a field of `Target` (as checked),
-//! and in `Target::read` the line with its range and its default.
 
 pub mod duration;
 pub mod shard;

@@ -36,7 +36,7 @@ pub struct Target {
     pub name: String,
     /// Base URL of the API: scheme, host, port and perhaps a path, which ends without a slash.
     pub endpoint: Url,
-    /// URL of the token service. Default: the vendor's path below `endpoint`.
+    /// URL of the token service.
     pub token_endpoint: Url,
     /// Identifies the application. Kept secret like `app_secret`.
     pub app_key: Secret,
@@ -47,59 +47,56 @@ pub struct Target {
     pub user_id: String,
     /// Sent as `X-TenantSpaceID` if set.
     pub tenant_space_id: Option<String>,
-    /// Call types to request, without repetitions. Default: voice and text.
+    /// Call types to request, without repetitions.
     pub call_types: Vec<CallType>,
-    /// Undocumented statuses to request too. Default: none.
+    /// Undocumented statuses to request too.
     pub extra_status_codes: Vec<Status>,
-    /// Further result codes that mean success in a response without rows. Default: none.
+    /// Further result codes that mean success in a response without rows.
     pub success_codes: Vec<String>,
-    /// The window of the gauges, and how long a call is remembered. Default: 24h.
+    /// The window of the gauges, and how long a call is remembered.
     pub lookback: Duration,
     /// How late after its upload time a call may appear in the list; at most `lookback`.
-    /// Default: 10m, or `lookback` if that is shorter.
     pub overlap: Duration,
-    /// How often the whole window is compared again. Default: 1h.
+    /// How often the whole window is compared again.
     pub reconcile_interval: Duration,
-    /// Rows per request. Default: 100.
+    /// Rows per request.
     pub page_size: u32,
-    /// Scrapes closer together than this share one pull. Default: 10s.
+    /// Scrapes closer together than this share one pull.
     pub min_pull_interval: Duration,
-    /// Time limit of a request. Default: 10s.
+    /// Time limit of a request.
     pub request_timeout: Duration,
-    /// Default: 4.
     pub max_concurrent_requests: u32,
-    /// Default: 10.
     pub max_requests_per_second: f64,
-    /// A file with further trust anchors. Default: none.
+    /// A file with further trust anchors.
     pub ca_file: Option<PathBuf>,
-    /// The proxy for `endpoint`. Default: that of the environment.
+    /// The proxy for `endpoint`.
     pub proxy: Option<Proxy>,
     /// The proxy for `token_endpoint`, whose scheme or host may differ.
     pub token_proxy: Option<Proxy>,
-    /// Most calls to remember. Default: 5,000,000.
+    /// Most calls to remember.
     pub max_calls: u32,
-    /// How long after the last success the gauges stay; zero for ever. Default: 10m.
+    /// How long after the last success the gauges stay; zero for ever.
     pub stale_after: Duration,
-    /// The file that says which team an agent belongs to. Default: none, and no series by team.
+    /// The file that says which team an agent belongs to; without it, there are no series by team.
     pub teams_file: Option<PathBuf>,
-    /// Most teams with series of their own. Default: 50.
+    /// Most teams with series of their own.
     pub max_teams: u32,
-    /// Whether there are series by agent. Default: no.
+    /// Whether there are series by agent.
     pub agents: bool,
-    /// Most agents with series of their own. Default: 500.
+    /// Most agents with series of their own.
     pub max_agents: u32,
-    /// Which inspection results to request. Default: none.
+    /// Which inspection results to request.
     pub results: Option<Results>,
 }
 
 /// Which inspection results to request, and how many. All values are checked.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Results {
-    /// Share of the calls whose result is requested, from 0 to 1. Default: 1.
+    /// Share of the calls whose result is requested, from 0 to 1.
     pub share: f64,
-    /// Separate from the budget of the list. Default: 1.
+    /// Separate from the budget of the list.
     pub max_requests_per_second: f64,
-    /// Most rules with a series of their own. Default: 200.
+    /// Most rules with a series of their own.
     pub max_rules: u32,
 }
 

@@ -150,13 +150,13 @@ impl Entry {
 
     /// Reads a row; `None` if it is invalid.
     pub(super) fn from_row((key, value): Row) -> Option<Self> {
-        let [t0, t1, s0, s1, inspect, review, complain, flags] = value;
+        let [t0, t1, s0, s1, sampled, reviewed, appealed, flags] = value;
         let entry = Self {
             key,
             next: NO_SLOT,
             call_type: CallType::from_number(i16::from_le_bytes([t0, t1]).into()),
             status: Status::from_number(i16::from_le_bytes([s0, s1]).into()),
-            manual: [inspect, review, complain],
+            manual: [sampled, reviewed, appealed],
             flags,
         };
         let final_without_count = entry.status.is_final() && flags & FINAL == 0;

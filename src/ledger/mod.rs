@@ -9,7 +9,7 @@ mod table;
 
 pub use checkpoint::Checkpoint;
 pub use entry::Row;
-pub use observe::Observed;
+pub use observe::Refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +132,7 @@ impl Ledger {
                 ManualStates::default(),
                 emit,
             );
-            emit(Event::Expired {
+            emit(Event::Forgotten {
                 call_type: entry.call_type,
                 position: entry.position(),
                 never_final: (!entry.was_final()).then_some(entry.status),

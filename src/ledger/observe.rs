@@ -9,16 +9,9 @@ use crate::model::{
     UnixSeconds, Window,
 };
 
-/// How the ledger took a record.
+/// Why the ledger does not take a record of an unknown call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Observed {
-    /// A new call.
-    New,
-    /// A known call. Events report what has changed.
-    Known,
-    /// An unknown call from a closed time: shown from now on, but not counted, because it may have
-    /// been counted and forgotten.
-    Returned,
+pub enum Refused {
     /// A call older than the lookback.
     Old,
     /// An upload time in the future. The call is read again when that time has come.
@@ -34,14 +27,16 @@ pub(super) const MAX_UNDOCUMENTED_CODES: usize = 32;
 impl Ledger {
     /// Applies a record seen at `now`, and emits what is new about its call.
     ///
-    /// An unknown call is added only if it was uploaded in `lookback`.
+    /// # Errors
+    ///
+    /// The call is unknown, and was not uploaded in `lookback` or does not fit.
     pub fn observe(
         &mut self,
         record: &Record,
         now: UnixSeconds,
         lookback: Window,
         emit: &mut impl FnMut(Event),
-    ) -> Observed {
+    ) -> Result<(), Refused> {
         let status = admit(
             &mut self.marks.undocumented_statuses,
             record.status,
@@ -57,10 +52,10 @@ impl Ledger {
                     self.relocate(slot, record.uploaded);
                 }
                 self.update(slot, status, record, now, emit);
-                Observed::Known
+                Ok(())
             }
-            None if record.uploaded < lookback.from => Observed::Old,
-            None if record.uploaded > lookback.to => Observed::Future,
+            None if record.uploaded < lookback.from => Err(Refused::Old),
+            None if record.uploaded > lookback.to => Err(Refused::Future),
             None => self.insert(status, record, emit),
         }
     }
@@ -70,7 +65,7 @@ impl Ledger {
         status: Status,
         record: &Record,
         emit: &mut impl FnMut(Event),
-    ) -> Observed {
+    ) -> Result<(), Refused> {
         let call_type = admit(
             &mut self.marks.undocumented_types,
             record.call_type,
@@ -83,10 +78,10 @@ impl Ledger {
         let has_room = self.max_calls.is_none_or(|max| self.table.len() < max);
         let slot = has_room.then(|| self.table.insert(entry)).flatten();
         let Some(slot) = slot else {
-            return Observed::Full;
+            return Err(Refused::Full);
         };
-        let closed = record.uploaded < self.marks.closed_before;
-        if closed {
+        if record.uploaded < self.marks.closed_before {
+            // It may have been counted and forgotten: shown from now on, but not counted.
             self.table[slot].count_final();
             self.table[slot].count_success();
             emit(Event::Returned { call_type, status });
@@ -98,11 +93,7 @@ impl Ledger {
         emit_manual(call_type, ManualStates::default(), record.manual, emit);
         self.note_pending(slot);
         self.note_change(slot);
-        if closed {
-            Observed::Returned
-        } else {
-            Observed::New
-        }
+        Ok(())
     }
 
     fn update(

@@ -292,7 +292,7 @@ mod tests {
             (171, 171, 1),
             (1099, 5000, 1),
         ] {
-            let window = Window { from, to };
+            let window = Window::new(from, to);
             assert_eq!(table.count_present(window), count, "{window:?}");
             assert_eq!(table.slots(window).count() as u64, count, "{window:?}");
             let mut of_type = [0; 3];
@@ -309,12 +309,12 @@ mod tests {
         let missing = table.find(CallId(75)).unwrap();
         for (missing_now, count) in [(true, 239), (true, 239), (false, 240)] {
             table.set_missing(missing, missing_now);
-            let window = Window { from: 160, to: 399 };
+            let window = Window::new(160, 399);
             assert_eq!(table.count_present(window), count);
             let uploaded: u64 = table.count_by_type(window).map(|(_, count)| count).sum();
             assert_eq!(uploaded, 240, "missing ones included");
             assert_eq!(
-                table.count_present(Window { from: 175, to: 175 }),
+                table.count_present(Window::new(175, 175)),
                 u64::from(!missing_now)
             );
         }
@@ -323,7 +323,7 @@ mod tests {
             let slot = table.find(CallId(id)).unwrap();
             let at = table[slot].uploaded();
             table.relocate(slot, 5000);
-            assert_eq!(table.count_present(Window { from: at, to: at }), 0);
+            assert_eq!(table.count_present(Window::new(at, at)), 0);
             assert_eq!(table.count_present(Window::new(5000, 5000)), 1);
             table.relocate(slot, at);
             assert_eq!(table.count_present(Window::new(100, 1099)), 1000);

@@ -1,6 +1,7 @@
 //! The exporter's own metrics: `cec_exporter_*`, `promhttp_*` and `process_*`.
 
 mod family;
+mod label;
 mod process;
 mod target;
 
@@ -9,18 +10,11 @@ use std::sync::Arc;
 use super::catalog::{self, Metric};
 use family::Families;
 pub use family::{OwnSeries, Reading};
+pub use label::{ResultOutcome, UnprovenReason};
 pub use target::TargetMetrics;
 
 /// Status codes whose series start at 0, as in the handler of Go's client library.
 const HANDLER_CODES: [&str; 3] = ["200", "500", "503"];
-
-/// Why a window of the list is not proved complete: its total and its rows disagree, it cannot be
-/// read, or two readings differ.
-pub const UNPROVEN_REASONS: [&str; 3] = ["total", "unreadable", "changing"];
-
-/// How a request for an inspection result ended: counted; the call was inspected for no scenario;
-/// failed, and tried again later; given up, because the call left the lookback.
-pub const RESULT_OUTCOMES: [&str; 4] = ["counted", "empty", "failed", "expired"];
 
 /// The exporter's own metrics, for all targets.
 pub struct ExporterMetrics(Arc<Families>);
@@ -74,8 +68,8 @@ impl ExporterMetrics {
         ] {
             target.create(metric, &[]);
         }
-        for reason in UNPROVEN_REASONS {
-            target.create(catalog::UNPROVEN, &[reason]);
+        for reason in UnprovenReason::ALL {
+            target.create(catalog::UNPROVEN, &[reason.label()]);
         }
         target
     }

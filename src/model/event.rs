@@ -39,7 +39,7 @@ pub enum Event {
         to: Option<u8>,
     },
     /// A call left the lookback and was forgotten.
-    Expired {
+    Forgotten {
         call_type: CallType,
         position: Position,
         /// The status last seen, if the call was never final.

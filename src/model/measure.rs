@@ -84,9 +84,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, in the order of the exposition.
-    pub const ALL: [Self; 3] = [Self::Customer, Self::Staff, Self::Unknown];
-
     /// Parses the vendor's `left_channel` or `right_channel`.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();

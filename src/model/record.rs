@@ -42,20 +42,24 @@ impl Record {
     }
 }
 
-/// The three states that people set by hand.
+/// The three states that people set by hand, named like their metrics. The serialised names are the
+/// format on disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ManualKind {
     /// Manual sampling, `inspect_status`.
-    Inspect,
+    #[serde(rename = "Inspect")]
+    Sampled,
     /// Manual review, `review_status`.
-    Review,
+    #[serde(rename = "Review")]
+    Reviewed,
     /// The agent's appeal, `complain_status`.
-    Complain,
+    #[serde(rename = "Complain")]
+    Appealed,
 }
 
 impl ManualKind {
     /// Every kind, in the order of [`ManualStates`].
-    pub const ALL: [Self; 3] = [Self::Inspect, Self::Review, Self::Complain];
+    pub const ALL: [Self; 3] = [Self::Sampled, Self::Reviewed, Self::Appealed];
 }
 
 /// The manual states of a call, in the order of [`ManualKind::ALL`]: the vendor's number from 0 up,

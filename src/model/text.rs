@@ -11,6 +11,12 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
     }
 }
 
+/// Whether the text can name a variable or a label: ASCII letters, digits and `_`, no digit first.
+pub fn is_identifier(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && (text.bytes()).all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// What follows a message if a likely cause is known.
 pub fn cause_suffix(likely_cause: &Option<String>) -> String {
     match likely_cause {

@@ -52,8 +52,7 @@ impl GapRead {
     }
 
     fn expect_requests(&self, window: Window, rows: u64, limit: u32) -> u64 {
-        let seconds = |window: Window| u64::from(window.to - window.from) + 1;
-        let rows = rows.saturating_mul(seconds(self.gap)) / seconds(window);
+        let rows = rows.saturating_mul(self.gap.seconds().into()) / u64::from(window.seconds());
         rows.div_ceil(u64::from(limit).max(1)).max(1)
     }
 

@@ -10,6 +10,7 @@ use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
 use super::scan::Scanned;
 use crate::metrics::catalog;
+use crate::metrics::exporter::ResultOutcome;
 use crate::model::{Window, utc};
 use crate::upstream::{Error, Upstream};
 
@@ -91,7 +92,7 @@ impl<U: Upstream> Pull<'_, U> {
                 return Ok(());
             }
             let slice = plan::slice(gap, self.hints.span.min(self.hints.width));
-            let length = (slice.to - slice.from).saturating_add(1);
+            let length = slice.seconds();
             let failed_span = length / 2;
             let scanned = match self.scan_slice(slice).await {
                 Ok(scanned) => scanned,
@@ -124,7 +125,7 @@ impl<U: Upstream> Pull<'_, U> {
     /// Reads a slice of a gap, unless it holds far more rows than a slice should.
     pub(super) async fn scan_slice(&mut self, window: Window) -> Result<Scanned, Error> {
         let most = (SLICE_PAGES * self.hints.list.size.rows()).min(self.hints.depth);
-        let length = (window.to - window.from).saturating_add(1);
+        let length = window.seconds();
         let (scanned, rows) = self.scan(window, Some(most)).await?;
         // Aim at half of the limit, so that a busier hour still fits.
         self.hints.span = plan::next_span(length, rows, most / 2);
@@ -157,7 +158,7 @@ impl<U: Upstream> Pull<'_, U> {
             state
                 .skipped
                 .iter()
-                .any(|left| left.window.from <= window.to && left.window.to >= window.from)
+                .any(|left| left.window.overlaps(window))
         });
         if !left {
             tracing::info!(target = %self.inner.settings.name, from = %utc(window.from),
@@ -176,8 +177,8 @@ impl<U: Upstream> Pull<'_, U> {
         });
         if unread > 0 {
             // The series exist only where results are requested.
-            let metrics = &self.inner.metrics;
-            metrics.add(catalog::RESULTS, &["expired"], unread as f64);
+            let (metrics, outcome) = (&self.inner.metrics, ResultOutcome::Expired);
+            metrics.add(catalog::RESULTS, &[outcome.label()], unread as f64);
         }
         for skipped in gone {
             tracing::warn!(target = %self.inner.settings.name, from = %utc(skipped.window.from),

@@ -4,6 +4,7 @@ use tracing::debug;
 
 use super::plan;
 use super::pull::{Pull, SLICE_PAGES};
+use crate::metrics::exporter::UnprovenReason;
 use crate::model::{CallSet, Window, utc};
 use crate::upstream::pages::{End, Pages, Pass, Verdict};
 use crate::upstream::{Error, Filter, Upstream};
@@ -195,6 +196,6 @@ impl<U: Upstream> Pull<'_, U> {
             }
             _ => "calls are listed more than once, or the total changed".to_owned(),
         };
-        self.unproven("total", window, &finding);
+        self.unproven(UnprovenReason::Total, window, &finding);
     }
 }

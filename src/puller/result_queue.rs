@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::backoff::Delays;
-use crate::model::{CallId, CallKey, Record, UnixSeconds};
+use crate::model::{CallId, CallKey, Record, UnixSeconds, whole_seconds};
 use crate::store::QueueChange;
 
 /// After failures of one call.
@@ -124,7 +124,7 @@ impl ResultQueue {
             None if self.fresh.remove(&key) => 0,
             None => return,
         };
-        let at_least = UnixSeconds::try_from(at_least.as_secs()).unwrap_or(UnixSeconds::MAX);
+        let at_least = whole_seconds(at_least);
         let due = now.saturating_add(DELAYS.after(failures).max(at_least));
         let failures = failures.saturating_add(1);
         self.failed.insert(key, Failed { due, failures });

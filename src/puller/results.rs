@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::Inner;
 use super::backoff::Delays;
 use crate::metrics::catalog;
+use crate::metrics::exporter::ResultOutcome;
 use crate::model::Rejection;
 use crate::upstream::Upstream;
 
@@ -49,16 +50,17 @@ impl<U: Upstream> Inner<U> {
                 Ok(inspection) => {
                     self.results_succeeded();
                     let outcome = match inspection.scenarios.is_empty() {
-                        true => "empty",
-                        false => "counted",
+                        true => ResultOutcome::Empty,
+                        false => ResultOutcome::Counted,
                     };
-                    self.metrics.add(catalog::RESULTS, &[outcome], 1.0);
+                    self.metrics.add(catalog::RESULTS, &[outcome.label()], 1.0);
                     let (reason, rejected) = (Rejection::Measure.to_string(), inspection.rejected);
                     (self.metrics).add(catalog::REJECTED, &[&reason], rejected.into());
                     self.state.lock().count_result(call, &inspection);
                 }
                 Err(error) => {
-                    self.metrics.add(catalog::RESULTS, &["failed"], 1.0);
+                    let outcome = ResultOutcome::Failed;
+                    self.metrics.add(catalog::RESULTS, &[outcome.label()], 1.0);
                     let now = (self.clock)();
                     let at_least = error.retry_after.unwrap_or_default();
                     self.state.lock().results.postpone(call, now, at_least);

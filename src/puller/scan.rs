@@ -12,6 +12,7 @@ use super::plan;
 use super::pull::Pull;
 use super::read::Completeness;
 use crate::metrics::catalog;
+use crate::metrics::exporter::UnprovenReason;
 use crate::model::{UnixSeconds, Window, utc};
 use crate::upstream::{Error, ErrorKind, Upstream};
 
@@ -69,7 +70,7 @@ impl<U: Upstream> Pull<'_, U> {
         // The widest window that the vendor accepted during this scan.
         let mut width = self.hints.width;
         while let Some(part) = queue.pop_front() {
-            let length = (part.to - part.from).saturating_add(1);
+            let length = part.seconds();
             if length > width {
                 for piece in plan::pieces(part, width).into_iter().rev() {
                     queue.push_front(piece);
@@ -102,7 +103,7 @@ impl<U: Upstream> Pull<'_, U> {
                             rows += reading.rows;
                             let finding =
                                 "it changes faster than it can be read, or repeats its pages";
-                            self.unproven("changing", part, finding);
+                            self.unproven(UnprovenReason::Changing, part, finding);
                         }
                     }
                 }
@@ -219,7 +220,7 @@ impl<U: Upstream> Pull<'_, U> {
         }
         // Where it is unknown whether a bound is inclusive, the rows beyond it may be the ones that fail.
         let skipped = window.pad(self.hints.edges.map(|edge| edge.is_none().into()));
-        self.unproven("unreadable", skipped, reason);
+        self.unproven(UnprovenReason::Unreadable, skipped, reason);
         self.state(|state| {
             state.skipped.add(skipped, self.now, reason);
             state.changed = true;
@@ -286,7 +287,8 @@ impl<U: Upstream> Pull<'_, U> {
     }
 
     /// Counts a part of the list that was accepted without proof, and logs each reason once.
-    pub(super) fn unproven(&mut self, reason: &'static str, window: Window, finding: &str) {
+    pub(super) fn unproven(&mut self, reason: UnprovenReason, window: Window, finding: &str) {
+        let reason = reason.label();
         (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
         // Its numbers may change with each reading.
         let kind = finding.replace(|c: char| c.is_ascii_digit(), "");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ledger, Observed};
+use crate::ledger::{Ledger, Refused};
 use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
@@ -174,15 +174,19 @@ impl TargetState {
                 let staff_id = record.staff_id.as_deref();
                 self.tallies.apply(&event, source, staff_id);
             };
-            let observed = self.ledger.observe(record, now, lookback, &mut emit);
-            self.refused += u64::from(observed == Observed::Full);
-            let is_unusable = match observed {
-                Observed::Future => true,
-                Observed::Old => record.uploaded.saturating_add(NOT_ASKED_FOR) < lookback.from,
-                _ => false,
+            let Err(refused) = self.ledger.observe(record, now, lookback, &mut emit) else {
+                continue;
+            };
+            let is_unusable = match refused {
+                Refused::Future => true,
+                Refused::Old => record.uploaded.saturating_add(NOT_ASKED_FOR) < lookback.from,
+                Refused::Full => {
+                    self.refused += 1;
+                    false
+                }
             };
             if is_unusable {
-                tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?observed, "record rejected");
+                tracing::debug!(call = ?record.id, uploaded = record.uploaded, ?refused, "record rejected");
                 reject(Rejected::new(Rejection::UploadTime, record.id));
             }
         }

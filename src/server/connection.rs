@@ -34,10 +34,10 @@ enum Phase {
     Handshake,
     /// The client, to send the rest of a request's headers.
     Headers,
-    /// The server, to find the answer.
+    /// The server, to find the response.
     Working,
-    /// The client, to receive the answer.
-    Answering,
+    /// The client, to receive the response.
+    Sending,
     /// The client, to send another request.
     Idle,
 }
@@ -49,7 +49,7 @@ impl Phase {
             Self::Handshake => Some(limits.handshake),
             Self::Headers => Some(limits.header_read),
             Self::Working => None,
-            Self::Answering => Some(limits.answer_write),
+            Self::Sending => Some(limits.response_write),
             Self::Idle => Some(limits.idle),
         }
     }
@@ -71,9 +71,9 @@ pub(super) struct ConnectionState(Arc<watch::Sender<State>>);
 #[derive(Clone, Copy)]
 struct State {
     phase: Phase,
-    /// Requests without an answer. HTTP/2 has several at a time.
+    /// Requests without a response. HTTP/2 has several at a time.
     working: usize,
-    /// Answers that the client has not received in full.
+    /// Responses that the client has not received in full.
     unsent: usize,
 }
 
@@ -94,7 +94,7 @@ impl ConnectionState {
         });
     }
 
-    /// Counts a request or an answer until the guard is dropped.
+    /// Counts a request or a response until the guard is dropped.
     fn counted(&self, count: fn(&mut State) -> &mut usize) -> Counted {
         self.change_count(|state| *count(state) += 1);
         Counted {
@@ -109,7 +109,7 @@ impl ConnectionState {
             change(state);
             state.phase = match state {
                 State { working: 1.., .. } => Phase::Working,
-                State { unsent: 1.., .. } => Phase::Answering,
+                State { unsent: 1.., .. } => Phase::Sending,
                 State { .. } => Phase::Idle,
             };
         });
@@ -124,21 +124,25 @@ impl ConnectionState {
     }
 
     /// Completes, with the reason, when the connection is to be closed: the client has taken too
-    /// long, or its slot or the memory of its answers is needed.
-    pub(super) async fn give_up(
+    /// long, or its slot or the memory of its responses is needed.
+    pub(super) async fn until_closing(
         &self,
         limits: &Limits,
-        make_room: &Notify,
-        room_needed: &Notify,
+        slot_needed: &Notify,
+        memory_needed: &Notify,
     ) -> &'static str {
         tokio::select! {
-            reason = self.keep_waiting(limits, make_room) => reason,
-            reason = self.hold_answers(room_needed) => reason,
+            reason = self.until_late_or_slot_needed(limits, slot_needed) => reason,
+            reason = self.until_memory_needed(memory_needed) => reason,
         }
     }
 
     /// Completes when the client has taken too long, or the slot is needed.
-    async fn keep_waiting(&self, limits: &Limits, make_room: &Notify) -> &'static str {
+    async fn until_late_or_slot_needed(
+        &self,
+        limits: &Limits,
+        slot_needed: &Notify,
+    ) -> &'static str {
         let mut state = self.0.subscribe();
         loop {
             let phase = state.borrow_and_update().phase;
@@ -148,7 +152,7 @@ impl ConnectionState {
                 };
                 let evicted = async {
                     sleep(phase.grace()).await;
-                    make_room.notified().await;
+                    slot_needed.notified().await;
                 };
                 tokio::select! {
                     () = sleep(limit) => "the client took too long",
@@ -162,13 +166,13 @@ impl ConnectionState {
         }
     }
 
-    /// Completes when answers have waited for the client for a while, and their memory is needed.
-    async fn hold_answers(&self, room_needed: &Notify) -> &'static str {
+    /// Completes when responses have waited for the client for a while, and their memory is needed.
+    async fn until_memory_needed(&self, memory_needed: &Notify) -> &'static str {
         let mut state = self.0.subscribe();
         loop {
             let needed = async {
                 sleep(GRACE).await;
-                room_needed.notified().await;
+                memory_needed.notified().await;
             };
             // The state lives as long as `self`.
             let _ = state.wait_for(|state| state.unsent > 0).await;
@@ -180,7 +184,7 @@ impl ConnectionState {
     }
 }
 
-/// A request or an answer that counts in the state of its connection; also one that the client
+/// A request or a response that counts in the state of its connection; also one that the client
 /// cancels.
 struct Counted {
     state: ConnectionState,
@@ -214,7 +218,7 @@ pub(super) async fn serve<I, F, A>(
         let working = state.counted(|state| &mut state.working);
         let answer = answer(request);
         async move {
-            // Until the answer counts as unsent, so that the connection is not idle in between.
+            // Until the response counts as unsent, so that the connection is not idle in between.
             let _working = working;
             let response = answer.await;
             let unsent = state.counted(|state| &mut state.unsent);

@@ -14,9 +14,9 @@ use super::connection::{self, ConnectionState};
 use super::routes::Service;
 use super::slots::Slots;
 
-/// Bytes of answers that the kernel keeps for a client that does not take them: the answer to a large
+/// Bytes of responses that the kernel keeps for a client that does not take them: the response to a large
 /// scrape, compressed, in a few round trips. The default is some megabytes for each connection, and as
-/// many answers as fit there are rendered.
+/// many responses as fit there are rendered.
 const SEND_BUFFER: usize = 256 << 10;
 
 /// Sent, as far as possible without waiting, to a client without a slot.
@@ -50,17 +50,17 @@ impl Connections {
             }
             return;
         };
-        // Answers are written at once: waiting for more to send would only delay them.
+        // Responses are written at once: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
         let (service, stopping) = (Arc::clone(&self.service), self.stopping.clone());
-        let make_room = Arc::clone(&self.slots.make_room);
+        let slot_needed = Arc::clone(&self.slots.needed);
         self.tasks.spawn(async move {
             let _slot = slot;
             let state = ConnectionState::new();
             tokio::select! {
                 () = serve(&service, stream, peer.ip(), state.clone(), &stopping) => {}
-                reason = state.give_up(&service.settings.limits, &make_room, &service.room.needed) => {
+                reason = state.until_closing(&service.settings.limits, &slot_needed, &service.memory.needed) => {
                     tracing::debug!(reason, "connection closed");
                 }
             }
@@ -75,7 +75,7 @@ impl Connections {
         }
     }
 
-    /// Waits until the answers in flight are sent. Closes what is left after the time limit.
+    /// Waits until the responses in flight are sent. Closes what is left after the time limit.
     pub(super) async fn finish(mut self) {
         self.stopping.cancel();
         let all_closed = async {

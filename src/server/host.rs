@@ -1,5 +1,5 @@
 //! The header `Host`. If it is missing, repeated or malformed, a proxy and a server may read it
-//! differently, so RFC 9112 requires the answer 400.
+//! differently, so RFC 9112 requires the response 400.
 
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;

@@ -2,7 +2,7 @@
 //!
 //! A client that misbehaves does not keep others from being served: every wait for a client has a
 //! time limit ([`Limits`]), and when all connections are taken, the one that has waited longest
-//! for its client is closed. So is, when answers take too much memory, the one that has kept answers
+//! for its client is closed. So is, when responses take too much memory, the one that has kept them
 //! waiting for longest.
 
 mod accept;
@@ -12,14 +12,14 @@ mod connections;
 mod deadline;
 mod host;
 mod listen;
+mod memory;
 mod negotiation;
 mod paths;
 mod query;
 mod respond;
-mod room;
 mod routes;
 mod scrape;
-mod shared;
+mod shared_scrapes;
 mod slots;
 mod status_page;
 
@@ -47,7 +47,7 @@ pub struct Settings {
     pub route_prefix: RoutePrefix,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
-    /// Subtracted from Prometheus's scrape timeout, so that the answer arrives in time.
+    /// Subtracted from Prometheus's scrape timeout, so that the response arrives in time.
     pub timeout_offset: Duration,
     /// Scrapes and probes answered at once, 0 for any number; further ones get 503.
     pub max_requests: usize,
@@ -81,16 +81,16 @@ pub struct Limits {
     /// From the first byte of a request (from the connection, for its first request) to the end
     /// of its headers. Default: 10 s.
     pub header_read: Duration,
-    /// Between an answer and the first byte of the next request. Default: 3 min, so that
+    /// Between a response and the first byte of the next request. Default: 3 min, so that
     /// Prometheus keeps its connection at a scrape interval of two minutes.
     pub idle: Duration,
-    /// From the first byte of an answer to the last. Default: 30 s.
-    pub answer_write: Duration,
+    /// From the first byte of a response to the last. Default: 30 s.
+    pub response_write: Duration,
     /// From the shutdown until pulls end and the scrapes that wait for them are answered: long
     /// enough for most pulls, and less than the 10 s after which containers are killed.
     /// Default: 5 s.
     pub pull_grace: Duration,
-    /// From the shutdown to the end of the last answer. Default: 15 s.
+    /// From the shutdown to the end of the last response. Default: 15 s.
     pub shutdown: Duration,
     /// Connections at once. Default: 512, which with the files of the storage is below the usual
     /// limit of 1,024 open files.
@@ -105,7 +105,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(180),
-            answer_write: Duration::from_secs(30),
+            response_write: Duration::from_secs(30),
             pull_grace: Duration::from_secs(5),
             shutdown: Duration::from_secs(15),
             connections: 512,
@@ -116,7 +116,7 @@ impl Default for Limits {
 
 /// Serves until `shutdown` completes, then answers what is in flight and returns.
 ///
-/// From the shutdown on, no connection is accepted, idle ones are closed at once, and answers that
+/// From the shutdown on, no connection is accepted, idle ones are closed at once, and responses that
 /// take longer than [`Limits::shutdown`] are cut.
 pub async fn run(
     listeners: Vec<TcpListener>,

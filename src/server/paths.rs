@@ -24,13 +24,18 @@ impl FromStr for RoutePrefix {
         if bare.is_empty() {
             return Ok(Self(String::new()));
         }
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let resolves = |part: &str| part.is_empty() || part == "." || part == "..";
-        if !bare.bytes().all(allowed) || bare.split('/').any(resolves) {
+        if !is_plain(bare) || bare.split('/').any(resolves) {
             return Err("expected a path of letters, digits and -._~".to_owned());
         }
         Ok(Self(format!("/{bare}")))
     }
+}
+
+/// Whether a path needs no encoding.
+fn is_plain(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    path.bytes().all(is_plain)
 }
 
 /// The URL at which clients reach the exporter.
@@ -94,8 +99,7 @@ impl FromStr for TelemetryPath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-        if !text.starts_with('/') || !text.bytes().all(allowed) {
+        if !text.starts_with('/') || !is_plain(text) {
             return Err(
                 "expected a path that begins with /, of letters, digits and -._~".to_owned(),
             );

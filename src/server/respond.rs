@@ -1,4 +1,4 @@
-//! Builds answers.
+//! Builds responses.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// The body of an answer: always complete, so that the client gets its length.
+/// The body of a response: always complete, so that the client gets its length.
 pub(super) type Body = Bytes;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -18,7 +18,7 @@ pub(super) fn retry_later(reason: &(impl Display + ?Sized)) -> Response<Body> {
     refusal
 }
 
-/// An answer of one line.
+/// A response of one line.
 pub(super) fn text(status: StatusCode, message: &(impl Display + ?Sized)) -> Response<Body> {
     response(status, TEXT, format!("{message}\n"))
 }

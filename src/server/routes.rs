@@ -1,4 +1,4 @@
-//! Which request gets which answer.
+//! Which request gets which response.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::auth::Authenticator;
+use super::memory::ResponseMemory;
 use super::respond::{Body, response, retry_later, set, text};
-use super::room::Room;
-use super::shared::Shared;
+use super::shared_scrapes::SharedScrapes;
 use super::{Settings, host, query, status_page};
-use crate::targets::{Registry, Scope, ScrapeError};
+use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -83,13 +83,13 @@ pub(super) struct Service {
     pub(super) settings: Settings,
     /// `None` admits everyone, over plain HTTP.
     pub(super) authenticator: Option<Authenticator>,
-    pub(super) room: Room,
+    pub(super) memory: ResponseMemory,
     /// One permit for each scrape that `--web.max-requests` allows.
     pub(super) scrapes: Semaphore,
     /// One permit for each scrape that may wait for pulls.
     pub(super) waiting: Semaphore,
-    /// Answers of the scrapes that do not wait.
-    pub(super) immediate: Shared,
+    /// Responses to the scrapes that do not wait.
+    pub(super) immediate: SharedScrapes<ScrapeRequest>,
     reloads: Semaphore,
 }
 
@@ -102,8 +102,8 @@ impl Service {
                 limit => limit.min(Semaphore::MAX_PERMITS),
             }),
             waiting: Semaphore::new(SCRAPES_WAITING),
-            immediate: Shared::default(),
-            room: Room::default(),
+            immediate: SharedScrapes::default(),
+            memory: ResponseMemory::default(),
             registry,
             settings,
             reloads: Semaphore::new(RELOADS_WAITING),
@@ -117,12 +117,12 @@ impl Service {
         if let Some(refusal) = host::refusal(&parts) {
             return refusal;
         }
-        let answer = self.answer_admitted(&parts);
+        let response = self.answer_admitted(&parts);
         match &self.authenticator {
-            None => answer.await,
+            None => response.await,
             Some(authenticator) => {
                 let is_exempt = self.is_exempt(&parts);
-                (authenticator.answer(&parts.headers, peer, is_exempt, answer)).await
+                (authenticator.answer(&parts.headers, peer, is_exempt, response)).await
             }
         }
     }
@@ -145,8 +145,8 @@ impl Service {
         let query = request.uri.query().unwrap_or_default();
         match route {
             Route::Scrape(scope) => self.answer_scrape(scope, query, &request.headers).await,
-            Route::StatusPage => self.room.hold(self.status_page(query)).await,
-            Route::Discovery => self.room.hold(self.discovery()).await,
+            Route::StatusPage => self.memory.hold(self.status_page(query)).await,
+            Route::Discovery => self.memory.hold(self.discovery()).await,
             Route::Redirect => self.redirect(),
             Route::Style => response(StatusCode::OK, CSS, status_page::STYLE),
             Route::Healthy => text(StatusCode::OK, "Healthy."),

@@ -1,4 +1,4 @@
-//! Scrapes and probes: how many at once, how many may wait for pulls, and the answer in the format
+//! Scrapes and probes: how many at once, how many may wait for pulls, and the response in the format
 //! and encoding that the client asks for.
 
 use hyper::header::{self, HeaderMap, HeaderName};
@@ -14,7 +14,7 @@ use crate::targets::{Scope, ScrapeError, ScrapeRequest};
 
 const NOT_ONE_TARGET: &str = "a probe needs exactly one target, as in /probe?target=NAME";
 
-/// Counts a scrape as in flight, even if its client leaves before the answer.
+/// Counts a scrape as in flight, even if its client leaves before the response.
 struct InFlight<'a>(&'a ExporterMetrics);
 
 impl<'a> InFlight<'a> {
@@ -42,8 +42,8 @@ impl Service {
         let _in_flight = InFlight::new(metrics);
         let response = match self.scrapes.try_acquire() {
             Ok(_slot) => {
-                let answer = self.scrape(scope, query, headers).await;
-                self.room.hold(answer).await
+                let response = self.scrape(scope, query, headers).await;
+                self.memory.hold(response).await
             }
             Err(_) => retry_later(&format!(
                 "Too many scrapes at once; --web.max-requests allows {}.",
@@ -75,9 +75,8 @@ impl Service {
         let rendered = match self.waiting.try_acquire() {
             Ok(_waiting) => self.registry.scrape(&request, deadline).await,
             Err(_) => {
-                let key = format!("{request:?}");
                 let render = || self.registry.scrape(&request, Instant::now());
-                match timeout_at(deadline, self.immediate.answer(key, render)).await {
+                match timeout_at(deadline, self.immediate.share(&request, render)).await {
                     Ok(Some(rendered)) => rendered,
                     _ => return retry_later("Too many different scrapes at once."),
                 }
@@ -88,12 +87,12 @@ impl Service {
             Err(error @ ScrapeError::NotReady) => return retry_later(&error),
             Err(error) => return text(StatusCode::NOT_FOUND, &error),
         };
-        let mut answer = response(StatusCode::OK, offer.content_type, body);
-        set(&mut answer, header::VARY, "accept, accept-encoding");
+        let mut response = response(StatusCode::OK, offer.content_type, body);
+        set(&mut response, header::VARY, "accept, accept-encoding");
         if gzip {
-            set(&mut answer, header::CONTENT_ENCODING, "gzip");
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
         }
-        answer
+        response
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many connections may be open. When all slots are taken, the connection that has waited
+//! Bounds the number of open connections. When all slots are taken, the connection that has waited
 //! longest for its client is closed: a client that opens connections and sends nothing must not
 //! lock others out. Prometheus, if its idle connection is closed, opens another.
 
@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 /// Prometheus beside some that send nothing.
 const MIN_SLOTS: usize = 16;
 
-/// How long a new connection waits for a slot while all others are being answered, and an answer for
-/// room. Most answers take a moment, and those that wait for pulls are too few to take all slots.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a new connection waits for a slot while all others are being answered, and a response for
+/// memory. Most responses take a moment, and those that wait for pulls are too few to take all slots.
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// Time between two notifications while a permit is waited for.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -24,7 +24,7 @@ pub(super) struct Slots {
     pub(super) limit: usize,
     /// Notifies connections that wait for their client, the one that has waited longest first, that
     /// their slots are needed.
-    pub(super) make_room: Arc<Notify>,
+    pub(super) needed: Arc<Notify>,
 }
 
 impl Slots {
@@ -32,7 +32,7 @@ impl Slots {
         Self {
             permits: Arc::new(Semaphore::new(limit)),
             limit,
-            make_room: Arc::default(),
+            needed: Arc::default(),
         }
     }
 
@@ -41,7 +41,7 @@ impl Slots {
         if let Ok(slot) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(slot);
         }
-        acquire(&self.permits, 1, &self.make_room).await
+        acquire(&self.permits, 1, &self.needed).await
     }
 
     /// Reduces the limit, because the system refused another connection.
@@ -55,7 +55,7 @@ impl Slots {
         self.limit = limit;
         let taken = surplus - self.permits.forget_permits(surplus);
         for _ in 0..taken {
-            self.make_room.notify_one();
+            self.needed.notify_one();
         }
         let permits = Arc::clone(&self.permits);
         tokio::spawn(async move {
@@ -73,18 +73,18 @@ impl Slots {
 pub(super) async fn acquire(
     permits: &Arc<Semaphore>,
     count: u32,
-    make_room: &Notify,
+    needed: &Notify,
 ) -> Option<OwnedSemaphorePermit> {
-    let _asking = Asking(make_room);
+    let _asking = Asking(needed);
     let ask = async {
         loop {
-            make_room.notify_one();
+            needed.notify_one();
             sleep(ASK_AGAIN).await;
         }
     };
     let permits = Arc::clone(permits).acquire_many_owned(count);
     tokio::select! {
-        acquired = timeout(PATIENCE, permits) => acquired.ok()?.ok(),
+        acquired = timeout(TIMEOUT, permits) => acquired.ok()?.ok(),
         () = ask => None,
     }
 }
@@ -110,9 +110,9 @@ mod tests {
     async fn open(slots: &Slots, count: &Arc<AtomicUsize>) {
         let slot = slots.acquire().await.unwrap();
         count.fetch_add(1, Ordering::SeqCst);
-        let (make_room, count) = (Arc::clone(&slots.make_room), Arc::clone(count));
+        let (needed, count) = (Arc::clone(&slots.needed), Arc::clone(count));
         tokio::spawn(async move {
-            make_room.notified().await;
+            needed.notified().await;
             count.fetch_sub(1, Ordering::SeqCst);
             drop(slot);
         });
@@ -151,7 +151,7 @@ mod tests {
         let busy = slots.acquire().await.unwrap();
         assert!(slots.acquire().await.is_none());
         // Nor is it closed later, when it waits for its client and nobody needs its slot.
-        assert!(slots.make_room.notified().now_or_never().is_none());
+        assert!(slots.needed.notified().now_or_never().is_none());
         drop(busy);
         assert!(slots.acquire().await.is_some());
     }

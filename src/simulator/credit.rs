@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Api, Caller};
 use super::call::Call;
+use super::endpoints::{Api, Caller};
 use super::faults::{Answer, ResultFaults};
-use super::quality::{EXTRA_RULE, Kind, RuleOutcome, ScenarioOutcome};
+use super::inspection::{EXTRA_RULE, Kind, RuleOutcome, ScenarioOutcome};
 use super::reply::Reply;
 use super::vendor::Simulator;
 

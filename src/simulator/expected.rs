@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::call::{Call, VOICE};
+use super::inspection::Kind;
 use super::measures::{Channel, Millionths, Role};
-use super::quality::Kind;
 use super::world::World;
 
 pub type ByType = BTreeMap<u8, u64>;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::paging::Paging;
-use super::rows::{RowFaults, WireFaults};
+use super::row_faults::{RowFaults, WireFaults};
 use super::spec::check_share;
 
 /// All faults. Omitted fields of the JSON are off.

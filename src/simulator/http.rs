@@ -18,7 +18,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::answer::Caller;
+use super::endpoints::Caller;
 use super::faults::Faults;
 use super::reply::{Delivery, Reply};
 use super::spec::Scenario;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::call::Call;
 use super::paging::{Order, Paging, Query, TotalOf, Unit};
-use super::rows::RowFaults;
+use super::row_faults::RowFaults;
 use super::world::{Scan, World};
 
 /// One page.

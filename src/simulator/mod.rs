@@ -7,40 +7,42 @@
 //! | --- | --- |
 //! | [`spec`], [`incidents`] | parameters of the contact centre, and scenarios that disturb it |
 //! | [`world`], [`call`], [`measures`] | all its calls and their lives: pure and seeded, the time is an argument |
-//! | [`teams`], [`quality`] | the agents' teams, the rules, and each call's result |
+//! | [`teams`], [`inspection`] | the agents' teams, the rules, and each call's result |
 //! | [`paging`], [`listing`] | the list of calls, page by page |
 //! | [`expected`] | the ground truth, to compare an exporter with |
-//! | [`faults`], [`rows`] | faults of the API, its results and single rows, which can be changed at run time |
+//! | [`faults`], [`row_faults`] | faults of the API, its results and single rows, which can be changed at run time |
+//! | `endpoints`, `credit` | the endpoints: tokens and the list, and results of single calls |
+//! | `page`, `row` | a page of the list as JSON, and one call in it |
 //! | [`reply`] | a response before it is sent |
 //! | [`http`] | the HTTP server |
 //!
 //! [`Simulator`] combines them without I/O, so that tests can drive it in simulated time without
 //! a socket.
 
-mod answer;
 pub mod call;
 mod credit;
+mod endpoints;
 pub mod expected;
 pub mod faults;
 pub mod http;
 pub mod incidents;
+pub mod inspection;
 pub mod listing;
 pub mod measures;
+mod page;
 pub mod paging;
-pub mod quality;
 mod random;
 mod record;
 pub mod reply;
-mod response;
 mod row;
-pub mod rows;
+pub mod row_faults;
 pub mod spec;
 pub mod status;
 pub mod teams;
 mod vendor;
 pub mod world;
 
-pub use answer::Caller;
+pub use endpoints::Caller;
 pub use vendor::{Clock, Simulator, Stats};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::call::{Call, id};
 use super::paging::Query;
 use super::random::{mix, poisson};
 use super::record::Record;
-use super::rows::RowFaults;
+use super::row_faults::RowFaults;
 use super::spec::{Scenario, Spec, UTC_OFFSET};
 
 const MINUTES_PER_DAY: u32 = 1440;

@@ -49,7 +49,7 @@ pub struct Registry {
 }
 
 /// What a scrape asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ScrapeRequest {
     /// The names of the targets, none twice; `None` for all targets.
     pub targets: Option<Vec<String>>,
@@ -150,7 +150,7 @@ impl Registry {
                 format,
                 created_lines,
                 targets: &calls,
-                exporter: Some((&metrics, &names)),
+                exporter: (&metrics, &names),
                 scope,
             };
             if !gzip {

@@ -15,8 +15,8 @@ use crate::client::tls::Trust;
 use crate::client::{Api, HttpClient, Report, Reporter};
 use crate::config;
 use crate::metrics::catalog;
-use crate::metrics::exporter::{ExporterMetrics, RESULT_OUTCOMES, TargetMetrics};
-use crate::model::{Rejection, Status, Teams, UnixSeconds};
+use crate::metrics::exporter::{ExporterMetrics, ResultOutcome, TargetMetrics};
+use crate::model::{Rejection, Status, Teams, UnixSeconds, whole_seconds};
 use crate::puller::plan::Intervals;
 use crate::puller::state::TargetState;
 use crate::puller::{FAILURES, Handover, Puller, Settings, TeamsFile};
@@ -162,10 +162,10 @@ pub fn puller_settings(config: &config::Target) -> Settings {
     Settings {
         name: config.name.clone(),
         intervals: Intervals {
-            lookback: seconds(config.lookback),
-            overlap: seconds(config.overlap),
+            lookback: whole_seconds(config.lookback),
+            overlap: whole_seconds(config.overlap),
             // At a longer interval, calls would leave the lookback before they are compared.
-            reconcile_interval: seconds(config.reconcile_interval.min(config.lookback / 2)),
+            reconcile_interval: whole_seconds(config.reconcile_interval.min(config.lookback / 2)),
         },
         page_size: config.page_size,
         min_pull_interval: config.min_pull_interval,
@@ -198,8 +198,8 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
             metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
         }
     }
-    for outcome in RESULT_OUTCOMES.iter().filter(|_| with_results) {
-        metrics.create(catalog::RESULTS, &[outcome]);
+    for outcome in ResultOutcome::ALL.iter().filter(|_| with_results) {
+        metrics.create(catalog::RESULTS, &[outcome.label()]);
     }
     for reason in FAILURES {
         metrics.create(catalog::PULL_FAILURES, &[reason]);
@@ -207,8 +207,4 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
     for reason in Rejection::ALL {
         metrics.create(catalog::REJECTED, &[&reason.to_string()]);
     }
-}
-
-fn seconds(duration: Duration) -> UnixSeconds {
-    UnixSeconds::try_from(duration.as_secs()).unwrap_or(UnixSeconds::MAX)
 }

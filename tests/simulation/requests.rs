@@ -167,10 +167,7 @@ fn lower_bound(calls: &[Call], finished: &BTreeSet<UnixSeconds>) -> u64 {
     for end in 1..=times.len() {
         best[end] = (0..end)
             .map(|start| {
-                let window = Window {
-                    from: times[start],
-                    to: times[end - 1],
-                };
+                let window = Window::new(times[start], times[end - 1]);
                 best[start] + pages(rows(window), PAGE_SIZE.into())
             })
             .min()

@@ -1,11 +1,18 @@
 //! The call metrics of a target as text, and files of what is expected.
 
-use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, TargetCallMetrics};
+use cec_exporter::metrics::exporter::{Build, ExporterMetrics};
+use cec_exporter::metrics::exposition::{CallMetrics, Format, Response, Scope, TargetCallMetrics};
 
 pub(crate) fn text(target: &str, calls: &CallMetrics) -> String {
     let targets = [TargetCallMetrics::new(target, calls)];
-    let text = Response::new(Format::Text, &targets).render();
-    String::from_utf8(text).unwrap()
+    let response = Response {
+        format: Format::Text,
+        created_lines: false,
+        targets: &targets,
+        exporter: (&ExporterMetrics::new(Build::default(), 0.0), &[]),
+        scope: Scope::TargetOnly,
+    };
+    String::from_utf8(response.render()).unwrap()
 }
 
 /// Compares with a file in `tests/golden`, which `UPDATE_GOLDEN=1` writes anew.

@@ -10,12 +10,12 @@ fn a_forgotten_call_is_never_counted_again() {
     recorder.observe(&call(3, 6000, 3));
     let events = recorder.expire(6000);
     assert_eq!(events.len(), 2);
-    assert!(events.contains(&Event::Expired {
+    assert!(events.contains(&Event::Forgotten {
         call_type: VOICE,
         position: Position::In(Status::from_number(0)),
         never_final: Some(Status::from_number(0)),
     }));
-    assert!(events.contains(&Event::Expired {
+    assert!(events.contains(&Event::Forgotten {
         call_type: VOICE,
         position: Position::In(Status::SUCCEEDED),
         never_final: None,
@@ -27,16 +27,13 @@ fn a_forgotten_call_is_never_counted_again() {
         let status = Status::from_number(0);
         assert_eq!(
             recorder.observe(&call(id, at, 0)),
-            (
-                Observed::Returned,
-                vec![Event::Returned {
-                    call_type: VOICE,
-                    status
-                }]
-            )
+            [Event::Returned {
+                call_type: VOICE,
+                status
+            }]
         );
         assert!(matches!(
-            recorder.observe(&call(id, at, 2)).1[..],
+            recorder.observe(&call(id, at, 2))[..],
             [Event::Moved { .. }]
         ));
     }
@@ -46,7 +43,7 @@ fn a_forgotten_call_is_never_counted_again() {
     );
     assert!(recorder.expire(6000).iter().all(|event| matches!(
         event,
-        Event::Expired {
+        Event::Forgotten {
             never_final: None,
             ..
         }
@@ -59,8 +56,12 @@ fn a_clock_ahead_closes_only_the_times_of_forgotten_calls() {
     recorder.observe(&call(1, 5000, 2));
     recorder.expire(4_000_000_000);
     assert!(recorder.ledger.is_empty());
-    assert_eq!(recorder.observe(&call(1, 5000, 2)).0, Observed::Returned);
-    assert_eq!(recorder.observe(&call(2, 5001, 2)).0, Observed::New);
+    let returned = recorder.observe(&call(1, 5000, 2));
+    assert!(
+        matches!(returned[0], Event::Returned { .. }),
+        "{returned:?}"
+    );
+    assert!(is_new(&recorder.observe(&call(2, 5001, 2))));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_call_that_expires_while_missing_has_its_last_seen_status() {
     recorder.mark_missing(LOOKBACK, &[]);
     assert_eq!(
         recorder.expire(6000),
-        [Event::Expired {
+        [Event::Forgotten {
             call_type: VOICE,
             position: Position::Missing,
             never_final: Some(Status::from_number(3))

@@ -44,17 +44,18 @@ impl Recorder {
         }
     }
 
-    fn observe(&mut self, record: &Record) -> (Observed, Vec<Event>) {
-        self.observe_at(record, NOW)
+    fn observe(&mut self, record: &Record) -> Vec<Event> {
+        self.observe_at(record, NOW).unwrap()
     }
 
-    fn observe_at(&mut self, record: &Record, now: UnixSeconds) -> (Observed, Vec<Event>) {
+    fn observe_at(&mut self, record: &Record, now: UnixSeconds) -> Result<Vec<Event>, Refused> {
         let mut events = Vec::new();
-        let observed = self
+        let taken = self
             .ledger
             .observe(record, now, LOOKBACK, &mut |event| events.push(event));
+        assert!(taken.is_ok() || events.is_empty(), "{events:?}");
         self.events.extend(&events);
-        (observed, events)
+        taken.map(|()| events)
     }
 
     fn expire(&mut self, cutoff: UnixSeconds) -> Vec<Event> {
@@ -89,13 +90,18 @@ impl Recorder {
                     add(from, -1);
                     add(to, 1);
                 }
-                Event::Expired { position, .. } => add(position, -1),
+                Event::Forgotten { position, .. } => add(position, -1),
                 _ => {}
             }
         }
         window.retain(|_, count| *count != 0);
         window
     }
+}
+
+/// Whether the ledger took a call that it did not know, and counts it.
+fn is_new(events: &[Event]) -> bool {
+    matches!(events[0], Event::Appeared { .. })
 }
 
 fn statuses(pairs: &[(&str, i64)]) -> BTreeMap<String, i64> {
@@ -113,18 +119,12 @@ fn a_call_is_counted_once_per_event_however_often_it_is_read() {
     let status = Status::from_number;
     assert_eq!(
         recorder.observe(&call(1, 9000, 0)),
-        (
-            Observed::New,
-            vec![Event::Appeared {
-                call_type: VOICE,
-                status: status(0)
-            }]
-        )
+        [Event::Appeared {
+            call_type: VOICE,
+            status: status(0)
+        }]
     );
-    assert_eq!(
-        recorder.observe(&call(1, 9000, 0)),
-        (Observed::Known, vec![])
-    );
+    assert_eq!(recorder.observe(&call(1, 9000, 0)), []);
     let moved = |from, to| Event::Moved {
         call_type: VOICE,
         from: Position::In(status(from)),
@@ -132,7 +132,7 @@ fn a_call_is_counted_once_per_event_however_often_it_is_read() {
     };
     let measures = call(1, 9000, 2).measures;
     assert_eq!(
-        recorder.observe(&call(1, 9000, 2)).1,
+        recorder.observe(&call(1, 9000, 2)),
         [
             moved(0, 2),
             Event::Processed {
@@ -146,11 +146,11 @@ fn a_call_is_counted_once_per_event_however_often_it_is_read() {
             },
         ]
     );
-    assert_eq!(recorder.observe(&call(1, 9000, 2)).1, []);
+    assert_eq!(recorder.observe(&call(1, 9000, 2)), []);
     // Inspected again: the call moves, but is not counted again.
-    assert_eq!(recorder.observe(&call(1, 9000, 0)).1, [moved(2, 0)]);
-    assert_eq!(recorder.observe(&call(1, 9000, 32)).1, [moved(0, 32)]);
-    assert_eq!(recorder.observe(&call(1, 9000, 2)).1, [moved(32, 2)]);
+    assert_eq!(recorder.observe(&call(1, 9000, 0)), [moved(2, 0)]);
+    assert_eq!(recorder.observe(&call(1, 9000, 32)), [moved(0, 32)]);
+    assert_eq!(recorder.observe(&call(1, 9000, 2)), [moved(32, 2)]);
     assert_eq!(recorder.window(), statuses(&[("succeeded", 1)]));
 }
 
@@ -158,7 +158,7 @@ fn a_call_is_counted_once_per_event_however_often_it_is_read() {
 fn a_success_after_a_failure_is_measured_but_not_processed_again() {
     let mut recorder = Recorder::new();
     recorder.observe(&call(1, 9000, 32));
-    let events = recorder.observe(&call(1, 9000, 2)).1;
+    let events = recorder.observe(&call(1, 9000, 2));
     assert!(
         matches!(events[..], [Event::Moved { .. }, Event::Succeeded { .. }]),
         "{events:?}"
@@ -168,7 +168,7 @@ fn a_success_after_a_failure_is_measured_but_not_processed_again() {
 #[test]
 fn a_call_that_is_final_when_first_seen_has_no_processing_time() {
     let mut recorder = Recorder::new();
-    let events = recorder.observe(&call(1, 9000, 9)).1;
+    let events = recorder.observe(&call(1, 9000, 9));
     assert!(events.contains(&Event::Processed {
         call_type: VOICE,
         status: Status::from_number(9),
@@ -186,7 +186,7 @@ fn a_call_that_had_no_status_has_no_processing_time() {
         ..call(1, 9000, 0)
     };
     recorder.observe(&without_status);
-    let events = recorder.observe(&call(1, 9000, 2)).1;
+    let events = recorder.observe(&call(1, 9000, 2));
     assert!(events.contains(&Event::Processed {
         call_type: VOICE,
         status: Status::SUCCEEDED,
@@ -197,8 +197,8 @@ fn a_call_that_had_no_status_has_no_processing_time() {
 #[test]
 fn a_clock_behind_the_upload_gives_a_processing_time_of_zero() {
     let mut recorder = Recorder::new();
-    recorder.observe_at(&call(1, 9000, 0), 8000);
-    let events = recorder.observe_at(&call(1, 9000, 2), 8500).1;
+    recorder.observe_at(&call(1, 9000, 0), 8000).unwrap();
+    let events = recorder.observe_at(&call(1, 9000, 2), 8500).unwrap();
     assert!(
         matches!(
             events[1],
@@ -214,21 +214,20 @@ fn a_clock_behind_the_upload_gives_a_processing_time_of_zero() {
 #[test]
 fn calls_outside_the_lookback_are_ignored() {
     let mut recorder = Recorder::new();
-    assert_eq!(recorder.observe(&call(1, 999, 0)), (Observed::Old, vec![]));
-    assert_eq!(
-        recorder.observe(&call(2, 20_001, 0)),
-        (Observed::Future, vec![])
-    );
-    assert_eq!(recorder.observe(&call(3, 1000, 0)).0, Observed::New);
-    assert_eq!(recorder.observe(&call(4, 20_000, 0)).0, Observed::New);
+    let mut refused = |record: &Record| recorder.observe_at(record, NOW).err();
+    assert_eq!(refused(&call(1, 999, 0)), Some(Refused::Old));
+    assert_eq!(refused(&call(2, 20_001, 0)), Some(Refused::Future));
+    assert!(is_new(&recorder.observe(&call(3, 1000, 0))));
+    assert!(is_new(&recorder.observe(&call(4, 20_000, 0))));
     recorder.ledger.close_before(5000);
-    assert_eq!(recorder.observe(&call(5, 4999, 0)).0, Observed::Returned);
-    assert_eq!(recorder.observe(&call(6, 5000, 0)).0, Observed::New);
-    assert_eq!(
-        recorder.observe(&call(3, 1000, 1)).0,
-        Observed::Known,
-        "a known call is updated"
+    let returned = recorder.observe(&call(5, 4999, 0));
+    assert!(
+        matches!(returned[..], [Event::Returned { .. }]),
+        "{returned:?}"
     );
+    assert!(is_new(&recorder.observe(&call(6, 5000, 0))));
+    let updated = recorder.observe(&call(3, 1000, 1));
+    assert!(matches!(updated[..], [Event::Moved { .. }]), "{updated:?}");
 }
 
 #[test]
@@ -251,7 +250,7 @@ fn a_missing_call_leaves_its_status_until_it_is_listed_again() {
     );
     assert_eq!(recorder.ledger.oldest_pending().count(), 0);
     assert_eq!(recorder.mark_missing(window, &[2]), [], "emitted once");
-    let back = recorder.observe(&first).1;
+    let back = recorder.observe(&first);
     assert_eq!(
         back,
         [
@@ -262,7 +261,7 @@ fn a_missing_call_leaves_its_status_until_it_is_listed_again() {
             },
             Event::ManualStateChanged {
                 call_type: VOICE,
-                kind: ManualKind::Inspect,
+                kind: ManualKind::Sampled,
                 from: None,
                 to: Some(1)
             },
@@ -278,9 +277,7 @@ fn a_missing_call_leaves_its_status_until_it_is_listed_again() {
 fn changes_of_manual_states_are_emitted() {
     let mut recorder = Recorder::new();
     recorder.observe(&manual(call(1, 5000, 2), [Some(0), None, None]));
-    let events = recorder
-        .observe(&manual(call(1, 5000, 2), [Some(1), None, Some(3)]))
-        .1;
+    let events = recorder.observe(&manual(call(1, 5000, 2), [Some(1), None, Some(3)]));
     let change = |kind, from, to| Event::ManualStateChanged {
         call_type: VOICE,
         kind,
@@ -290,8 +287,8 @@ fn changes_of_manual_states_are_emitted() {
     assert_eq!(
         events,
         [
-            change(ManualKind::Inspect, Some(0), Some(1)),
-            change(ManualKind::Complain, None, Some(3)),
+            change(ManualKind::Sampled, Some(0), Some(1)),
+            change(ManualKind::Appealed, None, Some(3)),
         ]
     );
     let events = recorder.expire(6000);

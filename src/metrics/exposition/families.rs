@@ -7,8 +7,8 @@ use super::writer::{Labels, Observations, Value, Writer};
 use super::{CallMetrics, TargetCallMetrics};
 use crate::metrics::catalog::{self, Kind, Metric};
 use crate::metrics::histogram::Histogram;
-use crate::metrics::tallies::{Distribution, Group, Groups, Sum, Tallies};
-use crate::model::{ManualKind, Position};
+use crate::metrics::tallies::{Distribution, Group, Groups, Tallies};
+use crate::model::{ManualKind, Measure, Position};
 
 /// Writes the call metrics of these targets.
 pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetrics<'_>]) {
@@ -37,9 +37,9 @@ pub(super) fn call_metrics(writer: &mut impl Writer, targets: &[TargetCallMetric
         }
     });
     for (metric, wanted) in [
-        (catalog::SAMPLED, ManualKind::Inspect),
-        (catalog::REVIEWED, ManualKind::Review),
-        (catalog::APPEALED, ManualKind::Complain),
+        (catalog::SAMPLED, ManualKind::Sampled),
+        (catalog::REVIEWED, ManualKind::Reviewed),
+        (catalog::APPEALED, ManualKind::Appealed),
     ] {
         all.family(metric, |out, calls| {
             for ((kind, call_type, state), count) in &calls.tallies.manual_states {
@@ -174,7 +174,7 @@ impl<W: Writer> Families<'_, W> {
     }
 
     /// Writes the families of groups: processed calls, duration, silence, speed, ratio.
-    fn groups<D: Distribution + Observed>(
+    fn groups<D: Distribution>(
         &mut self,
         [processed, duration, silence, speed, ratio]: [Metric; 5],
         groups: impl Fn(&Tallies) -> Option<&Groups<D>>,
@@ -230,39 +230,17 @@ impl<W: Writer> Series<'_, W> {
             .value(&labels, Value::Integer(value), self.created);
     }
 
-    fn observations(&mut self, values: &[&dyn Display], seen: &impl Observed) {
+    fn observations(&mut self, values: &[&dyn Display], of: &impl Distribution) {
         let labels = CallLabels(self.names, self.target, values);
-        let created = self.created;
-        seen.with(|seen| self.writer.observations(&labels, seen, created));
-    }
-}
-
-/// What a histogram or a summary shows.
-trait Observed {
-    fn with(&self, show: impl FnOnce(Observations<'_>));
-}
-
-impl Observed for Histogram {
-    fn with(&self, show: impl FnOnce(Observations<'_>)) {
-        show(Observations {
-            buckets: &mut self.buckets(),
-            sum: self.sum(),
-            count: self.count(),
-            native: Some(&self.native),
-            exemplars: &self.exemplars,
-        });
-    }
-}
-
-impl Observed for Sum {
-    fn with(&self, show: impl FnOnce(Observations<'_>)) {
-        show(Observations {
-            buckets: &mut std::iter::empty(),
-            sum: self.units(),
-            count: self.count(),
-            native: None,
-            exemplars: &[],
-        });
+        let ((count, sum_billionths), histogram) = (of.total(), of.histogram());
+        let seen = Observations {
+            buckets: &mut histogram.into_iter().flat_map(Histogram::buckets),
+            sum: Measure::sum_units(sum_billionths),
+            count,
+            native: histogram.map(|histogram| &histogram.native),
+            exemplars: histogram.map_or(&[], |histogram| &histogram.exemplars),
+        };
+        self.writer.observations(&labels, seen, self.created);
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> TargetCallMetrics<'a> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Format {
     /// Prometheus's text format, version 0.0.4.
     Text,
@@ -65,12 +65,8 @@ pub enum Format {
     Protobuf,
 }
 
-impl Format {
-    pub const ALL: [Self; 3] = [Self::Text, Self::OpenMetrics, Self::Protobuf];
-}
-
 /// Which series a response has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
     /// Those of the targets and of the process.
     Everything,
@@ -87,22 +83,11 @@ pub struct Response<'a> {
     pub created_lines: bool,
     pub targets: &'a [TargetCallMetrics<'a>],
     /// The exporter's own metrics, and the names of the targets whose series it has.
-    pub exporter: Option<(&'a ExporterMetrics, &'a [&'a str])>,
+    pub exporter: (&'a ExporterMetrics, &'a [&'a str]),
     pub scope: Scope,
 }
 
-impl<'a> Response<'a> {
-    /// Only the call metrics of these targets.
-    pub fn new(format: Format, targets: &'a [TargetCallMetrics<'a>]) -> Self {
-        Self {
-            format,
-            created_lines: false,
-            targets,
-            exporter: None,
-            scope: Scope::Everything,
-        }
-    }
-
+impl Response<'_> {
     /// The response in memory.
     pub fn render(&self) -> Vec<u8> {
         let mut response = Vec::with_capacity(32 * 1024 * (1 + self.targets.len()));
@@ -131,9 +116,8 @@ impl<'a> Response<'a> {
 
     fn render_with(&self, mut writer: impl Writer) -> io::Result<()> {
         families::call_metrics(&mut writer, self.targets);
-        if let Some((exporter, names)) = self.exporter {
-            own::exporter_metrics(&mut writer, exporter, names, self.scope);
-        }
+        let (exporter, names) = self.exporter;
+        own::exporter_metrics(&mut writer, exporter, names, self.scope);
         writer.finish()
     }
 }

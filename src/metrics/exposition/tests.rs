@@ -27,11 +27,22 @@ fn text(response: &Response<'_>) -> String {
     String::from_utf8(response.render()).unwrap()
 }
 
+/// The call metrics of these targets.
+fn text_of(targets: &[TargetCallMetrics<'_>]) -> String {
+    text(&Response {
+        format: Format::Text,
+        created_lines: false,
+        targets,
+        exporter: (&exporter(), &[]),
+        scope: Scope::TargetOnly,
+    })
+}
+
 #[test]
 fn label_values_are_escaped() {
     let calls = calls();
     let targets = [TargetCallMetrics::new("a\"b\\c\nd", &calls)];
-    let text = text(&Response::new(Format::Text, &targets));
+    let text = text_of(&targets);
     let line = r#"cec_calls_total{target="a\"b\\c\nd",call_type="text"} 1"#;
     assert!(text.lines().any(|found| found == line), "{text}");
 }
@@ -40,7 +51,7 @@ fn label_values_are_escaped() {
 fn families_are_not_repeated_and_their_series_follow_the_help() {
     let calls = calls();
     let targets = ["a", "b"].map(|target| TargetCallMetrics::new(target, &calls));
-    let text = text(&Response::new(Format::Text, &targets));
+    let text = text_of(&targets);
     let mut family = "";
     let mut families = Vec::new();
     for line in text.lines() {
@@ -81,9 +92,11 @@ fn the_selection_decides_which_exporter_series_are_included() {
     let exporter = exporter();
     let of = |names, scope| {
         text(&Response {
-            exporter: Some((&exporter, names)),
+            format: Format::Text,
+            created_lines: false,
+            targets: &[],
+            exporter: (&exporter, names),
             scope,
-            ..Response::new(Format::Text, &[])
         })
     };
     let both = of(&["a", "b"], Scope::Everything);
@@ -117,9 +130,11 @@ fn created_is_when_the_target_or_the_process_started() {
     // A reload keeps the counters, and so their creation time.
     exporter.target("a", 9000.0);
     let text = text(&Response {
+        format: Format::OpenMetrics,
         created_lines: true,
-        exporter: Some((&exporter, &["a", "b"])),
-        ..Response::new(Format::OpenMetrics, &[])
+        targets: &[],
+        exporter: (&exporter, &["a", "b"]),
+        scope: Scope::Everything,
     });
     let value = |series: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -151,9 +166,11 @@ fn created_lines_are_written_only_on_request() {
     calls.counted_from = Some(1_622_000_000);
     let of = |created_lines| {
         text(&Response {
+            format: Format::OpenMetrics,
             created_lines,
-            exporter: Some((&exporter(), &["a"])),
-            ..Response::new(Format::OpenMetrics, &[TargetCallMetrics::new("a", &calls)])
+            targets: &[TargetCallMetrics::new("a", &calls)],
+            exporter: (&exporter(), &["a"]),
+            scope: Scope::Everything,
         })
     };
     assert!(!of(false).contains("_created"), "{}", of(false));
@@ -179,7 +196,7 @@ fn a_stale_target_has_no_gauges_of_calls() {
         is_stale,
     };
     let names = |metrics: TargetCallMetrics<'_>| {
-        let text = text(&Response::new(Format::Text, &[metrics]));
+        let text = text_of(&[metrics]);
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let names = lines.map(|line| line.split('{').next().unwrap().to_owned());
         names.collect::<std::collections::BTreeSet<_>>()

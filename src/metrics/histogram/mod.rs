@@ -97,11 +97,6 @@ impl Histogram {
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
-
-    /// Sum of the observations, in units: the nearest float.
-    pub fn sum(&self) -> f64 {
-        Measure::sum_units(self.sum_billionths)
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,13 @@ use super::*;
 
 const BOUNDS: &[f64] = &[0.3, 1.0, 60.0];
 
+impl Histogram {
+    /// In units, as it is shown.
+    fn sum(&self) -> f64 {
+        Measure::sum_units(self.sum_billionths)
+    }
+}
+
 fn of(values: &[f64]) -> Histogram {
     let mut histogram = Histogram::new(BOUNDS);
     for value in values {

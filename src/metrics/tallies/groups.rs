@@ -25,6 +25,9 @@ pub trait Distribution: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Number of observations, and their sum in billionths.
     fn total(&self) -> (u64, u128);
 
+    /// The histogram, if it is one.
+    fn histogram(&self) -> Option<&Histogram>;
+
     /// What is kept of a histogram.
     fn of(histogram: &Histogram) -> Self;
 
@@ -45,6 +48,10 @@ impl Distribution for Histogram {
         (self.count(), self.sum_billionths)
     }
 
+    fn histogram(&self) -> Option<&Histogram> {
+        Some(self)
+    }
+
     fn of(histogram: &Histogram) -> Self {
         histogram.clone()
     }
@@ -62,17 +69,6 @@ pub struct Sum {
     sum_billionths: u128,
 }
 
-impl Sum {
-    pub(in crate::metrics) fn count(self) -> u64 {
-        self.count
-    }
-
-    /// In units: the nearest float.
-    pub(in crate::metrics) fn units(self) -> f64 {
-        Measure::sum_units(self.sum_billionths)
-    }
-}
-
 impl Distribution for Sum {
     fn new(_: Metric) -> Self {
         Self::default()
@@ -85,6 +81,10 @@ impl Distribution for Sum {
 
     fn total(&self) -> (u64, u128) {
         (self.count, self.sum_billionths)
+    }
+
+    fn histogram(&self) -> Option<&Histogram> {
+        None
     }
 
     fn of(histogram: &Histogram) -> Self {

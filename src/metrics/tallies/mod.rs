@@ -276,7 +276,7 @@ impl Tallies {
                     increase(&mut self.manual_states, (kind, call_type, state));
                 }
             }
-            Event::Expired {
+            Event::Forgotten {
                 call_type,
                 position,
                 never_final,

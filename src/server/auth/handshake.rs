@@ -14,13 +14,13 @@ const HANDSHAKE: u8 = 22;
 /// A fatal TLS alert, internal_error, which clients distinguish from a broken network.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
-/// How much is read from a client that is refused, so that it receives the answer.
+/// How much is read from a client that is refused, so that it receives the response.
 const MAX_DRAINED: usize = 64 * 1024;
 
 /// A connection that is ready for requests: plain, or after the TLS handshake.
 type Accepted = Either<TcpStream, TlsStream<TcpStream>>;
 
-/// Prepares a connection for requests. `None` if it is to be closed; the client has got an answer
+/// Prepares a connection for requests. `None` if it is to be closed; the client has got a response
 /// if possible.
 ///
 /// It has no time limit of its own.
@@ -38,14 +38,14 @@ pub(in super::super) async fn accept(
     let speaks_tls = first[0] == HANDSHAKE;
     // rustls would answer a plain request in TLS.
     if !speaks_tls && first[0].is_ascii_alphabetic() {
-        let answer = match tls.is_ok() || authenticator.speaks_tls() {
+        let response = match tls.is_ok() || authenticator.speaks_tls() {
             true => http(
                 "400 Bad Request",
                 "Client sent an HTTP request to an HTTPS server.",
             ),
             false => http("500 Internal Server Error", UNUSABLE),
         };
-        dismiss(stream, answer.as_bytes()).await;
+        dismiss(stream, response.as_bytes()).await;
         return None;
     }
     let Ok(tls) = tls else {
@@ -61,7 +61,7 @@ pub(in super::super) async fn accept(
     }
 }
 
-/// An answer to a request that is not read.
+/// A response to a request that is not read.
 fn http(status: &str, message: &str) -> String {
     let length = message.len() + 1;
     format!(
@@ -70,10 +70,10 @@ fn http(status: &str, message: &str) -> String {
     )
 }
 
-/// Sends a final answer, then reads what the client has sent: closing a socket with unread bytes
-/// resets the connection, and the answer would be lost.
-async fn dismiss(mut stream: TcpStream, answer: &[u8]) {
-    if stream.write_all(answer).await.is_err() || stream.shutdown().await.is_err() {
+/// Sends a final response, then reads what the client has sent: closing a socket with unread bytes
+/// resets the connection, and the response would be lost.
+async fn dismiss(mut stream: TcpStream, response: &[u8]) {
+    if stream.write_all(response).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     let mut buffer = [0; 4096];

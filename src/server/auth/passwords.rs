@@ -17,7 +17,7 @@ use crate::config::Secret;
 /// ones.
 const REMEMBERED: usize = 256;
 
-/// Checked for an unknown user, so that the answer takes about as long. It has the cost of the
+/// Checked for an unknown user, so that the response takes about as long. It has the cost of the
 /// examples of htpasswd and the exporter-toolkit, and not that of the most expensive user: that
 /// would make invented names the cheapest way to keep the machine busy.
 const DUMMY_HASH: &str = "$2b$10$.....................................................";

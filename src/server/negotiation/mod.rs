@@ -1,4 +1,4 @@
-//! Content negotiation by RFC 9110: the format and the encoding of the answer to a scrape. Linear in
+//! Content negotiation by RFC 9110: the format and the encoding of the response to a scrape. Linear in
 //! the length of the headers.
 
 use std::cmp::Reverse;
@@ -9,7 +9,7 @@ use crate::metrics::exposition::Format;
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Offer {
     pub(super) format: Format,
-    /// The content type of the answer. Prometheus rejects an answer without a known one.
+    /// The content type of the response. Prometheus rejects a response without a known one.
     pub(super) content_type: &'static str,
     /// The type and subtype by which it is requested.
     name: &'static str,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::faults::Faults;
 use super::super::reply::Reply;
-use super::super::rows::WireFaults;
+use super::super::row_faults::WireFaults;
 use super::super::spec::Spec;
 use super::super::{Caller, Simulator};
 use super::{DAY, START};

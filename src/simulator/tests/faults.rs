@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::super::faults::{Answer, Code, CodeName, Fault, Faults};
 use super::super::paging::TotalOf;
 use super::super::reply::Delivery;
-use super::super::rows::WireFaults;
+use super::super::row_faults::WireFaults;
 use super::super::spec::Scenario;
 use super::bench::{Bench, value};
 use super::eventful;

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::super::paging::{Order, Paging, Query, Unit};
-use super::super::rows::RowFaults;
+use super::super::row_faults::RowFaults;
 use super::super::spec::{Scenario, Spec};
 use super::super::world::World;
 use super::{DAY, START, eventful, everything, pagings};

@@ -3,10 +3,10 @@
 mod bench;
 mod faults;
 mod http;
+mod inspection;
 mod listing;
-mod quality;
 mod results;
-mod rows;
+mod row_faults;
 mod vendor;
 mod world;
 

@@ -9,7 +9,7 @@ use super::super::call::Call;
 use super::super::expected::ExpectedResults;
 use super::super::faults::ResultFaults;
 use super::super::faults::{Answer, Fault, Faults};
-use super::super::quality::Kind;
+use super::super::inspection::Kind;
 use super::super::reply::{Delivery, Reply};
 use super::bench::{Bench, value};
 use super::{START, eventful};

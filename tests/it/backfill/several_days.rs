@@ -38,7 +38,7 @@ fn a_backfill_of_several_days_ends_when_it_ends() {
             step: 3600,
             labels: Vec::new(),
         },
-        night: None,
+        between: None,
         output: directory.path().join("history"),
         storage: directory.path().to_owned(),
         clock,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cec_exporter::model::Inspection;
 use cec_exporter::simulator::expected::ExpectedResults;
 use cec_exporter::simulator::faults::ResultFaults;
-use cec_exporter::simulator::quality::Kind;
+use cec_exporter::simulator::inspection::Kind;
 use cec_exporter::upstream::Upstream;
 
 use crate::support::pulled::client;

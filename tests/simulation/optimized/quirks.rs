@@ -7,7 +7,7 @@ use cec_exporter::simulator::Simulator;
 use cec_exporter::simulator::call::Call;
 use cec_exporter::simulator::faults::{Code, CodeName, Faults};
 use cec_exporter::simulator::paging::{Paging, TotalOf};
-use cec_exporter::simulator::rows::RowFaults;
+use cec_exporter::simulator::row_faults::RowFaults;
 use cec_exporter::simulator::world::World;
 use fastrand::Rng;
 use serde_json::json;

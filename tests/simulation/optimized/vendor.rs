@@ -7,7 +7,7 @@ use std::time::Duration;
 use cec_exporter::model::{CallId, Inspection, Record, UnixSeconds};
 use cec_exporter::puller::Clock;
 use cec_exporter::simulator::reply::{Delivery, Reply};
-use cec_exporter::simulator::rows::RowFaults;
+use cec_exporter::simulator::row_faults::RowFaults;
 use cec_exporter::simulator::{Caller, Simulator};
 use cec_exporter::upstream::response::{PageRules, ParseError, parse_inspection};
 use cec_exporter::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};

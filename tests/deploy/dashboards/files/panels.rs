@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::text;
 use crate::support::boards::{self, Board, boards};
 use cec_exporter::metrics::catalog;
-use cec_exporter::metrics::exporter::UNPROVEN_REASONS;
+use cec_exporter::metrics::exporter::UnprovenReason;
 use cec_exporter::model::Rejection;
 
 /// Links from elsewhere and from bookmarks hold as long as these stay.
@@ -162,7 +162,7 @@ fn reasons_have_chinese_names() {
         ),
         (
             catalog::UNPROVEN.name,
-            UNPROVEN_REASONS.map(str::to_owned).to_vec(),
+            UnprovenReason::ALL.map(|r| r.label().to_owned()).to_vec(),
         ),
     ];
     let mut seen = 0;

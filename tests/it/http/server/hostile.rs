@@ -38,7 +38,7 @@ async fn headers_that_never_end_are_cut_while_others_are_served() {
 async fn an_idle_connection_outlives_the_time_for_headers() {
     let server = start(with_limits(|limits| {
         limits.header_read = SOON;
-        limits.answer_write = SOON;
+        limits.response_write = SOON;
         limits.idle = NEVER;
     }))
     .await;
@@ -53,7 +53,7 @@ async fn an_idle_connection_outlives_the_time_for_headers() {
 async fn an_idle_connection_is_closed_in_the_end() {
     let server = start(with_limits(|limits| {
         limits.header_read = NEVER;
-        limits.answer_write = NEVER;
+        limits.response_write = NEVER;
         limits.idle = SOON;
     }))
     .await;
@@ -67,7 +67,7 @@ async fn a_scrape_may_take_longer_than_any_wait_for_a_client() {
     let server = start_held(with_limits(|limits| {
         limits.header_read = SOON;
         limits.idle = SOON;
-        limits.answer_write = SOON;
+        limits.response_write = SOON;
     }))
     .await;
     let mut client = server.connect().await;
@@ -80,7 +80,7 @@ async fn a_scrape_may_take_longer_than_any_wait_for_a_client() {
 #[tokio::test]
 async fn an_answer_that_is_not_read_is_cut() {
     let server = start(with_limits(|limits| {
-        limits.answer_write = SOON;
+        limits.response_write = SOON;
         limits.idle = NEVER;
     }))
     .await;

@@ -122,7 +122,7 @@ async fn a_client_that_takes_its_time_is_cut() {
     let server = files
         .start_with(|limits| {
             limits.header_read = SOON;
-            limits.answer_write = SOON;
+            limits.response_write = SOON;
             limits.idle = NEVER;
         })
         .await;
@@ -165,7 +165,9 @@ async fn ask_and_take_nothing(
 async fn answers_that_nobody_takes_do_not_pile_up() {
     const ROOM: u64 = 32 << 20;
     let files = Files::new(TLS);
-    let server = files.start_with(|limits| limits.answer_write = NEVER).await;
+    let server = files
+        .start_with(|limits| limits.response_write = NEVER)
+        .await;
     let bytes = |answers: &[Response<Incoming>]| -> u64 {
         let answered = answers
             .iter()

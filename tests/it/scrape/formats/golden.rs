@@ -87,7 +87,7 @@ fn calls() -> CallMetrics {
         (
             Event::ManualStateChanged {
                 call_type: voice,
-                kind: ManualKind::Review,
+                kind: ManualKind::Reviewed,
                 from: None,
                 to: Some(2),
             },
@@ -128,7 +128,7 @@ fn exposition(format: Format) -> Vec<u8> {
         format,
         created_lines: true,
         targets: &[TargetCallMetrics::new(TARGET, &calls())],
-        exporter: Some((&exporter(), &[TARGET])),
+        exporter: (&exporter(), &[TARGET]),
         scope: Scope::TargetOnly,
     }
     .render()

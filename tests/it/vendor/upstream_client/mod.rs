@@ -22,10 +22,7 @@ const APP_SECRET: &str = "hush-hush-secret";
 /// The token in the sample.
 const TOKEN_TEXT: &str = "zzzzzzzzzzzzzzzzzz";
 const REQUEST: PageRequest = PageRequest {
-    window: Window {
-        from: 1_621_333_149,
-        to: 1_623_925_149,
-    },
+    window: Window::new(1_621_333_149, 1_623_925_149),
     filter: Filter::All,
     page: 3,
     limit: 10,

@@ -7,7 +7,7 @@ use super::faults::{Answer, Faults};
 use super::listing::Listing;
 use super::reply::Reply;
 use super::row::Row;
-use super::rows::{RowFaults, WireFaults, insert_invalid_bytes, malformed_rows};
+use super::row_faults::{RowFaults, WireFaults, insert_invalid_bytes, malformed_rows};
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -37,7 +37,7 @@ enum AnyRow<'a> {
 }
 
 /// A page, with the faults applied; `answer` is what the fault of the request asks for.
-pub(super) fn page(
+pub(super) fn render(
     listing: &Listing<'_>,
     now: u32,
     answer: Option<Answer>,

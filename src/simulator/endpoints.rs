@@ -1,12 +1,12 @@
-//! The vendor's endpoints.
+//! The endpoints for tokens and for the list.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::faults::{Answer, Fault};
+use super::page;
 use super::paging::Query;
 use super::reply::Reply;
-use super::response;
 use super::vendor::{Simulator, State};
 
 const MAX_LIFETIME_SECONDS: u64 = 3600;
@@ -128,7 +128,7 @@ impl Simulator {
             listing.total = listing.total.max(1);
         }
         self.state().stats.rows += listing.calls.len() as u64;
-        Ok(response::page(&listing, now as u32, answer, &faults).with_fault(fault.as_ref()))
+        Ok(page::render(&listing, now as u32, answer, &faults).with_fault(fault.as_ref()))
     }
 }
 

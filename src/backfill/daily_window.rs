@@ -8,9 +8,9 @@ use jiff::civil::Time;
 use tokio::time::sleep;
 use tracing::info;
 
-/// A daily span of local time. Its end may be on the next day.
+/// A span of local time, every day. Its end may be on the next day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Night {
+pub struct DailyWindow {
     from: Time,
     to: Time,
 }
@@ -18,7 +18,7 @@ pub struct Night {
 /// The longest time to sleep at once, so that a clock that is set is noticed.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
-impl Night {
+impl DailyWindow {
     /// Waits until the span begins, if it is not now.
     pub async fn wait(self) {
         let mut is_logged = false;
@@ -52,7 +52,7 @@ impl Night {
     }
 }
 
-impl FromStr for Night {
+impl FromStr for DailyWindow {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -69,17 +69,17 @@ impl FromStr for Night {
 mod tests {
     use super::*;
 
-    fn wait_at(night: &str, now: &str) -> Option<u64> {
+    fn wait_at(window: &str, now: &str) -> Option<u64> {
         let now = format!("2026-11-25T{now}+08:00[Asia/Shanghai]");
-        let night: Night = night.parse().unwrap();
-        night
+        let window: DailyWindow = window.parse().unwrap();
+        window
             .wait_at(&now.parse().unwrap())
             .map(|wait| wait.as_secs())
     }
 
     #[test]
     fn a_span_may_cross_midnight() {
-        for (night, now, wait) in [
+        for (window, now, wait) in [
             ("22:00-06:00", "22:00:00", None),
             ("22:00-06:00", "23:59:59", None),
             ("22:00-06:00", "05:59:59", None),
@@ -89,7 +89,7 @@ mod tests {
             ("01:30-05:00", "05:00:00", Some(20 * 3600 + 1800)),
             ("01:30-05:00", "03:00:00", None),
         ] {
-            assert_eq!(wait_at(night, now), wait, "{night} at {now}");
+            assert_eq!(wait_at(window, now), wait, "{window} at {now}");
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
             "x-y",
             "22-6-7",
         ] {
-            assert!(text.parse::<Night>().is_err(), "{text}");
+            assert!(text.parse::<DailyWindow>().is_err(), "{text}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::expected::ExpectedRule;
+use super::super::inspection::{FALLING_SCENARIO, Kind, RENAMED_AFTER, SCENARIOS, VIOLATED_RULE};
 use super::super::measures::{Channel, Role};
-use super::super::quality::{FALLING_SCENARIO, Kind, RENAMED_AFTER, SCENARIOS, VIOLATED_RULE};
 use super::super::spec::{Scenario, Spec};
 use super::super::teams::TEAMS;
 use super::super::world::World;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::faults::Faults;
 use super::super::paging::{Paging, TotalOf};
-use super::super::rows::RowFaults;
+use super::super::row_faults::RowFaults;
 use super::super::world::World;
 use super::bench::{Bench, value};
 use super::{DAY, START, eventful, everything};

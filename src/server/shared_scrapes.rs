@@ -1,8 +1,9 @@
-//! Answers that several scrapes share. A scrape that must not wait for pulls is answered with what
-//! is complete. If hundreds ask at once, rendering that for each would take the memory of hundreds
-//! of answers.
+//! Renders once for all scrapes that ask for the same. A scrape that must not wait for pulls is
+//! answered with what is complete. If hundreds ask at once, rendering that for each would take the
+//! memory of hundreds of responses.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,36 +12,35 @@ use tokio::sync::Semaphore;
 
 use crate::targets::{Coalesce, ScrapeError};
 
-/// Different answers rendered at a time. Each takes a processor for a while, which delays other clients.
+/// Different requests rendered at a time. Each takes a processor for a while, which delays other clients.
 const AT_ONCE: usize = 16;
-/// Different answers that are rendered or wait for their turn: one for each target, if a client probes
+/// Different requests that are rendered or wait for their turn: one for each target, if a client probes
 /// hundreds of targets at once.
 const MAX_DIFFERENT: usize = 1024;
 
-type Answer = Result<Bytes, ScrapeError>;
+type Rendered = Result<Bytes, ScrapeError>;
 
-/// The answers that clients wait for.
-pub(super) struct Shared {
-    /// By what was asked.
-    answers: Mutex<HashMap<String, Arc<Coalesce<Answer>>>>,
+/// What clients wait for. `K` is what they ask for.
+pub(super) struct SharedScrapes<K: Eq + Hash> {
+    pending: Mutex<HashMap<K, Arc<Coalesce<Rendered>>>>,
     turns: Semaphore,
 }
 
-impl Default for Shared {
+impl<K: Eq + Hash> Default for SharedScrapes<K> {
     fn default() -> Self {
         Self {
-            answers: Mutex::default(),
+            pending: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
         }
     }
 }
 
-impl Shared {
+impl<K: Eq + Hash + Clone> SharedScrapes<K> {
     /// The result of `render`, or of another call with the same `key` that began after this one.
-    /// `None` if too many different answers wait for their turn.
-    pub(super) async fn answer<F>(&self, key: String, render: impl FnOnce() -> F) -> Option<Answer>
+    /// `None` if too many different requests wait for their turn.
+    pub(super) async fn share<F>(&self, key: &K, render: impl FnOnce() -> F) -> Option<Rendered>
     where
-        F: Future<Output = Answer>,
+        F: Future<Output = Rendered>,
     {
         let waiter = self.join(key)?;
         let render = || async {
@@ -48,36 +48,36 @@ impl Shared {
             let _turn = self.turns.acquire().await;
             render().await
         };
-        Some(waiter.answer.run(render).await)
+        Some(waiter.rendering.run(render).await)
     }
 
-    fn join(&self, key: String) -> Option<Waiter<'_>> {
-        let mut answers = self.answers.lock();
-        if !answers.contains_key(&key) && answers.len() >= MAX_DIFFERENT {
+    fn join<'a>(&'a self, key: &'a K) -> Option<Waiter<'a, K>> {
+        let mut pending = self.pending.lock();
+        if !pending.contains_key(key) && pending.len() >= MAX_DIFFERENT {
             return None;
         }
-        let answer = Arc::clone(answers.entry(key.clone()).or_default());
+        let rendering = Arc::clone(pending.entry(key.clone()).or_default());
         Some(Waiter {
             shared: self,
             key,
-            answer,
+            rendering,
         })
     }
 }
 
-/// A client that waits. The last one removes the answer, even if it leaves early.
-struct Waiter<'a> {
-    shared: &'a Shared,
-    key: String,
-    answer: Arc<Coalesce<Answer>>,
+/// A client that waits. The last one removes what is rendered, even if it leaves early.
+struct Waiter<'a, K: Eq + Hash> {
+    shared: &'a SharedScrapes<K>,
+    key: &'a K,
+    rendering: Arc<Coalesce<Rendered>>,
 }
 
-impl Drop for Waiter<'_> {
+impl<K: Eq + Hash> Drop for Waiter<'_, K> {
     fn drop(&mut self) {
-        let mut answers = self.shared.answers.lock();
+        let mut pending = self.shared.pending.lock();
         // This reference and that of the map.
-        if Arc::strong_count(&self.answer) == 2 {
-            answers.remove(&self.key);
+        if Arc::strong_count(&self.rendering) == 2 {
+            pending.remove(self.key);
         }
     }
 }
@@ -91,11 +91,11 @@ mod tests {
     use super::*;
 
     /// Asks many times at once; gives how often it was made, and what each got.
-    async fn ask(shared: &Shared, keys: &[String]) -> (u64, Vec<Option<Answer>>) {
+    async fn ask(shared: &SharedScrapes<String>, keys: &[String]) -> (u64, Vec<Option<Rendered>>) {
         let (made, gate) = (AtomicU64::new(0), Semaphore::new(0));
         let asked = keys.iter().map(|key| {
             let (made, gate) = (&made, &gate);
-            shared.answer(key.clone(), move || async move {
+            shared.share(key, move || async move {
                 let number = made.fetch_add(1, Ordering::SeqCst);
                 let _held = gate.acquire().await;
                 Ok(Bytes::from(number.to_string()))
@@ -110,18 +110,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hundreds_share_two_answers() {
-        let shared = Shared::default();
+    async fn hundreds_share_two_renderings() {
+        let shared = SharedScrapes::default();
         let (made, answers) = ask(&shared, &vec!["a".to_owned(); 500]).await;
         // Those who came while the first was being made do not take what may be older than they.
         assert_eq!(made, 2);
         assert!(answers.iter().all(|answer| matches!(answer, Some(Ok(_)))));
-        assert!(shared.answers.lock().is_empty());
+        assert!(shared.pending.lock().is_empty());
     }
 
     #[tokio::test]
-    async fn different_answers_are_bounded_and_their_places_given_back() {
-        let shared = Shared::default();
+    async fn different_requests_are_bounded_and_their_places_given_back() {
+        let shared = SharedScrapes::default();
         // They take turns.
         let keys: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         let (made, answers) = ask(&shared, &keys).await;
@@ -130,10 +130,10 @@ mod tests {
         let (made, answers) = ask(&shared, &keys).await;
         assert_eq!(made, MAX_DIFFERENT as u64);
         assert_eq!(answers.iter().flatten().count(), MAX_DIFFERENT);
-        assert!(shared.answers.lock().is_empty());
+        assert!(shared.pending.lock().is_empty());
         // A client that leaves takes its place with it.
-        let leaving = shared.answer("a".to_owned(), std::future::pending::<Answer>);
+        let leaving = shared.share(&keys[0], std::future::pending::<Rendered>);
         let left = tokio::time::timeout(std::time::Duration::from_millis(1), leaving).await;
-        assert!(left.is_err() && shared.answers.lock().is_empty());
+        assert!(left.is_err() && shared.pending.lock().is_empty());
     }
 }

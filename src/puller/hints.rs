@@ -67,7 +67,7 @@ pub(super) struct ScanHints {
     pub(super) reconcile_pages: u64,
     /// Slices of a comparison in a row that scrapes interrupted.
     pub(super) interruptions: u32,
-    /// The last warning about the list without its numbers, to log it once.
+    /// The last warning about the list, to log it once.
     pub(super) warned: String,
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::hints::MIN_WIDTH;
 use super::plan;
@@ -156,7 +156,7 @@ impl<U: Upstream> Pull<'_, U> {
         if is_first || failures.in_a_row >= FAILURES_TO_PROBE {
             // One request tells an odd row from an outage: narrowing windows during an outage
             // would only add load.
-            if !self.vendor_answers().await {
+            if !self.vendor_answers(failure.kind).await {
                 return Err(failure);
             }
             failures.in_a_row = 0;
@@ -170,19 +170,23 @@ impl<U: Upstream> Pull<'_, U> {
         Ok(Retry::Narrower(failure))
     }
 
-    /// Whether the vendor answers the smallest page of some window. Some vendors refuse a window without
-    /// length, or fail for one without calls, so a window that was read before comes first.
-    async fn vendor_answers(&mut self) -> bool {
-        let minute = Window::new(self.now.saturating_sub(60), self.now);
-        let moment = Window::new(self.now, self.now);
-        for window in [self.hints.readable.unwrap_or(minute), minute, moment] {
-            match self.small_page(window, 1).await {
-                Ok(_) => return true,
-                Err(failure) if failure.kind.is_general() => return false,
-                Err(failure) => debug!(%failure, "a request to see whether the vendor answers"),
-            }
-        }
-        false
+    /// Whether the vendor answers the smallest request there is, after a request that failed with
+    /// `kind`. Some vendors refuse a window without calls, so a window that was read before is requested
+    /// then; or the lookback, if this failure is another one than the first, which it seldom is in an
+    /// outage.
+    async fn vendor_answers(&mut self, kind: ErrorKind) -> bool {
+        let moment = Window::new(self.now.saturating_sub(1), self.now);
+        let Err(failure) = self.small_page(moment, 1).await else {
+            return true;
+        };
+        let is_other = failure.kind != kind && failure.kind.may_be_local();
+        let is_refused = matches!(failure.kind, ErrorKind::Envelope | ErrorKind::BadRequest);
+        let window = match self.hints.readable {
+            Some(window) if is_other || is_refused => window,
+            None if is_other => Window::new(self.lookback.from, self.now),
+            _ => return false,
+        };
+        self.small_page(window, 1).await.is_ok()
     }
 
     /// Whether the vendor lists calls where most are known. If so, a second of that list shows whether
@@ -290,10 +294,10 @@ impl<U: Upstream> Pull<'_, U> {
     pub(super) fn unproven(&mut self, reason: UnprovenReason, window: Window, finding: &str) {
         let reason = reason.label();
         (self.inner.metrics).add(catalog::UNPROVEN, &[reason], 1.0);
-        // Its numbers may change with each reading.
-        let kind = finding.replace(|c: char| c.is_ascii_digit(), "");
-        if self.hints.warned != kind {
-            self.hints.warned = kind;
+        // The numbers may change with each reading.
+        let kind = |finding: &str| finding.replace(|c: char| c.is_ascii_digit(), "");
+        if kind(&self.hints.warned) != kind(finding) {
+            self.hints.warned = finding.to_owned();
             warn!(target = %self.inner.settings.name, from = %utc(window.from),
                 to = %utc(window.to), reason, "a part of the list could not be proved complete: {finding}");
         }

@@ -230,7 +230,10 @@ fn an_unfinished_backfill_resumes_with_its_own_files_only() {
     configure(directory, &vendor);
     let flags = ["--from=3d", HISTORY];
     let backfill = Process::spawn(&mut program(directory, &flags));
-    wait_until("the first day", || !files(directory).is_empty());
+    // The ledger has the first day when the second one is written.
+    wait_until("two days", || {
+        directory.join("history/a").exists() && files(directory).len() > 1
+    });
     drop(backfill);
     fs::rename(directory.join("history"), directory.join("away")).unwrap();
     for other in [flags, ["--from=2d", HISTORY]] {
@@ -252,8 +255,8 @@ fn a_history_shorter_than_the_lookback_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     configure(directory.path(), &vendor);
     for flags in [
-        &["--from=23h", HISTORY][..],
-        &["--from=2d", "--to=30h", HISTORY],
+        &["--from=1h", HISTORY][..],
+        &["--from=2d", "--to=47h", HISTORY],
     ] {
         let refused = output(directory.path(), flags);
         let stderr = String::from_utf8(refused.stderr).unwrap();

@@ -67,6 +67,11 @@ impl Window {
         self.from <= other.to && other.from <= self.to
     }
 
+    /// Whether this contains all times of the other.
+    pub fn covers(&self, other: Self) -> bool {
+        self.contains(other.from) && self.contains(other.to)
+    }
+
     /// Longer by these numbers of seconds, before and after.
     pub fn pad(self, [before, after]: [UnixSeconds; 2]) -> Self {
         Self {

@@ -124,8 +124,8 @@ impl<U: Upstream> Pull<'_, U> {
             self.rows_before_failure = pass.rows;
             // The total may be wrong, so a few full pages have to support it.
             let too_long = pass.pages >= PAGES_TO_TRUST_TOTAL && pages.expected_rows() > max_rows;
-            let too_long = too_long || pass.inside() > max_rows || pass.outside > MAX_OUTSIDE;
-            if too_long && !pages.is_at_end() {
+            let too_many = pass.inside() > max_rows || pass.outside > MAX_OUTSIDE;
+            if (too_long || too_many) && !pages.is_at_end() {
                 break None;
             }
         };

@@ -58,13 +58,12 @@ impl SkippedWindows {
         };
         let (mut merged_retry, mut merged_tries) = (UnixSeconds::MAX, 0);
         self.0.retain(|old| {
-            let touches = old.window.from <= window.to.saturating_add(1)
-                && window.from <= old.window.to.saturating_add(1);
+            let touches = old.window.pad([1, 1]).overlaps(window);
             if touches {
                 new.window.from = new.window.from.min(old.window.from);
                 new.window.to = new.window.to.max(old.window.to);
                 new.since = new.since.min(old.since);
-                if old.window.contains(window.from) && old.window.contains(window.to) {
+                if old.window.covers(window) {
                     new.tries = old.tries;
                 } else {
                     merged_retry = merged_retry.min(old.retry_at);
@@ -105,8 +104,7 @@ impl SkippedWindows {
     /// After a retry: what is still skipped of a window waits longer than before.
     pub fn inherit_tries(&mut self, before: &Skipped, now: UnixSeconds) {
         for skipped in &mut self.0 {
-            let inside = before.window.from.saturating_sub(1)..=before.window.to.saturating_add(1);
-            if inside.contains(&skipped.window.from) && inside.contains(&skipped.window.to) {
+            if before.window.pad([1, 1]).covers(skipped.window) {
                 skipped.since = skipped.since.min(before.since);
                 skipped.tries = skipped.tries.max(before.tries.saturating_add(1));
                 skipped.retry_at = now.saturating_add(DELAYS.after(skipped.tries - 1));

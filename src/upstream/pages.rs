@@ -245,10 +245,10 @@ impl<'a, U: Upstream> Pages<'a, U> {
         if pass.unusable > 0 && pass.total == Some(pass.rows) {
             self.hints.counts_unusable = true;
         }
-        // A limit on the depth shows in a larger total, or in a round number of rows.
-        let is_round = pass.pages >= DEEP_PAGES && pass.rows.is_multiple_of(1000);
-        // A shorter window helps only if the vendor observes its bounds.
-        let is_round = is_round && pass.outside == 0;
+        // A limit on the depth shows in a larger total, or in a round number of rows. Where the vendor
+        // ignores the bounds of a window, a shorter one would not help.
+        let is_round =
+            pass.pages >= DEEP_PAGES && pass.rows.is_multiple_of(1000) && pass.outside == 0;
         let total_is_larger = pass.pages > 0 && pass.compare_total(self.hints) == Total::More;
         match self.last_was_full && (is_round || total_is_larger) {
             true => End::Deep,

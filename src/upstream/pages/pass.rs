@@ -38,10 +38,7 @@ impl ListHints {
 
     /// Accepts the peculiarities of a list as facts, after two passes agreed.
     pub fn learn(&mut self, pass: &Pass) {
-        if let Some(total) = pass
-            .total
-            .filter(|_| pass.pages > 0 && pass.end != End::Beyond)
-        {
+        if let Some(total) = pass.total_of_window().filter(|_| pass.pages > 0) {
             self.excess = Some(excess(total, pass.rows)).filter(|excess| *excess != 0);
         }
         if self.repeated.len() + pass.repeated.len() > MAX_REPEATED {
@@ -156,7 +153,7 @@ impl Pass {
         self.rows - self.outside
     }
 
-    /// Whether the newest calls come first, and this page goes on beyond the start of the window.
+    /// Whether the list is sorted with the newest call first, and this page lies before the window.
     pub(super) fn is_beyond(&self, page: &Page, window: Window) -> bool {
         let mut records = page.records.iter();
         !self.is_unsorted
@@ -207,9 +204,13 @@ impl Pass {
         matches!(self.end, End::Reached | End::Beyond)
     }
 
+    /// The total, unless the list goes on beyond the window: then it says nothing about it.
+    fn total_of_window(&self) -> Option<u64> {
+        self.total.filter(|_| self.end != End::Beyond)
+    }
+
     pub(super) fn compare_total(&self, hints: &ListHints) -> Total {
-        // The total of a list that goes beyond the window says nothing about it.
-        let Some(total) = self.total.filter(|_| self.end != End::Beyond) else {
+        let Some(total) = self.total_of_window() else {
             return Total::Absent;
         };
         let distinct = self.seen.len() as u64;

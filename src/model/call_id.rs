@@ -21,13 +21,14 @@ pub type CallHasher = hashbrown::DefaultHashBuilder;
 const NAMESPACE: uuid::Uuid = uuid::uuid!("8f2b7f43-5e0c-4e57-9b40-6a1f0f8f5c1e");
 
 impl CallId {
-    /// Parses an identity; `None` if the text is empty or blank.
+    /// Parses an identity; `None` if the text is blank or a placeholder, which would make one call of
+    /// all rows that have it.
     ///
     /// Only the hyphenated form of a UUID is parsed as one. Any other text is hashed (UUID version 5:
     /// SHA-1 truncated to 122 bits), so that two different spellings never become the same call.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if text.is_empty() {
+        if matches!(text, "" | "-") || text.eq_ignore_ascii_case("null") {
             return None;
         }
         let uuid = match text.len() {

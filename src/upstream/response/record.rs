@@ -91,7 +91,9 @@ impl<'de> Fields<'de> {
     /// Adds the call to the page, or rejects it. `text` is its JSON if rows are parsed exactly.
     pub(super) fn add_to(&self, rows: &mut Rows, text: &str) {
         let call_id = self.call_id.identity();
+        // A UUID of zeros stands for none where the other field has an identity.
         let uuid = self.call_uuid.identity();
+        let uuid = uuid.filter(|id| id.0 != 0 || call_id.is_none());
         let Some(id) = uuid.or(call_id) else {
             return rows.reject(Rejection::Identity, text, || example::no_identity(text));
         };

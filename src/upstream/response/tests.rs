@@ -87,6 +87,23 @@ fn numbers_and_strings_are_interchangeable() {
 }
 
 #[test]
+fn a_placeholder_is_no_identity() {
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let row = |uuid: &str, call_id: &str| {
+        page(&format!(
+            r#"{{"call_uuid":"{uuid}","call_id":"{call_id}","upload_time":5}}"#
+        ))
+    };
+    for placeholder in ["null", "NULL", " - ", nil] {
+        let id = row(placeholder, "17").records[0].id;
+        assert_eq!(id, CallId::parse("17").unwrap(), "{placeholder}");
+    }
+    assert_eq!(row("null", "-").rejected[0].reason, Rejection::Identity);
+    // It may be the first of numbered calls.
+    assert_eq!(row(nil, "").records[0].id, CallId(0));
+}
+
+#[test]
 fn an_invalid_status_or_type_is_unknown_and_an_undocumented_one_keeps_its_number() {
     for (fields, call_type, status) in [
         (r#""x":0"#, "unknown", "unknown"),

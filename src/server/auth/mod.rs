@@ -12,12 +12,13 @@ mod rate_limit;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hyper::header::{self, HeaderMap};
 use hyper::{Response, StatusCode};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::accept::QUIET;
 use super::respond::{self, Body};
@@ -46,6 +47,9 @@ pub(super) struct Authenticator {
 /// The file cannot be used, so that no client is admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Unusable;
+
+/// Limits how long a request waits for a file system that hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 const UNUSABLE: &str = "The web configuration file cannot be used; see the log.";
 
@@ -155,12 +159,16 @@ impl Authenticator {
         &self,
         read: impl FnOnce(&WebFile) -> Result<T, ConfigError> + Send + 'static,
     ) -> Result<T, Unusable> {
-        let permit = Arc::clone(&self.reading).lock_owned().await;
         let file = Arc::clone(&self.file);
-        let reason = match spawn_with(permit, move || read(&file)).await {
-            Ok(Ok(read)) => return Ok(read),
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => panic.to_string(),
+        let reading = async {
+            let permit = Arc::clone(&self.reading).lock_owned().await;
+            spawn_with(permit, move || read(&file)).await
+        };
+        let reason = match timeout(READ_TIMEOUT, reading).await {
+            Ok(Ok(Ok(read))) => return Ok(read),
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(panic)) => panic.to_string(),
+            Err(_) => "it cannot be read in time: is a file system down?".to_owned(),
         };
         self.log(reason);
         Err(Unusable)
@@ -179,5 +187,26 @@ impl Authenticator {
             );
             *last = Some((reason, Instant::now()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_hangs_refuses_clients_instead_of_keeping_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let users = "http_server_config: {headers: {X-Frame-Options: deny}}";
+        std::fs::write(&file, users).unwrap();
+        let auth = Authenticator::new(WebFile::open(file.path()).unwrap());
+        let hanging = Arc::clone(&auth.reading).lock_owned().await;
+        tokio::time::pause();
+        assert_eq!(auth.config().await.unwrap_err(), Unusable);
+        tokio::time::resume();
+        let (reason, _) = auth.last_error.lock().clone().unwrap();
+        assert!(reason.contains("in time"), "{reason}");
+        drop(hanging);
+        assert!(auth.config().await.is_ok());
     }
 }

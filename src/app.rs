@@ -43,7 +43,7 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode, Fatal> {
         created_lines: arguments.metrics.created_timestamps,
     }));
     let settings = server::Settings {
-        route_prefix: arguments.prefix(),
+        route_prefix: arguments.prefix().to_owned(),
         telemetry_path: arguments.telemetry_path.clone(),
         enable_lifecycle: arguments.enable_lifecycle,
         timeout_offset: arguments.timeout_offset,
@@ -97,8 +97,7 @@ fn uses_tls(web_config: Option<&WebFile>) -> Result<bool, ConfigError> {
 
 fn log_listening(arguments: &ServeArgs, address: SocketAddr, tls: bool) {
     let prefix = arguments.prefix();
-    let prefix = prefix.as_str();
-    let path = format!("{prefix}{}", arguments.telemetry_path.as_str());
+    let path = format!("{prefix}{}", arguments.telemetry_path);
     let status_page = match &arguments.external_url {
         Some(url) => url.to_string(),
         None => status_page(address, tls, prefix),

@@ -10,7 +10,7 @@ use super::{ConfigArgs, MetricsArgs};
 use crate::config::duration;
 use crate::config::shard::{MOST_SHARDS, Shard};
 use crate::process;
-use crate::server::{ExternalUrl, ListenAddress, RoutePrefix, TelemetryPath};
+use crate::server::{ExternalUrl, ListenAddress, route_prefix, telemetry_path};
 
 #[derive(Clone, PartialEq, Debug, Args)]
 pub struct ServeArgs {
@@ -37,16 +37,17 @@ pub struct ServeArgs {
 
     /// Prefix of all paths. Set it to / if a reverse proxy strips the path of --web.external-url
     /// [default: the path of --web.external-url].
-    #[arg(long = "web.route-prefix", value_name = "PATH")]
-    pub route_prefix: Option<RoutePrefix>,
+    #[arg(long = "web.route-prefix", value_name = "PATH", value_parser = route_prefix)]
+    pub route_prefix: Option<String>,
 
     /// Path of the metrics.
     #[arg(
         long = "web.telemetry-path",
         value_name = "PATH",
-        default_value = "/metrics"
+        default_value = "/metrics",
+        value_parser = telemetry_path
     )]
-    pub telemetry_path: TelemetryPath,
+    pub telemetry_path: String,
 
     /// File with TLS and basic auth settings, in the format of the Prometheus exporter-toolkit.
     /// Read again for each connection and request [default: none, plain HTTP for everyone].
@@ -121,10 +122,12 @@ pub struct ServeArgs {
 
 impl ServeArgs {
     /// The prefix of every path.
-    pub fn prefix(&self) -> RoutePrefix {
+    pub fn prefix(&self) -> &str {
         let external = self.external_url.as_ref().map(ExternalUrl::path);
-        let prefix = self.route_prefix.as_ref().or(external);
-        prefix.cloned().unwrap_or_default()
+        self.route_prefix
+            .as_deref()
+            .or(external)
+            .unwrap_or_default()
     }
 
     /// The web configuration file. As in the exporter-toolkit, an empty path means none.

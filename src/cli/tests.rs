@@ -30,7 +30,7 @@ fn nothing_means_to_serve_with_the_defaults() {
             systemd_socket: false,
             external_url: None,
             route_prefix: None,
-            telemetry_path: "/metrics".parse().unwrap(),
+            telemetry_path: "/metrics".to_owned(),
             web_config_file: None,
             healthy_without_auth: false,
             enable_lifecycle: false,
@@ -72,8 +72,8 @@ fn every_flag_is_taken() {
             listen_addresses: vec![":1".parse().unwrap(), "[::1]:2".parse().unwrap()],
             systemd_socket: true,
             external_url: Some("http://gate.example/cec".parse().unwrap()),
-            route_prefix: Some("/".parse().unwrap()),
-            telemetry_path: "/m".parse().unwrap(),
+            route_prefix: Some(String::new()),
+            telemetry_path: "/m".to_owned(),
             web_config_file: Some("web.yml".into()),
             healthy_without_auth: true,
             enable_lifecycle: true,
@@ -107,8 +107,8 @@ fn the_path_of_the_external_url_is_the_prefix_unless_another_is_given() {
         ),
         ("--web.route-prefix=/own", "/own"),
     ] {
-        let prefix = parse(flags).unwrap().serve.prefix();
-        assert_eq!(prefix.as_str(), expected, "{flags}");
+        let cli = parse(flags).unwrap();
+        assert_eq!(cli.serve.prefix(), expected, "{flags}");
     }
     let none = parse("--web.config.file=").unwrap().serve;
     assert_eq!(none.web_config_file(), None);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Pause after the system could not accept a connection. Such failures (too many open files, no
@@ -51,6 +52,11 @@ pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the process has as many files open as it may.
+pub(super) fn is_out_of_files(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::MFILE.raw_os_error())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +88,9 @@ mod tests {
     #[test]
     fn only_the_systems_failures_call_for_a_pause() {
         assert!(is_of_one_connection(&ErrorKind::ConnectionAborted.into()));
-        let too_many_open_files = io::Error::from_raw_os_error(24);
-        assert!(!is_of_one_connection(&too_many_open_files));
+        let [of_process, of_system] = [Errno::MFILE, Errno::NFILE].map(io::Error::from);
+        assert!(!is_of_one_connection(&of_process) && !is_of_one_connection(&of_system));
+        // Those of the system are others' too, and may be free again in a moment.
+        assert!(is_out_of_files(&of_process) && !is_out_of_files(&of_system));
     }
 }

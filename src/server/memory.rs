@@ -1,5 +1,4 @@
-//! Bounds the memory of responses that wait for their clients. When there is no more, the connection
-//! whose client has kept responses waiting for longest is closed: a client that requests and does not
+//! Bounds the memory of responses that wait for their clients: a client that requests and does not
 //! read, a hundred times over each of its HTTP/2 connections, must not take all memory.
 
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 //!
 //! A client that misbehaves does not keep others from being served: every wait for a client has a
 //! time limit ([`Limits`]), and when all connections are taken, the one that has waited longest
-//! for its client is closed. So is, when responses take too much memory, the one that has kept them
-//! waiting for longest.
+//! for its client is closed. When responses take too much memory, the connection that has kept them
+//! waiting longest is closed.
 
 mod accept;
 mod auth;
@@ -32,7 +32,7 @@ use tokio::time::{Instant, sleep};
 
 pub use auth::log_warnings;
 pub use listen::{ListenAddress, bind, bind_one, systemd_listeners};
-pub use paths::{ExternalUrl, RoutePrefix, TelemetryPath};
+pub use paths::{ExternalUrl, route_prefix, telemetry_path};
 
 use crate::config::web::WebFile;
 use crate::targets::Registry;
@@ -43,8 +43,10 @@ use routes::Service;
 /// The operator's settings.
 #[derive(Debug)]
 pub struct Settings {
-    pub telemetry_path: TelemetryPath,
-    pub route_prefix: RoutePrefix,
+    /// Of the metrics.
+    pub telemetry_path: String,
+    /// Of every path: empty, or begins with a slash and ends without one.
+    pub route_prefix: String,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
     /// Subtracted from Prometheus's scrape timeout, so that the response arrives in time.
@@ -61,8 +63,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            telemetry_path: TelemetryPath::default(),
-            route_prefix: RoutePrefix::default(),
+            telemetry_path: "/metrics".to_owned(),
+            route_prefix: String::new(),
             enable_lifecycle: false,
             timeout_offset: Duration::from_millis(500),
             max_requests: 0,
@@ -143,7 +145,9 @@ pub async fn run(
             },
             Err(error) if accept::is_of_one_connection(&error) => {}
             Err(error) => {
-                connections.slots.shrink();
+                if accept::is_out_of_files(&error) {
+                    connections.slots.shrink();
+                }
                 if warned.is_none_or(|last| last.elapsed() > accept::QUIET) {
                     warned = Some(Instant::now());
                     let limit = connections.slots.limit;

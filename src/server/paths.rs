@@ -5,31 +5,22 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// The prefix of every path: empty, or begins with a slash and ends without one.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct RoutePrefix(String);
-
-impl RoutePrefix {
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// Parses the prefix of every path: empty, or begins with a slash and ends without one.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn route_prefix(text: &str) -> Result<String, String> {
+    // As in Prometheus, slashes around it make no difference.
+    let bare = text.trim_matches('/');
+    if bare.is_empty() {
+        return Ok(String::new());
     }
-}
-
-impl FromStr for RoutePrefix {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // As in Prometheus, slashes around it make no difference.
-        let bare = text.trim_matches('/');
-        if bare.is_empty() {
-            return Ok(Self(String::new()));
-        }
-        let resolves = |part: &str| part.is_empty() || part == "." || part == "..";
-        if !is_plain(bare) || bare.split('/').any(resolves) {
-            return Err("expected a path of letters, digits and -._~".to_owned());
-        }
-        Ok(Self(format!("/{bare}")))
+    let resolves = |part: &str| part.is_empty() || part == "." || part == "..";
+    if !is_plain(bare) || bare.split('/').any(resolves) {
+        return Err("expected a path of letters, digits and -._~".to_owned());
     }
+    Ok(format!("/{bare}"))
 }
 
 /// Whether a path needs no encoding.
@@ -42,12 +33,12 @@ fn is_plain(path: &str) -> bool {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExternalUrl {
     url: Url,
-    path: RoutePrefix,
+    path: String,
 }
 
 impl ExternalUrl {
     /// Its path, which is the default prefix.
-    pub fn path(&self) -> &RoutePrefix {
+    pub fn path(&self) -> &str {
         &self.path
     }
 }
@@ -56,7 +47,7 @@ impl fmt::Display for ExternalUrl {
     /// With a slash at the end: the URL of the status page.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = self.url.origin().ascii_serialization();
-        write!(f, "{origin}{}/", self.path.as_str())
+        write!(f, "{origin}{}/", self.path)
     }
 }
 
@@ -74,48 +65,31 @@ impl FromStr for ExternalUrl {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !is_plain {
             return Err(EXPECTED.to_owned());
         }
-        let path = url.path().parse()?;
+        let path = route_prefix(url.path())?;
         Ok(Self { url, path })
     }
 }
 
-/// The path of the metrics.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TelemetryPath(String);
-
-impl Default for TelemetryPath {
-    fn default() -> Self {
-        Self("/metrics".to_owned())
+/// Parses the path of the metrics.
+///
+/// # Errors
+///
+/// What was expected.
+pub fn telemetry_path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') || !is_plain(text) {
+        return Err("expected a path that begins with /, of letters, digits and -._~".to_owned());
     }
-}
-
-impl TelemetryPath {
-    pub fn as_str(&self) -> &str {
-        &self.0
+    // The server's other pages. A slash at the end would only look like another path.
+    let taken = match text.trim_end_matches('/') {
+        "" | "/probe" | "/sd" | "/-" => true,
+        path => path.starts_with("/-/"),
+    };
+    if taken {
+        return Err(
+            "expected a path other than /, /probe, /sd and /-/, which are in use".to_owned(),
+        );
     }
-}
-
-impl FromStr for TelemetryPath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if !text.starts_with('/') || !is_plain(text) {
-            return Err(
-                "expected a path that begins with /, of letters, digits and -._~".to_owned(),
-            );
-        }
-        // The server's other pages. A slash at the end would only look like another path.
-        let taken = match text.trim_end_matches('/') {
-            "" | "/probe" | "/sd" | "/-" => true,
-            path => path.starts_with("/-/"),
-        };
-        if taken {
-            return Err(
-                "expected a path other than /, /probe, /sd and /-/, which are in use".to_owned(),
-            );
-        }
-        Ok(Self(text.to_owned()))
-    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -131,10 +105,10 @@ mod tests {
             ("/cec/", "/cec"),
             ("/a/b-c", "/a/b-c"),
         ] {
-            assert_eq!(text.parse::<RoutePrefix>().unwrap().as_str(), expected);
+            assert_eq!(route_prefix(text).unwrap(), expected);
         }
         for text in ["a b", "/a//b", "/a/../b", "/.", "/a?b", "/%61", "/价"] {
-            assert!(text.parse::<RoutePrefix>().is_err(), "{text:?}");
+            assert!(route_prefix(text).is_err(), "{text:?}");
         }
     }
 
@@ -149,10 +123,7 @@ mod tests {
             ),
         ] {
             let url: ExternalUrl = text.parse().unwrap();
-            assert_eq!(
-                (url.to_string().as_str(), url.path().as_str()),
-                (shown, path)
-            );
+            assert_eq!((url.to_string().as_str(), url.path()), (shown, path));
         }
         for text in [
             "",
@@ -176,7 +147,7 @@ mod tests {
             "/probes",
             "/-metrics",
         ] {
-            assert_eq!(text.parse::<TelemetryPath>().unwrap().as_str(), text);
+            assert_eq!(telemetry_path(text).unwrap(), text);
         }
         for text in [
             "",
@@ -194,7 +165,7 @@ mod tests {
             "/a#b",
             "/价",
         ] {
-            assert!(text.parse::<TelemetryPath>().is_err(), "{text:?}");
+            assert!(telemetry_path(text).is_err(), "{text:?}");
         }
     }
 }

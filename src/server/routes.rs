@@ -50,7 +50,7 @@ impl Route {
             return Some(Self::Redirect);
         }
         let path = path.strip_prefix(prefix)?;
-        if path == settings.telemetry_path.as_str() {
+        if path == settings.telemetry_path {
             return Some(Self::Scrape(Scope::Everything));
         }
         match path {
@@ -211,7 +211,7 @@ impl Service {
     }
 
     fn redirect(&self) -> Response<Body> {
-        let location = format!("{}/", self.settings.route_prefix.as_str());
+        let location = format!("{}/", self.settings.route_prefix);
         let mut redirect = text(StatusCode::FOUND, &location);
         // The characters of a prefix are allowed in a header.
         if let Ok(location) = HeaderValue::from_str(&location) {
@@ -221,8 +221,8 @@ impl Service {
     }
 
     fn not_found(&self) -> Response<Body> {
-        let prefix = self.settings.route_prefix.as_str();
-        let telemetry_path = self.settings.telemetry_path.as_str();
+        let prefix = &self.settings.route_prefix;
+        let telemetry_path = &self.settings.telemetry_path;
         let paths = format!(
             "Not found. Paths: {prefix}{telemetry_path}, {prefix}/probe?target=NAME, \
              {prefix}/sd, {prefix}/, {prefix}/-/healthy, {prefix}/-/ready and, for POST, \

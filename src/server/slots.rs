@@ -44,10 +44,9 @@ impl Slots {
         acquire(&self.permits, 1, &self.needed).await
     }
 
-    /// Reduces the limit, because the system refused another connection.
-    ///
-    /// Usually it has run out of file descriptors, which the storage and the requests to the vendor
-    /// need too. The limit stays reduced: that of the system does not change until a restart.
+    /// Reduces the limit, because the process has run out of file descriptors, which the storage and
+    /// the requests to the vendor need too. It stays reduced: that of the process does not change until
+    /// a restart.
     pub(super) fn shrink(&mut self) {
         let open = self.limit.saturating_sub(self.permits.available_permits());
         let limit = self.limit.min((open / 4 * 3).max(MIN_SLOTS));

@@ -236,7 +236,9 @@ pub fn write(
     content(&mut out)?;
     out.flush()?;
     out.get_ref().sync_all()?;
-    fs::rename(&unfinished, path)
+    fs::rename(&unfinished, path)?;
+    // The ledger says next that the file exists.
+    store::sync_directory(path)
 }
 
 fn in_file(path: &Path, error: io::Error) -> BackfillError {

@@ -12,7 +12,7 @@ mod tables;
 
 pub use backend::{Backend, file_name};
 pub use file::FileStore;
-pub use path::{finish, unfinished};
+pub use path::{finish, sync_directory, unfinished};
 
 use crate::model::{CallKey, UnixSeconds, cause_suffix};
 

@@ -112,8 +112,12 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Syncs the directory, which makes a rename durable.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+/// Syncs the directory of a file, which makes a rename durable.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
         _ => File::open(".")?.sync_all(),

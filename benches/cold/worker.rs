@@ -165,7 +165,7 @@ impl Worker {
         let reported = target_metrics.clone();
         let report = Arc::new(move |report| {
             if let Report::Request { api, code, took } = report {
-                reported.request(&api.to_string(), &code, took.as_secs_f64());
+                reported.request(api.label(), &code, took.as_secs_f64());
             }
         });
         let upstream = RecordingClient {

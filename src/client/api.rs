@@ -1,7 +1,5 @@
 //! The vendor's APIs: where each is, and how metrics call it.
 
-use std::fmt;
-
 use url::Url;
 
 use crate::config::{Proxy, Target};
@@ -38,6 +36,15 @@ impl Api {
         }
     }
 
+    /// The label `api`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Details => "details",
+            Self::Credit => "credit",
+        }
+    }
+
     /// The configuration key that determines its URL.
     pub(super) fn endpoint_key(self, target: &Target) -> &'static str {
         match self {
@@ -51,15 +58,5 @@ impl Api {
             Self::Token => target.token_proxy.as_ref(),
             Self::Details | Self::Credit => target.proxy.as_ref(),
         }
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token => "token",
-            Self::Details => "details",
-            Self::Credit => "credit",
-        })
     }
 }

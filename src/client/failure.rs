@@ -59,12 +59,8 @@ impl RequestContext<'_> {
             .unwrap_or_default();
         let (host, path) = (host_and_port(self.url), self.url.path());
         let message = format!("POST {host}{path}{page}: {}", diagnosis.message);
-        let error = Error {
-            kind: self.error_kind(outcome),
-            message: shortened(&message, MAX_MESSAGE),
-            likely_cause: diagnosis.cause,
-            retry_after: None,
-        };
+        let message = shortened(&message, MAX_MESSAGE);
+        let error = Error::new(self.error_kind(outcome), message, diagnosis.cause);
         Failure { outcome, error }
     }
 

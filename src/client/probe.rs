@@ -233,12 +233,7 @@ impl Endpoint {
 
 /// Who checks a connection needs no kind of failure.
 fn error(diagnosis: Diagnosis) -> Error {
-    Error {
-        kind: ErrorKind::Connect,
-        message: diagnosis.message,
-        likely_cause: diagnosis.cause,
-        retry_after: None,
-    }
+    Error::new(ErrorKind::Connect, diagnosis.message, diagnosis.cause)
 }
 
 #[cfg(test)]

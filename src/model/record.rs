@@ -1,7 +1,5 @@
 //! One record of the vendor's list.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::{CallId, CallType, Measures, Status, UnixSeconds};
@@ -83,15 +81,14 @@ pub enum Rejection {
 impl Rejection {
     /// Every reason, in the order of the exposition.
     pub const ALL: [Self; 4] = [Self::Identity, Self::UploadTime, Self::Shape, Self::Measure];
-}
 
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The label `reason`.
+    pub fn label(self) -> &'static str {
+        match self {
             Self::Identity => "identity",
             Self::UploadTime => "upload_time",
             Self::Shape => "shape",
             Self::Measure => "measure",
-        })
+        }
     }
 }

@@ -19,28 +19,17 @@ pub const FAILURES: [&str; 9] = [
 /// The commit failed, so what was read is not counted yet.
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self {
-            kind: ErrorKind::Storage,
-            message: error.message,
-            likely_cause: error.likely_cause,
-            retry_after: None,
-        }
+        Self::new(ErrorKind::Storage, error.message, error.likely_cause)
     }
 }
 
 /// The lookback holds more calls than `max_calls`.
 pub(super) fn full(max_calls: usize) -> Error {
-    Error {
-        kind: ErrorKind::Storage,
-        message: format!(
-            "{max_calls} calls are remembered, which is all that max_calls allows: calls uploaded \
-             since then are not counted"
-        ),
-        likely_cause: Some(
-            "the lookback holds more calls than max_calls: raise it, or shorten lookback; or the \
-             vendor lists calls without end"
-                .to_owned(),
-        ),
-        retry_after: None,
-    }
+    let message = format!(
+        "{max_calls} calls are remembered, which is all that max_calls allows: calls uploaded \
+         since then are not counted"
+    );
+    let cause = "the lookback holds more calls than max_calls: raise it, or shorten lookback; or the \
+                 vendor lists calls without end";
+    Error::new(ErrorKind::Storage, message, Some(cause.to_owned()))
 }

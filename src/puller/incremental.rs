@@ -92,18 +92,17 @@ impl<U: Upstream> Pull<'_, U> {
                 return Ok(());
             }
             let slice = plan::slice(gap, self.hints.span.min(self.hints.width));
-            let length = slice.seconds();
-            let failed_span = length / 2;
             let scanned = match self.scan_slice(slice).await {
                 Ok(scanned) => scanned,
                 Err(failure) => {
                     // The vendor answers a shorter slice sooner.
-                    self.hints.span = failed_span.max(1);
+                    self.hints.span = (slice.seconds() / 2).max(1);
                     // What the slices before have found.
                     self.inner.commit().await?;
                     return Err(failure);
                 }
             };
+            self.check_format().await?;
             if scanned == Scanned::Whole && self.state(|state| state.refused == 0) {
                 let changes = self.state(|state| {
                     state.progress.filled_to(slice.to);

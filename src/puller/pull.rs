@@ -6,13 +6,16 @@ use super::Inner;
 use super::hints::ScanHints;
 use super::state::TargetState;
 use crate::metrics::catalog;
-use crate::model::{CallSet, Rejection, UnixSeconds, Window};
+use crate::model::{CallId, CallSet, Rejection, UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::{Pages, Pass};
-use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
+use crate::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
 pub(super) const SLICE_PAGES: u64 = 50;
+
+/// Unusable rows, and no usable one, after which a pull checks whether the vendor has changed its format.
+const MIN_UNUSABLE: u64 = 10;
 
 /// A pull under way.
 pub(super) struct Pull<'a, U> {
@@ -37,6 +40,11 @@ pub(super) struct Applied<'a, U> {
     lookback: Window,
     /// Calls that this pull has read and that may be pending.
     pub(super) pending: CallSet,
+    /// Rows that this pull could use, and those that it could not.
+    usable: u64,
+    unusable: u64,
+    /// What is wrong with the first of them.
+    example: Option<String>,
 }
 
 impl<U: Upstream> Applied<'_, U> {
@@ -65,9 +73,13 @@ impl<U: Upstream> Applied<'_, U> {
         let rejected = inner.state.lock().apply(page, now, self.lookback);
         for (reason, count) in Rejection::ALL.iter().zip(rejected) {
             if count > 0 {
-                let reason = reason.to_string();
-                (inner.metrics).add(catalog::REJECTED, &[&reason], count as f64);
+                (inner.metrics).add(catalog::REJECTED, &[reason.label()], count as f64);
             }
+        }
+        self.usable += page.records.len() as u64;
+        self.unusable += page.unusable();
+        if self.example.is_none() {
+            self.example.clone_from(&page.example);
         }
         // Only pending ones: a first pull may read a million calls that are final.
         let pending = page.records.iter().filter(|r| !r.status.is_final());
@@ -93,6 +105,9 @@ impl<'a, U: Upstream> Pull<'a, U> {
                 // Requested windows are that much wider.
                 lookback: lookback.pad([1, 1]),
                 pending: CallSet::default(),
+                usable: 0,
+                unusable: 0,
+                example: None,
             },
             parallel: inner.settings.parallel,
             last_total: None,
@@ -112,6 +127,36 @@ impl<'a, U: Upstream> Pull<'a, U> {
         self.hints.has_fractions |= page.has_fractions;
         self.applied.apply(&page);
         Ok(page)
+    }
+
+    /// Fails if the vendor lists rows of which none can be used: it has changed its format. What was
+    /// read must not become progress then, so that these calls count once they can be read.
+    ///
+    /// Odd rows may stand alone in the recent window, so a known call decides, if there is one.
+    pub(super) async fn check_format(&mut self) -> Result<(), Error> {
+        if self.applied.usable > 0 || self.applied.unusable < MIN_UNUSABLE {
+            return Ok(());
+        }
+        let unusable = self.applied.unusable;
+        if let Some((at, _)) = self.known_call() {
+            match self.small_page(Window::new(at - 1, at + 1), 1).await {
+                Ok(page) if page.records.is_empty() && !page.is_empty() => {}
+                _ => return Ok(()),
+            }
+        }
+        let message = format!("not one of {unusable} rows of the list can be used");
+        let cause = self.applied.example.take();
+        let cause = cause.or_else(|| Some("the vendor has changed its format".to_owned()));
+        Err(Error::new(ErrorKind::Body, message, cause))
+    }
+
+    /// A known call that is listed, with no skipped second beside it.
+    pub(super) fn known_call(&self) -> Option<(UnixSeconds, CallId)> {
+        self.state(|state| {
+            let skipped = &state.skipped;
+            let is_free = |at: UnixSeconds| (at - 1..=at + 1).all(|at| !skipped.contains(at));
+            state.ledger.find_listed(self.lookback, is_free)
+        })
     }
 
     /// Number of known calls of a window that are not missing.

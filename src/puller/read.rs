@@ -23,6 +23,8 @@ const MAX_OUTSIDE: u64 = 100_000;
 pub(super) struct Reading {
     pub(super) seen: CallSet,
     pub(super) rows: u64,
+    /// Rows without an identity: any call may be one of them.
+    pub(super) unidentified: u64,
     pub(super) completeness: Completeness,
 }
 
@@ -47,6 +49,7 @@ impl<U: Upstream> Pull<'_, U> {
             return Ok(Reading {
                 seen: CallSet::default(),
                 rows: 0,
+                unidentified: 0,
                 completeness: Completeness::Complete,
             });
         };
@@ -93,6 +96,7 @@ impl<U: Upstream> Pull<'_, U> {
         };
         Ok(Reading {
             rows,
+            unidentified: pass.unidentified(),
             seen: pass.into_listed(),
             completeness,
         })

@@ -46,6 +46,7 @@ impl<U: Upstream> Pull<'_, U> {
                 self.hints.recent.false_alarm();
             }
         }
+        self.check_format().await?;
         self.state(|state| {
             if scanned == Scanned::Oversized {
                 state.progress.widen_gap(window);

@@ -54,8 +54,8 @@ impl<U: Upstream> Inner<U> {
                         false => ResultOutcome::Counted,
                     };
                     self.metrics.add(catalog::RESULTS, &[outcome.label()], 1.0);
-                    let (reason, rejected) = (Rejection::Measure.to_string(), inspection.rejected);
-                    (self.metrics).add(catalog::REJECTED, &[&reason], rejected.into());
+                    let (reason, rejected) = (Rejection::Measure.label(), inspection.rejected);
+                    (self.metrics).add(catalog::REJECTED, &[reason], rejected.into());
                     self.state.lock().count_result(call, &inspection);
                 }
                 Err(error) => {

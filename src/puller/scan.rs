@@ -238,12 +238,7 @@ impl<U: Upstream> Pull<'_, U> {
         if self.hints.edges.iter().all(Option::is_some) {
             return Ok(());
         }
-        let known = self.state(|state| {
-            let skipped = &state.skipped;
-            let is_free = |at: UnixSeconds| (at - 1..=at + 1).all(|at| !skipped.contains(at));
-            state.ledger.find_listed(self.lookback, is_free)
-        });
-        let Some((at, id)) = known else {
+        let Some((at, id)) = self.known_call() else {
             return Ok(());
         };
         for (from, to, edges) in [

@@ -137,20 +137,25 @@ fn reporter(target: &str, metrics: TargetMetrics, reported: Arc<Mutex<Reported>>
     Arc::new(move |report| match report {
         Report::Request { api, code, took } => {
             // A request is repeated, with a timeout each time, before the pull fails and is logged.
-            let is_failure = code != "200";
+            let is_failure = !code.starts_with('2');
             let ends_silence = is_failure || api == Api::Details;
             if ends_silence && is_silent.swap(false, Ordering::Relaxed) && is_failure {
                 let seconds = took.as_millis() as f64 / 1000.0;
-                warn!(target, %api, code, seconds,
-                    "a request failed before the first page was read; it is tried again");
+                warn!(
+                    target,
+                    api = api.label(),
+                    code,
+                    seconds,
+                    "a request failed before the first page was read; it is tried again"
+                );
             }
-            metrics.request(&api.to_string(), &code, took.as_secs_f64());
+            metrics.request(api.label(), &code, took.as_secs_f64());
         }
         Report::Token { expiry, renewal } => {
             metrics.set(catalog::TOKEN_EXPIRY, expiry);
             reported.lock().token_renewal = Some(renewal as UnixSeconds);
         }
-        Report::Retry(api) => metrics.add(catalog::API_RETRIES, &[&api.to_string()], 1.0),
+        Report::Retry(api) => metrics.add(catalog::API_RETRIES, &[api.label()], 1.0),
         Report::ClockSkew(seconds) => {
             metrics.set(catalog::CLOCK_SKEW, seconds);
             reported.lock().clock_skew = Some(seconds);
@@ -191,11 +196,11 @@ pub fn start_counting(state: &mut TargetState, config: &config::Target, teams: O
 /// Creates the series whose labels are known at 0, so that `rate()` sees their first event.
 fn create_series(metrics: &TargetMetrics, with_results: bool) {
     for api in Api::in_use(with_results) {
-        let api = api.to_string();
-        metrics.create(catalog::API_REQUEST_DURATION, &[&api]);
-        metrics.create(catalog::API_RETRIES, &[&api]);
+        let api = api.label();
+        metrics.create(catalog::API_REQUEST_DURATION, &[api]);
+        metrics.create(catalog::API_RETRIES, &[api]);
         for code in RequestOutcome::foreseeable() {
-            metrics.create(catalog::API_REQUESTS, &[&api, &code.to_string()]);
+            metrics.create(catalog::API_REQUESTS, &[api, &code.to_string()]);
         }
     }
     for outcome in ResultOutcome::ALL.iter().filter(|_| with_results) {
@@ -205,6 +210,6 @@ fn create_series(metrics: &TargetMetrics, with_results: bool) {
         metrics.create(catalog::PULL_FAILURES, &[reason]);
     }
     for reason in Rejection::ALL {
-        metrics.create(catalog::REJECTED, &[&reason.to_string()]);
+        metrics.create(catalog::REJECTED, &[reason.label()]);
     }
 }

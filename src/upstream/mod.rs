@@ -201,15 +201,19 @@ pub struct Error {
 }
 
 impl Error {
-    /// An empty list although its total promises calls.
-    pub fn empty_list(total: u64) -> Self {
+    pub fn new(kind: ErrorKind, message: String, likely_cause: Option<String>) -> Self {
         Self {
-            kind: ErrorKind::Contradiction,
-            message: format!("answered 200 without calls, though paging.total is {total}"),
-            likely_cause: Some(
-                "user_id may not see the calls, or the vendor's service has a fault".into(),
-            ),
+            kind,
+            message,
+            likely_cause,
             retry_after: None,
         }
+    }
+
+    /// An empty list although its total promises calls.
+    pub fn empty_list(total: u64) -> Self {
+        let message = format!("answered 200 without calls, though paging.total is {total}");
+        let cause = "user_id may not see the calls, or the vendor's service has a fault";
+        Self::new(ErrorKind::Contradiction, message, Some(cause.to_owned()))
     }
 }

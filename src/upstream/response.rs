@@ -217,7 +217,7 @@ impl Rows {
     /// `key` identifies the row, `describe` says what is wrong with it.
     fn reject(&mut self, reason: Rejection, key: impl Hash, describe: impl FnOnce() -> String) {
         self.page.rejected.push(Rejected::new(reason, key));
-        debug!(%reason, "record rejected");
+        debug!(reason = reason.label(), "record rejected");
         if reason != Rejection::Measure && self.page.example.is_none() {
             self.page.example = Some(describe());
         }

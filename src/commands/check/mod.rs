@@ -161,11 +161,15 @@ impl<'a> TargetCheck<'a> {
             // Such as an unreadable `ca_file`.
             Err(mistake) => {
                 steps.all.push(mistake);
-                for step in ["dns", "connect", "tls"] {
-                    steps.skip(step, "endpoint", NOT_TRIED);
+                for (step, key) in [
+                    ("dns", "endpoint"),
+                    ("connect", "endpoint"),
+                    ("tls", "endpoint"),
+                    ("token", "token_endpoint"),
+                    ("page", "endpoint"),
+                ] {
+                    steps.skip(step, key, NOT_TRIED);
                 }
-                steps.skip("token", "token_endpoint", NOT_TRIED);
-                steps.skip("page", "endpoint", NOT_TRIED);
                 if target.results.is_some() {
                     steps.skip("results", "results", NOT_TRIED);
                 }
@@ -224,12 +228,8 @@ async fn page(client: &HttpClient, target: &Target) -> Result<(Found, String), E
     if let Some(unusable) = unusable(&page) {
         let example = page.example.clone();
         if page.records.is_empty() {
-            return Err(Error {
-                kind: ErrorKind::Body,
-                message: unusable,
-                likely_cause: example.or_else(|| Some("the vendor has changed its format".into())),
-                retry_after: None,
-            });
+            let cause = example.or_else(|| Some("the vendor has changed its format".into()));
+            return Err(Error::new(ErrorKind::Body, unusable, cause));
         }
         let example = example.map(|example| format!("; for example, {example}"));
         warning = Some(unusable + &example.unwrap_or_default());
@@ -280,7 +280,7 @@ fn unusable(page: &Page) -> Option<String> {
         .filter_map(|reason| {
             let rejected = page.rejected.iter();
             let number = rejected.filter(|row| row.reason == *reason).count();
-            (number > 0).then(|| format!("{reason} {number}"))
+            (number > 0).then(|| format!("{} {number}", reason.label()))
         })
         .collect();
     let rows = page.rows();

@@ -148,6 +148,11 @@ impl Pass {
         listed
     }
 
+    /// Rows that may be any call: they have no identity.
+    pub fn unidentified(&self) -> u64 {
+        self.unusable - self.undated.len() as u64
+    }
+
     /// Rows that may lie in the requested window.
     pub fn inside(&self) -> u64 {
         self.rows - self.outside

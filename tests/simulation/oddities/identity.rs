@@ -2,6 +2,7 @@
 
 use cec_exporter::model::UnixSeconds;
 use cec_exporter::puller::plan::Intervals;
+use cec_exporter::upstream::ErrorKind;
 
 use cec_exporter::bench::{Bench, settings};
 use cec_exporter::listed::{BASE, Call, List, add, even};
@@ -105,4 +106,78 @@ async fn a_changed_upload_time_does_not_add_a_call() {
         }
         assert_eq!(bench.view().snapshot.remembered, 0, "{what}");
     }
+}
+
+/// Removes the identity of a row, which keeps its upload time.
+fn without_identity(call: &mut Call) {
+    let row = format!(r#"{{"upload_time":{},"status":2}}"#, call.at);
+    call.row = Some(row.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_without_an_identity_may_be_any_call_of_its_second() {
+    let bench = Bench::new(settings(SPANS, 50), List::of(even(400, 8000)));
+    bench.pulls(3).await;
+    bench.vendor.with(|list| {
+        list.calls[200..210].iter_mut().for_each(without_identity);
+        // Deleted, one of them beside the others.
+        list.calls.remove(215);
+        list.calls.remove(100);
+    });
+    bench.pulls(300).await;
+    bench.assert_up();
+    assert_eq!((bench.listed(), bench.missing()), (398, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_any_usable_row_is_a_failure_until_it_can_be_read() {
+    for (known, at_once) in [(400, 0), (0, 30)] {
+        let bench = Bench::new(settings(SPANS, 50), List::of(even(known, 8000)));
+        if known > 0 {
+            bench.pulls(3).await;
+        }
+        for id in 0..at_once {
+            bench.add_new(5000 + id);
+        }
+        let change = |change: fn(&mut Call)| {
+            bench
+                .vendor
+                .with(|list| list.calls.iter_mut().for_each(change));
+        };
+        change(without_identity);
+        for id in 0..20 {
+            bench.add_new(9000 + id);
+            change(without_identity);
+            bench.pull_after(60).await;
+        }
+        assert_eq!(bench.view().up, Some(false), "{known}");
+        let (_, error) = bench.view().last_error.unwrap();
+        assert_eq!(error.kind, ErrorKind::Body, "{known}: {error}");
+        assert_eq!((bench.counted(), bench.missing()), (known.into(), 0));
+        change(|call| call.row = None);
+        bench.pulls(100).await;
+        bench.assert_up();
+        let all = u64::from(known) + at_once as u64 + 20;
+        assert_eq!((bench.counted(), bench.missing()), (all, 0));
+    }
+}
+
+/// Those of one second, beside calls that can be read.
+#[tokio::test(start_paused = true)]
+async fn odd_rows_alone_in_the_recent_window_are_no_failure() {
+    let bench = Bench::new(settings(SPANS, 50), List::of(even(400, 8000)));
+    bench.pulls(3).await;
+    bench.pull_after(SPANS.overlap + 60).await;
+    for id in 0..30 {
+        bench.add_new(5000 + id);
+    }
+    bench.vendor.with(|list| {
+        let odd = list.calls.iter_mut().filter(|call| call.id >= 5000);
+        odd.for_each(without_identity);
+    });
+    bench.pull_after(60).await;
+    bench.assert_up();
+    bench.add_new(9000);
+    bench.pull_after(60).await;
+    assert_eq!((bench.counted(), bench.missing()), (401, 0));
 }

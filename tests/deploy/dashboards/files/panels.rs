@@ -158,7 +158,7 @@ fn reasons_have_chinese_names() {
     let reasons = [
         (
             catalog::REJECTED.name,
-            Rejection::ALL.map(|r| r.to_string()).to_vec(),
+            Rejection::ALL.map(|r| r.label().to_owned()).to_vec(),
         ),
         (
             catalog::UNPROVEN.name,

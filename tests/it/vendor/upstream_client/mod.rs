@@ -103,7 +103,7 @@ impl TestClient {
         reports
             .iter()
             .filter_map(|report| match report {
-                Report::Request { api, code, .. } => Some(format!("{api} {code}")),
+                Report::Request { api, code, .. } => Some(format!("{} {code}", api.label())),
                 Report::Token { .. } | Report::Retry(_) | Report::ClockSkew(_) => None,
             })
             .collect()

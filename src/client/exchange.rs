@@ -29,7 +29,6 @@ pub(super) async fn exchange(
     let mut response = match timeout_at(deadline, client.execute(request)).await {
         Ok(Ok(response)) => response,
         // The connect timeout, which is shorter than `deadline`.
-        // The connect timeout, which is shorter than `deadline`.
         Ok(Err(error)) if error.is_timeout() && error.is_connect() => {
             return Err(context.not_connected());
         }

@@ -248,9 +248,10 @@ impl Target {
             tenant_space_id: read!(tenant_space_id, optional(header)).flatten(),
             call_types: read!(call_types, call_type, non_empty_list)
                 .unwrap_or_else(|| vec![CallType::VOICE, CallType::TEXT]),
-            extra_status_codes: undocumented(
-                read!(extra_status_codes, status, list).unwrap_or_default(),
-            ),
+            extra_status_codes: (read!(extra_status_codes, status, list).into_iter())
+                .flatten()
+                .filter(|code| !code.is_documented())
+                .collect(),
             success_codes: read!(success_codes, result_code, list).unwrap_or_default(),
             lookback,
             overlap,
@@ -313,11 +314,6 @@ fn below(endpoint: &Url, path: &str) -> Url {
     let mut url = endpoint.clone();
     url.set_path(&format!("{}{path}", endpoint.path().trim_end_matches('/')));
     url
-}
-
-fn undocumented(mut codes: Vec<Status>) -> Vec<Status> {
-    codes.retain(|code| !code.is_documented());
-    codes
 }
 
 /// Reports the key of the target if it has one, else that of `defaults`, which may suit all others.

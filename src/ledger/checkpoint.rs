@@ -81,19 +81,15 @@ impl Ledger {
         }
     }
 
-    /// Restores a row. Returns whether it is valid.
-    pub fn restore(&mut self, row: Row) -> bool {
-        let Some(entry) = Entry::from_row(row) else {
-            return false;
-        };
+    /// Restores a row; `None` if it is invalid.
+    pub fn restore(&mut self, row: Row) -> Option<()> {
+        let entry = Entry::from_row(row)?;
         if self.table.find(entry.id()).is_some() {
-            return false;
+            return None;
         }
-        let Some(slot) = self.table.insert(entry) else {
-            return false;
-        };
+        let slot = self.table.insert(entry)?;
         self.note_pending(slot);
-        true
+        Some(())
     }
 
     /// Restores the checkpoint after the rows. Returns whether the two match.

@@ -106,12 +106,3 @@ pub enum ProcessingTime {
     /// The list was not read for so long that the time is not known.
     NotObserved,
 }
-
-impl ProcessingTime {
-    /// Discards an observed time that cannot be trusted.
-    pub fn discard(&mut self) {
-        if let Self::Observed(_) = self {
-            *self = Self::NotObserved;
-        }
-    }
-}

@@ -182,16 +182,14 @@ impl ResultQueue {
         self.changed.extend(entries.iter().map(|(key, _)| *key));
     }
 
-    /// Restores a committed entry. Returns whether it is valid.
-    pub(super) fn restore(&mut self, key: CallKey, written: &[u8]) -> bool {
-        let Ok(written) = std::str::from_utf8(written) else {
-            return false;
-        };
-        if written.is_empty() && CallId::from_key(key).1.uuid().is_none() {
-            return false;
+    /// Restores a committed entry; `None` if it is invalid.
+    pub(super) fn restore(&mut self, key: CallKey, written: &[u8]) -> Option<()> {
+        let written = str::from_utf8(written).ok()?;
+        if written.is_empty() {
+            CallId::from_key(key).1.uuid()?;
         }
         self.insert(key, (!written.is_empty()).then(|| written.into()));
-        true
+        Some(())
     }
 }
 

@@ -114,8 +114,7 @@ impl SkippedWindows {
 
     /// Puts a window back whose retry failed as a whole.
     pub fn requeue(&mut self, skipped: Skipped, now: UnixSeconds) {
-        let reason = skipped.reason.clone();
-        self.add(skipped.window, now, &reason);
+        self.add(skipped.window, now, &skipped.reason);
         self.inherit_tries(&skipped, now);
     }
 

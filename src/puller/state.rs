@@ -13,8 +13,8 @@ use crate::metrics::exposition::CallMetrics;
 use crate::metrics::histogram::ExemplarSource;
 use crate::metrics::tallies::Tallies;
 use crate::model::{
-    CallId, CallKey, CallSet, CallType, Event, Inspection, Rejection, Status, Teams, UnixSeconds,
-    Window,
+    CallId, CallKey, CallSet, CallType, Event, Inspection, ProcessingTime, Rejection, Status,
+    Teams, UnixSeconds, Window,
 };
 use crate::puller::plan::Progress;
 use crate::puller::result_queue::ResultQueue;
@@ -164,10 +164,9 @@ impl TargetState {
                         self.tallies.observe_listing_delay(after, source);
                     }
                     Event::Processed {
-                        processing_time, ..
-                    } if !is_watched => {
-                        processing_time.discard();
-                    }
+                        processing_time: time @ ProcessingTime::Observed(_),
+                        ..
+                    } if !is_watched => *time = ProcessingTime::NotObserved,
                     Event::Succeeded { .. } => self.results.push(record),
                     _ => {}
                 }

@@ -73,7 +73,9 @@ impl Snapshot {
             metrics.set(catalog::RECONCILED, at.into());
         }
         metrics.set(catalog::LEDGER_CALLS, self.remembered as f64);
-        metrics.set_folded(self.folded);
+        for (metric, folded) in &self.folded {
+            metrics.set_optional(*metric, folded.map(|count| count as f64));
+        }
         let pending = self.results.map(|results| results.calls as f64);
         metrics.set_optional(catalog::RESULTS_PENDING, pending);
         let oldest = self.results.and_then(|results| results.oldest);

@@ -31,10 +31,8 @@ pub(super) fn wait_for(headers: &HeaderMap, offset: Duration) -> Duration {
 
 fn parse(header: &str) -> Option<Duration> {
     let seconds: f64 = header.trim().parse().ok()?;
-    if !seconds.is_finite() || seconds <= 0.0 {
-        return None;
-    }
-    Duration::try_from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64())).ok()
+    let is_usable = seconds.is_finite() && seconds > 0.0;
+    is_usable.then(|| Duration::from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64())))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::str::{self, FromStr};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -109,11 +110,7 @@ fn port_in(list: &str, wanted: &str) -> Option<u16> {
 
 /// Listens on each address. Must be called within a runtime.
 pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, String> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        listeners.push(bind_one(address).await?);
-    }
-    Ok(listeners)
+    stream::iter(addresses).then(bind_one).try_collect().await
 }
 
 /// Listens on one address. The error says what to do.

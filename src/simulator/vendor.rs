@@ -1,4 +1,4 @@
-//! The simulated vendor, its state and statistics. `answer.rs` has its endpoints.
+//! The simulated vendor, its state and statistics. `endpoints.rs` and `credit.rs` have its endpoints.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -76,7 +76,10 @@ fn a_call_takes_its_uuid_and_never_that_of_another_call() {
     let rows = recorder.ledger.take_changes();
     let checkpoint = recorder.ledger.checkpoint();
     recorder.ledger = Ledger::default();
-    assert!(rows.into_iter().all(|row| recorder.ledger.restore(row)));
+    assert!(
+        rows.into_iter()
+            .all(|row| recorder.ledger.restore(row).is_some())
+    );
     assert!(recorder.ledger.resume(checkpoint));
     recorder.ledger.rename(CallId(3), CallId(4));
     assert_eq!(recorder.observe(&call(4, 5002, 0)), []);

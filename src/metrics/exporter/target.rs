@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::family::{Cell, Families};
 use crate::metrics::catalog::{self, Metric};
-use crate::metrics::tallies::FoldedCounts;
 
 /// The exporter's own metrics of one target. Times are Unix seconds. Values of labels are those after
 /// the target, in the order of the catalog.
@@ -55,17 +54,6 @@ impl TargetMetrics {
     pub fn request(&self, api: &str, code: &str, seconds: f64) {
         self.add(catalog::API_REQUESTS, &[api, code], 1.0);
         self.observe(catalog::API_REQUEST_DURATION, &[api], seconds);
-    }
-
-    /// Sets how many are counted under `other`; removes the series of what is not counted.
-    pub fn set_folded(&self, folded: FoldedCounts) {
-        for (metric, folded) in [
-            (catalog::FOLDED_TEAMS, folded.teams),
-            (catalog::FOLDED_AGENTS, folded.agents),
-            (catalog::FOLDED_RULES, folded.rules),
-        ] {
-            self.set_optional(metric, folded.map(|count| count as f64));
-        }
     }
 
     /// Replaces the `cec_target_info`.

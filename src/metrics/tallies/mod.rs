@@ -186,13 +186,16 @@ impl Tallies {
         }
     }
 
-    /// How many are counted under `other`.
+    /// How many are counted under `other`; `None` for what is not counted.
     pub fn folded(&self) -> FoldedCounts {
-        FoldedCounts {
-            teams: self.teams.as_ref().map(|teams| teams.folded.len()),
-            agents: self.agents.as_ref().map(|agents| agents.folded.len()),
-            rules: self.inspections.as_ref().map(|rules| rules.folded.len()),
-        }
+        let teams = self.teams.as_ref().map(|teams| teams.folded.len());
+        let agents = self.agents.as_ref().map(|agents| agents.folded.len());
+        let rules = self.inspections.as_ref().map(|rules| rules.folded.len());
+        vec![
+            (catalog::FOLDED_TEAMS, teams),
+            (catalog::FOLDED_AGENTS, agents),
+            (catalog::FOLDED_RULES, rules),
+        ]
     }
 
     /// A group that holds all calls: what groups divide among them.
@@ -357,13 +360,8 @@ impl Tallies {
     }
 }
 
-/// Numbers of teams, agents and rules that are counted under `other`; `None` if they are not counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FoldedCounts {
-    pub teams: Option<usize>,
-    pub agents: Option<usize>,
-    pub rules: Option<usize>,
-}
+/// Numbers of teams, agents and rules that are counted under `other`, and the gauge of each.
+pub type FoldedCounts = Vec<(catalog::Metric, Option<usize>)>;
 
 /// Upload time of the oldest call by type and status that is not final.
 pub type OldestPending = Vec<(CallType, Status, UnixSeconds)>;

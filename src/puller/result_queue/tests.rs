@@ -130,7 +130,7 @@ fn what_is_committed_is_restored() {
     assert!(!queue.has_changes());
     let mut restored = ResultQueue::default();
     for (key, value) in &committed {
-        assert!(restored.restore(*key, value.as_ref().unwrap()));
+        assert!(restored.restore(*key, value.as_ref().unwrap()).is_some());
     }
     restored.sample(Some(1.0));
     assert_eq!(
@@ -145,6 +145,6 @@ fn what_is_committed_is_restored() {
     let removed: Vec<bool> = again.iter().map(|(_, value)| value.is_none()).collect();
     assert_eq!(removed, [true, false]);
     for (key, value) in [(hashed.key(1), &b""[..]), (CallId(9).key(1), b"\xff")] {
-        assert!(!restored.restore(key, value), "{value:?}");
+        assert!(restored.restore(key, value).is_none(), "{value:?}");
     }
 }

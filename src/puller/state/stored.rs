@@ -105,10 +105,10 @@ impl TargetState {
         let mut state = Self::default();
         let mut sound = true;
         let (store, stored) = FileStore::open(backend, |key, value| {
-            sound &= state.ledger.restore((key, value))
+            sound &= state.ledger.restore((key, value)).is_some()
         })?;
         for (key, written) in stored.queue {
-            sound &= state.results.restore(key, &written);
+            sound &= state.results.restore(key, &written).is_some();
         }
         let Some(stored) = stored.state else {
             return if state.ledger.is_empty() {

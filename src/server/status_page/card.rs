@@ -5,7 +5,7 @@ use askama::filters::{HtmlSafe, Safe};
 use indicatif::HumanCount;
 use url::form_urlencoded::byte_serialize;
 
-use super::display::{self, RoughDuration, ShortDuration, Utc, ago, ago_at, renewal};
+use super::display::{self, RoughDuration, ShortDuration, Utc, ago, ago_at};
 use crate::model::{CallType, Position, Status, UnixSeconds};
 use crate::targets::{CallCount, Health, TargetStatus};
 
@@ -83,20 +83,12 @@ impl Card<'_> {
         ago_at(time, self.now)
     }
 
-    fn at(&self, time: &UnixSeconds) -> Safe<String> {
-        ago_at(Some(*time), self.now)
-    }
-
-    fn renewal(&self) -> Safe<String> {
-        renewal(self.target.token_renewal, self.now)
+    fn size(&self, skew: &f64) -> RoughDuration {
+        RoughDuration(skew.abs() as u64)
     }
 
     fn until(&self, time: UnixSeconds) -> RoughDuration {
         RoughDuration(time.saturating_sub(self.now).into())
-    }
-
-    fn size(&self, skew: &f64) -> RoughDuration {
-        RoughDuration(skew.abs() as u64)
     }
 }
 

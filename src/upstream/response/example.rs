@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::envelope::Fields;
 use super::lenient::Lenient;
+use crate::model::is_identifier;
 
 const MAX_FIELDS: usize = 12;
 /// Characters of a field's name or a time.
@@ -76,11 +77,7 @@ fn shape(text: &str) -> String {
 /// The fields of an object. Skips names that do not look like names: they may be values.
 fn fields(object: &str) -> Fields<'_> {
     let mut fields: Fields<'_> = serde_json::from_str(object).unwrap_or_default();
-    fields.retain(|name, _| {
-        name.len() <= MAX_CHARS
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    });
+    fields.retain(|name, _| name.len() <= MAX_CHARS && is_identifier(name));
     fields
 }
 

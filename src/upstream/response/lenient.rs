@@ -69,26 +69,19 @@ impl Lenient<'_> {
 
     /// `Ok(None)` for null, an error for an invalid value.
     pub(super) fn measure(&self) -> Result<Option<Measure>, ()> {
-        match self {
-            Self::Null => Ok(None),
-            _ => self
-                .number()
-                .and_then(Measure::from_units)
-                .map(Some)
-                .ok_or(()),
+        if *self == Self::Null {
+            return Ok(None);
         }
+        let measure = self.number().and_then(Measure::from_units);
+        measure.map(Some).ok_or(())
     }
 
     /// A manual state from 0 up; `None` for the vendor's -1. Limited, since each state is a series.
     pub(super) fn manual_state(&self) -> Result<Option<u8>, ()> {
         match (self, self.integer()) {
-            (Self::Null, _) => Ok(None),
-            (_, Some(number)) if number < 0 => Ok(None),
-            (_, Some(number)) => match u8::try_from(number) {
-                Ok(state) if state < u8::MAX => Ok(Some(state)),
-                _ => Err(()),
-            },
-            (_, None) => Err(()),
+            (Self::Null, _) | (_, Some(..=-1)) => Ok(None),
+            (_, Some(state @ 0..=254)) => Ok(Some(state as u8)),
+            _ => Err(()),
         }
     }
 }

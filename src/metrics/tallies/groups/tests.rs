@@ -62,8 +62,8 @@ fn processed<D: Distribution>(groups: &Groups<D>) -> Vec<(&str, u64)> {
 }
 
 fn folded(tallies: &Tallies) -> [Option<usize>; 2] {
-    let folded = tallies.folded();
-    [folded.teams, folded.agents]
+    let [teams, agents, _rules] = tallies.folded().try_into().unwrap();
+    [teams.1, agents.1]
 }
 
 /// What a file keeps.

@@ -127,7 +127,7 @@ function(config)
             q.one('cec_oldest_pending_call_timestamp_seconds', by='min'),
           ]),
           rule('target_call_type_status:cec_window_calls_pending:max',
-               q.one('cec_window_calls{status=~"waiting|transcribing|inspecting|unknown_.*"}')),
+               q.one('cec_window_calls{%s}' % q.pending)),
           // Of the last day, or of an average day in the lookback: the counters say nothing at a first start,
           // nor after a weekend, from before which stragglers are still pending.
           rule('target_call_type:cec_calls_per_day:max', q.larger(

@@ -3,7 +3,6 @@ function(config, t)
   local b = (import '../lib/board.libsonnet')(config, t);
   local q = b.q, p = b.p;
   local s = b.place + ', call_type=~"$call_type"';
-  local pending = 'status=~"waiting|transcribing|inspecting|unknown_.*"';
   local calls(selector='') = q.one('cec_window_calls{%s%s}' % [s, selector]);
   local processed(range, selector='', offset='') = q.one('increase(cec_calls_processed_total{%s%s}[%s]%s)' % [s, selector, range, offset]);
   local finished(range) = 'sum(%s)' % processed(range);
@@ -36,7 +35,7 @@ function(config, t)
     [
       [4, 4, p.stat('Calls in the last hour', 'Calls uploaded in the hour before the frontier, the time up to which the list is complete.', 'sum(%s)' % q.one('cec_recent_calls{%s}' % s), 'locale')],
       [4, 4, p.stat('Calls in the lookback', "Calls uploaded within the lookback of the target, one day by default.", 'sum(%s)' % calls(), 'locale')],
-      [4, 4, p.stat('Being processed', 'Calls that are waiting for inspection, being transcribed or being inspected.', 'sum(%s)' % calls(', ' + pending), 'locale', links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
+      [4, 4, p.stat('Being processed', 'Calls that are waiting for inspection, being transcribed or being inspected.', 'sum(%s)' % calls(', ' + q.pending), 'locale', links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
       [4, 4, p.stat('Processing completed', 'Share of the calls finished in the selected time range whose processing succeeded. This is not the pass rate of quality inspection.', q.ratio(succeeded('$__range'), finished('$__range')), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)], 'nothing finished', decimals=1, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
       [4, 4, p.stat('Coverage', 'Inspected calls as a share of the calls that arrived in the selected time range. Pending calls count as not yet inspected.', 'clamp_max(%s, 1)' % q.ratio(succeeded('$__range'), 'sum(%s)' % q.one('increase(cec_calls_total{%s}[$__range])' % s)), 'percentunit', none='no calls', decimals=1)],
       [4, 4, p.stat('Calls vs last week', 'Calls in the selected time range compared with a week before: 0 means the same number. Shown only if the week before is complete.', lastWeek, 'percentunit', none='no last week', decimals=0)],

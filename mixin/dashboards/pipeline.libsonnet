@@ -3,7 +3,6 @@ function(config, t)
   local b = (import '../lib/board.libsonnet')(config, t);
   local q = b.q, p = b.p;
   local s = b.place + ', call_type=~"$call_type"';
-  local pending = 'status=~"waiting|transcribing|inspecting|unknown_.*"';
   local processed(range, selector='', fn='increase') = q.one('%s(cec_calls_processed_total{%s%s}[%s])' % [fn, s, selector, range]);
   local failed = ', status!="succeeded"';
   // Rows that stay at 0 for all of the time shown are left out.
@@ -47,7 +46,7 @@ function(config, t)
     'Backlog',
     [
       [12, 8, p.graph('Backlog by stage', 'Calls in each status that is not final.', [
-        ['sum by (status) (%s)' % q.one('cec_window_calls{%s, %s}' % [s, pending]), '{{status}}'],
+        ['sum by (status) (%s)' % q.one('cec_window_calls{%s, %s}' % [s, q.pending]), '{{status}}'],
       ], 'locale', stack=true)],
       [12, 8, p.graph('Age of the oldest pending call', 'As of the frontier. Single calls take hours in a normal contact centre.', [
         ['max by (status) (clamp_min(max by (%s) (cec_exporter_frontier_timestamp_seconds{%s}) - %s group_right () min by (%s, call_type, status) (cec_oldest_pending_call_timestamp_seconds{%s}), 0))' % [b.by, b.place, b.on, b.by, s], '{{status}}'],

@@ -106,7 +106,7 @@ function(config, t)
       )
     ||| % {
       by: by,
-      pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % s)],
+      pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, %s}' % [s, q.pending])],
       recent: q.one('cec_recent_calls{%s}' % s),
       stragglers: '(1 - %g)' % config.thresholds.processing_objective,
       day: q.larger(
@@ -197,7 +197,7 @@ function(config, t)
         },
         {
           name: 'Backlog',
-          expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % place)],
+          expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, %s}' % [place, q.pending])],
           unit: 'locale',
           links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
         },

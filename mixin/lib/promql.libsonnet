@@ -4,6 +4,10 @@ function(config) {
   local labels(drop) = std.join(', ', config.copyLabels + drop),
   local braces(selector) = if selector == '' then '' else '{' + selector + '}',
 
+  // Matchers of calls that may still change: those whose status has no name, or that have none, among them.
+  unknown:: 'status=~"unknown.*"',
+  pending:: 'status=~"waiting|transcribing|inspecting|unknown.*"',
+
   // Two exporters of one target say the same twice: one of them is kept. Labels of a place stay.
   one(expr, drop=[], by='max'):: '%s without (%s) (%s)' % [by, labels(drop), expr],
 

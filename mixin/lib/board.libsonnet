@@ -4,6 +4,8 @@ function(config, t)
   local panels = (import 'panels.libsonnet')(t);
   local source = panels.source;
   local place = std.format('%s=~"$cluster", target=~"$target"', config.clusterLabel);
+  // Of alerts: some concern no single target, or no single cluster.
+  local concerned = std.format('%s=~"$cluster|", target=~"$target|"', config.clusterLabel);
   local by = std.format('%s, target', config.clusterLabel);
   local variable(name, label, description, query) = {
     type: 'query',
@@ -39,8 +41,7 @@ function(config, t)
   // One region per alert, or per severity: regions lie on top of each other, and many would hide the graphs.
   local firing(name, severity, colour, title, label, step) = annotation(
     name,
-    // Alerts without a target concern all of them.
-    'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % [label, severity],
+    'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", %s}[$__interval]))' % [label, severity, concerned],
     colour,
     title,
     step=step
@@ -49,8 +50,9 @@ function(config, t)
     enable: severity != 'info',
   };
   // Compared with the moment before: `changes` over a window does not see what changes between two windows.
-  local changed(metric) = '%s != last_over_time(%s[1h] offset $__interval)' % [metric, metric];
-  local restart = changed('process_start_time_seconds') + ' and on (job, instance) cec_exporter_build_info';
+  local cluster = '%s=~"$cluster"' % config.clusterLabel;
+  local changed(metric) = '%s{%s} != last_over_time(%s{%s}[1h] offset $__interval)' % [metric, cluster, metric, cluster];
+  local restart = changed('process_start_time_seconds') + ' and on (%s, job, instance) cec_exporter_build_info{%s}' % [config.clusterLabel, cluster];
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
   local layout(lines, y=0, index=1) =
     if lines == [] then [] else
@@ -226,7 +228,7 @@ function(config, t)
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, severity, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", %(concerned)s}) and on (alertname, severity, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing", %(concerned)s}' % { by: by, concerned: concerned },
           unit: 'dateTimeFromNow',
           width: 125,
         },

@@ -1,6 +1,6 @@
 // Whether the list can be read, up to when, and what that costs.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-exporter');
   local q = b.q, p = b.p;
   local s = b.place;
   local job = '%s=~"$cluster", job=~"$job"' % config.clusterLabel;
@@ -18,8 +18,8 @@ function(config, t)
   local requests(by, selector='') = '60 * sum by (%s) (rate(cec_exporter_api_requests_total{%s%s}[$__rate_interval]))' % [by, s, selector];
   // Of requests without an HTTP status.
   local codes = ['timeout', 'connect', 'body', 'envelope'];
-  b.make('cec-exporter', 'CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
-    [[15, 6, b.health('cec-exporter')], [9, 6, b.alerts]],
+  b.make('CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Now',
     [
       [4, 4, p.stat('Exporters down', 'Exporters that were scraped within the last hour and cannot be scraped now.', 'count(%s) or 0 * count(%s)' % [ofExporters('up{%s} == 0' % job, once), once], 'none', [p.step('green', 0), p.step('red', 1)], 'no exporter')],

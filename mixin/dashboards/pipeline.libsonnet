@@ -1,6 +1,6 @@
 // Where calls wait, for how long, and why they fail.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-pipeline');
   local q = b.q, p = b.p;
   local s = b.place + ', call_type=~"$call_type"';
   local processed(range, selector='', fn='increase') = q.one('%s(cec_calls_processed_total{%s%s}[%s])' % [fn, s, selector, range]);
@@ -13,8 +13,8 @@ function(config, t)
   local manual(metric, title, description) = p.graph(title, description, [
     ['sum by (state) (%s) > 0' % q.one('%s{%s}' % [metric, s]), t('state') + ' {{state}}'],
   ], 'locale', stack=true);
-  b.make('cec-pipeline', 'CEC / Transcription and inspection', 'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?', [
-    [[15, 6, b.health('cec-pipeline')], [9, 6, b.alerts]],
+  b.make('CEC / Transcription and inspection', 'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Now',
     [
       [3, 4, p.stat('Waiting', 'Calls that are waiting for inspection.', stage('waiting'), 'locale')],
@@ -92,4 +92,4 @@ function(config, t)
       [8, 8, manual('cec_window_appealed_calls', 'Appeals', "Calls in the lookback whose result the agent appealed, by the state number of the API.")],
     ]] },
     { row: 'Terms', lines: [[[24, 7, b.guide]]] },
-  ], time='now-6h', callTypes=true)
+  ], time='now-6h')

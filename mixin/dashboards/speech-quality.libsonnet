@@ -1,6 +1,6 @@
 // How fast people speak, and how much of a call is talk or silence.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-speech-quality');
   local q = b.q, p = b.p;
   // Channels without a known speaker are left out unless they are chosen.
   local s = b.place + ', role=~"$role"';
@@ -51,8 +51,8 @@ function(config, t)
     multi: false,
     includeAll: false,
   };
-  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.', [
-    [[15, 6, b.health('cec-speech-quality')], [9, 6, b.alerts]],
+  b.make('CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Selected time range',
     [
       [6, 4, p.stat('Mean speaking speed', 'Characters a minute, by speaker.', mean(speed, '$__range'), 'suffix: chars/min', none='no calls', decimals=0, legend='{{role}}')],

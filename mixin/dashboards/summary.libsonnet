@@ -1,6 +1,6 @@
 // Yesterday, this week and last week at a glance, for managers.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-summary');
   local q = b.q, p = b.p;
   local s = b.place;
   local sum(expr) = 'sum by (%s) (%s)' % [b.by, q.one(expr)];
@@ -39,17 +39,18 @@ function(config, t)
       decimals: 1,
     },
   ];
-  local period(title, description, from, shift) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', [p.linksTo(b.select('cec-contact-centre' + t('uid suffix')))]]], none='no data', sort='Calls') {
+  // Grafana links to the range of the dashboard, which is not that of these panels.
+  local period(title, description, from, shift, link) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', [p.linksTo([b.ofCell('Contact centre dashboard', 'cec-contact-centre', link)])]]], none='no data', sort='Calls') {
     timeFrom: from,
     [if shift != null then 'timeShift']: shift,
     // It would say "today so far timeshift -1d/d".
     hideTimeOverride: true,
   };
-  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
-    [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
-    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null)]],
-    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w')]],
-    [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
+  b.make('CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
+    [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d', 'from=now-1d/d&to=now-1d/d')]],
+    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null, 'from=now/w&to=now')]],
+    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w', 'from=now-1w/w&to=now-1w/w')]],
+    [[15, 6, b.health], [9, 6, b.alerts]],
     [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
       ['sum by (' + b.by + ') (%s)' % q.one('cec_recent_calls{%s}' % s), b.who],
     ], 'locale')]],

@@ -1,5 +1,6 @@
 // A dashboard: variables, links, annotations, and panels laid out in lines.
-function(config, t)
+// `name` is the uid of the board in English.
+function(config, t, name)
   local q = (import 'promql.libsonnet')(config);
   local panels = (import 'panels.libsonnet')(t);
   local source = panels.source;
@@ -53,6 +54,21 @@ function(config, t)
   local cluster = '%s=~"$cluster"' % config.clusterLabel;
   local changed(metric) = '%s{%s} != last_over_time(%s{%s}[1h] offset $__interval)' % [metric, cluster, metric, cluster];
   local restart = changed('process_start_time_seconds') + ' and on (%s, job, instance) cec_exporter_build_info{%s}' % [config.clusterLabel, cluster];
+  // Variables of single boards.
+  local own = {
+    'cec-contact-centre': ['call_type'],
+    'cec-exporter': ['job'],
+    'cec-pipeline': ['call_type'],
+    'cec-quality': [],
+    'cec-speech-quality': ['role', 'fast', 'slow'],
+    'cec-summary': [],
+  };
+  // Of a board, with the values of the variables that both boards have: Grafana leaves one that is not there as a text.
+  local address(to, target, range='${__url_time_range}') =
+    local kept = ['runbooks'] + std.filter(function(variable) std.member(own[to], variable), own[name]);
+    '/d/%s?%s' % [to + t('uid suffix'), std.join('&', ['${datasource:queryparam}', '${cluster:queryparam}', target]
+                                                      + ['${%s:queryparam}' % variable for variable in kept]
+                                                      + [range])];
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
   local layout(lines, y=0, index=1) =
     if lines == [] then [] else
@@ -132,33 +148,22 @@ function(config, t)
           expired: sum(q.one('increase(cec_calls_expired_total{%s}[%s])' % [s, range])),
         }
       ),
-    link(title, uid, variable, label):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
-    },
     // Targets that had data of any of these series in the hour before a moment. Each is a function and a
     // selector: an imported history has calls only, and counters are looked at through their increase.
     present(series, offset):: std.join(' or ', [
       'count by (%s) (%s(%s[1h] offset %s))' % [by, one[0], one[1], offset]
       for one in series
     ]),
-    // To another board, with the target of a row.
-    ofRow(title, uid):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__data.fields["%s"]:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, t('Target')],
-    },
-    // To another board, with all that is selected.
-    drill(title, uid):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${target:queryparam}&${__url_time_range}' % uid,
-    },
-    select(uid):: [{
-      title: t('Only this target'),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__value.raw:percentencode}&${cluster:queryparam}&${__url_time_range}' % uid,
-    }],
+    // To a board, with all that is selected; `range` is another range of time.
+    drill(title, to, range='${__url_time_range}'):: { title: t(title), url: address(to, '${target:queryparam}', range) },
+    // With the target of a row, or of the cell.
+    ofRow(title, to):: { title: t(title), url: address(to, 'var-target=${__data.fields["%s"]:percentencode}' % t('Target')) },
+    ofCell(title, to, range='${__url_time_range}'):: { title: t(title), url: address(to, 'var-target=${__value.raw:percentencode}', range) },
+    toPipeline:: $.drill('Pipeline dashboard', 'cec-pipeline'),
 
     // At the top of each board.
-    health(uid)::
+    health::
+      local rowInPipeline = $.ofRow('Pipeline dashboard', 'cec-pipeline');
       local one(expr) = 'max by (%s) (%s)' % [by, expr];
       local up = 'cec_up{%s}' % place;
       panels.table('Targets', 'One row per target reported within the last hour. Overdue calls exceed those of the last hour and the usual stragglers. Click a name to select the target.', [
@@ -174,7 +179,7 @@ function(config, t)
           ||| % { up: one(up), by: by, s: place, seen: one('last_over_time(cec_up{%s}[1h])' % place) },
           mappings: panels.mapping([['1', 'up', 'green'], ['0', 'down', 'red'], ['2', 'loading', 'blue'], ['-1', 'not reported', 'dark-red']]),
           colours: [panels.step('red', -1), panels.step('green', 1), panels.step('blue', 2)],
-          links: [$.ofRow('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
+          links: [$.ofRow('Exporter dashboard', 'cec-exporter')],
         },
         {
           name: 'Lag',
@@ -201,7 +206,7 @@ function(config, t)
           name: 'Backlog',
           expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, %s}' % [place, q.pending])],
           unit: 'locale',
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
         {
           name: 'Overdue',
@@ -209,7 +214,7 @@ function(config, t)
           unit: 'locale',
           decimals: 0,
           colours: [panels.step('green', 0), panels.step('orange', 1), panels.step('red', config.thresholds.pending_calls)],
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
         {
           name: 'Failed, 1 h',
@@ -220,9 +225,9 @@ function(config, t)
           unit: 'percentunit',
           decimals: 1,
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
-      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid + t('uid suffix')))]]], none='no exporter', sort='State', descending=false),
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo([$.ofCell('Only this target', name)])]]], none='no exporter', sort='State', descending=false),
 
     alerts::
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
@@ -243,10 +248,12 @@ function(config, t)
 
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 
-    make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
+    make(title, description, lines, variables=[], time='now-24h'):: {
+      assert own[name] == [variable.name for variable in self.templating.list if !std.member(['datasource', 'cluster', 'target', 'runbooks'], variable.name)]
+             : name + ' has other variables than its links say',
       // A little longer than the moments of the usual range are apart.
       local step = if time == 'now-7d' then '2h' else '15m',
-      uid: uid + t('uid suffix'),
+      uid: name + t('uid suffix'),
       title: t(title),
       description: t(description),
       tags: ['cec' + t('uid suffix')],
@@ -288,7 +295,7 @@ function(config, t)
         },
         variable('cluster', 'Cluster', 'The Kubernetes cluster or site, if Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
         variable('target', 'Target', 'Contact centres, by their names in the configuration of the exporter.', 'label_values(cec_up{%s=~"$cluster"}, target)' % config.clusterLabel),
-      ] + (if callTypes then [
+      ] + (if std.member(own[name], 'call_type') then [
              variable('call_type', 'Call type', 'Voice or text.', 'label_values(cec_window_calls{%s}, call_type)' % place),
            ] else []) + variables + [{
         type: 'textbox',

@@ -30,6 +30,7 @@
   'Calls in the last hour': '最近一小时通话',
   Overdue: '超期',
   'Being processed': '未完成质检',
+  'Contact centre dashboard': '联络中心仪表盘',
   'Pipeline dashboard': '转写与质检仪表盘',
   'Failed, 1 h': '1 小时失败率',
   Targets: '目标',

@@ -3,6 +3,7 @@
 function(config, t, name)
   local q = (import 'promql.libsonnet')(config);
   local panels = (import 'panels.libsonnet')(t);
+  local colours = import 'colours.libsonnet';
   local source = panels.source;
   local place = std.format('%s=~"$cluster", target=~"$target"', config.clusterLabel);
   // Of alerts: some concern no single target, or no single cluster.
@@ -189,11 +190,11 @@ function(config, t, name)
           colours: [panels.step('green', 0), panels.step('orange', 300), panels.step('red', config.thresholds.frontier_lag_seconds)],
         },
         {
-          name: 'Last failure',
+          name: 'Main failure, 1 h',
           label: 'reason',
           mappings: panels.mapping([
             [reason, reason, 'text']
-            for reason in ['auth', 'rate_limit', 'timeout', 'connect', 'server', 'body', 'envelope', 'storage', 'paging']
+            for reason in std.objectFields(colours.reason)
           ]),
           expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
         },
@@ -230,21 +231,29 @@ function(config, t, name)
       ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo([$.ofCell('Only this target', name)])]]], none='no exporter', sort='State', descending=false),
 
     alerts::
+      local firing = 'ALERTS{alertname=~"Cec.+", alertstate="firing", %s' % concerned;
+      local ofSeverity(number, severity) = '%d * max by (alertname, severity, %s) (%s, severity="%s"})' % [number, by, firing, severity];
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
+        // Numbers, because words would be sorted by their letters.
+        {
+          name: 'Severity',
+          first: true,
+          expr: std.join(' or ', [ofSeverity(1, 'critical'), ofSeverity(2, 'warning'), ofSeverity(3, 'info')]),
+          width: 75,
+          mappings: panels.mapping([['1', 'critical', 'red'], ['2', 'warning', 'orange'], ['3', 'info', 'blue']]),
+          properties: panels.cells('color-text'),
+        },
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", %(concerned)s}) and on (alertname, severity, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing", %(concerned)s}' % { by: by, concerned: concerned },
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", %(concerned)s}) and on (alertname, severity, %(by)s) %(firing)s}' % { by: by, concerned: concerned, firing: firing },
           unit: 'dateTimeFromNow',
           width: 125,
         },
-      ], [['severity', 'Severity', [
-        panels.width(75),
-        { id: 'mappings', value: panels.mapping([['critical', 'critical', 'red'], ['warning', 'warning', 'orange'], ['info', 'info', 'blue']]) },
-      ] + panels.cells('color-text')], ['alertname', 'Alert', [panels.linksTo([{
+      ], [['alertname', 'Alert', [panels.linksTo([{
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw:percentencode}.md',
         targetBlank: true,
-      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false),
+      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false, leftOut=['severity']),
 
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 

@@ -25,7 +25,7 @@
   loading: '加载中',
   'Exporter dashboard': 'exporter 仪表盘',
   Lag: '水位落后',
-  'Last failure': '最近失败原因',
+  'Main failure, 1 h': '1 小时主要失败原因',
   'Calls, 1 h': '1 小时通话',
   'Calls in the last hour': '最近一小时通话',
   Overdue: '超期',

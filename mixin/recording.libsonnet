@@ -199,22 +199,11 @@ function(config)
             q.one(q.sum('cec_call_duration_seconds', 'call_type="voice"', '1h')),
             q.one(q.count('cec_call_duration_seconds', 'call_type="voice"', '1h')),
           ]),
-          // Weighed by time. Each role has its own count, as a channel may be missing in some
-          // calls; a role that is missing in all of them leaves nothing to say. Where both speak at
-          // once there is more silence than this.
-          rule('target:cec_call_silence:ratio_rate1h', |||
-            clamp_min(
-              (
-                sum without (role) (target_role:cec_call_silence_seconds:mean_rate1h)
-                  and
-                count without (role) (target_role:cec_call_silence_seconds:mean_rate1h) == 2
-              )
-                /
-              target:cec_call_duration_seconds:mean_rate1h
-                - 1,
-              0
-            )
-          |||),
+          rule('target:cec_call_silence:ratio_rate1h', q.silence(
+            ' without (role) ',
+            'target_role:cec_call_silence_seconds:mean_rate1h',
+            'target:cec_call_duration_seconds:mean_rate1h'
+          )),
         ],
       },
       {

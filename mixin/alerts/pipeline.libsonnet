@@ -67,7 +67,7 @@ function(config)
       [{ en: 'Late calls as a share', zh: '超时通话占比' }, 'target:cec_calls_processing:late_increase1h / target:cec_calls_processing:increase1h'],
       [{ en: 'Pending calls by stage', zh: '各阶段积压' }, 'target_call_type_status:cec_window_calls_pending:max'],
       [{ en: 'Overdue calls by stage', zh: '各阶段超期通话' }, 'target_call_type_status:cec_calls_overdue:min'],
-      [{ en: '90 % of the calls are processed within this many seconds', zh: '质检耗时 P90（秒）' }, 'histogram_quantile(0.9, sum by (target, le) (rate(cec_call_processing_seconds_bucket[1h])))'],
+      [{ en: '90 % of the calls are processed within this many seconds', zh: '质检耗时 P90（秒）' }, q.quantile(0.9, 'cec_call_processing_seconds', '', '1h', ['target'])],
     ],
     steps: {
       en: |||

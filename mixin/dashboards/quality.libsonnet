@@ -1,4 +1,4 @@
-// Teams, agents, scores and rules: what who answers for quality looks at.
+// Teams, agents, scores and rules: for whoever is responsible for quality.
 function(config, t)
   local b = (import '../lib/board.libsonnet')(config, t, 'cec-quality');
   local q = b.q, p = b.p;

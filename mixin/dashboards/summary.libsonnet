@@ -9,7 +9,7 @@ function(config, t)
   local done = sum('increase(cec_calls_processed_total{%s, status="succeeded"}[%s])' % [s, r]);
   local both = s + ', role=~"customer|staff"';
   local voice = s + ', call_type="voice"';
-  local silenceCount = 'sum by (%s, role) (%s)' % [b.by, q.one(q.count('cec_call_silence_seconds', both, r, 'increase'))];
+  local ofRoles(part) = 'sum by (%s, role) (%s)' % [b.by, q.one(part('cec_call_silence_seconds', both, r, 'increase'))];
   local durations(selector) = q.ratio(sum(q.sum('cec_call_duration_seconds', selector, r, 'increase')), sum(q.count('cec_call_duration_seconds', selector, r, 'increase')));
   local columns = [
     { name: 'Calls', expr: calls + ' > 0', unit: 'locale', decimals: 0 },
@@ -20,21 +20,7 @@ function(config, t)
     { name: 'Speed of staff', expr: q.ratio(sum(q.sum('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase')), sum(q.count('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase'))), unit: 'suffix: chars/min', decimals: 0 },
     {
       name: 'Silence',
-      expr: |||
-        clamp_min(
-          (
-            sum by (%(by)s) (sum by (%(by)s, role) (%(sum)s) / (%(count)s > 0))
-              and
-            count by (%(by)s) (%(count)s > 0) == 2
-          ) / (%(duration)s) - 1,
-          0
-        )
-      ||| % {
-        by: b.by,
-        sum: q.one(q.sum('cec_call_silence_seconds', both, r, 'increase')),
-        count: silenceCount,
-        duration: durations(voice),
-      },
+      expr: q.silence(' by (%s) ' % b.by, q.ratio(ofRoles(q.sum), ofRoles(q.count)), '(%s)' % durations(voice)),
       unit: 'percentunit',
       decimals: 1,
     },

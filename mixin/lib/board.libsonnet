@@ -241,7 +241,7 @@ function(config, t, name)
           expr: std.join(' or ', [ofSeverity(1, 'critical'), ofSeverity(2, 'warning'), ofSeverity(3, 'info')]),
           width: 75,
           mappings: panels.mapping([['1', 'critical', 'red'], ['2', 'warning', 'orange'], ['3', 'info', 'blue']]),
-          properties: panels.cells('color-text'),
+          properties: [{ id: 'custom.align', value: 'left' }] + panels.cells('color-text'),
         },
         {
           name: 'Since',

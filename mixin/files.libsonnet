@@ -9,11 +9,12 @@
   local yaml(value) = header + std.manifestYamlDoc(value, indent_array_in_object=true, quote_keys=false) + '\n',
   local intro = {
     en: |||
-      # Every number that the alerts compare with, once, as a series. Change numbers here: nothing else has
-      # to change with them. An alert whose threshold is missing cannot fire; CecThresholdMissing says so.
+      # Every number that the alerts compare with, once, as a series. Change numbers here: the alerts follow. The
+      # colours and lines of the dashboards are generated with the numbers of mixin/config.libsonnet. An alert whose
+      # threshold is missing cannot fire; CecThresholdMissing says so.
     |||,
     zh: |||
-      # 告警所比较的全部数值，各为一个序列。只需修改此处的数值，其他文件无需改动。
+      # 告警所比较的全部数值，各为一个序列。修改此处即对告警生效；仪表盘的颜色和阈值线在生成时取自 mixin/config.libsonnet。
       # 缺少阈值的告警不会触发，此时由 CecThresholdMissing 告警。
     |||,
   }[config.language],

@@ -127,7 +127,7 @@ function(config)
             q.one('cec_oldest_pending_call_timestamp_seconds', by='min'),
           ]),
           rule('target_call_type_status:cec_window_calls_pending:max',
-               q.one('cec_window_calls{status=~"waiting|transcribing|inspecting|unknown_.*"}')),
+               q.one('cec_window_calls{%s}' % q.pending)),
           // Of the last day, or of an average day in the lookback: the counters say nothing at a first start,
           // nor after a weekend, from before which stragglers are still pending.
           rule('target_call_type:cec_calls_per_day:max', q.larger(
@@ -199,22 +199,11 @@ function(config)
             q.one(q.sum('cec_call_duration_seconds', 'call_type="voice"', '1h')),
             q.one(q.count('cec_call_duration_seconds', 'call_type="voice"', '1h')),
           ]),
-          // Weighed by time. Each role has its own count, as a channel may be missing in some
-          // calls; a role that is missing in all of them leaves nothing to say. Where both speak at
-          // once there is more silence than this.
-          rule('target:cec_call_silence:ratio_rate1h', |||
-            clamp_min(
-              (
-                sum without (role) (target_role:cec_call_silence_seconds:mean_rate1h)
-                  and
-                count without (role) (target_role:cec_call_silence_seconds:mean_rate1h) == 2
-              )
-                /
-              target:cec_call_duration_seconds:mean_rate1h
-                - 1,
-              0
-            )
-          |||),
+          rule('target:cec_call_silence:ratio_rate1h', q.silence(
+            ' without (role) ',
+            'target_role:cec_call_silence_seconds:mean_rate1h',
+            'target:cec_call_duration_seconds:mean_rate1h'
+          )),
         ],
       },
       {

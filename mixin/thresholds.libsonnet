@@ -73,8 +73,8 @@
     zh: '每小时未达终态就移出回溯窗口的通话数。',
   }],
   ['finished_calls_per_hour', {
-    en: 'Finished calls an hour below which ratios are not judged: at night, one failure of two means nothing.',
-    zh: '每小时完成的通话达到此数才判断占比：夜间两条里失败一条不说明问题。',
+    en: 'Finished calls below which ratios are not judged: at night, one failure of two means nothing. Of an hour; for CecProcessingSlow, of its whole long window.',
+    zh: '一小时内完成的通话达到此数才判断占比：夜间两条里失败一条不说明问题。CecProcessingSlow 则按其整个长窗口计数。',
   }],
   ['failed_calls_per_hour', {
     en: 'Calls an hour that fail, of those that a ratio counts, below which it is not judged.',

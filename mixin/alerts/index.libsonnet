@@ -61,7 +61,7 @@ function(config, alerts)
 
     ## 阈值
 
-    同一阈值定义了多次时，以最严格的为准；缺失时触发 `CecThresholdMissing`。
+    同一阈值定义了多次时，以最严格的为准；缺失时触发 `CecThresholdMissing`。仪表盘不读取这些序列：要改变其颜色、阈值线和超期通话数，请修改 [mixin](../../../mixin/README.md) 中的 `thresholds` 并重新生成。
 
     | 序列 | 值 | 含义 |
     | --- | --- | --- |

@@ -67,7 +67,7 @@ function(config)
       [{ en: 'Late calls as a share', zh: '超时通话占比' }, 'target:cec_calls_processing:late_increase1h / target:cec_calls_processing:increase1h'],
       [{ en: 'Pending calls by stage', zh: '各阶段积压' }, 'target_call_type_status:cec_window_calls_pending:max'],
       [{ en: 'Overdue calls by stage', zh: '各阶段超期通话' }, 'target_call_type_status:cec_calls_overdue:min'],
-      [{ en: '90 % of the calls are processed within this many seconds', zh: '质检耗时 P90（秒）' }, 'histogram_quantile(0.9, sum by (target, le) (rate(cec_call_processing_seconds_bucket[1h])))'],
+      [{ en: '90 % of the calls are processed within this many seconds', zh: '质检耗时 P90（秒）' }, q.quantile(0.9, 'cec_call_processing_seconds', '', '1h', ['target'])],
     ],
     steps: {
       en: |||
@@ -160,7 +160,7 @@ function(config)
       name: 'CecStatusUnknown',
       severity: 'warning',
       hold: '10m',
-      expr: 'target_call_type_status:cec_oldest_pending_call_age_seconds:max{status=~"unknown_.*"} ' + q.above('pending_age_seconds'),
+      expr: 'target_call_type_status:cec_oldest_pending_call_age_seconds:max{%s} %s' % [q.unknown, q.above('pending_age_seconds')],
       summary: {
         en: 'Calls of {{ $labels.target }} stay in an unknown status ({{ $labels.status }}).',
         zh: '目标 {{ $labels.target }} 的通话停留在未知状态（{{ $labels.status }}）。',
@@ -172,11 +172,11 @@ function(config)
       title: { en: 'Calls stay in an unknown status.', zh: '通话停留在未知状态。' },
       means: {
         en: |||
-          The vendor uses a status code that this version of the exporter does not know, and calls have been in it for
-          more than an hour.
+          The vendor uses a status code that this version of the exporter does not know, or gives none (`unknown`), and
+          calls have been like that for more than an hour.
         |||,
         zh: |||
-          云客服返回了当前版本 exporter 不认识的状态码，且有通话停留在该状态一小时以上。
+          云客服返回了当前版本 exporter 不认识的状态码，或未给出状态码（`unknown`），且有通话停留在该状态一小时以上。
         |||,
       },
       affects: {
@@ -184,18 +184,20 @@ function(config)
         zh: '处于该状态的通话按未达终态处理，移出回溯窗口时计为过期。若该状态其实是终态，已完成的通话中就缺少这些通话。',
       },
       queries: [
-        [{ en: 'Number', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{status=~"unknown_.*"}'],
-        [{ en: 'Calls that left the lookback in this status', zh: '以此状态移出回溯窗口的通话' }, 'sum by (target, status) (increase(cec_calls_expired_total{status=~"unknown_.*"}[1d]))'],
+        [{ en: 'Number', zh: '数量' }, 'target_call_type_status:cec_window_calls_pending:max{%s}' % q.unknown],
+        [{ en: 'Calls that left the lookback in this status', zh: '以此状态移出回溯窗口的通话' }, 'sum by (target, status) (increase(cec_calls_expired_total{%s}[1d]))' % q.unknown],
       ],
       steps: {
         en: |||
           1. Look up the code in the vendor's documentation, or open such a call in the console.
           2. Update the exporter; if it still does not know the code, report it. If the status comes from
              `extra_status_codes` and you do not need it, remove it there.
+          3. `unknown`: report to the vendor that these calls have no status.
         |||,
         zh: |||
           1. 在云客服的接口文档中查找该状态码，或在控制台中查看此类通话。
           2. 升级 exporter；仍不认识时反馈该状态码。若来自 `extra_status_codes` 且没有用处，将其移除。
+          3. 状态为 `unknown`：向云客服侧反馈这些通话没有状态码。
         |||,
       },
       resolves: {

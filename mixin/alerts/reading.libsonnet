@@ -2,6 +2,7 @@
 function(config)
   local q = (import '../lib/promql.libsonnet')(config);
   local label = import '../text/label.libsonnet';
+  local pulls = 'cec_exporter_pull_duration_seconds';
   [
     {
       name: 'CecFrontierBehind',
@@ -38,9 +39,9 @@ function(config)
       },
       queries: [
         [{ en: 'Frontier lag, in seconds', zh: '水位落后的秒数' }, 'target:cec_exporter_frontier_lag_seconds:min'],
-        [{ en: 'Targets that are still loading', zh: '仍在首次加载的目标' }, 'cec_window_seconds unless on (target) cec_exporter_frontier_timestamp_seconds'],
-        [{ en: 'How long pulls take', zh: '同步耗时' }, 'rate(cec_exporter_pull_duration_seconds_sum[15m]) / rate(cec_exporter_pull_duration_seconds_count[15m])'],
-        [{ en: 'How long requests take', zh: '请求耗时' }, 'histogram_quantile(0.95, sum by (target, le) (rate(cec_exporter_api_request_duration_seconds_bucket{api="details"}[15m])))'],
+        [{ en: 'Targets that are still loading', zh: '仍在首次加载的目标' }, '%s unless %s' % [q.one('cec_window_seconds'), q.one('cec_exporter_frontier_timestamp_seconds')]],
+        [{ en: 'How long pulls take', zh: '同步耗时' }, q.ratio('(%s)' % q.sum(pulls, '', '15m'), '(%s)' % q.count(pulls, '', '15m'))],
+        [{ en: 'How long requests take', zh: '请求耗时' }, q.quantile(0.95, 'cec_exporter_api_request_duration_seconds', 'api="details"', '15m', ['target'])],
       ],
       steps: {
         en: |||

@@ -6,7 +6,7 @@ function(config)
       name: 'CecExporterDown',
       severity: 'critical',
       hold: '5m',
-      // Whatever its job is called: what served cec_up within a day is an exporter.
+      // Whatever its job is called: what served cec_exporter_build_info within a day is an exporter.
       expr: |||
         up{job="%s"} == 0
           or
@@ -172,7 +172,7 @@ function(config)
       queries: [
         [{ en: 'Share of time in which the target was up', zh: '同步正常的时间占比' }, 'target:cec_up:avg15m'],
         [{ en: 'Why pulls fail', zh: '同步失败的原因' }, 'sum by (target, reason) (increase(cec_exporter_pull_failures_total[1h])) > 0'],
-        [{ en: 'Slow requests', zh: '请求耗时' }, 'histogram_quantile(0.95, sum by (target, le) (rate(cec_exporter_api_request_duration_seconds_bucket[15m])))'],
+        [{ en: 'Slow requests', zh: '请求耗时' }, q.quantile(0.95, 'cec_exporter_api_request_duration_seconds', '', '15m', ['target'])],
       ],
       steps: {
         en: |||

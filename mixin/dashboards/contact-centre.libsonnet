@@ -1,9 +1,8 @@
 // How many calls, how they end, how long they last.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-contact-centre');
   local q = b.q, p = b.p;
   local s = b.place + ', call_type=~"$call_type"';
-  local pending = 'status=~"waiting|transcribing|inspecting|unknown_.*"';
   local calls(selector='') = q.one('cec_window_calls{%s%s}' % [s, selector]);
   local processed(range, selector='', offset='') = q.one('increase(cec_calls_processed_total{%s%s}[%s]%s)' % [s, selector, range, offset]);
   local finished(range) = 'sum(%s)' % processed(range);
@@ -30,14 +29,14 @@ function(config, t)
   };
   local lastWeek = '%s/\n(%s> 0) - 1' % [compared(''), compared(' offset 1w')];
   local duration = 'cec_call_duration_seconds';
-  b.make('cec-contact-centre', 'CEC / Contact centre', 'How many calls there are, how their processing ends and how long they last, now and a week before.', [
-    [[15, 6, b.health('cec-contact-centre')], [9, 6, b.alerts]],
+  b.make('CEC / Contact centre', 'How many calls there are, how their processing ends and how long they last, now and a week before.', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Now',
     [
       [4, 4, p.stat('Calls in the last hour', 'Calls uploaded in the hour before the frontier, the time up to which the list is complete.', 'sum(%s)' % q.one('cec_recent_calls{%s}' % s), 'locale')],
       [4, 4, p.stat('Calls in the lookback', "Calls uploaded within the lookback of the target, one day by default.", 'sum(%s)' % calls(), 'locale')],
-      [4, 4, p.stat('Being processed', 'Calls that are waiting for inspection, being transcribed or being inspected.', 'sum(%s)' % calls(', ' + pending), 'locale', links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
-      [4, 4, p.stat('Processing completed', 'Share of the calls finished in the selected time range whose processing succeeded. This is not the pass rate of quality inspection.', q.ratio(succeeded('$__range'), finished('$__range')), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)], 'nothing finished', decimals=1, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
+      [4, 4, p.stat('Being processed', 'Calls that are waiting for inspection, being transcribed or being inspected.', 'sum(%s)' % calls(', ' + q.pending), 'locale', links=[b.toPipeline])],
+      [4, 4, p.stat('Processing completed', 'Share of the calls finished in the selected time range whose processing succeeded. This is not the pass rate of quality inspection.', q.ratio(succeeded('$__range'), finished('$__range')), 'percentunit', [p.step('red', 0), p.step('orange', 0.9), p.step('green', 0.95)], 'nothing finished', decimals=1, links=[b.toPipeline])],
       [4, 4, p.stat('Coverage', 'Inspected calls as a share of the calls that arrived in the selected time range. Pending calls count as not yet inspected.', 'clamp_max(%s, 1)' % q.ratio(succeeded('$__range'), 'sum(%s)' % q.one('increase(cec_calls_total{%s}[$__range])' % s)), 'percentunit', none='no calls', decimals=1)],
       [4, 4, p.stat('Calls vs last week', 'Calls in the selected time range compared with a week before: 0 means the same number. Shown only if the week before is complete.', lastWeek, 'percentunit', none='no last week', decimals=0)],
     ],
@@ -52,13 +51,13 @@ function(config, t)
         // Stacked last, so that the outline of the whole is green.
         ['sum by (status) (%s) > 0' % calls(', status="succeeded"'), '{{status}}'],
         ['sum(%s) > 0' % q.one('cec_window_missing_calls{%s}' % s), t('no longer listed')],
-      ], 'locale', stack=true, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
+      ], 'locale', stack=true, links=[b.toPipeline])],
     ],
     [
       [12, 8, p.graph('Finished an hour by status', 'Calls that reached a final status, each counted once. Times of catching up after an outage are left out.', [
         ['sum by (status) (%s) > 0' % b.steady('3600 * ' + q.one('rate(cec_calls_processed_total{%s, %s}[$__rate_interval])' % [s, status])), '{{status}}']
         for status in ['status!="succeeded"', 'status="succeeded"']
-      ], 'locale', stack=true, decimals=0, links=[b.drill('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))])],
+      ], 'locale', stack=true, decimals=0, links=[b.toPipeline])],
       [12, 8, p.graph('Processing completed', 'Share of finished calls whose processing succeeded. There is no line where no call finished.', [
         [q.ratio('sum by (call_type) (%s)' % processed('$__rate_interval', ', status="succeeded"'), 'sum by (call_type) (%s)' % processed('$__rate_interval')), '{{call_type}}'],
         [q.ratio('sum(%s)' % processed('$__rate_interval', ', status="succeeded"', ' offset 1w'), 'sum(%s)' % processed('$__rate_interval', '', ' offset 1w')), t('a week before')],
@@ -79,4 +78,4 @@ function(config, t)
     ],
     'Terms',
     [[24, 7, b.guide]],
-  ], callTypes=true)
+  ])

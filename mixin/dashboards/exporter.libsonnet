@@ -1,9 +1,13 @@
 // Whether the list can be read, up to when, and what that costs.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-exporter');
   local q = b.q, p = b.p;
   local s = b.place;
-  local job = 'job=~"$job"';
+  local job = '%s=~"$cluster", job=~"$job"' % config.clusterLabel;
+  // Of processes, and of what every program has: only those of exporters.
+  local ofExporters(expr, info='cec_exporter_build_info{%s}' % job) = '%s and on (%s, job, instance) %s' % [expr, config.clusterLabel, info];
+  local once = 'last_over_time(cec_exporter_build_info{%s}[1h])' % job;
+  local whose = '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel;
   // Pods of different clusters and namespaces have the same names.
   local exporter = '%s, namespace, instance' % config.clusterLabel;
   local lag = 'time() - max by (%s) (cec_exporter_frontier_timestamp_seconds{%s})' % [b.by, s];
@@ -14,11 +18,11 @@ function(config, t)
   local requests(by, selector='') = '60 * sum by (%s) (rate(cec_exporter_api_requests_total{%s%s}[$__rate_interval]))' % [by, s, selector];
   // Of requests without an HTTP status.
   local codes = ['timeout', 'connect', 'body', 'envelope'];
-  b.make('cec-exporter', 'CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
-    [[15, 6, b.health('cec-exporter')], [9, 6, b.alerts]],
+  b.make('CEC / Exporter', "Whether the exporter can read the vendor's list, how current it is, and how many requests that takes.", [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Now',
     [
-      [4, 4, p.stat('Exporters down', 'Exporters that were scraped within the last hour and cannot be scraped now.', 'count(up{%(j)s} == 0 and on (job, instance) last_over_time(cec_exporter_build_info[1h])) or 0 * count(last_over_time(cec_exporter_build_info{%(j)s}[1h]))' % { j: job }, 'none', [p.step('green', 0), p.step('red', 1)], 'no exporter')],
+      [4, 4, p.stat('Exporters down', 'Exporters that were scraped within the last hour and cannot be scraped now.', 'count(%s) or 0 * count(%s)' % [ofExporters('up{%s} == 0' % job, once), once], 'none', [p.step('green', 0), p.step('red', 1)], 'no exporter')],
       [4, 4, p.stat('Targets down', 'Targets reported within the last hour whose last pull failed, or that are no longer reported. A target is loading, not down, until its first pull ends.', 'count(%s == 0 and %s %s) or 0 * count(%s)' % ['(' + up + ' or 0 * ' + seen + ')', b.on, '((' + failing + ') or (' + seen + ' unless ' + up + '))', seen], 'none', [p.step('green', 0), p.step('red', 1)], 'no target')],
       [4, 4, p.stat('Frontier lag', 'Age of the frontier, the time up to which the list is complete, of the target furthest behind. Targets that are no longer reported count with their last frontier.', 'max(time() - max by (%s) (last_over_time(cec_exporter_frontier_timestamp_seconds{%s}[1h])))' % [b.by, s], 's', [p.step('green', 0), p.step('orange', 300), p.step('red', config.thresholds.frontier_lag_seconds)], 'not read yet', decimals=0)],
       [4, 4, p.stat('Configuration', 'Whether all exporters loaded their configuration successfully at the last attempt.', 'min(cec_exporter_config_last_reload_successful{%s})' % job, 'none', [p.step('red', 0), p.step('green', 1)], 'no exporter', mappings=p.mapping([['1', 'loaded', 'green'], ['0', 'failed', 'red']]))],
@@ -98,16 +102,16 @@ function(config, t)
     ] },
     { row: 'Process', lines: [
       [
-        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [['process_resident_memory_bytes{%s} and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'bytes')],
-        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [['rate(process_cpu_seconds_total{%s}[$__rate_interval]) and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'percentunit')],
-        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [['process_open_fds{%s} and on (job, instance) cec_exporter_build_info' % job, '{{%s}} {{namespace}} {{instance}}' % config.clusterLabel]], 'locale')],
+        [8, 8, p.graph('Memory of each exporter', 'Resident memory.', [[ofExporters('process_resident_memory_bytes{%s}' % job), whose]], 'bytes')],
+        [8, 8, p.graph('CPU of each exporter', 'Share of one CPU core.', [[ofExporters('rate(process_cpu_seconds_total{%s}[$__rate_interval])' % job), whose]], 'percentunit')],
+        [8, 8, p.graph('Open files of each exporter', 'Open file descriptors, including connections.', [[ofExporters('process_open_fds{%s}' % job), whose]], 'locale')],
       ],
       [
         [8, 8, p.graph('Calls remembered by target', 'Calls in the ledger; the largest number if several exporters pull the target.', [['max by (' + b.by + ') (cec_exporter_ledger_calls{%s})' % s, b.who]], 'locale')],
         [8, 8, p.graph('Ledger on disk by target', 'Size of the ledger file.', [['max by (' + b.by + ') (cec_exporter_storage_bytes{%s})' % s, b.who]], 'bytes')],
         [8, 8, p.graph('Scrapes', 'Scrapes a minute by HTTP status, and those in flight.', [
-          ['60 * sum by (code) (rate(promhttp_metric_handler_requests_total{%s}[$__rate_interval]) and on (job, instance) cec_exporter_build_info)' % job, '{{code}}'],
-          ['sum(promhttp_metric_handler_requests_in_flight{%s} and on (job, instance) cec_exporter_build_info)' % job, t('in flight')],
+          ['60 * sum by (code) (%s)' % ofExporters('rate(promhttp_metric_handler_requests_total{%s}[$__rate_interval])' % job), '{{code}}'],
+          ['sum(%s)' % ofExporters('promhttp_metric_handler_requests_in_flight{%s}' % job), t('in flight')],
         ], 'locale', decimals=1)],
       ],
       [
@@ -125,5 +129,5 @@ function(config, t)
     ] },
     { row: 'Terms', lines: [[[24, 7, b.guide]]] },
   ], variables=[
-    b.variable('job', 'Job', 'Jobs of Prometheus that scrape exporters.', 'label_values(cec_exporter_build_info, job)'),
+    b.variable('job', 'Job', 'Jobs of Prometheus that scrape exporters.', 'label_values(cec_exporter_build_info{%s=~"$cluster"}, job)' % config.clusterLabel),
   ], time='now-6h')

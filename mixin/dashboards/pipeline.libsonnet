@@ -1,9 +1,8 @@
 // Where calls wait, for how long, and why they fail.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-pipeline');
   local q = b.q, p = b.p;
   local s = b.place + ', call_type=~"$call_type"';
-  local pending = 'status=~"waiting|transcribing|inspecting|unknown_.*"';
   local processed(range, selector='', fn='increase') = q.one('%s(cec_calls_processed_total{%s%s}[%s])' % [fn, s, selector, range]);
   local failed = ', status!="succeeded"';
   // Rows that stay at 0 for all of the time shown are left out.
@@ -14,8 +13,8 @@ function(config, t)
   local manual(metric, title, description) = p.graph(title, description, [
     ['sum by (state) (%s) > 0' % q.one('%s{%s}' % [metric, s]), t('state') + ' {{state}}'],
   ], 'locale', stack=true);
-  b.make('cec-pipeline', 'CEC / Transcription and inspection', 'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?', [
-    [[15, 6, b.health('cec-pipeline')], [9, 6, b.alerts]],
+  b.make('CEC / Transcription and inspection', 'Where calls wait, for how long, and why their processing fails. Is a daily quota used up?', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Now',
     [
       [3, 4, p.stat('Waiting', 'Calls that are waiting for inspection.', stage('waiting'), 'locale')],
@@ -47,7 +46,7 @@ function(config, t)
     'Backlog',
     [
       [12, 8, p.graph('Backlog by stage', 'Calls in each status that is not final.', [
-        ['sum by (status) (%s)' % q.one('cec_window_calls{%s, %s}' % [s, pending]), '{{status}}'],
+        ['sum by (status) (%s)' % q.one('cec_window_calls{%s, %s}' % [s, q.pending]), '{{status}}'],
       ], 'locale', stack=true)],
       [12, 8, p.graph('Age of the oldest pending call', 'As of the frontier. Single calls take hours in a normal contact centre.', [
         ['max by (status) (clamp_min(max by (%s) (cec_exporter_frontier_timestamp_seconds{%s}) - %s group_right () min by (%s, call_type, status) (cec_oldest_pending_call_timestamp_seconds{%s}), 0))' % [b.by, b.place, b.on, b.by, s], '{{status}}'],
@@ -93,4 +92,4 @@ function(config, t)
       [8, 8, manual('cec_window_appealed_calls', 'Appeals', "Calls in the lookback whose result the agent appealed, by the state number of the API.")],
     ]] },
     { row: 'Terms', lines: [[[24, 7, b.guide]]] },
-  ], time='now-6h', callTypes=true)
+  ], time='now-6h')

@@ -1,6 +1,6 @@
-// Teams, agents, scores and rules: what who answers for quality looks at.
+// Teams, agents, scores and rules: for whoever is responsible for quality.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-quality');
   local q = b.q, p = b.p;
   local s = b.place;
   local range = '$__range';
@@ -99,8 +99,8 @@ function(config, t)
   local top(expr) = '(%s)\n  and on (%s)\n%s' % [expr, ofRule, worst];
   local results(outcome) = q.one('increase(cec_exporter_results_total{%s%s}[%s])' % [s, outcome, range]);
 
-  b.make('cec-quality', 'CEC / Quality', 'Which team, which rule, which scenario, and is it improving? Teams, agents and inspection results have to be enabled in the configuration of the exporter.', [
-    [[15, 6, b.health('cec-quality')], [9, 6, b.alerts]],
+  b.make('CEC / Quality', 'Which team, which rule, which scenario, and is it improving? Teams, agents and inspection results have to be enabled in the configuration of the exporter.', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Selected time range',
     [
       [4, 4, enabled(p.stat('Mean score', 'Mean points of the inspection results of the selected time range, 0 to 100.', meanScore(range), 'none', none=ofResults, decimals=1))],

@@ -1,13 +1,13 @@
 // How fast people speak, and how much of a call is talk or silence.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-speech-quality');
   local q = b.q, p = b.p;
   // Channels without a known speaker are left out unless they are chosen.
   local s = b.place + ', role=~"$role"';
   local speed = 'cec_call_speech_characters_per_minute';
-  local mean(metric, range, offset='') = q.ratio(
-    'sum by (role) (%s)' % q.one(q.sum(metric, s, range, 'increase', offset)),
-    'sum by (role) (%s)' % q.one(q.count(metric, s, range, 'increase', offset))
+  local mean(metric, range, offset='', of=s) = q.ratio(
+    'sum by (role) (%s)' % q.one(q.sum(metric, of, range, 'increase', offset)),
+    'sum by (role) (%s)' % q.one(q.count(metric, of, range, 'increase', offset))
   );
   local faster(range) = '1 - ' + q.ratio(
     'sum by (role) (sum without (le) (%s))' % q.one(q.upTo(speed, s, '$fast', range, 'increase')),
@@ -19,27 +19,10 @@ function(config, t)
   );
   local both = b.place + ', role=~"customer|staff"';
   local voice = b.place + ', call_type="voice"';
-  // As the rules have it: weighed by time, each side with its own count.
-  local silence(range) = |||
-    clamp_min(
-      (
-        sum(
-          sum by (role) (%(sum)s) / (sum by (role) (%(count)s) > 0)
-        )
-          and
-        count(sum by (role) (%(count)s) > 0) == 2
-      )
-        /
-      (sum(%(time)s) / (sum(%(calls)s) > 0))
-        - 1,
-      0
-    )
-  ||| % {
-    sum: q.one(q.sum('cec_call_silence_seconds', both, range, 'increase')),
-    count: q.one(q.count('cec_call_silence_seconds', both, range, 'increase')),
-    time: q.one(q.sum('cec_call_duration_seconds', voice, range, 'increase')),
-    calls: q.one(q.count('cec_call_duration_seconds', voice, range, 'increase')),
-  };
+  local silence(range) = q.silence('', mean('cec_call_silence_seconds', range, of=both), '(%s)' % q.ratio(
+    'sum(%s)' % q.one(q.sum('cec_call_duration_seconds', voice, range, 'increase')),
+    'sum(%s)' % q.one(q.count('cec_call_duration_seconds', voice, range, 'increase'))
+  ));
   local choice(name, label, description, values, chosen) = {
     type: 'custom',
     name: name,
@@ -51,8 +34,8 @@ function(config, t)
     multi: false,
     includeAll: false,
   };
-  b.make('cec-speech-quality', 'CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.', [
-    [[15, 6, b.health('cec-speech-quality')], [9, 6, b.alerts]],
+  b.make('CEC / Speech quality', 'How fast customers and staff speak, and how much of a call is talk or silence. Voice calls only, counted when they first succeed. Teams, agents, scores and rules are on the dashboard Quality.', [
+    [[15, 6, b.health], [9, 6, b.alerts]],
     'Selected time range',
     [
       [6, 4, p.stat('Mean speaking speed', 'Characters a minute, by speaker.', mean(speed, '$__range'), 'suffix: chars/min', none='no calls', decimals=0, legend='{{role}}')],

@@ -1,6 +1,6 @@
 // Yesterday, this week and last week at a glance, for managers.
 function(config, t)
-  local b = (import '../lib/board.libsonnet')(config, t);
+  local b = (import '../lib/board.libsonnet')(config, t, 'cec-summary');
   local q = b.q, p = b.p;
   local s = b.place;
   local sum(expr) = 'sum by (%s) (%s)' % [b.by, q.one(expr)];
@@ -9,7 +9,7 @@ function(config, t)
   local done = sum('increase(cec_calls_processed_total{%s, status="succeeded"}[%s])' % [s, r]);
   local both = s + ', role=~"customer|staff"';
   local voice = s + ', call_type="voice"';
-  local silenceCount = 'sum by (%s, role) (%s)' % [b.by, q.one(q.count('cec_call_silence_seconds', both, r, 'increase'))];
+  local ofRoles(part) = 'sum by (%s, role) (%s)' % [b.by, q.one(part('cec_call_silence_seconds', both, r, 'increase'))];
   local durations(selector) = q.ratio(sum(q.sum('cec_call_duration_seconds', selector, r, 'increase')), sum(q.count('cec_call_duration_seconds', selector, r, 'increase')));
   local columns = [
     { name: 'Calls', expr: calls + ' > 0', unit: 'locale', decimals: 0 },
@@ -20,36 +20,23 @@ function(config, t)
     { name: 'Speed of staff', expr: q.ratio(sum(q.sum('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase')), sum(q.count('cec_call_speech_characters_per_minute', s + ', role="staff"', r, 'increase'))), unit: 'suffix: chars/min', decimals: 0 },
     {
       name: 'Silence',
-      expr: |||
-        clamp_min(
-          (
-            sum by (%(by)s) (sum by (%(by)s, role) (%(sum)s) / (%(count)s > 0))
-              and
-            count by (%(by)s) (%(count)s > 0) == 2
-          ) / (%(duration)s) - 1,
-          0
-        )
-      ||| % {
-        by: b.by,
-        sum: q.one(q.sum('cec_call_silence_seconds', both, r, 'increase')),
-        count: silenceCount,
-        duration: durations(voice),
-      },
+      expr: q.silence(' by (%s) ' % b.by, q.ratio(ofRoles(q.sum), ofRoles(q.count)), '(%s)' % durations(voice)),
       unit: 'percentunit',
       decimals: 1,
     },
   ];
-  local period(title, description, from, shift) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', [p.linksTo(b.select('cec-contact-centre' + t('uid suffix')))]]], none='no data', sort='Calls') {
+  // Grafana links to the range of the dashboard, which is not that of these panels.
+  local period(title, description, from, shift, link) = p.table(title, description, columns, [[config.clusterLabel, 'Cluster'], ['target', 'Target', [p.linksTo([b.ofCell('Contact centre dashboard', 'cec-contact-centre', link)])]]], none='no data', sort='Calls') {
     timeFrom: from,
     [if shift != null then 'timeShift']: shift,
     // It would say "today so far timeshift -1d/d".
     hideTimeOverride: true,
   };
-  b.make('cec-summary', 'CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
-    [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d')]],
-    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null)]],
-    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w')]],
-    [[15, 6, b.health('cec-summary')], [9, 6, b.alerts]],
+  b.make('CEC / Summary', 'Yesterday, this week and last week of each contact centre, for managers. The time picker affects only the graph below.', [
+    [[24, 7, period('Yesterday', 'From midnight to midnight, in the time zone of the dashboard.', 'now/d', '1d/d', 'from=now-1d/d&to=now-1d/d')]],
+    [[24, 7, period('This week', 'From the first day of the week until now.', 'now/w', null, 'from=now/w&to=now')]],
+    [[24, 7, period('Last week', 'The whole of the previous week.', 'now/w', '1w/w', 'from=now-1w/w&to=now-1w/w')]],
+    [[15, 6, b.health], [9, 6, b.alerts]],
     [[24, 8, p.graph('Calls an hour by target', 'Calls uploaded in the hour before each point in time.', [
       ['sum by (' + b.by + ') (%s)' % q.one('cec_recent_calls{%s}' % s), b.who],
     ], 'locale')]],

@@ -1,9 +1,13 @@
 // A dashboard: variables, links, annotations, and panels laid out in lines.
-function(config, t)
+// `name` is the uid of the board in English.
+function(config, t, name)
   local q = (import 'promql.libsonnet')(config);
   local panels = (import 'panels.libsonnet')(t);
+  local colours = import 'colours.libsonnet';
   local source = panels.source;
   local place = std.format('%s=~"$cluster", target=~"$target"', config.clusterLabel);
+  // Of alerts: some concern no single target, or no single cluster.
+  local concerned = std.format('%s=~"$cluster|", target=~"$target|"', config.clusterLabel);
   local by = std.format('%s, target', config.clusterLabel);
   local variable(name, label, description, query) = {
     type: 'query',
@@ -39,8 +43,7 @@ function(config, t)
   // One region per alert, or per severity: regions lie on top of each other, and many would hide the graphs.
   local firing(name, severity, colour, title, label, step) = annotation(
     name,
-    // Alerts without a target concern all of them.
-    'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", target=~"$target|"}[$__interval]))' % [label, severity],
+    'max by (%s) (max_over_time(ALERTS{alertname=~"Cec.+", alertstate="firing", severity="%s", %s}[$__interval]))' % [label, severity, concerned],
     colour,
     title,
     step=step
@@ -49,8 +52,24 @@ function(config, t)
     enable: severity != 'info',
   };
   // Compared with the moment before: `changes` over a window does not see what changes between two windows.
-  local changed(metric) = '%s != last_over_time(%s[1h] offset $__interval)' % [metric, metric];
-  local restart = changed('process_start_time_seconds') + ' and on (job, instance) cec_exporter_build_info';
+  local cluster = '%s=~"$cluster"' % config.clusterLabel;
+  local changed(metric) = '%s{%s} != last_over_time(%s{%s}[1h] offset $__interval)' % [metric, cluster, metric, cluster];
+  local restart = changed('process_start_time_seconds') + ' and on (%s, job, instance) cec_exporter_build_info{%s}' % [config.clusterLabel, cluster];
+  // Variables of single boards.
+  local own = {
+    'cec-contact-centre': ['call_type'],
+    'cec-exporter': ['job'],
+    'cec-pipeline': ['call_type'],
+    'cec-quality': [],
+    'cec-speech-quality': ['role', 'fast', 'slow'],
+    'cec-summary': [],
+  };
+  // Of a board, with the values of the variables that both boards have: Grafana leaves one that is not there as a text.
+  local address(to, target, range='${__url_time_range}') =
+    local kept = ['runbooks'] + std.filter(function(variable) std.member(own[to], variable), own[name]);
+    '/d/%s?%s' % [to + t('uid suffix'), std.join('&', ['${datasource:queryparam}', '${cluster:queryparam}', target]
+                                                      + ['${%s:queryparam}' % variable for variable in kept]
+                                                      + [range])];
   // Lines of panels, each [width, height, panel]; the height of a line is that of its first.
   local layout(lines, y=0, index=1) =
     if lines == [] then [] else
@@ -106,7 +125,7 @@ function(config, t)
       )
     ||| % {
       by: by,
-      pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % s)],
+      pending: 'sum by (%s, call_type, status) (%s)' % [by, q.one('cec_window_calls{%s, %s}' % [s, q.pending])],
       recent: q.one('cec_recent_calls{%s}' % s),
       stragglers: '(1 - %g)' % config.thresholds.processing_objective,
       day: q.larger(
@@ -130,33 +149,22 @@ function(config, t)
           expired: sum(q.one('increase(cec_calls_expired_total{%s}[%s])' % [s, range])),
         }
       ),
-    link(title, uid, variable, label):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-%s=${__field.labels.%s:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, variable, label],
-    },
     // Targets that had data of any of these series in the hour before a moment. Each is a function and a
     // selector: an imported history has calls only, and counters are looked at through their increase.
     present(series, offset):: std.join(' or ', [
       'count by (%s) (%s(%s[1h] offset %s))' % [by, one[0], one[1], offset]
       for one in series
     ]),
-    // To another board, with the target of a row.
-    ofRow(title, uid):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__data.fields["%s"]:percentencode}&${cluster:queryparam}&${__url_time_range}' % [uid, t('Target')],
-    },
-    // To another board, with all that is selected.
-    drill(title, uid):: {
-      title: t(title),
-      url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${target:queryparam}&${__url_time_range}' % uid,
-    },
-    select(uid):: [{
-      title: t('Only this target'),
-      url: '/d/%s?${datasource:queryparam}&var-target=${__value.raw:percentencode}&${cluster:queryparam}&${__url_time_range}' % uid,
-    }],
+    // To a board, with all that is selected; `range` is another range of time.
+    drill(title, to, range='${__url_time_range}'):: { title: t(title), url: address(to, '${target:queryparam}', range) },
+    // With the target of a row, or of the cell.
+    ofRow(title, to):: { title: t(title), url: address(to, 'var-target=${__data.fields["%s"]:percentencode}' % t('Target')) },
+    ofCell(title, to, range='${__url_time_range}'):: { title: t(title), url: address(to, 'var-target=${__value.raw:percentencode}', range) },
+    toPipeline:: $.drill('Pipeline dashboard', 'cec-pipeline'),
 
     // At the top of each board.
-    health(uid)::
+    health::
+      local rowInPipeline = $.ofRow('Pipeline dashboard', 'cec-pipeline');
       local one(expr) = 'max by (%s) (%s)' % [by, expr];
       local up = 'cec_up{%s}' % place;
       panels.table('Targets', 'One row per target reported within the last hour. Overdue calls exceed those of the last hour and the usual stragglers. Click a name to select the target.', [
@@ -172,7 +180,7 @@ function(config, t)
           ||| % { up: one(up), by: by, s: place, seen: one('last_over_time(cec_up{%s}[1h])' % place) },
           mappings: panels.mapping([['1', 'up', 'green'], ['0', 'down', 'red'], ['2', 'loading', 'blue'], ['-1', 'not reported', 'dark-red']]),
           colours: [panels.step('red', -1), panels.step('green', 1), panels.step('blue', 2)],
-          links: [$.ofRow('Exporter dashboard', 'cec-exporter' + t('uid suffix'))],
+          links: [$.ofRow('Exporter dashboard', 'cec-exporter')],
         },
         {
           name: 'Lag',
@@ -182,11 +190,11 @@ function(config, t)
           colours: [panels.step('green', 0), panels.step('orange', 300), panels.step('red', config.thresholds.frontier_lag_seconds)],
         },
         {
-          name: 'Last failure',
+          name: 'Main failure, 1 h',
           label: 'reason',
           mappings: panels.mapping([
             [reason, reason, 'text']
-            for reason in ['auth', 'rate_limit', 'timeout', 'connect', 'server', 'body', 'envelope', 'storage', 'paging']
+            for reason in std.objectFields(colours.reason)
           ]),
           expr: 'topk by (%s) (1, sum by (%s, reason) (increase(cec_exporter_pull_failures_total{%s}[1h])) > 0)' % [by, by, place],
         },
@@ -197,9 +205,9 @@ function(config, t)
         },
         {
           name: 'Backlog',
-          expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, status=~"waiting|transcribing|inspecting|unknown_.*"}' % place)],
+          expr: 'sum by (%s) (%s)' % [by, q.one('cec_window_calls{%s, %s}' % [place, q.pending])],
           unit: 'locale',
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
         {
           name: 'Overdue',
@@ -207,7 +215,7 @@ function(config, t)
           unit: 'locale',
           decimals: 0,
           colours: [panels.step('green', 0), panels.step('orange', 1), panels.step('red', config.thresholds.pending_calls)],
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
         {
           name: 'Failed, 1 h',
@@ -218,33 +226,43 @@ function(config, t)
           unit: 'percentunit',
           decimals: 1,
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
-          links: [$.ofRow('Pipeline dashboard', 'cec-pipeline' + t('uid suffix'))],
+          links: [rowInPipeline],
         },
-      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo($.select(uid + t('uid suffix')))]]], none='no exporter', sort='State', descending=false),
+      ], [[config.clusterLabel, 'Cluster'], ['target', 'Target', [panels.linksTo([$.ofCell('Only this target', name)])]]], none='no exporter', sort='State', descending=false),
 
     alerts::
+      local firing = 'ALERTS{alertname=~"Cec.+", alertstate="firing", %s' % concerned;
+      local ofSeverity(number, severity) = '%d * max by (alertname, severity, %s) (%s, severity="%s"})' % [number, by, firing, severity];
       panels.table('Firing alerts', 'Alerts of the selected targets, and alerts that concern no single target. Click an alert to open its runbook at the address chosen above.', [
+        // Numbers, because words would be sorted by their letters.
+        {
+          name: 'Severity',
+          first: true,
+          expr: std.join(' or ', [ofSeverity(1, 'critical'), ofSeverity(2, 'warning'), ofSeverity(3, 'info')]),
+          width: 75,
+          mappings: panels.mapping([['1', 'critical', 'red'], ['2', 'warning', 'orange'], ['3', 'info', 'blue']]),
+          properties: [{ id: 'custom.align', value: 'left' }] + panels.cells('color-text'),
+        },
         {
           name: 'Since',
-          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", target=~"$target|"}) and on (alertname, severity, %(by)s) ALERTS{alertname=~"Cec.+", alertstate="firing"}' % { by: by },
+          expr: 'max by (alertname, severity, %(by)s) (1000 * ALERTS_FOR_STATE{alertname=~"Cec.+", %(concerned)s}) and on (alertname, severity, %(by)s) %(firing)s}' % { by: by, concerned: concerned, firing: firing },
           unit: 'dateTimeFromNow',
           width: 125,
         },
-      ], [['severity', 'Severity', [
-        panels.width(75),
-        { id: 'mappings', value: panels.mapping([['critical', 'critical', 'red'], ['warning', 'warning', 'orange'], ['info', 'info', 'blue']]) },
-      ] + panels.cells('color-text')], ['alertname', 'Alert', [panels.linksTo([{
+      ], [['alertname', 'Alert', [panels.linksTo([{
         title: t('Runbook'),
         url: '${runbooks}runbooks/${__value.raw:percentencode}.md',
         targetBlank: true,
-      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false),
+      }])]], [config.clusterLabel, 'Cluster', [panels.width(75)]], ['target', 'Target', [panels.width(90)]]], none='no alert fires, or the rules are not loaded', sort='Severity', descending=false, leftOut=['severity']),
 
     guide:: panels.text('Terms', 'The terms used on these dashboards.', t('guide')),
 
-    make(uid, title, description, lines, variables=[], time='now-24h', callTypes=false):: {
+    make(title, description, lines, variables=[], time='now-24h'):: {
+      assert own[name] == [variable.name for variable in self.templating.list if !std.member(['datasource', 'cluster', 'target', 'runbooks'], variable.name)]
+             : name + ' has other variables than its links say',
       // A little longer than the moments of the usual range are apart.
       local step = if time == 'now-7d' then '2h' else '15m',
-      uid: uid + t('uid suffix'),
+      uid: name + t('uid suffix'),
       title: t(title),
       description: t(description),
       tags: ['cec' + t('uid suffix')],
@@ -286,7 +304,7 @@ function(config, t)
         },
         variable('cluster', 'Cluster', 'The Kubernetes cluster or site, if Prometheus has several.', 'label_values(cec_up, %s)' % config.clusterLabel),
         variable('target', 'Target', 'Contact centres, by their names in the configuration of the exporter.', 'label_values(cec_up{%s=~"$cluster"}, target)' % config.clusterLabel),
-      ] + (if callTypes then [
+      ] + (if std.member(own[name], 'call_type') then [
              variable('call_type', 'Call type', 'Voice or text.', 'label_values(cec_window_calls{%s}, call_type)' % place),
            ] else []) + variables + [{
         type: 'textbox',

@@ -191,12 +191,15 @@ function(t)
       },
 
     // `rows` is a list of [label, name, properties]; `columns` is a list of { name, expr, unit, colours, decimals, mappings, links, width, label }. A
-    // column with a label shows that label instead of the value.
-    table(title, description, columns, rows, none='no data', sort=null, descending=true)::
+    // column with a label shows that label instead of the value. One with `first` stands before the rows' labels. Labels
+    // that are left out are not shown.
+    table(title, description, columns, rows, none='no data', sort=null, descending=true, leftOut=[])::
       local letter(i) = std.char(65 + i);
       // With a single query Grafana leaves out its letter.
       local value(i) = if std.length(columns) == 1 then 'Value' else 'Value #' + letter(i);
       local shown(column) = t(column.name);
+      local isFirst(column) = std.get(column, 'first', false);
+      local before = std.length(std.filter(isFirst, columns));
       // The text of an empty table would stand in each empty cell.
       local empty = { id: 'noValue', value: '–' };
       // Otherwise Grafana takes a name of digits for a number: 007 would be 7, and the long id of an agent rounded.
@@ -211,13 +214,13 @@ function(t)
           {
             id: 'organize',
             options: {
-              excludeByName: { Time: true } + {
+              excludeByName: { Time: true } + { [label]: true for label in leftOut } + {
                 [value(i)]: true
                 for i in std.range(0, std.length(columns) - 1)
                 if std.objectHas(columns[i], 'label')
               },
-              indexByName: { [rows[i][0]]: i for i in std.range(0, std.length(rows) - 1) } + {
-                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: 10 + i
+              indexByName: { [rows[i][0]]: before + i for i in std.range(0, std.length(rows) - 1) } + {
+                [if std.objectHas(columns[i], 'label') then columns[i].label else value(i)]: if isFirst(columns[i]) then i else 10 + i
                 for i in std.range(0, std.length(columns) - 1)
               },
               renameByName: { [row[0]]: t(row[1]) for row in rows } + {
@@ -246,6 +249,7 @@ function(t)
                                    empty,
                                  ]
                                  + (if std.objectHas(column, 'width') then [$.width(column.width)] else [])
+                                 + std.get(column, 'properties', [])
                                  + (if std.objectHas(column, 'decimals') then [{ id: 'decimals', value: column.decimals }] else [])
                                  + (if std.objectHas(column, 'colours') then [
                                       { id: 'thresholds', value: stepsOfCells(column.colours) },

@@ -4,6 +4,10 @@ function(config) {
   local labels(drop) = std.join(', ', config.copyLabels + drop),
   local braces(selector) = if selector == '' then '' else '{' + selector + '}',
 
+  // Matchers of calls that may still change: those whose status has no name, or that have none, among them.
+  unknown:: 'status=~"unknown.*"',
+  pending:: 'status=~"waiting|transcribing|inspecting|unknown.*"',
+
   // Two exporters of one target say the same twice: one of them is kept. Labels of a place stay.
   one(expr, drop=[], by='max'):: '%s without (%s) (%s)' % [by, labels(drop), expr],
 
@@ -42,12 +46,29 @@ function(config) {
     (if by == [] then 'sum(%s)' else 'sum by (' + std.join(', ', by) + ') (%s)') % ('%s(%s%s[%s])' % [fn, metric, braces(selector), range]),
   quantile(q, metric, selector, range, by=[])::
     // Nothing observed is NaN, which would show in legends.
-    both('histogram_quantile(%s, sum by (%s) (%s)) >= 0' % [q, std.join(', ', by + ['le']), added(metric, selector, range, by, 'rate')],
-         'histogram_quantile(%s, %s) >= 0' % [q, native(metric, selector, range, by, 'rate')]),
+    both('histogram_quantile(%g, sum by (%s) (%s)) >= 0' % [q, std.join(', ', by + ['le']), added(metric, selector, range, by, 'rate')],
+         'histogram_quantile(%g, %s) >= 0' % [q, native(metric, selector, range, by, 'rate')]),
   // For heatmaps. `steady` may leave out moments.
   buckets(metric, selector, range, steady=function(expr) expr)::
     both('sum by (le) (%s)' % added(metric, selector, range, [], 'increase', steady),
          'sum(%s)' % steady('increase(%s%s[%s])' % [metric, braces(selector), range])),
+
+  // Share of the call time in which nobody speaks, weighed by time. `mean` is the silence of each role, with its own
+  // count, as a channel may be missing in some calls; a role that is missing in all of them leaves nothing to say.
+  // Where both speak at once there is more silence than this. `over` is how roles are added up.
+  silence(over, mean, duration):: |||
+    clamp_min(
+      (
+        sum%(over)s(%(mean)s)
+          and
+        count%(over)s(%(mean)s) == 2
+      )
+        /
+      %(duration)s
+        - 1,
+      0
+    )
+  ||| % { over: over, mean: mean, duration: duration },
 
   // Of each pair the larger one; where one is not there, the other.
   larger(a, b):: '(%(a)s) > (%(b)s) or (%(b)s) or (%(a)s)' % { a: a, b: b },

@@ -1,5 +1,6 @@
 //! The files in `deploy/compose`, as far as they can be tried without a container engine.
 
+use super::text;
 use crate::support::boards;
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,10 +20,6 @@ const FOLDER: &str = "deploy/compose";
 
 fn yaml(file: &str) -> Value {
     boards::yaml(&in_repository(FOLDER).join(file))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
 /// What of this repository is mounted into a service: where, and what.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use super::text;
 use crate::support::tools::{in_repository, is_installed, is_there, read, run, run_with};
 use serde_json::Value;
 
@@ -22,10 +23,6 @@ fn package() -> Value {
     let mut packages = metadata["packages"].as_array().unwrap().iter();
     let own = packages.find(|package| package["name"] == env!("CARGO_PKG_NAME"));
     own.unwrap().clone()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
 #[test]
@@ -107,6 +104,20 @@ fn the_debian_package_has_what_the_unit_speaks_of() {
     );
     for file in deb["conf-files"].as_array().unwrap() {
         assert!(installed.iter().any(|path| path == text(file)), "{file}");
+    }
+    // The page about the package names what there is for Prometheus and Grafana, each in two languages.
+    let page = read("deploy/systemd/README.md");
+    for (folder, pattern) in [
+        ("rules/", "*.rules.yml"),
+        ("rules/", "runbooks/*.md"),
+        ("dashboards/", "*.json"),
+    ] {
+        let folder = format!("/usr/share/cec-exporter/{folder}");
+        assert!(page.contains(&format!("| `{folder}` |")), "{folder}");
+        for language in ["", "zh-CN/"] {
+            let path = format!("{folder}{language}{pattern}");
+            assert!(installed.contains(&path), "{path}");
+        }
     }
 }
 

@@ -37,13 +37,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if ne (len $given) 1 }}
 {{- fail "exactly one is needed of config (the exporter's cec_exporter.yml), existingConfigMap (one with such a file) and demo=true (simulated calls)" }}
 {{- end }}
+{{- $web := .Values.web }}
+{{- if and .Values.demo (or $web.existingSecret $web.routePrefix (ne $web.telemetryPath "/metrics")) }}
+{{- fail "demo=true serves /metrics without TLS, password or prefix: web.existingSecret, web.routePrefix and web.telemetryPath do not go with it" }}
+{{- end }}
 {{- if not .Values.demo }}
 {{- default (include "cec-exporter.fullname" .) .Values.existingConfigMap }}
 {{- end }}
 {{- end }}
 
-{{/* How a probe asks, of the root and a path. Who wants TLS or a password is asked from within: the kubelet has neither
-     password nor certificate to show. */}}
+{{/* How a probe asks, of the root and a path. With TLS or a password the probe runs inside the container: the kubelet
+     has neither password nor certificate to show. */}}
 {{- define "cec-exporter.probe" -}}
 {{- if (index . 0).Values.web.existingSecret -}}
 exec:

@@ -29,6 +29,15 @@ fn queries_look_only_at_what_is_chosen() {
         let variables = board.variables();
         let there: BTreeSet<&str> = variables.iter().map(|v| text(&v["name"])).collect();
         for (place, used) in used_on(&board) {
+            // Every series may have the label of a cluster; an alert may concern no single one.
+            let is_of_the_cluster = used.matchers.contains("cluster=~\"$cluster\"")
+                || used.matchers.contains("cluster=~\"$cluster|\"")
+                    && used.name.starts_with("ALERTS");
+            assert!(
+                is_of_the_cluster,
+                "{place}: {} ignores the cluster",
+                used.name
+            );
             let Some(metric) = metric_of(&used.name) else {
                 continue;
             };

@@ -6,7 +6,7 @@ use cec_exporter::metrics::catalog;
 use serde_json::Value;
 
 use super::text;
-use crate::support::boards::boards;
+use crate::support::boards::{Board, boards};
 
 /// Names after a `$`, but for Grafana's own.
 fn variables_in(text: &str) -> BTreeSet<&str> {
@@ -67,6 +67,71 @@ fn boards_lead_to_each_other_with_what_was_chosen() {
         assert_eq!(link["includeVars"], true, "{file}");
         assert_eq!(link["keepTime"], true, "{file}");
     }
+}
+
+/// The addresses of other boards and of itself that a panel leads to.
+fn data_links(panel: &Value) -> Vec<&str> {
+    let config = &panel["fieldConfig"];
+    let overrides = config["overrides"].as_array().into_iter().flatten();
+    let properties = overrides.flat_map(|entry| entry["properties"].as_array().unwrap());
+    let of_columns = properties.filter(|property| property["id"] == "links");
+    let lists = of_columns.map(|property| &property["value"]);
+    std::iter::once(&config["defaults"]["links"])
+        .chain(lists)
+        .flat_map(|links| links.as_array().into_iter().flatten())
+        .map(|link| text(&link["url"]))
+        .filter(|url| url.starts_with("/d/"))
+        .collect()
+}
+
+/// Grafana leaves `${name:queryparam}` as a text if there is no such variable.
+#[test]
+fn links_keep_what_both_boards_can_choose() {
+    let boards = boards();
+    let names_on = |board: &Board| -> BTreeSet<String> {
+        let variables = board.variables().into_iter();
+        variables.map(|v| text(&v["name"]).to_owned()).collect()
+    };
+    let by_uid: BTreeMap<&str, BTreeSet<String>> = boards
+        .iter()
+        .map(|board| (text(&board.json["uid"]), names_on(board)))
+        .collect();
+    let (mut seen, mut of_single_boards) = (0, 0);
+    for board in &boards {
+        let here = names_on(board);
+        for panel in board.panels() {
+            for url in data_links(panel) {
+                let place = format!("{}: {url}", board.place(panel));
+                let (uid, query) = url["/d/".len()..].split_once('?').unwrap();
+                let there = by_uid
+                    .get(uid)
+                    .unwrap_or_else(|| panic!("{place}: no board"));
+                let mut kept = BTreeSet::new();
+                let mut range = Vec::new();
+                for part in query.split('&') {
+                    if let Some(name) = part.strip_suffix(":queryparam}") {
+                        kept.insert(name.trim_start_matches("${").to_owned());
+                    } else if let Some(set) = part.strip_prefix("var-") {
+                        kept.insert(set.split_once('=').unwrap().0.to_owned());
+                    } else {
+                        range.push(part.split('=').next().unwrap());
+                    }
+                }
+                let in_both: BTreeSet<String> = here.intersection(there).cloned().collect();
+                assert_eq!(kept, in_both, "{place}");
+                assert!(
+                    range == ["${__url_time_range}"] || range == ["from", "to"],
+                    "{place}"
+                );
+                seen += 1;
+                of_single_boards += usize::from(kept.len() > 4);
+            }
+        }
+    }
+    assert!(
+        seen > 30 && of_single_boards > 5,
+        "{seen}, {of_single_boards}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use cec_exporter::cli::Cli;
 use cec_exporter::config;
+use cec_exporter::metrics::catalog;
 use serde_json::{Value, json};
 
 use super::chart::{CHART, EXAMPLES, Object, has_helm, objects};
@@ -220,6 +221,41 @@ fn ports_paths_and_schemes_follow() {
     let plain = objects("account", &["--set=web.routePrefix=/cec"]);
     let probe = &self::container(&plain)["readinessProbe"]["httpGet"]["path"];
     assert_eq!(probe, "/cec/-/ready");
+}
+
+/// The operator's labels of a target would rename the exporter's own to `exported_...`, and the boards would show
+/// the wrong ones.
+#[test]
+fn labels_of_the_monitor_hide_none_of_the_exporter() {
+    if !has_helm() {
+        return;
+    }
+    const OPERATOR_ADDS: [&str; 7] = [
+        "namespace",
+        "service",
+        "pod",
+        "container",
+        "endpoint",
+        "job",
+        "instance",
+    ];
+    let all = objects("monitoring", &[]);
+    let monitor = all.iter().find(|object| object.kind == "ServiceMonitor");
+    let rules = &monitor.unwrap().all["spec"]["endpoints"][0]["relabelings"];
+    let rules = rules.as_array().unwrap().iter();
+    let dropped = rules.filter(|rule| rule["action"] == "labeldrop");
+    let dropped: Vec<&str> = dropped
+        .map(|rule| rule["regex"].as_str().unwrap())
+        .collect();
+    let mut clashes = Vec::new();
+    for metric in catalog::ALL {
+        let taken = metric
+            .labels
+            .iter()
+            .filter(|label| OPERATOR_ADDS.contains(label));
+        clashes.extend(taken.copied());
+    }
+    assert_eq!(clashes, dropped);
 }
 
 /// Two releases of one namespace have nothing of one name; a single alert can be left out.

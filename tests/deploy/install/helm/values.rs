@@ -60,6 +60,15 @@ fn values_that_cannot_work_are_refused() {
         let told = refusal("account", flag);
         assert!(told.contains(expected), "{flag}: {told}");
     }
+    // Probes would ask for what `demo` does not serve, and the pod would restart for ever.
+    for flag in [
+        "--set=web.routePrefix=/cec",
+        "--set=web.telemetryPath=/calls",
+        "--set=web.existingSecret=web",
+    ] {
+        let told = refusal("demo", flag);
+        assert!(told.contains("demo=true serves /metrics"), "{flag}: {told}");
+    }
 }
 
 #[test]

@@ -158,6 +158,17 @@ impl RequestContext<'_> {
     }
 }
 
+/// Whether an error may mean that the token is no longer valid: the vendor's services and its gateway
+/// say so with other statuses than 401 too, and inside a 200.
+pub(super) fn may_be_about_token(error: &EnvelopeError) -> bool {
+    let mut texts = [&error.code, &error.text].into_iter().flatten();
+    texts.any(|text| {
+        text == "401"
+            || text.to_ascii_lowercase().contains("token")
+            || matches!(gateway_code(text), Some(301 | 303 | 305 | 307))
+    })
+}
+
 /// The number in a gateway's code such as `APIG.0308`.
 fn gateway_code(text: &str) -> Option<u16> {
     let (_, number) = text.split_once("APIG.")?;

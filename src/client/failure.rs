@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use url::{Position, Url};
 
 use super::api::Api;
+use super::cause::may_be_about_token;
 use super::redact::Secrets;
 use super::retry::RequestOutcome;
 use crate::config::{Proxy, Target};
@@ -18,6 +19,8 @@ const MAX_MESSAGE: usize = 300;
 pub(super) struct Failure {
     pub(super) outcome: RequestOutcome,
     pub(super) error: Error,
+    /// The vendor may have refused the token, which a status of 401 alone says for sure.
+    pub(super) may_be_token: bool,
 }
 
 /// What messages say about a request.
@@ -61,7 +64,11 @@ impl RequestContext<'_> {
         let message = format!("POST {host}{path}{page}: {}", diagnosis.message);
         let message = shortened(&message, MAX_MESSAGE);
         let error = Error::new(self.error_kind(outcome), message, diagnosis.cause);
-        Failure { outcome, error }
+        Failure {
+            outcome,
+            error,
+            may_be_token: false,
+        }
     }
 
     /// The failure for an unsuccessful status.
@@ -105,10 +112,11 @@ impl RequestContext<'_> {
                 proxy.key
             ));
         }
-        self.failure(
-            RequestOutcome::Status(status.as_u16()),
-            Diagnosis { message, cause },
-        )
+        let outcome = RequestOutcome::Status(status.as_u16());
+        Failure {
+            may_be_token: may_be_about_token(&error),
+            ..self.failure(outcome, Diagnosis { message, cause })
+        }
     }
 
     /// The failure for a successful status whose body is not what was requested.
@@ -132,7 +140,10 @@ impl RequestContext<'_> {
                     }
                 };
                 let cause = self.cause_of_envelope(error);
-                self.failure(RequestOutcome::Envelope, Diagnosis::new(message, cause))
+                Failure {
+                    may_be_token: may_be_about_token(error),
+                    ..self.failure(RequestOutcome::Envelope, Diagnosis::new(message, cause))
+                }
             }
             ParseError::Body(_) if is_html(body) => {
                 let diagnosis = Diagnosis::about(

@@ -52,6 +52,10 @@ use tls::Trust;
 use token::{TokenCache, renewal_margin};
 use token_response::{Token, parse_token_response};
 
+/// Age of a token from which an error that may be about it leads to another one. A persistent error
+/// then costs one token a minute.
+const MIN_DOUBTED_AGE: Duration = Duration::from_secs(60);
+
 /// A client for one target. Shared by any number of tasks.
 pub struct HttpClient {
     target: Target,
@@ -149,7 +153,7 @@ impl HttpClient {
             match attempt(may_renew).await {
                 Ok(value) => return Ok(value),
                 Err(Unsuccessful::Renewed) => may_renew = false,
-                Err(Unsuccessful::Failed(Failure { outcome, error })) => {
+                Err(Unsuccessful::Failed(Failure { outcome, error, .. })) => {
                     let wait = retry::backoff(outcome, retries, error.retry_after, fastrand::f64());
                     let Some(wait) = wait.filter(|_| self.budgets.lock().spend(outcome)) else {
                         return Err(error);
@@ -173,7 +177,9 @@ impl HttpClient {
         may_renew: bool,
     ) -> Result<T, Unsuccessful> {
         sent.map_err(|failure| {
-            if failure.outcome == RequestOutcome::Status(401) && may_renew {
+            let is_refused = failure.outcome == RequestOutcome::Status(401)
+                || (failure.may_be_token && token.received.elapsed() >= MIN_DOUBTED_AGE);
+            if is_refused && may_renew {
                 self.tokens.invalidate(token);
                 return Unsuccessful::Renewed;
             }

@@ -59,6 +59,44 @@ async fn a_refused_token_is_renewed_once_for_all_requests() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_refused_in_another_way_is_renewed_once_a_minute() {
+    for (status, body) in [
+        (
+            403,
+            r#"{"error_code":"APIG.0301","error_msg":"Incorrect IAM authentication information"}"#,
+        ),
+        (200, r#"{"error_code":"APIG.0301"}"#),
+        (200, r#"{"resultCode":"401","resultDesc":"unauthorized"}"#),
+        (
+            200,
+            r#"{"resultCode":"0401001","resultDesc":"Token expired"}"#,
+        ),
+        (400, r#"{"error_msg":"the token has expired"}"#),
+    ] {
+        let vendor = Vendor::start(move |seen, before| {
+            if seen.is_token() {
+                return Reply::ok(format!(r#"{{"AccessToken": "t{before}", "Expires": 600}}"#));
+            }
+            match seen.header("authorization") {
+                Some("Bearer t0") if before > 0 => Reply::status(status, body),
+                _ => Reply::ok(DETAILS),
+            }
+        })
+        .await;
+        let client = TestClient::new(vendor.port);
+        client.page().await.unwrap();
+        // A new one is not doubted.
+        client.error().await;
+        assert_eq!(vendor.counts().0, 1, "{status} {body}");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::resume();
+        client.page().await.unwrap();
+        assert_eq!(vendor.counts().0, 2, "{status} {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_persistent_401_is_an_error_after_one_renewal() {
     let vendor = pages(|_| Reply::status(401, r#"{"error": "unauthorized"}"#)).await;
     let client = TestClient::new(vendor.port);

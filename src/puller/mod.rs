@@ -25,6 +25,7 @@ mod team_reader;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -119,6 +120,8 @@ struct Inner<U> {
     results_task: Mutex<Option<JoinHandle<()>>>,
     /// Until when no results are requested, because all requests for them would fail.
     results_backoff: Mutex<Backoff>,
+    /// Requests for results that have failed in a row, in ways that may concern all calls.
+    results_failures: AtomicU32,
     /// Number of pulls that have ended, as far as scrapes wait for them.
     ended: watch::Sender<u64>,
     /// Whether a scrape wants the next pull, which ends the comparison under way.
@@ -185,6 +188,7 @@ impl<U: Upstream> Puller<U> {
             in_flight: Mutex::new(InFlight::after(backoff)),
             results_task: Mutex::default(),
             results_backoff: Mutex::new(Backoff::new(results::DELAYS)),
+            results_failures: AtomicU32::default(),
             ended: watch::Sender::new(0),
             wanted: watch::Sender::new(false),
         });

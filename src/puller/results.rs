@@ -1,6 +1,7 @@
 //! Requests the inspection results of calls, beside the pulls and never ahead of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::backoff::Delays;
 use crate::metrics::catalog;
 use crate::metrics::exporter::ResultOutcome;
 use crate::model::Rejection;
-use crate::upstream::Upstream;
+use crate::upstream::{ErrorKind, Upstream};
 
 /// After failures that concern all calls. A key that may not request results would otherwise take a new
 /// token with each pull.
@@ -19,6 +20,10 @@ pub(super) const DELAYS: Delays = Delays {
     first: 5,
     longest: 600,
 };
+
+/// Failures in a row of requests that worked before, until one of them is taken to concern all calls: a
+/// vendor may answer 404 or 403 for a single call that it does not know.
+const FAILURES_TO_PAUSE: u32 = 3;
 
 impl<U: Upstream> Inner<U> {
     /// Starts to request results, unless none is due or it has been started before.
@@ -70,7 +75,12 @@ impl<U: Upstream> Inner<U> {
                         self.results_succeeded();
                         continue;
                     }
+                    let failures = self.results_failures.fetch_add(1, Relaxed) + 1;
                     let mut backoff = self.results_backoff.lock();
+                    let may_be_of_call = error.kind != ErrorKind::RateLimit;
+                    if may_be_of_call && !backoff.is_failing() && failures < FAILURES_TO_PAUSE {
+                        continue;
+                    }
                     // An outage is logged once, not with each pull.
                     if !backoff.is_failing() {
                         warn!(%target, %error, "inspection results cannot be requested");
@@ -85,6 +95,7 @@ impl<U: Upstream> Inner<U> {
 
     /// A result, or a failure of one call, has arrived.
     fn results_succeeded(&self) {
+        self.results_failures.store(0, Relaxed);
         let mut backoff = self.results_backoff.lock();
         backoff.succeeded(Instant::now(), Duration::ZERO);
         self.view.lock().results_error = None;

@@ -92,12 +92,13 @@ impl TargetState {
     }
 
     /// Requests the results of this share of the calls from now on, and counts at most `max_rules` rules;
-    /// `None` for not at all.
-    pub fn count_results(&mut self, results: Option<(f64, usize)>) {
+    /// `None` for not at all, which forgets what was counted and the calls that wait. Returns whether that
+    /// happened.
+    pub fn count_results(&mut self, results: Option<(f64, usize)>) -> bool {
         self.results.sample(results.map(|(share, _)| share));
-        self.tallies
-            .count_inspections(results.map(|(_, max_rules)| max_rules));
         self.changed = true;
+        let max_rules = results.map(|(_, max_rules)| max_rules);
+        self.tallies.count_inspections(max_rules)
     }
 
     /// Counts the result of a call, once.

@@ -94,9 +94,14 @@ impl Target {
         // A bad file is tolerated, and read again once it has changed.
         let read = teams.as_ref().and_then(|file| file.teams.clone().ok());
         start_counting(&mut known.state, &config, read);
-        let results = config.results.as_ref();
-        (known.state)
-            .count_results(results.map(|results| (results.share, results.max_rules as usize)));
+        let results = (config.results.as_ref()).map(|it| (it.share, it.max_rules as usize));
+        if known.state.count_results(results) {
+            warn!(
+                target = config.name,
+                "results are no longer requested: scores, rules and the calls \
+                that wait are forgotten"
+            );
+        }
         let call_types: Vec<String> = config.call_types.iter().map(ToString::to_string).collect();
         let endpoint = config.endpoint.as_str().trim_end_matches('/');
         metrics.set_info(endpoint, &call_types.join(","));

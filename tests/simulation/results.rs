@@ -16,7 +16,7 @@ const PULLS_PER_HOUR: u32 = 240;
 /// pages and for results.
 async fn six_hours(
     share: Option<f64>,
-    failing: usize,
+    failing: Option<(usize, ErrorKind)>,
     is_restarted: bool,
 ) -> (Bench, Vec<PageRequest>, Vec<String>) {
     let list = List {
@@ -50,8 +50,8 @@ fn counted(bench: &Bench) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_tenth_of_the_calls_is_requested_once_each_and_the_list_as_before() {
-    let (_, without, none) = six_hours(None, 0, false).await;
-    let (bench, with, results) = six_hours(Some(0.1), 0, false).await;
+    let (_, without, none) = six_hours(None, None, false).await;
+    let (bench, with, results) = six_hours(Some(0.1), None, false).await;
     assert_eq!(none.len(), 0);
     assert_eq!(with.len(), without.len(), "requests for pages");
     let distinct: BTreeSet<&String> = results.iter().collect();
@@ -66,35 +66,36 @@ async fn a_tenth_of_the_calls_is_requested_once_each_and_the_list_as_before() {
     assert_eq!(counted(&bench), distinct.len());
     assert_eq!(bench.own("cec_exporter_results_pending", None), 0.0);
     // The same calls after a crash; those that were not committed a second time.
-    let (bench, _, again) = six_hours(Some(0.1), 0, true).await;
+    let (bench, _, again) = six_hours(Some(0.1), None, true).await;
     assert_eq!(again.iter().collect::<BTreeSet<_>>(), distinct);
     assert_eq!(counted(&bench), distinct.len());
     assert!(again.len() < distinct.len() + 20, "{}", again.len());
 }
 
+/// Also those with a status that a vendor may give to a single call that it does not know.
 #[tokio::test(start_paused = true)]
 async fn failed_requests_are_repeated_and_each_result_counts_once() {
-    let (bench, _, results) = six_hours(Some(0.1), 5, false).await;
-    let distinct: BTreeSet<&String> = results.iter().collect();
-    let outcome = |outcome| {
-        let label = Some(("outcome", outcome));
-        bench.own("cec_exporter_results_total", label) as usize
-    };
-    let failed = outcome("failed");
-    assert!(failed >= distinct.len() / 5, "{failed}");
-    assert_eq!(
-        results.len(),
-        counted(&bench) + failed,
-        "once each, and retries"
-    );
-    let pending = bench.own("cec_exporter_results_pending", None) as usize;
-    // The oldest calls of the first day may leave the lookback before they are tried again.
-    let given_up = outcome("expired");
-    assert_eq!(counted(&bench) + pending + given_up, distinct.len());
-    assert!(
-        pending + given_up < 10,
-        "{pending} pending, {given_up} given up"
-    );
+    for kind in [ErrorKind::Server, ErrorKind::Unavailable] {
+        let (bench, _, results) = six_hours(Some(0.1), Some((5, kind)), false).await;
+        let distinct: BTreeSet<&String> = results.iter().collect();
+        let outcome = |outcome| {
+            let label = Some(("outcome", outcome));
+            bench.own("cec_exporter_results_total", label) as usize
+        };
+        let failed = outcome("failed");
+        assert!(failed >= distinct.len() / 5, "{kind:?}: {failed}");
+        // Once each, and retries.
+        assert_eq!(results.len(), counted(&bench) + failed, "{kind:?}");
+        let pending = bench.own("cec_exporter_results_pending", None) as usize;
+        // The oldest calls of the first day may leave the lookback before they are tried again.
+        let given_up = outcome("expired");
+        assert_eq!(counted(&bench) + pending + given_up, distinct.len());
+        let open = pending + given_up;
+        assert!(
+            open < 10,
+            "{kind:?}: {pending} pending, {given_up} given up"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +124,7 @@ async fn a_call_whose_result_never_comes_is_given_up_when_it_leaves_the_lookback
     let list = List {
         calls: even(20, 1800),
         // Every request fails.
-        failing_results: 1,
+        failing_results: Some((1, ErrorKind::Server)),
         ..List::default()
     };
     let bench = Bench::with_results(settings(intervals, 100), list, Some(1.0));

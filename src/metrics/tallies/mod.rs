@@ -160,14 +160,17 @@ impl Tallies {
         });
     }
 
-    /// Counts scores and rules, with at most this number of rules; `None` for not at all.
-    pub fn count_inspections(&mut self, max_rules: Option<usize>) {
+    /// Counts scores and rules, with at most this number of rules; `None` for not at all. Returns whether
+    /// it forgets what was counted.
+    pub fn count_inspections(&mut self, max_rules: Option<usize>) -> bool {
         let known = self.inspections.take();
+        let forgets = known.is_some() && max_rules.is_none();
         self.inspections = max_rules.map(|max| {
             let mut inspections = known.unwrap_or_default();
             inspections.limit(max);
             inspections
         });
+        forgets
     }
 
     /// Counts what the inspection of a call found.

@@ -174,8 +174,8 @@ pub struct List {
     pub requests: Vec<PageRequest>,
     /// The calls whose result was requested.
     pub results: Vec<String>,
-    /// Every so many requests for a result fail; 0 for none.
-    pub failing_results: usize,
+    /// Every so many requests for a result fail in this way.
+    pub failing_results: Option<(usize, ErrorKind)>,
     /// Fails every request for a result.
     pub refusing_results: Option<ErrorKind>,
 }
@@ -356,11 +356,10 @@ impl Upstream for Vendor {
             if let Some(kind) = list.refusing_results {
                 return Err(error(kind));
             }
-            let is_failing =
-                list.failing_results > 0 && list.results.len().is_multiple_of(list.failing_results);
-            match is_failing {
-                true => Err(error(ErrorKind::Server)),
-                false => Ok(one_scenario()),
+            let number = list.results.len();
+            match list.failing_results {
+                Some((every, kind)) if number.is_multiple_of(every) => Err(error(kind)),
+                _ => Ok(one_scenario()),
             }
         })
     }

@@ -153,6 +153,17 @@ fn a_result_is_requested_under_the_identity_that_the_call_has_now() {
 }
 
 #[test]
+fn results_that_are_no_longer_requested_are_forgotten_once_also_after_a_restart() {
+    let (_directory, path, mut state, store) = created();
+    assert!(!state.count_results(None));
+    assert!(!state.count_results(Some((1.0, 10))));
+    store.commit(&state.take_changes(NOW).unwrap()).unwrap();
+    drop(store);
+    let mut state = open(&path).unwrap().0;
+    assert!(state.count_results(None) && !state.count_results(None));
+}
+
+#[test]
 fn values_seen_again_stay_and_the_size_is_limited() {
     let mut set = RecentSet::default();
     assert!(set.insert(u64::MAX) && !set.insert(u64::MAX));

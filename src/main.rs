@@ -1,5 +1,6 @@
 //! The command `cec_exporter`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cec_exporter::cli::{Cli, Command};
@@ -9,7 +10,8 @@ use cec_exporter::{app, commands, logging, process};
 fn main() -> ExitCode {
     let cli = Cli::from_process();
     run(cli).unwrap_or_else(|Fatal(line)| {
-        eprintln!("{line}");
+        // Without stderr, the exit code remains.
+        let _ = writeln!(io::stderr(), "{line}");
         ExitCode::FAILURE
     })
 }

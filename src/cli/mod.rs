@@ -10,7 +10,7 @@ mod simulate;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -262,7 +262,7 @@ impl Cli {
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let matches = (command.try_get_matches_from_mut(arguments)).map_err(without_password)?;
         if let Some(message) = misplaced_flag(&command, &matches) {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
@@ -281,6 +281,16 @@ impl Cli {
             _ => Ok(cli),
         }
     }
+}
+
+/// Hides a rejected value that may be a URL with a password.
+fn without_password(mut error: clap::Error) -> clap::Error {
+    let value = error.get(ContextKind::InvalidValue);
+    if value.is_some_and(|value| value.to_string().contains('@')) {
+        let hidden = ContextValue::String("***".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Finds a flag of serving in front of another command, where it would have no effect:

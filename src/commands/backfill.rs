@@ -53,7 +53,7 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
             }
             let client = client(target, arguments.max_requests_per_second, &trust)?;
             if let Err(Fatal(line)) = one(&job, target, client, days).await {
-                eprintln!("{line}");
+                let _ = writeln!(io::stderr(), "{line}");
                 failed.insert(&target.name);
             }
         }
@@ -61,12 +61,13 @@ pub async fn run(arguments: &BackfillArgs) -> Result<ExitCode, Fatal> {
     if !failed.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    println!(
+    writeln!(
+        io::stdout(),
         "history: {}; import each file with promtool tsdb create-blocks-from openmetrics, then \
          start the exporter with --storage.path={}",
         job.output.display(),
         job.storage.display()
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -81,12 +81,16 @@ pub async fn run(arguments: DemoArgs) -> Result<ExitCode, Fatal> {
     let _ = registry
         .scrape(&everything, Instant::now() + FIRST_PULL)
         .await;
+    let mut out = io::stdout();
     for listener in &listeners {
         let port = listener.local_addr()?.port();
-        println!("status page: http://localhost:{port}/");
-        println!("metrics:     http://localhost:{port}/metrics");
+        writeln!(out, "status page: http://localhost:{port}/")?;
+        writeln!(out, "metrics:     http://localhost:{port}/metrics")?;
     }
-    println!("The calls are simulated and nothing is kept. Press Ctrl-C to stop.");
+    writeln!(
+        out,
+        "The calls are simulated and nothing is kept. Press Ctrl-C to stop."
+    )?;
     let settings = server::Settings::default();
     server::run(
         listeners,
@@ -129,7 +133,7 @@ async fn backfill(arguments: &DemoHistoryArgs, config: &Config) -> Result<Option
         let client = super::backfill::client(target, None, &trust)?;
         super::backfill::one(&job, target, client, Days::All).await?;
     }
-    println!("history:     {}", directory.display());
+    writeln!(io::stdout(), "history:     {}", directory.display())?;
     Ok(Some(storage))
 }
 

@@ -1,6 +1,7 @@
 //! `healthcheck`: whether the exporter on this machine answers. A container image has no other
 //! program that could check.
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub async fn run(listen_address: &ListenAddress) -> Result<ExitCode, Fatal> {
                     500 => "; it refuses its clients, see its log",
                     _ => "",
                 };
-                println!("healthy: {address} answered {status}{note}");
+                writeln!(stdout(), "healthy: {address} answered {status}{note}")?;
                 return Ok(ExitCode::SUCCESS);
             }
             Ok(status) => failures.push(format!("{address} answered {status}")),

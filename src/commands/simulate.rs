@@ -1,5 +1,6 @@
 //! `simulate`: the imaginary vendor as an HTTP server.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub async fn run(arguments: &SimulateArgs) -> Result<ExitCode, Fatal> {
         simulator.world().set_scenario(scenario, 0);
     }
     let listener = server::bind_one(&arguments.listen_address).await?;
-    println!("endpoint: http://{}", listener.local_addr()?);
+    writeln!(io::stdout(), "endpoint: http://{}", listener.local_addr()?)?;
     let signals = Signals::new()?;
     simulator::http::run(listener, Arc::new(simulator), signals.stop(|| {})).await;
     Ok(ExitCode::SUCCESS)

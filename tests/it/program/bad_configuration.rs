@@ -1,5 +1,6 @@
 //! Starting with what cannot work.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -122,6 +123,19 @@ fn what_the_flags_name_must_be_there_too() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_one_line_and_exit_code_1() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let program = || Command::new(env!("CARGO_BIN_EXE_cec_exporter"));
+    let mut simulate = program();
+    simulate.args(["simulate", "--web.listen-address=127.0.0.1:0"]);
+    let line = only_line(&simulate.stdout(full()).output().unwrap());
+    assert!(line.starts_with("cec_exporter: "), "{line}");
+    let mut missing = program();
+    missing.arg("--config.file=/nonexistent.yml").stderr(full());
+    assert_eq!(missing.output().unwrap().status.code(), Some(1));
+}
+
+#[test]
 fn bad_usage_is_exit_code_2() {
     let directory = tempfile::tempdir().unwrap();
     for arguments in [
@@ -134,12 +148,14 @@ fn bad_usage_is_exit_code_2() {
         &["check", "--format=xml"],
         &["demo", "--seed=many"],
         &["simulate", "--text-share=2"],
+        &["--web.external-url=http://admin:hush-hush-4711@gate/"],
     ] {
         let output = run(directory.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains("error: "), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains(SECRET), "{arguments:?}: {stderr}");
     }
     let output = run(directory.path(), &["--version"]);
     let version = String::from_utf8(output.stdout).unwrap();

@@ -37,6 +37,15 @@ pub(super) fn response(
     response
 }
 
+/// The same response to a HEAD, with the length of the body. Over HTTP/2, hyper would send the body.
+pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = std::mem::take(response.body_mut()).len();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
 /// The body, which keeps `guard` until its last byte is written: hyper drops it then.
 pub(super) fn guarded(body: Body, guard: impl Send + 'static) -> Body {
     Bytes::from_owner(Guarded {

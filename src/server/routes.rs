@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::auth::Authenticator;
 use super::memory::ResponseMemory;
-use super::respond::{Body, response, retry_later, set, text};
+use super::respond::{Body, response, retry_later, set, text, without_body};
 use super::shared_scrapes::SharedScrapes;
 use super::{Settings, host, query, status_page};
 use crate::targets::{Registry, Scope, ScrapeError, ScrapeRequest};
@@ -118,12 +118,16 @@ impl Service {
             return refusal;
         }
         let response = self.answer_admitted(&parts);
-        match &self.authenticator {
+        let response = match &self.authenticator {
             None => response.await,
             Some(authenticator) => {
                 let is_exempt = self.is_exempt(&parts);
                 (authenticator.answer(&parts.headers, peer, is_exempt, response)).await
             }
+        };
+        match parts.method {
+            Method::HEAD => without_body(response),
+            _ => response,
         }
     }
 

@@ -111,6 +111,22 @@ async fn many_requests_share_a_connection() {
     assert!(is_refused, "{refused:?}");
 }
 
+#[tokio::test]
+async fn a_head_is_answered_without_a_body() {
+    let files = Files::new(TLS);
+    let server = files.start().await;
+    let mut sender = open(&files, &server, 1 << 20).await;
+    for path in ["/-/healthy", "/metrics", "/nowhere"] {
+        let uri = format!("https://localhost{path}");
+        let head = Request::head(uri).body(Empty::new()).unwrap();
+        let answer = patiently(sender.send_request(head)).await.unwrap();
+        let length = answer.headers()["content-length"].to_str().unwrap();
+        assert_ne!(length, "0", "{path}");
+        let body = patiently(answer.into_body().collect()).await.unwrap();
+        assert!(body.to_bytes().is_empty(), "{path}");
+    }
+}
+
 /// Waits until the server has closed the connection.
 async fn closed(sender: &SendRequest<Empty<Bytes>>) {
     until(|| sender.is_closed()).await;

@@ -51,7 +51,8 @@ function(config)
           1. Run `cec_exporter healthcheck` on the exporter's machine or in its container. If it succeeds, the exporter
              runs and Prometheus does not reach it: the Targets page of Prometheus shows the error. Check address,
              firewall, password and, with TLS, `scheme`. If it prints `answered 500`, the web configuration is
-             bad: the log says `clients are refused`.
+             bad: the log says `clients are refused`. With TLS it prints `answered 400` in either case: look
+             for that line in the log.
           2. If it fails, read the log: `journalctl -u cec_exporter`, `docker logs cec_exporter` or
              `kubectl logs cec-exporter-0`. A configuration error is one line on stderr with exit code 1;
              `cec_exporter check` reports the same before a start.
@@ -60,7 +61,7 @@ function(config)
              another port or path.
         |||,
         zh: |||
-          1. 在 exporter 所在主机（或容器）上运行 `cec_exporter healthcheck`。成功说明 exporter 正常，是 Prometheus 访问不到它：Prometheus 的 Targets 页面上有错误信息，检查地址、防火墙、密码；启用 TLS 时检查 `scheme`。如果输出 `answered 500`，说明 Web 配置有误，日志中会有 `clients are refused`。
+          1. 在 exporter 所在主机（或容器）上运行 `cec_exporter healthcheck`。成功说明 exporter 正常，是 Prometheus 访问不到它：Prometheus 的 Targets 页面上有错误信息，检查地址、防火墙、密码；启用 TLS 时检查 `scheme`。如果输出 `answered 500`，说明 Web 配置有误，日志中会有 `clients are refused`；启用 TLS 时无论配置是否有误都输出 `answered 400`，请直接查看日志中是否有这一行。
           2. 失败则查看日志：`journalctl -u cec_exporter`、`docker logs cec_exporter` 或 `kubectl logs cec-exporter-0`。配置有误时，stderr 上有一行错误信息，退出码为 1；启动前可用 `cec_exporter check` 检查。
           3. 抓取超时：调大 `scrape_timeout` 或 `--web.timeout-offset`。
           4. 没有任何 `cec_up`：Prometheus 配置里缺少该 job，或端口、路径填错。

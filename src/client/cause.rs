@@ -1,7 +1,8 @@
 //! Why the vendor or its gateway answered with an error: the likely cause, and what to do about it.
 //!
-//! In the texts, `{key}` is the configuration key of the URL, `{rate}` the key that limits the rate
-//! of these requests, and `{or}` a further cause if there is a `token_endpoint`.
+//! In the texts, `{key}` is the configuration key of the URL, `{proxy}` that of the proxy, `{rate}` the
+//! key that limits the rate of these requests, and `{or}` a further cause if there is a
+//! `token_endpoint`.
 
 use super::api::Api;
 use super::failure::{RequestContext, speaks_tls};
@@ -26,14 +27,14 @@ impl RequestContext<'_> {
             (400, Api::Token) => {
                 "app_key or app_secret is wrong, or {key} is the address of another service"
             }
-            (400, Api::Details) => "it does not accept page_size, user_id or extra_status_codes",
-            (400, Api::Credit) => "it does not accept the call or user_id",
+            (400, Api::Details) => "the vendor does not accept page_size, user_id or extra_status_codes",
+            (400, Api::Credit) => "the vendor does not accept the call or user_id",
             (401, Api::Token) => {
                 "app_key or app_secret is wrong, or the secret has been replaced at the vendor's; \
                  or the service is not bought, or the account is suspended or in arrears"
             }
             (401, Api::Details | Api::Credit) => {
-                "it does not accept a new token either: app_key lacks the permission for this API, \
+                "this API does not accept a new token either: app_key lacks the permission for this API, \
                  the service is not bought or the account is suspended{or}"
             }
             (403, _) if is_html => {
@@ -62,7 +63,8 @@ impl RequestContext<'_> {
                  {key}"
             }
             (407, _) => {
-                "the proxy requires credentials in proxy_url; NTLM and Kerberos are not supported"
+                "user or password in {proxy} is missing or wrong; NTLM and Kerberos are not \
+                 supported"
             }
             (429, _) => "too many requests; lower {rate}, or check what else uses this app_key",
             (502..=504, _) => {
@@ -152,7 +154,9 @@ impl RequestContext<'_> {
             }
             _ => "",
         };
+        let proxy = self.proxy().map_or("proxy_url", |proxy| proxy.key);
         text.replace("{key}", self.endpoint_key())
+            .replace("{proxy}", proxy)
             .replace("{rate}", rate)
             .replace("{or}", or)
     }

@@ -42,6 +42,7 @@ impl Token {
 /// The error quotes only the vendor's own error, since a body that cannot be parsed may still
 /// contain a token.
 pub fn parse_token_response(body: &[u8], now: Instant) -> Result<Token, ParseError> {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         ParseError::Body(match error.classify() {
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn token_and_lifetime_are_found_by_each_name_and_type() {
         for name in ["AccessToken", "accessToken", "access_token"] {
-            let body = format!(r#"{{"{name}": "t"}}"#);
+            let body = format!("\u{feff}{{\"{name}\": \"t\"}}");
             let response = parse(&body).unwrap();
             assert_eq!(&*response.text, "t", "{name}");
         }

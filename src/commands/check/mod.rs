@@ -17,7 +17,7 @@ use crate::client::probe::Endpoints;
 use crate::client::tls::Trust;
 use crate::client::{Api, BuildError, HttpClient, Report as Notice};
 use crate::config::{Config, Target};
-use crate::model::{Rejection, Window, utc};
+use crate::model::{Record, Rejection, Window, utc};
 use crate::process::{self, Fatal};
 use crate::targets::puller_settings;
 use crate::upstream::pages::{ListHints, Pages};
@@ -257,17 +257,19 @@ fn describe(page: &Page) -> String {
     format!("{total} uploaded in the last hour, {rows} on the first page")
 }
 
-/// Warns if all calls of a page are ones that the exporter would not take.
+/// Warns of calls that the exporter would not take because of their upload time.
 fn outside(page: &Page, lookback: Window) -> Option<String> {
-    let first = page.records.first()?;
-    let mut records = page.records.iter();
-    let is_outside = records.all(|record| !lookback.contains(record.uploaded));
-    is_outside.then(|| {
-        format!(
-            "no call on the first page was uploaded in the lookback; for example, one at {}",
-            utc(first.uploaded)
-        )
-    })
+    let is_outside = |record: &&Record| !lookback.contains(record.uploaded);
+    let outside: Vec<_> = page.records.iter().filter(is_outside).collect();
+    let example = utc(outside.first()?.uploaded);
+    let (all, outside) = (page.records.len(), outside.len());
+    let which = match outside == all {
+        true => "no call on the first page was".to_owned(),
+        false => format!("{outside} of {all} calls on the first page were not"),
+    };
+    Some(format!(
+        "{which} uploaded in the lookback; for example, one at {example}"
+    ))
 }
 
 /// How many rows and values of a page cannot be used, and why; `None` if all can.

@@ -178,12 +178,20 @@ async fn a_page_of_calls_that_cannot_be_used() {
     );
     let iso = call(r#""upload_time":"2021-06-02T11:36:22Z""#);
     let unnamed = r#"{"upload_time":5,"staff_name":"Wang Fang"}"#;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let vendors = [
         ("milliseconds", group(&milliseconds)),
         ("iso", group(&iso)),
         ("flat", format!("{good},{good}")),
         ("unnamed", group(unnamed)),
         ("some", group(&format!("{good},{milliseconds}"))),
+        (
+            "partly",
+            group(&format!(
+                "{good},{}",
+                call(&format!(r#""upload_time":{now}"#))
+            )),
+        ),
         ("values", group(&call(r#""upload_time":5,"duration":-1"#))),
     ];
     let mut targets = Vec::new();
@@ -224,6 +232,10 @@ async fn a_page_of_calls_that_cannot_be_used() {
         (
             "values",
             "some values on the first page cannot be used (measure 1)",
+        ),
+        (
+            "partly",
+            "1 of 2 calls on the first page were not uploaded in the lookback; for example, one at 1970-01-01T00:00:05Z",
         ),
     ] {
         let step = checked.assert_well(name).pop().unwrap();

@@ -97,12 +97,13 @@ fn the_first_failed_request_is_logged_before_the_pull_fails() {
     assert!(second.contains("message=\"pull failed\""), "{second}");
 }
 
-/// A pipe holds 64 KiB, and the process that reads the log may hang.
+/// The process that reads the log may hang.
 #[test]
 fn a_log_that_nobody_reads_stops_neither_requests_nor_signals() {
     let config = configuration(&[target("a", "http://127.0.0.1:1", "")]);
     let directory = configured(&config);
     let (reader, writer) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
     let child = command(directory.path())
         .args(["--storage.in-memory", "--web.listen-address=127.0.0.1:0"])
         .arg("--web.enable-lifecycle")
@@ -117,7 +118,7 @@ fn a_log_that_nobody_reads_stops_neither_requests_nor_signals() {
         })
         .unwrap();
     // Each logs a line of more than a hundred bytes.
-    for _ in 0..1000 {
+    for _ in 0..100 {
         assert_eq!(ask("POST", &address, "/-/reload", &[]).status, 200);
     }
     assert_eq!(ask("GET", &address, "/-/healthy", &[]).status, 200);

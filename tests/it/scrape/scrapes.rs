@@ -81,13 +81,11 @@ fn a_deadline_is_kept_and_the_pull_goes_on_for_a_later_scrape() {
 fn a_slow_vendor_does_not_make_a_scrape_wait_for_it() {
     let vendor = SimulatedVendor::frozen(settled(50)).with_faults(|f| f.latency_ms = 10_000);
     let exporter = one_target(&vendor, "request_timeout: 50s");
-    let begun = Instant::now();
     let samples = exporter.scrape_within(1);
-    // Generous: what matters is that it is before the vendor's first answer.
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    // Before the vendor's first answer.
+    assert_eq!(vendor.pages(), 0);
     assert_eq!(samples.one("cec_up", &A), 0.0);
     assert!(!samples.has_calls("a"));
-    assert_eq!(vendor.pages(), 0);
 }
 
 #[test]

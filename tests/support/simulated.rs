@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::process::{Exporter, target};
 use cec_exporter::simulator::faults::{Fault, Faults};
 use cec_exporter::simulator::spec::{Scenario, Spec};
 use cec_exporter::simulator::{Clock, Simulator, http};
@@ -121,6 +122,11 @@ pub(crate) fn settled(calls: u32) -> Spec {
 
 fn since_epoch() -> std::time::Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap()
+}
+
+/// An exporter whose target `a` has these settings besides.
+pub(crate) fn one_target(vendor: &SimulatedVendor, more: &str) -> Exporter {
+    Exporter::start(&[target("a", &vendor.endpoint, more)])
 }
 
 pub(crate) fn now() -> u32 {

@@ -5,14 +5,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::bad_configuration::only_line;
 use crate::support::process::{Exporter, configuration, configured, run, scrape, target};
 use crate::support::samples::Samples;
-use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::simulated::{SimulatedVendor, one_target, settled};
 use crate::support::{eventually, wait_until};
 
 pub(super) const A: [(&str, &str); 1] = [("target", "a")];
-
-pub(super) fn one_target(vendor: &SimulatedVendor, more: &str) -> Exporter {
-    Exporter::start(&[target("a", &vendor.endpoint, more)])
-}
 
 /// A scrape on a thread of its own, once it waits for the vendor's first page.
 pub(super) fn scrape_in_flight(

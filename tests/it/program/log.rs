@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::lifecycle::{A, one_target};
+use super::lifecycle::A;
 use crate::support::client::ask;
 use crate::support::eventually;
 use crate::support::process::{Exporter, Killed, command, configuration, configured, target};
-use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::simulated::{SimulatedVendor, one_target, settled};
 
 #[test]
 fn the_log_says_where_the_configuration_and_the_page_are() {

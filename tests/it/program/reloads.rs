@@ -1,9 +1,9 @@
 //! Reloads of the configuration, by request and by signal.
 
-use super::lifecycle::{A, one_target, scrape_in_flight};
+use super::lifecycle::{A, scrape_in_flight};
 use crate::support::process::{Exporter, configuration, target};
 use crate::support::samples::Samples;
-use crate::support::simulated::{SimulatedVendor, settled};
+use crate::support::simulated::{SimulatedVendor, one_target, settled};
 use crate::support::truth::differences;
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::eventually;
 use crate::support::process::{Exporter, a_moment, target};
 use crate::support::samples::Samples;
-use crate::support::simulated::{SimulatedVendor, now, settled};
+use crate::support::simulated::{SimulatedVendor, now, one_target, settled};
 use crate::support::truth::{PENDING, differences};
 use cec_exporter::simulator::faults::{Answer, Fault};
 use cec_exporter::simulator::spec::Spec;
@@ -13,10 +13,6 @@ use cec_exporter::simulator::spec::Spec;
 const A: [(&str, &str); 1] = [("target", "a")];
 const PULLS: &str = "cec_exporter_pull_duration_seconds_count";
 const FRONTIER: &str = "cec_exporter_frontier_timestamp_seconds";
-
-fn one_target(vendor: &SimulatedVendor, more: &str) -> Exporter {
-    Exporter::start(&[target("a", &vendor.endpoint, more)])
-}
 
 fn failures(samples: &Samples) -> f64 {
     samples.sum("cec_exporter_pull_failures_total", &A)

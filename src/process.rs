@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{self, SignalKind};
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::config::ConfigError;
 use crate::model::UnixSeconds;
@@ -74,17 +76,36 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// Starts what may hang, such as reading a file of a network, in a thread. Holds `permit` until that
-/// ends, even if nobody waits for it any more: no more threads hang than there are permits.
-pub fn spawn_with<P, T>(permit: P, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T>
-where
-    P: Send + 'static,
-    T: Send + 'static,
-{
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        work()
-    })
+/// Runs what may hang, such as reading a file of a network, in a thread, and waits for `patience` at
+/// most. Holds one of `permits` until it ends, even if nobody waits for it any more: no more threads
+/// hang than there are permits.
+pub async fn run_within<T: Send + 'static>(
+    patience: Duration,
+    permits: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unfinished> {
+    let permits = Arc::clone(permits);
+    let done = async {
+        let permit = permits.acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        })
+        .await
+    };
+    match timeout(patience, done).await {
+        Ok(done) => done.map_err(|panic| Unfinished::Panic(panic.to_string())),
+        Err(_) => Err(Unfinished::Slow),
+    }
+}
+
+/// Why [`run_within`] has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    #[error("it cannot be read in time: is a file system down?")]
+    Slow,
+    #[error("{0}")]
+    Panic(String),
 }
 
 /// Raises the limit of open files to the maximum that this process is allowed.

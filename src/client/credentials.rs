@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::redact::Secrets;
 use crate::config::{Secret, Target, read_secret};
-use crate::process::spawn_with;
+use crate::process::run_within;
 
 /// Limits a read of the secret from a file system that hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ pub(super) struct Credentials {
     /// What messages must not repeat, apart from the token.
     pub(super) secrets: Secrets,
     /// One reading of the file at a time: on a file system that hangs, each holds a thread.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    reading: Arc<Semaphore>,
 }
 
 impl Credentials {
@@ -28,7 +28,7 @@ impl Credentials {
         Self {
             secrets: Secrets::of(target, app_secret.expose(), None),
             app_secret,
-            reading: Arc::default(),
+            reading: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -36,14 +36,13 @@ impl Credentials {
     pub(super) async fn reload(self, target: &Target) -> Option<Self> {
         let file = target.app_secret_file.clone()?;
         let name = &target.name;
-        let Ok(lock) = Arc::clone(&self.reading).try_lock_owned() else {
+        if self.reading.available_permits() == 0 {
             warn!(target = %name, "app_secret was refused, and app_secret_file is still being read: \
                 does its file system hang?");
             return None;
-        };
-        let reading = spawn_with(lock, move || read_secret(&file));
-        match timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(Ok(app_secret))) if app_secret != self.app_secret => {
+        }
+        match run_within(READ_TIMEOUT, &self.reading, move || read_secret(&file)).await {
+            Ok(Ok(app_secret)) if app_secret != self.app_secret => {
                 info!(target = %name, "app_secret was refused; trying the new one in app_secret_file");
                 // The vendor may still quote the old secret.
                 let old = Some(self.app_secret.expose());
@@ -53,12 +52,12 @@ impl Credentials {
                     reading: self.reading,
                 });
             }
-            Ok(Ok(Ok(_))) => {}
-            Ok(Ok(Err(reason))) => {
+            Ok(Ok(_)) => {}
+            Ok(Err(reason)) => {
                 warn!(target = %name, %reason,
                     "app_secret was refused, and app_secret_file cannot be read: put the valid secret into it");
             }
-            Ok(Err(_)) | Err(_) => {
+            Err(_) => {
                 warn!(target = %name, "app_secret was refused, and app_secret_file could not be read in time");
             }
         }
@@ -83,7 +82,7 @@ mod tests {
         let target = &config.unwrap().targets[0];
         let refused = Credentials::new(target);
         std::fs::write(&file, "new").unwrap();
-        let hanging = Arc::clone(&refused.reading).try_lock_owned().unwrap();
+        let hanging = Arc::clone(&refused.reading).try_acquire_owned().unwrap();
         assert!(refused.clone().reload(target).await.is_none());
         drop(hanging);
         let new = refused.reload(target).await.unwrap();

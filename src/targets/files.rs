@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use super::error::LoadError;
 use super::options::Loader;
 use crate::client::tls::Trust;
 use crate::config::{Config, read_teams};
-use crate::process::spawn_with;
+use crate::process::{Unfinished, run_within};
 use crate::puller::TeamsFile;
 
 /// How long a reload waits for the files.
@@ -68,15 +67,11 @@ async fn read<T: Send + 'static>(
     patience: Duration,
     read: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, LoadError> {
-    let permits = Arc::clone(permits);
-    let done = async {
-        let permit = permits.acquire_owned().await;
-        spawn_with(permit, read).await
-    };
-    match timeout(patience, done).await {
-        Ok(done) => done.map_err(|panic| LoadError::Panic(panic.to_string())),
-        Err(_) => Err(LoadError::Slow(patience)),
-    }
+    let read = run_within(patience, permits, read).await;
+    read.map_err(|unfinished| match unfinished {
+        Unfinished::Slow => LoadError::Slow(patience),
+        Unfinished::Panic(panic) => LoadError::Panic(panic),
+    })
 }
 
 fn read_trust() -> Result<Trust, LoadError> {

@@ -18,13 +18,14 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Response, StatusCode};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::accept::QUIET;
 use super::respond::{self, Body};
 use crate::config::ConfigError;
 use crate::config::web::{WebConfig, WebFile};
-use crate::process::spawn_with;
+use crate::process::run_within;
 use passwords::{PasswordCheck, Passwords};
 use rate_limit::TokenBucket;
 
@@ -34,7 +35,7 @@ pub(super) use handshake::accept;
 pub(super) struct Authenticator {
     file: Arc<WebFile>,
     /// One read at a time: on a file system that hangs, each would hold a thread.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    reading: Arc<Semaphore>,
     /// The configuration that was last used, to log when it changes.
     last: Mutex<Option<Arc<WebConfig>>>,
     bucket: Mutex<TokenBucket>,
@@ -64,7 +65,7 @@ impl Authenticator {
     pub(super) fn new(file: WebFile) -> Self {
         Self {
             file: Arc::new(file),
-            reading: Arc::default(),
+            reading: Arc::new(Semaphore::new(1)),
             last: Mutex::default(),
             bucket: Mutex::default(),
             passwords: Arc::default(),
@@ -160,15 +161,11 @@ impl Authenticator {
         read: impl FnOnce(&WebFile) -> Result<T, ConfigError> + Send + 'static,
     ) -> Result<T, Unusable> {
         let file = Arc::clone(&self.file);
-        let reading = async {
-            let permit = Arc::clone(&self.reading).lock_owned().await;
-            spawn_with(permit, move || read(&file)).await
-        };
-        let reason = match timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(Ok(read))) => return Ok(read),
-            Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(panic)) => panic.to_string(),
-            Err(_) => "it cannot be read in time: is a file system down?".to_owned(),
+        let reading = run_within(READ_TIMEOUT, &self.reading, move || read(&file));
+        let reason = match reading.await {
+            Ok(Ok(read)) => return Ok(read),
+            Ok(Err(error)) => error.to_string(),
+            Err(unfinished) => unfinished.to_string(),
         };
         self.log(reason);
         Err(Unusable)
@@ -200,7 +197,7 @@ mod tests {
         let users = "http_server_config: {headers: {X-Frame-Options: deny}}";
         std::fs::write(&file, users).unwrap();
         let auth = Authenticator::new(WebFile::open(file.path()).unwrap());
-        let hanging = Arc::clone(&auth.reading).lock_owned().await;
+        let hanging = auth.reading.acquire().await.unwrap();
         tokio::time::pause();
         assert_eq!(auth.config().await.unwrap_err(), Unusable);
         tokio::time::resume();

@@ -192,6 +192,8 @@ function(config, t, name)
         {
           name: 'Main failure, 1 h',
           label: 'reason',
+          // Of the title and the longest reasons, which would be cut off.
+          width: 140,
           mappings: panels.mapping([
             [reason, reason, 'text']
             for reason in std.objectFields(colours.reason)
@@ -224,6 +226,7 @@ function(config, t, name)
             'sum by (%s) (%s)' % [by, q.one('increase(cec_calls_processed_total{%s}[1h])' % place)]
           ),
           unit: 'percentunit',
+          width: 100,
           decimals: 1,
           colours: [panels.step('green', 0), panels.step('orange', config.thresholds.failed_ratio / 2), panels.step('red', config.thresholds.failed_ratio)],
           links: [rowInPipeline],

@@ -36,6 +36,7 @@ impl<U: Upstream> Pull<'_, U> {
         self.gap().await?;
         if self.state(|state| state.progress.gap).is_none() {
             self.pending().await?;
+            self.check_format().await?;
             self.state(|state| {
                 // Otherwise not every call was taken.
                 if state.refused == 0 {

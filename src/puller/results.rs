@@ -22,8 +22,15 @@ pub(super) const DELAYS: Delays = Delays {
 };
 
 /// Failures in a row of requests that worked before, until one of them is taken to concern all calls: a
-/// vendor may answer 404 or 403 for a single call that it does not know.
-const FAILURES_TO_PAUSE: u32 = 3;
+/// vendor may answer so for a single call that it does not know, most likely with 404.
+fn failures_to_pause(kind: ErrorKind) -> u32 {
+    match kind {
+        ErrorKind::RateLimit => 1,
+        ErrorKind::Unavailable => 20,
+        // A 401 takes another token each time, and a timeout half a minute.
+        _ => 3,
+    }
+}
 
 impl<U: Upstream> Inner<U> {
     /// Starts to request results, unless none is due or it has been started before.
@@ -77,8 +84,7 @@ impl<U: Upstream> Inner<U> {
                     }
                     let failures = self.results_failures.fetch_add(1, Relaxed) + 1;
                     let mut backoff = self.results_backoff.lock();
-                    let may_be_of_call = error.kind != ErrorKind::RateLimit;
-                    if may_be_of_call && !backoff.is_failing() && failures < FAILURES_TO_PAUSE {
+                    if !backoff.is_failing() && failures < failures_to_pause(error.kind) {
                         continue;
                     }
                     // An outage is logged once, not with each pull.

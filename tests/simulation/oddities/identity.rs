@@ -162,6 +162,23 @@ async fn a_list_without_any_usable_row_is_a_failure_until_it_can_be_read() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn pending_calls_show_that_the_format_has_changed_although_no_call_is_new() {
+    let mut calls = even(400, 8000);
+    for call in calls[100..].iter_mut().step_by(20) {
+        call.status = Call::waiting(0, 0).status;
+    }
+    let bench = Bench::new(settings(SPANS, 50), List::of(calls));
+    bench.pulls(3).await;
+    bench.pull_after(2 * SPANS.overlap).await;
+    bench
+        .vendor
+        .with(|list| list.calls.iter_mut().for_each(without_identity));
+    bench.pulls(10).await;
+    assert_eq!(bench.view().up, Some(false));
+    assert_eq!((bench.counted(), bench.missing()), (400, 0));
+}
+
 /// Those of one second, beside calls that can be read.
 #[tokio::test(start_paused = true)]
 async fn odd_rows_alone_in_the_recent_window_are_no_failure() {

@@ -143,6 +143,17 @@ impl RequestContext<'_> {
         }))
     }
 
+    /// Whether an error may mean that the token is no longer valid: the vendor's services and its gateway
+    /// say so with other statuses than 401 too, and inside a 200.
+    pub(super) fn may_be_about_token(&self, error: &EnvelopeError) -> bool {
+        let mut texts = [&error.code, &error.text].into_iter().flatten();
+        texts.any(|text| {
+            text == "401"
+                || text.to_ascii_lowercase().contains("token")
+                || matches!(gateway_code(text), Some(301 | 303 | 305 | 307))
+        })
+    }
+
     fn fill(&self, text: &str) -> String {
         let rate = match self.api {
             Api::Token | Api::Details => "max_requests_per_second",
@@ -160,17 +171,6 @@ impl RequestContext<'_> {
             .replace("{rate}", rate)
             .replace("{or}", or)
     }
-}
-
-/// Whether an error may mean that the token is no longer valid: the vendor's services and its gateway
-/// say so with other statuses than 401 too, and inside a 200.
-pub(super) fn may_be_about_token(error: &EnvelopeError) -> bool {
-    let mut texts = [&error.code, &error.text].into_iter().flatten();
-    texts.any(|text| {
-        text == "401"
-            || text.to_ascii_lowercase().contains("token")
-            || matches!(gateway_code(text), Some(301 | 303 | 305 | 307))
-    })
 }
 
 /// The number in a gateway's code such as `APIG.0308`.

@@ -4,7 +4,6 @@ use reqwest::StatusCode;
 use url::{Position, Url};
 
 use super::api::Api;
-use super::cause::may_be_about_token;
 use super::redact::Secrets;
 use super::retry::RequestOutcome;
 use crate::config::{Proxy, Target};
@@ -114,7 +113,7 @@ impl RequestContext<'_> {
         }
         let outcome = RequestOutcome::Status(status.as_u16());
         Failure {
-            may_be_token: may_be_about_token(&error),
+            may_be_token: self.may_be_about_token(&error),
             ..self.failure(outcome, Diagnosis { message, cause })
         }
     }
@@ -141,7 +140,7 @@ impl RequestContext<'_> {
                 };
                 let cause = self.cause_of_envelope(error);
                 Failure {
-                    may_be_token: may_be_about_token(error),
+                    may_be_token: self.may_be_about_token(error),
                     ..self.failure(RequestOutcome::Envelope, Diagnosis::new(message, cause))
                 }
             }

@@ -27,14 +27,16 @@ impl RequestContext<'_> {
             (400, Api::Token) => {
                 "app_key or app_secret is wrong, or {key} is the address of another service"
             }
-            (400, Api::Details) => "the vendor does not accept page_size, user_id or extra_status_codes",
+            (400, Api::Details) => {
+                "the vendor does not accept page_size, user_id or extra_status_codes"
+            }
             (400, Api::Credit) => "the vendor does not accept the call or user_id",
             (401, Api::Token) => {
                 "app_key or app_secret is wrong, or the secret has been replaced at the vendor's; \
                  or the service is not bought, or the account is suspended or in arrears"
             }
             (401, Api::Details | Api::Credit) => {
-                "this API does not accept a new token either: app_key lacks the permission for this API, \
+                "this API does not accept a new token either: app_key lacks the permission for it, \
                  the service is not bought or the account is suspended{or}"
             }
             (403, _) if is_html => {

@@ -9,7 +9,7 @@ use crate::metrics::catalog;
 use crate::model::{CallId, CallSet, Rejection, UnixSeconds, Window};
 use crate::upstream::page_size::MIN_LIMIT;
 use crate::upstream::pages::{Pages, Pass};
-use crate::upstream::{Error, ErrorKind, Filter, Page, PageRequest, Upstream};
+use crate::upstream::{Error, Filter, Page, PageRequest, Upstream};
 
 /// Pages of one slice. A longer window is read in slices, so that an interruption costs little.
 pub(super) const SLICE_PAGES: u64 = 50;
@@ -145,9 +145,7 @@ impl<'a, U: Upstream> Pull<'a, U> {
             }
         }
         let message = format!("not one of {unusable} rows of the list can be used");
-        let cause = self.applied.example.take();
-        let cause = cause.or_else(|| Some("the vendor has changed its format".to_owned()));
-        Err(Error::new(ErrorKind::Body, message, cause))
+        Err(Error::unusable(message, self.applied.example.take()))
     }
 
     /// A known call that is listed, with no skipped second beside it.

@@ -210,6 +210,12 @@ impl Error {
         }
     }
 
+    /// Rows of which none can be used; `example` says what is wrong with the first.
+    pub fn unusable(message: String, example: Option<String>) -> Self {
+        let cause = example.unwrap_or_else(|| "the vendor has changed its format".to_owned());
+        Self::new(ErrorKind::Body, message, Some(cause))
+    }
+
     /// An empty list although its total promises calls.
     pub fn empty_list(total: u64) -> Self {
         let message = format!("answered 200 without calls, though paging.total is {total}");

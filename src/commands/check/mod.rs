@@ -21,7 +21,7 @@ use crate::model::{Record, Rejection, Window, utc};
 use crate::process::{self, Fatal};
 use crate::targets::puller_settings;
 use crate::upstream::pages::{ListHints, Pages};
-use crate::upstream::{Error, ErrorKind, Filter, Page, Upstream};
+use crate::upstream::{Error, Filter, Page, Upstream};
 use report::{Report, Step, TargetReport, counted};
 use steps::{NOT_TRIED, Steps};
 
@@ -228,8 +228,7 @@ async fn page(client: &HttpClient, target: &Target) -> Result<(Found, String), E
     if let Some(unusable) = unusable(&page) {
         let example = page.example.clone();
         if page.records.is_empty() {
-            let cause = example.or_else(|| Some("the vendor has changed its format".into()));
-            return Err(Error::new(ErrorKind::Body, unusable, cause));
+            return Err(Error::unusable(unusable, example));
         }
         let example = example.map(|example| format!("; for example, {example}"));
         warning = Some(unusable + &example.unwrap_or_default());

@@ -209,7 +209,7 @@ impl Pass {
         matches!(self.end, End::Reached | End::Beyond)
     }
 
-    /// The total, unless the list goes on beyond the window: then it says nothing about it.
+    /// The total; `None` if the list goes on beyond the window, because it then counts other calls too.
     fn total_of_window(&self) -> Option<u64> {
         self.total.filter(|_| self.end != End::Beyond)
     }

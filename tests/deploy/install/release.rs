@@ -105,7 +105,7 @@ fn the_debian_package_has_what_the_unit_speaks_of() {
     for file in deb["conf-files"].as_array().unwrap() {
         assert!(installed.iter().any(|path| path == text(file)), "{file}");
     }
-    // The page about the package names what there is for Prometheus and Grafana, each in two languages.
+    // The package has the files for Prometheus and Grafana in both languages, and its page lists the folders.
     let page = read("deploy/systemd/README.md");
     for (folder, pattern) in [
         ("rules/", "*.rules.yml"),
